@@ -1,0 +1,31 @@
+# The compiler options of the project, and its layers as libraries.
+
+add_library(flowrelay_options INTERFACE)
+target_include_directories(flowrelay_options INTERFACE ${PROJECT_SOURCE_DIR}/include)
+target_compile_options(flowrelay_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wconversion -Wshadow
+  $<$<BOOL:${FLOWRELAY_WERROR}>:-Werror>)
+# The version is known to one file only, so that a new one does not rebuild everything.
+if(FLOWRELAY_SANITIZE)
+  target_compile_options(flowrelay_options INTERFACE
+    -fsanitize=${FLOWRELAY_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(flowrelay_options INTERFACE -fsanitize=${FLOWRELAY_SANITIZE})
+endif()
+
+# flowrelay_layer(NAME SOURCES ... USES ...): the static library flowrelay_NAME. A layer may use
+# only what it names here, so a cycle does not link.
+function(flowrelay_layer name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;USES")
+  add_library(flowrelay_${name} STATIC ${arg_SOURCES})
+  target_link_libraries(flowrelay_${name} PUBLIC flowrelay_options ${arg_USES})
+endfunction()
+
+# flowrelay_unit_test(LAYER SOURCES ... [USES ...]): one test program for a layer.
+function(flowrelay_unit_test layer)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;USES")
+  add_executable(unit_${layer} ${arg_SOURCES})
+  target_link_libraries(unit_${layer} PRIVATE flowrelay_${layer} GTest::gtest_main GTest::gmock ${arg_USES})
+  target_include_directories(unit_${layer} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  add_test(NAME unit.${layer} COMMAND unit_${layer})
+  set_tests_properties(unit.${layer} PROPERTIES LABELS unit TIMEOUT 120)
+endfunction()

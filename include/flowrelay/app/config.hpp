@@ -1,0 +1,134 @@
+// The configuration file: one YAML document. Every key is optional but destination.base_url; the
+// defaults are the values below. docs/configuration.md describes each key for operators.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "flowrelay/base/log.hpp"
+#include "flowrelay/base/time.hpp"
+#include "flowrelay/core/event.hpp"
+
+namespace flowrelay::app {
+
+using Minutes = std::chrono::minutes;
+using Hours = std::chrono::hours;
+
+struct DestinationConfig {
+    std::string base_url;             ///< http or https, no query, no user info
+    std::string path = "/messages";
+    std::string ca_file;              ///< empty: the CAs of the system
+    std::string proxy;                ///< empty: HTTP(S)_PROXY and NO_PROXY decide; "none": no proxy
+    Milliseconds connect_timeout = Seconds(10);
+    Milliseconds request_timeout = Seconds(30);
+    std::uint32_t max_connections = 32;  ///< 1 to 1024
+    double rate_limit = 0;               ///< events per second; 0: none
+    bool allow_plaintext = false;        ///< http to other hosts than this one
+};
+
+struct IngestConfig {
+    std::string socket = "/run/flowrelay/ingest.sock";
+    std::uint32_t socket_mode = 0660;
+    std::string socket_group;
+    std::string listen;  ///< "127.0.0.1:8025", "[::1]:8025"; loopback only; empty: off
+    std::uint64_t max_event_size = 1ULL << 20;
+    std::uint32_t max_connections = 1024;
+    bool accept_unknown_tokens = true;  ///< key unknown_tokens: accept or reject
+};
+
+struct ControlConfig {
+    std::string socket = "/run/flowrelay/control.sock";
+    std::uint32_t socket_mode = 0660;
+    std::string socket_group;
+};
+
+struct SpoolConfig {
+    std::string directory = "/var/lib/flowrelay";
+    std::uint64_t max_size = 4ULL << 30;
+    std::uint64_t max_events = 0;
+    std::uint64_t segment_size = 64ULL << 20;
+    Milliseconds dedup_window = Minutes(10);
+};
+
+struct RetryConfig {
+    Milliseconds initial = Seconds(1);
+    Milliseconds max = Minutes(5);
+    Milliseconds max_age = Hours(5 * 24);
+};
+
+struct GoneConfig {
+    Milliseconds grace = Hours(1);
+};
+
+enum class LogFormat { text, json };
+
+struct LogConfig {
+    LogFormat format = LogFormat::text;
+    Severity level = Severity::info;
+    Milliseconds stats_interval = Seconds(60);  ///< 0: no relay.stats lines
+};
+
+struct MetricsConfig {
+    std::string listen;
+};
+
+/// Where a source's token comes from. Exactly one is set; the token itself is read by load_token.
+struct SourceConfig {
+    std::string name;                   ///< 1 to 64 of [A-Za-z0-9._-]
+    std::string flow_token_file;
+    std::string flow_token_credential;  ///< a file in $CREDENTIALS_DIRECTORY
+    std::string flow_token_env;
+    double rate_limit = 0;
+    core::EventDefaults defaults;       ///< JSON values by member, `event` is "activity" unless set
+};
+
+struct Config {
+    DestinationConfig destination;
+    IngestConfig ingest;
+    ControlConfig control;
+    SpoolConfig spool;
+    RetryConfig retry;
+    GoneConfig gone;
+    LogConfig log;
+    MetricsConfig metrics;
+    std::vector<SourceConfig> sources;
+};
+
+/// One thing that is wrong with a file. Lines and columns start at 1; 0 when it is about no line.
+struct ConfigProblem {
+    std::string file;
+    int line = 0;
+    int column = 0;
+    std::string message;  ///< names the key, what is wrong, what would be right
+};
+
+/// "FILE:LINE:COLUMN: MESSAGE", as compilers and editors know it.
+std::string to_string(const ConfigProblem& problem);
+
+/// Thrown with everything that is wrong, not only the first thing. what() has one problem a line.
+class ConfigError : public std::runtime_error {
+public:
+    explicit ConfigError(std::vector<ConfigProblem> problems);
+    const std::vector<ConfigProblem>& problems() const noexcept { return problems_; }
+
+private:
+    std::vector<ConfigProblem> problems_;
+};
+
+/// Reads and checks a file. Throws ConfigError.
+Config load_config(const std::string& path);
+
+/// The same for a text in memory; `name` stands for the file in messages.
+Config parse_config(std::string_view text, const std::string& name);
+
+/// Reads the token of a source (trailing line breaks are cut off). Throws ConfigError: no such
+/// file, readable by others (mode beyond 0640), empty, or with bytes that can't be a token. Never
+/// repeats what it read.
+Secret load_token(const SourceConfig& source);
+
+}  // namespace flowrelay::app

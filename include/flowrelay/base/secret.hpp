@@ -1,0 +1,31 @@
+// A token on its way through the program. It can't be printed, formatted or compared with a plain
+// string by accident; its memory is wiped when it goes.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace flowrelay {
+
+class Secret {
+public:
+    Secret() = default;
+    explicit Secret(std::string value) noexcept : value_(std::move(value)) {}
+    Secret(const Secret&) = default;
+    Secret(Secret&& other) noexcept;
+    Secret& operator=(const Secret& other);
+    Secret& operator=(Secret&& other) noexcept;
+    ~Secret();
+
+    /// The token itself. Whoever calls this answers for where it goes.
+    std::string_view reveal() const noexcept { return value_; }
+    bool empty() const noexcept { return value_.empty(); }
+
+    friend bool operator==(const Secret&, const Secret&) = default;
+
+private:
+    void wipe() noexcept;
+    std::string value_;
+};
+
+}  // namespace flowrelay

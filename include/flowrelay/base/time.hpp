@@ -1,0 +1,44 @@
+// Time is an argument: nothing below `runtime` reads a clock. Two time lines, never mixed:
+// monotonic time for waiting, wall time for what is written down and survives a restart.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+namespace flowrelay {
+
+using Milliseconds = std::chrono::milliseconds;
+using Seconds = std::chrono::seconds;
+
+/// A point on the monotonic clock of this process.
+using MonoTime = std::chrono::steady_clock::time_point;
+
+/// UTC in milliseconds since 1970-01-01, as the spool stores it.
+using WallTime = std::chrono::sys_time<Milliseconds>;
+
+/// One reading of both clocks.
+struct Now {
+    MonoTime mono;
+    WallTime wall;
+};
+
+/// Where the time comes from; a simulation puts its own in place. Any thread.
+class Clock {
+public:
+    virtual ~Clock() = default;
+    virtual Now now() const = 0;
+};
+
+/// The clocks of the machine (CLOCK_MONOTONIC, CLOCK_REALTIME).
+class SystemClock final : public Clock {
+public:
+    Now now() const override;
+};
+
+/// RFC 3339 in UTC with milliseconds: "2026-11-23T09:00:00.123Z".
+std::string format_time(WallTime time);
+
+/// A duration as people write it: "850ms", "8s", "1m30s", "2h", "5d"; the two largest units.
+std::string format_duration(Milliseconds duration);
+
+}  // namespace flowrelay

@@ -1,0 +1,110 @@
+// From the bytes a producer hands in to an event that may be queued.
+//
+// The rules are those of the API's /messages call (https://www.flowdock.com/api/messages): `event`,
+// `title`, `author.name`, one of `external_thread_id` and `thread_id`, and when there is a `thread`
+// its title. On top come the relay's own members: `source` in the place of `flow_token`, and
+// `relay`, which is not sent.
+//
+// The producer's bytes are kept: members are cut out and put in, nothing is spelled anew.
+// Pure functions; any thread.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "flowrelay/base/error.hpp"
+#include "flowrelay/base/secret.hpp"
+#include "flowrelay/base/time.hpp"
+
+namespace flowrelay::core {
+
+/// Why a submission is not accepted. Names and meanings are the protocol's (docs/protocol.md).
+enum class RejectCode {
+    invalid_json,       ///< not JSON, or not UTF-8
+    invalid_event,      ///< JSON, but against the rules; `errors` names the fields
+    too_large,          ///< over ingest.max_event_size
+    unknown_source,     ///< no source of this name; or an unknown token where those are refused
+    token_gone,         ///< the destination answered 410 for this token
+    queue_full,         ///< try again after retry_after
+    not_allowed,        ///< this producer may not use this source
+    shutting_down,      ///< the daemon is stopping: try again
+    storage_failed,     ///< the disk refused: nothing was accepted
+};
+
+/// "invalid_json", ...: the word of the protocol.
+std::string_view to_string(RejectCode code) noexcept;
+
+/// Messages by field, as the API has them: {"external_thread_id": ["or thread_id is required"]}.
+using FieldErrors = std::map<std::string, std::vector<std::string>>;
+
+struct Rejection {
+    RejectCode code;
+    std::string message;
+    FieldErrors errors;
+    std::optional<Milliseconds> retry_after;
+};
+
+/// What a source adds to its events where they say nothing themselves: each a whole JSON value by
+/// the name of a top-level member ("author" -> {"name":"CI"}). Members that the relay reads itself
+/// (flow_token, source, uuid, relay, external_thread_id, thread_id) can't have defaults.
+using EventDefaults = std::map<std::string, std::string>;
+
+/// Whom an event is for: by the name of a source, or by its own token.
+struct SourceName {
+    std::string name;
+};
+using Addressee = std::variant<SourceName, Secret>;
+
+/// A submission that is well-formed JSON of the right outer shape. What it lacks may still come
+/// from its source's defaults, so the rules about contents are checked by complete().
+class Submission {
+public:
+    /// Reads one JSON object. Rejects: invalid_json (syntax, UTF-8, depth over 64, not an object),
+    /// invalid_event (a member that the relay reads is twice there or of the wrong type; not
+    /// exactly one of source and flow_token). `query_token`, if given, is the flow_token of a
+    /// request's query and stands in for the member.
+    static boost::system::result<Submission, Rejection> parse(
+        std::string_view json, std::optional<Secret> query_token = std::nullopt);
+
+    Submission(Submission&&) noexcept;
+    Submission& operator=(Submission&&) noexcept;
+    ~Submission();
+
+    const Addressee& addressee() const noexcept;
+
+    struct Contents {
+        std::string body;    ///< one JSON object without flow_token, source, uuid and relay
+        std::string thread;  ///< "e:" + external_thread_id, or "t:" + thread_id
+        std::string uuid;    ///< the producer's own; empty: the relay makes one
+        std::optional<Milliseconds> expires_in;  ///< relay.expires_in
+    };
+
+    /// Adds the defaults for absent members, checks the rules, and gives what is to be stored.
+    /// Consumes the submission.
+    boost::system::result<Contents, Rejection> complete(const EventDefaults& defaults) &&;
+
+private:
+    struct Parsed;
+    explicit Submission(std::unique_ptr<Parsed> parsed) noexcept;
+    std::unique_ptr<Parsed> parsed_;
+};
+
+/// The most that a uuid may have: 1 to 128 characters of visible ASCII (0x21 to 0x7E, without
+/// the double quote and the backslash), since it travels in a header as well.
+inline constexpr std::size_t max_uuid_length = 128;
+
+/// The most that a thread id may have, in bytes.
+inline constexpr std::size_t max_thread_length = 1024;
+
+/// The request body: `{"flow_token":…,"uuid":…,` and then the members of a stored body.
+/// `out` is appended to. The token is JSON-escaped.
+void append_post_body(std::string& out, const Secret& token, std::string_view uuid,
+                      std::string_view stored_body);
+
+}  // namespace flowrelay::core

@@ -1,0 +1,28 @@
+// The books: accepted = delivered + queued + dead + expired + erased + dropped.
+#pragma once
+
+#include <cstdint>
+
+#include "flowrelay/core/queued_event.hpp"
+
+namespace flowrelay::core {
+
+/// Totals since the spool was made. `queued` is not among them: it is counted from what is there,
+/// so that unaccounted() is a check and not a tautology.
+struct Ledger {
+    std::uint64_t accepted = 0;
+    std::uint64_t delivered = 0;
+    std::uint64_t dead = 0;
+    std::uint64_t expired = 0;
+    std::uint64_t erased = 0;
+    std::uint64_t dropped = 0;
+
+    void settle(Outcome outcome, std::uint64_t count = 1) noexcept;
+
+    /// What the books can't explain; must be 0. Negative: more was settled than accepted.
+    std::int64_t unaccounted(std::uint64_t queued) const noexcept;
+
+    friend bool operator==(const Ledger&, const Ledger&) = default;
+};
+
+}  // namespace flowrelay::core

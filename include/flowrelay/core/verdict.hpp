@@ -1,0 +1,66 @@
+// What an attempt to post an event means: the table of outcomes in docs/protocol.md, as a function.
+// Pure; any thread.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "flowrelay/base/time.hpp"
+
+namespace flowrelay::core {
+
+/// How an attempt ended, as the HTTP client saw it.
+enum class AttemptEnd {
+    response,         ///< a complete response: `status` is set
+    resolve_failed,   ///< the name has no address
+    connect_failed,   ///< refused, unreachable, or the connect timeout
+    proxy_failed,     ///< the proxy would not connect us
+    tls_failed,       ///< handshake or verification
+    write_failed,     ///< the connection broke before the whole request was written
+    timed_out,        ///< the whole request was written and request_timeout passed
+    broken_response,  ///< the whole request was written; end of stream, garbage, or over a limit
+};
+
+std::string_view to_string(AttemptEnd end) noexcept;
+
+struct AttemptResult {
+    AttemptEnd end = AttemptEnd::response;
+    int status = 0;                         ///< of `response`; 0 otherwise
+    std::optional<Milliseconds> retry_after; ///< parsed by parse_retry_after, not yet capped
+    std::string detail;  ///< for people: the error, or the server's `message`; never a token
+    std::string server_errors;  ///< the server's `errors` member as JSON, cut to 4 KiB; may be empty
+};
+
+enum class Verdict {
+    delivered,         ///< 2xx
+    gone,              ///< 410: the token is disabled
+    throttled,         ///< 429: the token waits, no attempt is counted
+    retry,             ///< the lane waits
+    park_token,        ///< 401, 403: kept, probed
+    park_destination,  ///< 3xx, 404, 405: the base URL is wrong; kept, probed
+    rejected,          ///< the event is refused for what it is: dead letter
+};
+
+std::string_view to_string(Verdict verdict) noexcept;
+
+struct Judgement {
+    Verdict verdict = Verdict::retry;
+    /// The request was written and no answer came: it may have been taken. Sent again with its id.
+    bool ambiguous = false;
+    /// Counts against the breaker of the destination: no connection, no answer.
+    bool connection_failure = false;
+    /// A 5xx: counts against the breaker only when several lanes see it.
+    bool server_error = false;
+    /// How long the server asked to wait, capped: the token (429) or the destination (503).
+    std::optional<Milliseconds> hold;
+};
+
+/// `retry_after_cap`: the longest wait that a server can ask for.
+Judgement judge(const AttemptResult& attempt, Milliseconds retry_after_cap) noexcept;
+
+/// A Retry-After value (RFC 9110, section 10.2.3): seconds, or an HTTP date seen from `now`. A date
+/// that has passed is 0. Nothing for anything else.
+std::optional<Milliseconds> parse_retry_after(std::string_view value, WallTime now) noexcept;
+
+}  // namespace flowrelay::core

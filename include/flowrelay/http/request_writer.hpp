@@ -1,0 +1,25 @@
+// Client side: the POST of one event as bytes. What is the same for every event is framed once.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace flowrelay::http {
+
+class PostWriter {
+public:
+    /// `authority`: the Host field ("api.flowdock.com", "127.0.0.1:8080"). `target`: the path, or
+    /// the absolute URI towards a plain-http proxy. `extra_fields`: whole lines, each ended by
+    /// CRLF (Proxy-Authorization), or empty.
+    PostWriter(std::string_view authority, std::string_view target, std::string_view user_agent,
+               std::string_view extra_fields = {});
+
+    /// Appends head and body: JSON, Accept: application/json, Idempotency-Key.
+    void append(std::string& out, std::string_view idempotency_key, std::string_view body) const;
+
+private:
+    std::string before_key_;
+    std::string after_key_;
+};
+
+}  // namespace flowrelay::http

@@ -1,0 +1,93 @@
+// The persistent queue: events that are durable once commit() returns, until they are settled.
+//
+// This is the seam at which another engine could take the embedded log's place (docs/
+// architecture.md): nothing here speaks of files. Retries, attempts, lanes and pauses stay above.
+//
+// All calls block and come from one thread (the storage thread).
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "flowrelay/base/error.hpp"
+#include "flowrelay/base/ids.hpp"
+#include "flowrelay/core/ledger.hpp"
+#include "flowrelay/core/queued_event.hpp"
+
+namespace flowrelay::storage {
+
+/// Everything that the queue keeps of an event.
+struct EventRecord {
+    TokenId token = TokenId::none;
+    std::uint64_t thread_hash = 0;
+    WallTime accepted;
+    WallTime expires = WallTime::max();
+    bool own_id = false;  ///< the id is the producer's: it counts for deduplication
+    std::string id;       ///< 1 to 255 bytes
+    std::string thread;   ///< the thread key, at most 65535 bytes
+    std::string body;     ///< one JSON object, without the token
+};
+
+/// The end of one event.
+struct Settlement {
+    Seq seq = Seq::none;
+    core::Outcome outcome = core::Outcome::delivered;
+};
+
+
+enum class QueueErrc {
+    full = 1,    ///< a limit or the disk is full: nothing was taken; try again later
+    failed,      ///< a write or sync failed: this process can't make anything durable any more
+    not_found,   ///< no such event in the queue
+    damaged,     ///< the event's record can't be read
+};
+const boost::system::error_category& queue_category() noexcept;
+error_code make_error_code(QueueErrc value) noexcept;
+
+struct QueueUsage {
+    std::uint64_t events = 0;      ///< queued
+    std::uint64_t disk_bytes = 0;  ///< of all files of the queue
+};
+
+class EventQueue {
+public:
+    virtual ~EventQueue() = default;
+
+    /// Makes the events and the outcomes durable, all in one go: returns after the sync. Events get
+    /// consecutive seqs from the returned one on. On `full` no event was taken, the outcomes are
+    /// kept and go with a later commit. On `failed` neither is known to be durable and every later
+    /// commit fails as well. Both spans may be empty; then nothing is written unless outcomes wait.
+    virtual Result<Seq> commit(std::span<const EventRecord> events,
+                               std::span<const Settlement> outcomes) = 0;
+
+    /// Reads an event that is queued.
+    virtual Result<EventRecord> read(Seq seq) = 0;
+
+    /// Settles everything queued for a token as `erased` and wipes the contents of all its
+    /// records, also of those settled long ago. When it returns success, no byte of a body, thread
+    /// or id of that token is left in any file of the queue. Gives how many were settled. Safe to
+    /// call again after an error or a crash.
+    virtual Result<std::uint64_t> erase(TokenId token) = 0;
+
+    /// All events queued, in the order of their seqs: what recovery found, less what was settled.
+    virtual std::vector<core::QueuedEvent> queued() const = 0;
+
+    /// Ids that producers chose, of all records still in the files: (token, id, accepted), oldest
+    /// first, for the deduplication window.
+    struct KnownId {
+        TokenId token;
+        std::string id;
+        WallTime accepted;
+    };
+    virtual std::vector<KnownId> known_ids(WallTime since) = 0;
+
+    virtual core::Ledger ledger() const = 0;
+    virtual QueueUsage usage() const = 0;
+};
+
+}  // namespace flowrelay::storage
+
+template <>
+struct boost::system::is_error_code_enum<flowrelay::storage::QueueErrc> : std::true_type {};
