@@ -19,16 +19,7 @@
 
 namespace flowrelay::storage {
 
-struct DeadLetter {
-    Seq seq = Seq::none;
-    EventRecord event;
-    core::Outcome outcome = core::Outcome::dead;  ///< dead or expired
-    WallTime died;
-    std::uint32_t attempts = 0;
-    int status = 0;             ///< the HTTP status; 0 when there was none
-    std::string reason;         ///< for people: the verdict and the server's `message`
-    std::string server_errors;  ///< the server's `errors` as JSON; may be empty
-};
+using core::DeadLetter;
 
 class DeadLetters {
 public:

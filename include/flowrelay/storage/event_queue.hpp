@@ -14,28 +14,12 @@
 #include "flowrelay/base/error.hpp"
 #include "flowrelay/base/ids.hpp"
 #include "flowrelay/core/ledger.hpp"
-#include "flowrelay/core/queued_event.hpp"
+#include "flowrelay/core/stored_event.hpp"
 
 namespace flowrelay::storage {
 
-/// Everything that the queue keeps of an event.
-struct EventRecord {
-    TokenId token = TokenId::none;
-    std::uint64_t thread_hash = 0;
-    WallTime accepted;
-    WallTime expires = WallTime::max();
-    bool own_id = false;  ///< the id is the producer's: it counts for deduplication
-    std::string id;       ///< 1 to 255 bytes
-    std::string thread;   ///< the thread key, at most 65535 bytes
-    std::string body;     ///< one JSON object, without the token
-};
-
-/// The end of one event.
-struct Settlement {
-    Seq seq = Seq::none;
-    core::Outcome outcome = core::Outcome::delivered;
-};
-
+using core::EventRecord;
+using core::Settlement;
 
 enum class QueueErrc {
     full = 1,    ///< a limit or the disk is full: nothing was taken; try again later

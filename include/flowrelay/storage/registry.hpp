@@ -13,30 +13,13 @@
 
 #include "flowrelay/base/error.hpp"
 #include "flowrelay/base/fingerprint.hpp"
-#include "flowrelay/base/ids.hpp"
 #include "flowrelay/base/log.hpp"
-#include "flowrelay/base/secret.hpp"
-#include "flowrelay/base/time.hpp"
+#include "flowrelay/core/stored_event.hpp"
 #include "flowrelay/storage/file_system.hpp"
 
 namespace flowrelay::storage {
 
-/// What is known of one token slot.
-struct TokenEntry {
-    enum class State : std::uint8_t {
-        active = 1,
-        gone = 2,    ///< 410; `erase_at` is set; contents still there for the grace
-        erased = 3,  ///< 410, and nothing but the fingerprint is left
-        paused = 4,  ///< by an operator
-    };
-    TokenId id = TokenId::none;
-    std::string source;       ///< the name of a configured source; empty: known by its token alone
-    Fingerprint fingerprint{};  ///< of the token that lies (or lay last) in the slot
-    Secret secret;            ///< only of tokens that came with an event; empty for a source's
-    State state = State::active;
-    WallTime since;           ///< of the state
-    WallTime erase_at;        ///< of `gone`
-};
+using core::TokenEntry;
 
 class Registry {
 public:

@@ -1,0 +1,62 @@
+// What is written down: the shapes that the heart of the relay hands to storage and gets back.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "flowrelay/base/fingerprint.hpp"
+#include "flowrelay/base/ids.hpp"
+#include "flowrelay/base/secret.hpp"
+#include "flowrelay/base/time.hpp"
+#include "flowrelay/core/queued_event.hpp"
+
+namespace flowrelay::core {
+
+/// Everything that is kept of an event.
+struct EventRecord {
+    TokenId token = TokenId::none;
+    std::uint64_t thread_hash = 0;
+    WallTime accepted;
+    WallTime expires = WallTime::max();
+    bool own_id = false;  ///< the id is the producer's: it counts for deduplication
+    std::string id;       ///< 1 to 255 bytes
+    std::string thread;   ///< the thread key, at most 65535 bytes
+    std::string body;     ///< one JSON object, without the token
+};
+
+/// The end of one event.
+struct Settlement {
+    Seq seq = Seq::none;
+    Outcome outcome = Outcome::delivered;
+};
+
+/// An event that could not be delivered, and why.
+struct DeadLetter {
+    Seq seq = Seq::none;
+    EventRecord event;
+    Outcome outcome = Outcome::dead;  ///< dead or expired
+    WallTime died;
+    std::uint32_t attempts = 0;
+    int status = 0;             ///< the HTTP status; 0 when there was none
+    std::string reason;         ///< for people: the verdict and the server's `message`
+    std::string server_errors;  ///< the server's `errors` as JSON; may be empty
+};
+
+/// What is known of one token slot.
+struct TokenEntry {
+    enum class State : std::uint8_t {
+        active = 1,
+        gone = 2,    ///< 410; `erase_at` is set; contents still there for the grace
+        erased = 3,  ///< 410, and nothing but the fingerprint is left
+        paused = 4,  ///< by an operator
+    };
+    TokenId id = TokenId::none;
+    std::string source;         ///< the name of a configured source; empty: known by its token alone
+    Fingerprint fingerprint{};  ///< of the token that lies (or lay last) in the slot
+    Secret secret;              ///< only of tokens that came with an event; empty for a source's
+    State state = State::active;
+    WallTime since;             ///< of the state
+    WallTime erase_at;          ///< of `gone`
+};
+
+}  // namespace flowrelay::core
