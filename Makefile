@@ -1,0 +1,46 @@
+# The entry points; CMake does the work (see CMakePresets.json).
+JOBS ?= $(shell nproc)
+DESTDIR ?=
+prefix ?= /usr/local
+
+.PHONY: help run test bench format lint install clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make run      builds flowrelay and shows an event on its way, from a producer to a server'
+	@echo 'make test     everything: all tests, both compilers, the sanitizers, short fuzz runs'
+	@echo 'make bench    the benchmarks'
+	@echo 'make lint     the rules of the house, and clang-tidy where it is installed'
+	@echo 'make format   lays out the sources with clang-format-19'
+	@echo 'make install  installs under $$(DESTDIR)$$(prefix), which is $(DESTDIR)$(prefix)'
+	@echo 'make clean    removes build/'
+
+run:
+	@cmake/install-debian-packages.sh build
+	@cmake --preset release -Wno-dev > /dev/null
+	@cmake --build --preset release -j $(JOBS) --target flowrelayd flowrelay flowrelay-devserver
+	@config/examples/demo.sh build/release/bin
+
+test:
+	@cmake/install-debian-packages.sh build test
+	@tests/run-all.sh $(JOBS)
+
+bench:
+	@cmake/install-debian-packages.sh build
+	@cmake --preset bench > /dev/null
+	@cmake --build --preset bench -j $(JOBS) --target bench
+
+lint:
+	@cmake/install-debian-packages.sh build test
+	@tests/lint/run.sh $(JOBS)
+
+format:
+	@git ls-files -z '*.hpp' '*.cpp' | xargs -0 -r clang-format-19 -i
+
+install:
+	@cmake --preset release -DCMAKE_INSTALL_PREFIX='$(prefix)' > /dev/null
+	@cmake --build --preset release -j $(JOBS)
+	@DESTDIR='$(DESTDIR)' cmake --install build/release
+
+clean:
+	@rm -rf build
