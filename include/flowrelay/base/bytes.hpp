@@ -40,4 +40,7 @@ inline std::string_view as_text(std::span<const std::uint8_t> bytes) noexcept {
 /// To go on with a running checksum pass the former result as `seed`.
 std::uint32_t crc32c(std::span<const std::uint8_t> bytes, std::uint32_t seed = 0) noexcept;
 
+/// The same result by tables, on any processor: what crc32c() falls back to.
+std::uint32_t crc32c_portable(std::span<const std::uint8_t> bytes, std::uint32_t seed = 0) noexcept;
+
 }  // namespace flowrelay

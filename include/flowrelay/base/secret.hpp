@@ -1,5 +1,5 @@
 // A token on its way through the program. It can't be printed, formatted or compared with a plain
-// string by accident; its memory is wiped when it goes.
+// string by accident; its memory is wiped when it goes, and so is what it is moved out of.
 #pragma once
 
 #include <string>
@@ -10,7 +10,11 @@ namespace flowrelay {
 class Secret {
 public:
     Secret() = default;
-    explicit Secret(std::string value) noexcept : value_(std::move(value)) {}
+    /// Wipes `value`; hand it over with std::move, so that no copy stays with the caller.
+    explicit Secret(std::string&& value) noexcept;
+    explicit Secret(std::string_view value) : value_(value) {}
+    /// A literal; without it a `const char*` would be ambiguous.
+    explicit Secret(const char* value) : value_(value) {}
     Secret(const Secret&) = default;
     Secret(Secret&& other) noexcept;
     Secret& operator=(const Secret& other);

@@ -35,10 +35,12 @@ public:
     Now now() const override;
 };
 
-/// RFC 3339 in UTC with milliseconds: "2026-11-23T09:00:00.123Z".
+/// RFC 3339 in UTC with milliseconds: "2026-11-23T09:00:00.123Z". Times outside of the years 0000
+/// to 9999 (such as WallTime::max()) are shown as the nearest one inside.
 std::string format_time(WallTime time);
 
-/// A duration as people write it: "850ms", "8s", "1m30s", "2h", "5d"; the two largest units.
+/// A duration as people write it: "850ms", "8s", "1m30s", "2h", "5d": the largest unit and the one
+/// below it, cut off and not rounded; "0s" for zero, a leading "-" for less.
 std::string format_duration(Milliseconds duration);
 
 }  // namespace flowrelay

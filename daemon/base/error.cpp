@@ -1,0 +1,33 @@
+#include "flowrelay/base/error.hpp"
+
+#include <fmt/core.h>
+
+#include <boost/system/system_error.hpp>
+#include <utility>
+
+namespace flowrelay {
+
+namespace {
+
+// The message is a whole sentence already; the base class would append the code's text once more.
+class ErrorException final : public boost::system::system_error {
+public:
+    explicit ErrorException(const Error& error) : system_error(error.code), text_(error.message) {}
+    const char* what() const noexcept override { return text_.c_str(); }
+
+private:
+    std::string text_;
+};
+
+}  // namespace
+
+Error system_error(int errno_value, std::string_view action, std::string_view object) {
+    const error_code code(errno_value, boost::system::system_category());
+    return Error{code, fmt::format("cannot {} {}: {}", action, object, code.message())};
+}
+
+void throw_exception_from_error(const Error& error, const boost::source_location&) {
+    throw ErrorException(error);
+}
+
+}  // namespace flowrelay

@@ -1,0 +1,78 @@
+#include "flowrelay/base/time.hpp"
+
+#include <gtest/gtest.h>
+
+namespace flowrelay {
+namespace {
+
+WallTime at(std::int64_t ms) {
+    return WallTime(Milliseconds(ms));
+}
+
+TEST(FormatTime, Epoch) {
+    EXPECT_EQ(format_time(at(0)), "1970-01-01T00:00:00.000Z");
+}
+TEST(FormatTime, PadsEveryField) {
+    EXPECT_EQ(format_time(at(1'488'589'506'007)), "2017-03-04T01:05:06.007Z");
+}
+TEST(FormatTime, LeapDay) {
+    EXPECT_EQ(format_time(at(1'709'251'199'999)), "2024-02-29T23:59:59.999Z");
+}
+TEST(FormatTime, BeforeTheEpoch) {
+    EXPECT_EQ(format_time(at(-1)), "1969-12-31T23:59:59.999Z");
+}
+TEST(FormatTime, LargestTimeIsShownAsTheLastOfTheYear9999) {
+    EXPECT_EQ(format_time(WallTime::max()), "9999-12-31T23:59:59.999Z");
+}
+TEST(FormatTime, SmallestTimeIsShownAsTheFirstOfTheYear0) {
+    EXPECT_EQ(format_time(WallTime::min()), "0000-01-01T00:00:00.000Z");
+}
+
+TEST(FormatDuration, Zero) {
+    EXPECT_EQ(format_duration(Milliseconds(0)), "0s");
+}
+TEST(FormatDuration, Milliseconds) {
+    EXPECT_EQ(format_duration(Milliseconds(850)), "850ms");
+}
+TEST(FormatDuration, WholeSeconds) {
+    EXPECT_EQ(format_duration(Seconds(8)), "8s");
+}
+TEST(FormatDuration, SecondsAndMilliseconds) {
+    EXPECT_EQ(format_duration(Milliseconds(1'500)), "1s500ms");
+}
+TEST(FormatDuration, MinutesAndSeconds) {
+    EXPECT_EQ(format_duration(Seconds(90)), "1m30s");
+}
+TEST(FormatDuration, WholeHours) {
+    EXPECT_EQ(format_duration(std::chrono::hours(2)), "2h");
+}
+TEST(FormatDuration, WholeDays) {
+    EXPECT_EQ(format_duration(std::chrono::days(5)), "5d");
+}
+TEST(FormatDuration, UnitsBelowTheSecondAreCutOff) {
+    EXPECT_EQ(format_duration(Seconds(2 * 3600 + 59 * 60 + 59)), "2h59m");
+}
+TEST(FormatDuration, UnitsThatDoNotTouchAreNotJoined) {
+    EXPECT_EQ(format_duration(Seconds(3600 + 30)), "1h");
+}
+TEST(FormatDuration, Negative) {
+    EXPECT_EQ(format_duration(Milliseconds(-90'000)), "-1m30s");
+}
+TEST(FormatDuration, SmallestDuration) {
+    EXPECT_EQ(format_duration(Milliseconds::min()), "-106751991167d7h");
+}
+
+TEST(SystemClock, MonotonicTimeDoesNotGoBack) {
+    const SystemClock clock;
+    const Now first = clock.now();
+    EXPECT_GE(clock.now().mono, first.mono);
+}
+TEST(SystemClock, WallTimeIsThatOfTheSystem) {
+    const auto before = std::chrono::floor<Milliseconds>(std::chrono::system_clock::now());
+    const WallTime wall = SystemClock().now().wall;
+    EXPECT_GE(wall, before);
+    EXPECT_LT(wall, before + Seconds(60));
+}
+
+}  // namespace
+}  // namespace flowrelay
