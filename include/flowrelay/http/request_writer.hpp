@@ -10,11 +10,14 @@ class PostWriter {
 public:
     /// `authority`: the Host field ("api.flowdock.com", "127.0.0.1:8080"). `target`: the path, or
     /// the absolute URI towards a plain-http proxy. `extra_fields`: whole lines, each ended by
-    /// CRLF (Proxy-Authorization), or empty.
+    /// CRLF (Proxy-Authorization), or empty. Throws std::invalid_argument if a part holds a control
+    /// character or, in authority and target, a space: nothing configured can add a field.
     PostWriter(std::string_view authority, std::string_view target, std::string_view user_agent,
                std::string_view extra_fields = {});
 
-    /// Appends head and body: JSON, Accept: application/json, Idempotency-Key.
+    /// Appends head and body: JSON, Accept: application/json, Idempotency-Key. The key is an
+    /// event's id or uuid, which core has checked: visible ASCII. A key with anything else throws
+    /// std::invalid_argument (a bug) and appends nothing. Any thread.
     void append(std::string& out, std::string_view idempotency_key, std::string_view body) const;
 
 private:

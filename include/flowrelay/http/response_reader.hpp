@@ -1,5 +1,9 @@
-// Client side: bytes in, one response out. No I/O; wraps Beast's parser, driven by put(). One
-// reader for one response.
+// Client side: bytes in, one response out (RFC 9112). No I/O; wraps Beast's parser, driven by
+// put(). Belongs to one connection and one thread.
+//
+// For requests other than HEAD and CONNECT. A Transfer-Encoding other than a single "chunked", or
+// beside a Content-Length, makes the response broken. Bytes that follow a complete response answer
+// nothing that was asked: then the connection may not be used again, whatever keep_alive() says.
 #pragma once
 
 #include <cstddef>
@@ -12,8 +16,8 @@ namespace flowrelay::http {
 
 struct ResponseLimits {
     std::uint32_t head = 64 * 1024;
-    std::uint64_t body = 256 * 1024;  ///< more is read past and cut, up to `drain`
-    std::uint64_t drain = 1024 * 1024; ///< beyond this the response counts as broken
+    std::uint64_t body = 256 * 1024;    ///< more is read past and cut, up to `drain`
+    std::uint64_t drain = 1024 * 1024;  ///< beyond this the response counts as broken
 };
 
 enum class ResponseStatus { need_more, complete, broken };
@@ -22,22 +26,28 @@ class ResponseReader {
 public:
     explicit ResponseReader(ResponseLimits limits);
     ~ResponseReader();
+    ResponseReader(ResponseReader&&) noexcept;
+    ResponseReader& operator=(ResponseReader&&) noexcept;
 
-    /// Takes bytes; gives how many were consumed. Interim (1xx) responses are passed over; a 101 is
-    /// broken.
+    /// Takes bytes; gives how many were consumed: all, unless the response became complete or
+    /// broken. Interim (1xx) responses are passed over; a 101 is broken.
     std::size_t put(std::string_view bytes);
 
     /// The connection ended: completes a body without a length, breaks everything else.
     void put_end();
 
     ResponseStatus status() const noexcept;
-    bool started() const noexcept;      ///< any byte has been seen
-    std::string_view error() const noexcept;  ///< why it is broken
+    bool started() const noexcept;            ///< any byte has been seen
+    std::string_view error() const noexcept;  ///< why it is broken: "the head is too long"
 
-    int code() const;                   ///< of a complete response
-    bool keep_alive() const;            ///< whether the connection may carry another request
-    std::string_view field(std::string_view name) const;
-    std::string_view body() const;      ///< cut at limits.body
+    int code() const;         ///< of a complete response
+    bool keep_alive() const;  ///< whether the connection may carry another request
+    std::string_view field(std::string_view name) const;  ///< the first of this name, or empty
+    std::string_view body() const;                        ///< cut at limits.body
+
+    /// For the next response on the connection: cheaper than a new reader, its memory is used
+    /// again.
+    void reset();
 
 private:
     struct Impl;

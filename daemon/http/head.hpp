@@ -1,0 +1,50 @@
+// The header fields of one message, kept in memory that the next message uses again.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "flowrelay/http/field.hpp"
+
+namespace flowrelay::http {
+
+/// ASCII letters without regard to case.
+bool iequals(std::string_view a, std::string_view b) noexcept;
+
+class Head {
+public:
+    /// Text that belongs to the head but is no field (the request line). Give it back to text().
+    struct Slice {
+        std::size_t at = 0;
+        std::size_t size = 0;
+    };
+
+    Slice add_text(std::string_view text);
+    void add_field(std::string_view name, std::string_view value);
+
+    /// No text or field is added after this: only now the views below stay valid.
+    void finish();
+
+    std::string_view text(Slice slice) const noexcept;
+    std::span<const Field> fields() const noexcept { return fields_; }
+
+    /// The first field of this name, or an empty view.
+    std::string_view field(std::string_view name) const noexcept;
+    std::size_t count(std::string_view name) const noexcept;
+
+    void clear() noexcept;
+
+private:
+    struct Entry {
+        Slice name;
+        Slice value;
+    };
+    std::string text_;
+    std::vector<Entry> entries_;
+    std::vector<Field> fields_;
+};
+
+}  // namespace flowrelay::http

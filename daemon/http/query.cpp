@@ -1,0 +1,49 @@
+#include <optional>
+
+#include "flowrelay/http/request_reader.hpp"
+
+namespace flowrelay::http {
+
+namespace {
+
+std::optional<unsigned> hex_digit(char c) noexcept {
+    if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');
+    if (c >= 'a' && c <= 'f') return static_cast<unsigned>(c - 'a' + 10);
+    if (c >= 'A' && c <= 'F') return static_cast<unsigned>(c - 'A' + 10);
+    return std::nullopt;
+}
+
+/// A '%' that no two hexadecimal digits follow stands for itself.
+std::string decode(std::string_view text) {
+    std::string out;
+    out.reserve(text.size());
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] == '%' && i + 2 < text.size()) {
+            const auto high = hex_digit(text[i + 1]);
+            const auto low = hex_digit(text[i + 2]);
+            if (high && low) {
+                out.push_back(static_cast<char>(*high * 16 + *low));
+                i += 2;
+                continue;
+            }
+        }
+        out.push_back(text[i] == '+' ? ' ' : text[i]);
+    }
+    return out;
+}
+
+}  // namespace
+
+std::string query_parameter(std::string_view query, std::string_view name) {
+    while (!query.empty()) {
+        const std::size_t end = query.find('&');
+        const std::string_view pair = query.substr(0, end);
+        query.remove_prefix(end == std::string_view::npos ? query.size() : end + 1);
+        const std::size_t equals = pair.find('=');
+        if (decode(pair.substr(0, equals)) != name) continue;
+        return equals == std::string_view::npos ? std::string() : decode(pair.substr(equals + 1));
+    }
+    return {};
+}
+
+}  // namespace flowrelay::http

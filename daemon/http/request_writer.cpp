@@ -1,0 +1,70 @@
+#include "flowrelay/http/request_writer.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <stdexcept>
+
+namespace flowrelay::http {
+
+namespace {
+
+constexpr bool is_control(char c) noexcept {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte < 0x20 || byte == 0x7f;
+}
+
+bool is_visible(std::string_view text) noexcept {
+    return std::none_of(text.begin(), text.end(), [](char c) {
+        return is_control(c) || c == ' ' || static_cast<unsigned char>(c) > 0x7f;
+    });
+}
+
+void require(bool holds, const char* message) {
+    if (!holds) throw std::invalid_argument(message);
+}
+
+/// Whole lines "name: value" CRLF, without a control character or an empty line among them.
+bool is_field_lines(std::string_view lines) noexcept {
+    while (!lines.empty()) {
+        const std::size_t end = lines.find("\r\n");
+        if (end == std::string_view::npos) return false;
+        const std::string_view line = lines.substr(0, end);
+        const std::size_t colon = line.find(':');
+        if (colon == 0 || colon == std::string_view::npos) return false;
+        if (!is_visible(line.substr(0, colon))) return false;
+        if (std::any_of(line.begin(), line.end(), is_control)) return false;
+        lines.remove_prefix(end + 2);
+    }
+    return true;
+}
+
+}  // namespace
+
+PostWriter::PostWriter(std::string_view authority, std::string_view target,
+                       std::string_view user_agent, std::string_view extra_fields) {
+    require(!authority.empty() && is_visible(authority),
+            "PostWriter: the authority is empty or has a space or a control character");
+    require(!target.empty() && is_visible(target),
+            "PostWriter: the target is empty or has a space or a control character");
+    require(!user_agent.empty() && std::none_of(user_agent.begin(), user_agent.end(), is_control),
+            "PostWriter: the user agent is empty or has a control character");
+    require(is_field_lines(extra_fields), "PostWriter: the extra fields are not whole field lines");
+    before_key_.append("POST ").append(target).append(" HTTP/1.1\r\nHost: ").append(authority);
+    before_key_.append("\r\nUser-Agent: ").append(user_agent);
+    before_key_.append("\r\nAccept: application/json\r\nContent-Type: application/json\r\n");
+    before_key_.append(extra_fields).append("Idempotency-Key: ");
+    after_key_ = "\r\nContent-Length: ";
+}
+
+void PostWriter::append(std::string& out, std::string_view idempotency_key,
+                        std::string_view body) const {
+    require(!idempotency_key.empty() && is_visible(idempotency_key),
+            "PostWriter: the idempotency key is empty or not visible ASCII");
+    char digits[20];
+    const auto end = std::to_chars(digits, digits + sizeof digits, body.size()).ptr;
+    const std::string_view length(digits, static_cast<std::size_t>(end - digits));
+    out.append(before_key_).append(idempotency_key).append(after_key_);
+    out.append(length).append("\r\n\r\n").append(body);
+}
+
+}  // namespace flowrelay::http
