@@ -12,9 +12,9 @@ struct BackoffOptions {
     Milliseconds max{300'000};   ///< >= initial
 };
 
-/// The wait after the `failures`-th failure in a row (1 is the first): uniform between 0 and
-/// min(max, initial * 2^(failures-1)), but at least a tenth of that, so that a wait of zero does
-/// not make a storm.
+/// The wait after the `failures`-th failure in a row (1 is the first; 0 counts as 1): uniform
+/// between a tenth of c and c, where c = min(max, initial * 2^(failures-1)). The lower end keeps a
+/// wait of zero from making a storm.
 Milliseconds backoff(const BackoffOptions& options, unsigned failures, Random& random) noexcept;
 
 }  // namespace flowrelay::core

@@ -3,20 +3,24 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <string_view>
-#include <unordered_set>
+#include <unordered_map>
 
 #include "flowrelay/base/ids.hpp"
+#include "flowrelay/base/time.hpp"
 
 namespace flowrelay::core {
 
 class DedupWindow {
 public:
     /// `window` zero turns it off. At most `max_entries` are kept: when there are more, the oldest
-    /// go before their time (16 bytes of hash each; a collision of 128 bits is not provided for).
+    /// go before their time. An entry costs about 100 bytes, of which the id is a hash of 128 bits
+    /// (a collision is not provided for).
     DedupWindow(Milliseconds window, std::size_t max_entries);
 
+    /// Holds for what is remembered already, too; zero forgets everything.
     void set_window(Milliseconds window);
 
     /// Whether this id was remembered for this token less than a window ago.
@@ -29,28 +33,31 @@ public:
     void forget(TokenId token, std::string_view id);
     void forget(TokenId token);
 
-    std::size_t size() const noexcept { return keys_.size(); }
+    std::size_t size() const noexcept { return accepted_.size(); }
 
 private:
     struct Key {
-        TokenId token;
-        std::uint64_t a, b;
+        std::uint64_t low;
+        std::uint64_t high;
         friend bool operator==(const Key&, const Key&) = default;
     };
     struct KeyHash {
-        std::size_t operator()(const Key& key) const noexcept;
+        std::size_t operator()(const Key& key) const noexcept {
+            return static_cast<std::size_t>(key.low);
+        }
     };
     struct Entry {
         Key key;
-        WallTime until;
+        TokenId token;
+        WallTime accepted;
     };
     static Key key_of(TokenId token, std::string_view id) noexcept;
     void trim(WallTime now);
 
     Milliseconds window_;
     std::size_t max_entries_;
-    std::deque<Entry> order_;
-    std::unordered_set<Key, KeyHash> keys_;
+    std::deque<Entry> order_;  ///< as remembered; forgotten ids stay until their time is over
+    std::unordered_map<Key, WallTime, KeyHash> accepted_;
 };
 
 }  // namespace flowrelay::core

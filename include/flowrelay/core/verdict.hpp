@@ -15,7 +15,7 @@ enum class AttemptEnd {
     response,         ///< a complete response: `status` is set
     resolve_failed,   ///< the name has no address
     connect_failed,   ///< refused, unreachable, or the connect timeout
-    proxy_failed,     ///< the proxy would not connect us
+    proxy_failed,     ///< the proxy would not connect us, or answered 407 in the server's place
     tls_failed,       ///< handshake or verification
     write_failed,     ///< the connection broke before the whole request was written
     timed_out,        ///< the whole request was written and request_timeout passed
@@ -26,10 +26,11 @@ std::string_view to_string(AttemptEnd end) noexcept;
 
 struct AttemptResult {
     AttemptEnd end = AttemptEnd::response;
-    int status = 0;                         ///< of `response`; 0 otherwise
-    std::optional<Milliseconds> retry_after; ///< parsed by parse_retry_after, not yet capped
+    int status = 0;                           ///< of `response`; 0 otherwise
+    std::optional<Milliseconds> retry_after;  ///< parsed by parse_retry_after, not yet capped
     std::string detail;  ///< for people: the error, or the server's `message`; never a token
-    std::string server_errors;  ///< the server's `errors` member as JSON, cut to 4 KiB; may be empty
+    std::string
+        server_errors;  ///< the server's `errors` member as JSON, cut to 4 KiB; may be empty
 };
 
 enum class Verdict {
@@ -59,8 +60,10 @@ struct Judgement {
 /// `retry_after_cap`: the longest wait that a server can ask for.
 Judgement judge(const AttemptResult& attempt, Milliseconds retry_after_cap) noexcept;
 
-/// A Retry-After value (RFC 9110, section 10.2.3): seconds, or an HTTP date seen from `now`. A date
-/// that has passed is 0. Nothing for anything else.
+/// A Retry-After value (RFC 9110, section 10.2.3): seconds, or an HTTP date in any of its three
+/// forms (section 5.6.7) seen from `now`; the name of the weekday is not checked against the date.
+/// A date that has passed is 0, a wait of more than a hundred years is that. Nothing for anything
+/// else.
 std::optional<Milliseconds> parse_retry_after(std::string_view value, WallTime now) noexcept;
 
 }  // namespace flowrelay::core

@@ -1,0 +1,31 @@
+#include "flowrelay/core/ledger.hpp"
+
+namespace flowrelay::core {
+
+void Ledger::settle(Outcome outcome, std::uint64_t count) noexcept {
+    switch (outcome) {
+        case Outcome::delivered:
+            delivered += count;
+            return;
+        case Outcome::dead:
+            dead += count;
+            return;
+        case Outcome::expired:
+            expired += count;
+            return;
+        case Outcome::erased:
+            erased += count;
+            return;
+        case Outcome::dropped:
+            dropped += count;
+            return;
+    }
+}
+
+std::int64_t Ledger::unaccounted(std::uint64_t queued) const noexcept {
+    // Unsigned arithmetic wraps, so the difference comes out right with its sign.
+    return static_cast<std::int64_t>(accepted - delivered - dead - expired - erased - dropped -
+                                     queued);
+}
+
+}  // namespace flowrelay::core

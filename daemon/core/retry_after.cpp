@@ -1,0 +1,176 @@
+// Retry-After: a number of seconds or one of the three forms of a date that HTTP has had.
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "flowrelay/core/verdict.hpp"
+
+namespace flowrelay::core {
+
+namespace {
+
+// Longer waits say the same; below it nothing can overflow.
+constexpr std::int64_t most_seconds = 100LL * 366 * 86'400;
+
+constexpr std::array<std::string_view, 7> short_days{"Mon", "Tue", "Wed", "Thu",
+                                                     "Fri", "Sat", "Sun"};
+constexpr std::array<std::string_view, 7> long_days{"Monday", "Tuesday",  "Wednesday", "Thursday",
+                                                    "Friday", "Saturday", "Sunday"};
+constexpr std::array<std::string_view, 12> months{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                                  "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+
+bool is_digit(char c) noexcept {
+    return c >= '0' && c <= '9';
+}
+
+struct Date {
+    int year = 0;
+    unsigned month = 0;
+    unsigned day = 0;
+    unsigned hour = 0;
+    unsigned minute = 0;
+    unsigned second = 0;
+};
+
+// Each step takes its part off the front and says whether it was there.
+class DateReader {
+public:
+    explicit DateReader(std::string_view text) noexcept : rest_(text) {}
+
+    bool literal(std::string_view text) noexcept {
+        if (!rest_.starts_with(text)) return false;
+        rest_.remove_prefix(text.size());
+        return true;
+    }
+
+    bool number(std::size_t digits, unsigned& out) noexcept {
+        if (rest_.size() < digits) return false;
+        out = 0;
+        for (const char c : rest_.substr(0, digits)) {
+            if (!is_digit(c)) return false;
+            out = out * 10 + static_cast<unsigned>(c - '0');
+        }
+        rest_.remove_prefix(digits);
+        return true;
+    }
+
+    bool year(int& out) noexcept {
+        unsigned value = 0;
+        if (!number(4, value)) return false;
+        out = static_cast<int>(value);
+        return true;
+    }
+
+    // Which of the names, counted from 1.
+    bool name(std::span<const std::string_view> names, unsigned& out) noexcept {
+        const auto found = std::ranges::find_if(
+            names, [this](std::string_view candidate) { return literal(candidate); });
+        out = static_cast<unsigned>(found - names.begin()) + 1;
+        return found != names.end();
+    }
+
+    bool time(Date& date) noexcept {
+        return number(2, date.hour) && literal(":") && number(2, date.minute) && literal(":") &&
+               number(2, date.second);
+    }
+
+    bool at_end() const noexcept { return rest_.empty(); }
+
+private:
+    std::string_view rest_;
+};
+
+// "Sun, 06 Nov 1994 08:49:37 GMT"
+bool read_imf_fixdate(std::string_view text, Date& date) noexcept {
+    DateReader in(text);
+    unsigned weekday = 0;
+    return in.name(short_days, weekday) && in.literal(", ") && in.number(2, date.day) &&
+           in.literal(" ") && in.name(months, date.month) && in.literal(" ") &&
+           in.year(date.year) && in.literal(" ") && in.time(date) && in.literal(" GMT") &&
+           in.at_end();
+}
+
+// "Sunday, 06-Nov-94 08:49:37 GMT"; the year is left as two digits.
+bool read_rfc850(std::string_view text, Date& date) noexcept {
+    DateReader in(text);
+    unsigned weekday = 0;
+    unsigned year = 0;
+    const bool good = in.name(long_days, weekday) && in.literal(", ") && in.number(2, date.day) &&
+                      in.literal("-") && in.name(months, date.month) && in.literal("-") &&
+                      in.number(2, year) && in.literal(" ") && in.time(date) &&
+                      in.literal(" GMT") && in.at_end();
+    date.year = static_cast<int>(year);
+    return good;
+}
+
+// "Sun Nov  6 08:49:37 1994"
+bool read_asctime(std::string_view text, Date& date) noexcept {
+    DateReader in(text);
+    unsigned weekday = 0;
+    if (!(in.name(short_days, weekday) && in.literal(" ") && in.name(months, date.month) &&
+          in.literal(" "))) {
+        return false;
+    }
+    const bool day = in.literal(" ") ? in.number(1, date.day) : in.number(2, date.day);
+    return day && in.literal(" ") && in.time(date) && in.literal(" ") && in.year(date.year) &&
+           in.at_end();
+}
+
+std::optional<WallTime> to_time(const Date& date) noexcept {
+    const std::chrono::year_month_day day(
+        std::chrono::year(date.year), std::chrono::month(date.month), std::chrono::day(date.day));
+    // 60: a leap second
+    if (!day.ok() || date.hour > 23 || date.minute > 59 || date.second > 60) return std::nullopt;
+    return WallTime(std::chrono::sys_days(day)) + std::chrono::hours(date.hour) +
+           std::chrono::minutes(date.minute) + Seconds(date.second);
+}
+
+// Two digits that would lie more than 50 years ahead mean the century before
+// (RFC 9110, section 5.6.7).
+std::optional<WallTime> to_time_of_nearest_century(Date date, WallTime now) noexcept {
+    const std::chrono::year_month_day today(std::chrono::floor<std::chrono::days>(now));
+    const int this_year = static_cast<int>(today.year());
+    date.year += this_year - this_year % 100;
+    if (date.year > this_year + 50) date.year -= 100;
+    return to_time(date);
+}
+
+std::optional<Milliseconds> read_seconds(std::string_view text) noexcept {
+    std::int64_t seconds = 0;
+    for (const char c : text) {
+        if (!is_digit(c)) return std::nullopt;
+        seconds = std::min(seconds * 10 + (c - '0'), most_seconds);
+    }
+    return Seconds(seconds);
+}
+
+std::optional<WallTime> read_date(std::string_view text, WallTime now) noexcept {
+    Date date;
+    if (read_imf_fixdate(text, date) || read_asctime(text, date)) return to_time(date);
+    if (read_rfc850(text, date)) return to_time_of_nearest_century(date, now);
+    return std::nullopt;
+}
+
+std::string_view trim(std::string_view text) noexcept {
+    constexpr std::string_view blanks = " \t";
+    const std::size_t first = text.find_first_not_of(blanks);
+    if (first == std::string_view::npos) return {};
+    return text.substr(first, text.find_last_not_of(blanks) - first + 1);
+}
+
+}  // namespace
+
+std::optional<Milliseconds> parse_retry_after(std::string_view value, WallTime now) noexcept {
+    const std::string_view text = trim(value);
+    if (text.empty()) return std::nullopt;
+    if (is_digit(text.front())) return read_seconds(text);
+    const std::optional<WallTime> until = read_date(text, now);
+    if (!until) return std::nullopt;
+    return std::clamp(Milliseconds(*until - now), Milliseconds(0),
+                      Milliseconds(Seconds(most_seconds)));
+}
+
+}  // namespace flowrelay::core

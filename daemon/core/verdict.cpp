@@ -1,0 +1,101 @@
+#include "flowrelay/core/verdict.hpp"
+
+#include <algorithm>
+
+namespace flowrelay::core {
+
+std::string_view to_string(AttemptEnd end) noexcept {
+    switch (end) {
+        case AttemptEnd::response:
+            return "response";
+        case AttemptEnd::resolve_failed:
+            return "resolve_failed";
+        case AttemptEnd::connect_failed:
+            return "connect_failed";
+        case AttemptEnd::proxy_failed:
+            return "proxy_failed";
+        case AttemptEnd::tls_failed:
+            return "tls_failed";
+        case AttemptEnd::write_failed:
+            return "write_failed";
+        case AttemptEnd::timed_out:
+            return "timed_out";
+        case AttemptEnd::broken_response:
+            return "broken_response";
+    }
+    return "unknown";
+}
+
+std::string_view to_string(Verdict verdict) noexcept {
+    switch (verdict) {
+        case Verdict::delivered:
+            return "delivered";
+        case Verdict::gone:
+            return "gone";
+        case Verdict::throttled:
+            return "throttled";
+        case Verdict::retry:
+            return "retry";
+        case Verdict::park_token:
+            return "park_token";
+        case Verdict::park_destination:
+            return "park_destination";
+        case Verdict::rejected:
+            return "rejected";
+    }
+    return "unknown";
+}
+
+namespace {
+
+Verdict verdict_of_status(int status) noexcept {
+    switch (status) {
+        case 410:
+            return Verdict::gone;
+        case 429:
+            return Verdict::throttled;
+        case 408:
+        case 425:
+            return Verdict::retry;
+        case 401:
+        case 403:
+            return Verdict::park_token;
+        case 404:
+        case 405:
+            return Verdict::park_destination;
+        case 501:
+            return Verdict::rejected;
+        default:
+            break;
+    }
+    if (status >= 200 && status <= 299) return Verdict::delivered;
+    if (status >= 300 && status <= 399) return Verdict::park_destination;
+    if (status >= 400 && status <= 499) return Verdict::rejected;
+    // 5xx. What is no status of HTTP at all is treated like them (RFC 9110, section 15).
+    return Verdict::retry;
+}
+
+Judgement judge_status(const AttemptResult& attempt, Milliseconds retry_after_cap) noexcept {
+    Judgement judgement;
+    judgement.verdict = verdict_of_status(attempt.status);
+    const bool is_client_error = attempt.status >= 400 && attempt.status <= 499;
+    judgement.server_error = judgement.verdict == Verdict::retry && !is_client_error;
+    if (attempt.retry_after && (attempt.status == 429 || attempt.status == 503)) {
+        judgement.hold = std::max(Milliseconds(0), std::min(*attempt.retry_after, retry_after_cap));
+    }
+    return judgement;
+}
+
+}  // namespace
+
+Judgement judge(const AttemptResult& attempt, Milliseconds retry_after_cap) noexcept {
+    if (attempt.end == AttemptEnd::response) return judge_status(attempt, retry_after_cap);
+    Judgement judgement;
+    judgement.verdict = Verdict::retry;
+    judgement.connection_failure = true;
+    judgement.ambiguous =
+        attempt.end == AttemptEnd::timed_out || attempt.end == AttemptEnd::broken_response;
+    return judgement;
+}
+
+}  // namespace flowrelay::core
