@@ -1,0 +1,284 @@
+#include "flowrelay/http/response_reader.hpp"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "unit/http/reading.hpp"
+
+namespace flowrelay::http {
+namespace {
+
+constexpr std::string_view accepted = "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n";
+
+std::string chunked(std::string_view body) {
+    return "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + std::string(body);
+}
+
+TEST(ResponseReader, ReadsAResponseInPiecesOfEverySize) {
+    const std::string bytes =
+        "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: 7\r\n\r\n"
+        "{\"a\":1}";
+    for (std::size_t piece = 1; piece <= bytes.size(); ++piece) {
+        ResponseReader reader({});
+        EXPECT_FALSE(reader.started());
+        EXPECT_EQ(put_in_pieces(reader, bytes + "HTTP", piece), bytes.size()) << piece;
+        EXPECT_TRUE(reader.started());
+        ASSERT_EQ(reader.status(), ResponseStatus::complete) << piece;
+        EXPECT_EQ(reader.code(), 400);
+        EXPECT_TRUE(reader.keep_alive());
+        EXPECT_EQ(reader.field("content-type"), "application/json");
+        EXPECT_EQ(reader.field("Retry-After"), "");
+        EXPECT_EQ(reader.body(), "{\"a\":1}");
+        EXPECT_EQ(reader.error(), "");
+    }
+}
+
+TEST(ResponseReader, ReadsOneAfterTheOther) {
+    ResponseReader reader({});
+    const std::string two = chunked("3\r\nabc\r\n0\r\n\r\n") + std::string(accepted);
+    const std::size_t first = reader.put(two);
+    ASSERT_EQ(reader.status(), ResponseStatus::complete);
+    EXPECT_EQ(reader.body(), "abc");
+    EXPECT_EQ(reader.put("x"), 0U);
+    reader.reset();
+    EXPECT_FALSE(reader.started());
+    EXPECT_EQ(reader.put(std::string_view(two).substr(first)), accepted.size());
+    ASSERT_EQ(reader.status(), ResponseStatus::complete);
+    EXPECT_EQ(reader.code(), 202);
+    EXPECT_EQ(reader.body(), "");
+    EXPECT_EQ(reader.field("Transfer-Encoding"), "");
+}
+
+TEST(ResponseReader, PassesOverInterimResponses) {
+    const std::string bytes =
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nRetry-After: 9\r\n\r\n" +
+        std::string(accepted);
+    for (std::size_t piece = 1; piece <= bytes.size(); ++piece) {
+        ResponseReader reader({});
+        EXPECT_EQ(put_in_pieces(reader, bytes, piece), bytes.size());
+        ASSERT_EQ(reader.status(), ResponseStatus::complete) << piece;
+        EXPECT_EQ(reader.code(), 202);
+        EXPECT_EQ(reader.field("Retry-After"), "");
+    }
+}
+
+TEST(ResponseReader, EndlessInterimResponsesAreBroken) {
+    ResponseReader reader({});
+    for (int i = 0; i < 100 && reader.status() == ResponseStatus::need_more; ++i) {
+        reader.put("HTTP/1.1 100 Continue\r\n\r\n");
+    }
+    EXPECT_EQ(reader.status(), ResponseStatus::broken);
+    EXPECT_EQ(reader.error(), "too many interim responses");
+}
+
+TEST(ResponseReader, EndAfterAnInterimResponseBreaks) {
+    ResponseReader reader({});
+    reader.put("HTTP/1.1 100 Continue\r\n\r\n");
+    EXPECT_EQ(reader.status(), ResponseStatus::need_more);
+    reader.put_end();
+    EXPECT_EQ(reader.status(), ResponseStatus::broken);
+}
+
+struct ChunkedCase {
+    std::string_view wire;
+    std::string_view body;
+};
+
+class ChunkedResponse : public testing::TestWithParam<ChunkedCase> {};
+
+TEST_P(ChunkedResponse, IsJoinedFromPiecesOfEverySize) {
+    const std::string bytes = chunked(GetParam().wire);
+    for (std::size_t piece = 1; piece <= bytes.size(); ++piece) {
+        ResponseReader reader({});
+        EXPECT_EQ(put_in_pieces(reader, bytes, piece), bytes.size());
+        ASSERT_EQ(reader.status(), ResponseStatus::complete) << piece;
+        EXPECT_TRUE(reader.keep_alive());
+        EXPECT_EQ(reader.body(), GetParam().body);
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, ChunkedResponse,
+    testing::Values(ChunkedCase{"0\r\n\r\n", ""}, ChunkedCase{"5\r\nhello\r\n0\r\n\r\n", "hello"},
+                    ChunkedCase{"2;x=y\r\nhe\r\n3\r\nllo\r\n0\r\nTrailer: x\r\n\r\n", "hello"}));
+
+TEST(ResponseReader, WithoutLengthTheBodyEndsWithTheConnection) {
+    ResponseReader reader({});
+    reader.put("HTTP/1.1 200 OK\r\n\r\nsome");
+    reader.put(" text");
+    EXPECT_EQ(reader.status(), ResponseStatus::need_more);
+    reader.put_end();
+    ASSERT_EQ(reader.status(), ResponseStatus::complete);
+    EXPECT_EQ(reader.body(), "some text");
+    EXPECT_FALSE(reader.keep_alive());
+}
+
+TEST(ResponseReader, WithoutLengthTheBodyMayBeEmpty) {
+    ResponseReader reader({});
+    reader.put("HTTP/1.0 200 OK\r\n\r\n");
+    reader.put_end();
+    EXPECT_EQ(reader.status(), ResponseStatus::complete);
+}
+
+TEST(ResponseReader, NoContentAndNotModifiedHaveNoBody) {
+    for (const std::string_view line : {"HTTP/1.1 204 No Content\r\n", "HTTP/1.1 304 x\r\n"}) {
+        ResponseReader reader({});
+        const std::string bytes = std::string(line) + "Content-Length: 5\r\n\r\n";
+        EXPECT_EQ(reader.put(bytes + "HTTP/1.1"), bytes.size());
+        ASSERT_EQ(reader.status(), ResponseStatus::complete);
+        EXPECT_EQ(reader.body(), "");
+        EXPECT_TRUE(reader.keep_alive());
+    }
+}
+
+TEST(ResponseReader, EndInTheMiddleBreaks) {
+    for (const std::string& part :
+         {std::string("HTTP/1.1 2"), std::string("HTTP/1.1 200 OK\r\nContent-Len"),
+          std::string("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell"), chunked("5\r\nhell"),
+          chunked("5\r\nhello\r\n"), chunked("0\r\n")}) {
+        ResponseReader reader({});
+        reader.put(part);
+        ASSERT_EQ(reader.status(), ResponseStatus::need_more);
+        reader.put_end();
+        EXPECT_EQ(reader.status(), ResponseStatus::broken) << part;
+        EXPECT_EQ(reader.error(), "the connection ended in the middle of the response");
+        EXPECT_FALSE(reader.keep_alive());
+    }
+}
+
+TEST(ResponseReader, EndBeforeTheResponseBreaks) {
+    ResponseReader reader({});
+    reader.put_end();
+    EXPECT_EQ(reader.status(), ResponseStatus::broken);
+    EXPECT_FALSE(reader.started());
+    EXPECT_EQ(reader.error(), "the connection ended before the response");
+}
+
+TEST(ResponseReader, EndAfterACompleteResponseChangesNothing) {
+    ResponseReader reader({});
+    reader.put(accepted);
+    reader.put_end();
+    EXPECT_EQ(reader.status(), ResponseStatus::complete);
+}
+
+class BrokenResponse : public testing::TestWithParam<std::string> {};
+
+TEST_P(BrokenResponse, IsBrokenWholeAndByteByByte) {
+    ResponseReader whole({});
+    whole.put(GetParam());
+    EXPECT_EQ(whole.status(), ResponseStatus::broken);
+    EXPECT_FALSE(whole.error().empty());
+    ResponseReader bytes({});
+    put_in_pieces(bytes, GetParam(), 1);
+    EXPECT_EQ(bytes.status(), ResponseStatus::broken);
+}
+
+std::string with_fields(std::string_view fields) {
+    return "HTTP/1.1 200 OK\r\n" + std::string(fields) + "\r\n";
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Syntax, BrokenResponse,
+    testing::Values(std::string("SSH-2.0-OpenSSH_9.2\r\n\r\n"), std::string("HTTP/2 200\r\n\r\n"),
+                    std::string("HTTP/1.1 20 OK\r\n\r\n"), std::string("HTTP/1.1 2000 OK\r\n\r\n"),
+                    std::string("HTTP/1.1 099 x\r\n\r\n"), std::string("HTTP/1.1 600 x\r\n\r\n"),
+                    std::string("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"),
+                    std::string("HTTP/1.1 200 OK\nContent-Length: 0\n\n\r\n\r\n"),
+                    std::string("\r\nHTTP/1.1 200 OK\r\n\r\n"), with_fields("no colon\r\n"),
+                    chunked("x\r\n\r\n\r\n"), chunked("1\r\nab\r\n0\r\n\r\n")));
+
+INSTANTIATE_TEST_SUITE_P(
+    Framing, BrokenResponse,
+    testing::Values(with_fields("Content-Length: -1\r\n"),
+                    with_fields("Content-Length: 1\r\nContent-Length: 2\r\n"),
+                    with_fields("Content-Length: 1\r\nContent-Length: 1\r\n"),
+                    with_fields("Content-Length: 1\r\nTransfer-Encoding: chunked\r\n"),
+                    with_fields("Transfer-Encoding: chunked\r\nContent-Length: 1\r\n"),
+                    with_fields("Transfer-Encoding: gzip\r\nContent-Length: 1\r\n"),
+                    with_fields("Transfer-Encoding: gzip, chunked\r\n")));
+
+TEST(ResponseReader, BodyIsCutAtTheLimit) {
+    const ResponseLimits limits{1024, 4, 8};
+    ResponseReader counted(limits);
+    counted.put("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n12345678");
+    ASSERT_EQ(counted.status(), ResponseStatus::complete);
+    EXPECT_EQ(counted.body(), "1234");
+    EXPECT_TRUE(counted.keep_alive());
+
+    ResponseReader in_chunks(limits);
+    in_chunks.put(chunked("3\r\n123\r\n5\r\n45678\r\n0\r\n\r\n"));
+    ASSERT_EQ(in_chunks.status(), ResponseStatus::complete);
+    EXPECT_EQ(in_chunks.body(), "1234");
+
+    ResponseReader to_the_end(limits);
+    put_in_pieces(to_the_end, "HTTP/1.1 200 OK\r\n\r\n12345678", 1);
+    to_the_end.put_end();
+    ASSERT_EQ(to_the_end.status(), ResponseStatus::complete);
+    EXPECT_EQ(to_the_end.body(), "1234");
+}
+
+TEST(ResponseReader, BodyPastTheDrainLimitIsBroken) {
+    const ResponseLimits limits{1024, 4, 8};
+    for (const std::string& bytes : {std::string("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n1"),
+                                     chunked("3\r\n123\r\n6\r\n456789\r\n0\r\n\r\n"),
+                                     std::string("HTTP/1.1 200 OK\r\n\r\n123456789")}) {
+        ResponseReader reader(limits);
+        reader.put(bytes);
+        EXPECT_EQ(reader.status(), ResponseStatus::broken) << bytes;
+        EXPECT_EQ(reader.error(), "the body is too long");
+    }
+}
+
+TEST(ResponseReader, HeadAtTheLimitIsTakenAndOneByteMoreIsBroken) {
+    const std::string head =
+        with_fields("Content-Length: 0\r\nX: " + std::string(500, 'x') + "\r\n");
+    const auto size = static_cast<std::uint32_t>(head.size());
+    for (const std::size_t piece : {std::size_t{1}, std::size_t{7}, head.size()}) {
+        ResponseReader fits(ResponseLimits{size, 4, 8});
+        put_in_pieces(fits, head, piece);
+        EXPECT_EQ(fits.status(), ResponseStatus::complete);
+        ResponseReader refuses(ResponseLimits{size - 1, 4, 8});
+        put_in_pieces(refuses, head, piece);
+        EXPECT_EQ(refuses.status(), ResponseStatus::broken);
+        EXPECT_EQ(refuses.error(), "the head is too long");
+    }
+}
+
+struct KeepAliveCase {
+    std::string_view head;
+    bool keep_alive;
+};
+
+class KeepAlive : public testing::TestWithParam<KeepAliveCase> {};
+
+TEST_P(KeepAlive, IsDecided) {
+    ResponseReader reader({});
+    reader.put(std::string(GetParam().head) + "\r\n");
+    reader.put_end();
+    ASSERT_EQ(reader.status(), ResponseStatus::complete);
+    EXPECT_EQ(reader.keep_alive(), GetParam().keep_alive);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Heads, KeepAlive,
+    testing::Values(
+        KeepAliveCase{"HTTP/1.1 202 x\r\nContent-Length: 0\r\n", true},
+        KeepAliveCase{"HTTP/1.1 202 x\r\nContent-Length: 0\r\nConnection: Close\r\n", false},
+        KeepAliveCase{"HTTP/1.1 202 x\r\n", false},
+        KeepAliveCase{"HTTP/1.0 202 x\r\nContent-Length: 0\r\n", false},
+        KeepAliveCase{"HTTP/1.0 202 x\r\nContent-Length: 0\r\nConnection: keep-alive\r\n", true},
+        KeepAliveCase{"HTTP/1.1 204 x\r\n", true}));
+
+TEST(ResponseReader, ChunkedHttp10IsReadAndClosed) {
+    ResponseReader reader({});
+    reader.put(
+        "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: keep-alive\r\n\r\n"
+        "1\r\na\r\n0\r\n\r\n");
+    ASSERT_EQ(reader.status(), ResponseStatus::complete);
+    EXPECT_EQ(reader.body(), "a");
+    EXPECT_FALSE(reader.keep_alive());
+}
+
+}  // namespace
+}  // namespace flowrelay::http
