@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <system_error>
 
 namespace flowrelay {
 
@@ -66,6 +68,29 @@ std::string format_duration(Milliseconds duration) {
         if (rest > 0) text += fmt::format("{}{}", rest, small.name);
     }
     return text;
+}
+
+std::optional<Milliseconds> parse_duration(std::string_view text) noexcept {
+    if (text == "0") return Milliseconds(0);
+    if (text.empty()) return std::nullopt;
+    constexpr auto most = static_cast<std::uint64_t>(max_duration.count());
+    std::uint64_t total = 0;
+    auto unit = units.begin();
+    while (!text.empty()) {
+        std::uint64_t number = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+        if (error != std::errc()) return std::nullopt;
+        text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+
+        const std::string_view name = text.substr(0, text.find_first_of("0123456789"));
+        unit = std::find_if(unit, units.end(), [name](const Unit& u) { return u.name == name; });
+        if (unit == units.end() || number > most / unit->milliseconds) return std::nullopt;
+        total += number * unit->milliseconds;
+        if (total > most) return std::nullopt;
+        text.remove_prefix(name.size());
+        ++unit;
+    }
+    return Milliseconds(static_cast<std::int64_t>(total));
 }
 
 }  // namespace flowrelay

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace flowrelay {
 
@@ -42,5 +44,13 @@ std::string format_time(WallTime time);
 /// A duration as people write it: "850ms", "8s", "1m30s", "2h", "5d": the largest unit and the one
 /// below it, cut off and not rounded; "0s" for zero, a leading "-" for less.
 std::string format_duration(Milliseconds duration);
+
+/// The longest duration that a user may ask for: 100 years of 365 days.
+inline constexpr Milliseconds max_duration{36'500LL * 86'400'000};
+
+/// Reads "850ms", "10s", "1m30s", "5d": whole numbers with the units d, h, m, s and ms, each at
+/// most once and the largest first; "0" needs no unit. At most max_duration. Nothing when it is not
+/// that.
+std::optional<Milliseconds> parse_duration(std::string_view text) noexcept;
 
 }  // namespace flowrelay

@@ -62,6 +62,37 @@ TEST(FormatDuration, SmallestDuration) {
     EXPECT_EQ(format_duration(Milliseconds::min()), "-106751991167d7h");
 }
 
+struct DurationText {
+    std::string_view text;
+    std::int64_t milliseconds;
+};
+
+class ParseDuration : public testing::TestWithParam<DurationText> {};
+
+INSTANTIATE_TEST_SUITE_P(
+    Accepted, ParseDuration,
+    testing::Values(DurationText{"0", 0}, DurationText{"0s", 0}, DurationText{"850ms", 850},
+                    DurationText{"8s", 8'000}, DurationText{"1m30s", 90'000},
+                    DurationText{"2h", 7'200'000}, DurationText{"5d", 432'000'000},
+                    DurationText{"1d1h1m1s1ms", 90'061'001}, DurationText{"90m", 5'400'000},
+                    DurationText{"36500d", 3'153'600'000'000}));
+
+TEST_P(ParseDuration, GivesMilliseconds) {
+    EXPECT_EQ(parse_duration(GetParam().text), Milliseconds(GetParam().milliseconds));
+}
+
+class ParseDurationRefuses : public testing::TestWithParam<std::string_view> {};
+
+INSTANTIATE_TEST_SUITE_P(Texts, ParseDurationRefuses,
+                         testing::Values("", "5", "s", "-5s", "+5s", "1.5s", " 5s", "5s ", "5 s",
+                                         "5S", "5sec", "30s1m", "1s1s", "1m1", "36500d1ms",
+                                         "36501d", "18446744073709551616ms", "9223372036854775807d",
+                                         "1w"));
+
+TEST_P(ParseDurationRefuses, Text) {
+    EXPECT_EQ(parse_duration(GetParam()), std::nullopt);
+}
+
 TEST(SystemClock, MonotonicTimeDoesNotGoBack) {
     const SystemClock clock;
     const Now first = clock.now();
