@@ -5,12 +5,15 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "flowrelay/base/error.hpp"
 #include "flowrelay/base/log.hpp"
+#include "flowrelay/base/secret.hpp"
 #include "flowrelay/base/time.hpp"
 #include "flowrelay/core/event.hpp"
 
@@ -20,10 +23,10 @@ using Minutes = std::chrono::minutes;
 using Hours = std::chrono::hours;
 
 struct DestinationConfig {
-    std::string base_url;             ///< http or https, no query, no user info
+    std::string base_url;  ///< http or https, no query, no user info
     std::string path = "/messages";
-    std::string ca_file;              ///< empty: the CAs of the system
-    std::string proxy;                ///< empty: HTTP(S)_PROXY and NO_PROXY decide; "none": no proxy
+    std::string ca_file;  ///< empty: the CAs of the system
+    std::string proxy;    ///< empty: HTTP(S)_PROXY and NO_PROXY decide; "none": no proxy
     Milliseconds connect_timeout = Seconds(10);
     Milliseconds request_timeout = Seconds(30);
     std::uint32_t max_connections = 32;  ///< 1 to 1024
@@ -32,7 +35,7 @@ struct DestinationConfig {
 };
 
 struct IngestConfig {
-    std::string socket = "/run/flowrelay/ingest.sock";
+    std::string socket = "/run/flowrelay/ingest.sock";  ///< absolute, at most 107 bytes
     std::uint32_t socket_mode = 0660;
     std::string socket_group;
     std::string listen;  ///< "127.0.0.1:8025", "[::1]:8025"; loopback only; empty: off
@@ -79,12 +82,12 @@ struct MetricsConfig {
 
 /// Where a source's token comes from. Exactly one is set; the token itself is read by load_token.
 struct SourceConfig {
-    std::string name;                   ///< 1 to 64 of [A-Za-z0-9._-]
+    std::string name;  ///< 1 to 64 of [A-Za-z0-9._-]
     std::string flow_token_file;
     std::string flow_token_credential;  ///< a file in $CREDENTIALS_DIRECTORY
     std::string flow_token_env;
     double rate_limit = 0;
-    core::EventDefaults defaults;       ///< JSON values by member, `event` is "activity" unless set
+    core::EventDefaults defaults;  ///< JSON values by member, `event` is "activity" unless set
 };
 
 struct Config {
@@ -98,6 +101,38 @@ struct Config {
     MetricsConfig metrics;
     std::vector<SourceConfig> sources;
 };
+
+/// The parts of a base URL.
+struct BaseUrl {
+    bool tls = true;
+    std::string host;         ///< lower case; an IPv6 address without its brackets
+    std::uint16_t port = 0;   ///< the scheme's own unless the URL says another
+    std::string authority;    ///< as the Host field wants it: "api.flowdock.com", "[::1]:8080"
+    std::string path_prefix;  ///< "" or "/gateway": no slash at the end
+};
+
+/// Reads "https://host[:port][/prefix]". The error says what is wrong and does not repeat the URL,
+/// which may hold a password.
+Result<BaseUrl> parse_base_url(std::string_view url);
+
+/// Whether a host of a URL is this machine: localhost, 127.0.0.0/8 or ::1.
+bool is_loopback(std::string_view host);
+
+struct ListenAddress {
+    std::string host;  ///< a loopback address, IPv6 without brackets
+    std::uint16_t port = 0;
+};
+
+/// Reads "127.0.0.1:8025" or "[::1]:8025". Port 0 lets the kernel choose.
+Result<ListenAddress> parse_listen_address(std::string_view text);
+
+/// "850ms", "10s", "1m30s", "5d": numbers with the units d, h, m, s and ms, the largest first. "0"
+/// needs no unit. At most 100 years. Nothing when it is not that.
+std::optional<Milliseconds> parse_duration(std::string_view text);
+
+/// Bytes: "512B", "1KiB", "64MiB", "4GiB", "1TiB"; "0" needs no unit. Nothing when it is not that,
+/// or does not fit.
+std::optional<std::uint64_t> parse_size(std::string_view text);
 
 /// One thing that is wrong with a file. Lines and columns start at 1; 0 when it is about no line.
 struct ConfigProblem {
@@ -119,6 +154,10 @@ public:
 private:
     std::vector<ConfigProblem> problems_;
 };
+
+/// The full name of every key ("ingest.max_event_size", "sources.name"), in the order in which
+/// the documents describe them.
+std::span<const std::string_view> config_keys() noexcept;
 
 /// Reads and checks a file. Throws ConfigError.
 Config load_config(const std::string& path);

@@ -1,0 +1,254 @@
+#include "flowrelay/app/config.hpp"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <limits>
+#include <tuple>
+#include <utility>
+
+#include "config_file.hpp"
+#include "config_reader.hpp"
+#include "config_sources.hpp"
+#include "config_yaml.hpp"
+
+namespace flowrelay::app {
+
+namespace {
+
+constexpr std::uint64_t KiB = 1ULL << 10;
+constexpr std::uint64_t MiB = 1ULL << 20;
+constexpr std::uint64_t GiB = 1ULL << 30;
+constexpr std::uint64_t TiB = 1ULL << 40;
+constexpr Milliseconds day = Hours(24);
+constexpr std::size_t longest_socket_path = 107;  // sockaddr_un
+constexpr std::size_t largest_file = 1 << 20;
+
+void read_destination(const MapReader& map, DestinationConfig& out) {
+    map.read("allow_plaintext", out.allow_plaintext);
+    map.read("base_url", out.base_url);
+    if (map.find("base_url") == nullptr || out.base_url.empty()) {
+        map.complain("base_url",
+                     "missing; set it to the URL of the server that takes the events, "
+                     "like https://flowdock.example.com");
+    } else if (const auto url = parse_base_url(out.base_url); !url) {
+        map.complain("base_url", url.error().message);
+    } else if (!url->tls && !is_loopback(url->host) && !out.allow_plaintext) {
+        map.complain("base_url",
+                     "plain http would show the tokens to the network; use https, or set "
+                     "`destination.allow_plaintext: true` if you are sure");
+    }
+    map.read("path", out.path);
+    if (!out.path.starts_with('/') || out.path.find_first_of(" ?#\\") != std::string::npos) {
+        map.complain("path", "must begin with / and have no spaces, queries or fragments");
+    }
+    map.read_path("ca_file", out.ca_file);
+    map.read("proxy", out.proxy);
+    if (!out.proxy.empty() && out.proxy != "none" && !out.proxy.starts_with("http://")) {
+        map.complain("proxy", "must be http://host:port, or \"none\" for no proxy at all");
+    }
+    map.read_duration("connect_timeout", out.connect_timeout, Milliseconds(100), Minutes(5));
+    map.read_duration("request_timeout", out.request_timeout, Milliseconds(100), Hours(1));
+    map.read_number("max_connections", out.max_connections, 1U, 1024U);
+    map.read_rate("rate_limit", out.rate_limit);
+}
+
+void read_listen(const MapReader& map, std::string& out) {
+    map.read("listen", out);
+    if (out.empty()) return;
+    if (const auto address = parse_listen_address(out); !address) {
+        map.complain("listen", address.error().message);
+    }
+}
+
+void read_ingest(const MapReader& map, IngestConfig& out) {
+    map.read_path("socket", out.socket, longest_socket_path);
+    map.read_mode("socket_mode", out.socket_mode);
+    map.read("socket_group", out.socket_group);
+    read_listen(map, out.listen);
+    map.read_size("max_event_size", out.max_event_size, KiB, 16 * MiB);
+    map.read_number("max_connections", out.max_connections, 1U, 65536U);
+    out.accept_unknown_tokens = map.read_word("unknown_tokens", {"accept", "reject"},
+                                              out.accept_unknown_tokens ? 0 : 1) == 0;
+}
+
+void read_control(const MapReader& map, ControlConfig& out) {
+    map.read_path("socket", out.socket, longest_socket_path);
+    map.read_mode("socket_mode", out.socket_mode);
+    map.read("socket_group", out.socket_group);
+}
+
+void read_spool(const MapReader& map, SpoolConfig& out) {
+    map.read_path("directory", out.directory);
+    map.read_size("segment_size", out.segment_size, 64 * KiB, GiB);
+    map.read_size("max_size", out.max_size, 128 * KiB, 1024 * TiB);
+    if (out.max_size / 2 < out.segment_size) {
+        map.complain("max_size",
+                     fmt::format("{} has no room for two segments of {}", format_size(out.max_size),
+                                 format_size(out.segment_size)));
+    }
+    map.read_number("max_events", out.max_events, std::uint64_t{0},
+                    std::numeric_limits<std::uint64_t>::max());
+    map.read_duration("dedup_window", out.dedup_window, Milliseconds(0), day);
+}
+
+void read_retry(const MapReader& map, RetryConfig& out) {
+    map.read_duration("initial", out.initial, Milliseconds(10), Hours(1));
+    map.read_duration("max", out.max, Milliseconds(10), day);
+    if (out.max < out.initial) {
+        map.complain("max", fmt::format("{} is less than retry.initial, {}",
+                                        format_duration(out.max), format_duration(out.initial)));
+    }
+    map.read_duration("max_age", out.max_age, Seconds(1), 365 * day);
+}
+
+void read_log(const MapReader& map, LogConfig& out) {
+    const std::vector<std::string_view> formats{"text", "json"};
+    out.format = static_cast<LogFormat>(
+        map.read_word("format", formats, static_cast<std::size_t>(out.format)));
+    std::vector<std::string_view> levels;
+    for (int level = 0; level <= static_cast<int>(Severity::critical); ++level) {
+        levels.push_back(to_string(static_cast<Severity>(level)));
+    }
+    out.level =
+        static_cast<Severity>(map.read_word("level", levels, static_cast<std::size_t>(out.level)));
+    map.read_duration("stats_interval", out.stats_interval, Milliseconds(0), day);
+    if (out.stats_interval > Milliseconds(0) && out.stats_interval < Seconds(1)) {
+        map.complain("stats_interval", "must be 0 (no such lines) or at least 1s");
+    }
+}
+
+/// What only shows when two sections are seen together.
+void check_together(const MapReader& ingest, const MapReader& control, const Config& config) {
+    if (config.control.socket == config.ingest.socket) {
+        control.complain("socket", "is the same as ingest.socket");
+    }
+    if (config.ingest.max_event_size > config.spool.segment_size / 2) {
+        ingest.complain("max_event_size",
+                        fmt::format("{} is more than half of spool.segment_size, {}",
+                                    format_size(config.ingest.max_event_size),
+                                    format_size(config.spool.segment_size)));
+    }
+}
+
+Config read_config(const YamlNode& root, ProblemList& problems) {
+    Config config;
+    const MapReader top(root, "", problems);
+    const YamlNode empty;
+    const auto section = [&](std::string_view name) {
+        const YamlNode* node = top.find(name);
+        return MapReader(node != nullptr ? *node : empty, std::string(name), problems);
+    };
+    read_destination(section("destination"), config.destination);
+    const MapReader ingest = section("ingest");
+    const MapReader control = section("control");
+    read_ingest(ingest, config.ingest);
+    read_control(control, config.control);
+    read_spool(section("spool"), config.spool);
+    read_retry(section("retry"), config.retry);
+    section("gone").read_duration("grace", config.gone.grace, Milliseconds(0), 30 * day);
+    read_log(section("log"), config.log);
+    read_listen(section("metrics"), config.metrics.listen);
+    if (const YamlNode* sources = top.find("sources")) {
+        config.sources = read_sources(*sources, problems);
+    }
+    check_together(ingest, control, config);
+    return config;
+}
+
+ConfigError file_error(const std::string& path, std::string_view message) {
+    return ConfigError({{path, 0, 0, std::string(message)}});
+}
+
+}  // namespace
+
+std::span<const std::string_view> config_keys() noexcept {
+    static constexpr std::array<std::string_view, 38> keys{
+        "destination.base_url",
+        "destination.path",
+        "destination.ca_file",
+        "destination.proxy",
+        "destination.connect_timeout",
+        "destination.request_timeout",
+        "destination.max_connections",
+        "destination.rate_limit",
+        "destination.allow_plaintext",
+        "ingest.socket",
+        "ingest.socket_mode",
+        "ingest.socket_group",
+        "ingest.listen",
+        "ingest.max_event_size",
+        "ingest.max_connections",
+        "ingest.unknown_tokens",
+        "control.socket",
+        "control.socket_mode",
+        "control.socket_group",
+        "spool.directory",
+        "spool.max_size",
+        "spool.max_events",
+        "spool.segment_size",
+        "spool.dedup_window",
+        "retry.initial",
+        "retry.max",
+        "retry.max_age",
+        "gone.grace",
+        "log.format",
+        "log.level",
+        "log.stats_interval",
+        "metrics.listen",
+        "sources.name",
+        "sources.flow_token_file",
+        "sources.flow_token_credential",
+        "sources.flow_token_env",
+        "sources.rate_limit",
+        "sources.defaults",
+    };
+    return keys;
+}
+
+std::string to_string(const ConfigProblem& problem) {
+    if (problem.line == 0) return fmt::format("{}: {}", problem.file, problem.message);
+    return fmt::format("{}:{}:{}: {}", problem.file, problem.line, problem.column, problem.message);
+}
+
+ConfigError::ConfigError(std::vector<ConfigProblem> problems)
+    : std::runtime_error([&] {
+          std::string lines;
+          for (const ConfigProblem& problem : problems) {
+              if (!lines.empty()) lines += '\n';
+              lines += to_string(problem);
+          }
+          return lines;
+      }()),
+      problems_(std::move(problems)) {}
+
+Config parse_config(std::string_view text, const std::string& name) {
+    ProblemList problems(name);
+    const YamlNode root = parse_yaml(text, name, problems.all());
+    // A tree that is only half there would be missing keys that the file has.
+    if (!problems.all().empty()) throw ConfigError(std::move(problems.all()));
+    Config config = read_config(root, problems);
+    if (!problems.all().empty()) {
+        std::ranges::stable_sort(problems.all(), {}, [](const ConfigProblem& p) {
+            return std::tuple(p.line, p.column);
+        });
+        throw ConfigError(std::move(problems.all()));
+    }
+    return config;
+}
+
+Config load_config(const std::string& path) {
+    const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    std::string text(largest_file + 1, '\0');
+    const ssize_t size = file.get() < 0 ? -1 : read_all(file.get(), text);
+    if (size < 0) throw file_error(path, system_error(errno, "read", "the file").message);
+    text.resize(static_cast<std::size_t>(size));
+    if (text.size() > largest_file) throw file_error(path, "is larger than 1 MiB");
+    return parse_config(text, path);
+}
+
+}  // namespace flowrelay::app

@@ -1,0 +1,208 @@
+#include "config_sources.hpp"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <cstdlib>
+#include <utility>
+#include "config_file.hpp"
+
+namespace flowrelay::app {
+
+namespace {
+
+constexpr std::size_t longest_name = 64;
+constexpr std::size_t longest_token = 1024;
+
+/// Members that the relay reads itself, so that a default for them would make no sense.
+constexpr std::array<std::string_view, 6> own_members{
+    "flow_token", "source", "uuid", "relay", "external_thread_id", "thread_id"};
+
+bool is_word(std::string_view text, std::string_view more) {
+    return !text.empty() && std::ranges::all_of(text, [&](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               more.find(c) != std::string_view::npos;
+    });
+}
+
+void check_no_repeats(const YamlNode& node, ProblemList& problems) {
+    for (const YamlNode& item : node.items) check_no_repeats(item, problems);
+    for (std::size_t i = 0; i < node.entries.size(); ++i) {
+        const YamlEntry& entry = node.entries[i];
+        const auto same = [&](const YamlEntry& e) { return e.key.text == entry.key.text; };
+        if (std::any_of(node.entries.begin(), node.entries.begin() + static_cast<std::ptrdiff_t>(i),
+                        same)) {
+            problems.add(entry.key, fmt::format("sources.defaults: {}", shorten(entry.key.text)),
+                         "is there twice");
+        }
+        check_no_repeats(entry.value, problems);
+    }
+}
+
+void read_defaults(const MapReader& map, core::EventDefaults& out, ProblemList& problems) {
+    out["event"] = "\"activity\"";
+    const YamlNode* defaults = map.find("defaults");
+    if (defaults == nullptr) return;
+    if (defaults->kind != YamlNode::Kind::map) {
+        map.complain("defaults", "must hold members of an event, like `author: {name: CI}`");
+        return;
+    }
+    check_no_repeats(*defaults, problems);
+    for (const YamlEntry& entry : defaults->entries) {
+        const std::string& member = entry.key.text;
+        if (std::ranges::find(own_members, member) != own_members.end()) {
+            problems.add(entry.key, fmt::format("sources.defaults.{}", member),
+                         "can't have a default; each event says it itself");
+            continue;
+        }
+        out[member] = to_json(entry.value);
+    }
+}
+
+void read_token_origin(const MapReader& map, SourceConfig& out) {
+    map.read_path("flow_token_file", out.flow_token_file);
+    map.read("flow_token_credential", out.flow_token_credential);
+    map.read("flow_token_env", out.flow_token_env);
+    // The values are not shown: somebody may have put the token itself here.
+    if (!out.flow_token_credential.empty() &&
+        (!is_word(out.flow_token_credential, "._-") || out.flow_token_credential.front() == '.')) {
+        map.complain("flow_token_credential", "must be the name of a systemd credential");
+    }
+    if (!out.flow_token_env.empty() && !is_word(out.flow_token_env, "_")) {
+        map.complain("flow_token_env", "must be the name of an environment variable");
+    }
+    const bool unusable = map.find("flow_token") != nullptr;  // reported as an unknown key
+    int origins = 0;
+    for (const char* key : {"flow_token_file", "flow_token_credential", "flow_token_env"}) {
+        const YamlNode* value = map.find(key);
+        if (value != nullptr && !value->text.empty()) ++origins;
+    }
+    if (origins == 0 && !unusable) {
+        map.complain("flow_token_file",
+                     "missing; name the file that holds the token (or use "
+                     "`flow_token_credential` or `flow_token_env`)");
+    } else if (origins > 1) {
+        map.complain("flow_token_file",
+                     "only one of `flow_token_file`, `flow_token_credential` and "
+                     "`flow_token_env` may be there");
+    }
+}
+
+SourceConfig read_source(const YamlNode& node, ProblemList& problems) {
+    SourceConfig source;
+    const MapReader map(node, "sources", problems);
+    map.read("name", source.name);
+    if (map.find("name") == nullptr) {
+        map.complain("name", "missing");
+    } else if (source.name.size() > longest_name || !is_word(source.name, "._-")) {
+        map.complain("name", fmt::format("{} is not a name; 1 to {} letters, digits, \".\", \"_\" "
+                                         "and \"-\"",
+                                         show(source.name), longest_name));
+    }
+    read_token_origin(map, source);
+    map.read_rate("rate_limit", source.rate_limit);
+    read_defaults(map, source.defaults, problems);
+    return source;
+}
+
+/// What went wrong with the token of a source. Names the origin only when it is a file: the name
+/// of a credential or a variable may be a token that was put into the wrong place.
+ConfigError token_error(const SourceConfig& source, const std::string& file,
+                        std::string_view message) {
+    return ConfigError(
+        {{file, 0, 0, fmt::format("token of source `{}`: {}", source.name, message)}});
+}
+
+/// Overwrites what it held when it goes.
+struct WipedBuffer {
+    std::array<char, longest_token + 3> bytes{};  // with a line break, and one byte too many
+    ~WipedBuffer() { ::explicit_bzero(bytes.data(), bytes.size()); }
+};
+
+Secret check_token(const SourceConfig& source, const std::string& origin, std::string_view text) {
+    while (text.ends_with('\n') || text.ends_with('\r')) text.remove_suffix(1);
+    if (text.empty()) throw token_error(source, origin, "is empty");
+    if (text.size() > longest_token) {
+        throw token_error(
+            source, origin,
+            fmt::format("is longer than {} bytes; is this the right file?", longest_token));
+    }
+    if (std::ranges::any_of(text, [](char c) { return c <= 0x20 || c >= 0x7F; })) {
+        throw token_error(source, origin,
+                          "has spaces, line breaks or other bytes that no token has; "
+                          "it must hold the token and nothing else");
+    }
+    return Secret(std::string(text));
+}
+
+Secret read_token_file(const SourceConfig& source, const std::string& path, bool check_mode) {
+    // Without O_NONBLOCK a named pipe would hold up the start until somebody writes to it.
+    const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    if (file.get() < 0) {
+        throw token_error(source, path, system_error(errno, "read", "the file").message);
+    }
+    struct stat status{};
+    if (::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
+        throw token_error(source, path, "is not a regular file");
+    }
+    if (check_mode && (status.st_mode & 0777U & ~0640U) != 0) {
+        throw token_error(source, path,
+                          fmt::format("has mode {:04o}, so that others can read or change it; "
+                                      "set it with: chmod 0600 {}",
+                                      status.st_mode & 0777U, path));
+    }
+    WipedBuffer buffer;
+    const ssize_t size = read_all(file.get(), buffer.bytes);
+    if (size < 0) throw token_error(source, path, system_error(errno, "read", "the file").message);
+    return check_token(source, path, {buffer.bytes.data(), static_cast<std::size_t>(size)});
+}
+
+}  // namespace
+
+std::vector<SourceConfig> read_sources(const YamlNode& list, ProblemList& problems) {
+    std::vector<SourceConfig> sources;
+    if (list.kind != YamlNode::Kind::sequence) {
+        problems.add(list, "sources", "must be a list; each source begins with `- name: ...`");
+        return sources;
+    }
+    for (const YamlNode& item : list.items) {
+        SourceConfig source = read_source(item, problems);
+        const auto same = [&](const SourceConfig& s) { return s.name == source.name; };
+        if (!source.name.empty() && std::ranges::any_of(sources, same)) {
+            problems.add(item, "sources.name",
+                         fmt::format("{} is the name of an earlier source", show(source.name)));
+        }
+        sources.push_back(std::move(source));
+    }
+    return sources;
+}
+
+Secret load_token(const SourceConfig& source) {
+    if (!source.flow_token_file.empty()) {
+        return read_token_file(source, source.flow_token_file, true);
+    }
+    if (!source.flow_token_credential.empty()) {
+        const char* directory = std::getenv("CREDENTIALS_DIRECTORY");
+        if (directory == nullptr) {
+            throw token_error(source, "flow_token_credential",
+                              "there are no credentials ($CREDENTIALS_DIRECTORY is not set); "
+                              "use LoadCredential= in the unit of the service");
+        }
+        // systemd has closed the directory to others; the mode of the file differs by version.
+        return read_token_file(
+            source, fmt::format("{}/{}", directory, source.flow_token_credential), false);
+    }
+    const char* value = std::getenv(source.flow_token_env.c_str());
+    if (value == nullptr) {
+        throw token_error(source, "flow_token_env", "the environment variable is not set");
+    }
+    return check_token(source, "flow_token_env", value);
+}
+
+}  // namespace flowrelay::app

@@ -1,0 +1,265 @@
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "flowrelay/app/config.hpp"
+
+namespace flowrelay::app {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+const std::string base = "destination: {base_url: https://h.example}\n";
+
+std::string problems_of(const std::string& text) {
+    try {
+        parse_config(text, "f.yaml");
+    } catch (const ConfigError& e) {
+        return e.what();
+    }
+    return "";
+}
+
+std::string problem_of_source(const std::string& source) {
+    return problems_of(base + "sources:\n  - {" + source + "}\n");
+}
+
+core::EventDefaults defaults_of(const std::string& map) {
+    return parse_config(base + "sources: [{name: s, flow_token_env: T, defaults: " + map + "}]",
+                        "f.yaml")
+        .sources.at(0)
+        .defaults;
+}
+
+TEST(ConfigSources, needs_a_name) {
+    EXPECT_EQ(problem_of_source("flow_token_env: T"), "f.yaml:3:5: key `sources.name`: missing");
+    EXPECT_THAT(problem_of_source("name: \"\", flow_token_env: T"),
+                HasSubstr("\"\" is not a name"));
+    EXPECT_THAT(problem_of_source("name: a b, flow_token_env: T"),
+                HasSubstr("\"a b\" is not a name"));
+    EXPECT_THAT(problem_of_source("name: " + std::string(65, 'a') + ", flow_token_env: T"),
+                HasSubstr("1 to 64 letters"));
+    EXPECT_EQ(problem_of_source("name: " + std::string(64, 'a') + ", flow_token_env: T"), "");
+}
+
+TEST(ConfigSources, refuses_a_name_that_is_there_twice) {
+    EXPECT_EQ(problems_of(base + "sources:\n  - {name: a, flow_token_env: T}\n"
+                                 "  - {name: a, flow_token_env: U}\n"),
+              "f.yaml:4:5: key `sources.name`: \"a\" is the name of an earlier source");
+}
+
+TEST(ConfigSources, must_be_a_list_of_maps) {
+    EXPECT_EQ(problems_of(base + "sources: {ci: {}}"),
+              "f.yaml:2:10: key `sources`: must be a list; each source begins with `- name: ...`");
+    EXPECT_THAT(problems_of(base + "sources: [ci]"), HasSubstr("`sources`: must hold keys"));
+}
+
+TEST(ConfigSources, needs_exactly_one_origin_of_its_token) {
+    EXPECT_THAT(problem_of_source("name: s"), HasSubstr("`sources.flow_token_file`: missing"));
+    EXPECT_THAT(problem_of_source("name: s, flow_token_env: T, flow_token_file: /f"),
+                HasSubstr("only one of"));
+    EXPECT_THAT(problem_of_source("name: s, flow_token_file: \"\""), HasSubstr("missing"));
+}
+
+TEST(ConfigSources, explains_where_an_inline_token_belongs_and_does_not_repeat_it) {
+    const std::string text = problem_of_source("name: s, flow_token: 3e2252e2e164");
+    EXPECT_THAT(text,
+                HasSubstr("f.yaml:3:15: key `sources.flow_token`: a token must not be in this "
+                          "file"));
+    EXPECT_THAT(text, HasSubstr("`flow_token_file`"));
+    EXPECT_THAT(text, Not(HasSubstr("3e2252e2e164")));
+    EXPECT_THAT(text, Not(HasSubstr("\n")));
+}
+
+TEST(ConfigSources, does_not_repeat_a_token_that_is_in_the_wrong_place) {
+    for (const char* key : {"flow_token_file", "flow_token_credential", "flow_token_env"}) {
+        const std::string text =
+            problem_of_source(std::string("name: s, ") + key + ": 3e22/52e2e164");
+        EXPECT_THAT(text, HasSubstr(std::string("sources.") + key + "`: must be"));
+        EXPECT_THAT(text, Not(HasSubstr("52e2e164")));
+    }
+}
+
+TEST(ConfigSources, the_event_is_an_activity_unless_said_otherwise) {
+    EXPECT_EQ(defaults_of("{}").at("event"), "\"activity\"");
+    EXPECT_EQ(defaults_of("{event: discussion}").at("event"), "\"discussion\"");
+}
+
+TEST(ConfigSources, defaults_become_json) {
+    EXPECT_EQ(defaults_of("{author: {name: CI, email: a@b}}").at("author"),
+              R"({"name":"CI","email":"a@b"})");
+    EXPECT_EQ(defaults_of("{tags: [a, 'b c', \"d\\\"e\\n\"]}").at("tags"),
+              "[\"a\",\"b c\",\"d\\\"e\\n\"]");
+    EXPECT_EQ(defaults_of("{x: []}").at("x"), "[]");
+    EXPECT_EQ(defaults_of("{x: {}}").at("x"), "{}");
+    EXPECT_EQ(defaults_of("{x: ~}").at("x"), "null");
+}
+
+TEST(ConfigSources, only_what_json_reads_as_a_literal_is_one) {
+    const auto x = [](const std::string& value) {
+        return defaults_of("{x: " + value + "}").at("x");
+    };
+    EXPECT_EQ(x("12"), "12");
+    EXPECT_EQ(x("-0.5e+3"), "-0.5e+3");
+    EXPECT_EQ(x("12345678901234567890123"), "12345678901234567890123");
+    EXPECT_EQ(x("true"), "true");
+    EXPECT_EQ(x("\"12\""), "\"12\"");
+    EXPECT_EQ(x("'true'"), "\"true\"");
+    EXPECT_EQ(x("!!str 12"), "\"12\"");
+    EXPECT_EQ(x("007"), "\"007\"");
+    EXPECT_EQ(x("0x10"), "\"0x10\"");
+    EXPECT_EQ(x("1."), "\"1.\"");
+    EXPECT_EQ(x("1e"), "\"1e\"");
+    EXPECT_EQ(x("-"), "\"-\"");
+    EXPECT_EQ(x("yes"), "\"yes\"");
+    EXPECT_EQ(x(".nan"), "\".nan\"");
+}
+
+TEST(ConfigSources, what_each_event_says_itself_has_no_default) {
+    for (const char* member :
+         {"flow_token", "source", "uuid", "relay", "external_thread_id", "thread_id"}) {
+        const std::string text = problem_of_source(
+            std::string("name: s, flow_token_env: T, defaults: {") + member + ": sesame}");
+        EXPECT_THAT(text, HasSubstr(std::string("`sources.defaults.") + member + "`"));
+        EXPECT_THAT(text, Not(HasSubstr("sesame")));
+    }
+}
+
+TEST(ConfigSources, defaults_have_no_member_twice) {
+    EXPECT_THAT(problem_of_source("name: s, flow_token_env: T, defaults: {a: {b: 1, b: 2}}"),
+                HasSubstr("is there twice"));
+}
+
+class LoadToken : public ::testing::Test {
+protected:
+    LoadToken() {
+        std::string pattern =
+            (std::filesystem::temp_directory_path() / "flowrelay-XXXXXX").string();
+        directory_ = ::mkdtemp(pattern.data());
+    }
+    ~LoadToken() override { std::filesystem::remove_all(directory_); }
+
+    std::string write(const std::string& name, const std::string& content, mode_t mode = 0600) {
+        const std::string path = directory_ + "/" + name;
+        std::ofstream(path) << content;
+        ::chmod(path.c_str(), mode);
+        return path;
+    }
+
+    static SourceConfig from_file(const std::string& path) {
+        SourceConfig source;
+        source.name = "ci";
+        source.flow_token_file = path;
+        return source;
+    }
+
+    static std::string problem_of(const SourceConfig& source) {
+        try {
+            load_token(source);
+        } catch (const ConfigError& e) {
+            return e.what();
+        }
+        return "";
+    }
+
+    std::string directory_;
+};
+
+TEST_F(LoadToken, reads_a_file_and_cuts_off_line_breaks) {
+    EXPECT_EQ(load_token(from_file(write("t", "3e2252e2\r\n\n"))).reveal(), "3e2252e2");
+    EXPECT_EQ(load_token(from_file(write("u", "3e2252e2", 0640))).reveal(), "3e2252e2");
+    EXPECT_EQ(load_token(from_file(write("v", std::string(1024, 'a') + "\n"))).reveal().size(),
+              1024U);
+}
+
+TEST_F(LoadToken, refuses_a_file_that_others_can_read) {
+    for (const mode_t mode :
+         {mode_t{0644}, mode_t{0660}, mode_t{0604}, mode_t{0666}, mode_t{0700}}) {
+        const std::string path = write("t", "3e2252e2", mode);
+        EXPECT_THAT(problem_of(from_file(path)), HasSubstr("set it with: chmod 0600 " + path));
+    }
+}
+
+TEST_F(LoadToken, says_which_file_of_which_source_is_missing) {
+    EXPECT_EQ(problem_of(from_file(directory_ + "/none")),
+              directory_ +
+                  "/none: token of source `ci`: cannot read the file: No such file or "
+                  "directory");
+}
+
+TEST_F(LoadToken, refuses_what_can_not_be_a_token_without_repeating_it) {
+    EXPECT_THAT(problem_of(from_file(write("a", ""))), HasSubstr("is empty"));
+    EXPECT_THAT(problem_of(from_file(write("b", "\n\n"))), HasSubstr("is empty"));
+    EXPECT_THAT(problem_of(from_file(write("c", std::string(1025, 'a')))),
+                HasSubstr("longer than 1024 bytes"));
+    EXPECT_THAT(problem_of(from_file(write("d", std::string(100000, 'a')))),
+                HasSubstr("longer than 1024 bytes"));
+    for (const char* content : {"geheim wort", "geheim\nwort", "geheim\x01", "geheim\xC3\xA4"}) {
+        const std::string text = problem_of(from_file(write("e", content)));
+        EXPECT_THAT(text, HasSubstr("it must hold the token and nothing else"));
+        EXPECT_THAT(text, Not(HasSubstr("geheim")));
+    }
+}
+
+TEST_F(LoadToken, does_not_wait_for_a_pipe) {
+    const std::string path = directory_ + "/pipe";
+    ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+    EXPECT_THAT(problem_of(from_file(path)), HasSubstr("is not a regular file"));
+    EXPECT_THAT(problem_of(from_file(directory_)), HasSubstr("is not a regular file"));
+}
+
+TEST_F(LoadToken, reads_the_environment) {
+    SourceConfig source;
+    source.name = "ci";
+    source.flow_token_env = "FLOWRELAY_TEST_TOKEN";
+    ::unsetenv("FLOWRELAY_TEST_TOKEN");
+    EXPECT_THAT(problem_of(source), HasSubstr("the environment variable is not set"));
+    ::setenv("FLOWRELAY_TEST_TOKEN", "3e2252e2", 1);
+    EXPECT_EQ(load_token(source).reveal(), "3e2252e2");
+    ::setenv("FLOWRELAY_TEST_TOKEN", "", 1);
+    EXPECT_THAT(problem_of(source), HasSubstr("is empty"));
+    ::unsetenv("FLOWRELAY_TEST_TOKEN");
+}
+
+TEST_F(LoadToken, reads_a_credential_of_systemd) {
+    SourceConfig source;
+    source.name = "ci";
+    source.flow_token_credential = "ci.token";
+    ::unsetenv("CREDENTIALS_DIRECTORY");
+    EXPECT_THAT(problem_of(source), HasSubstr("use LoadCredential="));
+    ::setenv("CREDENTIALS_DIRECTORY", directory_.c_str(), 1);
+    EXPECT_THAT(problem_of(source), HasSubstr("No such file"));
+    write("ci.token", "3e2252e2\n", 0444);
+    EXPECT_EQ(load_token(source).reveal(), "3e2252e2");
+    ::unsetenv("CREDENTIALS_DIRECTORY");
+}
+
+TEST_F(LoadToken, a_configuration_that_can_not_be_read_says_why) {
+    EXPECT_THROW(
+        {
+            try {
+                load_config(directory_ + "/none.yaml");
+            } catch (const ConfigError& e) {
+                EXPECT_EQ(e.what(), directory_ +
+                                        "/none.yaml: cannot read the file: No such file or "
+                                        "directory");
+                throw;
+            }
+        },
+        ConfigError);
+    EXPECT_THROW(load_config(directory_), ConfigError);
+    EXPECT_THROW(load_config(write("big.yaml", std::string((1 << 20) + 1, '#'))), ConfigError);
+    EXPECT_NO_THROW(load_config(write("good.yaml", base)));
+}
+
+}  // namespace
+}  // namespace flowrelay::app

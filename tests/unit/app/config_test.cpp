@@ -1,0 +1,345 @@
+#include "flowrelay/app/config.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace flowrelay::app {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+const std::string base = "destination: {base_url: https://flowdock.example.com}\n";
+
+/// What is wrong with a text, a line for each problem.
+std::vector<std::string> problems_of(const std::string& text) {
+    try {
+        parse_config(text, "f.yaml");
+    } catch (const ConfigError& e) {
+        std::vector<std::string> lines;
+        for (const ConfigProblem& problem : e.problems()) lines.push_back(to_string(problem));
+        return lines;
+    }
+    return {};
+}
+
+std::string only_problem_of(const std::string& text) {
+    const auto lines = problems_of(text);
+    return lines.size() == 1 ? lines.front() : "(" + std::to_string(lines.size()) + " problems)";
+}
+
+TEST(Config, takes_the_defaults_when_only_the_base_url_is_there) {
+    const Config config = parse_config(base, "f.yaml");
+    EXPECT_EQ(config.destination.base_url, "https://flowdock.example.com");
+    EXPECT_EQ(config.destination.path, "/messages");
+    EXPECT_EQ(config.destination.request_timeout, Seconds(30));
+    EXPECT_EQ(config.ingest.socket, "/run/flowrelay/ingest.sock");
+    EXPECT_EQ(config.ingest.socket_mode, 0660U);
+    EXPECT_TRUE(config.ingest.accept_unknown_tokens);
+    EXPECT_EQ(config.spool.max_size, 4ULL << 30);
+    EXPECT_EQ(config.retry.max_age, Hours(120));
+    EXPECT_EQ(config.log.level, Severity::info);
+    EXPECT_TRUE(config.sources.empty());
+}
+
+TEST(Config, reads_every_key) {
+    const Config config = parse_config(R"(
+destination:
+  base_url: "http://127.0.0.1:8080/prefix"
+  path: /v1/messages
+  ca_file: /etc/ssl/own.pem
+  proxy: http://proxy.example:3128
+  connect_timeout: 1500ms
+  request_timeout: 1m30s
+  max_connections: 7
+  rate_limit: 2.5
+  allow_plaintext: true
+ingest:
+  socket: /tmp/i.sock
+  socket_mode: "0600"
+  socket_group: producers
+  listen: "127.0.0.1:8025"
+  max_event_size: 64KiB
+  max_connections: 9
+  unknown_tokens: reject
+control: {socket: /tmp/c.sock, socket_mode: 0640, socket_group: operators}
+spool: {directory: /tmp/s, max_size: 1GiB, max_events: 1000, segment_size: 1MiB, dedup_window: 0}
+retry: {initial: 500ms, max: 1m, max_age: 1d}
+gone: {grace: 0}
+log: {format: json, level: debug, stats_interval: 0s}
+metrics: {listen: "[::1]:9100"}
+sources:
+  - {name: ci, flow_token_file: /t/ci, rate_limit: 5, defaults: {author: {name: CI}}}
+  - name: web.1
+    flow_token_env: WEB_TOKEN
+  - name: cron
+    flow_token_credential: cron.token
+)",
+                                       "f.yaml");
+    EXPECT_EQ(config.destination.base_url, "http://127.0.0.1:8080/prefix");
+    EXPECT_EQ(config.destination.path, "/v1/messages");
+    EXPECT_EQ(config.destination.ca_file, "/etc/ssl/own.pem");
+    EXPECT_EQ(config.destination.proxy, "http://proxy.example:3128");
+    EXPECT_EQ(config.destination.connect_timeout, Milliseconds(1500));
+    EXPECT_EQ(config.destination.request_timeout, Seconds(90));
+    EXPECT_EQ(config.destination.max_connections, 7U);
+    EXPECT_EQ(config.destination.rate_limit, 2.5);
+    EXPECT_TRUE(config.destination.allow_plaintext);
+    EXPECT_EQ(config.ingest.socket, "/tmp/i.sock");
+    EXPECT_EQ(config.ingest.socket_mode, 0600U);
+    EXPECT_EQ(config.ingest.socket_group, "producers");
+    EXPECT_EQ(config.ingest.listen, "127.0.0.1:8025");
+    EXPECT_EQ(config.ingest.max_event_size, 64U << 10);
+    EXPECT_EQ(config.ingest.max_connections, 9U);
+    EXPECT_FALSE(config.ingest.accept_unknown_tokens);
+    EXPECT_EQ(config.control.socket, "/tmp/c.sock");
+    EXPECT_EQ(config.control.socket_mode, 0640U);
+    EXPECT_EQ(config.control.socket_group, "operators");
+    EXPECT_EQ(config.spool.directory, "/tmp/s");
+    EXPECT_EQ(config.spool.max_size, 1U << 30);
+    EXPECT_EQ(config.spool.max_events, 1000U);
+    EXPECT_EQ(config.spool.segment_size, 1U << 20);
+    EXPECT_EQ(config.spool.dedup_window, Seconds(0));
+    EXPECT_EQ(config.retry.initial, Milliseconds(500));
+    EXPECT_EQ(config.retry.max, Minutes(1));
+    EXPECT_EQ(config.retry.max_age, Hours(24));
+    EXPECT_EQ(config.gone.grace, Seconds(0));
+    EXPECT_EQ(config.log.format, LogFormat::json);
+    EXPECT_EQ(config.log.level, Severity::debug);
+    EXPECT_EQ(config.log.stats_interval, Seconds(0));
+    EXPECT_EQ(config.metrics.listen, "[::1]:9100");
+    ASSERT_EQ(config.sources.size(), 3U);
+    EXPECT_EQ(config.sources[0].name, "ci");
+    EXPECT_EQ(config.sources[0].flow_token_file, "/t/ci");
+    EXPECT_EQ(config.sources[0].rate_limit, 5);
+    EXPECT_EQ(config.sources[1].flow_token_env, "WEB_TOKEN");
+    EXPECT_EQ(config.sources[2].flow_token_credential, "cron.token");
+}
+
+TEST(Config, a_section_without_keys_is_an_empty_one) {
+    EXPECT_THAT(problems_of(base + "ingest:\ncontrol: ~\nsources:\n"), ElementsAre());
+}
+
+TEST(Config, an_empty_file_lacks_the_base_url) {
+    EXPECT_EQ(only_problem_of(""),
+              "f.yaml: key `destination.base_url`: missing; set it to the URL of the server that "
+              "takes the events, like https://flowdock.example.com");
+}
+
+TEST(Config, names_place_and_nearest_key_of_an_unknown_one) {
+    EXPECT_EQ(only_problem_of(base + "ingest:\n  max_event_siz: 1MiB\n"),
+              "f.yaml:3:3: key `ingest.max_event_siz`: unknown; did you mean `max_event_size`?");
+}
+
+TEST(Config, names_the_nearest_section) {
+    EXPECT_EQ(only_problem_of(base + "ingset: {}\n"),
+              "f.yaml:2:1: key `ingset`: unknown; did you mean `ingest`?");
+}
+
+TEST(Config, finds_a_key_that_belongs_to_another_section) {
+    EXPECT_EQ(only_problem_of(base + "spool: {max_age: 5d}\n"),
+              "f.yaml:2:9: key `spool.max_age`: unknown here; did you mean `retry.max_age`?");
+    EXPECT_EQ(only_problem_of(base + "segment_size: 1MiB\n"),
+              "f.yaml:2:1: key `segment_size`: unknown here; did you mean `spool.segment_size`?");
+}
+
+TEST(Config, lists_the_keys_when_none_is_near) {
+    EXPECT_EQ(only_problem_of(base + "gone: {frobnicate: 1}\n"),
+              "f.yaml:2:8: key `gone.frobnicate`: unknown; known here are grace");
+}
+
+TEST(Config, collects_every_problem_in_the_order_of_the_file) {
+    EXPECT_THAT(problems_of("log: {format: journal}\nretry: {initial: 10, max: 1y}\n"),
+                ElementsAre(HasSubstr("f.yaml: key `destination.base_url`: missing"),
+                            HasSubstr("f.yaml:1:15: key `log.format`"),
+                            HasSubstr("f.yaml:2:18: key `retry.initial`"),
+                            HasSubstr("f.yaml:2:27: key `retry.max`")));
+}
+
+TEST(Config, refuses_a_key_that_is_there_twice) {
+    EXPECT_EQ(only_problem_of(base + "gone:\n  grace: 1h\n  grace: 2h\n"),
+              "f.yaml:4:3: key `gone.grace`: is there twice; the first is in line 3");
+}
+
+TEST(Config, says_which_log_formats_there_are) {
+    EXPECT_EQ(only_problem_of(base + "log: {format: journal}\n"),
+              "f.yaml:2:15: key `log.format`: \"journal\" is not one of text, json");
+}
+
+TEST(Config, says_which_log_level_is_nearest) {
+    EXPECT_EQ(only_problem_of(base + "log: {level: warn}\n"),
+              "f.yaml:2:14: key `log.level`: \"warn\" is not one of debug, info, notice, warning, "
+              "error, critical; did you mean warning?");
+}
+
+TEST(Config, refuses_a_duration_without_a_unit) {
+    EXPECT_EQ(only_problem_of(base + "retry: {max: 300}\n"),
+              "f.yaml:2:14: key `retry.max`: \"300\" is not a duration; write a number and a unit, "
+              "like 500ms, 10s, 5m, 2h or 5d");
+}
+
+TEST(Config, refuses_a_size_with_a_decimal_unit) {
+    EXPECT_EQ(only_problem_of(base + "spool: {segment_size: 64MB}\n"),
+              "f.yaml:2:23: key `spool.segment_size`: \"64MB\" is not a size; write a number and a "
+              "unit, like 512B, 64KiB, 64MiB or 4GiB");
+}
+
+TEST(Config, says_the_range_of_a_number) {
+    EXPECT_EQ(only_problem_of("destination: {base_url: https://h, max_connections: 0}"),
+              "f.yaml:1:53: key `destination.max_connections`: \"0\" is out of range; from 1 to "
+              "1024");
+    EXPECT_THAT(only_problem_of("destination: {base_url: https://h, max_connections: 2000}"),
+                HasSubstr("from 1 to 1024"));
+    EXPECT_THAT(only_problem_of(base + "ingest: {max_connections: 99999999999999999999}"),
+                HasSubstr("from 1 to 65536"));
+}
+
+TEST(Config, says_the_range_of_a_duration_and_of_a_size) {
+    EXPECT_THAT(only_problem_of(base + "retry: {max_age: 10ms}"), HasSubstr("from 1s to 365d"));
+    EXPECT_THAT(only_problem_of(base + "ingest: {max_event_size: 1GiB}"),
+                HasSubstr("from 1KiB to 16MiB"));
+}
+
+TEST(Config, says_the_range_of_a_rate) {
+    EXPECT_THAT(only_problem_of("destination: {base_url: https://h, rate_limit: -1}"),
+                HasSubstr("from 0 (no limit) to 1000000 per second"));
+    EXPECT_THAT(only_problem_of("destination: {base_url: https://h, rate_limit: fast}"),
+                HasSubstr("\"fast\" is not a number of events per second"));
+}
+
+TEST(Config, refuses_a_number_with_something_behind_it) {
+    EXPECT_THAT(only_problem_of(base + "spool: {max_events: 10k}"),
+                HasSubstr("\"10k\" is not a whole number"));
+}
+
+TEST(Config, refuses_a_list_or_a_map_where_a_value_belongs) {
+    EXPECT_THAT(only_problem_of(base + "gone: {grace: [1h]}"),
+                HasSubstr("`gone.grace`: must be a duration like 10s, not a list"));
+    EXPECT_THAT(only_problem_of(base + "control: {socket: {a: b}}"),
+                HasSubstr("`control.socket`: must be a text, not a map"));
+}
+
+TEST(Config, refuses_a_value_where_a_section_belongs) {
+    EXPECT_EQ(only_problem_of(base + "retry: 5s\n"),
+              "f.yaml:2:8: key `retry`: must hold keys of its own");
+    EXPECT_THAT(problems_of("just words"),
+                ElementsAre(HasSubstr("missing"), HasSubstr("must hold sections")));
+}
+
+TEST(Config, refuses_a_bool_that_is_no_bool) {
+    EXPECT_THAT(only_problem_of("destination: {base_url: https://h, allow_plaintext: yes}"),
+                HasSubstr("\"yes\" is not true or false"));
+}
+
+TEST(Config, refuses_a_mode_that_is_not_octal) {
+    for (const char* mode : {"rw-rw----", "0668", "1777", "-1"}) {
+        EXPECT_THAT(only_problem_of(base + "ingest: {socket_mode: \"" + mode + "\"}"),
+                    HasSubstr("is not a file mode"))
+            << mode;
+    }
+}
+
+TEST(Config, refuses_paths_that_are_not_absolute_or_do_not_fit) {
+    EXPECT_THAT(only_problem_of(base + "spool: {directory: spool}"),
+                HasSubstr("must be an absolute path"));
+    EXPECT_THAT(only_problem_of(base + "ingest: {socket: /" + std::string(107, 'x') + "}"),
+                HasSubstr("is longer than 107 bytes"));
+    EXPECT_THAT(only_problem_of(base + "ingest: {socket: \"\"}"), HasSubstr("must not be empty"));
+    EXPECT_THAT(only_problem_of(base + "spool: {directory: \"/a\\0b\"}"),
+                HasSubstr("control characters"));
+}
+
+TEST(Config, checks_what_belongs_together) {
+    EXPECT_THAT(only_problem_of(base + "retry: {initial: 10s, max: 5s}"),
+                HasSubstr("`retry.max`: 5s is less than retry.initial, 10s"));
+    EXPECT_THAT(only_problem_of(base + "spool: {max_size: 100MiB}"),
+                HasSubstr("`spool.max_size`: 100MiB has no room for two segments of 64MiB"));
+    EXPECT_THAT(only_problem_of(base + "spool: {segment_size: 1MiB}"),
+                HasSubstr("`ingest.max_event_size`: 1MiB is more than half of spool.segment_size"));
+    EXPECT_THAT(only_problem_of(base + "control: {socket: /run/flowrelay/ingest.sock}"),
+                HasSubstr("is the same as ingest.socket"));
+    EXPECT_THAT(only_problem_of(base + "log: {stats_interval: 100ms}"),
+                HasSubstr("must be 0 (no such lines) or at least 1s"));
+}
+
+TEST(Config, plain_http_goes_to_this_machine_only) {
+    EXPECT_THAT(problems_of("destination: {base_url: http://127.0.0.1:80}"), ElementsAre());
+    EXPECT_THAT(problems_of("destination: {base_url: http://localhost}"), ElementsAre());
+    EXPECT_THAT(problems_of("destination: {base_url: \"http://[::1]:8080\"}"), ElementsAre());
+    EXPECT_THAT(only_problem_of("destination: {base_url: http://flowdock.example.com}"),
+                HasSubstr("plain http would show the tokens to the network"));
+    EXPECT_THAT(
+        problems_of("destination: {base_url: http://flowdock.example.com, allow_plaintext: true}"),
+        ElementsAre());
+}
+
+TEST(Config, does_not_repeat_a_password_in_a_url) {
+    const std::string line = only_problem_of("destination: {base_url: \"https://u:geheim@h/\"}");
+    EXPECT_THAT(line, HasSubstr("must not have a user or a password"));
+    EXPECT_THAT(line, Not(HasSubstr("geheim")));
+}
+
+TEST(Config, listens_on_this_machine_only) {
+    EXPECT_THAT(only_problem_of(base + "ingest: {listen: \"0.0.0.0:8025\"}"),
+                HasSubstr("must be an address of this machine alone"));
+    EXPECT_THAT(only_problem_of(base + "metrics: {listen: \"9100\"}"),
+                HasSubstr("must be an address and a port, like 127.0.0.1:8025"));
+}
+
+TEST(Config, checks_proxy_and_path) {
+    EXPECT_THAT(problems_of("destination: {base_url: https://h, proxy: none}"), ElementsAre());
+    EXPECT_THAT(only_problem_of("destination: {base_url: https://h, proxy: socks5://p:1}"),
+                HasSubstr("must be http://host:port, or \"none\""));
+    EXPECT_THAT(only_problem_of("destination: {base_url: https://h, path: messages}"),
+                HasSubstr("`destination.path`: must begin with /"));
+}
+
+TEST(ConfigYaml, syntax_errors_have_a_place) {
+    EXPECT_THAT(only_problem_of("destination:\n\tbase_url: x\n"),
+                HasSubstr("f.yaml:2:10: not valid YAML: "));
+    EXPECT_THAT(only_problem_of("a: [b"), HasSubstr("not valid YAML: end of sequence"));
+    EXPECT_THAT(only_problem_of("a: b: c"),
+                HasSubstr("f.yaml:1:5: not valid YAML: illegal map value"));
+}
+
+TEST(ConfigYaml, refuses_what_the_file_has_no_use_for) {
+    EXPECT_THAT(problems_of("a: &x {b: *x}"), ElementsAre(HasSubstr("f.yaml:1:11: aliases")));
+    EXPECT_THAT(problems_of("a: !!binary aGk="), ElementsAre(HasSubstr("tags (!name)")));
+    EXPECT_THAT(problems_of(base + "---\n" + base), ElementsAre(HasSubstr("a second document")));
+    EXPECT_THAT(problems_of("? {a: b}\n: c"), ElementsAre(HasSubstr("a key must be a plain word")));
+}
+
+TEST(ConfigYaml, survives_deep_nesting) {
+    EXPECT_THAT(only_problem_of("a: " + std::string(100000, '[')), HasSubstr("not valid YAML"));
+}
+
+TEST(Config, shortens_long_and_strange_values_in_messages) {
+    const std::string line =
+        only_problem_of(base + "gone: {grace: \"\\e[31m" + std::string(500, 'x') + "\"}");
+    EXPECT_THAT(line, HasSubstr("\"?[31mxxx"));
+    EXPECT_LT(line.size(), 250U);
+}
+
+TEST(Config, every_listed_key_is_read) {
+    // A key that is listed but not read would be accepted and ignored. Every key refuses a map in
+    // the place of its value, but the two that take one.
+    for (const std::string_view full : config_keys()) {
+        const std::size_t dot = full.find('.');
+        const std::string section(full.substr(0, dot));
+        const std::string key(full.substr(dot + 1));
+        if (full == "sources.defaults") continue;
+        const std::string wrong = key + ": [x]";
+        const std::string text = section == "sources"       ? base + "sources: [{" + wrong + "}]"
+                                 : section == "destination" ? "destination: {" + wrong + "}"
+                                                            : base + section + ": {" + wrong + "}";
+        EXPECT_THAT(problems_of(text),
+                    testing::Contains(testing::AllOf(HasSubstr(full), HasSubstr("not a list"))));
+    }
+}
+
+}  // namespace
+}  // namespace flowrelay::app
