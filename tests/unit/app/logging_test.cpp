@@ -1,0 +1,221 @@
+#include "flowrelay/app/logging.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <boost/json/parse.hpp>
+#include <cmath>
+#include <initializer_list>
+#include <limits>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace flowrelay::app {
+namespace {
+
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr LogEvent retry{"delivery.retry", Severity::warning, "waits"};
+const WallTime at = WallTime(Milliseconds(1'795'424'400'123));
+
+class FixedClock final : public Clock {
+public:
+    Now now() const override { return {MonoTime(), at}; }
+};
+
+std::string line(LogFormat format, std::initializer_list<LogField> fields, bool journal = false) {
+    return format_log_line(format, journal, at, retry, {fields.begin(), fields.size()});
+}
+
+std::string text(std::initializer_list<LogField> fields) {
+    return line(LogFormat::text, fields);
+}
+std::string json(std::initializer_list<LogField> fields) {
+    return line(LogFormat::json, fields);
+}
+
+/// The value of one field in a text line.
+std::string value_of(std::string_view value) {
+    const std::string all = text({{"k", value}});
+    return all.substr(all.find(" k=") + 3);
+}
+
+TEST(LogText, is_logfmt_with_time_and_severity) {
+    EXPECT_EQ(text({{"source", "ci"}, {"thread", "build-42"}, {"status", 503}, {"next_in", "8s"}}),
+              "2026-11-23T09:00:00.123Z warning event=delivery.retry source=ci thread=build-42 "
+              "status=503 next_in=8s");
+}
+
+TEST(LogText, writes_every_type_of_value) {
+    EXPECT_THAT(
+        text({{"a", -1}, {"b", std::uint64_t{18446744073709551615U}}, {"c", 0.5}, {"d", true}}),
+        EndsWith(" a=-1 b=18446744073709551615 c=0.5 d=true"));
+}
+
+TEST(LogText, for_the_journal_has_a_priority_and_no_time) {
+    EXPECT_EQ(line(LogFormat::text, {{"a", 1}}, true), "<4>warning event=delivery.retry a=1");
+}
+
+TEST(LogText, has_the_priority_of_each_severity) {
+    const auto priority = [](Severity severity) {
+        return format_log_line(LogFormat::text, true, at, LogEvent{"e", severity, ""}, {})
+            .substr(0, 3);
+    };
+    EXPECT_EQ(priority(Severity::debug), "<7>");
+    EXPECT_EQ(priority(Severity::info), "<6>");
+    EXPECT_EQ(priority(Severity::notice), "<5>");
+    EXPECT_EQ(priority(Severity::warning), "<4>");
+    EXPECT_EQ(priority(Severity::error), "<3>");
+    EXPECT_EQ(priority(Severity::critical), "<2>");
+}
+
+TEST(LogText, quotes_what_is_not_a_plain_word) {
+    EXPECT_EQ(value_of("plain-1.2:3/4"), "plain-1.2:3/4");
+    EXPECT_EQ(value_of(""), "\"\"");
+    EXPECT_EQ(value_of("two words"), "\"two words\"");
+    EXPECT_EQ(value_of("a=b"), "\"a=b\"");
+    EXPECT_EQ(value_of("say \"hi\""), R"("say \"hi\"")");
+    EXPECT_EQ(value_of("back\\slash"), R"("back\\slash")");
+    EXPECT_EQ(value_of("größe"), "\"größe\"");
+}
+
+TEST(LogText, a_value_can_not_forge_a_line) {
+    const std::string forged =
+        text({{"thread", "x\n2026-11-23T09:00:00.123Z critical event=relay.failed"}});
+    EXPECT_THAT(forged, Not(HasSubstr("\n")));
+    EXPECT_THAT(forged, HasSubstr(R"(thread="x\n2026-11-23T)"));
+    EXPECT_THAT(text({{"thread", "x\" event=relay.failed y=\""}}),
+                EndsWith(R"(thread="x\" event=relay.failed y=\"")"));
+}
+
+TEST(LogText, escapes_control_characters) {
+    EXPECT_EQ(value_of("a\r\tb"), R"("a\r\tb")");
+    EXPECT_EQ(value_of(std::string_view("\0\x1b[31m\x7f", 7)), "\"\\u0000\\u001b[31m\\u007f\"");
+    EXPECT_EQ(value_of("\xC2\x85"), "\"\\u0085\"");            // next line (C1)
+    EXPECT_EQ(value_of("\xE2\x80\xA8"), "\"\\u2028\"");        // line separator
+    EXPECT_EQ(value_of("\xE2\x80\xAEgnp"), "\"\\u202egnp\"");  // right-to-left override
+}
+
+TEST(LogText, replaces_invalid_utf8) {
+    const std::string bad = "\xEF\xBF\xBD";
+    EXPECT_EQ(value_of("a\xFFz"), "\"a" + bad + "z\"");
+    EXPECT_EQ(value_of("\xC3"), "\"" + bad + "\"");                                // cut off
+    EXPECT_EQ(value_of("\xC0\xAF"), "\"" + bad + bad + "\"");                      // overlong
+    EXPECT_EQ(value_of("\xE0\x80\xAF"), "\"" + bad + bad + bad + "\"");            // overlong
+    EXPECT_EQ(value_of("\xED\xA0\x80"), "\"" + bad + bad + bad + "\"");            // surrogate
+    EXPECT_EQ(value_of("\xF4\x90\x80\x80"), "\"" + bad + bad + bad + bad + "\"");  // beyond Unicode
+    EXPECT_EQ(value_of("\xF0\x9F\x98\x80"), "\"\xF0\x9F\x98\x80\"");               // valid
+}
+
+TEST(LogText, cuts_long_values_between_characters) {
+    const std::string cut = value_of(std::string(2047, 'a') + "ä");
+    EXPECT_EQ(cut, "\"" + std::string(2047, 'a') + "…\"");
+    EXPECT_EQ(value_of(std::string(2048, 'a')), std::string(2048, 'a'));
+}
+
+TEST(LogJson, is_one_object_a_line) {
+    EXPECT_EQ(json({{"source", "ci"}, {"status", 503}, {"again", false}}),
+              R"({"time":"2026-11-23T09:00:00.123Z","severity":"warning","event":"delivery.retry",)"
+              R"("source":"ci","status":503,"again":false})");
+}
+
+TEST(LogJson, stays_json_whatever_the_values_are) {
+    std::string all;
+    for (int c = 0; c < 256; ++c) all += static_cast<char>(c);
+    const std::string written = json({{"k", all},
+                                      {"nan", std::nan("")},
+                                      {"inf", std::numeric_limits<double>::infinity()},
+                                      {"rate", 2.5}});
+    EXPECT_THAT(written, Not(HasSubstr("\n")));
+    const auto object = boost::json::parse(written).as_object();
+    EXPECT_TRUE(object.at("nan").is_null());
+    EXPECT_TRUE(object.at("inf").is_null());
+    EXPECT_EQ(object.at("rate").as_double(), 2.5);
+    EXPECT_TRUE(object.at("k").as_string().starts_with(std::string_view("\0\x01", 2)));
+}
+
+TEST(MakeLog, writes_lines_from_the_level_on) {
+    std::ostringstream out;
+    const FixedClock clock;
+    LogConfig config;
+    config.level = Severity::notice;
+    const auto log =
+        make_log(config, std::make_shared<spdlog::sinks::ostream_sink_mt>(out), false, clock);
+    EXPECT_FALSE(log->enabled(Severity::info));
+    EXPECT_TRUE(log->enabled(Severity::notice));
+    log->write(LogEvent{"a.b", Severity::info, ""});
+    log->write(LogEvent{"c.d", Severity::notice, ""}, {{"percent", "%v {} %"}});
+    EXPECT_EQ(out.str(), "2026-11-23T09:00:00.123Z notice event=c.d percent=\"%v {} %\"\n");
+}
+
+TEST(MakeLog, lines_of_several_threads_do_not_mix) {
+    std::ostringstream out;
+    const FixedClock clock;
+    const auto log =
+        make_log(LogConfig{}, std::make_shared<spdlog::sinks::ostream_sink_mt>(out), false, clock);
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; ++t) {
+        threads.emplace_back([&] {
+            for (int i = 0; i < 200; ++i) log->write(retry, {{"k", std::string(100, 'x')}});
+        });
+    }
+    for (std::thread& thread : threads) thread.join();
+    const std::string expected = text({{"k", std::string(100, 'x')}});
+    std::istringstream lines(out.str());
+    int count = 0;
+    for (std::string got; std::getline(lines, got); ++count) EXPECT_EQ(got, expected);
+    EXPECT_EQ(count, 800);
+}
+
+class ThrowingSink final : public spdlog::sinks::sink {
+public:
+    void log(const spdlog::details::log_msg&) override { throw std::runtime_error("full"); }
+    void flush() override { throw std::runtime_error("full"); }
+    void set_pattern(const std::string&) override {}
+    void set_formatter(std::unique_ptr<spdlog::formatter>) override {}
+};
+
+TEST(MakeLog, a_broken_output_harms_nobody) {
+    const FixedClock clock;
+    const auto log = make_log(LogConfig{}, std::make_shared<ThrowingSink>(), false, clock);
+    ::testing::internal::CaptureStderr();
+    log->write(retry, {{"k", 1}});
+    EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
+}
+
+TEST(MakeLog, writes_to_stderr) {
+    const FixedClock clock;
+    ::unsetenv("JOURNAL_STREAM");
+    ::testing::internal::CaptureStderr();
+    make_log(LogConfig{}, clock)->write(retry, {{"k", 1}});
+    EXPECT_EQ(::testing::internal::GetCapturedStderr(), text({{"k", 1}}) + "\n");
+}
+
+TEST(IsJournalStream, compares_device_and_inode) {
+    int ends[2];
+    ASSERT_EQ(::pipe(ends), 0);
+    struct stat status{};
+    ASSERT_EQ(::fstat(ends[0], &status), 0);
+    const std::string own = std::to_string(status.st_dev) + ":" + std::to_string(status.st_ino);
+    ::setenv("JOURNAL_STREAM", own.c_str(), 1);
+    EXPECT_TRUE(is_journal_stream(ends[0]));
+    ::setenv("JOURNAL_STREAM", "8:1", 1);
+    EXPECT_FALSE(is_journal_stream(ends[0]));
+    ::unsetenv("JOURNAL_STREAM");
+    EXPECT_FALSE(is_journal_stream(ends[0]));
+    EXPECT_FALSE(is_journal_stream(-1));
+    ::close(ends[0]);
+    ::close(ends[1]);
+}
+
+}  // namespace
+}  // namespace flowrelay::app
