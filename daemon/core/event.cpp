@@ -1,0 +1,313 @@
+#include "flowrelay/core/event.hpp"
+
+#include <fmt/core.h>
+
+#include <array>
+#include <cstddef>
+#include <utility>
+
+#include "event_rules.hpp"
+#include "flowrelay/core/json.hpp"
+
+namespace flowrelay::core {
+
+namespace {
+
+using event_rules::add_error;
+using event_rules::Field;
+using event_rules::Values;
+
+constexpr std::size_t max_token_length = 256;
+constexpr std::size_t max_source_length = 256;
+constexpr std::string_view bad_token = "must be 1 to 256 characters of visible ASCII";
+
+Rejection invalid_json(std::string message) {
+    return {RejectCode::invalid_json, std::move(message), {}, std::nullopt};
+}
+
+Rejection invalid_event(FieldErrors errors) {
+    std::string message = event_rules::sentence_of(errors);
+    return {RejectCode::invalid_event, std::move(message), std::move(errors), std::nullopt};
+}
+
+bool is_null(std::string_view json) noexcept {
+    return json::kind_of(json) == json::Kind::null;
+}
+
+// Where the value of a member lies in a body that may still grow.
+struct Span {
+    std::size_t offset = 0;
+    std::size_t size = 0;  ///< 0: the member is absent
+};
+
+// The members that are to be sent, as they came, and where those lie that the relay reads.
+class Body {
+public:
+    explicit Body(std::size_t expected_size) {
+        text_.reserve(expected_size);
+        text_ += '{';
+    }
+
+    bool has(Field field) const noexcept { return span(field).size > 0; }
+
+    void append(std::string_view member) {
+        if (text_.size() > 1) text_ += ',';
+        text_ += member;
+    }
+
+    void append(Field field, const json::Member& member) {
+        append(member.text);
+        span(field) = {text_.size() - member.value.size(), member.value.size()};
+    }
+
+    void append(std::string_view name, std::string_view value) {
+        if (text_.size() > 1) text_ += ',';
+        json::append_string(text_, name);
+        text_ += ':';
+        text_ += value;
+    }
+
+    /// Gives a member that is absent or null a value.
+    void set(Field field, std::string_view value) {
+        Span& place = span(field);
+        if (place.size == 0) {
+            append(event_rules::name_of(field), value);
+        } else {
+            text_.replace(place.offset, place.size, value);
+            for (Span& other : spans_) {
+                if (other.offset > place.offset) other.offset += value.size() - place.size;
+            }
+        }
+        place = {place.size == 0 ? text_.size() - value.size() : place.offset, value.size()};
+    }
+
+    bool is_absent_or_null(Field field) const noexcept {
+        return !has(field) || is_null(value(field));
+    }
+
+    Values values() const noexcept {
+        Values values;
+        for (std::size_t i = 0; i < spans_.size(); ++i) {
+            const auto field = static_cast<Field>(i);
+            if (!is_absent_or_null(field)) values.set(field, value(field));
+        }
+        return values;
+    }
+
+    /// What has been gathered as one JSON object; it can't be added to any more.
+    std::string finish() && {
+        text_ += '}';
+        return std::move(text_);
+    }
+
+    /// Whether it has a member that the relay does not read.
+    bool has_other(std::string_view name) const {
+        const std::string whole = text_ + '}';
+        for (json::MemberReader in(whole); in.next();) {
+            if (in.member().name == name) return true;
+        }
+        return false;
+    }
+
+private:
+    Span& span(Field field) noexcept { return spans_[static_cast<std::size_t>(field)]; }
+    const Span& span(Field field) const noexcept { return spans_[static_cast<std::size_t>(field)]; }
+    std::string_view value(Field field) const noexcept {
+        return std::string_view(text_).substr(span(field).offset, span(field).size);
+    }
+
+    std::string text_;  ///< without the closing bracket
+    std::array<Span, event_rules::field_names.size()> spans_{};
+};
+
+std::optional<Secret> read_token(std::string_view json, std::optional<Secret> query_token,
+                                 FieldErrors& errors) {
+    std::optional<Secret> token;
+    if (!json.empty()) {
+        auto text = event_rules::read_visible_ascii(json, max_token_length, {});
+        if (text) token = Secret(std::move(*text));
+    }
+    const bool query_is_bad =
+        query_token && !event_rules::is_visible_ascii(query_token->reveal(), max_token_length, {});
+    if (query_is_bad || (!json.empty() && !token)) {
+        add_error(errors, "flow_token", bad_token);
+        return std::nullopt;
+    }
+    if (token && query_token && *token != *query_token) {
+        add_error(errors, "flow_token", "is not the one of the query");
+    }
+    return token ? std::move(token) : std::move(query_token);
+}
+
+std::optional<SourceName> read_source(std::string_view json, FieldErrors& errors) {
+    if (json::kind_of(json) == json::Kind::string) {
+        std::string name = json::decode_string(json);
+        if (!name.empty() && name.size() <= max_source_length) return SourceName{std::move(name)};
+    }
+    add_error(errors, "source", "must be the name of a source");
+    return std::nullopt;
+}
+
+// Exactly one of source and flow_token, or errors.
+std::optional<Addressee> read_addressee(const Values& cut, std::optional<Secret> query_token,
+                                        FieldErrors& errors) {
+    const bool has_source = cut.has(Field::source);
+    const bool has_token = cut.has(Field::flow_token) || query_token;
+    std::optional<SourceName> source;
+    if (has_source) source = read_source(cut[Field::source], errors);
+    std::optional<Secret> token =
+        read_token(cut[Field::flow_token], std::move(query_token), errors);
+    if (has_source && has_token) {
+        add_error(errors, "source", "can't be given together with flow_token");
+    } else if (!has_source && !has_token) {
+        add_error(errors, "flow_token", "or source is required");
+    }
+    if (source) return Addressee(std::move(*source));
+    if (token) return Addressee(std::move(*token));
+    return std::nullopt;
+}
+
+}  // namespace
+
+std::string_view to_string(RejectCode code) noexcept {
+    switch (code) {
+        case RejectCode::invalid_json:
+            return "invalid_json";
+        case RejectCode::invalid_event:
+            return "invalid_event";
+        case RejectCode::too_large:
+            return "too_large";
+        case RejectCode::unknown_source:
+            return "unknown_source";
+        case RejectCode::token_gone:
+            return "token_gone";
+        case RejectCode::queue_full:
+            return "queue_full";
+        case RejectCode::not_allowed:
+            return "not_allowed";
+        case RejectCode::shutting_down:
+            return "shutting_down";
+        case RejectCode::storage_failed:
+            return "storage_failed";
+    }
+    return "unknown";
+}
+
+struct Submission::Parsed {
+    Addressee addressee;
+    Body body;
+    std::string uuid;
+    std::optional<Milliseconds> expires_in;
+};
+
+Submission::Submission(std::unique_ptr<Parsed> parsed) noexcept : parsed_(std::move(parsed)) {}
+Submission::Submission(Submission&&) noexcept = default;
+Submission& Submission::operator=(Submission&&) noexcept = default;
+Submission::~Submission() = default;
+
+const Addressee& Submission::addressee() const noexcept {
+    return parsed_->addressee;
+}
+
+boost::system::result<Submission, Rejection> Submission::parse(std::string_view json,
+                                                               std::optional<Secret> query_token) {
+    if (const auto error = json::check(json)) {
+        return invalid_json(
+            fmt::format("this is not JSON: {} at byte {}", error->message, error->offset));
+    }
+    const std::string_view object = json::trim(json);
+    if (json::kind_of(object) != json::Kind::object) {
+        return invalid_json("an event is a JSON object, and this is another value");
+    }
+
+    FieldErrors errors;
+    Values cut;
+    // Room for the members that complete() most often adds.
+    Body body(object.size() + 64);
+    std::array<bool, event_rules::field_names.size()> seen{};
+    for (json::MemberReader in(object); in.next();) {
+        const json::Member& member = in.member();
+        const std::optional<Field> field = event_rules::field_of(member.name);
+        if (!field) {
+            body.append(member.text);
+            continue;
+        }
+        bool& was_there = seen[static_cast<std::size_t>(*field)];
+        if (was_there) add_error(errors, event_rules::name_of(*field), "is there more than once");
+        was_there = true;
+        if (!event_rules::is_cut(*field)) {
+            body.append(*field, member);
+        } else if (!is_null(member.value)) {
+            cut.set(*field, member.value);
+        }
+    }
+
+    std::optional<Addressee> addressee = read_addressee(cut, std::move(query_token), errors);
+    std::string uuid;
+    if (cut.has(Field::uuid)) {
+        auto own = event_rules::read_visible_ascii(cut[Field::uuid], max_uuid_length, "\"\\");
+        if (own) {
+            uuid = std::move(*own);
+        } else {
+            add_error(
+                errors, "uuid",
+                "must be 1 to 128 characters of visible ASCII without quotes and backslashes");
+        }
+    }
+    std::optional<Milliseconds> expires_in;
+    if (cut.has(Field::relay)) expires_in = event_rules::read_relay(cut[Field::relay], errors);
+
+    if (!errors.empty()) {
+        // What a source's defaults could still add is not known here; nothing else can.
+        if (!cut.has(Field::source)) {
+            const Values values = body.values();
+            event_rules::check_contents(values, errors);
+            event_rules::read_thread_key(values, errors);
+        }
+        return invalid_event(std::move(errors));
+    }
+    return Submission(std::make_unique<Parsed>(
+        Parsed{std::move(*addressee), std::move(body), std::move(uuid), expires_in}));
+}
+
+boost::system::result<Submission::Contents, Rejection> Submission::complete(
+    const EventDefaults& defaults) && {
+    const std::unique_ptr<Parsed> parsed = std::move(parsed_);
+    Body& body = parsed->body;
+    for (const auto& [name, value] : defaults) {
+        const std::optional<Field> field = event_rules::field_of(name);
+        if (!field) {
+            if (!body.has_other(name)) body.append(name, value);
+        } else if (body.is_absent_or_null(*field)) {
+            body.set(*field, value);
+        }
+    }
+    const bool is_from_source = std::holds_alternative<SourceName>(parsed->addressee);
+    if (is_from_source && body.is_absent_or_null(Field::event)) {
+        body.set(Field::event, R"("activity")");
+    }
+
+    FieldErrors errors;
+    const Values values = body.values();
+    event_rules::check_contents(values, errors);
+    std::string thread = event_rules::read_thread_key(values, errors);
+    if (!errors.empty()) return invalid_event(std::move(errors));
+    return Contents{std::move(body).finish(), std::move(thread), std::move(parsed->uuid),
+                    parsed->expires_in};
+}
+
+void append_post_body(std::string& out, const Secret& token, std::string_view uuid,
+                      std::string_view stored_body) {
+    // 40 for the names and what an escape or two may add.
+    out.reserve(out.size() + token.reveal().size() + uuid.size() + stored_body.size() + 40);
+    out += R"({"flow_token":)";
+    json::append_string(out, token.reveal());
+    out += R"(,"uuid":)";
+    json::append_string(out, uuid);
+    const std::string_view object = json::trim(stored_body);
+    const std::string_view members = json::trim(object.substr(1));
+    if (members != "}") out += ',';
+    out += members;
+}
+
+}  // namespace flowrelay::core

@@ -1,0 +1,294 @@
+#include "event_rules.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <charconv>
+#include <span>
+#include <system_error>
+
+#include "flowrelay/core/json.hpp"
+
+namespace flowrelay::core::event_rules {
+
+namespace {
+
+constexpr std::string_view cant_be_blank = "can't be blank";
+constexpr std::string_view must_be_string = "must be a string";
+constexpr std::string_view must_be_object = "must be an object";
+constexpr std::string_view twice = "is there more than once";
+
+constexpr std::array<std::string_view, 10> colors{"red",  "green", "yellow", "cyan",   "orange",
+                                                  "grey", "black", "lime",   "purple", "blue"};
+
+bool is(std::string_view json, json::Kind kind) noexcept {
+    return json::kind_of(json) == kind;
+}
+
+bool is_blank(std::string_view text) noexcept {
+    return text.find_first_not_of(" \t\r\n\f\v") == std::string_view::npos;
+}
+
+bool is_blank_string(std::string_view json) {
+    const std::string_view inside = json.substr(1, json.size() - 2);
+    const bool has_escapes = inside.find('\\') != std::string_view::npos;
+    return has_escapes ? is_blank(json::decode_string(json)) : is_blank(inside);
+}
+
+bool is_one_of(std::string_view json, std::span<const std::string_view> words) {
+    if (!is(json, json::Kind::string)) return false;
+    return std::ranges::find(words, json::decode_string(json)) != words.end();
+}
+
+// The members `names` of an object: the value of each, empty when it is absent or null. `prefix`
+// is the path of the object, for errors.
+template <std::size_t N>
+std::array<std::string_view, N> pick(std::string_view object,
+                                     const std::array<std::string_view, N>& names,
+                                     std::string_view prefix, FieldErrors& errors) {
+    std::array<std::string_view, N> values{};
+    std::array<bool, N> seen{};
+    for (json::MemberReader in(object); in.next();) {
+        const json::Member& member = in.member();
+        const auto found = std::ranges::find(names, member.name);
+        if (found == names.end()) continue;
+        const auto i = static_cast<std::size_t>(found - names.begin());
+        if (seen[i]) add_error(errors, fmt::format("{}.{}", prefix, names[i]), twice);
+        seen[i] = true;
+        if (!is(member.value, json::Kind::null)) values[i] = member.value;
+    }
+    return values;
+}
+
+void check_required_text(std::string_view json, std::string_view field, FieldErrors& errors) {
+    if (json.empty()) {
+        add_error(errors, field, cant_be_blank);
+    } else if (!is(json, json::Kind::string)) {
+        add_error(errors, field, must_be_string);
+    } else if (is_blank_string(json)) {
+        add_error(errors, field, cant_be_blank);
+    }
+}
+
+void check_event(std::string_view json, FieldErrors& errors) {
+    static constexpr std::array<std::string_view, 2> kinds{"activity", "discussion"};
+    if (json.empty()) {
+        add_error(errors, "event", cant_be_blank);
+    } else if (!is_one_of(json, kinds)) {
+        add_error(errors, "event", "must be activity or discussion");
+    }
+}
+
+void check_author(std::string_view json, FieldErrors& errors) {
+    if (json.empty()) {
+        add_error(errors, "author.name", cant_be_blank);
+    } else if (!is(json, json::Kind::object)) {
+        add_error(errors, "author", must_be_object);
+    } else {
+        const auto [name] = pick<1>(json, {"name"}, "author", errors);
+        check_required_text(name, "author.name", errors);
+    }
+}
+
+void check_status(std::string_view json, FieldErrors& errors) {
+    if (!is(json, json::Kind::object)) {
+        add_error(errors, "thread.status", must_be_object);
+        return;
+    }
+    const auto [color] = pick<1>(json, {"color"}, "thread.status", errors);
+    if (!color.empty() && !is_one_of(color, colors)) {
+        add_error(errors, "thread.status.color",
+                  "must be red, green, yellow, cyan, orange, grey, black, lime, purple or blue");
+    }
+}
+
+// A null value is allowed: an item without, say, an assignee.
+bool is_labelled_value(std::string_view json) {
+    if (!is(json, json::Kind::object)) return false;
+    unsigned labels = 0;
+    unsigned values = 0;
+    for (json::MemberReader in(json); in.next();) {
+        const json::Member& member = in.member();
+        const json::Kind kind = json::kind_of(member.value);
+        if (member.name == "label") {
+            if (kind != json::Kind::string) return false;
+            ++labels;
+        } else if (member.name == "value") {
+            if (kind == json::Kind::object || kind == json::Kind::array) return false;
+            ++values;
+        }
+    }
+    return labels == 1 && values == 1;
+}
+
+template <class Predicate>
+bool is_array_of(std::string_view json, Predicate predicate) {
+    if (!is(json, json::Kind::array)) return false;
+    for (json::ElementReader in(json); in.next();) {
+        if (!predicate(in.value())) return false;
+    }
+    return true;
+}
+
+void check_thread(std::string_view json, FieldErrors& errors) {
+    if (json.empty()) return;
+    if (!is(json, json::Kind::object)) {
+        add_error(errors, "thread", must_be_object);
+        return;
+    }
+    const auto [title, status, fields] =
+        pick<3>(json, {"title", "status", "fields"}, "thread", errors);
+    check_required_text(title, "thread.title", errors);
+    if (!status.empty()) check_status(status, errors);
+    if (!fields.empty() && !is_array_of(fields, is_labelled_value)) {
+        add_error(errors, "thread.fields", "must be an array of {label, value}");
+    }
+}
+
+void check_tags(std::string_view json, FieldErrors& errors) {
+    const auto is_string = [](std::string_view tag) { return is(tag, json::Kind::string); };
+    if (!json.empty() && !is_string(json) && !is_array_of(json, is_string)) {
+        add_error(errors, "tags", "must be a string or an array of strings");
+    }
+}
+
+// The id as text; nothing, with an error added, when it can't be one.
+std::optional<std::string> read_thread_id(Field field, std::string_view json, FieldErrors& errors) {
+    std::string text;
+    if (is(json, json::Kind::string)) {
+        text = json::decode_string(json);
+    } else if (is(json, json::Kind::number) && json::is_integer(json)) {
+        text = json;
+    } else {
+        add_error(errors, name_of(field), "must be a string or an integer");
+        return std::nullopt;
+    }
+    if (is_blank(text)) {
+        add_error(errors, name_of(field), cant_be_blank);
+        return std::nullopt;
+    }
+    if (text.size() > max_thread_length) {
+        add_error(errors, name_of(field),
+                  fmt::format("is too long (at most {} bytes)", max_thread_length));
+        return std::nullopt;
+    }
+    return text;
+}
+
+std::optional<Milliseconds> read_seconds(std::string_view json) noexcept {
+    double seconds = 0;
+    const auto [end, error] = std::from_chars(json.data(), json.data() + json.size(), seconds);
+    constexpr double most = static_cast<double>(max_duration.count()) / 1000;
+    if (error != std::errc() || seconds < 0 || seconds > most) return std::nullopt;
+    return Milliseconds(static_cast<std::int64_t>(seconds * 1000));
+}
+
+std::optional<Milliseconds> read_expires_in(std::string_view json) {
+    std::optional<Milliseconds> duration;
+    if (is(json, json::Kind::string)) duration = parse_duration(json::decode_string(json));
+    if (is(json, json::Kind::number)) duration = read_seconds(json);
+    return duration && *duration > Milliseconds(0) ? duration : std::nullopt;
+}
+
+// What a producer has made up may be of any length; what is said about it should not.
+std::string shortened(std::string_view text) {
+    constexpr std::size_t most = 64;
+    if (text.size() <= most) return std::string(text);
+    std::size_t end = most;
+    while ((static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+    return fmt::format("{}...", text.substr(0, end));
+}
+
+}  // namespace
+
+std::optional<Field> field_of(std::string_view name) noexcept {
+    const auto found = std::ranges::find(field_names, name);
+    if (found == field_names.end()) return std::nullopt;
+    return static_cast<Field>(found - field_names.begin());
+}
+
+void add_error(FieldErrors& errors, std::string_view field, std::string_view message) {
+    auto& messages = errors[std::string(field)];
+    if (std::ranges::find(messages, message) == messages.end()) messages.emplace_back(message);
+}
+
+void check_contents(const Values& values, FieldErrors& errors) {
+    check_event(values[Field::event], errors);
+    check_required_text(values[Field::title], "title", errors);
+    check_author(values[Field::author], errors);
+    check_thread(values[Field::thread], errors);
+    check_tags(values[Field::tags], errors);
+    if (values.has(Field::body) && !is(values[Field::body], json::Kind::string)) {
+        add_error(errors, "body", must_be_string);
+    }
+}
+
+std::string read_thread_key(const Values& values, FieldErrors& errors) {
+    std::optional<std::string> external;
+    std::optional<std::string> internal;
+    if (values.has(Field::external_thread_id)) {
+        external =
+            read_thread_id(Field::external_thread_id, values[Field::external_thread_id], errors);
+    }
+    if (values.has(Field::thread_id)) {
+        internal = read_thread_id(Field::thread_id, values[Field::thread_id], errors);
+    }
+    if (external) return "e:" + *external;
+    if (internal) return "t:" + *internal;
+    if (!values.has(Field::external_thread_id) && !values.has(Field::thread_id)) {
+        add_error(errors, "external_thread_id", "or thread_id is required");
+    }
+    return {};
+}
+
+std::optional<Milliseconds> read_relay(std::string_view json, FieldErrors& errors) {
+    if (!is(json, json::Kind::object)) {
+        add_error(errors, "relay", must_be_object);
+        return std::nullopt;
+    }
+    for (json::MemberReader in(json); in.next();) {
+        const std::string_view name = in.member().name;
+        if (name == "expires_in") continue;
+        add_error(errors, fmt::format("relay.{}", shortened(name)), "is not known; expires_in is");
+    }
+    const auto [expires_in] = pick<1>(json, {"expires_in"}, "relay", errors);
+    if (expires_in.empty()) return std::nullopt;
+    const std::optional<Milliseconds> duration = read_expires_in(expires_in);
+    if (!duration) {
+        add_error(errors, "relay.expires_in",
+                  "must be a duration like 90s, 2h or 5d, or a number of seconds; above 0 and at "
+                  "most 36500d");
+    }
+    return duration;
+}
+
+bool is_visible_ascii(std::string_view text, std::size_t most, std::string_view except) noexcept {
+    return !text.empty() && text.size() <= most && std::ranges::all_of(text, [except](char c) {
+        return c >= 0x21 && c <= 0x7E && except.find(c) == std::string_view::npos;
+    });
+}
+
+std::optional<std::string> read_visible_ascii(std::string_view json, std::size_t most,
+                                              std::string_view except) {
+    if (!is(json, json::Kind::string)) return std::nullopt;
+    std::string text = json::decode_string(json);
+    if (!is_visible_ascii(text, most, except)) return std::nullopt;
+    return text;
+}
+
+std::string sentence_of(const FieldErrors& errors) {
+    constexpr std::size_t most = 5;
+    std::string sentence = "Validation error: ";
+    std::size_t count = 0;
+    for (const auto& [field, messages] : errors) {
+        for (const std::string& message : messages) {
+            if (++count > most) continue;
+            if (count > 1) sentence += "; ";
+            sentence += fmt::format("{} {}", field, message);
+        }
+    }
+    if (count > most) sentence += fmt::format("; and {} more", count - most);
+    return sentence;
+}
+
+}  // namespace flowrelay::core::event_rules

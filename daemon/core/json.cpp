@@ -1,0 +1,253 @@
+// Everything here works on texts that check() has passed: a quote closes, a bracket has its
+// partner, an escape is whole. So only what reads in larger steps has to mind the end.
+#include "flowrelay/core/json.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstdint>
+
+#include "flowrelay/base/bytes.hpp"
+
+namespace flowrelay::core::json {
+
+namespace {
+
+bool is_blank(char c) noexcept {
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+const char* skip_blanks(const char* at) noexcept {
+    while (is_blank(*at)) ++at;
+    return at;
+}
+
+// The high bit of each byte of `word` that is `c`. Above the first such byte there may be others
+// that are set without reason.
+constexpr std::uint64_t bytes_equal_to(std::uint64_t word, char c) noexcept {
+    constexpr std::uint64_t ones = 0x0101010101010101;
+    const std::uint64_t difference = word ^ (ones * static_cast<unsigned char>(c));
+    return (difference - ones) & ~difference & (ones << 7);
+}
+
+// The next quote or backslash, eight bytes at a time: most of a text is in strings.
+const char* find_quote_or_backslash(const char* at, const char* end) noexcept {
+    for (; end - at >= 8; at += 8) {
+        const auto word = load_le<std::uint64_t>(reinterpret_cast<const std::uint8_t*>(at));
+        const std::uint64_t hits = bytes_equal_to(word, '"') | bytes_equal_to(word, '\\');
+        if (hits != 0) return at + std::countr_zero(hits) / 8;
+    }
+    while (*at != '"' && *at != '\\') ++at;
+    return at;
+}
+
+// From an opening quote to behind the closing one.
+const char* skip_string(const char* at, const char* end) noexcept {
+    at = find_quote_or_backslash(at + 1, end);
+    while (*at == '\\') at = find_quote_or_backslash(at + 2, end);
+    return at + 1;
+}
+
+// By how much a character outside of strings changes the depth.
+constexpr std::array<signed char, 256> depth_steps = [] {
+    std::array<signed char, 256> steps{};
+    steps['{'] = steps['['] = 1;
+    steps['}'] = steps[']'] = -1;
+    return steps;
+}();
+
+const char* skip_container(const char* at, const char* end) noexcept {
+    int depth = 0;
+    do {
+        if (*at == '"') {
+            at = skip_string(at, end);
+        } else {
+            depth += depth_steps[static_cast<unsigned char>(*at++)];
+        }
+    } while (depth > 0);
+    return at;
+}
+
+bool ends_scalar(char c) noexcept {
+    return c == ',' || c == '}' || c == ']' || is_blank(c);
+}
+
+// From the first character of a value within an array or object to behind its last one.
+const char* skip_value(const char* at, const char* end) noexcept {
+    if (*at == '"') return skip_string(at, end);
+    if (*at == '{' || *at == '[') return skip_container(at, end);
+    while (!ends_scalar(*at)) ++at;
+    return at;
+}
+
+// From behind a bracket or a value to the next thing that is one.
+const char* skip_to_next(const char* at) noexcept {
+    at = skip_blanks(at);
+    return *at == ',' ? skip_blanks(at + 1) : at;
+}
+
+std::string_view between(const char* begin, const char* end) noexcept {
+    return {begin, static_cast<std::size_t>(end - begin)};
+}
+
+std::uint32_t hex4(const char* at) noexcept {
+    std::uint32_t value = 0;
+    for (int i = 0; i < 4; ++i) {
+        const char c = at[i];
+        const int digit = c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10;
+        value = value << 4 | static_cast<std::uint32_t>(digit);
+    }
+    return value;
+}
+
+void append_utf8(std::string& out, std::uint32_t code) {
+    const auto put = [&out](std::uint32_t byte) { out += static_cast<char>(byte); };
+    if (code < 0x80) {
+        put(code);
+    } else if (code < 0x800) {
+        put(0xC0 | code >> 6);
+        put(0x80 | (code & 0x3F));
+    } else if (code < 0x10000) {
+        put(0xE0 | code >> 12);
+        put(0x80 | (code >> 6 & 0x3F));
+        put(0x80 | (code & 0x3F));
+    } else {
+        put(0xF0 | code >> 18);
+        put(0x80 | (code >> 12 & 0x3F));
+        put(0x80 | (code >> 6 & 0x3F));
+        put(0x80 | (code & 0x3F));
+    }
+}
+
+// `at` is behind "\u"; gives where the escape ends, or the pair of them.
+const char* decode_unicode(std::string& out, const char* at) {
+    std::uint32_t code = hex4(at);
+    at += 4;
+    const bool is_first_of_pair = code >= 0xD800 && code < 0xDC00;
+    if (is_first_of_pair) {
+        code = 0x10000 + ((code - 0xD800) << 10) + (hex4(at + 2) - 0xDC00);
+        at += 6;
+    }
+    append_utf8(out, code);
+    return at;
+}
+
+char decode_short_escape(char c) noexcept {
+    switch (c) {
+        case 'b':
+            return '\b';
+        case 'f':
+            return '\f';
+        case 'n':
+            return '\n';
+        case 'r':
+            return '\r';
+        case 't':
+            return '\t';
+        default:
+            return c;
+    }
+}
+
+std::string decode(std::string_view spelled) {
+    std::string out;
+    out.reserve(spelled.size());
+    const char* at = spelled.data();
+    const char* const end = at + spelled.size();
+    while (at != end) {
+        const char* const escape = std::find(at, end, '\\');
+        out.append(at, escape);
+        if (escape == end) break;
+        if (escape[1] == 'u') {
+            at = decode_unicode(out, escape + 2);
+        } else {
+            out += decode_short_escape(escape[1]);
+            at = escape + 2;
+        }
+    }
+    return out;
+}
+
+}  // namespace
+
+std::string_view trim(std::string_view text) noexcept {
+    while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
+    while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
+    return text;
+}
+
+Kind kind_of(std::string_view value) noexcept {
+    switch (value.front()) {
+        case '{':
+            return Kind::object;
+        case '[':
+            return Kind::array;
+        case '"':
+            return Kind::string;
+        case 't':
+        case 'f':
+            return Kind::boolean;
+        case 'n':
+            return Kind::null;
+        default:
+            return Kind::number;
+    }
+}
+
+std::string decode_string(std::string_view value) {
+    return decode(value.substr(1, value.size() - 2));
+}
+
+void append_string(std::string& out, std::string_view text) {
+    static constexpr char digits[] = "0123456789abcdef";
+    out += '"';
+    for (const char c : text) {
+        if (c == '"' || c == '\\') {
+            out += '\\';
+            out += c;
+        } else if (static_cast<unsigned char>(c) < 0x20) {
+            out += "\\u00";
+            out += digits[c >> 4];
+            out += digits[c & 0xF];
+        } else {
+            out += c;
+        }
+    }
+    out += '"';
+}
+
+bool is_integer(std::string_view number) noexcept {
+    return number.find_first_of(".eE") == std::string_view::npos;
+}
+
+MemberReader::MemberReader(std::string_view object) noexcept
+    : at_(skip_blanks(object.data() + 1)), end_(object.data() + object.size()) {}
+
+bool MemberReader::next() {
+    if (*at_ == '}') return false;
+    const char* const name = at_;
+    const char* const name_end = skip_string(name, end_);
+    const char* const colon = skip_blanks(name_end);
+    const char* const value = skip_blanks(colon + 1);
+    const char* const end = skip_value(value, end_);
+    member_ = {between(name, end), between(name + 1, name_end - 1), between(value, end)};
+    if (member_.name.find('\\') != std::string_view::npos) {
+        decoded_name_ = decode(member_.name);
+        member_.name = decoded_name_;
+    }
+    at_ = skip_to_next(end);
+    return true;
+}
+
+ElementReader::ElementReader(std::string_view array) noexcept
+    : at_(skip_blanks(array.data() + 1)), end_(array.data() + array.size()) {}
+
+bool ElementReader::next() noexcept {
+    if (*at_ == ']') return false;
+    const char* const end = skip_value(at_, end_);
+    value_ = between(at_, end);
+    at_ = skip_to_next(end);
+    return true;
+}
+
+}  // namespace flowrelay::core::json
