@@ -95,7 +95,7 @@ def _problem_after(code, at):
         text = code[index].text
         if depth == 0 and text == ";":
             return None
-        if depth == 0 and text in (",", *_CLOSE):
+        if depth == 0 and text in _CLOSE:
             return "part of a larger expression or of a braced initialiser"
         if text == "[":
             before = code[index - 1].text
@@ -144,6 +144,7 @@ class CoroutineRule(unittest.TestCase):
         "#define WAIT if (co_await f())\n",
         "awaitable<void> operator co_await();",
         "co_await f(&S::member, names[0], [] );",
+        "const auto r = co_await async_initiate<Token, void(int)>(read, token);",
     )
     BAD = (
         "if (co_await f()) { g(); }",
