@@ -3,7 +3,16 @@
 // Three levels, each with its own reason to wait: the destination (parked, asked to wait, down),
 // the token (parked, asked to wait, paused, gone), the lane (an event of it in flight, backoff).
 // Within a lane strictly one at a time in the order of Seq; tokens take turns, and within a token
-// its lanes do (round robin). Each step costs O(log n) or less.
+// its lanes do (round robin). Each step costs O(log n) or less; only remove_token() costs O(events
+// of the token). A lane is remembered as long as it has events.
+//
+// What an answer says about the destination or a token counts only if its attempt began after the
+// last time that they were closed: many requests that fail together are one failure. What the
+// server asks for explicitly (Retry-After) counts whenever it comes.
+//
+// The number in flight is bounded by the caller, who has so many connections; the scheduler adds a
+// bound of its own only while the destination is not well (one probe at a time) and in the slow
+// start after it (2, and with every good answer one more, until 32).
 //
 // Pure: time and randomness are arguments. Owned by one thread (the I/O thread).
 #pragma once
@@ -24,19 +33,35 @@ namespace flowrelay::core {
 
 struct SchedulerOptions {
     BackoffOptions lane_backoff;
-    BackoffOptions token_backoff;             ///< 429 without Retry-After
-    BackoffOptions destination_backoff;       ///< probes of a destination that is down
-    Milliseconds token_probe{300'000};        ///< between probes of a parked token
-    Milliseconds destination_probe{60'000};   ///< between probes of a parked destination
-    Milliseconds max_age{5 * 86'400'000LL};   ///< retry.max_age
+    BackoffOptions token_backoff;            ///< 429 without Retry-After
+    BackoffOptions destination_backoff;      ///< probes of a destination that is down
+    Milliseconds token_probe{300'000};       ///< between probes of a parked token
+    Milliseconds destination_probe{60'000};  ///< between probes of a parked destination
+    Milliseconds max_age{5 * 86'400'000LL};  ///< retry.max_age
     /// The breaker: the destination is down after this many connection failures in a row, or ...
     unsigned breaker_failures = 5;
     /// ... after 5xx answers from this many different lanes with no success between.
     unsigned breaker_lanes = 3;
 };
 
-enum class DestinationState { up, held, parked, down };
-enum class TokenState { active, throttled, parked, paused, gone };
+/// Other than `up`: nothing is sent until a time, and after it one probe at a time, until an answer
+/// shows that the destination is well: any but a failure, a 5xx and those that park it.
+enum class DestinationState {
+    up,
+    held,    ///< 503 with Retry-After
+    parked,  ///< 3xx, 404, 405: the base URL is wrong
+    down,    ///< the breaker is open
+};
+
+/// `throttled` and `parked` end like those of the destination: with the first probe that is
+/// answered otherwise (2xx or a rejection; for `parked` a 429 as well).
+enum class TokenState {
+    active,
+    throttled,  ///< 429
+    parked,     ///< 401, 403
+    paused,     ///< by an operator
+    gone,       ///< removed; some of its events are still in flight
+};
 
 std::string_view to_string(DestinationState state) noexcept;
 std::string_view to_string(TokenState state) noexcept;
@@ -51,16 +76,21 @@ struct Assignment {
 };
 
 /// What has to be done after an attempt.
+///
+/// An event whose token was removed while it was in flight is always settled: as delivered if it
+/// was, otherwise as erased. It then belongs to what the erasure of its token settles, so where
+/// that is still to come it needs no record of its own.
 struct Completion {
     enum class Action {
-        settle,        ///< record `outcome`; it left the scheduler
-        retry,         ///< stays queued; next try not before `wait`
-        disable_token, ///< 410: the whole token left the scheduler; record it and erase
+        settle,         ///< record `outcome`; it left the scheduler
+        retry,          ///< stays queued; next try not before `wait`
+        disable_token,  ///< 410: the whole token left the scheduler; record it and erase
     };
     Action action = Action::retry;
-    Outcome outcome = Outcome::delivered;
-    Milliseconds wait{0};
-    unsigned attempt = 0;
+    Outcome outcome = Outcome::delivered;  ///< of `settle`
+    Milliseconds wait{0};     ///< of `retry`: the longest of the lane's, token's, destination's
+    unsigned attempt = 0;     ///< the number that the Assignment had
+    std::size_t removed = 0;  ///< of `disable_token`: events that left, this one included
     /// What changed by this attempt, for the log; nothing when it stayed as it was.
     std::optional<DestinationState> destination_changed;
     std::optional<TokenState> token_changed;
@@ -76,53 +106,89 @@ public:
     /// A new set of options from now on; waits that already run keep their ends.
     void set_options(SchedulerOptions options);
 
-    /// Takes an event that is durable. Its token may be unknown yet. An event may come with a
-    /// smaller seq than others of its lane (replay): it takes its place in the order.
+    /// Takes an event that is durable. Its token may be unknown yet, or was removed and is there
+    /// again. An event may come with a smaller seq than others of its lane (replay): it takes its
+    /// place in the order; a wait of the lane goes on. Throws std::logic_error for a seq that is in
+    /// the scheduler already.
     void enqueue(const QueuedEvent& event);
 
     /// The next event that may be posted now, marked as in flight; nothing when all wait. Events
-    /// that are over their age are never given: see take_expired.
+    /// that are over their age are never given, nor what is behind them in their lane: see
+    /// take_expired.
     std::optional<Assignment> next(Now now);
 
-    /// An attempt has ended. `seq` is in flight.
+    /// An attempt has ended. Throws std::logic_error if `seq` is not in flight.
     Completion complete(Seq seq, const Judgement& judgement, Now now);
 
-    /// The attempt did not take place (shutdown, the event could not be read): as if never given.
-    void release(Seq seq, Now now);
+    /// The attempt did not take place (shutdown): as if never given. False if its token was removed
+    /// meanwhile and the event left with it. Throws std::logic_error if `seq` is not in flight.
+    bool release(Seq seq, Now now);
 
-    /// Takes events that are over their age and not in flight, at most `limit`.
+    /// The attempt did not take place because the event could not be read, which says nothing of
+    /// token and destination. `lost`: it never will be, and dies; otherwise its lane waits.
+    Completion unreadable(Seq seq, bool lost, Now now);
+
+    /// Takes an event out that is not in flight (an operator drops it); nothing if it is in flight
+    /// or not there.
+    std::optional<QueuedEvent> take(Seq seq);
+
+    /// Takes events that are over their age and not in flight, at most `limit`. Each lane goes on
+    /// at once with what is left: waits and attempts are those of the event that left.
     std::vector<QueuedEvent> take_expired(Now now, std::size_t limit);
 
-    /// The earliest time at which next() or take_expired() may have something that they do not
-    /// have now; nothing if only an input can change that.
+    /// The earliest time after now at which next() may have something that it does not have now,
+    /// or take_expired() may have something, be it now; nothing if only an input can change that.
+    /// What next() has now already is no reason to wake up: who has no free connection for it calls
+    /// next() when one is free again. May be too early, never too late.
     std::optional<MonoTime> next_wakeup(Now now) const;
 
     /// Takes a token with all its events that are not in flight out; gives how many there were.
-    /// Events in flight end with complete(), whose verdict then only settles or drops them.
+    /// Events in flight end with complete(), whose verdict then only settles or drops them. What
+    /// was known of the token (parked, paused) is forgotten.
     std::size_t remove_token(TokenId token);
 
-    /// By an operator, or at start from what is recorded.
+    /// By an operator, or at start from what is recorded. Nothing more is given until resumed.
     void pause_token(TokenId token);
+    /// Ends a pause, and a park too: it is tried at once. A throttle goes on.
     void resume_token(TokenId token);
+    /// As if it had been answered 401 now.
     void park_token(TokenId token, Now now);
 
     struct Status {
-        std::size_t queued = 0;     ///< in flight included
+        std::size_t queued = 0;  ///< in flight included
         std::size_t in_flight = 0;
-        std::size_t lanes = 0;      ///< with at least one event
+        std::size_t lanes = 0;          ///< with at least one event
         std::size_t waiting_lanes = 0;  ///< in backoff
-        WallTime oldest;            ///< accept time of the oldest event; meaningless if none
+        WallTime oldest;                ///< when the event with the smallest seq was accepted
         DestinationState destination = DestinationState::up;
+        /// Of the other states: the next probe. In the past: as soon as there is one to send.
         std::optional<MonoTime> destination_until;
     };
+    /// O(1).
     Status status() const;
 
     struct TokenStatus {
         std::size_t queued = 0;
         TokenState state = TokenState::active;
-        std::optional<MonoTime> until;
+        std::optional<MonoTime> until;  ///< of throttled and parked, as destination_until
     };
+    /// A token of which nothing is known is active and has no events.
     TokenStatus token_status(TokenId token) const;
+
+    /// The chain of causes: why an event has not been posted yet.
+    struct WaitReason {
+        LaneId lane;
+        bool in_flight = false;  ///< this event
+        unsigned attempts = 0;   ///< of this event, so far
+        Seq lane_next;           ///< the event of the lane whose turn it is, or in flight
+        bool lane_next_in_flight = false;
+        std::optional<MonoTime> lane_until;  ///< the lane is in backoff
+        TokenStatus token;
+        DestinationState destination = DestinationState::up;
+        std::optional<MonoTime> destination_until;
+    };
+    /// Nothing for an event that is not in the scheduler.
+    std::optional<WaitReason> why(Seq seq) const;
 
 private:
     struct Impl;

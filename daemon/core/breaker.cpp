@@ -1,0 +1,112 @@
+#include "breaker.hpp"
+
+#include <algorithm>
+
+namespace flowrelay::core::scheduling {
+
+namespace {
+
+// The destination took the request and answered it as one that is well.
+bool shows_health(Verdict verdict) noexcept {
+    switch (verdict) {
+        case Verdict::delivered:
+        case Verdict::gone:
+        case Verdict::throttled:
+        case Verdict::park_token:
+        case Verdict::rejected:
+            return true;
+        case Verdict::retry:
+        case Verdict::park_destination:
+            break;
+    }
+    return false;
+}
+
+}  // namespace
+
+std::optional<MonoTime> Breaker::may_begin_from() const noexcept {
+    if (gate_.has_probe() || gate_.inside() >= allowance_) return std::nullopt;
+    return gate_.is_closed() ? gate_.until() : MonoTime::min();
+}
+
+std::optional<DestinationState> Breaker::end(Pass pass, const Judgement& judgement, LaneId lane,
+                                             bool blamed, const SchedulerOptions& options,
+                                             MonoTime now, Random& random) {
+    const bool current = gate_.is_current(pass);
+    gate_.leave(pass);
+    // What the server asks for explicitly counts whenever it comes.
+    if (judgement.verdict == Verdict::retry &&
+        judgement.hold.value_or(Milliseconds(0)).count() > 0) {
+        const MonoTime until = now + *judgement.hold;
+        if (!gate_.is_closed() || current) return close(DestinationState::held, until);
+        gate_.extend(until);
+        return std::nullopt;
+    }
+    if (!current) return std::nullopt;
+    if (shows_health(judgement.verdict)) return answered();
+    if (judgement.verdict == Verdict::park_destination) {
+        failures_in_a_row_ = 0;
+        if (blamed && !gate_.is_closed()) return std::nullopt;
+        return close(DestinationState::parked, now + options.destination_probe);
+    }
+    if (gate_.is_closed()) return probe_failed(judgement, options, now, random);
+    if (!too_many_failures(judgement, lane, options)) return std::nullopt;
+    return close(DestinationState::down, next_probe(options, now, random));
+}
+
+std::optional<DestinationState> Breaker::change(DestinationState state) {
+    if (state == state_) return std::nullopt;
+    state_ = state;
+    return state;
+}
+
+std::optional<DestinationState> Breaker::close(DestinationState state, MonoTime until) {
+    gate_.close(until);
+    allowance_ = slow_start_begin;
+    failures_in_a_row_ = 0;
+    failing_lanes_.clear();
+    return change(state);
+}
+
+std::optional<DestinationState> Breaker::answered() {
+    failures_in_a_row_ = 0;
+    failing_lanes_.clear();
+    if (gate_.is_closed()) {
+        gate_.open();
+        return change(DestinationState::up);
+    }
+    if (allowance_ != unlimited && ++allowance_ >= slow_start_end) {
+        allowance_ = unlimited;
+        probes_failed_ = 0;
+    }
+    return std::nullopt;
+}
+
+std::optional<DestinationState> Breaker::probe_failed(const Judgement& judgement,
+                                                      const SchedulerOptions& options, MonoTime now,
+                                                      Random& random) {
+    // A 5xx may be about the one event that was the probe: the state stays what it was, and the
+    // next probe is another lane's, since this one waits.
+    const auto state = judgement.connection_failure ? DestinationState::down : state_;
+    const MonoTime until = state == DestinationState::parked ? now + options.destination_probe
+                                                             : next_probe(options, now, random);
+    return close(state, until);
+}
+
+bool Breaker::too_many_failures(const Judgement& judgement, LaneId lane,
+                                const SchedulerOptions& options) {
+    if (allowance_ != unlimited) allowance_ = slow_start_begin;
+    if (judgement.connection_failure) return ++failures_in_a_row_ >= options.breaker_failures;
+    failures_in_a_row_ = 0;
+    if (!judgement.server_error) return false;
+    if (std::find(failing_lanes_.begin(), failing_lanes_.end(), lane) == failing_lanes_.end()) {
+        failing_lanes_.push_back(lane);
+    }
+    return failing_lanes_.size() >= options.breaker_lanes;
+}
+
+MonoTime Breaker::next_probe(const SchedulerOptions& options, MonoTime now, Random& random) {
+    return now + backoff(options.destination_backoff, ++probes_failed_, random);
+}
+
+}  // namespace flowrelay::core::scheduling

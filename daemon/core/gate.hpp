@@ -1,0 +1,82 @@
+// A door that can be closed until some time, and then lets one attempt at a time through to find
+// out whether it may open again. What the breaker of the destination and the state of a token have
+// in common.
+//
+// Attempts that began before the door closed tell nothing about the time after it: is_current()
+// tells them apart, so that thirty answers to one outage count as one.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "flowrelay/base/time.hpp"
+
+namespace flowrelay::core::scheduling {
+
+class Gate {
+public:
+    /// What an attempt that was let through carries with it until it leaves.
+    struct Pass {
+        std::uint32_t epoch = 0;
+        bool probe = false;  ///< let through a closed gate
+    };
+
+    bool is_closed() const noexcept { return closed_; }
+    bool has_probe() const noexcept { return probe_out_; }
+
+    /// While closed: when the next probe may pass (which may lie in the past).
+    MonoTime until() const noexcept { return until_; }
+    std::optional<MonoTime> closed_until() const noexcept {
+        return closed_ ? std::optional(until_) : std::nullopt;
+    }
+
+    /// How many current attempts are under way.
+    std::size_t inside() const noexcept { return inside_; }
+
+    bool admits(MonoTime now) const noexcept { return !closed_ || (!probe_out_ && until_ <= now); }
+
+    Pass enter() noexcept {
+        ++inside_;
+        probe_out_ = closed_;
+        return {epoch_, closed_};
+    }
+
+    /// Whether the attempt began after the gate last closed. Before or after leave().
+    bool is_current(Pass pass) const noexcept { return pass.epoch == epoch_; }
+
+    void leave(Pass pass) noexcept {
+        if (!is_current(pass)) return;
+        --inside_;
+        if (pass.probe) probe_out_ = false;
+    }
+
+    /// Closes, or moves the end of a gate that is closed. Attempts under way become outdated when
+    /// it was open.
+    void close(MonoTime until) noexcept {
+        if (!closed_) {
+            ++epoch_;
+            inside_ = 0;
+        }
+        closed_ = true;
+        until_ = until;
+    }
+
+    /// Moves the end of a closed gate, never forward in time.
+    void extend(MonoTime until) noexcept { until_ = std::max(until_, until); }
+
+    void open() noexcept {
+        closed_ = false;
+        probe_out_ = false;
+    }
+
+private:
+    MonoTime until_{};
+    std::uint32_t epoch_ = 0;
+    std::uint32_t inside_ = 0;
+    bool closed_ = false;
+    bool probe_out_ = false;
+};
+
+}  // namespace flowrelay::core::scheduling

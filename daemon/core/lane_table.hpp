@@ -1,0 +1,151 @@
+// The events, lanes and tokens of the scheduler, and the orders in which they stand. Decides
+// nothing: it owns the objects and keeps them findable.
+//
+// An event stands in the order of all (by seq), in its lane (by seq) and, unless it is in flight,
+// in the expiry index. A lane is there as long as it has events; a token as long as it has lanes
+// or a state to remember.
+#pragma once
+
+#include <boost/intrusive/list.hpp>
+#include <boost/intrusive/set.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <unordered_map>
+
+#include "flowrelay/core/queued_event.hpp"
+#include "timer_queue.hpp"
+#include "token_gate.hpp"
+
+namespace flowrelay::core::scheduling {
+
+struct Lane;
+struct Token;
+
+template <class Tag>
+using TreeHook = boost::intrusive::set_base_hook<boost::intrusive::tag<Tag>,
+                                                 boost::intrusive::optimize_size<true>>;
+
+/// In a list that it leaves by itself.
+using TurnHook = boost::intrusive::list_base_hook<
+    boost::intrusive::link_mode<boost::intrusive::link_mode_type::auto_unlink>>;
+
+struct InAll;
+struct InLane;
+struct ByAge;
+
+struct Event : TreeHook<InAll>, TreeHook<InLane>, TreeHook<ByAge> {
+    Event(const QueuedEvent& event, Lane& of) noexcept
+        : lane(&of),
+          seq(event.seq),
+          accepted(event.accepted),
+          expires(event.expires),
+          bytes(event.bytes) {}
+
+    Lane* lane;
+    Seq seq;
+    WallTime accepted;
+    WallTime expires;
+    std::uint32_t bytes;
+    std::uint32_t attempts = 0;  ///< that counted
+};
+
+struct BySeq {
+    bool operator()(const Event& a, const Event& b) const noexcept { return a.seq < b.seq; }
+    bool operator()(Seq a, const Event& b) const noexcept { return a < b.seq; }
+    bool operator()(const Event& a, Seq b) const noexcept { return a.seq < b; }
+};
+
+template <class Tag>
+using EventsBySeq = boost::intrusive::set<Event, boost::intrusive::base_hook<TreeHook<Tag>>,
+                                          boost::intrusive::compare<BySeq>,
+                                          boost::intrusive::constant_time_size<false>>;
+
+/// Its timer is armed while it waits; it is linked while it is ready (in its token's list) or
+/// overdue (in the scheduler's).
+struct Lane : Timer, TurnHook {
+    Lane(Token& of, std::uint64_t hash) noexcept
+        : Timer(Owner::lane), token(&of), thread_hash(hash) {}
+
+    bool is_listed() const noexcept { return TurnHook::is_linked(); }
+    void leave_list() noexcept { TurnHook::unlink(); }
+    Event& head() noexcept { return *events.begin(); }
+    const Event& head() const noexcept { return *events.begin(); }
+    LaneId id() const noexcept;
+
+    Token* token;
+    std::uint64_t thread_hash;
+    EventsBySeq<InLane> events;  ///< never empty between two calls to the scheduler
+    Event* in_flight = nullptr;  ///< one of them; the head unless an older one came meanwhile
+    // Of the event whose turn it is:
+    std::uint32_t failures = 0;       ///< in a row, for the backoff
+    bool blamed_token = false;        ///< was answered 401 or 403
+    bool blamed_destination = false;  ///< was answered as if the base URL were wrong
+};
+
+using LaneList = boost::intrusive::list<Lane, boost::intrusive::base_hook<TurnHook>,
+                                        boost::intrusive::constant_time_size<false>>;
+
+/// Its timer is armed while its gate is closed and the time for a probe has not come; it is linked
+/// while one of its ready lanes may begin.
+struct Token : Timer, TurnHook {
+    explicit Token(TokenId of) noexcept : Timer(Owner::token), id(of) {}
+
+    bool is_listed() const noexcept { return TurnHook::is_linked(); }
+    void leave_list() noexcept { TurnHook::unlink(); }
+
+    TokenId id;
+    std::unordered_map<std::uint64_t, Lane> lanes;  ///< by the hash of the thread
+    LaneList ready;
+    std::size_t queued = 0;
+    TokenGate gate;
+    bool paused = false;
+    bool removed = false;  ///< nothing is left but events in flight
+};
+
+using TokenList = boost::intrusive::list<Token, boost::intrusive::base_hook<TurnHook>,
+                                         boost::intrusive::constant_time_size<false>>;
+
+inline LaneId Lane::id() const noexcept {
+    return LaneId{token->id, thread_hash};
+}
+
+QueuedEvent to_queued_event(const Event& event) noexcept;
+
+class LaneTable {
+public:
+    LaneTable() = default;
+    LaneTable(const LaneTable&) = delete;
+    LaneTable& operator=(const LaneTable&) = delete;
+    ~LaneTable();
+
+    /// Adds an event, and its lane and token when they are new. Throws std::logic_error for a seq
+    /// that is there already.
+    Event& add(const QueuedEvent& event);
+
+    /// Takes an event out and destroys it. Its lane stays, even when that was its last.
+    void remove(Event& event) noexcept;
+
+    /// Destroys a lane without events, whose timer is not armed.
+    void remove(Lane& lane) noexcept;
+
+    /// Destroys a token without lanes, whose timer is not armed.
+    void remove(Token& token) noexcept;
+
+    Event* find(Seq seq) noexcept;
+    const Event* find(Seq seq) const noexcept;
+    Token* find(TokenId id) noexcept;
+    const Token* find(TokenId id) const noexcept;
+    Token& find_or_add(TokenId id);
+
+    const Event* oldest() const noexcept;
+    std::size_t events() const noexcept { return event_count_; }
+    std::size_t lanes() const noexcept { return lane_count_; }
+
+private:
+    std::unordered_map<TokenId, Token> tokens_;
+    EventsBySeq<InAll> events_;
+    std::size_t event_count_ = 0;
+    std::size_t lane_count_ = 0;
+};
+
+}  // namespace flowrelay::core::scheduling

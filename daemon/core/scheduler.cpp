@@ -1,0 +1,345 @@
+#include "flowrelay/core/scheduler.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+#include "breaker.hpp"
+#include "turns.hpp"
+
+namespace flowrelay::core {
+
+std::string_view to_string(DestinationState state) noexcept {
+    switch (state) {
+        case DestinationState::up:
+            return "up";
+        case DestinationState::held:
+            return "held";
+        case DestinationState::parked:
+            return "parked";
+        case DestinationState::down:
+            return "down";
+    }
+    return "unknown";
+}
+
+std::string_view to_string(TokenState state) noexcept {
+    switch (state) {
+        case TokenState::active:
+            return "active";
+        case TokenState::throttled:
+            return "throttled";
+        case TokenState::parked:
+            return "parked";
+        case TokenState::paused:
+            return "paused";
+        case TokenState::gone:
+            return "gone";
+    }
+    return "unknown";
+}
+
+using scheduling::Breaker;
+using scheduling::Event;
+using scheduling::Gate;
+using scheduling::Lane;
+using scheduling::Token;
+using scheduling::Turns;
+
+namespace {
+
+struct Attempt {
+    Event* event = nullptr;
+    Gate::Pass destination;
+    Gate::Pass token;
+    bool removed = false;  // its token was, and another may stand in its place
+};
+
+// Nobody sleeps longer than this, and the sum of any two times stays in range.
+constexpr Milliseconds farthest_wakeup = std::chrono::hours(24 * 365);
+
+TokenState state_of(const Token& token) noexcept {
+    if (token.removed) return TokenState::gone;
+    return token.paused ? TokenState::paused : token.gate.state();
+}
+
+}  // namespace
+
+// The attempts: how they begin, and what their ends mean for event, lane, token and destination.
+struct Scheduler::Impl {
+    Impl(SchedulerOptions scheduler_options, Random scheduler_random)
+        : options(std::move(scheduler_options)), random(scheduler_random) {}
+
+    Assignment begin(Event& event, Gate::Pass token) {
+        const auto destination = breaker.begin();
+        in_flight.emplace(event.seq, Attempt{&event, destination, token});
+        return Assignment{event.seq, event.lane->id(), event.accepted, event.attempts + 1,
+                          destination.probe || token.probe};
+    }
+
+    Attempt take_attempt(Seq seq) {
+        const auto found = in_flight.find(seq);
+        if (found == in_flight.end()) {
+            throw std::logic_error("event " + std::to_string(to_number(seq)) + " is not in flight");
+        }
+        const Attempt attempt = found->second;
+        in_flight.erase(found);
+        return attempt;
+    }
+
+    // For an attempt that did not take place: nothing was learned.
+    Attempt cancel_attempt(Seq seq) {
+        const Attempt attempt = take_attempt(seq);
+        breaker.cancel(attempt.destination);
+        if (!attempt.removed) attempt.event->lane->token->gate.cancel(attempt.token);
+        return attempt;
+    }
+
+    Completion settle(Event& event, Outcome outcome, Completion completion) {
+        completion.action = Completion::Action::settle;
+        completion.outcome = outcome;
+        turns.settle(event);
+        return completion;
+    }
+
+    Completion keep(Event& event, bool lane_waits, Completion completion, MonoTime now) {
+        Lane& lane = *event.lane;
+        std::optional<MonoTime> until;
+        if (lane_waits) until = now + backoff(options.lane_backoff, ++lane.failures, random);
+        turns.put_back(event, until);
+        completion.action = Completion::Action::retry;
+        const MonoTime all =
+            std::max({now, until.value_or(now), lane.token->gate.closed_until().value_or(now),
+                      breaker.closed_until().value_or(now)});
+        completion.wait = std::chrono::ceil<Milliseconds>(all - now);
+        return completion;
+    }
+
+    // Whether the lane has to wait, or only its token or the destination.
+    bool must_wait(const Lane& lane, const Judgement& judgement) const noexcept {
+        switch (judgement.verdict) {
+            case Verdict::retry:
+                return !judgement.connection_failure || breaker.state() != DestinationState::down;
+            case Verdict::park_token:
+                return lane.blamed_token && !lane.token->gate.is_closed();
+            case Verdict::park_destination:
+                return lane.blamed_destination && !breaker.closed_until();
+            case Verdict::delivered:
+            case Verdict::gone:
+            case Verdict::throttled:
+            case Verdict::rejected:
+                break;
+        }
+        return false;
+    }
+
+    Completion retry(Event& event, const Judgement& judgement, Completion completion,
+                     MonoTime now) {
+        Lane& lane = *event.lane;
+        const bool lane_waits = must_wait(lane, judgement);
+        if (judgement.verdict != Verdict::throttled) ++event.attempts;
+        if (judgement.verdict == Verdict::park_token) lane.blamed_token = true;
+        if (judgement.verdict == Verdict::park_destination) lane.blamed_destination = true;
+        return keep(event, lane_waits, completion, now);
+    }
+
+    std::size_t remove(Token& token) {
+        return turns.clear(token,
+                           [this](const Event& event) { in_flight.at(event.seq).removed = true; });
+    }
+
+    Completion disable(Event& event, Completion completion) {
+        Token& token = *event.lane->token;
+        completion.action = Completion::Action::disable_token;
+        completion.outcome = Outcome::erased;
+        completion.token_changed = TokenState::gone;
+        event.lane->in_flight = nullptr;
+        completion.removed = remove(token);
+        return completion;
+    }
+
+    Completion complete(Seq seq, const Judgement& judgement, MonoTime now) {
+        const Attempt attempt = take_attempt(seq);
+        Event& event = *attempt.event;
+        Lane& lane = *event.lane;
+        Completion completion;
+        completion.attempt = event.attempts + 1;
+        completion.destination_changed = breaker.end(attempt.destination, judgement, lane.id(),
+                                                     lane.blamed_destination, options, now, random);
+        if (attempt.removed) {
+            const bool delivered = judgement.verdict == Verdict::delivered;
+            return settle(event, delivered ? Outcome::delivered : Outcome::erased, completion);
+        }
+        if (judgement.verdict == Verdict::gone) return disable(event, completion);
+
+        Token& token = *lane.token;
+        completion.token_changed =
+            token.gate.end(attempt.token, judgement, lane.blamed_token, options, now, random);
+        turns.set_timer(token);
+        switch (judgement.verdict) {
+            case Verdict::delivered:
+                return settle(event, Outcome::delivered, completion);
+            case Verdict::rejected:
+                return settle(event, Outcome::dead, completion);
+            default:
+                return retry(event, judgement, completion, now);
+        }
+    }
+
+    TokenStatus status_of(const Token& token) const {
+        return TokenStatus{token.queued, state_of(token), token.gate.closed_until()};
+    }
+
+    // When next() may have something new; nothing when only an input can bring it.
+    std::optional<MonoTime> next_turn(MonoTime now) const noexcept {
+        const auto open = breaker.may_begin_from();
+        if (!open) return std::nullopt;
+        if (*open > now && turns.is_any_ready(now)) return open;
+        const auto timer = turns.next_timer(now);
+        return timer ? std::optional(std::max(*timer, *open)) : std::nullopt;
+    }
+
+    std::optional<MonoTime> next_expiry(Now now) const noexcept {
+        const auto due = turns.next_expiry(options.max_age);
+        if (!due) return std::nullopt;
+        if (*due <= now.wall) return now.mono;
+        return now.mono + std::min<Milliseconds>(*due - now.wall, farthest_wakeup);
+    }
+
+    SchedulerOptions options;
+    Random random;
+    Turns turns;
+    Breaker breaker;
+    std::unordered_map<Seq, Attempt> in_flight;
+};
+
+Scheduler::Scheduler(SchedulerOptions options, Random random)
+    : impl_(std::make_unique<Impl>(std::move(options), random)) {}
+
+Scheduler::~Scheduler() = default;
+
+void Scheduler::set_options(SchedulerOptions options) {
+    impl_->options = std::move(options);
+}
+
+void Scheduler::enqueue(const QueuedEvent& event) {
+    impl_->turns.add(event);
+}
+
+std::optional<Assignment> Scheduler::next(Now now) {
+    impl_->turns.advance(now);
+    if (!impl_->breaker.may_begin(now.mono)) return std::nullopt;
+    const auto begun = impl_->turns.begin(now.wall, impl_->options.max_age);
+    if (!begun) return std::nullopt;
+    return impl_->begin(begun->event, begun->pass);
+}
+
+Completion Scheduler::complete(Seq seq, const Judgement& judgement, Now now) {
+    return impl_->complete(seq, judgement, now.mono);
+}
+
+bool Scheduler::release(Seq seq, Now) {
+    const Attempt attempt = impl_->cancel_attempt(seq);
+    if (attempt.removed) {
+        impl_->turns.settle(*attempt.event);
+    } else {
+        impl_->turns.put_back(*attempt.event, std::nullopt);
+    }
+    return !attempt.removed;
+}
+
+Completion Scheduler::unreadable(Seq seq, bool lost, Now now) {
+    const Attempt attempt = impl_->cancel_attempt(seq);
+    Completion completion;
+    completion.attempt = attempt.event->attempts + 1;
+    if (attempt.removed) return impl_->settle(*attempt.event, Outcome::erased, completion);
+    if (lost) return impl_->settle(*attempt.event, Outcome::dead, completion);
+    return impl_->keep(*attempt.event, true, completion, now.mono);
+}
+
+std::optional<QueuedEvent> Scheduler::take(Seq seq) {
+    Event* event = impl_->turns.find(seq);
+    if (!event || event == event->lane->in_flight) return std::nullopt;
+    return impl_->turns.leave(*event);
+}
+
+std::vector<QueuedEvent> Scheduler::take_expired(Now now, std::size_t limit) {
+    std::vector<QueuedEvent> taken;
+    while (taken.size() < limit) {
+        Event* event = impl_->turns.find_expired(now.wall, impl_->options.max_age);
+        if (!event) break;
+        taken.push_back(impl_->turns.leave(*event));
+    }
+    return taken;
+}
+
+std::optional<MonoTime> Scheduler::next_wakeup(Now now) const {
+    const auto turn = impl_->next_turn(now.mono);
+    const auto expiry = impl_->next_expiry(now);
+    if (turn && expiry) return std::min(*turn, *expiry);
+    return turn ? turn : expiry;
+}
+
+std::size_t Scheduler::remove_token(TokenId id) {
+    Token* token = impl_->turns.find(id);
+    return token ? impl_->remove(*token) : 0;
+}
+
+void Scheduler::pause_token(TokenId id) {
+    Token& token = impl_->turns.find_or_add(id);
+    token.paused = true;
+    impl_->turns.update(token);
+}
+
+void Scheduler::resume_token(TokenId id) {
+    Token* token = impl_->turns.find(id);
+    if (!token) return;
+    token->paused = false;
+    if (token->gate.state() == TokenState::parked) token->gate.open();
+    impl_->turns.update(*token);
+}
+
+void Scheduler::park_token(TokenId id, Now now) {
+    Token& token = impl_->turns.find_or_add(id);
+    token.gate.park(now.mono + impl_->options.token_probe);
+    impl_->turns.update(token);
+}
+
+Scheduler::Status Scheduler::status() const {
+    const auto& table = impl_->turns.table();
+    Status status;
+    status.queued = table.events();
+    status.in_flight = impl_->in_flight.size();
+    status.lanes = table.lanes();
+    status.waiting_lanes = impl_->turns.waiting_lanes();
+    if (const Event* oldest = table.oldest()) status.oldest = oldest->accepted;
+    status.destination = impl_->breaker.state();
+    status.destination_until = impl_->breaker.closed_until();
+    return status;
+}
+
+Scheduler::TokenStatus Scheduler::token_status(TokenId id) const {
+    const Token* token = impl_->turns.table().find(id);
+    return token ? impl_->status_of(*token) : TokenStatus();
+}
+
+std::optional<Scheduler::WaitReason> Scheduler::why(Seq seq) const {
+    const Event* event = impl_->turns.table().find(seq);
+    if (!event) return std::nullopt;
+    const Lane& lane = *event->lane;
+    WaitReason reason;
+    reason.lane = lane.id();
+    reason.in_flight = event == lane.in_flight;
+    reason.attempts = event->attempts;
+    reason.lane_next = lane.in_flight ? lane.in_flight->seq : lane.head().seq;
+    reason.lane_next_in_flight = lane.in_flight != nullptr;
+    if (lane.is_armed()) reason.lane_until = lane.at;
+    reason.token = impl_->status_of(*lane.token);
+    reason.destination = impl_->breaker.state();
+    reason.destination_until = impl_->breaker.closed_until();
+    return reason;
+}
+
+}  // namespace flowrelay::core

@@ -1,0 +1,143 @@
+#include "turns.hpp"
+
+#include <algorithm>
+
+namespace flowrelay::core::scheduling {
+
+void Turns::add(const QueuedEvent& queued) {
+    Event& event = table_.add(queued);
+    expiry_.insert(event);
+    Lane& lane = *event.lane;
+    lane.token->removed = false;
+    // An older one has come to the front of a lane, whose head may have been over its age.
+    if (lane.is_listed() && &event == &lane.head()) lane.leave_list();
+    place(lane);
+}
+
+std::optional<Turns::Begun> Turns::begin(WallTime now, Milliseconds max_age) {
+    while (!turns_.empty()) {
+        Token& token = turns_.front();
+        Lane& lane = token.ready.front();
+        lane.leave_list();
+        token.leave_list();  // and comes back at the end of the round
+        Event& head = lane.head();
+        if (is_over_age(head, now, max_age)) {
+            overdue_.push_back(lane);
+            overdue_seen_ = std::max(overdue_seen_, now);
+            refresh(token);
+            continue;
+        }
+        lane.in_flight = &head;
+        expiry_.erase(head);
+        const auto pass = token.gate.begin();
+        refresh(token);
+        return Begun{head, pass};
+    }
+    return std::nullopt;
+}
+
+void Turns::settle(Event& event) noexcept {
+    Lane& lane = *event.lane;
+    lane.in_flight = nullptr;
+    begin_anew(lane);
+    table_.remove(event);
+    place(lane);
+}
+
+void Turns::put_back(Event& event, std::optional<MonoTime> until) {
+    Lane& lane = *event.lane;
+    lane.in_flight = nullptr;
+    if (until) timers_.arm(lane, *until);
+    expiry_.insert(event);
+    place(lane);
+}
+
+QueuedEvent Turns::leave(Event& event) noexcept {
+    Lane& lane = *event.lane;
+    const QueuedEvent left = to_queued_event(event);
+    if (&event == &lane.head() && !lane.in_flight) begin_anew(lane);
+    expiry_.erase(event);
+    table_.remove(event);
+    place(lane);
+    return left;
+}
+
+void Turns::update(Token& token) noexcept {
+    set_timer(token);
+    refresh(token);
+    forget_if_idle(token);
+}
+
+void Turns::set_timer(Token& token) noexcept {
+    if (const auto until = token.gate.closed_until()) {
+        timers_.arm(token, *until);
+    } else {
+        timers_.disarm(token);
+    }
+}
+
+void Turns::advance(Now now) noexcept {
+    while (Timer* timer = timers_.take_due(now.mono)) {
+        if (timer->owner == Timer::Owner::lane) {
+            place(static_cast<Lane&>(*timer));
+            continue;
+        }
+        auto& token = static_cast<Token&>(*timer);
+        refresh(token);
+        forget_if_idle(token);
+    }
+    reconsider_overdue(now.wall);
+}
+
+// What was over its age is so no more when the wall clock was set back.
+void Turns::reconsider_overdue(WallTime now) noexcept {
+    if (now >= overdue_seen_) return;
+    overdue_seen_ = now;
+    while (!overdue_.empty()) {
+        Lane& lane = overdue_.front();
+        lane.leave_list();
+        place(lane);
+    }
+}
+
+// Puts a lane where it belongs after any change.
+void Turns::place(Lane& lane) noexcept {
+    Token& token = *lane.token;
+    if (lane.events.empty()) {
+        table_.remove(lane);
+    } else if (!lane.in_flight && !lane.is_armed() && !lane.is_listed()) {
+        token.ready.push_back(lane);
+    }
+    refresh(token);
+    forget_if_idle(token);
+}
+
+// Lets a token take turns, or not, after any change.
+void Turns::refresh(Token& token) noexcept {
+    const bool gate_admits =
+        !token.gate.is_closed() || !(token.is_armed() || token.gate.has_probe());
+    const bool takes_turns = gate_admits && !token.paused && !token.ready.empty();
+    if (takes_turns == token.is_listed()) return;
+    if (takes_turns) {
+        turns_.push_back(token);
+    } else {
+        token.leave_list();
+    }
+}
+
+void Turns::forget_if_idle(Token& token) noexcept {
+    const bool remembers =
+        token.paused || token.is_armed() || token.gate.state() == TokenState::parked;
+    if (token.lanes.empty() && !remembers) table_.remove(token);
+}
+
+// The event whose turn it is leaves the lane: what was known of its trouble goes with it.
+void Turns::begin_anew(Lane& lane) noexcept {
+    timers_.disarm(lane);
+    if (lane.is_listed()) lane.leave_list();
+    lane.failures = 0;
+    lane.blamed_token = false;
+    lane.blamed_destination = false;
+}
+
+}  // namespace flowrelay::core::scheduling

@@ -1,0 +1,128 @@
+// Which lane's turn it is, as far as lanes and tokens go.
+//
+// A lane is in exactly one of these states: an event of it is in flight; it waits (its timer is
+// armed); it is overdue (its head is over its age and has to leave first); it is ready, in the list
+// of its token. A token takes turns while it has a ready lane and its gate lets one begin; while
+// the gate is closed its timer is armed until a probe is due.
+//
+// Lanes and tokens that have nothing left are destroyed on the way: references to them, and to
+// events that leave, end with the call.
+#pragma once
+
+#include <optional>
+
+#include "expiry_index.hpp"
+#include "lane_table.hpp"
+#include "timer_queue.hpp"
+
+namespace flowrelay::core::scheduling {
+
+class Turns {
+public:
+    const LaneTable& table() const noexcept { return table_; }
+    Event* find(Seq seq) noexcept { return table_.find(seq); }
+    Token* find(TokenId id) noexcept { return table_.find(id); }
+    Token& find_or_add(TokenId id) { return table_.find_or_add(id); }
+
+    // ---- events
+
+    /// See Scheduler::enqueue.
+    void add(const QueuedEvent& queued);
+
+    struct Begun {
+        Event& event;
+        Gate::Pass pass;  ///< of the token's gate
+    };
+    /// Gives the head of the lane whose turn it is, which is now in flight; nothing when no lane is
+    /// ready. First call advance().
+    std::optional<Begun> begin(WallTime now, Milliseconds max_age);
+
+    /// It is in flight no more and has left for good.
+    void settle(Event& event) noexcept;
+
+    /// It is in flight no more and stays; its lane waits, if it is told until when.
+    void put_back(Event& event, std::optional<MonoTime> until);
+
+    /// An event that is not in flight leaves.
+    QueuedEvent leave(Event& event) noexcept;
+
+    /// An event that is over its age and not in flight; null when there is none.
+    Event* find_expired(WallTime now, Milliseconds max_age) noexcept {
+        return expiry_.due(now, max_age);
+    }
+
+    // ---- tokens
+
+    /// Its gate or its pause has changed, but no event of it.
+    void update(Token& token) noexcept;
+
+    /// Its gate has changed; an event of it is about to be settled or put back.
+    void set_timer(Token& token) noexcept;
+
+    /// Takes out all events that are not in flight, gives how many, and forgets all else that is
+    /// known of it. `in_flight` is called with each event that is; the token stays for them.
+    template <class Function>
+    std::size_t clear(Token& token, Function in_flight);
+
+    // ---- time
+
+    /// Makes ready what has waited until now.
+    void advance(Now now) noexcept;
+
+    bool is_any_ready(MonoTime now) const noexcept {
+        return !turns_.empty() || timers_.has_due(now);
+    }
+
+    /// When a lane or a token next stops waiting, after `now`.
+    std::optional<MonoTime> next_timer(MonoTime now) const noexcept {
+        return timers_.first_after(now);
+    }
+
+    std::optional<WallTime> next_expiry(Milliseconds max_age) const noexcept {
+        return expiry_.next_due(max_age);
+    }
+
+    std::size_t waiting_lanes() const noexcept { return timers_.armed(Timer::Owner::lane); }
+
+private:
+    void place(Lane& lane) noexcept;
+    void refresh(Token& token) noexcept;
+    void forget_if_idle(Token& token) noexcept;
+    void begin_anew(Lane& lane) noexcept;
+    void reconsider_overdue(WallTime now) noexcept;
+
+    // The table owns what the others refer to: it goes last.
+    LaneTable table_;
+    ExpiryIndex expiry_;
+    TimerQueue timers_;
+    TokenList turns_;
+    LaneList overdue_;
+    WallTime overdue_seen_ = WallTime::min();  // the latest time at which a lane was found overdue
+};
+
+template <class Function>
+std::size_t Turns::clear(Token& token, Function in_flight) {
+    std::size_t removed = 0;
+    for (auto next = token.lanes.begin(); next != token.lanes.end();) {
+        Lane& lane = (next++)->second;
+        begin_anew(lane);
+        for (auto i = lane.events.begin(); i != lane.events.end();) {
+            Event& event = *i++;
+            if (&event == lane.in_flight) {
+                in_flight(event);
+                continue;
+            }
+            expiry_.erase(event);
+            table_.remove(event);
+            ++removed;
+        }
+        if (lane.events.empty()) table_.remove(lane);
+    }
+    token.gate = TokenGate();
+    token.paused = false;
+    token.removed = true;
+    update(token);
+    return removed;
+}
+
+}  // namespace flowrelay::core::scheduling
