@@ -1,0 +1,66 @@
+// What the server answers. No I/O but the journal and what --show prints; one thread.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "flowrelay/base/time.hpp"
+#include "flowrelay/http/request_reader.hpp"
+#include "flowrelay/http/response_writer.hpp"
+#include "inbox.hpp"
+#include "journal.hpp"
+#include "options.hpp"
+#include "rules.hpp"
+
+namespace flowrelay::devserver {
+
+/// What the connection does with the bytes that handle() appended.
+struct Reply {
+    Action action = Action::respond;
+    std::chrono::milliseconds delay{0};
+    bool keep_alive = true;
+};
+
+class Service {
+public:
+    explicit Service(const Options& options);
+
+    /// A connection was accepted or ended. Gives its number, from 1.
+    std::uint64_t connection_opened() noexcept;
+    void connection_closed() noexcept { --open_connections_; }
+
+    /// Appends the answer to a complete request. It is in the journal when this returns.
+    Reply handle(const http::RequestReader& reader, std::uint64_t connection, std::string& out);
+
+    /// Appends the answer to bytes that are no request, after which the connection closes.
+    void refuse(http::ReadStatus status, std::string& out);
+
+private:
+    struct Plan;
+    struct Inspected;
+
+    Plan plan_for(const http::RequestReader& reader);
+    Plan plan_of(const Rule& rule) const;
+    Plan judge(const http::RequestReader& reader, const Inspected& inspected) const;
+    void record(const http::RequestReader& reader, std::uint64_t connection, const Plan& plan);
+    void show(const Received& received) const;
+    void respond(const http::Request& request, const Plan& plan, std::string& out) const;
+    void control(const http::Request& request, std::string& out);
+    http::Response control_answer(const http::Request& request);
+    std::string stats() const;
+
+    Options options_;
+    Rules rules_;
+    Inbox inbox_;
+    std::optional<Journal> journal_;
+    std::string line_;  ///< of the journal
+    std::string usual_answer_;
+    std::array<std::uint64_t, 600> by_status_{};
+    std::uint64_t connections_ = 0;
+    std::uint64_t open_connections_ = 0;
+};
+
+}  // namespace flowrelay::devserver
