@@ -28,6 +28,13 @@ constexpr Milliseconds day = Hours(24);
 constexpr std::size_t longest_socket_path = 107;  // sockaddr_un
 constexpr std::size_t largest_file = 1 << 20;
 
+void check_proxy(const MapReader& map, const std::string& proxy) {
+    if (proxy.empty() || proxy == "none") return;
+    const auto url = parse_base_url(proxy);
+    if (url && !url->tls && url->path_prefix.empty()) return;
+    map.complain("proxy", "must be http://host:port, or \"none\" for no proxy at all");
+}
+
 void read_destination(const MapReader& map, DestinationConfig& out) {
     map.read("allow_plaintext", out.allow_plaintext);
     map.read("base_url", out.base_url);
@@ -48,9 +55,7 @@ void read_destination(const MapReader& map, DestinationConfig& out) {
     }
     map.read_path("ca_file", out.ca_file);
     map.read("proxy", out.proxy);
-    if (!out.proxy.empty() && out.proxy != "none" && !out.proxy.starts_with("http://")) {
-        map.complain("proxy", "must be http://host:port, or \"none\" for no proxy at all");
-    }
+    check_proxy(map, out.proxy);
     map.read_duration("connect_timeout", out.connect_timeout, Milliseconds(100), Minutes(5));
     map.read_duration("request_timeout", out.request_timeout, Milliseconds(100), Hours(1));
     map.read_number("max_connections", out.max_connections, 1U, 1024U);

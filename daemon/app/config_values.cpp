@@ -19,11 +19,8 @@ struct Unit {
     std::uint64_t factor;
 };
 
-constexpr std::array duration_units{Unit{"d", 86'400'000}, Unit{"h", 3'600'000}, Unit{"m", 60'000},
-                                    Unit{"s", 1'000}, Unit{"ms", 1}};
 constexpr std::array size_units{Unit{"B", 1}, Unit{"KiB", 1ULL << 10}, Unit{"MiB", 1ULL << 20},
                                 Unit{"GiB", 1ULL << 30}, Unit{"TiB", 1ULL << 40}};
-constexpr std::uint64_t hundred_years_ms = 36'500ULL * 86'400'000;
 
 Error bad_value(std::string message) {
     return {make_error_code(boost::system::errc::invalid_argument), std::move(message)};
@@ -40,14 +37,6 @@ std::optional<std::uint64_t> take_number(std::string_view& text) {
     if (error != std::errc()) return std::nullopt;
     text.remove_prefix(static_cast<std::size_t>(end - text.data()));
     return number;
-}
-
-std::string_view take_letters(std::string_view& text) {
-    const auto* const end = std::ranges::find_if_not(text, is_letter);
-    const auto size = static_cast<std::size_t>(end - text.begin());
-    const std::string_view letters = text.substr(0, size);
-    text.remove_prefix(size);
-    return letters;
 }
 
 std::optional<std::uint16_t> parse_port(std::string_view text) {
@@ -118,27 +107,6 @@ std::string lower(std::string_view text) {
 
 }  // namespace
 
-std::optional<Milliseconds> parse_duration(std::string_view text) {
-    if (text == "0") return Milliseconds(0);
-    if (text.empty()) return std::nullopt;
-    std::uint64_t total = 0;
-    std::size_t allowed = 0;  // units only get smaller from left to right
-    while (!text.empty()) {
-        const auto number = take_number(text);
-        const std::string_view name = take_letters(text);
-        if (!number) return std::nullopt;
-        const auto* const unit =
-            std::find_if(duration_units.begin() + allowed, duration_units.end(),
-                         [&](const Unit& u) { return u.name == name; });
-        if (unit == duration_units.end()) return std::nullopt;
-        allowed = static_cast<std::size_t>(unit - duration_units.begin()) + 1;
-        if (*number > hundred_years_ms / unit->factor) return std::nullopt;
-        total += *number * unit->factor;
-        if (total > hundred_years_ms) return std::nullopt;
-    }
-    return Milliseconds(static_cast<std::int64_t>(total));
-}
-
 std::optional<std::uint64_t> parse_size(std::string_view text) {
     if (text == "0") return 0;
     const auto number = take_number(text);
@@ -206,7 +174,7 @@ Result<ListenAddress> parse_listen_address(std::string_view text) {
     if (!port) return bad_value("has a port that is not in 0 to 65535");
     if (!is_loopback(split->host)) {
         return bad_value(
-            "must be an address of this machine alone, in 127.0.0.0/8 or ::1; "
+            "must be a loopback address, in 127.0.0.0/8 or ::1; "
             "the protocol has no encryption and no passwords");
     }
     return ListenAddress{std::string(split->host), *port};

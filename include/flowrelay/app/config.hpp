@@ -126,10 +126,6 @@ struct ListenAddress {
 /// Reads "127.0.0.1:8025" or "[::1]:8025". Port 0 lets the kernel choose.
 Result<ListenAddress> parse_listen_address(std::string_view text);
 
-/// "850ms", "10s", "1m30s", "5d": numbers with the units d, h, m, s and ms, the largest first. "0"
-/// needs no unit. At most 100 years. Nothing when it is not that.
-std::optional<Milliseconds> parse_duration(std::string_view text);
-
 /// Bytes: "512B", "1KiB", "64MiB", "4GiB", "1TiB"; "0" needs no unit. Nothing when it is not that,
 /// or does not fit.
 std::optional<std::uint64_t> parse_size(std::string_view text);

@@ -285,7 +285,7 @@ TEST(Config, does_not_repeat_a_password_in_a_url) {
 
 TEST(Config, listens_on_this_machine_only) {
     EXPECT_THAT(only_problem_of(base + "ingest: {listen: \"0.0.0.0:8025\"}"),
-                HasSubstr("must be an address of this machine alone"));
+                HasSubstr("must be a loopback address"));
     EXPECT_THAT(only_problem_of(base + "metrics: {listen: \"9100\"}"),
                 HasSubstr("must be an address and a port, like 127.0.0.1:8025"));
 }
@@ -294,6 +294,10 @@ TEST(Config, checks_proxy_and_path) {
     EXPECT_THAT(problems_of("destination: {base_url: https://h, proxy: none}"), ElementsAre());
     EXPECT_THAT(only_problem_of("destination: {base_url: https://h, proxy: socks5://p:1}"),
                 HasSubstr("must be http://host:port, or \"none\""));
+    const std::string with_password =
+        only_problem_of("destination: {base_url: https://h, proxy: \"http://u:geheim@p:3128\"}");
+    EXPECT_THAT(with_password, HasSubstr("must be http://host:port"));
+    EXPECT_THAT(with_password, Not(HasSubstr("geheim")));
     EXPECT_THAT(only_problem_of("destination: {base_url: https://h, path: messages}"),
                 HasSubstr("`destination.path`: must begin with /"));
 }

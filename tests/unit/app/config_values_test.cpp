@@ -11,29 +11,6 @@ namespace {
 
 using ::testing::HasSubstr;
 
-TEST(ParseDuration, takes_numbers_with_units) {
-    EXPECT_EQ(parse_duration("850ms"), Milliseconds(850));
-    EXPECT_EQ(parse_duration("8s"), Seconds(8));
-    EXPECT_EQ(parse_duration("1m30s"), Seconds(90));
-    EXPECT_EQ(parse_duration("2h"), Hours(2));
-    EXPECT_EQ(parse_duration("5d"), Hours(120));
-    EXPECT_EQ(parse_duration("0"), Milliseconds(0));
-    EXPECT_EQ(parse_duration("36500d"), Hours(24 * 36500));
-}
-
-TEST(ParseDuration, reads_back_what_format_duration_writes) {
-    for (const std::int64_t ms : {1LL, 999LL, 1000LL, 90'000LL, 7'200'000LL, 432'000'000LL}) {
-        EXPECT_EQ(parse_duration(format_duration(Milliseconds(ms))), Milliseconds(ms));
-    }
-}
-
-TEST(ParseDuration, takes_nothing_else) {
-    for (const char* text : {"", "10", "s", "1.5s", "-1s", "+1s", "1 s", "1S", "30s1m", "1s1s",
-                             "1week", "36501d", "99999999999999999999s", "18446744073709551615d"}) {
-        EXPECT_EQ(parse_duration(text), std::nullopt) << text;
-    }
-}
-
 TEST(ParseSize, takes_binary_units) {
     EXPECT_EQ(parse_size("512B"), 512U);
     EXPECT_EQ(parse_size("1KiB"), 1024U);
