@@ -85,10 +85,10 @@ void write_port_file(const std::string& path, std::uint16_t port) {
         std::ofstream file(temporary);
         file << port << '\n';
         file.close();
-        if (!file) throw std::runtime_error("cannot write " + temporary);
+        if (!file) throw std::runtime_error(fmt::format("cannot write {}", temporary));
     }
     if (std::rename(temporary.c_str(), path.c_str()) != 0) {
-        throw std::runtime_error("cannot rename " + temporary + " to " + path);
+        throw std::runtime_error(fmt::format("cannot rename {} to {}", temporary, path));
     }
 }
 
@@ -135,8 +135,8 @@ void run(const Options& options) {
     asio::co_spawn(io, accept_all(acceptor, tls ? &*tls : nullptr, service), rethrow);
     const tcp::endpoint local = acceptor.local_endpoint();
     if (!options.port_file.empty()) write_port_file(options.port_file, local.port());
-    const std::string host = local.address().is_v6() ? "[" + local.address().to_string() + "]"
-                                                     : local.address().to_string();
+    const std::string address = local.address().to_string();
+    const std::string host = local.address().is_v6() ? fmt::format("[{}]", address) : address;
     fmt::print("listening on {}://{}:{}\n", tls ? "https" : "http", host, local.port());
     std::fflush(stdout);
     io.run();
