@@ -45,8 +45,8 @@ class Ingest(support.RelayTestCase):
         request, = self.server.wait_for_requests(1)
         self.assertEqual(request["idempotency_key"], "build-42/failed")
         self.assertEqual(request["event"]["uuid"], "build-42/failed")
-        self.assertEqual(request["text"].count('"uuid"'), 1)
-        self.assertEqual(request["text"].count('"flow_token"'), 1)
+        self.assertEqual(request["body"].count('"uuid"'), 1)
+        self.assertEqual(request["body"].count('"flow_token"'), 1)
 
     def test_a_repeated_uuid_is_accepted_and_delivered_once(self):
         relay = self.start()
@@ -92,7 +92,7 @@ class Ingest(support.RelayTestCase):
         with Producer(relay.ingest_socket) as producer:
             answer = producer.submit('{"flow_token":"%s",%s}\r\n' % (self.t, members))
             self.assertEqual(answer["status"], "accepted", answer)
-        text = self.server.wait_for_requests(1)[0]["text"]
+        text = self.server.wait_for_requests(1)[0]["body"]
         for part in ('caf\\u00e9 \\/ \u00fc', "1.50E+03", "123456789012345678901234567890",
                      '{"b":[ 1,2.0 ],"a":null,"":true}'):
             self.assertIn(part, text)

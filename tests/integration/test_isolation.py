@@ -7,13 +7,13 @@ from producers import Producer
 
 THREADS = 20
 EVENTS = 150  # for each thread
-DELAY_MS = 4
+DELAY = "4ms"
 
 
 class Isolation(support.RelayTestCase):
     def time_to_deliver(self, with_the_stuck_one):
         """Seconds from the first submission to the last arrival of the nineteen."""
-        server = self.start_devserver("--delay", str(DELAY_MS))
+        server = self.start_devserver("--delay", DELAY)
         server.rules({"match": {"external_thread_id": "thread-0"}, "status": 503})
         relay = self.make_relay(server.url, f"relay-{with_the_stuck_one}",
                                 log={"level": "info"}).start()
