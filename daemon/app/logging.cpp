@@ -2,22 +2,19 @@
 
 #include <fmt/core.h>
 #include <spdlog/logger.h>
-#include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <charconv>
+#include <algorithm>
 #include <cmath>
-#include <cstddef>
-#include <cstdint>
 #include <cstdlib>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 #include <variant>
 
-#include "logging_text.hpp"
+#include "flowrelay/app/text.hpp"
 
 namespace flowrelay::app {
 
@@ -42,11 +39,24 @@ int syslog_priority(Severity severity) {
     return 5;
 }
 
+bool is_plain(std::string_view value) {
+    return !value.empty() && value.size() < 2048 &&
+           std::ranges::all_of(
+               value,
+               [](char c) {
+                   return c > 0x20 && c < 0x7F && c != '"' && c != '\\' && c != '=' && c != '\'';
+               });
+}
+
 void append_text_value(std::string& out, const LogField& field) {
     std::visit(
         [&](const auto& value) {
             if constexpr (std::is_same_v<std::decay_t<decltype(value)>, std::string_view>) {
-                append_logfmt_value(out, value);
+                if (is_plain(value)) {
+                    out += value;
+                } else {
+                    append_quoted(out, value);
+                }
             } else {
                 out += fmt::format("{}", value);
             }

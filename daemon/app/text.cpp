@@ -1,8 +1,7 @@
-#include "logging_text.hpp"
+#include "flowrelay/app/text.hpp"
 
 #include <fmt/core.h>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -11,12 +10,13 @@ namespace flowrelay::app {
 namespace {
 
 constexpr std::size_t longest_value = 2048;
-constexpr std::uint32_t replacement = 0xFFFD;
+constexpr char32_t replacement = 0xFFFD;
+constexpr std::string_view replacement_utf8 = "\xEF\xBF\xBD";
 
 /// The next code point of `text`, which is not empty, and how many bytes it takes. For bytes that
 /// are not UTF-8 (RFC 3629): U+FFFD and 1.
 struct Decoded {
-    std::uint32_t code;
+    char32_t code;
     std::size_t size;
 };
 
@@ -26,7 +26,7 @@ Decoded decode(std::string_view text) {
     if (first < 0x80) return {first, 1};
     const std::size_t size = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
     if (first < 0xC2 || first > 0xF4 || text.size() < size) return {replacement, 1};
-    std::uint32_t code = first & (0xFFU >> (size + 1));
+    char32_t code = first & (0xFFU >> (size + 1));
     for (std::size_t i = 1; i < size; ++i) {
         if ((byte(i) & 0xC0) != 0x80) return {replacement, 1};
         code = (code << 6) | (byte(i) & 0x3FU);
@@ -37,13 +37,7 @@ Decoded decode(std::string_view text) {
     return {code, size};
 }
 
-bool must_be_escaped(std::uint32_t code) {
-    return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x061C || code == 0x200E ||
-           code == 0x200F || (code >= 0x2028 && code <= 0x202E) ||
-           (code >= 0x2066 && code <= 0x2069) || code == 0xFEFF;
-}
-
-void append_character(std::string& out, std::string_view bytes, std::uint32_t code) {
+void append_character(std::string& out, std::string_view bytes, char32_t code) {
     switch (code) {
         case '"':
             out += "\\\"";
@@ -63,23 +57,36 @@ void append_character(std::string& out, std::string_view bytes, std::uint32_t co
         default:
             break;
     }
-    if (must_be_escaped(code)) {
-        out += fmt::format("\\u{:04x}", code);
+    if (is_control(code)) {
+        out += fmt::format("\\u{:04x}", static_cast<std::uint32_t>(code));
     } else if (code == replacement) {
-        out += "\xEF\xBF\xBD";
+        out += replacement_utf8;
     } else {
         out += bytes;
     }
 }
 
-bool is_plain(std::string_view value) {
-    return !value.empty() && value.size() <= longest_value &&
-           std::ranges::all_of(value, [](char c) {
-               return c > 0x20 && c < 0x7F && c != '"' && c != '\\' && c != '=' && c != '\'';
-           });
+/// The text with U+FFFD in the place of what is not UTF-8, or is for `unwanted`.
+template <class Predicate>
+std::string replace_if(std::string_view text, Predicate unwanted) {
+    std::string out;
+    out.reserve(text.size());
+    while (!text.empty()) {
+        const Decoded next = decode(text);
+        const bool bad = next.code == replacement || unwanted(next.code);
+        out += bad ? replacement_utf8 : text.substr(0, next.size);
+        text.remove_prefix(next.size);
+    }
+    return out;
 }
 
 }  // namespace
+
+bool is_control(char32_t code) noexcept {
+    return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x061C || code == 0x200E ||
+           code == 0x200F || (code >= 0x2028 && code <= 0x202E) ||
+           (code >= 0x2066 && code <= 0x2069) || code == 0xFEFF;
+}
 
 void append_quoted(std::string& out, std::string_view value) {
     out += '"';
@@ -96,12 +103,12 @@ void append_quoted(std::string& out, std::string_view value) {
     out += '"';
 }
 
-void append_logfmt_value(std::string& out, std::string_view value) {
-    if (is_plain(value)) {
-        out += value;
-    } else {
-        append_quoted(out, value);
-    }
+std::string printable(std::string_view text) {
+    return replace_if(text, is_control);
+}
+
+std::string repair_utf8(std::string_view text) {
+    return replace_if(text, [](char32_t) { return false; });
 }
 
 }  // namespace flowrelay::app

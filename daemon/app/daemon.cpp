@@ -1,0 +1,232 @@
+#include "flowrelay/app/daemon.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <csignal>
+#include <optional>
+#include <utility>
+
+#include "flowrelay/base/version.hpp"
+#include "flowrelay/core/log_events.hpp"
+#include "flowrelay/runtime/control_session.hpp"
+#include "flowrelay/runtime/delivery.hpp"
+#include "flowrelay/runtime/engine.hpp"
+#include "flowrelay/runtime/ingest_session.hpp"
+#include "flowrelay/runtime/listening_socket.hpp"
+#include "flowrelay/runtime/server.hpp"
+#include "flowrelay/runtime/spawn.hpp"
+#include "flowrelay/runtime/storage_thread.hpp"
+#include "flowrelay/runtime/tls.hpp"
+#include "setup.hpp"
+#include "stats_reporter.hpp"
+#include "watchdog.hpp"
+
+namespace flowrelay::app {
+namespace asio = boost::asio;
+namespace ev = core::log_events;
+using runtime::spawn;
+
+namespace {
+
+// How long requests in flight, and producers that wait for answers, have when the daemon stops.
+constexpr auto delivery_grace = Seconds(10);
+constexpr auto session_grace = Seconds(3);
+
+constexpr std::size_t max_control_connections = 64;
+
+runtime::IngestLimits ingest_limits(const IngestConfig& config) {
+    runtime::IngestLimits limits;
+    limits.max_event_size = config.max_event_size;
+    limits.max_batch_size = 8 * config.max_event_size;
+    return limits;
+}
+
+runtime::DeliveryOptions delivery_options(const DestinationConfig& config) {
+    runtime::DeliveryOptions options;
+    options.max_connections = config.max_connections;
+    options.user_agent = fmt::format("flowrelay/{}", version());
+    return options;
+}
+
+}  // namespace
+
+class Daemon::Impl {
+public:
+    Impl(Config config, std::vector<PassedSocket> ingest_sockets, ServiceNotifier notifier,
+         Log& log, const Clock& clock);
+    ~Impl() { std::signal(SIGPIPE, SIG_DFL); }
+
+    void run();
+
+private:
+    runtime::Stores open_spool();
+    void open_sockets(const std::vector<PassedSocket>& ingest_sockets);
+    asio::awaitable<void> wait_for_signal();
+    asio::awaitable<void> stop(std::string reason);
+
+    Config config_;
+    Log& log_;
+    const Clock& clock_;
+    ServiceNotifier notifier_;
+    asio::io_context io_{1};
+    asio::any_io_executor executor_ = io_.get_executor();
+    runtime::Destination destination_;
+    std::optional<asio::ssl::context> tls_;
+    std::unique_ptr<storage::FileSystem> file_system_;
+    std::optional<core::Relay> relay_;
+    std::optional<runtime::StorageThread> storage_;
+    std::optional<runtime::Engine> engine_;
+    std::optional<runtime::Delivery> delivery_;
+    runtime::ControlContext control_context_;
+    std::optional<runtime::Server> ingest_;
+    std::optional<runtime::Server> control_;
+    std::optional<StatsReporter> stats_;
+    std::optional<Watchdog> watchdog_;
+    asio::signal_set signals_;
+    bool stopping_ = false;
+};
+
+Daemon::Impl::Impl(Config config, std::vector<PassedSocket> ingest_sockets,
+                   ServiceNotifier notifier, Log& log, const Clock& clock)
+    : config_(std::move(config)),
+      log_(log),
+      clock_(clock),
+      notifier_(std::move(notifier)),
+      destination_(make_destination(config_)),
+      file_system_(storage::make_posix_file_system()),
+      signals_(io_, SIGTERM, SIGINT, SIGHUP) {
+    std::signal(SIGPIPE, SIG_IGN);  // a peer that hangs up is an error of that write
+    log_.write(ev::relay_starting,
+               {{"version", version()}, {"destination", config_.destination.base_url}});
+    if (destination_.tls) tls_.emplace(runtime::make_tls_context(config_.destination.ca_file));
+    storage_.emplace(open_spool(), executor_, log_);
+    engine_.emplace(executor_, *relay_, *storage_, clock_);
+    delivery_.emplace(executor_, *engine_, destination_, tls_ ? &*tls_ : nullptr,
+                      delivery_options(config_.destination));
+    open_sockets(ingest_sockets);
+    stats_.emplace(executor_, *engine_, notifier_, log_, config_.log.stats_interval);
+    watchdog_.emplace(executor_, *storage_, notifier_);
+}
+
+// Everything that recovery has to tell the heart, before there are two threads.
+runtime::Stores Daemon::Impl::open_spool() {
+    auto sources = load_sources(config_);
+    auto stores = open_stores(config_.spool, *file_system_, log_);
+    const Now now = clock_.now();
+    relay_.emplace(relay_options(config_), stores.registry->salt(), stores.registry->entries(),
+                   Random::from_system(), log_);
+    const auto changed = relay_->configure(std::move(sources), now);
+    if (!changed.empty()) {
+        const auto put = stores.registry->put(changed);
+        if (put.has_error()) throw std::runtime_error(put.error().message);
+        for (const auto& entry : changed) relay_->tokens().mark_durable(entry.id);
+    }
+    relay_->restore(stores.queue->queued());
+    for (const auto& known : stores.queue->known_ids(now.wall - config_.spool.dedup_window)) {
+        relay_->remember(known.token, known.id, known.accepted);
+    }
+    return stores;
+}
+
+void Daemon::Impl::open_sockets(const std::vector<PassedSocket>& ingest_sockets) {
+    const auto& ingest = config_.ingest;
+    ingest_.emplace(
+        executor_, "ingest", ingest.max_connections,
+        [this, limits = ingest_limits(ingest)](runtime::StreamSocket socket) {
+            return runtime::make_ingest_session(std::move(socket), *engine_, limits);
+        },
+        log_);
+    if (ingest_sockets.empty()) {
+        ingest_->add_listener(
+            runtime::listen_unix(ingest.socket, ingest.socket_mode, ingest.socket_group));
+        if (!ingest.listen.empty()) {
+            const auto address = parse_listen_address(ingest.listen);
+            ingest_->add_listener(runtime::listen_tcp(address->host, address->port));
+        }
+    }
+    for (const auto& passed : ingest_sockets) ingest_->add_listener(passed.fd);
+
+    control_context_.version = version();
+    control_context_.base_url = config_.destination.base_url;
+    control_context_.spool_max_bytes = config_.spool.max_size;
+    control_context_.started = clock_.now().mono;
+    control_context_.connections = [this] { return delivery_->connections(); };
+    control_context_.stopping = [this] { return stopping_; };
+    const auto& control = config_.control;
+    control_.emplace(
+        executor_, "control", max_control_connections,
+        [this](runtime::StreamSocket socket) {
+            return runtime::make_control_session(std::move(socket), *engine_, control_context_);
+        },
+        log_);
+    control_->add_listener(
+        runtime::listen_unix(control.socket, control.socket_mode, control.socket_group));
+}
+
+void Daemon::Impl::run() {
+    delivery_->start();
+    ingest_->start();
+    control_->start();
+    stats_->start();
+    watchdog_->start();
+    spawn(executor_, wait_for_signal());
+    const auto status = relay_->scheduler().status();
+    log_.write(ev::relay_ready, {{"queued", status.queued}, {"lanes", status.lanes}});
+    notifier_.ready();
+    io_.run();
+}
+
+asio::awaitable<void> Daemon::Impl::wait_for_signal() {
+    while (!stopping_) {
+        const auto [error, signal] = co_await signals_.async_wait(asio::as_tuple(asio::deferred));
+        if (error) co_return;
+        if (signal == SIGHUP) {
+            log_.write(ev::config_not_reloaded);
+            continue;
+        }
+        std::string reason = signal == SIGTERM ? "SIGTERM" : "SIGINT";
+        co_await stop(std::move(reason));
+    }
+}
+
+// The order matters: first nothing new comes in, then what is under way ends, then the disk.
+asio::awaitable<void> Daemon::Impl::stop(std::string reason) {
+    stopping_ = true;
+    notifier_.stopping();
+    log_.write(ev::relay_stopping,
+               {{"reason", reason}, {"in_flight", relay_->scheduler().status().in_flight}});
+    relay_->stop_accepting();
+    co_await ingest_->stop(session_grace);
+    co_await delivery_->stop(delivery_grace);
+    co_await control_->stop(session_grace);
+    stats_->stop();
+    watchdog_->stop();
+    storage_->stop();
+    const auto snapshot = storage_->last_snapshot();
+    log_.write(ev::relay_stopped,
+               {{"queued", snapshot.usage.events},
+                {"delivered", relay_->counters().delivered},
+                {"unaccounted", snapshot.ledger.unaccounted(snapshot.usage.events)}});
+    // A look-up of a name can't be interrupted: nothing else is left to be waited for.
+    io_.stop();
+}
+
+void Daemon::run() {
+    impl_->run();
+}
+
+Daemon::Daemon(Config config, std::vector<PassedSocket> ingest_sockets, ServiceNotifier notifier,
+               Log& log, const Clock& clock)
+    : impl_(std::make_unique<Impl>(std::move(config), std::move(ingest_sockets),
+                                   std::move(notifier), log, clock)) {}
+
+Daemon::~Daemon() = default;
+
+}  // namespace flowrelay::app

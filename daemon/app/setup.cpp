@@ -1,0 +1,82 @@
+#include "setup.hpp"
+
+#include <cstdlib>
+#include <stdexcept>
+#include <utility>
+
+#include "flowrelay/storage/segmented_log.hpp"
+
+namespace flowrelay::app {
+namespace {
+
+/// At start-up an error ends the process: its sentence is all that the operator needs.
+template <class T>
+T or_throw(Result<T> result) {
+    if (result.has_error()) throw std::runtime_error(result.error().message);
+    return std::move(*result);
+}
+
+}  // namespace
+
+core::RelayOptions relay_options(const Config& config) {
+    core::RelayOptions options;
+    options.scheduler.lane_backoff = {config.retry.initial, config.retry.max};
+    options.scheduler.token_backoff = {config.retry.initial, config.retry.max};
+    options.scheduler.destination_backoff = {config.retry.initial, config.retry.max};
+    options.scheduler.max_age = config.retry.max_age;
+    options.gone_grace = config.gone.grace;
+    options.dedup_window = config.spool.dedup_window;
+    options.accept_unknown_tokens = config.ingest.accept_unknown_tokens;
+    options.destination = config.destination.base_url;
+    return options;
+}
+
+std::vector<core::ConfiguredSource> load_sources(const Config& config) {
+    std::vector<core::ConfiguredSource> sources;
+    for (const auto& source : config.sources) {
+        sources.push_back({source.name, load_token(source), source.defaults});
+    }
+    return sources;
+}
+
+runtime::Destination make_destination(const Config& config) {
+    const auto url = or_throw(parse_base_url(config.destination.base_url));
+    runtime::Destination destination;
+    destination.tls = url.tls;
+    destination.host = url.host;
+    destination.port = url.port;
+    destination.authority = url.authority;
+    destination.target = url.path_prefix + config.destination.path;
+    destination.connect_timeout = config.destination.connect_timeout;
+    destination.request_timeout = config.destination.request_timeout;
+    const runtime::Environment environment = [](const char* name) {
+        const char* value = std::getenv(name);
+        return std::string(value == nullptr ? "" : value);
+    };
+    auto proxy = runtime::choose_proxy(config.destination.proxy, destination, environment);
+    if (proxy.has_error()) {
+        throw ConfigError({ConfigProblem{"configuration", 0, 0, proxy.error().message}});
+    }
+    destination.proxy = std::move(*proxy);
+    return destination;
+}
+
+runtime::Stores open_stores(const SpoolConfig& config, storage::FileSystem& file_system, Log& log) {
+    const auto made = file_system.make_directory(config.directory);
+    if (made.has_error()) throw std::runtime_error(made.error().message);
+    storage::LogOptions options;
+    options.segment_size = config.segment_size;
+    options.max_size = config.max_size;
+    options.max_events = config.max_events;
+    runtime::Stores stores;
+    // The log first: its lock keeps a second daemon away from the other two.
+    stores.queue = or_throw(
+        storage::open_segmented_log(file_system, config.directory + "/spool", options, log));
+    stores.registry =
+        or_throw(storage::Registry::open(file_system, config.directory + "/tokens", log));
+    stores.dead_letters =
+        or_throw(storage::DeadLetters::open(file_system, config.directory + "/dead-letters", log));
+    return stores;
+}
+
+}  // namespace flowrelay::app

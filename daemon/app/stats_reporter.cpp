@@ -1,0 +1,68 @@
+#include "stats_reporter.hpp"
+
+#include <fmt/format.h>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/deferred.hpp>
+#include <chrono>
+#include <utility>
+
+#include "flowrelay/core/log_events.hpp"
+#include "flowrelay/runtime/spawn.hpp"
+
+namespace flowrelay::app {
+namespace asio = boost::asio;
+namespace ev = core::log_events;
+
+StatsReporter::StatsReporter(asio::any_io_executor io, runtime::Engine& engine,
+                             ServiceNotifier& notifier, Log& log, Milliseconds interval)
+    : io_(io), engine_(engine), notifier_(notifier), log_(log), interval_(interval), timer_(io) {}
+
+void StatsReporter::start() {
+    if (interval_ > Milliseconds(0)) runtime::spawn(io_, report());
+}
+
+void StatsReporter::stop() {
+    stopping_ = true;
+    timer_.cancel();
+}
+
+asio::awaitable<void> StatsReporter::report() {
+    while (!stopping_) {
+        timer_.expires_after(interval_);
+        co_await timer_.async_wait(asio::as_tuple(asio::deferred));
+        if (stopping_) break;
+        engine_.storage().snapshot([this](const runtime::StorageThread::Snapshot& snapshot) {
+            if (!stopping_) write(snapshot);
+        });
+    }
+}
+
+void StatsReporter::write(const runtime::StorageThread::Snapshot& snapshot) {
+    const Now now = engine_.clock().now();
+    const auto& counters = engine_.relay().counters();
+    const auto status = engine_.relay().scheduler().status();
+    const auto destination = core::to_string(status.destination);
+    const auto oldest =
+        status.queued == 0 ? Milliseconds(0) : std::max(Milliseconds(0), now.wall - status.oldest);
+    log_.write(ev::relay_stats,
+               {{"queued", snapshot.usage.events},
+                {"oldest_age", format_duration(oldest)},
+                {"accepted", counters.accepted - before_.accepted},
+                {"delivered", counters.delivered - before_.delivered},
+                {"retried", counters.retried - before_.retried},
+                {"dead", counters.dead - before_.dead},
+                {"rejected", counters.rejected - before_.rejected},
+                {"in_flight", status.in_flight},
+                {"waiting_lanes", status.waiting_lanes},
+                {"dead_letters", snapshot.dead_letters},
+                {"spool_bytes", snapshot.usage.disk_bytes},
+                {"destination", destination},
+                {"unaccounted", snapshot.ledger.unaccounted(snapshot.usage.events)}});
+    notifier_.status(fmt::format("{} queued, {} delivered, destination {}{}", snapshot.usage.events,
+                                 snapshot.ledger.delivered, destination,
+                                 snapshot.failed ? ", STORAGE FAILED" : ""));
+    before_ = counters;
+}
+
+}  // namespace flowrelay::app

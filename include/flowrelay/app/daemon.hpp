@@ -1,0 +1,33 @@
+// flowrelayd: puts the parts together, runs them, takes them apart again.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "flowrelay/app/config.hpp"
+#include "flowrelay/app/systemd.hpp"
+#include "flowrelay/base/log.hpp"
+#include "flowrelay/base/time.hpp"
+
+namespace flowrelay::app {
+
+class Daemon {
+public:
+    /// Opens the spool, recovers it, opens the sockets. `ingest_sockets` are listened on in the
+    /// place of the configured ones, if there are any; they are owned from here on. `log` and
+    /// `clock` outlive the daemon. Throws std::runtime_error, or ConfigError for a source whose
+    /// token can't be read, with a message for the operator.
+    Daemon(Config config, std::vector<PassedSocket> ingest_sockets, ServiceNotifier notifier,
+           Log& log, const Clock& clock);
+    ~Daemon();
+
+    /// Runs until SIGTERM or SIGINT, then stops in good order: no new events, what is in flight
+    /// is finished, everything is synced. Not more than once.
+    void run();
+
+private:
+    class Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace flowrelay::app

@@ -1,0 +1,24 @@
+// Text from outside, made fit for a log line, a terminal or a JSON text. Pure; any thread.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace flowrelay::app {
+
+/// Whether a terminal or a reader of lines could take the code point for something else than text:
+/// control characters of C0 and C1, line and paragraph separators, characters that change the
+/// direction of writing.
+bool is_control(char32_t code) noexcept;
+
+/// As a JSON string in quotes (RFC 8259), which logfmt reads as well. Control characters are
+/// escaped, invalid UTF-8 becomes U+FFFD, what is beyond 2048 bytes is cut off ("…").
+void append_quoted(std::string& out, std::string_view value);
+
+/// The same text, with U+FFFD in the place of control characters and of bytes that are not UTF-8.
+std::string printable(std::string_view text);
+
+/// The same text, with U+FFFD in the place of each byte that is not UTF-8 (RFC 3629).
+std::string repair_utf8(std::string_view text);
+
+}  // namespace flowrelay::app
