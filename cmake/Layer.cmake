@@ -5,7 +5,6 @@ target_include_directories(flowrelay_options INTERFACE ${PROJECT_SOURCE_DIR}/inc
 target_compile_options(flowrelay_options INTERFACE
   -Wall -Wextra -Wpedantic -Wconversion -Wshadow
   $<$<BOOL:${FLOWRELAY_WERROR}>:-Werror>)
-# The version is known to one file only, so that a new one does not rebuild everything.
 if(FLOWRELAY_SANITIZE)
   target_compile_options(flowrelay_options INTERFACE
     -fsanitize=${FLOWRELAY_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)

@@ -5,7 +5,11 @@
 // its title. On top come the relay's own members: `source` in the place of `flow_token`, and
 // `relay`, which is not sent.
 //
-// The producer's bytes are kept: members are cut out and put in, nothing is spelled anew.
+// The producer's bytes are kept: members are cut out and put in, nothing is spelled anew; only
+// white space between top-level members goes. Names count as what they mean, however they are
+// escaped. Members that the relay does not know are passed on untouched, also when they are there
+// twice. A member that it reads and that is null counts as absent.
+//
 // Pure functions; any thread.
 #pragma once
 
@@ -26,15 +30,15 @@ namespace flowrelay::core {
 
 /// Why a submission is not accepted. Names and meanings are the protocol's (docs/protocol.md).
 enum class RejectCode {
-    invalid_json,       ///< not JSON, or not UTF-8
-    invalid_event,      ///< JSON, but against the rules; `errors` names the fields
-    too_large,          ///< over ingest.max_event_size
-    unknown_source,     ///< no source of this name; or an unknown token where those are refused
-    token_gone,         ///< the destination answered 410 for this token
-    queue_full,         ///< try again after retry_after
-    not_allowed,        ///< this producer may not use this source
-    shutting_down,      ///< the daemon is stopping: try again
-    storage_failed,     ///< the disk refused: nothing was accepted
+    invalid_json,    ///< not JSON, or not UTF-8
+    invalid_event,   ///< JSON, but against the rules; `errors` names the fields
+    too_large,       ///< over ingest.max_event_size
+    unknown_source,  ///< no source of this name; or an unknown token where those are refused
+    token_gone,      ///< the destination answered 410 for this token
+    queue_full,      ///< try again after retry_after
+    not_allowed,     ///< this producer may not use this source
+    shutting_down,   ///< the daemon is stopping: try again
+    storage_failed,  ///< the disk refused: nothing was accepted
 };
 
 /// "invalid_json", ...: the word of the protocol.
@@ -45,7 +49,7 @@ using FieldErrors = std::map<std::string, std::vector<std::string>>;
 
 struct Rejection {
     RejectCode code;
-    std::string message;
+    std::string message;  ///< a sentence; for invalid_event all of `errors`, cut off when many
     FieldErrors errors;
     std::optional<Milliseconds> retry_after;
 };
@@ -65,10 +69,14 @@ using Addressee = std::variant<SourceName, Secret>;
 /// from its source's defaults, so the rules about contents are checked by complete().
 class Submission {
 public:
-    /// Reads one JSON object. Rejects: invalid_json (syntax, UTF-8, depth over 64, not an object),
-    /// invalid_event (a member that the relay reads is twice there or of the wrong type; not
-    /// exactly one of source and flow_token). `query_token`, if given, is the flow_token of a
-    /// request's query and stands in for the member.
+    /// Reads one JSON object; `json` is not needed afterwards. What counts as JSON: json::check().
+    /// Rejects: invalid_json (syntax, UTF-8, depth over 64, not an object), invalid_event (a member
+    /// that the relay reads is twice there; uuid, relay, source or flow_token is not what it has to
+    /// be; not exactly one of source and flow_token). All problems are named at once, those of the
+    /// contents as well unless a source's defaults could still mend them.
+    /// `query_token`, if given, is the flow_token of a request's query and stands in for the
+    /// member; when both are there they have to be the same. A token: 1 to 256 characters of
+    /// visible ASCII.
     static boost::system::result<Submission, Rejection> parse(
         std::string_view json, std::optional<Secret> query_token = std::nullopt);
 
@@ -80,13 +88,15 @@ public:
 
     struct Contents {
         std::string body;    ///< one JSON object without flow_token, source, uuid and relay
-        std::string thread;  ///< "e:" + external_thread_id, or "t:" + thread_id
+        std::string thread;  ///< "e:" + external_thread_id, or else "t:" + thread_id
         std::string uuid;    ///< the producer's own; empty: the relay makes one
-        std::optional<Milliseconds> expires_in;  ///< relay.expires_in
+        std::optional<Milliseconds> expires_in;  ///< relay.expires_in, > 0, <= max_duration
     };
 
-    /// Adds the defaults for absent members, checks the rules, and gives what is to be stored.
-    /// Consumes the submission.
+    /// Adds the defaults for absent members, and for a source `event: "activity"` where neither
+    /// says otherwise; checks the rules, and gives what is to be stored. Rejects: invalid_event. A
+    /// thread id may be a string or an integer, which counts as it is spelled. Consumes the
+    /// submission.
     boost::system::result<Contents, Rejection> complete(const EventDefaults& defaults) &&;
 
 private:
@@ -102,8 +112,8 @@ inline constexpr std::size_t max_uuid_length = 128;
 /// The most that a thread id may have, in bytes.
 inline constexpr std::size_t max_thread_length = 1024;
 
-/// The request body: `{"flow_token":…,"uuid":…,` and then the members of a stored body.
-/// `out` is appended to. The token is JSON-escaped.
+/// The request body: `{"flow_token":…,"uuid":…,` and then the members of a stored body, which is
+/// one JSON object without these two. `out` is appended to. Token and uuid are JSON-escaped.
 void append_post_body(std::string& out, const Secret& token, std::string_view uuid,
                       std::string_view stored_body);
 

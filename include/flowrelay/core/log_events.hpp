@@ -17,6 +17,7 @@ namespace flowrelay::core::log_events {
     X(relay_stats, "relay.stats", info, "the state of the relay and what happened since the last") \
     X(config_loaded, "config.loaded", info, "the configuration file was read")                     \
     X(config_invalid, "config.invalid", error, "the configuration file can't be used")             \
+    X(config_not_reloaded, "config.not_reloaded", notice, "a new configuration takes a restart")   \
     X(spool_opened, "spool.opened", notice, "the spool was opened and recovered")                  \
     X(spool_tail_cut, "spool.tail_cut", info, "an unfinished write at the end was cut off")        \
     X(spool_damaged, "spool.damaged", error, "a damaged range of the spool was skipped")           \
@@ -24,16 +25,17 @@ namespace flowrelay::core::log_events {
     X(spool_has_room, "spool.has_room", notice, "new events are accepted again")                   \
     X(spool_failed, "spool.failed", critical, "the disk failed: nothing more can be accepted")     \
     X(spool_read_failed, "spool.read_failed", error, "a queued event can't be read")               \
-    X(ingest_listening, "ingest.listening", info, "producers can connect")                         \
+    X(server_listening, "server.listening", info, "a socket takes connections")                    \
     X(ingest_rejected, "ingest.rejected", debug, "an event was rejected")                          \
-    X(ingest_busy, "ingest.busy", warning, "a connection was refused: too many are open")          \
-    X(ingest_accept_failed, "ingest.accept_failed", error, "connections can't be accepted")        \
+    X(server_busy, "server.busy", warning, "a connection was refused: too many are open")          \
+    X(server_accept_failed, "server.accept_failed", error, "connections can't be accepted")        \
     X(delivery_delivered, "delivery.delivered", debug, "the destination took an event")            \
     X(delivery_retry, "delivery.retry", warning, "an event could not be delivered and waits")      \
-    X(delivery_recovered, "delivery.recovered", notice, "deliveries succeed again")                \
     X(delivery_dead, "delivery.dead", error, "an event went to the dead letters")                  \
-    X(delivery_expired, "delivery.expired", error, "events grew too old and went to the dead letters") \
+    X(delivery_expired, "delivery.expired", error,                                                 \
+      "events grew too old and went to the dead letters")                                          \
     X(token_added, "token.added", info, "a token was seen for the first time")                     \
+    X(token_missing, "token.missing", error, "events wait for a source that is not configured")    \
     X(token_parked, "token.parked", error, "the destination refuses a token: its events wait")     \
     X(token_throttled, "token.throttled", warning, "the destination asks a token to wait")         \
     X(token_active, "token.active", notice, "the destination takes events of a token again")       \
@@ -41,11 +43,11 @@ namespace flowrelay::core::log_events {
     X(token_erased, "token.erased", notice, "everything stored for a token was erased")            \
     X(token_erase_failed, "token.erase_failed", error, "a token's data could not be erased yet")   \
     X(destination_up, "destination.up", notice, "the destination answers again")                   \
-    X(destination_down, "destination.down", error, "the destination does not answer: one probe at a time") \
+    X(destination_down, "destination.down", error,                                                 \
+      "the destination does not answer: one probe at a time")                                      \
     X(destination_held, "destination.held", warning, "the destination asks to wait")               \
-    X(destination_parked, "destination.parked", error, "the base URL seems to be wrong: all events wait") \
-    X(control_listening, "control.listening", info, "operators can connect")                       \
-    X(control_failed, "control.failed", warning, "an operator's request failed")
+    X(destination_parked, "destination.parked", error,                                             \
+      "the base URL seems to be wrong: all events wait")
 
 #define FLOWRELAY_DECLARE(id, name, severity, summary) \
     inline constexpr LogEvent id{name, Severity::severity, summary};

@@ -51,12 +51,12 @@ struct TokenEntry {
         paused = 4,  ///< by an operator
     };
     TokenId id = TokenId::none;
-    std::string source;         ///< the name of a configured source; empty: known by its token alone
+    std::string source;  ///< the name of a configured source; empty: known by its token alone
     Fingerprint fingerprint{};  ///< of the token that lies (or lay last) in the slot
     Secret secret;              ///< only of tokens that came with an event; empty for a source's
     State state = State::active;
-    WallTime since;             ///< of the state
-    WallTime erase_at;          ///< of `gone`
+    WallTime since;     ///< of the state
+    WallTime erase_at;  ///< of `gone`
 };
 
 }  // namespace flowrelay::core

@@ -1,0 +1,332 @@
+#include "flowrelay/core/relay.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "flowrelay/core/log_events.hpp"
+
+namespace flowrelay::core {
+
+namespace ev = log_events;
+
+namespace {
+
+// What is known without the event itself, which only storage has.
+DeadLetter letter_for(const Assignment& assignment, const Completion& completion, Now now) {
+    DeadLetter letter;
+    letter.seq = assignment.seq;
+    letter.event.token = assignment.lane.token;
+    letter.event.thread_hash = assignment.lane.thread_hash;
+    letter.event.accepted = assignment.accepted;
+    letter.outcome = completion.outcome;
+    letter.died = now.wall;
+    letter.attempts = completion.attempt;
+    return letter;
+}
+
+}  // namespace
+
+Relay::Relay(RelayOptions options, const Salt& salt, std::vector<TokenEntry> tokens, Random random,
+             Log& log)
+    : options_(std::move(options)),
+      log_(log),
+      tokens_(salt, std::move(tokens)),
+      scheduler_(options_.scheduler, Random(random.next())),
+      dedup_(options_.dedup_window, options_.dedup_entries),
+      ids_(Random(random.next())),
+      retry_lines_(10, Seconds(60)),
+      dead_lines_(20, Seconds(60)) {
+    for (const auto& [id, token] : tokens_.all()) schedule_erasure(token.entry);
+}
+
+std::vector<TokenEntry> Relay::configure(std::vector<ConfiguredSource> sources, Now now) {
+    auto changed = tokens_.configure(std::move(sources), now.wall);
+    erasures_.clear();
+    for (const auto& [id, token] : tokens_.all()) schedule_erasure(token.entry);
+    apply_token_states();
+    return changed;
+}
+
+void Relay::apply_token_states() {
+    for (const auto& [id, token] : tokens_.all()) {
+        switch (token.entry.state) {
+            case TokenEntry::State::gone:
+            case TokenEntry::State::erased:
+                scheduler_.remove_token(id);
+                break;
+            case TokenEntry::State::paused:
+                scheduler_.pause_token(id);
+                break;
+            case TokenEntry::State::active:
+                if (token.configured) {
+                    scheduler_.resume_token(id);
+                } else {
+                    scheduler_.pause_token(id);
+                }
+        }
+    }
+}
+
+void Relay::restore(std::span<const QueuedEvent> events) {
+    std::map<TokenId, std::uint64_t> waiting;
+    for (const auto& event : events) {
+        const auto found = tokens_.all().find(event.lane.token);
+        if (found == tokens_.all().end() || !found->second.configured) ++waiting[event.lane.token];
+        if (found == tokens_.all().end()) continue;
+        if (found->second.gone()) continue;
+        scheduler_.enqueue(event);
+    }
+    for (const auto& [id, count] : waiting) {
+        const auto found = tokens_.all().find(id);
+        const std::string label = found == tokens_.all().end()
+                                      ? fmt::format("token-{}", to_number(id))
+                                      : found->second.label();
+        log_.write(ev::token_missing, {{"source", label}, {"queued", count}});
+    }
+}
+
+void Relay::remember(TokenId token, std::string_view id, WallTime accepted) {
+    dedup_.remember(token, id, accepted);
+}
+
+Rejection Relay::rejected(Rejection rejection, std::string_view label) {
+    ++counters_.rejected;
+    if (log_.enabled(ev::ingest_rejected.severity)) {
+        log_.write(ev::ingest_rejected, {{"source", label},
+                                         {"code", to_string(rejection.code)},
+                                         {"reason", rejection.message}});
+    }
+    return rejection;
+}
+
+Relay::Decision Relay::submit(Submission submission, Now now) {
+    if (!accepting_) {
+        return rejected({RejectCode::shutting_down,
+                         "the relay is stopping: hand the event in again in a moment",
+                         {},
+                         Milliseconds(2000)},
+                        {});
+    }
+    const auto slot =
+        tokens_.resolve(submission.addressee(), options_.accept_unknown_tokens, now.wall);
+    if (slot.has_error()) return rejected(slot.error(), {});
+
+    const Token& token = tokens_.at(*slot);
+    auto contents = std::move(submission).complete(token.defaults);
+    if (contents.has_error()) return rejected(contents.error(), token.label());
+
+    Append append;
+    EventRecord& record = append.record;
+    record.own_id = !contents->uuid.empty();
+    if (record.own_id) {
+        if (dedup_.contains(*slot, contents->uuid, now.wall)) {
+            ++counters_.duplicates;
+            return Duplicate{*slot, std::move(contents->uuid)};
+        }
+        // From now on, so that the same id later in the same batch is recognised.
+        dedup_.remember(*slot, contents->uuid, now.wall);
+    }
+    record.token = *slot;
+    record.thread_hash = hash_thread(contents->thread);
+    record.accepted = now.wall;
+    if (contents->expires_in) record.expires = now.wall + *contents->expires_in;
+    record.id = record.own_id ? std::move(contents->uuid) : ids_.next(now.wall);
+    record.thread = std::move(contents->thread);
+    record.body = std::move(contents->body);
+    if (!token.durable) append.new_token = tokens_.registry_entry(*slot);
+    return append;
+}
+
+void Relay::committed(const EventRecord& record, Seq seq) {
+    ++counters_.accepted;
+    const Token& token = tokens_.at(record.token);
+    if (!token.durable) {
+        tokens_.mark_durable(record.token);
+        log_.write(ev::token_added, {{"source", token.label()}});
+    }
+    // Accepted a moment before its token was gone: it is erased with the others of that token.
+    if (token.gone()) return;
+
+    QueuedEvent event;
+    event.seq = seq;
+    event.lane = LaneId{record.token, record.thread_hash};
+    event.accepted = record.accepted;
+    event.expires = record.expires;
+    event.bytes = static_cast<std::uint32_t>(record.body.size() + record.thread.size());
+    scheduler_.enqueue(event);
+}
+
+Rejection Relay::commit_failed(const EventRecord& record, bool full) {
+    if (record.own_id) dedup_.forget(record.token, record.id);
+    if (full) {
+        return rejected({RejectCode::queue_full,
+                         "the queue is full: nothing was lost, hand the event in again later",
+                         {},
+                         Milliseconds(5000)},
+                        {});
+    }
+    return rejected({RejectCode::storage_failed,
+                     "the event could not be written to disk and was not accepted: see the relay's "
+                     "log",
+                     {},
+                     Milliseconds(30'000)},
+                    {});
+}
+
+bool Relay::confirm(const Duplicate& duplicate, Now now) {
+    return dedup_.contains(duplicate.token, duplicate.id, now.wall);
+}
+
+std::optional<Assignment> Relay::next(Now now) {
+    return scheduler_.next(now);
+}
+
+Relay::Effects Relay::attempted(const Assignment& assignment, const EventRecord& record,
+                                const AttemptResult& result, Now now) {
+    ++counters_.attempts;
+    const Judgement judgement = judge(result, options_.retry_after_cap);
+    const Completion completion = scheduler_.complete(assignment.seq, judgement, now);
+    if (judgement.ambiguous) ++counters_.ambiguous;
+
+    Effects effects;
+    switch (completion.action) {
+        case Completion::Action::settle:
+            if (completion.outcome == Outcome::delivered) {
+                ++counters_.delivered;
+                effects.settle = Settlement{assignment.seq, Outcome::delivered};
+            } else if (completion.outcome == Outcome::dead) {
+                effects = bury(assignment, record, result, completion, now);
+            } else {
+                effects.settle = Settlement{assignment.seq, completion.outcome};
+            }
+            break;
+        case Completion::Action::retry:
+            ++counters_.retried;
+            break;
+        case Completion::Action::disable_token:
+            disable(assignment.lane.token, effects, now);
+            break;
+    }
+    log_state_changes(assignment, result, completion, now);
+    log_attempt(assignment, record, result, completion, now);
+    return effects;
+}
+
+Relay::Effects Relay::bury(const Assignment& assignment, const EventRecord& record,
+                           const AttemptResult& result, const Completion& completion, Now now) {
+    ++counters_.dead;
+    DeadLetter letter = letter_for(assignment, completion, now);
+    letter.status = result.status;
+    letter.reason = result.detail;
+    letter.server_errors = result.server_errors;
+    if (const auto suppressed = dead_lines_.admit(now.mono)) {
+        log_.write(ev::delivery_dead, {{"source", tokens_.at(assignment.lane.token).label()},
+                                       {"thread", record.thread},
+                                       {"id", record.id},
+                                       {"status", result.status},
+                                       {"attempt", completion.attempt},
+                                       {"reason", result.detail},
+                                       {"suppressed", *suppressed}});
+    }
+    Effects effects;
+    effects.bury.push_back(std::move(letter));
+    return effects;
+}
+
+Relay::Effects Relay::unreadable(const Assignment& assignment, std::string_view reason,
+                                 bool damaged, Now now) {
+    log_.write(ev::spool_read_failed, {{"source", tokens_.at(assignment.lane.token).label()},
+                                       {"seq", to_number(assignment.seq)},
+                                       {"reason", reason}});
+    Judgement judgement;
+    judgement.verdict = damaged ? Verdict::rejected : Verdict::retry;
+    const Completion completion = scheduler_.complete(assignment.seq, judgement, now);
+    Effects effects;
+    if (completion.action != Completion::Action::settle) return effects;
+    ++counters_.dead;
+    DeadLetter letter = letter_for(assignment, completion, now);
+    letter.reason = reason;
+    effects.bury.push_back(std::move(letter));
+    return effects;
+}
+
+void Relay::release(const Assignment& assignment, Now now) {
+    scheduler_.release(assignment.seq, now);
+}
+
+Relay::Effects Relay::expire(Now now) {
+    Effects effects;
+    WallTime oldest = now.wall;
+    for (const auto& event : scheduler_.take_expired(now, 1000)) {
+        DeadLetter letter;
+        letter.seq = event.seq;
+        letter.outcome = Outcome::expired;
+        letter.died = now.wall;
+        letter.reason = event.expires <= now.wall ? "older than its own expires_in"
+                                                  : "older than retry.max_age";
+        oldest = std::min(oldest, event.accepted);
+        effects.bury.push_back(std::move(letter));
+    }
+    if (!effects.bury.empty()) {
+        counters_.dead += effects.bury.size();
+        log_.write(ev::delivery_expired, {{"events", effects.bury.size()},
+                                          {"oldest", format_time(oldest)},
+                                          {"reason", effects.bury.front().reason}});
+    }
+    return effects;
+}
+
+void Relay::disable(TokenId token, Effects& effects, Now now) {
+    effects.tokens = tokens_.disable(token, now.wall, options_.gone_grace);
+    for (const auto& entry : effects.tokens) {
+        scheduler_.remove_token(entry.id);
+        schedule_erasure(entry);
+        log_.write(ev::token_gone, {{"source", tokens_.at(entry.id).label()},
+                                    {"status", 410},
+                                    {"erase_at", format_time(entry.erase_at)}});
+    }
+}
+
+void Relay::schedule_erasure(const TokenEntry& entry) {
+    if (entry.state == TokenEntry::State::gone) erasures_.push_back({entry.id, entry.erase_at});
+}
+
+std::vector<TokenId> Relay::take_due_erasures(Now now) {
+    std::vector<TokenId> due;
+    std::erase_if(erasures_, [&](const Erasure& erasure) {
+        if (erasure.due > now.wall) return false;
+        due.push_back(erasure.token);
+        return true;
+    });
+    return due;
+}
+
+TokenEntry Relay::erasing(TokenId token, Now now) {
+    dedup_.forget(token);
+    token_reasons_.erase(token);
+    return tokens_.erased(token, now.wall);
+}
+
+void Relay::erased(TokenId token, std::uint64_t events, std::uint64_t dead_letters) {
+    log_.write(ev::token_erased, {{"source", tokens_.at(token).label()},
+                                  {"events", events},
+                                  {"dead_letters", dead_letters}});
+}
+
+void Relay::erase_failed(TokenId token, std::string_view reason, Now now) {
+    log_.write(ev::token_erase_failed, {{"source", tokens_.at(token).label()}, {"reason", reason}});
+    erasures_.push_back({token, now.wall + Seconds(60)});
+}
+
+std::optional<MonoTime> Relay::next_wakeup(Now now) const {
+    auto wakeup = scheduler_.next_wakeup(now);
+    for (const auto& erasure : erasures_) {
+        const auto at = now.mono + std::max(Milliseconds(0), erasure.due - now.wall);
+        if (!wakeup || at < *wakeup) wakeup = at;
+    }
+    return wakeup;
+}
+
+}  // namespace flowrelay::core

@@ -1,0 +1,138 @@
+// The log lines of the heart: which attempts are worth a line, and what changed by them.
+#include <fmt/format.h>
+
+#include <array>
+
+#include "flowrelay/core/log_events.hpp"
+#include "flowrelay/core/relay.hpp"
+
+namespace flowrelay::core {
+
+namespace ev = log_events;
+
+namespace {
+
+/// What to tell an operator of the way an attempt ended: "503 Service Unavailable: try later".
+std::string describe(const AttemptResult& result) {
+    if (result.end != AttemptEnd::response) {
+        return result.detail.empty() ? std::string(to_string(result.end))
+                                     : fmt::format("{}: {}", to_string(result.end), result.detail);
+    }
+    return result.detail.empty() ? fmt::format("HTTP {}", result.status)
+                                 : fmt::format("HTTP {}: {}", result.status, result.detail);
+}
+
+const LogEvent& line_of(DestinationState state) {
+    switch (state) {
+        case DestinationState::up:
+            return ev::destination_up;
+        case DestinationState::held:
+            return ev::destination_held;
+        case DestinationState::parked:
+            return ev::destination_parked;
+        case DestinationState::down:
+            return ev::destination_down;
+    }
+    return ev::destination_down;
+}
+
+const LogEvent* line_of(TokenState state) {
+    switch (state) {
+        case TokenState::active:
+            return &ev::token_active;
+        case TokenState::throttled:
+            return &ev::token_throttled;
+        case TokenState::parked:
+            return &ev::token_parked;
+        case TokenState::paused:
+        case TokenState::gone:
+            return nullptr;  // an operator's, and disable()'s own line
+    }
+    return nullptr;
+}
+
+}  // namespace
+
+void Relay::log_state_changes(const Assignment& assignment, const AttemptResult& result,
+                              const Completion& completion, Now now) {
+    if (completion.destination_changed) {
+        const DestinationState state = *completion.destination_changed;
+        const bool up = state == DestinationState::up;
+        destination_reason_ = up ? std::string() : describe(result);
+        const auto status = scheduler_.status();
+        std::string next_try = "now";
+        if (status.destination_until) {
+            next_try = format_duration(std::chrono::duration_cast<Milliseconds>(
+                std::max(*status.destination_until - now.mono, MonoTime::duration::zero())));
+        }
+        log_.write(line_of(state), {{"destination", options_.destination},
+                                    {"reason", destination_reason_},
+                                    {"next_try_in", next_try},
+                                    {"queued", status.queued}});
+    }
+    if (completion.token_changed) {
+        const TokenId id = assignment.lane.token;
+        const TokenState state = *completion.token_changed;
+        const bool active = state == TokenState::active;
+        const LogEvent* line = line_of(state);
+        if (active) {
+            token_reasons_.erase(id);
+        } else {
+            token_reasons_[id] = describe(result);
+        }
+        if (line == nullptr) return;
+        const auto status = scheduler_.token_status(id);
+        log_.write(*line, {{"source", tokens_.at(id).label()},
+                           {"status", result.status},
+                           {"reason", active ? std::string_view() : token_reasons_[id]},
+                           {"queued", status.queued}});
+    }
+}
+
+void Relay::log_attempt(const Assignment& assignment, const EventRecord& record,
+                        const AttemptResult& result, const Completion& completion, Now now) {
+    if (completion.action == Completion::Action::settle &&
+        completion.outcome == Outcome::delivered) {
+        if (!log_.enabled(ev::delivery_delivered.severity)) return;
+        log_.write(ev::delivery_delivered, {{"source", tokens_.at(assignment.lane.token).label()},
+                                            {"thread", record.thread},
+                                            {"id", record.id},
+                                            {"status", result.status},
+                                            {"attempt", completion.attempt}});
+        return;
+    }
+    if (completion.action != Completion::Action::retry) return;
+    // While the destination or the token waits as a whole, its own line has told why.
+    const bool told = scheduler_.status().destination != DestinationState::up ||
+                      scheduler_.token_status(assignment.lane.token).state != TokenState::active;
+    if (told && !log_.enabled(Severity::debug)) return;
+    const auto suppressed = retry_lines_.admit(now.mono);
+    if (!suppressed) return;
+    log_.write(ev::delivery_retry, {{"source", tokens_.at(assignment.lane.token).label()},
+                                    {"thread", record.thread},
+                                    {"id", record.id},
+                                    {"status", result.status},
+                                    {"attempt", completion.attempt},
+                                    {"next_in", format_duration(completion.wait)},
+                                    {"reason", describe(result)},
+                                    {"suppressed", *suppressed}});
+}
+
+std::string Relay::token_reason(TokenId token) const {
+    const auto found = token_reasons_.find(token);
+    if (found != token_reasons_.end()) return found->second;
+    const Token& slot = tokens_.at(token);
+    switch (slot.entry.state) {
+        case TokenEntry::State::gone:
+            return "the destination answered 410; erased at " + format_time(slot.entry.erase_at);
+        case TokenEntry::State::erased:
+            return "the destination answered 410; erased";
+        case TokenEntry::State::paused:
+            return "paused by an operator";
+        case TokenEntry::State::active:
+            break;
+    }
+    return slot.configured ? std::string() : "not in the configuration any more";
+}
+
+}  // namespace flowrelay::core

@@ -1,0 +1,198 @@
+#include "flowrelay/core/token_table.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <stdexcept>
+#include <utility>
+
+namespace flowrelay::core {
+namespace {
+
+Rejection gone_rejection(std::string_view what) {
+    return {RejectCode::token_gone,
+            fmt::format("the destination has removed {}: stop sending, or connect it anew", what),
+            {},
+            {}};
+}
+
+}  // namespace
+
+std::string Token::label() const {
+    return entry.source.empty() ? fmt::format("token-{}", to_number(entry.id)) : entry.source;
+}
+
+std::size_t TokenTable::FingerprintHash::operator()(const Fingerprint& value) const noexcept {
+    std::size_t hash = 0;
+    std::memcpy(&hash, value.data(), sizeof hash);  // the output of a MAC is as good as random
+    return hash;
+}
+
+TokenTable::TokenTable(const Salt& salt, std::vector<TokenEntry> entries) : salt_(salt) {
+    for (auto& entry : entries) {
+        Token& token = add_slot(std::move(entry));
+        token.configured = token.entry.source.empty();
+    }
+    index();
+}
+
+Token& TokenTable::add_slot(TokenEntry entry) {
+    const TokenId id = entry.id;
+    last_id_ = std::max(last_id_, to_number(id));
+    Token& token = tokens_[id];
+    token.entry = std::move(entry);
+    return token;
+}
+
+void TokenTable::index() {
+    by_source_.clear();
+    by_secret_.clear();
+    gone_.clear();
+    for (const auto& [id, token] : tokens_) {
+        const TokenEntry& entry = token.entry;
+        if (!entry.source.empty()) by_source_.emplace(entry.source, id);
+        if (token.gone()) {
+            gone_.emplace(entry.fingerprint, id);
+        } else if (!entry.secret.empty()) {
+            // A source's slot goes before one that was made for the same token alone.
+            auto [place, added] = by_secret_.emplace(entry.secret.reveal(), id);
+            if (!added && tokens_.at(place->second).entry.source.empty()) place->second = id;
+        }
+    }
+}
+
+Token* TokenTable::find_source(std::string_view name) {
+    const auto found = by_source_.find(name);
+    return found == by_source_.end() ? nullptr : &tokens_.at(found->second);
+}
+
+Token& TokenTable::slot_for_source(const ConfiguredSource& source, const Fingerprint& print,
+                                   WallTime now) {
+    if (Token* token = find_source(source.name)) return *token;
+    const auto direct = by_secret_.find(source.secret.reveal());
+    if (direct != by_secret_.end() && tokens_.at(direct->second).entry.source.empty()) {
+        return tokens_.at(direct->second);
+    }
+    TokenEntry entry;
+    entry.id = TokenId{last_id_ + 1};
+    entry.fingerprint = print;
+    entry.since = now;
+    return add_slot(std::move(entry));
+}
+
+std::vector<TokenEntry> TokenTable::configure(std::vector<ConfiguredSource> sources, WallTime now) {
+    for (auto& [id, token] : tokens_) {
+        if (token.entry.source.empty()) continue;
+        token.configured = false;
+        token.entry.secret = Secret();
+        token.defaults.clear();
+    }
+    std::vector<TokenEntry> changed;
+    for (auto& source : sources) {
+        const Fingerprint print = fingerprint(source.secret.reveal(), salt_);
+        Token& token = slot_for_source(source, print, now);
+        TokenEntry& entry = token.entry;
+        const bool rotated = entry.fingerprint != print;
+        const bool is_new = entry.source.empty();
+        if (rotated && token.gone()) entry.state = TokenEntry::State::active;
+        if (!rotated && !token.gone() && gone_.contains(print)) {
+            entry.state = TokenEntry::State::gone;  // known to be gone under another name
+            entry.erase_at = now;
+        }
+        if (rotated || is_new) entry.since = now;
+        entry.source = source.name;
+        entry.fingerprint = print;
+        entry.secret = std::move(source.secret);
+        token.defaults = std::move(source.defaults);
+        token.configured = true;
+        if (rotated || is_new) {
+            token.durable = false;
+            changed.push_back(registry_entry(entry.id));
+        }
+    }
+    index();
+    return changed;
+}
+
+boost::system::result<TokenId, Rejection> TokenTable::resolve(const Addressee& addressee,
+                                                              bool add_unknown, WallTime now) {
+    if (const auto* source = std::get_if<SourceName>(&addressee)) {
+        const Token* token = find_source(source->name);
+        if (token == nullptr || !token->configured) {
+            return Rejection{RejectCode::unknown_source,
+                             fmt::format("no source is called \"{}\": see `sources` in the "
+                                         "configuration",
+                                         source->name),
+                             {},
+                             {}};
+        }
+        if (token->gone()) return gone_rejection("source \"" + source->name + "\"");
+        return token->entry.id;
+    }
+
+    const auto secret = std::get<Secret>(addressee).reveal();
+    const auto known = by_secret_.find(secret);
+    if (known != by_secret_.end()) return known->second;
+
+    const Fingerprint print = fingerprint(secret, salt_);
+    if (gone_.contains(print)) return gone_rejection("this flow_token");
+    if (!add_unknown) {
+        return Rejection{RejectCode::unknown_source,
+                         "this flow_token belongs to no source of the configuration "
+                         "(ingest.unknown_tokens is reject)",
+                         {},
+                         {}};
+    }
+    TokenEntry entry;
+    entry.id = TokenId{last_id_ + 1};
+    entry.fingerprint = print;
+    entry.secret = std::get<Secret>(addressee);
+    entry.since = now;
+    Token& token = add_slot(std::move(entry));
+    token.durable = false;
+    by_secret_.emplace(secret, token.entry.id);
+    return token.entry.id;
+}
+
+const Token& TokenTable::at(TokenId id) const {
+    const auto found = tokens_.find(id);
+    if (found == tokens_.end()) {
+        throw std::logic_error(fmt::format("no token slot {}", to_number(id)));
+    }
+    return found->second;
+}
+
+void TokenTable::mark_durable(TokenId id) {
+    tokens_.at(id).durable = true;
+}
+
+std::vector<TokenEntry> TokenTable::disable(TokenId id, WallTime now, Milliseconds grace) {
+    std::vector<TokenEntry> changed;
+    const Fingerprint print = at(id).entry.fingerprint;
+    for (auto& [other, token] : tokens_) {
+        if (token.entry.fingerprint != print || token.gone()) continue;
+        token.entry.state = TokenEntry::State::gone;
+        token.entry.since = now;
+        token.entry.erase_at = now + grace;
+        changed.push_back(registry_entry(other));
+    }
+    index();
+    return changed;
+}
+
+TokenEntry TokenTable::erased(TokenId id, WallTime now) {
+    Token& token = tokens_.at(id);
+    token.entry.state = TokenEntry::State::erased;
+    token.entry.since = now;
+    token.entry.secret = Secret();
+    return registry_entry(id);
+}
+
+TokenEntry TokenTable::registry_entry(TokenId id) const {
+    TokenEntry entry = at(id).entry;
+    if (!entry.source.empty()) entry.secret = Secret();
+    return entry;
+}
+
+}  // namespace flowrelay::core

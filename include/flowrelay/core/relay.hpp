@@ -1,0 +1,176 @@
+// The heart of the relay: what comes in, what is to be done about it.
+//
+//   submit -> append -> committed -> next -> attempted -> settle | bury | wait
+//
+// It does no I/O and has no clock: what it decides it returns, and who calls it carries it out
+// (runtime/engine in the daemon, a simulation in tests). Log lines go to the Log it was given.
+// Owned by one thread (the I/O thread).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "flowrelay/base/log.hpp"
+#include "flowrelay/core/dedup_window.hpp"
+#include "flowrelay/core/event.hpp"
+#include "flowrelay/core/repeat_limiter.hpp"
+#include "flowrelay/core/scheduler.hpp"
+#include "flowrelay/core/stored_event.hpp"
+#include "flowrelay/core/token_table.hpp"
+#include "flowrelay/core/verdict.hpp"
+
+namespace flowrelay::core {
+
+struct RelayOptions {
+    SchedulerOptions scheduler;
+    Milliseconds retry_after_cap{3'600'000};
+    Milliseconds gone_grace{3'600'000};
+    Milliseconds dedup_window{600'000};
+    std::size_t dedup_entries = 200'000;  ///< bounds the memory of the window
+    bool accept_unknown_tokens = true;
+    std::string destination;  ///< the base URL, for log lines
+};
+
+/// Counts since the process started.
+struct RelayCounters {
+    std::uint64_t accepted = 0;
+    std::uint64_t duplicates = 0;
+    std::uint64_t rejected = 0;  ///< submissions
+    std::uint64_t delivered = 0;
+    std::uint64_t attempts = 0;   ///< requests made
+    std::uint64_t retried = 0;    ///< attempts after which the event waits
+    std::uint64_t ambiguous = 0;  ///< of these: written, but not answered
+    std::uint64_t dead = 0;       ///< expired ones included
+};
+
+class Relay {
+public:
+    /// `log` outlives the relay. `tokens` is what the registry holds.
+    Relay(RelayOptions options, const Salt& salt, std::vector<TokenEntry> tokens, Random random,
+          Log& log);
+
+    /// Takes the sources of the configuration; gives what the registry has to hold.
+    std::vector<TokenEntry> configure(std::vector<ConfiguredSource> sources, Now now);
+
+    /// Takes what recovery found, after configure().
+    void restore(std::span<const QueuedEvent> events);
+    void remember(TokenId token, std::string_view id, WallTime accepted);
+
+    // ---- submissions
+
+    /// Make this durable (the token first, if there is one), then call committed().
+    struct Append {
+        EventRecord record;
+        std::optional<TokenEntry> new_token;
+    };
+    /// Was handed in before, perhaps a moment ago: when all that was handed to storage before now
+    /// is committed, answer what confirm() says.
+    struct Duplicate {
+        TokenId token = TokenId::none;
+        std::string id;
+    };
+    using Decision = std::variant<Append, Duplicate, Rejection>;
+
+    Decision submit(Submission submission, Now now);
+
+    /// The event is durable as `seq`.
+    void committed(const EventRecord& record, Seq seq);
+
+    /// It is not; gives what to tell the producer. `full`: try again later.
+    Rejection commit_failed(const EventRecord& record, bool full);
+
+    /// Whether a duplicate still is one: its original may have failed meanwhile.
+    bool confirm(const Duplicate& duplicate, Now now);
+
+    /// From now on submissions are refused with shutting_down.
+    void stop_accepting() noexcept { accepting_ = false; }
+
+    // ---- deliveries
+
+    /// What has to be recorded after an attempt or with the passing of time.
+    struct Effects {
+        std::optional<Settlement> settle;
+        std::vector<DeadLetter> bury;    ///< without the events: storage has them
+        std::vector<TokenEntry> tokens;  ///< for the registry
+    };
+
+    std::optional<Assignment> next(Now now);
+    Effects attempted(const Assignment& assignment, const EventRecord& record,
+                      const AttemptResult& result, Now now);
+
+    /// The event could not be read from disk. `damaged`: it never will be, and dies; otherwise its
+    /// lane waits.
+    Effects unreadable(const Assignment& assignment, std::string_view reason, bool damaged,
+                       Now now);
+
+    /// The attempt was not made (the daemon stops).
+    void release(const Assignment& assignment, Now now);
+
+    /// Events that have grown too old.
+    Effects expire(Now now);
+
+    /// Slots whose grace is over, to be erased; none of them twice unless erase_failed() says so.
+    std::vector<TokenId> take_due_erasures(Now now);
+
+    /// The events of a slot are erased: gives the entry without its secret for the registry.
+    TokenEntry erasing(TokenId token, Now now);
+
+    /// The secret has gone from the registry as well: nothing is left of the slot but a
+    /// fingerprint.
+    void erased(TokenId token, std::uint64_t events, std::uint64_t dead_letters);
+
+    /// Any of these steps failed: it all is tried again in a minute.
+    void erase_failed(TokenId token, std::string_view reason, Now now);
+
+    /// When to call next(), expire() and take_due_erasures() again if nothing comes in before.
+    std::optional<MonoTime> next_wakeup(Now now) const;
+
+    // ---- views
+
+    const TokenTable& tokens() const noexcept { return tokens_; }
+    TokenTable& tokens() noexcept { return tokens_; }
+    const Scheduler& scheduler() const noexcept { return scheduler_; }
+    const RelayCounters& counters() const noexcept { return counters_; }
+    /// Why the destination does not take events, in a sentence; empty when it does.
+    const std::string& destination_reason() const noexcept { return destination_reason_; }
+    /// The same for a token.
+    std::string token_reason(TokenId token) const;
+
+private:
+    struct Erasure {
+        TokenId token;
+        WallTime due;
+    };
+
+    Rejection rejected(Rejection rejection, std::string_view label);
+    void apply_token_states();
+    void schedule_erasure(const TokenEntry& entry);
+    Effects bury(const Assignment& assignment, const EventRecord& record,
+                 const AttemptResult& result, const Completion& completion, Now now);
+    void log_attempt(const Assignment& assignment, const EventRecord& record,
+                     const AttemptResult& result, const Completion& completion, Now now);
+    void log_state_changes(const Assignment& assignment, const AttemptResult& result,
+                           const Completion& completion, Now now);
+    void disable(TokenId token, Effects& effects, Now now);
+
+    RelayOptions options_;
+    Log& log_;
+    TokenTable tokens_;
+    Scheduler scheduler_;
+    DedupWindow dedup_;
+    UuidGenerator ids_;
+    RelayCounters counters_;
+    std::vector<Erasure> erasures_;
+    RepeatLimiter retry_lines_;
+    RepeatLimiter dead_lines_;
+    std::string destination_reason_;
+    std::map<TokenId, std::string> token_reasons_;
+    bool accepting_ = true;
+};
+
+}  // namespace flowrelay::core

@@ -1,0 +1,105 @@
+// The tokens that the relay knows: which there are, what they are called, whether they may be used.
+//
+// A slot (TokenId) belongs to a configured source, or to a flow_token that came with an event.
+// Changes come back as entries for the registry: they count at once, and are to be made durable
+// before anything relies on them.
+//
+// Pure; owned by one thread (the I/O thread).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "flowrelay/core/event.hpp"
+#include "flowrelay/core/stored_event.hpp"
+
+namespace flowrelay::core {
+
+/// A source of the configuration, with its token read.
+struct ConfiguredSource {
+    std::string name;
+    Secret secret;
+    EventDefaults defaults;
+};
+
+/// One slot, as the relay works with it.
+struct Token {
+    TokenEntry entry;  ///< of a source the secret is here as well, for posting
+    EventDefaults defaults;
+    bool configured = true;  ///< false: a source that is no longer in the configuration
+    bool durable = true;     ///< the registry is known to hold the slot
+
+    /// What logs and answers call it: the source's name, or "token-7".
+    std::string label() const;
+
+    /// The destination has removed it: nothing is accepted for it or posted with it.
+    bool gone() const noexcept {
+        return entry.state == TokenEntry::State::gone || entry.state == TokenEntry::State::erased;
+    }
+};
+
+class TokenTable {
+public:
+    /// `entries`: what the registry holds.
+    TokenTable(const Salt& salt, std::vector<TokenEntry> entries);
+
+    /// Takes the sources of a configuration in the place of the former ones. A source keeps its
+    /// slot by its name; with a new token a slot that was gone is active again; a flow_token that
+    /// is now a source's hands its slot to it. Gives the entries that changed.
+    std::vector<TokenEntry> configure(std::vector<ConfiguredSource> sources, WallTime now);
+
+    /// The slot of an addressee, if it may be used: otherwise unknown_source or token_gone.
+    /// Unknown flow_tokens get a slot when `add_unknown` is set.
+    boost::system::result<TokenId, Rejection> resolve(const Addressee& addressee, bool add_unknown,
+                                                      WallTime now);
+
+    /// Throws std::logic_error for a slot that does not exist.
+    const Token& at(TokenId id) const;
+
+    /// The registry holds the slot from now on.
+    void mark_durable(TokenId id);
+
+    /// 410: this slot and all others with the same token are gone. Gives the entries that changed,
+    /// none if it was gone before.
+    std::vector<TokenEntry> disable(TokenId id, WallTime now, Milliseconds grace);
+
+    /// What was stored for a slot that is gone has been erased: the secret goes as well.
+    TokenEntry erased(TokenId id, WallTime now);
+
+    /// The entry as the registry has to hold it: without the secret of a configured source.
+    TokenEntry registry_entry(TokenId id) const;
+
+    /// By id.
+    const std::map<TokenId, Token>& all() const noexcept { return tokens_; }
+
+private:
+    struct FingerprintHash {
+        std::size_t operator()(const Fingerprint& value) const noexcept;
+    };
+    struct TextHash {
+        using is_transparent = void;
+        std::size_t operator()(std::string_view text) const noexcept {
+            return std::hash<std::string_view>{}(text);
+        }
+    };
+
+    Token& add_slot(TokenEntry entry);
+    Token* find_source(std::string_view name);
+    Token& slot_for_source(const ConfiguredSource& source, const Fingerprint& print, WallTime now);
+    void index();
+
+    Salt salt_;
+    std::map<TokenId, Token> tokens_;
+    std::unordered_map<std::string, TokenId, TextHash, std::equal_to<>> by_source_;
+    std::unordered_map<std::string, TokenId, TextHash, std::equal_to<>> by_secret_;
+    std::unordered_map<Fingerprint, TokenId, FingerprintHash> gone_;
+    std::uint64_t last_id_ = 0;
+};
+
+}  // namespace flowrelay::core
