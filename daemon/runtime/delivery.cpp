@@ -1,0 +1,214 @@
+#include "flowrelay/runtime/delivery.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/deferred.hpp>
+#include <utility>
+
+#include "flowrelay/core/event.hpp"
+#include "flowrelay/core/server_message.hpp"
+#include "flowrelay/runtime/spawn.hpp"
+
+namespace flowrelay::runtime {
+namespace asio = boost::asio;
+
+// A connection that had nothing to do for so long is given up.
+constexpr auto idle_limit = std::chrono::seconds(60);
+constexpr auto watch_interval = std::chrono::milliseconds(100);
+
+struct Delivery::Worker {
+    Worker(const asio::any_io_executor& io, Delivery& delivery)
+        : client(io, delivery.destination_, delivery.tls_, delivery.resolver_,
+                 delivery.engine_.clock()),
+          wake(io) {}
+
+    HttpClient client;
+    asio::steady_timer wake;
+    std::optional<core::Assignment> assignment;
+    std::string body;
+    std::string request;
+};
+
+namespace {
+
+std::string target_of(const Destination& destination) {
+    // Towards a proxy plain http is asked for by its whole URI (RFC 9112, section 3.2.2).
+    return destination.proxy && !destination.tls
+               ? fmt::format("http://{}{}", destination.authority, destination.target)
+               : destination.target;
+}
+
+}  // namespace
+
+Delivery::Delivery(asio::any_io_executor io, Engine& engine, Destination destination,
+                   asio::ssl::context* tls, DeliveryOptions options)
+    : io_(io),
+      engine_(engine),
+      destination_(std::move(destination)),
+      tls_(tls),
+      options_(std::move(options)),
+      resolver_(io),
+      writer_(destination_.authority, target_of(destination_), options_.user_agent),
+      wakeup_(io, asio::steady_timer::time_point::max()),
+      watch_(io),
+      ended_(io, asio::steady_timer::time_point::max()) {}
+
+Delivery::~Delivery() = default;
+
+std::size_t Delivery::connections() const noexcept {
+    std::size_t count = 0;
+    for (const auto& worker : workers_) count += worker->client.connected() ? 1 : 0;
+    return count;
+}
+
+void Delivery::start() {
+    engine_.set_work_listener([this] { pump(); });
+    running_ += 2;
+    spawn(io_, tick());
+    spawn(io_, watch_deadlines());
+    pump();
+}
+
+// Gives events to idle workers, and to new ones while there may be more.
+void Delivery::pump() {
+    while (!stopping_ && (!idle_.empty() || workers_.size() < options_.max_connections)) {
+        auto assignment = engine_.next();
+        if (!assignment) {
+            arm_wakeup();
+            return;
+        }
+        if (idle_.empty()) hire();
+        Worker& worker = *idle_.back();
+        idle_.pop_back();
+        worker.assignment = *assignment;
+        ++busy_;
+        worker.wake.cancel();
+    }
+}
+
+void Delivery::hire() {
+    auto& worker = *workers_.emplace_back(std::make_unique<Worker>(io_, *this));
+    idle_.push_back(&worker);
+    ++running_;
+    spawn(io_, work(worker));
+}
+
+void Delivery::arm_wakeup() {
+    const MonoTime soonest = engine_.clock().now().mono + Milliseconds(1);
+    const auto at = std::max(engine_.next_wakeup().value_or(MonoTime::max()), soonest);
+    if (at != wakeup_.expiry()) wakeup_.expires_at(at);  // wakes tick(), which waits anew
+}
+
+asio::awaitable<void> Delivery::tick() {
+    while (!stopping_) {
+        co_await wakeup_.async_wait(asio::as_tuple(asio::deferred));
+        if (stopping_) break;
+        if (engine_.clock().now().mono < wakeup_.expiry()) continue;
+        wakeup_.expires_at(MonoTime::max());
+        engine_.tick();
+        pump();
+        arm_wakeup();
+    }
+    if (--running_ == 0) ended_.cancel();
+}
+
+// One watchdog for all connections: a timer for each operation would cost more than the operation.
+asio::awaitable<void> Delivery::watch_deadlines() {
+    while (!stopping_ || busy_ > 0) {
+        watch_.expires_after(watch_interval);
+        co_await watch_.async_wait(asio::as_tuple(asio::deferred));
+        const MonoTime now = engine_.clock().now().mono;
+        for (const auto& worker : workers_) worker->client.check_deadline(now);
+        if (!stopping_ && busy_ > 0) arm_wakeup();  // nobody else does while all are busy
+    }
+    if (--running_ == 0) ended_.cancel();
+}
+
+asio::awaitable<void> Delivery::work(Worker& worker) {
+    while (true) {
+        co_await wait_for_work(worker);
+        if (!worker.assignment) break;
+        while (worker.assignment) {
+            const core::Assignment assignment = *worker.assignment;
+            co_await deliver(worker, assignment);
+            worker.assignment = stopping_ ? std::nullopt : engine_.next();
+            if (worker.assignment) pump();  // there may be more than one worker can do
+        }
+        --busy_;
+        idle_.push_back(&worker);
+        if (!stopping_) arm_wakeup();
+    }
+    worker.client.close();
+    if (--running_ == 0) ended_.cancel();
+}
+
+asio::awaitable<void> Delivery::wait_for_work(Worker& worker) {
+    while (!stopping_ && !worker.assignment) {
+        if (worker.client.connected()) {
+            worker.wake.expires_after(idle_limit);
+        } else {
+            worker.wake.expires_at(asio::steady_timer::time_point::max());
+        }
+        const auto [cancelled] = co_await worker.wake.async_wait(asio::as_tuple(asio::deferred));
+        if (!cancelled && !worker.assignment) worker.client.close();
+    }
+}
+
+asio::awaitable<void> Delivery::deliver(Worker& worker, core::Assignment assignment) {
+    auto fetched = co_await engine_.fetch(assignment);
+    const core::Token& slot = engine_.relay().tokens().at(assignment.lane.token);
+    if (aborting_ || slot.gone()) {
+        engine_.release(assignment);
+        co_return;
+    }
+    if (fetched.has_error()) {
+        engine_.unreadable(assignment, fetched.error());
+        co_return;
+    }
+    core::EventRecord record = std::move(*fetched);
+    const Secret token = slot.entry.secret;  // a copy: the slot may lose it meanwhile
+    worker.body.clear();
+    worker.request.clear();
+    core::append_post_body(worker.body, token, record.id, record.body);
+    writer_.append(worker.request, record.id, worker.body);
+
+    auto result = co_await worker.client.post(worker.request);
+    if (aborting_ && result.end != core::AttemptEnd::response) {
+        engine_.release(assignment);
+        co_return;
+    }
+    describe_answer(worker, token, result);
+    engine_.attempted(assignment, std::move(record), result);
+}
+
+void Delivery::describe_answer(Worker& worker, const Secret& token,
+                               core::AttemptResult& result) const {
+    if (result.end != core::AttemptEnd::response || (result.status >= 200 && result.status < 300)) {
+        return;
+    }
+    auto said = core::read_server_message(worker.client.answer_body(), token);
+    result.detail = std::move(said.message);
+    result.server_errors = std::move(said.errors);
+}
+
+asio::awaitable<void> Delivery::stop(Milliseconds grace) {
+    stopping_ = true;
+    wakeup_.cancel();
+    watch_.cancel();
+    for (const auto& worker : workers_) worker->wake.cancel();
+    const MonoTime deadline = std::chrono::steady_clock::now() + grace;
+    while (running_ > 0) {
+        ended_.expires_at(aborting_ ? asio::steady_timer::time_point::max() : deadline);
+        co_await ended_.async_wait(asio::as_tuple(asio::deferred));
+        if (running_ > 0 && !aborting_ && std::chrono::steady_clock::now() >= deadline) {
+            aborting_ = true;
+            resolver_.give_up();
+            for (const auto& worker : workers_) worker->client.abort();
+        }
+    }
+}
+
+}  // namespace flowrelay::runtime

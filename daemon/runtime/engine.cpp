@@ -1,0 +1,216 @@
+#include "flowrelay/runtime/engine.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <memory>
+
+namespace flowrelay::runtime {
+namespace asio = boost::asio;
+namespace {
+
+// What an event weighs in memory, its bookkeeping included.
+std::uint64_t weight(const core::EventRecord& record) {
+    return record.body.size() + record.thread.size() + record.id.size() + 256;
+}
+
+}  // namespace
+
+Engine::Engine(asio::any_io_executor io, core::Relay& relay, StorageThread& storage,
+               const Clock& clock, EngineOptions options)
+    : io_(io),
+      relay_(relay),
+      storage_(storage),
+      clock_(clock),
+      options_(options),
+      room_(io, asio::steady_timer::time_point::max()) {}
+
+// ---------------------------------------------------------------- submissions
+
+void Engine::submit(core::Submission submission, Answered answered) {
+    auto decision = relay_.submit(std::move(submission), clock_.now());
+    if (auto* rejection = std::get_if<core::Rejection>(&decision)) {
+        Answer answer;
+        answer.rejection = std::move(*rejection);
+        answered(std::move(answer));
+        return;
+    }
+    ++unanswered_;
+    if (auto* duplicate = std::get_if<core::Relay::Duplicate>(&decision)) {
+        confirm(std::move(*duplicate), std::move(answered));
+        return;
+    }
+    append(std::move(std::get<core::Relay::Append>(decision)), std::move(answered));
+}
+
+void Engine::append(core::Relay::Append append, Answered answered) {
+    const std::uint64_t bytes = weight(append.record);
+    pending_bytes_ += bytes;
+    storage_.append(std::move(append.record), std::move(append.new_token),
+                    [this, bytes, answered = std::move(answered)](core::EventRecord record,
+                                                                  const Result<Seq>& result) {
+                        appended(std::move(record), result, bytes, answered);
+                    });
+}
+
+void Engine::appended(core::EventRecord record, const Result<Seq>& result, std::uint64_t bytes,
+                      const Answered& answered) {
+    --unanswered_;
+    pending_bytes_ -= bytes;
+    if (has_room()) room_.cancel();
+    Answer answer;
+    if (result.has_value()) {
+        answer.id = record.id;
+        relay_.committed(record, *result);
+        keep(*result, std::move(record));
+        work_appeared();
+    } else {
+        answer.rejection =
+            relay_.commit_failed(record, result.error().code == storage::QueueErrc::full);
+    }
+    answered(std::move(answer));
+}
+
+void Engine::confirm(core::Relay::Duplicate duplicate, Answered answered) {
+    storage_.barrier([this, duplicate = std::move(duplicate), answered = std::move(answered)] {
+        --unanswered_;
+        Answer answer;
+        if (relay_.confirm(duplicate, clock_.now())) {
+            answer.id = duplicate.id;
+            answer.duplicate = true;
+        } else {
+            answer.rejection = core::Rejection{
+                core::RejectCode::storage_failed,
+                "the event with this uuid that came just before could not be stored, so this one "
+                "was not accepted either: hand it in again",
+                {},
+                Milliseconds(1000)};
+        }
+        answered(std::move(answer));
+    });
+}
+
+asio::awaitable<void> Engine::wait_for_room() {
+    while (!has_room()) {
+        co_await room_.async_wait(asio::as_tuple(asio::deferred));
+    }
+}
+
+// ---------------------------------------------------------------- deliveries
+
+// Many completions come in one go: one look for work serves them all.
+void Engine::work_appeared() {
+    if (work_posted_ || !on_work_) return;
+    work_posted_ = true;
+    asio::post(io_, [this] {
+        work_posted_ = false;
+        on_work_();
+    });
+}
+
+std::optional<core::Assignment> Engine::next() {
+    return relay_.next(clock_.now());
+}
+
+void Engine::keep(Seq seq, core::EventRecord record) {
+    const std::uint64_t bytes = weight(record);
+    if (cached_bytes_ + bytes > options_.cache_size) return;
+    cached_bytes_ += bytes;
+    cache_.emplace(to_number(seq), std::move(record));
+}
+
+asio::awaitable<Result<core::EventRecord>> Engine::fetch(core::Assignment assignment) {
+    const auto cached = cache_.find(to_number(assignment.seq));
+    if (cached != cache_.end()) {
+        core::EventRecord record = std::move(cached->second);
+        cache_.erase(cached);
+        cached_bytes_ -= weight(record);
+        co_return record;
+    }
+    auto read = [this, seq = assignment.seq](auto handler) {
+        auto shared = std::make_shared<decltype(handler)>(std::move(handler));
+        storage_.read(seq, [shared](Result<core::EventRecord> result) {
+            (*shared)(std::make_shared<Result<core::EventRecord>>(std::move(result)));
+        });
+    };
+    const auto result =
+        co_await asio::async_initiate<const asio::use_awaitable_t<>,
+                                      void(std::shared_ptr<Result<core::EventRecord>>)>(
+            read, asio::use_awaitable);
+    co_return std::move(*result);
+}
+
+void Engine::attempted(const core::Assignment& assignment, core::EventRecord record,
+                       const core::AttemptResult& result) {
+    auto effects = relay_.attempted(assignment, record, result, clock_.now());
+    const bool stays = !effects.settle && effects.bury.empty() && effects.tokens.empty();
+    if (stays) keep(assignment.seq, std::move(record));
+    carry_out(std::move(effects));
+}
+
+void Engine::unreadable(const core::Assignment& assignment, const Error& error) {
+    carry_out(relay_.unreadable(assignment, error.message,
+                                error.code == storage::QueueErrc::damaged, clock_.now()));
+}
+
+void Engine::release(const core::Assignment& assignment) {
+    relay_.release(assignment, clock_.now());
+}
+
+void Engine::carry_out(core::Relay::Effects effects) {
+    if (effects.settle) storage_.settle(*effects.settle);
+    for (auto& letter : effects.bury) {
+        const auto cached = cache_.find(to_number(letter.seq));
+        if (cached != cache_.end()) {
+            cached_bytes_ -= weight(cached->second);
+            cache_.erase(cached);
+        }
+        storage_.bury(std::move(letter));
+    }
+    if (effects.tokens.empty()) return;
+    std::erase_if(cache_, [&](const auto& item) {
+        for (const auto& entry : effects.tokens) {
+            if (entry.id != item.second.token) continue;
+            cached_bytes_ -= weight(item.second);
+            return true;
+        }
+        return false;
+    });
+    storage_.put_tokens(std::move(effects.tokens), [this](const Result<void>&) {
+        // On failure the storage thread has said so, and the destination will say 410 again.
+        work_appeared();
+    });
+}
+
+void Engine::tick() {
+    carry_out(relay_.expire(clock_.now()));
+    for (const TokenId token : relay_.take_due_erasures(clock_.now())) erase(token);
+}
+
+void Engine::erase(TokenId token) {
+    storage_.erase(token, [this, token](const Result<StorageThread::Erased>& result) {
+        if (result.has_error()) {
+            relay_.erase_failed(token, result.error().message, clock_.now());
+            work_appeared();
+            return;
+        }
+        // The secret goes last: until then a crash begins the erasure again.
+        storage_.put_tokens({relay_.erasing(token, clock_.now())},
+                            [this, token, erased = *result](const Result<void>& put) {
+                                if (put.has_error()) {
+                                    relay_.erase_failed(token, put.error().message, clock_.now());
+                                } else {
+                                    relay_.erased(token, erased.events, erased.dead_letters);
+                                }
+                                work_appeared();
+                            });
+    });
+}
+
+std::optional<MonoTime> Engine::next_wakeup() const {
+    return relay_.next_wakeup(clock_.now());
+}
+
+}  // namespace flowrelay::runtime

@@ -1,0 +1,56 @@
+// The NDJSON protocol on one connection: a line in, a line out, in order. Lines are read on while
+// earlier ones wait for their commit (pipelining), up to a limit.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "flowrelay/runtime/ingest_session.hpp"
+
+namespace flowrelay::runtime {
+
+/// Kept alive by the answers that are under way.
+class NdjsonStream : public std::enable_shared_from_this<NdjsonStream> {
+public:
+    /// `socket`, `deadline` and `engine` belong to the session, which waits for run().
+    NdjsonStream(StreamSocket& socket, MonoTime& deadline, Engine& engine, IngestLimits limits);
+
+    /// `first`: what was read already. Returns when the producer is done and all is answered, or
+    /// the connection is broken.
+    boost::asio::awaitable<void> run(std::string first);
+
+private:
+    boost::asio::awaitable<void> read_lines();
+    boost::asio::awaitable<void> take_lines();
+    boost::asio::awaitable<void> wait_for_place();
+    void take_line(std::string_view line);
+    void reject_too_long();
+    void answer(std::uint64_t number, const Answer& answer);
+    void flush();
+
+    StreamSocket& socket_;
+    MonoTime& deadline_;
+    Engine& engine_;
+    IngestLimits limits_;
+
+    std::string input_;
+    bool skipping_ = false;  ///< in a line that is over the limit
+
+    struct Slot {
+        std::string text;  ///< empty: not answered yet
+    };
+    std::deque<Slot> slots_;        ///< one for each line, the oldest unanswered first
+    std::uint64_t first_slot_ = 0;  ///< number of the first of them
+    std::string output_;            ///< being written
+    bool writing_ = false;
+    bool broken_ = false;
+    bool ended_ = false;  ///< run() has returned: the socket is not there any more
+    boost::asio::steady_timer changed_;
+};
+
+}  // namespace flowrelay::runtime

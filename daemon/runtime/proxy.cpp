@@ -1,0 +1,117 @@
+// Which proxy to use: a pure function of the configuration and the environment.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/ip/address.hpp>
+#include <charconv>
+#include <utility>
+
+#include "flowrelay/runtime/destination.hpp"
+
+namespace flowrelay::runtime {
+namespace {
+
+Error bad_proxy(std::string_view where) {
+    return {make_error_code(boost::system::errc::invalid_argument),
+            fmt::format("{} must be http://host:port (without user and password)", where)};
+}
+
+std::string lower(std::string_view text) {
+    std::string result(text);
+    std::ranges::transform(result, result.begin(), [](unsigned char c) {
+        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : static_cast<char>(c);
+    });
+    return result;
+}
+
+/// "http://host:port[/]"; without a scheme, as the environment may have it, http is meant.
+Result<ProxyServer> parse_proxy(std::string_view url, std::string_view where) {
+    std::string text = lower(url);
+    std::string_view rest = text;
+    const auto scheme = rest.find("://");
+    if (scheme != std::string_view::npos) {
+        if (rest.substr(0, scheme) != "http") return bad_proxy(where);
+        rest.remove_prefix(scheme + 3);
+    }
+    if (rest.ends_with('/')) rest.remove_suffix(1);
+    if (rest.empty() || rest.find_first_of("@/?# ") != std::string_view::npos) {
+        return bad_proxy(where);
+    }
+    ProxyServer proxy;
+    proxy.port = 80;
+    const bool v6 = rest.front() == '[';
+    const auto host_end = v6 ? rest.find(']') : rest.rfind(':');
+    if (v6 && host_end == std::string_view::npos) return bad_proxy(where);
+    const auto colon = v6 ? rest.find(':', host_end) : host_end;
+    if (colon != std::string_view::npos) {
+        const auto digits = rest.substr(colon + 1);
+        const auto [end, error] =
+            std::from_chars(digits.data(), digits.data() + digits.size(), proxy.port);
+        if (error != std::errc() || end != digits.data() + digits.size() || proxy.port == 0) {
+            return bad_proxy(where);
+        }
+    }
+    proxy.host = v6 ? rest.substr(1, host_end - 1) : rest.substr(0, colon);
+    if (proxy.host.empty()) return bad_proxy(where);
+    return proxy;
+}
+
+bool is_loopback(const std::string& host) {
+    if (host == "localhost") return true;
+    error_code no_address;
+    const auto address = boost::asio::ip::make_address(host, no_address);
+    return !no_address && address.is_loopback();
+}
+
+/// Whether one entry of NO_PROXY names the host: itself, or a domain that it is in.
+bool matches(std::string_view entry, std::string_view host) {
+    if (entry == "*" || entry == host) return true;
+    if (entry.starts_with("*.")) entry.remove_prefix(1);
+    const bool dotted = entry.starts_with('.');
+    const std::string_view domain = dotted ? entry.substr(1) : entry;
+    if (domain.empty()) return false;
+    if (dotted && host == domain) return true;
+    return host.size() > domain.size() && host.ends_with(domain) &&
+           host[host.size() - domain.size() - 1] == '.';
+}
+
+bool is_excepted(const std::string& list, const std::string& host) {
+    std::string_view rest = list;
+    while (!rest.empty()) {
+        const std::size_t end = std::min(rest.find_first_of(", "), rest.size());
+        if (end > 0 && matches(rest.substr(0, end), host)) return true;
+        rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+    return false;
+}
+
+}  // namespace
+
+Result<std::optional<ProxyServer>> choose_proxy(std::string_view configured,
+                                                const Destination& destination,
+                                                const Environment& environment) {
+    if (configured == "none") return std::optional<ProxyServer>();
+    if (!configured.empty()) {
+        auto proxy = parse_proxy(configured, "destination.proxy");
+        if (proxy.has_error()) return proxy.error();
+        return std::optional<ProxyServer>(std::move(*proxy));
+    }
+    const auto first_of = [&](const char* a, const char* b) {
+        std::string value = environment(a);
+        return value.empty() ? environment(b) : value;
+    };
+    const char* name = destination.tls ? "https_proxy" : "http_proxy";
+    // HTTP_PROXY in capitals can be set by a request to a CGI program: https://httpoxy.org
+    const std::string url =
+        destination.tls ? first_of("https_proxy", "HTTPS_PROXY") : environment("http_proxy");
+    const std::string host = lower(destination.host);
+    if (url.empty() || is_loopback(host)) return std::optional<ProxyServer>();
+    if (is_excepted(lower(first_of("no_proxy", "NO_PROXY")), host)) {
+        return std::optional<ProxyServer>();
+    }
+    auto proxy = parse_proxy(url, fmt::format("the environment's {}", name));
+    if (proxy.has_error()) return proxy.error();
+    return std::optional<ProxyServer>(std::move(*proxy));
+}
+
+}  // namespace flowrelay::runtime

@@ -1,0 +1,106 @@
+#include "status_report.hpp"
+
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <chrono>
+
+namespace flowrelay::runtime {
+namespace {
+
+namespace json = boost::json;
+
+/// Whole seconds from `now` to `until`, not less than 0.
+std::int64_t seconds_until(MonoTime until, MonoTime now) {
+    return std::max<std::int64_t>(
+        0, std::chrono::duration_cast<std::chrono::seconds>(until - now).count());
+}
+
+std::string_view state_of(const core::Token& token, const core::Scheduler::TokenStatus& status) {
+    switch (token.entry.state) {
+        case core::TokenEntry::State::gone:
+            return "gone";
+        case core::TokenEntry::State::erased:
+            return "erased";
+        case core::TokenEntry::State::paused:
+            return "paused";
+        case core::TokenEntry::State::active:
+            break;
+    }
+    return core::to_string(status.state);
+}
+
+json::object destination_of(const core::Relay& relay, const core::Scheduler::Status& status,
+                            const ControlContext& context, MonoTime now) {
+    json::object destination{{"base_url", context.base_url},
+                             {"state", core::to_string(status.destination)},
+                             {"connections", context.connections()}};
+    if (status.destination_until) {
+        destination["until_s"] = seconds_until(*status.destination_until, now);
+    }
+    if (!relay.destination_reason().empty()) destination["reason"] = relay.destination_reason();
+    return destination;
+}
+
+json::array tokens_of(const core::Relay& relay, MonoTime now) {
+    json::array tokens;
+    for (const auto& [id, token] : relay.tokens().all()) {
+        const auto status = relay.scheduler().token_status(id);
+        json::object entry{
+            {"name", token.label()}, {"state", state_of(token, status)}, {"queued", status.queued}};
+        if (status.until) entry["until_s"] = seconds_until(*status.until, now);
+        auto reason = relay.token_reason(id);
+        if (!reason.empty()) entry["reason"] = std::move(reason);
+        tokens.push_back(std::move(entry));
+    }
+    return tokens;
+}
+
+}  // namespace
+
+std::string status_report(Engine& engine, const StorageThread::Snapshot& snapshot,
+                          const ControlContext& context) {
+    const Now now = engine.clock().now();
+    const core::Relay& relay = engine.relay();
+    const auto status = relay.scheduler().status();
+    const auto& ledger = snapshot.ledger;
+    const auto& counters = relay.counters();
+    const std::string_view state = snapshot.failed      ? "storage_failed"
+                                   : context.stopping() ? "stopping"
+                                                        : "running";
+    json::object report{
+        {"version", context.version},
+        {"state", state},
+        {"uptime_s",
+         std::chrono::duration_cast<std::chrono::seconds>(now.mono - context.started).count()},
+        {"accepted", ledger.accepted},
+        {"delivered", ledger.delivered},
+        {"queued", snapshot.usage.events},
+        {"dead", ledger.dead},
+        {"expired", ledger.expired},
+        {"erased", ledger.erased},
+        {"dropped", ledger.dropped},
+        {"unaccounted", ledger.unaccounted(snapshot.usage.events)},
+        {"in_flight", status.in_flight},
+        {"lanes", status.lanes},
+        {"waiting_lanes", status.waiting_lanes},
+        {"dead_letters", snapshot.dead_letters},
+        {"spool_bytes", snapshot.usage.disk_bytes},
+        {"spool_max_bytes", context.spool_max_bytes},
+        {"since_start", json::object{{"attempts", counters.attempts},
+                                     {"retried", counters.retried},
+                                     {"ambiguous", counters.ambiguous},
+                                     {"duplicates", counters.duplicates},
+                                     {"rejected", counters.rejected}}},
+    };
+    if (status.queued > 0) {
+        report["oldest_age_s"] =
+            std::chrono::duration_cast<std::chrono::seconds>(now.wall - status.oldest).count();
+    }
+    report["destination"] = destination_of(relay, status, context, now.mono);
+    report["tokens"] = tokens_of(relay, now.mono);
+    return json::serialize(report);
+}
+
+}  // namespace flowrelay::runtime

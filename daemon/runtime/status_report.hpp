@@ -1,0 +1,15 @@
+// GET /v1/status: the state of the relay as JSON.
+#pragma once
+
+#include <string>
+
+#include "flowrelay/runtime/control_session.hpp"
+#include "flowrelay/runtime/engine.hpp"
+
+namespace flowrelay::runtime {
+
+/// `snapshot`: what the storage thread said a moment ago.
+std::string status_report(Engine& engine, const StorageThread::Snapshot& snapshot,
+                          const ControlContext& context);
+
+}  // namespace flowrelay::runtime

@@ -1,0 +1,27 @@
+// One operator's connection to the control socket: HTTP/1.1 with JSON (docs/protocol.md).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "flowrelay/runtime/engine.hpp"
+#include "flowrelay/runtime/server.hpp"
+
+namespace flowrelay::runtime {
+
+/// What the answers tell beside the engine's own state.
+struct ControlContext {
+    std::string version;
+    std::string base_url;
+    std::uint64_t spool_max_bytes = 0;
+    MonoTime started{};
+    std::function<std::size_t()> connections;  ///< to the destination
+    std::function<bool()> stopping;
+};
+
+/// `engine` and `context` outlive the session.
+std::shared_ptr<Session> make_control_session(StreamSocket socket, Engine& engine,
+                                              const ControlContext& context);
+
+}  // namespace flowrelay::runtime

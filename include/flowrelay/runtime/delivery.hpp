@@ -1,0 +1,78 @@
+// The workers that post events: each has one connection, takes the next event that may go, posts
+// it, says how it went. Workers are made when there is work for them, up to a limit; the one that
+// was used last is used first. I/O thread only.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "flowrelay/base/log.hpp"
+#include "flowrelay/http/request_writer.hpp"
+#include "flowrelay/runtime/destination.hpp"
+#include "flowrelay/runtime/engine.hpp"
+#include "flowrelay/runtime/http_client.hpp"
+#include "flowrelay/runtime/resolver.hpp"
+
+namespace flowrelay::runtime {
+
+struct DeliveryOptions {
+    std::uint32_t max_connections = 32;
+    std::string user_agent = "flowrelay";
+};
+
+class Delivery {
+public:
+    /// References outlive the object. `tls` may be null for plain http.
+    Delivery(boost::asio::any_io_executor io, Engine& engine, Destination destination,
+             boost::asio::ssl::context* tls, DeliveryOptions options);
+    ~Delivery();
+
+    /// Begins; goes on until stop().
+    void start();
+
+    /// Takes no new events, waits up to `grace` for the requests that run, ends them.
+    boost::asio::awaitable<void> stop(Milliseconds grace);
+
+    std::size_t connections() const noexcept;
+    bool resolving() const noexcept { return resolver_.busy(); }
+
+private:
+    struct Worker;
+
+    void pump();
+    void arm_wakeup();
+    boost::asio::awaitable<void> tick();
+    boost::asio::awaitable<void> watch_deadlines();
+    boost::asio::awaitable<void> work(Worker& worker);
+    boost::asio::awaitable<void> wait_for_work(Worker& worker);
+    boost::asio::awaitable<void> deliver(Worker& worker, core::Assignment assignment);
+    void describe_answer(Worker& worker, const Secret& token, core::AttemptResult& result) const;
+    void hire();
+
+    boost::asio::any_io_executor io_;
+    Engine& engine_;
+    Destination destination_;
+    boost::asio::ssl::context* tls_;
+    DeliveryOptions options_;
+    Resolver resolver_;
+    http::PostWriter writer_;
+
+    std::vector<std::unique_ptr<Worker>> workers_;
+    std::vector<Worker*> idle_;
+    std::size_t running_ = 0;  ///< coroutines of this object that have not ended
+    std::size_t busy_ = 0;     ///< workers with an event
+    bool stopping_ = false;
+    bool aborting_ = false;
+    boost::asio::steady_timer wakeup_;
+    boost::asio::steady_timer watch_;
+    boost::asio::steady_timer ended_;
+};
+
+}  // namespace flowrelay::runtime

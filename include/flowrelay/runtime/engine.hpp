@@ -1,0 +1,111 @@
+// The heart with its hands: carries out what core::Relay decides, by way of the storage thread.
+// Sessions submit to it, delivery workers take their work from it. I/O thread only.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+#include "flowrelay/base/time.hpp"
+#include "flowrelay/core/relay.hpp"
+#include "flowrelay/runtime/storage_thread.hpp"
+
+namespace flowrelay::runtime {
+
+/// What a producer is told of one event.
+struct Answer {
+    std::string id;  ///< of the accepted event
+    bool duplicate = false;
+    std::optional<core::Rejection> rejection;  ///< set: not accepted
+
+    bool accepted() const noexcept { return !rejection.has_value(); }
+};
+
+struct EngineOptions {
+    std::uint64_t ingest_budget = 32ULL << 20;  ///< bytes submitted and not yet durable
+    std::uint64_t cache_size = 16ULL << 20;     ///< bytes of events kept for their delivery
+};
+
+class Engine {
+public:
+    using Answered = std::function<void(Answer)>;
+
+    /// All references outlive the engine.
+    Engine(boost::asio::any_io_executor io, core::Relay& relay, StorageThread& storage,
+           const Clock& clock, EngineOptions options = {});
+
+    /// Called when there may be work for deliveries or when the next wake-up may have moved.
+    void set_work_listener(std::function<void()> listener) { on_work_ = std::move(listener); }
+
+    // ---- for sessions
+
+    /// Hands an event in. `answered` runs once: after the commit, or at once if it is refused.
+    void submit(core::Submission submission, Answered answered);
+
+    /// Waits until events may be handed in again: the bytes that wait for their commit are bounded.
+    boost::asio::awaitable<void> wait_for_room();
+    bool has_room() const noexcept { return pending_bytes_ < options_.ingest_budget; }
+
+    /// Events handed in that are not answered yet.
+    std::size_t unanswered() const noexcept { return unanswered_; }
+
+    // ---- for deliveries
+
+    std::optional<core::Assignment> next();
+
+    /// The event of an assignment, from memory or from disk.
+    boost::asio::awaitable<Result<core::EventRecord>> fetch(core::Assignment assignment);
+
+    void attempted(const core::Assignment& assignment, core::EventRecord record,
+                   const core::AttemptResult& result);
+
+    /// The event can't be read.
+    void unreadable(const core::Assignment& assignment, const Error& error);
+
+    /// The attempt was not made.
+    void release(const core::Assignment& assignment);
+
+    /// What time brings: expiry, erasures.
+    void tick();
+
+    std::optional<MonoTime> next_wakeup() const;
+
+    // ---- for operators
+
+    core::Relay& relay() noexcept { return relay_; }
+    StorageThread& storage() noexcept { return storage_; }
+    const Clock& clock() const noexcept { return clock_; }
+
+private:
+    void append(core::Relay::Append append, Answered answered);
+    void appended(core::EventRecord record, const Result<Seq>& result, std::uint64_t bytes,
+                  const Answered& answered);
+    void confirm(core::Relay::Duplicate duplicate, Answered answered);
+    void carry_out(core::Relay::Effects effects);
+    void erase(TokenId token);
+    void keep(Seq seq, core::EventRecord record);
+    void work_appeared();
+
+    boost::asio::any_io_executor io_;
+    core::Relay& relay_;
+    StorageThread& storage_;
+    const Clock& clock_;
+    EngineOptions options_;
+    std::function<void()> on_work_;
+
+    std::uint64_t pending_bytes_ = 0;
+    std::size_t unanswered_ = 0;
+    boost::asio::steady_timer room_;
+    bool work_posted_ = false;
+
+    std::unordered_map<std::uint64_t, core::EventRecord> cache_;
+    std::uint64_t cached_bytes_ = 0;
+};
+
+}  // namespace flowrelay::runtime

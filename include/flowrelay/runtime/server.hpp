@@ -1,0 +1,87 @@
+// Accepts connections and keeps count of them: the part that ingest and control have in common.
+// I/O thread only.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/basic_socket_acceptor.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <functional>
+#include <list>
+#include <memory>
+#include <string>
+
+#include "flowrelay/base/log.hpp"
+#include "flowrelay/base/time.hpp"
+
+namespace flowrelay::runtime {
+
+using StreamSocket = boost::asio::generic::stream_protocol::socket;
+
+/// One connection of a producer or an operator.
+class Session : public std::enable_shared_from_this<Session> {
+public:
+    explicit Session(StreamSocket socket) : socket_(std::move(socket)) {}
+    virtual ~Session() = default;
+
+    /// Serves the connection until its end.
+    virtual boost::asio::awaitable<void> run() = 0;
+
+    /// Reads nothing more; what was read is answered, then run() returns.
+    void finish();
+
+    /// Ends the connection now.
+    void abort();
+
+    /// The peer has until then to go on; set by the session whenever it waits for the peer.
+    MonoTime deadline() const noexcept { return deadline_; }
+
+protected:
+    StreamSocket socket_;
+    MonoTime deadline_ = MonoTime::max();
+};
+
+class Server {
+public:
+    using MakeSession = std::function<std::shared_ptr<Session>(StreamSocket)>;
+
+    /// `log` outlives the server. At most `max_connections` are open: further ones wait in the
+    /// kernel until one ends.
+    Server(boost::asio::any_io_executor io, std::string name, std::size_t max_connections,
+           MakeSession make_session, Log& log);
+
+    /// Takes a listening socket over.
+    void add_listener(int fd);
+
+    void start();
+
+    /// Stops accepting and finishes all sessions; after `grace` they are aborted.
+    boost::asio::awaitable<void> stop(Milliseconds grace);
+
+    std::size_t connections() const noexcept { return sessions_.size(); }
+
+private:
+    using Acceptor = boost::asio::basic_socket_acceptor<boost::asio::generic::stream_protocol>;
+
+    boost::asio::awaitable<void> accept(Acceptor& acceptor);
+    boost::asio::awaitable<void> serve(std::shared_ptr<Session> session);
+    boost::asio::awaitable<void> wait_for_place();
+    boost::asio::awaitable<void> watch_deadlines();
+    void ended();
+
+    boost::asio::any_io_executor io_;
+    std::string name_;
+    std::size_t max_connections_;
+    MakeSession make_session_;
+    Log& log_;
+    std::list<Acceptor> acceptors_;
+    std::list<std::shared_ptr<Session>> sessions_;
+    std::size_t running_ = 0;  ///< coroutines of this object that have not ended
+    bool stopping_ = false;
+    boost::asio::steady_timer place_;
+    boost::asio::steady_timer watch_;
+    boost::asio::steady_timer ended_;
+};
+
+}  // namespace flowrelay::runtime
