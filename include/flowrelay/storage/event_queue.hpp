@@ -22,10 +22,10 @@ using core::EventRecord;
 using core::Settlement;
 
 enum class QueueErrc {
-    full = 1,    ///< a limit or the disk is full: nothing was taken; try again later
-    failed,      ///< a write or sync failed: this process can't make anything durable any more
-    not_found,   ///< no such event in the queue
-    damaged,     ///< the event's record can't be read
+    full = 1,   ///< a limit or the disk is full: nothing was taken; try again later
+    failed,     ///< a write or sync failed: this process can't make anything durable any more
+    not_found,  ///< no such event in the queue
+    damaged,    ///< the event's record can't be read
 };
 const boost::system::error_category& queue_category() noexcept;
 error_code make_error_code(QueueErrc value) noexcept;

@@ -16,11 +16,13 @@ struct LogOptions {
     std::uint64_t segment_size = 64ULL << 20;  ///< 64 KiB to 1 GiB
     std::uint64_t max_size = 4ULL << 30;       ///< of all segments; at least two of them
     std::uint64_t max_events = 0;              ///< queued; 0: no limit
+    std::uint64_t salt_seed = 0;  ///< of the segments' salts; 0: from the kernel. For tests
 };
 
 /// Opens or creates the log in `directory` (made if missing) and recovers it: a torn tail is cut
 /// off, damage is reported (spool.damaged) and skipped. Errors: the directory can't be used, it is
-/// locked by another process, or a segment is of a newer format. `file_system` and `log` outlive it.
+/// locked by another process, or a segment is of a newer format. `file_system` and `log` outlive
+/// it.
 Result<std::unique_ptr<EventQueue>> open_segmented_log(FileSystem& file_system,
                                                        const std::string& directory,
                                                        const LogOptions& options, Log& log);

@@ -1,0 +1,39 @@
+#include "flowrelay/storage/event_queue.hpp"
+
+#include <string>
+
+namespace flowrelay::storage {
+
+namespace {
+
+class QueueCategory final : public boost::system::error_category {
+public:
+    const char* name() const noexcept override { return "flowrelay.queue"; }
+
+    std::string message(int value) const override {
+        switch (static_cast<QueueErrc>(value)) {
+            case QueueErrc::full:
+                return "the queue is full";
+            case QueueErrc::failed:
+                return "the queue can't make anything durable any more";
+            case QueueErrc::not_found:
+                return "no such event in the queue";
+            case QueueErrc::damaged:
+                return "the event's record can't be read";
+        }
+        return "unknown error of the queue";
+    }
+};
+
+}  // namespace
+
+const boost::system::error_category& queue_category() noexcept {
+    static const QueueCategory category;
+    return category;
+}
+
+error_code make_error_code(QueueErrc value) noexcept {
+    return {static_cast<int>(value), queue_category()};
+}
+
+}  // namespace flowrelay::storage

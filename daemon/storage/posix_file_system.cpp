@@ -1,0 +1,241 @@
+// The machine's file system (POSIX and Linux calls).
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstdio>
+#include <string>
+#include <utility>
+
+#include "flowrelay/storage/file_system.hpp"
+
+namespace flowrelay::storage {
+
+namespace {
+
+class Descriptor {
+public:
+    explicit Descriptor(int fd) noexcept : fd_(fd) {}
+    Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    Descriptor& operator=(Descriptor&&) = delete;
+    ~Descriptor() {
+        if (fd_ >= 0) ::close(fd_);
+    }
+    int get() const noexcept { return fd_; }
+
+private:
+    int fd_;
+};
+
+template <class Call>
+auto retry(Call call) {
+    auto result = call();
+    while (result == -1 && errno == EINTR) result = call();
+    return result;
+}
+
+Result<Descriptor> open_path(const std::string& path, int flags, std::string_view action) {
+    const int fd = retry([&] { return ::open(path.c_str(), flags | O_CLOEXEC, 0600); });
+    if (fd < 0) return system_error(errno, action, path);
+    return Descriptor(fd);
+}
+
+class PosixFile final : public File {
+public:
+    PosixFile(Descriptor fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
+
+    Result<void> write_at(std::uint64_t offset, std::span<const std::uint8_t> bytes) override {
+        while (!bytes.empty()) {
+            const ssize_t n = retry([&] {
+                return ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+            });
+            if (n < 0) return system_error(errno, "write to", path_);
+            // POSIX allows it and names no reason; it would be an endless loop.
+            if (n == 0) return system_error(EIO, "write to", path_);
+            bytes = bytes.subspan(static_cast<std::size_t>(n));
+            offset += static_cast<std::uint64_t>(n);
+        }
+        return {};
+    }
+
+    Result<std::size_t> read_at(std::uint64_t offset, std::span<std::uint8_t> out) override {
+        std::size_t done = 0;
+        while (done < out.size()) {
+            const ssize_t n = retry([&] {
+                return ::pread(fd_.get(), out.data() + done, out.size() - done,
+                               static_cast<off_t>(offset + done));
+            });
+            if (n < 0) return system_error(errno, "read", path_);
+            if (n == 0) break;
+            done += static_cast<std::size_t>(n);
+        }
+        return done;
+    }
+
+    Result<void> sync() override {
+        if (retry([&] { return ::fdatasync(fd_.get()); }) != 0) {
+            return system_error(errno, "sync", path_);
+        }
+        return {};
+    }
+
+    Result<void> allocate(std::uint64_t size) override {
+        const auto length = static_cast<off_t>(size);
+        if (retry([&] { return ::fallocate(fd_.get(), 0, 0, length); }) == 0) return {};
+        if (errno != EOPNOTSUPP && errno != ENOSYS) {
+            return system_error(errno, "allocate space for", path_);
+        }
+        // Some file systems can't; the C library then writes to each block.
+        int error = EINTR;
+        while (error == EINTR) error = ::posix_fallocate(fd_.get(), 0, length);
+        if (error != 0) return system_error(error, "allocate space for", path_);
+        return {};
+    }
+
+    Result<void> truncate(std::uint64_t size) override {
+        if (retry([&] { return ::ftruncate(fd_.get(), static_cast<off_t>(size)); }) != 0) {
+            return system_error(errno, "truncate", path_);
+        }
+        return {};
+    }
+
+    Result<std::uint64_t> size() override {
+        struct stat status{};
+        if (::fstat(fd_.get(), &status) != 0) return system_error(errno, "look at", path_);
+        return static_cast<std::uint64_t>(status.st_size);
+    }
+
+private:
+    Descriptor fd_;
+    std::string path_;
+};
+
+Result<std::unique_ptr<File>> open_file(const std::string& path, int flags,
+                                        std::string_view action) {
+    auto fd = open_path(path, flags, action);
+    if (fd.has_error()) return fd.error();
+    return std::unique_ptr<File>(std::make_unique<PosixFile>(std::move(*fd), path));
+}
+
+/// The process that wrote its number into a lock file; 0 if there is none to be read.
+int holder_of(int fd) {
+    std::array<char, 24> text{};
+    const ssize_t n = retry([&] { return ::pread(fd, text.data(), text.size(), 0); });
+    int pid = 0;
+    if (n > 0) std::from_chars(text.data(), text.data() + n, pid);
+    return pid;
+}
+
+class PosixFileSystem final : public FileSystem {
+public:
+    Result<std::unique_ptr<File>> create(const std::string& path) override {
+        return open_file(path, O_RDWR | O_CREAT | O_EXCL, "create");
+    }
+    Result<std::unique_ptr<File>> open(const std::string& path) override {
+        return open_file(path, O_RDWR, "open");
+    }
+    Result<std::unique_ptr<File>> open_read_only(const std::string& path) override {
+        return open_file(path, O_RDONLY, "open");
+    }
+
+    Result<void> rename(const std::string& from, const std::string& to) override {
+        if (::rename(from.c_str(), to.c_str()) != 0) return system_error(errno, "rename", from);
+        return {};
+    }
+
+    Result<void> remove(const std::string& path) override {
+        if (::unlink(path.c_str()) != 0) return system_error(errno, "remove", path);
+        return {};
+    }
+
+    Result<void> sync_directory(const std::string& path) override {
+        auto fd = open_path(path, O_RDONLY | O_DIRECTORY, "open");
+        if (fd.has_error()) return fd.error();
+        if (retry([&] { return ::fsync(fd->get()); }) != 0) {
+            return system_error(errno, "sync", path);
+        }
+        return {};
+    }
+
+    Result<void> make_directory(const std::string& path) override {
+        if (::mkdir(path.c_str(), 0700) == 0) return {};
+        const int error = errno;
+        struct stat status{};
+        if (error == EEXIST && ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) {
+            return {};
+        }
+        return system_error(error == EEXIST ? ENOTDIR : error, "make the directory", path);
+    }
+
+    Result<std::vector<std::string>> list(const std::string& path) override {
+        DIR* directory = ::opendir(path.c_str());
+        if (directory == nullptr) return system_error(errno, "list", path);
+        std::vector<std::string> names;
+        errno = 0;
+        while (const dirent* entry = ::readdir(directory)) {
+            const std::string_view name = entry->d_name;
+            if (name != "." && name != "..") names.emplace_back(name);
+        }
+        const int error = errno;
+        ::closedir(directory);
+        if (error != 0) return system_error(error, "list", path);
+        std::sort(names.begin(), names.end());
+        return names;
+    }
+
+    Result<bool> exists(const std::string& path) override {
+        struct stat status{};
+        if (::stat(path.c_str(), &status) == 0) return true;
+        if (errno == ENOENT) return false;
+        return system_error(errno, "look at", path);
+    }
+
+    Result<std::shared_ptr<void>> lock(const std::string& path) override {
+        auto fd = open_path(path, O_RDWR | O_CREAT, "create");
+        if (fd.has_error()) return fd.error();
+        // It belongs to the open file, not to the process as with F_SETLK: a second opening in
+        // this process is refused too, and closing another descriptor does not give it up.
+        if (retry([&] { return ::flock(fd->get(), LOCK_EX | LOCK_NB); }) != 0) {
+            if (errno != EWOULDBLOCK) return system_error(errno, "lock", path);
+            return locked_error(path, holder_of(fd->get()));
+        }
+        const std::string pid = std::to_string(::getpid()) + "\n";
+        if (::ftruncate(fd->get(), 0) != 0 ||
+            ::pwrite(fd->get(), pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size())) {
+            // On a full disk the lock still holds; only its message loses the number.
+            if (errno != ENOSPC && errno != EDQUOT) return system_error(errno, "write to", path);
+        }
+        return std::shared_ptr<void>(std::make_shared<Descriptor>(std::move(*fd)));
+    }
+
+    Result<std::uint64_t> free_space(const std::string& path) override {
+        struct statvfs status{};
+        if (::statvfs(path.c_str(), &status) != 0) return system_error(errno, "look at", path);
+        return static_cast<std::uint64_t>(status.f_bavail) * status.f_frsize;
+    }
+
+private:
+    static Error locked_error(const std::string& path, int pid) {
+        const std::string holder =
+            pid > 0 ? "process " + std::to_string(pid) : std::string("another process");
+        return Error{error_code(EWOULDBLOCK, boost::system::system_category()),
+                     path + " is locked by " + holder +
+                         ": another flowrelayd uses this spool; stop it, or "
+                         "give this one its own spool.directory"};
+    }
+};
+
+}  // namespace
+
+std::unique_ptr<FileSystem> make_posix_file_system() {
+    return std::make_unique<PosixFileSystem>();
+}
+
+}  // namespace flowrelay::storage

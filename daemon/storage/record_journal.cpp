@@ -1,0 +1,240 @@
+#include "flowrelay/storage/record_journal.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <limits>
+#include <string_view>
+#include <utility>
+
+#include "flowrelay/base/bytes.hpp"
+#include "flowrelay/base/random.hpp"
+#include "flowrelay/core/log_events.hpp"
+#include "path.hpp"
+
+namespace flowrelay::storage {
+
+namespace {
+
+constexpr std::string_view magic = "FlowrJrn";
+constexpr std::uint32_t format_version = 1;
+
+// Magic, version and checksum keep their places in all versions to come.
+constexpr std::size_t at_version = 8;
+constexpr std::size_t at_salt = 12;
+constexpr std::size_t at_kind = 16;
+constexpr std::size_t at_durable_end = 24;
+constexpr std::size_t at_crc = journal_header_size - 4;
+
+constexpr std::size_t write_size = 256 * 1024;
+
+Error damaged_error(std::string message) {
+    return {boost::system::errc::make_error_code(boost::system::errc::io_error),
+            std::move(message)};
+}
+
+void append_record(std::vector<std::uint8_t>& out, const JournalRecord& record, CommitMark commit,
+                   std::uint32_t salt) {
+    const std::size_t at = out.size();
+    out.resize(at + record_size(record.payload.size()));
+    std::memcpy(out.data() + at + record_header_size, record.payload.data(), record.payload.size());
+    RecordHeader header = record.header;
+    header.commit = commit;
+    seal_record(out.data() + at, header, record.payload.size(), salt);
+}
+
+class SpanSource final : public RecordJournal::Source {
+public:
+    explicit SpanSource(std::span<const JournalRecord> records) : left_(records) {}
+    bool next(JournalRecord& out) override {
+        if (left_.empty()) return false;
+        out = left_.front();
+        left_ = left_.subspan(1);
+        return true;
+    }
+
+private:
+    std::span<const JournalRecord> left_;
+};
+
+}  // namespace
+
+RecordJournal::RecordJournal(FileSystem& file_system, std::string path, JournalKind kind)
+    : file_system_(file_system), path_(std::move(path)), kind_(kind) {}
+
+Result<bool> RecordJournal::exists() {
+    auto left_over = file_system_.exists(temporary_path());
+    if (left_over.has_error()) return left_over.error();
+    if (*left_over) {
+        auto done = file_system_.remove(temporary_path());
+        if (done.has_value()) done = file_system_.sync_directory(parent_of(path_));
+        if (done.has_error()) return done.error();
+    }
+    return file_system_.exists(path_);
+}
+
+Result<void> RecordJournal::open(RecordSink& sink, Log& log) {
+    auto file = file_system_.open(path_);
+    if (file.has_error()) return file.error();
+    file_ = std::move(*file);
+    const auto size = file_->size();
+    if (size.has_error()) return size.error();
+    const auto durable_end = read_header();
+    if (durable_end.has_error()) return durable_end.error();
+
+    ScanRange range{journal_header_size, *size, ScanRange::Tail::unknown, *durable_end};
+    const ScanResult scanned = scan_records(*file_, range, salt_, sink);
+    if (scanned.unreadable > 0 || *size < *durable_end) {
+        // Not cut off: the disk may give it another time.
+        return damaged_error(
+            fmt::format("{} can't be read whole: {} of {} bytes are missing", path_,
+                        scanned.unreadable + *durable_end - std::min(*size, *durable_end),
+                        std::max(*size, *durable_end)));
+    }
+    end_ = scanned.end;
+    last_commit_ = scanned.highest_commit;
+    if (*size > end_) {
+        log.write(core::log_events::spool_tail_cut,
+                  {{"file", path_}, {"offset", end_}, {"bytes", *size - end_}});
+    }
+    return make_durable(scanned, *size);
+}
+
+Result<std::uint64_t> RecordJournal::read_header() {
+    std::array<std::uint8_t, journal_header_size> header{};
+    const auto got = file_->read_at(0, header);
+    if (got.has_error()) return got.error();
+    const std::uint8_t* in = header.data();
+    if (*got < header.size() || std::memcmp(in, magic.data(), magic.size()) != 0 ||
+        load_le<std::uint32_t>(in + at_crc) != crc32c({in, at_crc})) {
+        return damaged_error(fmt::format(
+            "the header of {} (offset 0) is damaged: put the file back from a copy", path_));
+    }
+    if (const auto version = load_le<std::uint32_t>(in + at_version); version > format_version) {
+        return Error{
+            boost::system::errc::make_error_code(boost::system::errc::not_supported),
+            fmt::format("{} has format {}, and this program reads formats up to {}: use the newer "
+                        "flowrelayd that wrote it",
+                        path_, version, format_version)};
+    }
+    if (load_le<std::uint32_t>(in + at_kind) != static_cast<std::uint32_t>(kind_)) {
+        return damaged_error(fmt::format("{} is a file for another purpose", path_));
+    }
+    salt_ = load_le<std::uint32_t>(in + at_salt);
+    return load_le<std::uint64_t>(in + at_durable_end);
+}
+
+// As with the log: what was read may never have reached the disk. The last commit is written again.
+Result<void> RecordJournal::make_durable(const ScanResult& scanned, std::uint64_t size) {
+    Result<void> done;
+    constexpr std::uint32_t first_append = 2;
+    if (scanned.last_commit.number >= first_append) {
+        std::vector<std::uint8_t> bytes(
+            static_cast<std::size_t>(scanned.end - scanned.last_commit.offset));
+        const auto got = file_->read_at(scanned.last_commit.offset, bytes);
+        if (got.has_error()) return got.error();
+        done = file_->write_at(scanned.last_commit.offset, bytes);
+    }
+    if (done.has_value() && size > scanned.end) done = file_->truncate(scanned.end);
+    if (done.has_value()) done = file_->sync();
+    if (done.has_value()) done = file_system_.sync_directory(parent_of(path_));
+    return done;
+}
+
+Result<void> RecordJournal::rewrite(std::span<const JournalRecord> records) {
+    SpanSource source(records);
+    return rewrite(source);
+}
+
+Result<void> RecordJournal::rewrite(Source& source) {
+    auto file = file_system_.create(temporary_path());
+    if (file.has_error()) return file.error();
+    const auto salt = static_cast<std::uint32_t>(Random::from_system().next());
+    const auto end = write_file(**file, salt, source);
+    auto done = end.has_error() ? Result<void>(end.error()) : (*file)->sync();
+    if (done.has_value()) done = file_system_.rename(temporary_path(), path_);
+    if (done.has_error()) {
+        file->reset();
+        // If this fails too, exists() does it at the next start.
+        static_cast<void>(file_system_.remove(temporary_path()));
+        return done;
+    }
+    file_ = std::move(*file);
+    salt_ = salt;
+    last_commit_ = 1;
+    end_ = *end;
+    ++generation_;
+    done = file_system_.sync_directory(parent_of(path_));
+    broken_ = done.has_error();
+    return done;
+}
+
+/// Gives where the records end. They are one commit; the header says that it is whole.
+Result<std::uint64_t> RecordJournal::write_file(File& file, std::uint32_t salt, Source& source) {
+    const CommitMark commit{1, journal_header_size};
+    std::uint64_t end = journal_header_size;
+    std::vector<std::uint8_t> buffer;
+    JournalRecord record;
+    bool more = true;
+    while (more) {
+        more = source.next(record);
+        if (more) append_record(buffer, record, commit, salt);
+        if (buffer.size() < write_size && more) continue;
+        if (auto done = file.write_at(end, buffer); done.has_error()) return done.error();
+        end += buffer.size();
+        buffer.clear();
+    }
+    std::array<std::uint8_t, journal_header_size> header{};
+    std::memcpy(header.data(), magic.data(), magic.size());
+    store_le(header.data() + at_version, format_version);
+    store_le(header.data() + at_salt, salt);
+    store_le(header.data() + at_kind, static_cast<std::uint32_t>(kind_));
+    store_le(header.data() + at_durable_end, end);
+    store_le(header.data() + at_crc, crc32c({header.data(), at_crc}));
+    if (auto done = file.write_at(0, header); done.has_error()) return done.error();
+    return end;
+}
+
+Result<std::uint64_t> RecordJournal::append(std::span<const JournalRecord> records) {
+    if (broken_) return damaged_error(path_ + " can't be written to after an error");
+    if (end_ > std::numeric_limits<std::uint32_t>::max()) {
+        return Error{boost::system::errc::make_error_code(boost::system::errc::file_too_large),
+                     path_ + " is larger than 4 GiB: take something out of it first"};
+    }
+    const CommitMark commit{++last_commit_, static_cast<std::uint32_t>(end_)};
+    std::vector<std::uint8_t> buffer;
+    for (const JournalRecord& record : records) append_record(buffer, record, commit, salt_);
+    if (auto written = file_->write_at(end_, buffer); written.has_error()) {
+        // A full disk is no reason to distrust what is there, once the rest is gone.
+        broken_ = written.error().code != boost::system::errc::no_space_on_device ||
+                  file_->truncate(end_).has_error();
+        return written.error();
+    }
+    if (auto synced = file_->sync(); synced.has_error()) {
+        broken_ = true;
+        return synced.error();
+    }
+    return std::exchange(end_, end_ + buffer.size());
+}
+
+Result<JournalRecord> RecordJournal::read(std::uint64_t offset, std::size_t size) const {
+    std::vector<std::uint8_t> bytes(size);
+    const auto got = file_->read_at(offset, bytes);
+    if (got.has_error()) return got.error();
+    if (*got == size && size >= record_header_size) {
+        const auto header = parse_record_header(bytes, salt_);
+        if (header && record_size(*header) == size) {
+            const auto payload = std::span<const std::uint8_t>(bytes).subspan(
+                record_header_size, header->payload_length);
+            if (payload_intact(*header, payload, salt_)) {
+                return JournalRecord{*header, {payload.begin(), payload.end()}};
+            }
+        }
+    }
+    return damaged_error(fmt::format("the record at offset {} of {} is damaged", offset, path_));
+}
+
+}  // namespace flowrelay::storage

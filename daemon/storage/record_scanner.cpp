@@ -1,0 +1,256 @@
+#include "flowrelay/storage/record_scanner.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+#include <vector>
+
+#include "flowrelay/base/bytes.hpp"
+
+namespace flowrelay::storage {
+
+namespace {
+
+constexpr std::size_t chunk_size = 256 * 1024;
+constexpr std::size_t page_size = 4096;
+
+bool all_zero(std::span<const std::uint8_t> bytes) noexcept {
+    return bytes.empty() ||
+           (bytes[0] == 0 && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
+}
+
+/// A part of a file in memory, moved along as it is read.
+class Window {
+public:
+    Window(File& file, std::uint64_t end) : file_(file), end_(end) {}
+
+    /// Bytes from `offset` on: `length` of them, fewer at the end of the range.
+    std::span<const std::uint8_t> view(std::uint64_t offset, std::size_t length) {
+        if (offset >= end_) return {};
+        length = static_cast<std::size_t>(std::min<std::uint64_t>(length, end_ - offset));
+        if (offset < start_ || offset + length > start_ + bytes_.size()) {
+            load(offset, std::max(length, chunk_size));
+        }
+        return std::span(bytes_).subspan(static_cast<std::size_t>(offset - start_), length);
+    }
+
+    std::uint64_t unreadable() const noexcept { return unreadable_; }
+
+private:
+    void load(std::uint64_t offset, std::size_t length) {
+        start_ = offset;
+        bytes_.resize(static_cast<std::size_t>(std::min<std::uint64_t>(length, end_ - offset)));
+        const auto got = file_.read_at(offset, bytes_);
+        if (got.has_value()) {
+            std::fill(bytes_.begin() + static_cast<std::ptrdiff_t>(*got), bytes_.end(),
+                      std::uint8_t{0});
+            return;
+        }
+        load_by_pages(offset);
+    }
+
+    // Around a bad sector as much as the disk still gives.
+    void load_by_pages(std::uint64_t offset) {
+        std::size_t at = 0;
+        while (at < bytes_.size()) {
+            const std::size_t to_boundary =
+                page_size - static_cast<std::size_t>((offset + at) % page_size);
+            const auto page =
+                std::span(bytes_).subspan(at, std::min(to_boundary, bytes_.size() - at));
+            const auto got = file_.read_at(offset + at, page);
+            const std::size_t good = got.has_value() ? *got : 0;
+            if (got.has_error()) unreadable_ += page.size();
+            std::fill(page.begin() + static_cast<std::ptrdiff_t>(good), page.end(),
+                      std::uint8_t{0});
+            at += page.size();
+        }
+    }
+
+    File& file_;
+    std::uint64_t end_;
+    std::uint64_t start_ = 0;
+    std::vector<std::uint8_t> bytes_;
+    std::uint64_t unreadable_ = 0;
+};
+
+/// Gives what lies from `offset` on in overlapping chunks, so that each header is whole in one of
+/// them, until `use` gives false; chunks of zeros only are left out.
+template <class Use>
+void for_each_chunk(Window& window, std::uint64_t offset, Use use) {
+    while (true) {
+        const auto bytes = window.view(offset, chunk_size);
+        if (!all_zero(bytes) && !use(offset, bytes)) return;
+        if (bytes.size() < chunk_size) return;
+        offset += chunk_size - record_header_size;
+    }
+}
+
+std::uint64_t last_nonzero(Window& window, std::uint64_t offset) {
+    std::uint64_t end = offset;
+    for_each_chunk(window, offset, [&end](std::uint64_t at, std::span<const std::uint8_t> bytes) {
+        std::size_t size = bytes.size();
+        while (bytes[size - 1] == 0) --size;
+        end = at + size;
+        return true;
+    });
+    return end;
+}
+
+struct Found {
+    std::uint64_t offset = 0;
+    RecordHeader header;
+};
+
+class Scanner {
+public:
+    Scanner(File& file, const ScanRange& range, std::uint32_t salt, RecordSink& sink)
+        : window_(file, range.end), range_(range), salt_(salt), sink_(sink), at_(range.begin) {
+        confirmed_ = range.tail == ScanRange::Tail::unknown ? range.durable_end : range.end;
+    }
+
+    ScanResult run() {
+        bool more = true;
+        while (more) {
+            const auto header = header_at(at_);
+            more = header && continues(*header, at_) ? take(*header) : skip();
+        }
+        survey_tail();
+        result_.end = at_;
+        result_.last_commit = commit_;
+        result_.unreadable = window_.unreadable();
+        return result_;
+    }
+
+private:
+    /// A header with its checksum whose record fits into the range.
+    std::optional<RecordHeader> header_at(std::uint64_t offset) {
+        const auto bytes = window_.view(offset, record_header_size);
+        if (bytes.size() < record_header_size) return std::nullopt;
+        return checked(parse_record_header(bytes, salt_), offset);
+    }
+
+    std::optional<RecordHeader> checked(std::optional<RecordHeader> header,
+                                        std::uint64_t offset) const {
+        if (!header || record_size(*header) > range_.end - offset) return std::nullopt;
+        const std::uint64_t begun = header->commit.offset;
+        if (begun < range_.begin || begun > offset) return std::nullopt;
+        return header;
+    }
+
+    /// Whether a record may stand at this place: in the commit of the one before it, or as the
+    /// first of a later one. What an abandoned write left behind does not.
+    bool continues(const RecordHeader& header, std::uint64_t offset) const {
+        if (header.commit == commit_) return true;
+        return header.commit.number > commit_.number && header.commit.offset == offset;
+    }
+
+    bool take(const RecordHeader& header) {
+        const std::size_t size = record_size(header);
+        const auto bytes = window_.view(at_, size);
+        const auto payload = bytes.subspan(record_header_size, header.payload_length);
+        const bool intact = payload_intact(header, payload, salt_);
+        // Looking ahead moves the window: the record is fetched again below.
+        if (!intact && !confirm(at_)) return false;
+        commit_ = header.commit;
+        note(header);
+        const auto again = window_.view(at_, size);
+        sink_.record(
+            {at_, header, again.subspan(record_header_size, header.payload_length), intact});
+        at_ += size;
+        return at_ < range_.end;
+    }
+
+    /// No record at at_: the end, or damage to be passed over.
+    bool skip() {
+        if (at_ >= range_.end || !confirm(at_)) return false;
+        const std::uint64_t from = at_;
+        const auto next = find(from + record_alignment, [this](const Found& found) {
+            return found.header.commit == commit_ || found.header.commit.number > commit_.number;
+        });
+        if (next) {
+            sink_.damage(from, next->offset - from);
+            at_ = next->offset;
+            commit_ = next->header.commit;
+            return true;
+        }
+        if (range_.tail == ScanRange::Tail::exact) {
+            sink_.damage(from, range_.end - from);
+            at_ = range_.end;
+        } else if (const std::uint64_t dirty = last_nonzero(window_, from); dirty > from) {
+            sink_.damage(from, dirty - from);
+            at_ = align(dirty);
+        }
+        return false;
+    }
+
+    /// Whether everything up to and including `offset` is known to have been durable: because a
+    /// later commit was begun behind it.
+    bool confirm(std::uint64_t offset) {
+        if (offset < confirmed_) return true;
+        const auto later = find(offset + record_alignment, [this, offset](const Found& found) {
+            return found.header.commit.number > commit_.number &&
+                   found.header.commit.offset > offset;
+        });
+        if (later) confirmed_ = later->header.commit.offset;
+        return later.has_value();
+    }
+
+    /// The first header from `offset` on that the test accepts.
+    template <class Test>
+    std::optional<Found> find(std::uint64_t offset, Test test) {
+        std::optional<Found> result;
+        for_each_chunk(
+            window_, offset, [&](std::uint64_t start, std::span<const std::uint8_t> bytes) {
+                for (std::size_t at = 0; at + record_header_size <= bytes.size();
+                     at += record_alignment) {
+                    const auto header =
+                        checked(parse_record_header(bytes.subspan(at), salt_), start + at);
+                    if (header && test(Found{start + at, *header})) {
+                        result = Found{start + at, *header};
+                        return false;
+                    }
+                }
+                return true;
+            });
+        return result;
+    }
+
+    void note(const RecordHeader& header) {
+        result_.highest_commit = std::max(result_.highest_commit, header.commit.number);
+        result_.highest_seq = std::max(result_.highest_seq, header.seq);
+    }
+
+    void survey_tail() {
+        find(at_, [this](const Found& found) {
+            note(found.header);
+            return false;
+        });
+        result_.dirty_end = last_nonzero(window_, at_);
+    }
+
+    static std::uint64_t align(std::uint64_t offset) {
+        return (offset + record_alignment - 1) / record_alignment * record_alignment;
+    }
+
+    Window window_;
+    ScanRange range_;
+    std::uint32_t salt_;
+    RecordSink& sink_;
+    ScanResult result_;
+    std::uint64_t at_;
+    CommitMark commit_;
+    std::uint64_t confirmed_ = 0;
+};
+
+}  // namespace
+
+ScanResult scan_records(File& file, const ScanRange& range, std::uint32_t salt, RecordSink& sink) {
+    return Scanner(file, range, salt, sink).run();
+}
+
+std::uint64_t end_of_data(File& file, std::uint64_t begin, std::uint64_t end) {
+    Window window(file, end);
+    return last_nonzero(window, begin);
+}
+
+}  // namespace flowrelay::storage

@@ -1,0 +1,199 @@
+#include "flowrelay/storage/registry.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "flowrelay/base/bytes.hpp"
+#include "flowrelay/storage/record_journal.hpp"
+
+namespace flowrelay::storage {
+
+namespace {
+
+// Offsets in the payload of a slot.
+constexpr std::size_t at_state = 0;
+constexpr std::size_t at_since = 8;
+constexpr std::size_t at_erase_at = 16;
+constexpr std::size_t at_fingerprint = 24;
+constexpr std::size_t at_source_length = 40;
+constexpr std::size_t at_secret_length = 42;
+constexpr std::size_t at_text = 44;
+
+constexpr std::size_t max_text = 65535;
+
+// The file is made anew when it is larger than this and mostly of the past.
+constexpr std::uint64_t compact_above = 64 * 1024;
+
+using Entries = std::map<TokenId, TokenEntry>;
+
+void store_time(std::uint8_t* out, WallTime time) {
+    store_le(out, static_cast<std::uint64_t>(time.time_since_epoch().count()));
+}
+
+WallTime load_time(const std::uint8_t* in) {
+    return WallTime(Milliseconds(static_cast<std::int64_t>(load_le<std::uint64_t>(in))));
+}
+
+JournalRecord to_record(const TokenEntry& entry) {
+    const std::string_view secret = entry.secret.reveal();
+    if (entry.source.size() > max_text || secret.size() > max_text) {
+        throw std::invalid_argument("a source's name or a token is longer than 65535 bytes");
+    }
+    JournalRecord record;
+    record.header.type = RecordType::token;
+    record.header.token = entry.id;
+    record.payload.resize(at_text + entry.source.size() + secret.size());
+    std::uint8_t* out = record.payload.data();
+    out[at_state] = static_cast<std::uint8_t>(entry.state);
+    store_time(out + at_since, entry.since);
+    store_time(out + at_erase_at, entry.erase_at);
+    std::memcpy(out + at_fingerprint, entry.fingerprint.data(), entry.fingerprint.size());
+    store_le(out + at_source_length, static_cast<std::uint16_t>(entry.source.size()));
+    store_le(out + at_secret_length, static_cast<std::uint16_t>(secret.size()));
+    std::memcpy(out + at_text, entry.source.data(), entry.source.size());
+    std::memcpy(out + at_text + entry.source.size(), secret.data(), secret.size());
+    return record;
+}
+
+std::optional<TokenEntry> to_entry(const RecordHeader& header,
+                                   std::span<const std::uint8_t> payload) {
+    if (payload.size() < at_text || header.token == TokenId::none) return std::nullopt;
+    const std::uint8_t* in = payload.data();
+    const std::size_t source_length = load_le<std::uint16_t>(in + at_source_length);
+    const std::size_t secret_length = load_le<std::uint16_t>(in + at_secret_length);
+    const auto state = static_cast<TokenEntry::State>(in[at_state]);
+    if (at_text + source_length + secret_length != payload.size() ||
+        state < TokenEntry::State::active || state > TokenEntry::State::paused) {
+        return std::nullopt;
+    }
+    TokenEntry entry;
+    entry.id = header.token;
+    entry.state = state;
+    entry.since = load_time(in + at_since);
+    entry.erase_at = load_time(in + at_erase_at);
+    std::memcpy(entry.fingerprint.data(), in + at_fingerprint, entry.fingerprint.size());
+    const std::string_view text = as_text(payload.subspan(at_text));
+    entry.source = text.substr(0, source_length);
+    entry.secret = Secret(text.substr(source_length));
+    return entry;
+}
+
+/// Collects the slots; the first thing that is wrong is remembered by its offset.
+class Loader final : public RecordSink {
+public:
+    void record(const ScannedRecord& record) override {
+        const bool is_salt = record.header.type == RecordType::registry_salt &&
+                             record.payload.size() == std::tuple_size_v<Salt>;
+        if (record.intact && is_salt) {
+            salt.emplace();
+            std::memcpy(salt->data(), record.payload.data(), salt->size());
+            return;
+        }
+        auto entry = record.intact && record.header.type == RecordType::token
+                         ? to_entry(record.header, record.payload)
+                         : std::nullopt;
+        if (entry) {
+            entries.insert_or_assign(entry->id, std::move(*entry));
+        } else {
+            damage(record.offset, record_size(record.header));
+        }
+    }
+    void damage(std::uint64_t offset, std::uint64_t) override {
+        if (!damaged_at) damaged_at = offset;
+    }
+
+    std::optional<Salt> salt;
+    Entries entries;
+    std::optional<std::uint64_t> damaged_at;
+};
+
+class JournalRegistry final : public Registry {
+public:
+    JournalRegistry(RecordJournal journal, const Salt& salt, Entries entries)
+        : journal_(std::move(journal)), salt_(salt), entries_(std::move(entries)) {}
+
+    const Salt& salt() const override { return salt_; }
+
+    std::vector<TokenEntry> entries() const override {
+        std::vector<TokenEntry> result;
+        for (const auto& [id, entry] : entries_) result.push_back(entry);
+        return result;
+    }
+
+    Result<void> put(std::span<const TokenEntry> changed) override {
+        if (changed.empty()) return {};
+        Entries next = entries_;
+        bool loses_secret = false;
+        for (const TokenEntry& entry : changed) {
+            auto& slot = next[entry.id];
+            loses_secret = loses_secret || (!slot.secret.empty() && slot.secret != entry.secret);
+            slot = entry;
+        }
+        auto done = loses_secret || journal_.broken() || is_mostly_past(next.size())
+                        ? rewrite(journal_, salt_, next)
+                        : append(changed);
+        // In either case memory says what the caller was told.
+        if (done.has_value()) entries_ = std::move(next);
+        return done;
+    }
+
+    static Result<void> rewrite(RecordJournal& journal, const Salt& salt, const Entries& entries) {
+        std::vector<JournalRecord> records(1);
+        records[0].header.type = RecordType::registry_salt;
+        records[0].payload.assign(salt.begin(), salt.end());
+        for (const auto& [id, entry] : entries) records.push_back(to_record(entry));
+        return journal.rewrite(records);
+    }
+
+private:
+    Result<void> append(std::span<const TokenEntry> changed) {
+        std::vector<JournalRecord> records;
+        for (const TokenEntry& entry : changed) records.push_back(to_record(entry));
+        auto added = journal_.append(records);
+        if (added.has_error()) return added.error();
+        return {};
+    }
+
+    bool is_mostly_past(std::size_t slots) const {
+        constexpr std::uint64_t typical_slot = 256;
+        return journal_.end() > compact_above && journal_.end() > 4 * slots * typical_slot;
+    }
+
+    RecordJournal journal_;
+    Salt salt_;
+    Entries entries_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Registry>> Registry::open(FileSystem& file_system, const std::string& path,
+                                                 Log& log) {
+    RecordJournal journal(file_system, path, JournalKind::registry);
+    const auto exists = journal.exists();
+    if (exists.has_error()) return exists.error();
+    Loader loaded;
+    if (*exists) {
+        if (auto opened = journal.open(loaded, log); opened.has_error()) return opened.error();
+        if (!loaded.damaged_at && !loaded.salt) loaded.damaged_at = journal_header_size;
+        if (loaded.damaged_at) {
+            return Error{boost::system::errc::make_error_code(boost::system::errc::io_error),
+                         fmt::format("the registry of tokens {} is damaged at offset {}: put it "
+                                     "back from a copy, or move it away and add the sources anew",
+                                     path, *loaded.damaged_at)};
+        }
+    } else {
+        loaded.salt = make_salt();
+        const auto made = JournalRegistry::rewrite(journal, *loaded.salt, {});
+        if (made.has_error()) return made.error();
+    }
+    return std::unique_ptr<Registry>(std::make_unique<JournalRegistry>(
+        std::move(journal), *loaded.salt, std::move(loaded.entries)));
+}
+
+}  // namespace flowrelay::storage

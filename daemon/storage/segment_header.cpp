@@ -1,0 +1,77 @@
+#include "flowrelay/storage/segment_header.hpp"
+
+#include <array>
+#include <cstring>
+#include <optional>
+#include <string_view>
+
+#include "flowrelay/base/bytes.hpp"
+
+namespace flowrelay::storage {
+
+namespace {
+
+constexpr std::string_view magic = "FlowrSeg";
+
+// One copy: 512 bytes, so that it lies in one sector. Magic, version and checksum keep their
+// places in all versions to come.
+constexpr std::size_t copy_size = 512;
+constexpr std::array<std::size_t, 2> copies = {0, 2048};
+constexpr std::size_t at_version = 8;
+constexpr std::size_t at_salt = 12;
+constexpr std::size_t at_number = 16;
+constexpr std::size_t at_next_seq = 24;
+constexpr std::size_t at_previous_end = 32;
+constexpr std::size_t at_ledger = 40;
+constexpr std::size_t at_crc = copy_size - 4;
+
+constexpr std::array ledger_columns = {
+    &core::Ledger::accepted, &core::Ledger::delivered, &core::Ledger::dead,
+    &core::Ledger::expired,  &core::Ledger::erased,    &core::Ledger::dropped,
+};
+
+std::optional<SegmentHeader> parse_copy(const std::uint8_t* copy) noexcept {
+    if (std::memcmp(copy, magic.data(), magic.size()) != 0) return std::nullopt;
+    if (load_le<std::uint32_t>(copy + at_crc) != crc32c({copy, at_crc})) return std::nullopt;
+    SegmentHeader header;
+    header.version = load_le<std::uint32_t>(copy + at_version);
+    header.salt = load_le<std::uint32_t>(copy + at_salt);
+    header.number = load_le<std::uint64_t>(copy + at_number);
+    header.next_seq = Seq{load_le<std::uint64_t>(copy + at_next_seq)};
+    header.previous_end = load_le<std::uint64_t>(copy + at_previous_end);
+    for (std::size_t i = 0; i < ledger_columns.size(); ++i) {
+        header.ledger.*ledger_columns[i] = load_le<std::uint64_t>(copy + at_ledger + 8 * i);
+    }
+    return header;
+}
+
+}  // namespace
+
+void write_segment_header(std::uint8_t* block, const SegmentHeader& header) noexcept {
+    std::memset(block, 0, segment_header_size);
+    std::memcpy(block, magic.data(), magic.size());
+    store_le(block + at_version, header.version);
+    store_le(block + at_salt, header.salt);
+    store_le(block + at_number, header.number);
+    store_le(block + at_next_seq, to_number(header.next_seq));
+    store_le(block + at_previous_end, header.previous_end);
+    for (std::size_t i = 0; i < ledger_columns.size(); ++i) {
+        store_le(block + at_ledger + 8 * i, header.ledger.*ledger_columns[i]);
+    }
+    store_le(block + at_crc, crc32c({block, at_crc}));
+    std::memcpy(block + copies[1], block, copy_size);
+}
+
+ParsedSegmentHeader parse_segment_header(std::span<const std::uint8_t> block) noexcept {
+    for (const std::size_t offset : copies) {
+        if (block.size() < offset + copy_size) break;
+        const auto header = parse_copy(block.data() + offset);
+        if (!header) continue;
+        const bool newer = header->version > segment_format_version;
+        return {newer ? ParsedSegmentHeader::Status::newer : ParsedSegmentHeader::Status::valid,
+                *header};
+    }
+    return {};
+}
+
+}  // namespace flowrelay::storage

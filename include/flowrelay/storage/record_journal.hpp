@@ -1,0 +1,89 @@
+// An append-only file of records that is rewritten as a whole when something has to be gone from
+// it: what the registry and the dead letters have in common. docs/spool-format.md, "Journals".
+//
+// One thread. A change is durable when its call returns. After a failed write or sync the file is
+// not trusted any more: append() refuses, and rewrite() puts a new file in its place.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "flowrelay/base/log.hpp"
+#include "flowrelay/storage/file_system.hpp"
+#include "flowrelay/storage/record.hpp"
+#include "flowrelay/storage/record_scanner.hpp"
+
+namespace flowrelay::storage {
+
+/// What the file is for; part of its header, so that one can't be taken for the other.
+enum class JournalKind : std::uint32_t { registry = 1, dead_letters = 2 };
+
+inline constexpr std::size_t journal_header_size = 64;
+
+/// A record to be written: the header's own fields and the payload.
+struct JournalRecord {
+    RecordHeader header;  ///< type, flags, seq, token, thread_hash, accepted, expires
+    std::vector<std::uint8_t> payload;
+};
+
+class RecordJournal {
+public:
+    RecordJournal(FileSystem& file_system, std::string path, JournalKind kind);
+
+    /// Whether the file is there. Removes what an interrupted rewrite() left.
+    Result<bool> exists();
+
+    /// Reads all records; a torn tail is cut off (spool.tail_cut). Damage goes to the sink. Errors:
+    /// the file can't be read, its header is damaged, it is of another kind or a newer format.
+    Result<void> open(RecordSink& sink, Log& log);
+
+    /// Where the contents of a new file come from, one record after the other.
+    class Source {
+    public:
+        virtual ~Source() = default;
+
+        /// Fills `out`, or gives false when there are no more.
+        virtual bool next(JournalRecord& out) = 0;
+    };
+
+    /// Makes a new file of these records and puts it in the old one's place, which is gone when
+    /// this returns. The first record lies at journal_header_size, the others follow. After an
+    /// error the old file is still in use, unless it was replaced and only the directory could not
+    /// be synced; generation() tells.
+    Result<void> rewrite(Source& source);
+    Result<void> rewrite(std::span<const JournalRecord> records);
+
+    /// Adds records in one write and one sync. Gives the offset of the first.
+    Result<std::uint64_t> append(std::span<const JournalRecord> records);
+
+    /// Reads one record; an error if it is damaged.
+    Result<JournalRecord> read(std::uint64_t offset, std::size_t size) const;
+
+    /// A write or sync failed: rewrite() has to come before append().
+    bool broken() const noexcept { return broken_; }
+    /// Counts the files that rewrite() has put into use.
+    std::uint64_t generation() const noexcept { return generation_; }
+    std::uint64_t end() const noexcept { return end_; }
+    const std::string& path() const noexcept { return path_; }
+
+private:
+    std::string temporary_path() const { return path_ + ".tmp"; }
+    Result<std::uint64_t> read_header();
+    Result<void> make_durable(const ScanResult& scanned, std::uint64_t size);
+    Result<std::uint64_t> write_file(File& file, std::uint32_t salt, Source& source);
+
+    FileSystem& file_system_;
+    std::string path_;
+    JournalKind kind_;
+    std::unique_ptr<File> file_;
+    std::uint32_t salt_ = 0;
+    std::uint32_t last_commit_ = 0;
+    std::uint64_t end_ = 0;
+    std::uint64_t generation_ = 0;
+    bool broken_ = false;
+};
+
+}  // namespace flowrelay::storage

@@ -1,0 +1,67 @@
+// Walks over the records of a file and tells apart what a crash leaves behind from damage. Used by
+// recovery, by erasure and by the journals. How it decides, and why that is right, is in
+// docs/spool-format.md, "Recovery".
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "flowrelay/storage/file_system.hpp"
+#include "flowrelay/storage/record.hpp"
+
+namespace flowrelay::storage {
+
+struct ScannedRecord {
+    std::uint64_t offset = 0;
+    RecordHeader header;
+    std::span<const std::uint8_t> payload;  ///< valid during the call only
+    bool intact = true;  ///< false: the payload does not have its checksum (wiped, or damaged)
+};
+
+class RecordSink {
+public:
+    virtual ~RecordSink() = default;
+
+    /// A record of the file, in the order of their offsets.
+    virtual void record(const ScannedRecord& record) = 0;
+
+    /// Bytes that were durable once and in which no record is found.
+    virtual void damage(std::uint64_t offset, std::uint64_t bytes) = 0;
+};
+
+struct ScanRange {
+    std::uint64_t begin = 0;  ///< of the first record
+    std::uint64_t end = 0;    ///< not beyond the end of the file
+
+    /// Where the writing ended:
+    enum class Tail {
+        unknown,  ///< the last file of a log: at its last complete commit, or in the midst of one
+        zeros,    ///< an earlier one: everything was synced; zeros follow the last record
+        exact,    ///< an earlier one, and the records end at `end`
+    };
+    Tail tail = Tail::unknown;
+
+    std::uint64_t durable_end = 0;  ///< what lies before it is known to have been synced
+};
+
+struct ScanResult {
+    std::uint64_t end = 0;  ///< behind the last record: the place to write at
+    CommitMark last_commit;
+    std::uint64_t dirty_end = 0;  ///< behind the last byte that is not zero; at least `end`
+
+    // The highest of all records, those in the cut tail included: never to be used again.
+    std::uint32_t highest_commit = 0;
+    Seq highest_seq = Seq::none;
+
+    std::uint64_t unreadable = 0;  ///< bytes that the disk did not give; taken for zeros
+};
+
+/// Gives every record in the range to the sink. With Tail::unknown an unfinished commit at the end
+/// is left out: result.end lies before it. Errors of reading are not errors of the scan: what
+/// can't be read counts as damaged.
+ScanResult scan_records(File& file, const ScanRange& range, std::uint32_t salt, RecordSink& sink);
+
+/// The place behind the last byte in the range that is not zero; `begin` if all are.
+std::uint64_t end_of_data(File& file, std::uint64_t begin, std::uint64_t end);
+
+}  // namespace flowrelay::storage

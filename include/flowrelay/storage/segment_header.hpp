@@ -1,0 +1,49 @@
+// The first block of a segment: which one it is, and what was true when it was begun. The one
+// place that knows its bytes; docs/spool-format.md describes them for people.
+//
+// Pure functions. Any thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "flowrelay/base/ids.hpp"
+#include "flowrelay/core/ledger.hpp"
+
+namespace flowrelay::storage {
+
+/// The header has a block of its own, so that no write of a record touches it.
+inline constexpr std::size_t segment_header_size = 4096;
+
+/// The format that is written. Readers accept it and refuse newer ones.
+inline constexpr std::uint32_t segment_format_version = 1;
+
+struct SegmentHeader {
+    std::uint32_t version = segment_format_version;
+    std::uint32_t salt = 0;          ///< seed of the records' checksums; new in each life
+    std::uint64_t number = 0;        ///< from 1, in the order of the log; never reused
+    Seq next_seq{1};                 ///< all events before this segment have lower ones
+    std::uint64_t previous_end = 0;  ///< where the records of segment `number - 1` end; 0: none
+    core::Ledger ledger;             ///< the totals over all that lies before this segment
+
+    friend bool operator==(const SegmentHeader&, const SegmentHeader&) = default;
+};
+
+/// Fills the whole block (segment_header_size bytes at `block`): two copies, in sectors far apart.
+void write_segment_header(std::uint8_t* block, const SegmentHeader& header) noexcept;
+
+struct ParsedSegmentHeader {
+    enum class Status {
+        valid,
+        damaged,  ///< neither copy has its checksum
+        newer,    ///< of a later format: `header.version` says which, all else is unknown
+    };
+    Status status = Status::damaged;
+    SegmentHeader header;
+};
+
+/// `block` may be shorter than segment_header_size: what is missing is damaged.
+ParsedSegmentHeader parse_segment_header(std::span<const std::uint8_t> block) noexcept;
+
+}  // namespace flowrelay::storage
