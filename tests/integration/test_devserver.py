@@ -187,7 +187,8 @@ class Options(DevserverTestCase):
         cert, key = self.directory / "cert.pem", self.directory / "key.pem"
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
                         "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost",
-                        "-addext", "subjectAltName=DNS:localhost", "-days", "1", "-keyout", key, "-out", cert], check=True, capture_output=True)
+                        "-addext", "subjectAltName=DNS:localhost", "-days", "1",
+                        "-keyout", key, "-out", cert], check=True, capture_output=True)
         self.serve("--tls-cert", cert, "--tls-key", key)
         self.assertTrue(self.server.url.startswith("https://"))
         context = ssl.create_default_context(cafile=cert)
