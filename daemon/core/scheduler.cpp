@@ -222,6 +222,7 @@ Scheduler::~Scheduler() = default;
 
 void Scheduler::set_options(SchedulerOptions options) {
     impl_->options = std::move(options);
+    impl_->turns.reconsider_overdue();
 }
 
 void Scheduler::enqueue(const QueuedEvent& event) {
@@ -290,6 +291,7 @@ std::size_t Scheduler::remove_token(TokenId id) {
 void Scheduler::pause_token(TokenId id) {
     Token& token = impl_->turns.find_or_add(id);
     token.paused = true;
+    token.removed = false;
     impl_->turns.update(token);
 }
 
@@ -304,6 +306,7 @@ void Scheduler::resume_token(TokenId id) {
 void Scheduler::park_token(TokenId id, Now now) {
     Token& token = impl_->turns.find_or_add(id);
     token.gate.park(now.mono + impl_->options.token_probe);
+    token.removed = false;
     impl_->turns.update(token);
 }
 

@@ -86,13 +86,12 @@ void Turns::advance(Now now) noexcept {
         refresh(token);
         forget_if_idle(token);
     }
-    reconsider_overdue(now.wall);
+    const bool was_set_back = now.wall < overdue_seen_;
+    if (was_set_back) reconsider_overdue();
 }
 
-// What was over its age is so no more when the wall clock was set back.
-void Turns::reconsider_overdue(WallTime now) noexcept {
-    if (now >= overdue_seen_) return;
-    overdue_seen_ = now;
+void Turns::reconsider_overdue() noexcept {
+    overdue_seen_ = WallTime::min();
     while (!overdue_.empty()) {
         Lane& lane = overdue_.front();
         lane.leave_list();

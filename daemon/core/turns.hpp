@@ -69,6 +69,9 @@ public:
     /// Makes ready what has waited until now.
     void advance(Now now) noexcept;
 
+    /// Other events than before may be over their age: lanes that are overdue are looked at again.
+    void reconsider_overdue() noexcept;
+
     bool is_any_ready(MonoTime now) const noexcept {
         return !turns_.empty() || timers_.has_due(now);
     }
@@ -89,7 +92,6 @@ private:
     void refresh(Token& token) noexcept;
     void forget_if_idle(Token& token) noexcept;
     void begin_anew(Lane& lane) noexcept;
-    void reconsider_overdue(WallTime now) noexcept;
 
     // The table owns what the others refer to: it goes last.
     LaneTable table_;
