@@ -1,0 +1,280 @@
+#include "core/breaker.hpp"
+
+#include <gtest/gtest.h>
+
+#include "unit/core/scheduler_fixture.hpp"
+
+namespace flowrelay::core::scheduling {
+namespace {
+
+class BreakerTest : public testing::Test {
+protected:
+    std::optional<DestinationState> end(Breaker::Pass pass, const Judgement& judgement,
+                                        std::uint64_t thread = 1, bool blamed = false) {
+        return breaker.end(pass, judgement, lane_of(1, thread), blamed, options, now, random);
+    }
+
+    /// One attempt from begin to end.
+    std::optional<DestinationState> attempt(const Judgement& judgement, std::uint64_t thread = 1,
+                                            bool blamed = false) {
+        EXPECT_TRUE(breaker.may_begin(now));
+        return end(breaker.begin(), judgement, thread, blamed);
+    }
+
+    void take_down() {
+        for (unsigned i = 0; i < options.breaker_failures; ++i) attempt(answers::no_connection());
+        ASSERT_EQ(breaker.state(), DestinationState::down);
+    }
+
+    /// Lets the time until the next probe pass, and gives it.
+    Milliseconds wait() {
+        const auto until = breaker.closed_until().value_or(now);
+        const auto time = std::chrono::ceil<Milliseconds>(until - now);
+        now = std::max(now, until);
+        return time;
+    }
+
+    SchedulerOptions options;
+    MonoTime now{std::chrono::hours(1)};
+    Random random{1};
+    Breaker breaker;
+};
+
+TEST_F(BreakerTest, IsUpAndUnlimitedAtFirst) {
+    EXPECT_EQ(breaker.state(), DestinationState::up);
+    for (int i = 0; i < 1000; ++i) {
+        ASSERT_TRUE(breaker.may_begin(now));
+        breaker.begin();
+    }
+    EXPECT_EQ(breaker.may_begin_from(), MonoTime::min());
+}
+
+TEST_F(BreakerTest, FailuresInARowOpenIt) {
+    for (unsigned i = 1; i < options.breaker_failures; ++i) {
+        EXPECT_FALSE(attempt(answers::no_connection()));
+    }
+    EXPECT_EQ(attempt(answers::no_connection()), DestinationState::down);
+    EXPECT_FALSE(breaker.may_begin(now));
+}
+
+TEST_F(BreakerTest, AnyAnswerBreaksTheRow) {
+    for (const auto& answer :
+         {answers::ok(), answers::rejected(), answers::throttled(), answers::unauthorized(),
+          answers::gone(), answers::try_again(), answers::unavailable()}) {
+        for (unsigned i = 1; i < options.breaker_failures; ++i) attempt(answers::no_connection());
+        attempt(answer);
+    }
+    EXPECT_EQ(breaker.state(), DestinationState::up);
+}
+
+TEST_F(BreakerTest, OneLaneWith5xxNeverOpensIt) {
+    for (int i = 0; i < 100; ++i) EXPECT_FALSE(attempt(answers::unavailable()));
+}
+
+TEST_F(BreakerTest, TwoLanesWith5xxNeverOpenIt) {
+    for (int i = 0; i < 100; ++i) {
+        EXPECT_FALSE(attempt(answers::unavailable(), 1));
+        EXPECT_FALSE(attempt(answers::unavailable(), 2));
+    }
+}
+
+TEST_F(BreakerTest, ThreeLanesWith5xxOpenIt) {
+    attempt(answers::unavailable(), 1);
+    attempt(answers::unavailable(), 2);
+    attempt(answers::unavailable(), 1);
+    EXPECT_EQ(attempt(answers::unavailable(), 3), DestinationState::down);
+}
+
+TEST_F(BreakerTest, ASuccessBetweenForgetsTheLanes) {
+    for (std::uint64_t lane = 1; lane <= 30; ++lane) {
+        EXPECT_FALSE(attempt(answers::unavailable(), lane));
+        if (lane % 2 == 0) attempt(answers::ok());
+    }
+}
+
+TEST_F(BreakerTest, TimeoutsBetweenDoNot) {
+    attempt(answers::unavailable(), 1);
+    attempt(answers::no_connection(), 1);
+    attempt(answers::unavailable(), 2);
+    attempt(answers::no_connection(), 2);
+    EXPECT_EQ(attempt(answers::unavailable(), 3), DestinationState::down);
+}
+
+TEST_F(BreakerTest, RejectionsNeverCount) {
+    for (std::uint64_t lane = 1; lane <= 100; ++lane) {
+        EXPECT_FALSE(attempt(answers::rejected(), lane));
+        EXPECT_FALSE(attempt(answers::try_again(), lane));
+    }
+}
+
+TEST_F(BreakerTest, ProbesWaitLongerAndLonger) {
+    take_down();
+    Milliseconds longest{0};
+    for (int i = 0; i < 12; ++i) {
+        longest = std::max(longest, wait());
+        EXPECT_FALSE(attempt(answers::no_connection()));
+    }
+    EXPECT_GT(longest, 10s);
+    EXPECT_LE(longest, options.destination_backoff.max);
+}
+
+TEST_F(BreakerTest, AHealthyAnswerToAProbeClosesIt) {
+    for (const auto& answer : {answers::ok(), answers::rejected(), answers::throttled(),
+                               answers::unauthorized(), answers::gone()}) {
+        take_down();
+        wait();
+        EXPECT_EQ(attempt(answer), DestinationState::up);
+    }
+}
+
+TEST_F(BreakerTest, A5xxOrA408ToAProbeDoesNot) {
+    for (const auto& answer : {answers::unavailable(), answers::try_again()}) {
+        breaker = Breaker();
+        take_down();
+        wait();
+        EXPECT_FALSE(attempt(answer));
+        EXPECT_EQ(breaker.state(), DestinationState::down);
+        EXPECT_GT(wait(), 0ms);
+    }
+}
+
+TEST_F(BreakerTest, TheSlowStartAllowsOneMoreWithEachAnswer) {
+    take_down();
+    wait();
+    attempt(answers::ok());
+    auto first = breaker.begin();
+    auto second = breaker.begin();
+    EXPECT_FALSE(breaker.may_begin(now));
+    EXPECT_FALSE(breaker.may_begin_from()) << "only an answer can change that";
+    end(first, answers::ok());
+    first = breaker.begin();
+    const auto third = breaker.begin();
+    EXPECT_FALSE(breaker.may_begin(now));
+    end(second, answers::ok());
+    end(third, answers::ok());
+    end(first, answers::ok());
+}
+
+TEST_F(BreakerTest, AFailureBeginsTheSlowStartAnew) {
+    take_down();
+    wait();
+    for (int i = 0; i < 10; ++i) attempt(answers::ok());
+    attempt(answers::no_connection());
+    breaker.begin();
+    breaker.begin();
+    EXPECT_FALSE(breaker.may_begin(now));
+}
+
+TEST_F(BreakerTest, ARelapseInTheSlowStartGoesOnWithTheBackoff) {
+    take_down();
+    for (int i = 0; i < 20; ++i) {
+        wait();
+        attempt(answers::no_connection());
+    }
+    Milliseconds longest{0};
+    for (int i = 0; i < 10; ++i) {
+        longest = std::max(longest, wait());
+        attempt(answers::ok());
+        take_down();
+    }
+    EXPECT_GT(longest, 10s);
+}
+
+TEST_F(BreakerTest, AfterTheSlowStartAnOutageBeginsSmall) {
+    take_down();
+    for (int i = 0; i < 20; ++i) {
+        wait();
+        attempt(answers::no_connection());
+    }
+    wait();
+    for (int i = 0; i < 40; ++i) attempt(answers::ok());
+    take_down();
+    EXPECT_LE(wait(), 1s);
+}
+
+TEST_F(BreakerTest, RetryAfterHoldsUntilThen) {
+    EXPECT_EQ(attempt(answers::unavailable(10s)), DestinationState::held);
+    EXPECT_EQ(breaker.closed_until(), now + 10s);
+}
+
+TEST_F(BreakerTest, ARetryAfterOfZeroIsNone) {
+    EXPECT_FALSE(attempt(answers::unavailable(0ms)));
+    EXPECT_EQ(breaker.state(), DestinationState::up);
+}
+
+TEST_F(BreakerTest, RetryAfterIsNoOutageHoweverManyLanesSeeIt) {
+    std::vector<Breaker::Pass> passes;
+    for (int i = 0; i < 10; ++i) passes.push_back(breaker.begin());
+    std::uint64_t lane = 0;
+    for (const auto pass : passes) end(pass, answers::unavailable(10s), ++lane);
+    EXPECT_EQ(breaker.state(), DestinationState::held);
+}
+
+TEST_F(BreakerTest, RetryAfterCountsThoughItsRequestIsFromBefore) {
+    const auto late = breaker.begin();
+    take_down();
+    EXPECT_FALSE(end(late, answers::unavailable(20s)));
+    EXPECT_EQ(breaker.state(), DestinationState::down);
+    EXPECT_EQ(breaker.closed_until(), now + 20s);
+}
+
+TEST_F(BreakerTest, AShorterRetryAfterFromBeforeDoesNotShortenTheWait) {
+    const auto late = breaker.begin();
+    attempt(answers::unavailable(20s));
+    end(late, answers::unavailable(5s));
+    EXPECT_EQ(breaker.closed_until(), now + 20s);
+}
+
+TEST_F(BreakerTest, AProbeThatIsAskedToWaitHolds) {
+    take_down();
+    wait();
+    EXPECT_EQ(attempt(answers::unavailable(10s)), DestinationState::held);
+}
+
+TEST_F(BreakerTest, AHeldDestinationThatDoesNotAnswerIsDown) {
+    attempt(answers::unavailable(10s));
+    wait();
+    EXPECT_EQ(attempt(answers::no_connection()), DestinationState::down);
+}
+
+TEST_F(BreakerTest, AHeldDestinationWith5xxStaysHeld) {
+    attempt(answers::unavailable(10s));
+    wait();
+    EXPECT_FALSE(attempt(answers::unavailable()));
+    EXPECT_EQ(breaker.state(), DestinationState::held);
+    EXPECT_GT(wait(), 0ms);
+}
+
+TEST_F(BreakerTest, AWrongUrlParksIt) {
+    EXPECT_EQ(attempt(answers::not_found()), DestinationState::parked);
+    EXPECT_EQ(wait(), options.destination_probe);
+    EXPECT_FALSE(attempt(answers::not_found()));
+    EXPECT_EQ(wait(), options.destination_probe);
+    EXPECT_FALSE(attempt(answers::unavailable()));
+    EXPECT_EQ(wait(), options.destination_probe);
+    EXPECT_EQ(attempt(answers::ok()), DestinationState::up);
+}
+
+TEST_F(BreakerTest, ABlamedLaneParksItNoMore) {
+    EXPECT_FALSE(attempt(answers::not_found(), 1, true));
+    EXPECT_EQ(breaker.state(), DestinationState::up);
+}
+
+TEST_F(BreakerTest, ABlamedLaneDoesNotEndAParkEither) {
+    attempt(answers::not_found());
+    wait();
+    EXPECT_FALSE(attempt(answers::not_found(), 1, true));
+    EXPECT_EQ(breaker.state(), DestinationState::parked);
+    EXPECT_EQ(wait(), options.destination_probe);
+}
+
+TEST_F(BreakerTest, ACancelledAttemptTellsNothing) {
+    take_down();
+    wait();
+    breaker.cancel(breaker.begin());
+    EXPECT_EQ(breaker.state(), DestinationState::down);
+    EXPECT_TRUE(breaker.may_begin(now));
+}
+
+}  // namespace
+}  // namespace flowrelay::core::scheduling

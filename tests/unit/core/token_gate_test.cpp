@@ -1,0 +1,134 @@
+#include "core/token_gate.hpp"
+
+#include <gtest/gtest.h>
+
+#include "unit/core/scheduler_fixture.hpp"
+
+namespace flowrelay::core::scheduling {
+namespace {
+
+class TokenGateTest : public testing::Test {
+protected:
+    std::optional<TokenState> end(TokenGate::Pass pass, const Judgement& judgement,
+                                  bool blamed = false) {
+        return gate.end(pass, judgement, blamed, options, now, random);
+    }
+    std::optional<TokenState> attempt(const Judgement& judgement, bool blamed = false) {
+        return end(gate.begin(), judgement, blamed);
+    }
+    void wait() { now = std::max(now, gate.closed_until().value_or(now)); }
+
+    SchedulerOptions options;
+    MonoTime now{std::chrono::hours(1)};
+    Random random{1};
+    TokenGate gate;
+};
+
+TEST_F(TokenGateTest, FailuresOfTheDestinationDoNotCloseIt) {
+    for (const auto& answer :
+         {answers::ok(), answers::rejected(), answers::no_connection(), answers::unavailable(10s),
+          answers::not_found(), answers::try_again()}) {
+        EXPECT_FALSE(attempt(answer));
+        EXPECT_FALSE(gate.is_closed());
+    }
+}
+
+TEST_F(TokenGateTest, A429ClosesItForTheTimeThatTheServerNamed) {
+    EXPECT_EQ(attempt(answers::throttled(9s)), TokenState::throttled);
+    EXPECT_EQ(gate.closed_until(), now + 9s);
+}
+
+TEST_F(TokenGateTest, A429WithoutATimeOrWithZeroForABackoff) {
+    for (const auto& answer : {answers::throttled(), answers::throttled(0ms)}) {
+        gate = TokenGate();
+        EXPECT_EQ(attempt(answer), TokenState::throttled);
+        EXPECT_GE(*gate.closed_until(), now + 100ms);
+        EXPECT_LE(*gate.closed_until(), now + 1s);
+    }
+}
+
+TEST_F(TokenGateTest, ALate429CanExtendTheTimeButNotTheBackoff) {
+    const auto a = gate.begin();
+    const auto b = gate.begin();
+    const auto c = gate.begin();
+    const auto d = gate.begin();
+    end(a, answers::throttled(10s));
+    EXPECT_FALSE(end(b, answers::throttled(5s)));
+    EXPECT_FALSE(end(c, answers::throttled()));
+    EXPECT_EQ(gate.closed_until(), now + 10s);
+    EXPECT_FALSE(end(d, answers::throttled(20s)));
+    EXPECT_EQ(gate.closed_until(), now + 20s);
+}
+
+TEST_F(TokenGateTest, ALate429ClosesItAgainOnlyWhenTheServerNamesATime) {
+    const auto a = gate.begin();
+    const auto b = gate.begin();
+    attempt(answers::throttled(1s));
+    wait();
+    EXPECT_EQ(attempt(answers::ok()), TokenState::active);
+    EXPECT_FALSE(end(a, answers::throttled()));
+    EXPECT_FALSE(gate.is_closed());
+    EXPECT_EQ(end(b, answers::throttled(5s)), TokenState::throttled);
+}
+
+TEST_F(TokenGateTest, AThrottleIsTriedAgainAtOnceWhenNobodyLookedAtTheToken) {
+    attempt(answers::throttled(1s));
+    wait();
+    const auto until = gate.closed_until();
+    EXPECT_FALSE(attempt(answers::unavailable()));
+    EXPECT_EQ(gate.state(), TokenState::throttled);
+    EXPECT_EQ(gate.closed_until(), until);
+}
+
+TEST_F(TokenGateTest, A401ParksIt) {
+    EXPECT_EQ(attempt(answers::unauthorized()), TokenState::parked);
+    EXPECT_EQ(gate.closed_until(), now + options.token_probe);
+}
+
+TEST_F(TokenGateTest, AThrottledTokenThatIsRefusedIsParked) {
+    attempt(answers::throttled(1s));
+    wait();
+    EXPECT_EQ(attempt(answers::unauthorized()), TokenState::parked);
+}
+
+TEST_F(TokenGateTest, AParkedTokenThatIsThrottledIsParkedNoMore) {
+    attempt(answers::unauthorized());
+    wait();
+    EXPECT_EQ(attempt(answers::throttled(3s)), TokenState::throttled);
+    EXPECT_EQ(gate.closed_until(), now + 3s);
+}
+
+TEST_F(TokenGateTest, AProbeThatNobodyLookedAtWaitsForTheNext) {
+    attempt(answers::unauthorized());
+    for (const auto& answer :
+         {answers::unavailable(), answers::no_connection(), answers::not_found()}) {
+        wait();
+        EXPECT_FALSE(attempt(answer));
+        EXPECT_EQ(gate.state(), TokenState::parked);
+        EXPECT_EQ(gate.closed_until(), now + options.token_probe);
+    }
+}
+
+TEST_F(TokenGateTest, ABlamedLaneParksItNoMore) {
+    EXPECT_FALSE(attempt(answers::unauthorized(), true));
+    EXPECT_FALSE(gate.is_closed());
+}
+
+TEST_F(TokenGateTest, ABlamedLaneDoesNotEndAPark) {
+    attempt(answers::unauthorized());
+    wait();
+    EXPECT_FALSE(attempt(answers::unauthorized(), true));
+    EXPECT_EQ(gate.state(), TokenState::parked);
+}
+
+TEST_F(TokenGateTest, ParkedAndOpenedByAnOperator) {
+    gate.park(now + 5s);
+    EXPECT_EQ(gate.state(), TokenState::parked);
+    EXPECT_EQ(gate.closed_until(), now + 5s);
+    gate.open();
+    EXPECT_EQ(gate.state(), TokenState::active);
+    EXPECT_FALSE(gate.is_closed());
+}
+
+}  // namespace
+}  // namespace flowrelay::core::scheduling
