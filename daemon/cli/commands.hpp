@@ -1,0 +1,27 @@
+// The commands of `flowrelay`. Each adds its options to the parser; when it was chosen, it sets
+// what is to be run.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "cli/exit_code.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace flowrelay::cli {
+
+/// What is common to the commands. Lives as long as the parser.
+struct Context {
+    std::string ingest_socket = "/run/flowrelay/ingest.sock";
+    std::string control_socket = "/run/flowrelay/control.sock";
+    std::function<ExitCode()> run;  ///< set by the command that was chosen
+};
+
+void add_send_command(CLI::App& app, Context& context);
+void add_status_command(CLI::App& app, Context& context);
+void add_config_commands(CLI::App& app, Context& context);
+
+}  // namespace flowrelay::cli

@@ -1,0 +1,287 @@
+#include "cli/event_stream.hpp"
+
+#include <fmt/core.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <deque>
+#include <optional>
+#include <utility>
+
+#include "cli/line_reader.hpp"
+#include "cli/unix_stream.hpp"
+
+namespace flowrelay::cli {
+
+namespace {
+
+namespace errc = boost::system::errc;
+
+constexpr std::size_t most_unanswered = 4096;
+constexpr std::size_t most_output = 1 << 20;
+constexpr std::size_t longest_line = 17 << 20;  // over the most that ingest.max_event_size may be
+constexpr std::size_t longest_answer = 1 << 20;
+constexpr Milliseconds tick{100};
+
+class StreamSender {
+public:
+    StreamSender(int input, const std::string& socket, Milliseconds wait, const StreamHooks& hooks)
+        : input_(input), socket_(socket), wait_(wait), hooks_(hooks) {}
+
+    StreamResult run();
+
+private:
+    /// A line of the input whose answer has not been handed out.
+    struct Pending {
+        std::uint64_t line;
+        std::uint64_t end;
+        std::size_t size = 0;       ///< what it takes in the output
+        std::optional<Answer> own;  ///< an answer that the daemon was not asked for
+    };
+
+    bool done() const { return pending_.empty() && (stopped_ || (lines_.ended() && !held_)); }
+    void take_lines();
+    void take(const Line& line);
+    void hand_out_own_answers();
+    void hand_out(const Answer& answer, std::string_view text);
+    void step();
+    int timeout() const;
+    void read_input();
+    void write_output();
+    void read_answers();
+    void connection_closed();
+    void stop(ExitCode code, std::string problem);
+    void give_up(ExitCode code, std::string problem);
+
+    int input_;
+    const std::string& socket_;
+    Milliseconds wait_;
+    const StreamHooks& hooks_;
+
+    LineReader lines_{longest_line};
+    LineReader answers_{longest_answer};
+    std::optional<UnixStream> stream_;
+    std::string output_;
+    std::deque<Pending> pending_;
+    MonoTime deadline_{};   ///< for the next progress, while something is on the way
+    bool held_ = false;     ///< there may be more lines than there was room for
+    bool stopped_ = false;  ///< no more lines are taken
+    std::uint64_t done_events_ = 0;
+    std::uint64_t done_bytes_ = 0;
+    StreamResult result_;
+};
+
+/// Work that is left goes before work that is in vain: who tries again meets the latter again.
+ExitCode worse(ExitCode a, ExitCode b) {
+    for (const ExitCode code : {ExitCode::unavailable, ExitCode::try_later, ExitCode::not_permitted,
+                                ExitCode::rejected}) {
+        if (a == code || b == code) return code;
+    }
+    return ExitCode::ok;
+}
+
+/// Takes no more lines, and takes back those of which nothing has been sent.
+void StreamSender::stop(ExitCode code, std::string problem) {
+    result_.exit_code = worse(result_.exit_code, code);
+    result_.problem = std::move(problem);
+    if (stopped_) return;
+    stopped_ = true;
+    const bool at_end = lines_.ended() && lines_.buffered() == 0;
+    if (!at_end) result_.stopped_at = lines_.last_number() + 1;
+    while (!output_.empty() && !pending_.empty() && pending_.back().size <= output_.size()) {
+        output_.resize(output_.size() - pending_.back().size);
+        result_.stopped_at = pending_.back().line;
+        pending_.pop_back();
+    }
+}
+
+/// The same, and there will be no answers to what was sent.
+void StreamSender::give_up(ExitCode code, std::string problem) {
+    stop(code, std::move(problem));
+    result_.counts.unanswered += static_cast<std::uint64_t>(
+        std::ranges::count_if(pending_, [](const Pending& p) { return !p.own; }));
+    pending_.clear();
+    output_.clear();
+    stream_.reset();
+}
+
+void StreamSender::hand_out(const Answer& answer, std::string_view text) {
+    StreamCounts& counts = result_.counts;
+    const ExitCode code = exit_code_of(answer);
+    if (answer.accepted) {
+        ++counts.accepted;
+        if (answer.duplicate) ++counts.duplicates;
+    } else {
+        ++(code == ExitCode::rejected ? counts.rejected : counts.refused);
+    }
+    result_.exit_code = worse(result_.exit_code, code);
+    const Pending pending = std::move(pending_.front());
+    pending_.pop_front();
+    ++done_events_;
+    done_bytes_ = pending.end;
+    hooks_.answered(pending.line, answer, text);
+    if (code == ExitCode::try_later) {
+        stop(code, fmt::format("line {} can't be taken now, and what follows must not overtake it",
+                               pending.line));
+    }
+}
+
+void StreamSender::hand_out_own_answers() {
+    while (!pending_.empty() && pending_.front().own) {
+        const Answer answer = *pending_.front().own;
+        hand_out(answer, to_json(answer));
+    }
+}
+
+void StreamSender::take(const Line& line) {
+    Pending pending{line.number, line.end, 0, std::nullopt};
+    const std::size_t first = line.text.find_first_not_of(" \t");
+    if (line.too_long) {
+        pending.own = local_rejection("too_large", "the line is over 17 MiB");
+    } else if (line.text[first] != '{') {
+        // A line that begins with a capital letter would be taken for HTTP.
+        pending.own =
+            local_rejection("invalid_json", "not a JSON object; each line must be one, {...}");
+    }
+    if (!pending.own) {
+        if (!stream_) {
+            auto connected = UnixStream::connect(socket_, MonoTime::clock::now() + wait_);
+            if (!connected) {
+                stop(exit_code_of(connected.error()), connected.error().message);
+                result_.stopped_at = line.number;
+                return;
+            }
+            stream_ = std::move(*connected);
+            answers_ = LineReader(longest_answer);
+        }
+        const bool idle = output_.empty() && pending_.empty();
+        if (idle) deadline_ = MonoTime::clock::now() + wait_;
+        output_ += line.text;
+        output_ += '\n';
+        pending.size = line.text.size() + 1;
+    }
+    pending_.push_back(std::move(pending));
+}
+
+void StreamSender::take_lines() {
+    held_ = false;
+    while (!stopped_) {
+        if (pending_.size() >= most_unanswered || output_.size() >= most_output) {
+            held_ = true;
+            break;
+        }
+        const auto line = lines_.next();
+        if (!line) break;
+        take(*line);
+        hand_out_own_answers();
+    }
+}
+
+void StreamSender::read_input() {
+    std::array<char, 65536> chunk;
+    const ssize_t got = ::read(input_, chunk.data(), chunk.size());
+    if (got > 0) {
+        lines_.put({chunk.data(), static_cast<std::size_t>(got)});
+    } else if (got == 0) {
+        lines_.put_end();
+    } else if (errno != EINTR && errno != EAGAIN) {
+        const Error error = system_error(errno, "read", "the standard input");
+        lines_.put_end();
+        stop(ExitCode::try_later, error.message);
+    }
+}
+
+void StreamSender::write_output() {
+    const auto sent = stream_->write_some(output_);
+    if (sent) {
+        output_.erase(0, *sent);
+        deadline_ = MonoTime::clock::now() + wait_;
+    } else if (sent.error().code != errc::operation_would_block) {
+        // What the daemon answered before it closed can still be read.
+        output_.clear();
+        stop(ExitCode::try_later, sent.error().message);
+    }
+}
+
+void StreamSender::connection_closed() {
+    const bool idle = pending_.empty() && output_.empty();
+    if (idle) {
+        stream_.reset();  // the next line connects anew
+    } else {
+        give_up(ExitCode::try_later, "flowrelayd closed the connection");
+    }
+}
+
+void StreamSender::read_answers() {
+    std::array<char, 65536> chunk;
+    const auto got = stream_->read_some(chunk);
+    if (!got) {
+        if (got.error().code != errc::operation_would_block) connection_closed();
+        return;
+    }
+    if (*got == 0) {
+        connection_closed();
+        return;
+    }
+    deadline_ = MonoTime::clock::now() + wait_;
+    answers_.put({chunk.data(), *got});
+    while (const auto line = answers_.next()) {
+        if (pending_.empty()) {
+            give_up(ExitCode::try_later, "there are more answers than events");
+            return;
+        }
+        hand_out(parse_answer(line->text), line->text);
+        hand_out_own_answers();
+    }
+}
+
+int StreamSender::timeout() const {
+    int limit = -1;
+    if (stream_ && (!pending_.empty() || !output_.empty())) limit = milliseconds_until(deadline_);
+    const int tick_ms = static_cast<int>(tick.count());
+    if (hooks_.ticks && (limit < 0 || limit > tick_ms)) limit = tick_ms;
+    return limit;
+}
+
+/// Waits for whatever can go on, and does it.
+void StreamSender::step() {
+    const bool want_input = !stopped_ && !lines_.ended() && !held_;
+    const bool want_output = stream_ && !output_.empty();
+    std::array<pollfd, 2> waiting{
+        {{want_input ? input_ : -1, POLLIN, 0}, {stream_ ? stream_->descriptor() : -1, POLLIN, 0}}};
+    if (want_output) waiting[1].events |= POLLOUT;
+    if (::poll(waiting.data(), waiting.size(), timeout()) < 0 && errno != EINTR) {
+        give_up(ExitCode::try_later, system_error(errno, "wait for", "flowrelayd").message);
+        return;
+    }
+    if (waiting[0].revents != 0) read_input();
+    if (stream_ && (waiting[1].revents & POLLOUT) != 0) write_output();
+    if (stream_ && (waiting[1].revents & (POLLIN | POLLHUP | POLLERR)) != 0) read_answers();
+    if (stream_ && !pending_.empty() && MonoTime::clock::now() >= deadline_) {
+        give_up(ExitCode::try_later,
+                fmt::format("flowrelayd did not answer for {}", format_duration(wait_)));
+    }
+}
+
+StreamResult StreamSender::run() {
+    for (;;) {
+        take_lines();
+        hooks_.progress(done_events_, done_bytes_);
+        if (done()) break;
+        step();
+    }
+    return std::move(result_);
+}
+
+}  // namespace
+
+StreamResult send_stream(int input, const std::string& socket, Milliseconds wait,
+                         const StreamHooks& hooks) {
+    return StreamSender(input, socket, wait, hooks).run();
+}
+
+}  // namespace flowrelay::cli

@@ -1,0 +1,252 @@
+// flowrelay send
+#include <fmt/core.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstddef>
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "cli/answer.hpp"
+#include "cli/commands.hpp"
+#include "cli/event_builder.hpp"
+#include "cli/event_stream.hpp"
+#include "cli/line_reader.hpp"
+#include "cli/progress.hpp"
+#include "cli/unix_stream.hpp"
+#include "flowrelay/app/config.hpp"
+#include "flowrelay/base/time.hpp"
+
+namespace flowrelay::cli {
+
+namespace {
+
+constexpr std::size_t longest_body = 16 << 20;  // the most that ingest.max_event_size may be
+constexpr std::size_t longest_answer = 1 << 20;
+
+struct SendOptions {
+    EventOptions event;
+    std::string token_file;
+    std::string wait = "2s";
+    bool quiet = false;
+    bool json = false;
+    bool from_flags = false;
+};
+
+void complain(std::string_view message) {
+    fmt::print(stderr, "flowrelay: {}\n", message);
+}
+
+/// --body -: without the line breaks at its end, as a shell's $(...) has it.
+Result<std::string> read_body() {
+    std::string body;
+    std::array<char, 65536> chunk;
+    for (;;) {
+        const ssize_t got = ::read(STDIN_FILENO, chunk.data(), chunk.size());
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return system_error(errno, "read", "the standard input");
+        if (got == 0) break;
+        body.append(chunk.data(), static_cast<std::size_t>(got));
+        if (body.size() > longest_body) {
+            return Error{make_error_code(boost::system::errc::message_size),
+                         "the body is over 16 MiB"};
+        }
+    }
+    while (body.ends_with('\n')) body.pop_back();
+    return body;
+}
+
+/// Sends one line and reads the answer to it, within `wait` altogether.
+Result<std::string> exchange(const std::string& socket, std::string_view event, Milliseconds wait) {
+    const MonoTime deadline = MonoTime::clock::now() + wait;
+    auto stream = UnixStream::connect(socket, deadline);
+    if (!stream) return stream.error();
+    if (const auto sent = stream->write_all(event, deadline); !sent) return sent.error();
+    LineReader answers(longest_answer);
+    std::array<char, 4096> chunk;
+    for (;;) {
+        if (const auto line = answers.next()) return std::string(line->text);
+        const auto got = stream->read(chunk, deadline);
+        if (!got) return got.error();
+        if (*got == 0) {
+            return Error{make_error_code(boost::system::errc::connection_reset),
+                         "flowrelayd closed the connection without an answer"};
+        }
+        answers.put({chunk.data(), *got});
+    }
+}
+
+ExitCode send_one(SendOptions& options, const std::string& socket, Milliseconds wait) {
+    std::optional<Secret> token;
+    if (!options.token_file.empty()) {
+        app::SourceConfig source;
+        source.name = "--token-file";
+        source.flow_token_file = options.token_file;
+        try {
+            token = app::load_token(source);
+        } catch (const app::ConfigError& e) {
+            complain(e.what());
+            return ExitCode::bad_config;
+        }
+    }
+    if (options.event.body == "-") {
+        auto body = read_body();
+        if (!body) {
+            complain(body.error().message);
+            return ExitCode::rejected;
+        }
+        options.event.body = std::move(*body);
+    }
+    auto event = build_event(options.event, token);
+    if (!event) {
+        complain(event.error().message);
+        return ExitCode::usage;
+    }
+    *event += '\n';
+    const auto text = exchange(socket, *event, wait);
+    if (!text) {
+        complain(text.error().message);
+        return exit_code_of(text.error());
+    }
+    const Answer answer = parse_answer(*text);
+    if (options.json) {
+        fmt::print("{}\n", *text);
+    } else if (answer.accepted && !options.quiet) {
+        fmt::print("{}\n", describe(answer));
+    }
+    if (!answer.accepted) complain(describe(answer));
+    return exit_code_of(answer);
+}
+
+void print_counts(std::FILE* out, const StreamResult& result) {
+    const StreamCounts& counts = result.counts;
+    fmt::print(out, "{} accepted", counts.accepted);
+    if (counts.duplicates > 0) fmt::print(out, " ({} duplicates)", counts.duplicates);
+    if (counts.rejected > 0) fmt::print(out, ", {} rejected", counts.rejected);
+    if (counts.refused > 0) fmt::print(out, ", {} refused for now", counts.refused);
+    if (counts.unanswered > 0) {
+        fmt::print(out, ", {} without an answer (they may have been accepted)", counts.unanswered);
+    }
+    if (result.stopped_at > 0) {
+        fmt::print(out, "; not sent: line {} and what follows it", result.stopped_at);
+    }
+    fmt::print(out, "\n");
+}
+
+/// The size of a regular file on stdin from where it is read; 0 for everything else.
+std::uint64_t input_size() {
+    struct stat status{};
+    if (::fstat(STDIN_FILENO, &status) != 0 || !S_ISREG(status.st_mode)) return 0;
+    const off_t at = ::lseek(STDIN_FILENO, 0, SEEK_CUR);
+    return at >= 0 && at < status.st_size ? static_cast<std::uint64_t>(status.st_size - at) : 0;
+}
+
+ExitCode send_lines(const SendOptions& options, const std::string& socket, Milliseconds wait) {
+    if (::isatty(STDIN_FILENO) != 0) {
+        complain(
+            "nothing to send: describe an event with options (flowrelay send --help), or give "
+            "events on stdin, one JSON object a line");
+        return ExitCode::usage;
+    }
+    Progress bar(!options.quiet, input_size(), MonoTime::clock::now());
+    StreamHooks hooks;
+    hooks.ticks = bar.active();
+    hooks.progress = [&](std::uint64_t events, std::uint64_t bytes) {
+        bar.update(events, bytes, MonoTime::clock::now());
+    };
+    hooks.answered = [&](std::uint64_t line, const Answer& answer, std::string_view text) {
+        if (options.json) fmt::print("{}\n", text);
+        if (answer.accepted) return;
+        bar.clear();
+        complain(fmt::format("line {}: {}", line, describe(answer)));
+    };
+    const StreamResult result = send_stream(STDIN_FILENO, socket, wait, hooks);
+    bar.clear();
+    if (!result.problem.empty()) complain(result.problem);
+    const bool bare = options.json || options.quiet;
+    if (!bare || result.exit_code != ExitCode::ok) print_counts(bare ? stderr : stdout, result);
+    return result.exit_code;
+}
+
+/// The options that describe an event. That one of them is there decides what is sent.
+void add_event_options(CLI::App& send, SendOptions& options) {
+    EventOptions& event = options.event;
+    const auto add = [&](const char* names, std::optional<std::string>& value, const char* help,
+                         const char* type) {
+        send.add_option(names, value, help)->type_name(type)->group("Event");
+    };
+    add("--source", event.source, "The source, by its name in the configuration", "NAME");
+    send.add_option("--token-file", options.token_file,
+                    "Instead of --source: a file of mode 0600 with the flow_token")
+        ->type_name("FILE")
+        ->group("Event");
+    add("--thread", event.thread, "Your own id of the item (external_thread_id)", "ID");
+    add("--thread-id", event.thread_id, "The server's id of the thread, instead of --thread", "ID");
+    add("--title", event.title, "What happened: \"build failed\"", "TEXT");
+    add("--author", event.author, "Who did it", "NAME");
+    add("--event", event.event, "activity (the default) or discussion", "KIND");
+    add("--body", event.body, "More about it, in HTML; - reads it from stdin", "TEXT");
+    add("--status", event.status,
+        "State of the item; red, green, yellow, cyan, orange, grey, black, lime, purple or blue",
+        "COLOR:TEXT");
+    add("--thread-title", event.thread_title, "Title of the item; --title unless given", "TEXT");
+    add("--thread-body", event.thread_body, "Description of the item, in HTML", "TEXT");
+    add("--url", event.url, "Where the item is found", "URL");
+    send.add_option("--field", event.fields, "A property of the item; may be repeated")
+        ->type_name("LABEL=VALUE")
+        ->allow_extra_args(false)
+        ->group("Event");
+    send.add_option("--tag", event.tags, "A tag; may be repeated")
+        ->type_name("TAG")
+        ->allow_extra_args(false)
+        ->group("Event");
+    add("--uuid", event.uuid, "Your own unique id: sending the event again is then harmless",
+        "UUID");
+    add("--expires-in", event.expires_in, "Not to be delivered later than that: 90s, 2h, 1d",
+        "DURATION");
+}
+
+}  // namespace
+
+void add_send_command(CLI::App& app, Context& context) {
+    CLI::App* send = app.add_subcommand("send", "Hand events in");
+    const auto options = std::make_shared<SendOptions>();
+    add_event_options(*send, *options);
+    const std::vector<CLI::Option*> describing =
+        send->get_options([](const CLI::Option* option) { return option->get_group() == "Event"; });
+    send->add_option("--wait", options->wait,
+                     "Longest wait for an answer; with many events, for the next answer (2s)")
+        ->type_name("DURATION");
+    send->add_flag("-q,--quiet", options->quiet, "Say nothing but what went wrong");
+    send->add_flag("--json", options->json, "Print the answers of flowrelayd, one a line");
+    send->footer(
+        "Without options that describe an event, events are read from stdin: one JSON object a\n"
+        "line. They are accepted once they are safely on disk.\n\n"
+        "  flowrelay send --source ci --thread build-42 --title \"build failed\" \\\n"
+        "      --status red:failed --field Branch=main --body - < build.log\n"
+        "  flowrelay send < events.ndjson\n\n"
+        "Exit status: 0 accepted, 64 wrong options, 65 rejected, 69 flowrelayd is not there,\n"
+        "75 try again later, 77 not permitted, 78 the token file can't be used.");
+    send->callback([options, describing, &context] {
+        context.run = [options, describing, &context] {
+            const auto wait = parse_duration(options->wait);
+            if (!wait || *wait <= Milliseconds(0)) {
+                complain("--wait: write a number and a unit, like 500ms or 10s");
+                return ExitCode::usage;
+            }
+            for (const CLI::Option* option : describing) {
+                if (option->count() > 0) return send_one(*options, context.ingest_socket, *wait);
+            }
+            return send_lines(*options, context.ingest_socket, *wait);
+        };
+    });
+}
+
+}  // namespace flowrelay::cli

@@ -1,0 +1,45 @@
+// flowrelay status
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+
+#include "cli/commands.hpp"
+#include "cli/control_client.hpp"
+#include "cli/status_text.hpp"
+
+namespace flowrelay::cli {
+
+namespace {
+
+constexpr Milliseconds longest_wait = Seconds(10);
+
+ExitCode show_status(const std::string& socket, bool as_json) {
+    auto text = get_from_daemon(socket, "/v1/status", longest_wait);
+    if (text && !as_json) text = format_status(*text);
+    if (!text) {
+        fmt::print(stderr, "flowrelay: {}\n", text.error().message);
+        return exit_code_of(text.error());
+    }
+    fmt::print("{}{}", *text, text->ends_with('\n') ? "" : "\n");
+    return ExitCode::ok;
+}
+
+}  // namespace
+
+void add_status_command(CLI::App& app, Context& context) {
+    CLI::App* status = app.add_subcommand("status", "Show how flowrelayd is and what it holds");
+    const auto as_json = std::make_shared<bool>(false);
+    status->add_flag("--json", *as_json, "As JSON");
+    status->footer(
+        "accepted = delivered + queued + dead + expired + erased + dropped. What this does not\n"
+        "explain is unaccounted, which must be 0.\n\n"
+        "Exit status: 0, 64 wrong options, 69 flowrelayd is not there, 75 no proper answer,\n"
+        "77 not permitted.");
+    status->callback([as_json, &context] {
+        context.run = [as_json, &context] { return show_status(context.control_socket, *as_json); };
+    });
+}
+
+}  // namespace flowrelay::cli
