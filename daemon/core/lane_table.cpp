@@ -1,5 +1,6 @@
 #include "lane_table.hpp"
 
+#include <memory>
 #include <stdexcept>
 #include <string>
 
@@ -10,10 +11,14 @@ QueuedEvent to_queued_event(const Event& event) noexcept {
 }
 
 LaneTable::~LaneTable() {
-    for (auto& [id, token] : tokens_) {
-        for (auto& [hash, lane] : token.lanes) lane.events.clear();
+    for (Token& token : tokens_) {
+        token.lanes.clear_and_dispose([](Lane* lane) {
+            lane->events.clear();
+            delete lane;
+        });
     }
-    events_.clear_and_dispose([](Event* event) { delete event; });
+    tokens_.clear_and_dispose(std::default_delete<Token>());
+    events_.clear_and_dispose(std::default_delete<Event>());
 }
 
 Event& LaneTable::add(const QueuedEvent& queued) {
@@ -23,10 +28,7 @@ Event& LaneTable::add(const QueuedEvent& queued) {
                                " is in the scheduler already");
     }
     Token& token = find_or_add(queued.lane.token);
-    const auto [found, is_new] =
-        token.lanes.try_emplace(queued.lane.thread_hash, token, queued.lane.thread_hash);
-    if (is_new) ++lane_count_;
-    Lane& lane = found->second;
+    Lane& lane = find_or_add(token, queued.lane.thread_hash);
     auto* event = new Event(queued, lane);
     events_.insert(events_.end(), *event);
     lane.events.insert(lane.events.end(), *event);
@@ -46,13 +48,13 @@ void LaneTable::remove(Event& event) noexcept {
 
 void LaneTable::remove(Lane& lane) noexcept {
     --lane_count_;
-    const std::uint64_t hash = lane.thread_hash;
-    lane.token->lanes.erase(hash);
+    lane.token->lanes.erase(LanesByThread::s_iterator_to(lane));
+    delete &lane;
 }
 
 void LaneTable::remove(Token& token) noexcept {
-    const TokenId id = token.id;
-    tokens_.erase(id);
+    tokens_.erase(TokensById::s_iterator_to(token));
+    delete &token;
 }
 
 Event* LaneTable::find(Seq seq) noexcept {
@@ -67,16 +69,29 @@ const Event* LaneTable::find(Seq seq) const noexcept {
 
 Token* LaneTable::find(TokenId id) noexcept {
     const auto found = tokens_.find(id);
-    return found == tokens_.end() ? nullptr : &found->second;
+    return found == tokens_.end() ? nullptr : &*found;
 }
 
 const Token* LaneTable::find(TokenId id) const noexcept {
     const auto found = tokens_.find(id);
-    return found == tokens_.end() ? nullptr : &found->second;
+    return found == tokens_.end() ? nullptr : &*found;
 }
 
 Token& LaneTable::find_or_add(TokenId id) {
-    return tokens_.try_emplace(id, id).first->second;
+    TokensById::insert_commit_data place;
+    const auto [found, is_new] = tokens_.insert_check(id, place);
+    if (!is_new) return *found;
+    auto* token = new Token(id);
+    return *tokens_.insert_commit(*token, place);
+}
+
+Lane& LaneTable::find_or_add(Token& token, std::uint64_t thread_hash) {
+    LanesByThread::insert_commit_data place;
+    const auto [found, is_new] = token.lanes.insert_check(thread_hash, place);
+    if (!is_new) return *found;
+    auto* lane = new Lane(token, thread_hash);
+    ++lane_count_;
+    return *token.lanes.insert_commit(*lane, place);
 }
 
 const Event* LaneTable::oldest() const noexcept {

@@ -3,14 +3,14 @@
 //
 // An event stands in the order of all (by seq), in its lane (by seq) and, unless it is in flight,
 // in the expiry index. A lane is there as long as it has events; a token as long as it has lanes
-// or a state to remember.
+// or a state to remember. All are found through trees: a hash table would be faster until it grows,
+// which takes the time of a thousand deliveries.
 #pragma once
 
 #include <boost/intrusive/list.hpp>
 #include <boost/intrusive/set.hpp>
 #include <cstddef>
 #include <cstdint>
-#include <unordered_map>
 
 #include "flowrelay/core/queued_event.hpp"
 #include "timer_queue.hpp"
@@ -32,6 +32,7 @@ using TurnHook = boost::intrusive::list_base_hook<
 struct InAll;
 struct InLane;
 struct ByAge;
+struct InToken;
 
 struct Event : TreeHook<InAll>, TreeHook<InLane>, TreeHook<ByAge> {
     Event(const QueuedEvent& event, Lane& of) noexcept
@@ -62,7 +63,7 @@ using EventsBySeq = boost::intrusive::set<Event, boost::intrusive::base_hook<Tre
 
 /// Its timer is armed while it waits; it is linked while it is ready (in its token's list) or
 /// overdue (in the scheduler's).
-struct Lane : Timer, TurnHook {
+struct Lane : Timer, TurnHook, TreeHook<InToken> {
     Lane(Token& of, std::uint64_t hash) noexcept
         : Timer(Owner::lane), token(&of), thread_hash(hash) {}
 
@@ -82,25 +83,43 @@ struct Lane : Timer, TurnHook {
     bool blamed_destination = false;  ///< was answered as if the base URL were wrong
 };
 
+struct ByThread {
+    using type = std::uint64_t;
+    type operator()(const Lane& lane) const noexcept { return lane.thread_hash; }
+};
+
+using LanesByThread = boost::intrusive::set<Lane, boost::intrusive::base_hook<TreeHook<InToken>>,
+                                            boost::intrusive::key_of_value<ByThread>,
+                                            boost::intrusive::constant_time_size<false>>;
+
 using LaneList = boost::intrusive::list<Lane, boost::intrusive::base_hook<TurnHook>,
                                         boost::intrusive::constant_time_size<false>>;
 
 /// Its timer is armed while its gate is closed and the time for a probe has not come; it is linked
 /// while one of its ready lanes may begin.
-struct Token : Timer, TurnHook {
+struct Token : Timer, TurnHook, TreeHook<InAll> {
     explicit Token(TokenId of) noexcept : Timer(Owner::token), id(of) {}
 
     bool is_listed() const noexcept { return TurnHook::is_linked(); }
     void leave_list() noexcept { TurnHook::unlink(); }
 
     TokenId id;
-    std::unordered_map<std::uint64_t, Lane> lanes;  ///< by the hash of the thread
+    LanesByThread lanes;
     LaneList ready;
     std::size_t queued = 0;
     TokenGate gate;
     bool paused = false;
     bool removed = false;  ///< nothing is left but events in flight
 };
+
+struct ById {
+    using type = TokenId;
+    type operator()(const Token& token) const noexcept { return token.id; }
+};
+
+using TokensById = boost::intrusive::set<Token, boost::intrusive::base_hook<TreeHook<InAll>>,
+                                         boost::intrusive::key_of_value<ById>,
+                                         boost::intrusive::constant_time_size<false>>;
 
 using TokenList = boost::intrusive::list<Token, boost::intrusive::base_hook<TurnHook>,
                                          boost::intrusive::constant_time_size<false>>;
@@ -142,7 +161,9 @@ public:
     std::size_t lanes() const noexcept { return lane_count_; }
 
 private:
-    std::unordered_map<TokenId, Token> tokens_;
+    Lane& find_or_add(Token& token, std::uint64_t thread_hash);
+
+    TokensById tokens_;
     EventsBySeq<InAll> events_;
     std::size_t event_count_ = 0;
     std::size_t lane_count_ = 0;

@@ -230,11 +230,13 @@ void Scheduler::enqueue(const QueuedEvent& event) {
 }
 
 std::optional<Assignment> Scheduler::next(Now now) {
-    impl_->turns.advance(now);
     if (!impl_->breaker.may_begin(now.mono)) return std::nullopt;
-    const auto begun = impl_->turns.begin(now.wall, impl_->options.max_age);
-    if (!begun) return std::nullopt;
-    return impl_->begin(begun->event, begun->pass);
+    do {
+        impl_->turns.advance(now);
+        const auto begun = impl_->turns.begin(now.wall, impl_->options.max_age);
+        if (begun) return impl_->begin(begun->event, begun->pass);
+    } while (impl_->turns.is_any_ready(now.mono));
+    return std::nullopt;
 }
 
 Completion Scheduler::complete(Seq seq, const Judgement& judgement, Now now) {

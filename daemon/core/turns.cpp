@@ -4,6 +4,10 @@
 
 namespace flowrelay::core::scheduling {
 
+namespace {
+constexpr int timers_at_once = 256;
+}
+
 void Turns::add(const QueuedEvent& queued) {
     Event& event = table_.add(queued);
     expiry_.insert(event);
@@ -77,17 +81,24 @@ void Turns::set_timer(Token& token) noexcept {
 }
 
 void Turns::advance(Now now) noexcept {
-    while (Timer* timer = timers_.take_due(now.mono)) {
-        if (timer->owner == Timer::Owner::lane) {
-            place(static_cast<Lane&>(*timer));
-            continue;
-        }
-        auto& token = static_cast<Token&>(*timer);
-        refresh(token);
-        forget_if_idle(token);
+    // A million lanes may have waited for the same moment.
+    for (int ended = 0; ended < timers_at_once || turns_.empty(); ++ended) {
+        Timer* timer = timers_.take_due(now.mono);
+        if (!timer) break;
+        end_wait(*timer);
     }
     const bool was_set_back = now.wall < overdue_seen_;
     if (was_set_back) reconsider_overdue();
+}
+
+void Turns::end_wait(Timer& timer) noexcept {
+    if (timer.owner == Timer::Owner::lane) {
+        place(static_cast<Lane&>(timer));
+        return;
+    }
+    auto& token = static_cast<Token&>(timer);
+    refresh(token);
+    forget_if_idle(token);
 }
 
 void Turns::reconsider_overdue() noexcept {

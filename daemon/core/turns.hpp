@@ -66,7 +66,7 @@ public:
 
     // ---- time
 
-    /// Makes ready what has waited until now.
+    /// Makes ready what has waited until now; if it is very much, enough of it for a turn.
     void advance(Now now) noexcept;
 
     /// Other events than before may be over their age: lanes that are overdue are looked at again.
@@ -88,6 +88,7 @@ public:
     std::size_t waiting_lanes() const noexcept { return timers_.armed(Timer::Owner::lane); }
 
 private:
+    void end_wait(Timer& timer) noexcept;
     void place(Lane& lane) noexcept;
     void refresh(Token& token) noexcept;
     void forget_if_idle(Token& token) noexcept;
@@ -106,7 +107,7 @@ template <class Function>
 std::size_t Turns::clear(Token& token, Function in_flight) {
     std::size_t removed = 0;
     for (auto next = token.lanes.begin(); next != token.lanes.end();) {
-        Lane& lane = (next++)->second;
+        Lane& lane = *next++;
         begin_anew(lane);
         for (auto i = lane.events.begin(); i != lane.events.end();) {
             Event& event = *i++;

@@ -223,6 +223,26 @@ TEST_F(SchedulerTest, ALaneWithNothingLeftIsForgottenWithItsBackoff) {
     EXPECT_EQ(next(), 2U);
 }
 
+TEST_F(SchedulerTest, ThousandsOfLanesThatWaitedForTheSameMomentAllGetTheirTurn) {
+    options.lane_backoff = {1000ms, 1000ms};
+    options.max_age = 1h;
+    scheduler.set_options(options);
+    constexpr std::uint64_t lanes = 3000;
+    for (std::uint64_t i = 1; i <= lanes; ++i) {
+        auto mine = event(i, lane_of(1, i));
+        if (i < lanes) mine.expires = now.wall + 2s;
+        scheduler.enqueue(mine);
+    }
+    for (const auto seq : next_all()) complete(seq, answers::try_again());
+    ASSERT_EQ(scheduler.status().waiting_lanes, lanes);
+    pass(1s);
+    const auto given = next_all();
+    EXPECT_THAT(given, SizeIs(lanes));
+    for (const auto seq : given) complete(seq, answers::try_again());
+    pass(1s);
+    EXPECT_THAT(next_all(), ElementsAre(lanes)) << "behind all that are over their age by now";
+}
+
 // ---- attempts that do not take place
 
 TEST_F(SchedulerTest, ReleasedIsAsIfNeverGiven) {
