@@ -59,7 +59,7 @@ struct BySeq {
 template <class Tag>
 using EventsBySeq = boost::intrusive::set<Event, boost::intrusive::base_hook<TreeHook<Tag>>,
                                           boost::intrusive::compare<BySeq>,
-                                          boost::intrusive::constant_time_size<false>>;
+                                          boost::intrusive::constant_time_size<true>>;
 
 /// Its timer is armed while it waits; it is linked while it is ready (in its token's list) or
 /// overdue (in the scheduler's).

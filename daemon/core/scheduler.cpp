@@ -330,6 +330,13 @@ Scheduler::TokenStatus Scheduler::token_status(TokenId id) const {
     return token ? impl_->status_of(*token) : TokenStatus();
 }
 
+std::size_t Scheduler::lane_size(const LaneId& lane) const {
+    const Token* token = impl_->turns.table().find(lane.token);
+    if (!token) return 0;
+    const auto found = token->lanes.find(lane.thread_hash);
+    return found == token->lanes.end() ? 0 : found->events.size();
+}
+
 std::optional<Scheduler::WaitReason> Scheduler::why(Seq seq) const {
     const Event* event = impl_->turns.table().find(seq);
     if (!event) return std::nullopt;

@@ -175,6 +175,9 @@ public:
     /// A token of which nothing is known is active and has no events.
     TokenStatus token_status(TokenId token) const;
 
+    /// Events of a lane that are in the scheduler, in flight included. O(log n).
+    std::size_t lane_size(const LaneId& lane) const;
+
     /// The chain of causes: why an event has not been posted yet.
     struct WaitReason {
         LaneId lane;

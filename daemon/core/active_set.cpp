@@ -1,0 +1,195 @@
+#include "flowrelay/core/active_set.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace flowrelay::core {
+
+// The most that one request asks for, so that no read keeps the disk's thread for long.
+constexpr std::size_t max_load = 512;
+
+ActiveSet::ActiveSet(Scheduler& scheduler, ActiveSetOptions options)
+    : scheduler_(scheduler), options_(options) {}
+
+// What each token with a backlog may have loaded. Nobody's share depends on what others hold: then
+// a few parked tokens could hold everything.
+std::size_t ActiveSet::share() const noexcept {
+    return std::max<std::size_t>(1, options_.capacity / std::max<std::size_t>(1, backlogs_.size()));
+}
+
+ActiveSet::Backlog& ActiveSet::find_or_add(TokenId token) {
+    const auto [place, added] = backlogs_.try_emplace(token);
+    if (added) place->second.ticket = ++last_ticket_;
+    return place->second;
+}
+
+void ActiveSet::restore(TokenId token, std::uint64_t queued) {
+    if (queued == 0) return;
+    Backlog& backlog = find_or_add(token);
+    backlog.queued += queued;
+    queued_ += queued;
+    backlog.more = true;
+    look(token, backlog);
+}
+
+std::uint64_t ActiveSet::queued(TokenId token) const {
+    const auto found = backlogs_.find(token);
+    return found == backlogs_.end() ? 0 : found->second.queued;
+}
+
+// Hands an event to the scheduler unless its lane has enough: then the lane is behind from here on.
+bool ActiveSet::take(Backlog& backlog, const QueuedEvent& event) {
+    if (backlog.behind.contains(event.lane.thread_hash)) return false;
+    if (scheduler_.lane_size(event.lane) >= options_.lane_capacity) {
+        backlog.behind[event.lane.thread_hash].cursor = Seq{to_number(event.seq) - 1};
+        return false;
+    }
+    scheduler_.enqueue(event);
+    ++backlog.loaded;
+    return true;
+}
+
+void ActiveSet::add(const QueuedEvent& event) {
+    Backlog& backlog = find_or_add(event.lane.token);
+    ++backlog.queued;
+    ++queued_;
+    if (backlog.loading) backlog.missed = true;
+    if (!backlog.more && !backlog.loading && backlog.loaded >= share()) backlog.more = true;
+    if (backlog.more || backlog.loading) {
+        look(event.lane.token, backlog);
+        return;
+    }
+    const auto behind = backlog.behind.find(event.lane.thread_hash);
+    if (behind != backlog.behind.end()) {
+        behind->second.missed = true;
+    } else {
+        take(backlog, event);
+    }
+    backlog.cursor = event.seq;
+}
+
+void ActiveSet::left(const LaneId& lane) {
+    const auto found = backlogs_.find(lane.token);
+    if (found == backlogs_.end()) return;
+    Backlog& backlog = found->second;
+    --backlog.queued;
+    --backlog.loaded;
+    --queued_;
+    if (backlog.queued == 0) {
+        backlogs_.erase(found);
+        return;
+    }
+    const auto behind = backlog.behind.find(lane.thread_hash);
+    if (behind != backlog.behind.end()) look(lane, behind->second);
+    look(lane.token, backlog);
+}
+
+void ActiveSet::forget(TokenId token) {
+    const auto found = backlogs_.find(token);
+    if (found == backlogs_.end()) return;
+    queued_ -= found->second.queued;
+    backlogs_.erase(found);
+}
+
+// Not before half of the room is free: reads are cheaper by the dozen.
+void ActiveSet::look(TokenId token, Backlog& backlog) {
+    if (!backlog.more || backlog.loading || backlog.loaded > share() / 2) return;
+    backlog.loading = true;
+    hungry_.emplace_back(token, std::nullopt);
+}
+
+void ActiveSet::look(const LaneId& lane, LaneBehind& behind) {
+    if (behind.loading || scheduler_.lane_size(lane) > options_.lane_capacity / 2) return;
+    behind.loading = true;
+    hungry_.emplace_back(lane.token, lane.thread_hash);
+}
+
+std::optional<LoadRequest> ActiveSet::next_load() {
+    while (!hungry_.empty()) {
+        const Place place = hungry_.front();
+        hungry_.pop_front();
+        if (auto request = request_for(place)) return request;
+    }
+    return std::nullopt;
+}
+
+// Nothing if what was hungry has gone meanwhile.
+std::optional<LoadRequest> ActiveSet::request_for(const Place& place) {
+    const auto found = backlogs_.find(place.first);
+    if (found == backlogs_.end()) return std::nullopt;
+    Backlog& backlog = found->second;
+    LoadRequest request;
+    request.token = place.first;
+    request.thread_hash = place.second;
+    request.ticket = backlog.ticket;
+    if (!place.second) {
+        if (!backlog.loading) return std::nullopt;
+        const std::size_t room = share() - std::min(share(), backlog.loaded);
+        request.after = backlog.cursor;
+        request.limit = std::clamp<std::size_t>(room, 1, max_load);
+        return request;
+    }
+    const auto behind = backlog.behind.find(*place.second);
+    if (behind == backlog.behind.end() || !behind->second.loading) return std::nullopt;
+    const LaneId lane{place.first, *place.second};
+    behind->second.missed = false;
+    request.after = behind->second.cursor;
+    request.limit = options_.lane_capacity - scheduler_.lane_size(lane);
+    return request;
+}
+
+void ActiveSet::loaded(const LoadRequest& request, const LoadedSlice& slice) {
+    const auto found = backlogs_.find(request.token);
+    if (found == backlogs_.end() || found->second.ticket != request.ticket) return;
+    Backlog& backlog = found->second;
+    if (request.thread_hash) {
+        loaded_lane(LaneId{request.token, *request.thread_hash}, backlog, slice);
+        return;
+    }
+    for (const auto& event : slice.events) {
+        const auto behind = backlog.behind.find(event.lane.thread_hash);
+        if (behind != backlog.behind.end()) {
+            behind->second.missed = true;
+        } else {
+            take(backlog, event);
+        }
+    }
+    backlog.cursor = std::max(backlog.cursor, slice.end);
+    backlog.more = !slice.complete || backlog.missed;
+    backlog.missed = false;
+    backlog.loading = false;
+    look(request.token, backlog);
+}
+
+void ActiveSet::loaded_lane(const LaneId& lane, Backlog& backlog, const LoadedSlice& slice) {
+    const auto found = backlog.behind.find(lane.thread_hash);
+    if (found == backlog.behind.end()) return;
+    LaneBehind& behind = found->second;
+    behind.loading = false;
+    for (const auto& event : slice.events) {
+        // What the token's own reading has not come to yet is its to load.
+        if (event.seq > backlog.cursor) break;
+        scheduler_.enqueue(event);
+        ++backlog.loaded;
+        behind.cursor = event.seq;
+    }
+    // All there is up to the token's cursor is loaded, unless the cursor has moved on meanwhile
+    // over more of this lane.
+    const bool all = slice.complete || slice.end >= backlog.cursor;
+    if (all && !behind.missed) {
+        backlog.behind.erase(found);
+        return;
+    }
+    behind.cursor = std::max(behind.cursor, std::min(slice.end, backlog.cursor));
+    look(lane, behind);
+}
+
+void ActiveSet::load_failed(const LoadRequest& request) {
+    failed_.emplace_back(request.token, request.thread_hash);
+}
+
+void ActiveSet::retry_failed() {
+    for (const auto& place : std::exchange(failed_, {})) hungry_.push_back(place);
+}
+
+}  // namespace flowrelay::core
