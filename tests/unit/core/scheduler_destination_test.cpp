@@ -1,0 +1,245 @@
+// What the answers do to the destination, and with it to everything else.
+#include <gmock/gmock.h>
+
+#include "flowrelay/core/scheduler.hpp"
+#include "unit/core/scheduler_fixture.hpp"
+
+namespace flowrelay::core {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+using testing::UnorderedElementsAre;
+
+// ---- the destination is down
+
+TEST_F(SchedulerTest, FiveFailedConnectionsInARowTakeTheDestinationDown) {
+    for (std::uint64_t i = 1; i <= 6; ++i) enqueue(i, lane_of(1, i));
+    next_all();
+    for (std::uint64_t i = 1; i <= 4; ++i) {
+        EXPECT_FALSE(complete(i, answers::no_connection()).destination_changed);
+    }
+    EXPECT_EQ(complete(5, answers::no_connection()).destination_changed, DestinationState::down);
+    EXPECT_FALSE(complete(6, answers::no_connection()).destination_changed);
+}
+
+TEST_F(SchedulerTest, WhileDownOneProbeAtATime) {
+    take_down();
+    for (std::uint64_t i = 1; i <= 10; ++i) enqueue(i, lane_of(1, i));
+    EXPECT_THAT(next_all(), IsEmpty());
+    pass(wakeup_in());
+    const auto given = scheduler.next(now);
+    ASSERT_TRUE(given);
+    EXPECT_TRUE(given->probe);
+    EXPECT_EQ(next(), 0U);
+    const auto completion = complete(to_number(given->seq), answers::no_connection());
+    EXPECT_FALSE(completion.destination_changed) << "it was down before";
+    EXPECT_GT(completion.wait, 0ms);
+    pass(completion.wait - 1ms);
+    EXPECT_EQ(next(), 0U);
+    pass(1ms);
+    EXPECT_NE(next(), 0U);
+}
+
+TEST_F(SchedulerTest, ProbesGoRoundTheLanes) {
+    take_down();
+    pass(1s);  // the lanes have waited, too
+    std::vector<std::uint64_t> probes;
+    for (int i = 0; i < 5; ++i) {
+        const auto probe = next();
+        ASSERT_NE(probe, 0U);
+        probes.push_back(probe);
+        pass(complete(probe, answers::no_connection()).wait);
+    }
+    EXPECT_THAT(probes, UnorderedElementsAre(9001U, 9002U, 9003U, 9004U, 9005U));
+}
+
+TEST_F(SchedulerTest, ThirtyFailuresAtOnceAreOneOutage) {
+    for (std::uint64_t i = 1; i <= 32; ++i) enqueue(i, lane_of(1, i));
+    ASSERT_THAT(next_all(), SizeIs(32));
+    for (std::uint64_t i = 1; i <= 32; ++i) complete(i, answers::no_connection());
+    ASSERT_TRUE(scheduler.status().destination_until);
+    EXPECT_LE(*scheduler.status().destination_until, now.mono + 1s)
+        << "the first wait of the backoff";
+}
+
+TEST_F(SchedulerTest, FailuresFromBeforeDoNotMoveTheNextProbe) {
+    for (std::uint64_t i = 1; i <= 32; ++i) enqueue(i, lane_of(1, i));
+    next_all();
+    for (std::uint64_t i = 1; i <= 5; ++i) complete(i, answers::no_connection());
+    const auto until = scheduler.status().destination_until;
+    for (std::uint64_t i = 6; i <= 31; ++i) {
+        pass(10ms);
+        complete(i, answers::no_connection());
+        EXPECT_EQ(scheduler.status().destination_until, until);
+    }
+}
+
+TEST_F(SchedulerTest, FailuresFromBeforeDoNotTakeTheDestinationDownAgain) {
+    for (std::uint64_t i = 1; i <= 32; ++i) enqueue(i, lane_of(1, i));
+    next_all();
+    for (std::uint64_t i = 1; i <= 5; ++i) complete(i, answers::no_connection());
+    pass(wakeup_in());
+    EXPECT_EQ(complete(next(), answers::ok()).destination_changed, DestinationState::up);
+    for (std::uint64_t i = 6; i <= 32; ++i) {
+        EXPECT_FALSE(complete(i, answers::no_connection()).destination_changed);
+    }
+    EXPECT_EQ(destination(), DestinationState::up);
+}
+
+TEST_F(SchedulerTest, ASuccessFromBeforeDoesNotBringTheDestinationBack) {
+    for (std::uint64_t i = 1; i <= 6; ++i) enqueue(i, lane_of(1, i));
+    next_all();
+    for (std::uint64_t i = 1; i <= 5; ++i) complete(i, answers::no_connection());
+    EXPECT_EQ(complete(6, answers::ok()).outcome, Outcome::delivered);
+    EXPECT_EQ(destination(), DestinationState::down);
+}
+
+TEST_F(SchedulerTest, ARejectionProvesThatTheDestinationIsWell) {
+    take_down();
+    pass(wakeup_in());
+    const auto completion = complete(next(), answers::rejected());
+    EXPECT_EQ(completion.outcome, Outcome::dead);
+    EXPECT_EQ(completion.destination_changed, DestinationState::up);
+}
+
+TEST_F(SchedulerTest, FailedConnectionsDoNotDelayTheLanesOnceItIsTheDestination) {
+    take_down();
+    pass(wakeup_in());
+    // A long outage: the lanes' own backoffs would have grown to minutes.
+    for (int i = 0; i < 50; ++i) {
+        complete(next(), answers::no_connection());
+        pass(wakeup_in());
+    }
+    complete(next(), answers::ok());
+    std::size_t rounds = 0;
+    while (scheduler.status().queued > 0 && ++rounds < 10) {
+        for (const auto seq : next_all()) complete(seq, answers::ok());
+    }
+    EXPECT_EQ(scheduler.status().queued, 0U);
+}
+
+TEST_F(SchedulerTest, AfterAnOutageItStartsSlowly) {
+    take_down();
+    for (std::uint64_t i = 1; i <= 200; ++i) enqueue(i, lane_of(1, i));
+    pass(wakeup_in());
+    complete(next(), answers::ok());
+    std::vector<std::size_t> rounds;
+    for (int i = 0; i < 6; ++i) {
+        const auto given = next_all();
+        rounds.push_back(given.size());
+        for (const auto seq : given) complete(seq, answers::ok());
+    }
+    EXPECT_THAT(rounds, ElementsAre(2U, 4U, 8U, 16U, testing::Gt(160U), 0U)) << "then no bound";
+}
+
+TEST_F(SchedulerTest, InTheSlowStartOnlyAnAnswerBringsMore) {
+    take_down();
+    for (std::uint64_t i = 1; i <= 20; ++i) enqueue(i, lane_of(1, i));
+    pass(wakeup_in());
+    complete(next(), answers::ok());
+    ASSERT_THAT(next_all(), SizeIs(2));
+    EXPECT_EQ(wakeup_in(), options.max_age - (now.wall - start_of_time)) << "nothing but expiry";
+}
+
+TEST_F(SchedulerTest, HangingRequestsFromBeforeDoNotCountInTheSlowStart) {
+    for (std::uint64_t i = 1; i <= 32; ++i) enqueue(i, lane_of(1, i));
+    next_all();
+    for (std::uint64_t i = 1; i <= 5; ++i) complete(i, answers::no_connection());
+    pass(wakeup_in());
+    complete(next(), answers::ok());
+    EXPECT_THAT(next_all(), SizeIs(2)) << "27 old ones still hang";
+}
+
+TEST_F(SchedulerTest, AReleasedProbeMakesRoomForAnother) {
+    take_down();
+    pass(wakeup_in());
+    const auto probe = next();
+    EXPECT_TRUE(scheduler.release(Seq(probe), now));
+    const auto given = scheduler.next(now);
+    ASSERT_TRUE(given);
+    EXPECT_TRUE(given->probe);
+}
+
+TEST_F(SchedulerTest, ThreeLanesWith5xxAndNoSuccessBetweenTakeTheDestinationDown) {
+    for (std::uint64_t i = 1; i <= 3; ++i) enqueue(i, lane_of(1, i));
+    next_all();
+    complete(1, answers::unavailable());
+    complete(2, answers::unavailable());
+    EXPECT_EQ(destination(), DestinationState::up);
+    EXPECT_EQ(complete(3, answers::unavailable()).destination_changed, DestinationState::down);
+}
+
+// ---- the destination asks to wait, or is parked
+
+TEST_F(SchedulerTest, RetryAfterOn503HoldsEverything) {
+    enqueue(1, lane_of(1, 1));
+    enqueue(2, lane_of(2, 1));
+    next();
+    const auto completion = complete(1, answers::unavailable(20s));
+    EXPECT_EQ(completion.destination_changed, DestinationState::held);
+    EXPECT_EQ(completion.wait, 20s);
+    EXPECT_EQ(next(), 0U);
+    EXPECT_EQ(wakeup_in(), 20s);
+    pass(20s);
+    const auto given = scheduler.next(now);
+    ASSERT_TRUE(given);
+    EXPECT_TRUE(given->probe);
+    EXPECT_EQ(next(), 0U) << "one at a time until it answers";
+    EXPECT_EQ(complete(to_number(given->seq), answers::ok()).destination_changed,
+              DestinationState::up);
+    EXPECT_NE(next(), 0U);
+}
+
+TEST_F(SchedulerTest, TheLongestRetryAfterOfManyHolds) {
+    for (std::uint64_t i = 1; i <= 3; ++i) enqueue(i, lane_of(1, i));
+    next_all();
+    complete(1, answers::unavailable(10s));
+    complete(2, answers::unavailable(30s));
+    complete(3, answers::unavailable(20s));
+    EXPECT_EQ(scheduler.status().destination_until, now.mono + 30s);
+}
+
+TEST_F(SchedulerTest, AWrongUrlParksTheDestination) {
+    enqueue(1, lane_of(1, 1));
+    enqueue(2, lane_of(2, 1));
+    next_all();
+    const auto completion = complete(1, answers::not_found());
+    EXPECT_EQ(completion.action, Completion::Action::retry);
+    EXPECT_EQ(completion.destination_changed, DestinationState::parked);
+    EXPECT_EQ(completion.wait, options.destination_probe);
+    EXPECT_FALSE(complete(2, answers::not_found()).destination_changed);
+    for (int i = 0; i < 5; ++i) {
+        EXPECT_EQ(wakeup_in(), options.destination_probe);
+        pass(options.destination_probe);
+        const auto probe = next();
+        ASSERT_NE(probe, 0U);
+        EXPECT_EQ(next(), 0U);
+        EXPECT_EQ(complete(probe, answers::not_found()).wait, options.destination_probe);
+    }
+    pass(options.destination_probe);
+    EXPECT_EQ(complete(next(), answers::ok()).destination_changed, DestinationState::up);
+    EXPECT_NE(next(), 0U);
+}
+
+TEST_F(SchedulerTest, AThreadThatIsAlwaysAnswered404DelaysItselfAlone) {
+    for (std::uint64_t i = 1; i <= 40; ++i) enqueue(i, lane_of(1, i % 2));
+    // The first time nobody can know that it is about the thread.
+    ASSERT_EQ(next(), 1U);
+    complete(1, answers::not_found());
+    EXPECT_EQ(destination(), DestinationState::parked);
+    pass(options.destination_probe);
+    ASSERT_EQ(next(), 2U);
+    complete(2, answers::ok());
+    while (const auto seq = next()) {
+        const bool bad = seq % 2 == 1;
+        complete(seq, bad ? answers::not_found() : answers::ok());
+        ASSERT_EQ(destination(), DestinationState::up);
+    }
+    EXPECT_EQ(scheduler.status().queued, 20U) << "the other thread is done";
+    EXPECT_EQ(scheduler.status().waiting_lanes, 1U);
+}
+
+}  // namespace
+}  // namespace flowrelay::core
