@@ -10,6 +10,9 @@
 // last time that they were closed: many requests that fail together are one failure. What the
 // server asks for explicitly (Retry-After) counts whenever it comes.
 //
+// A 401 or 404 may be about one event and not about the token or the URL. So when others have been
+// answered well since, the same answer to the same event delays its lane alone, as a 5xx would.
+//
 // The number in flight is bounded by the caller, who has so many connections; the scheduler adds a
 // bound of its own only while the destination is not well (one probe at a time) and in the slow
 // start after it (2, and with every good answer one more, until 32).
