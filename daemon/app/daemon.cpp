@@ -1,6 +1,7 @@
 #include "flowrelay/app/daemon.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
@@ -90,6 +91,7 @@ private:
     std::optional<StatsReporter> stats_;
     std::optional<Watchdog> watchdog_;
     asio::signal_set signals_;
+    std::vector<std::string> own_sockets_;  ///< paths to remove at the end
     bool stopping_ = false;
 };
 
@@ -146,6 +148,7 @@ void Daemon::Impl::open_sockets(const std::vector<PassedSocket>& ingest_sockets)
     if (ingest_sockets.empty()) {
         ingest_->add_listener(
             runtime::listen_unix(ingest.socket, ingest.socket_mode, ingest.socket_group));
+        own_sockets_.push_back(ingest.socket);
         if (!ingest.listen.empty()) {
             const auto address = parse_listen_address(ingest.listen);
             ingest_->add_listener(runtime::listen_tcp(address->host, address->port));
@@ -168,6 +171,7 @@ void Daemon::Impl::open_sockets(const std::vector<PassedSocket>& ingest_sockets)
         log_);
     control_->add_listener(
         runtime::listen_unix(control.socket, control.socket_mode, control.socket_group));
+    own_sockets_.push_back(control.socket);
 }
 
 void Daemon::Impl::run() {
@@ -206,6 +210,7 @@ asio::awaitable<void> Daemon::Impl::stop(std::string reason) {
     co_await ingest_->stop(session_grace);
     co_await delivery_->stop(delivery_grace);
     co_await control_->stop(session_grace);
+    for (const auto& path : own_sockets_) ::unlink(path.c_str());
     stats_->stop();
     watchdog_->stop();
     storage_->stop();

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/deferred.hpp>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -17,6 +19,12 @@ using boost::system::error_code;
 
 // Out of descriptors or memory: trying at once would only burn the processor.
 constexpr auto accept_pause = std::chrono::milliseconds(100);
+
+// In the shape of the NDJSON protocol: who speaks HTTP sees a connection that ends without a
+// response.
+constexpr std::string_view busy_answer =
+    R"({"status":"rejected","code":"queue_full","message":"too many connections are open: try again later","retry_after_ms":1000})"
+    "\n";
 
 void Session::finish() {
     error_code ignored;
@@ -35,7 +43,6 @@ Server::Server(asio::any_io_executor io, std::string name, std::size_t max_conne
       max_connections_(max_connections),
       make_session_(std::move(make_session)),
       log_(log),
-      place_(io, asio::steady_timer::time_point::max()),
       watch_(io),
       ended_(io, asio::steady_timer::time_point::max()) {}
 
@@ -61,8 +68,6 @@ void Server::start() {
 asio::awaitable<void> Server::accept(Acceptor& acceptor) {
     asio::steady_timer pause(io_);
     while (!stopping_) {
-        co_await wait_for_place();
-        if (stopping_) break;
         StreamSocket socket(io_);
         const auto [error] = co_await acceptor.async_accept(socket, asio::as_tuple(asio::deferred));
         if (stopping_) break;
@@ -73,6 +78,10 @@ asio::awaitable<void> Server::accept(Acceptor& acceptor) {
             co_await pause.async_wait(asio::as_tuple(asio::deferred));
             continue;
         }
+        if (sessions_.size() >= max_connections_) {
+            refuse(socket);
+            continue;
+        }
         auto session = make_session_(std::move(socket));
         sessions_.push_back(session);
         ++running_;
@@ -81,19 +90,21 @@ asio::awaitable<void> Server::accept(Acceptor& acceptor) {
     ended();
 }
 
-asio::awaitable<void> Server::wait_for_place() {
-    if (sessions_.size() < max_connections_) co_return;
-    log_.write(ev::server_busy, {{"server", name_}, {"connections", sessions_.size()}});
-    while (!stopping_ && sessions_.size() >= max_connections_) {
-        co_await place_.async_wait(asio::as_tuple(asio::deferred));
-    }
+// Better a word at once than a wait in the kernel's queue that nobody can explain.
+void Server::refuse(StreamSocket& socket) {
+    error_code ignored;
+    socket.non_blocking(true, ignored);
+    socket.send(asio::buffer(busy_answer), 0, ignored);
+    const auto suppressed = busy_lines_.admit(std::chrono::steady_clock::now());
+    if (!suppressed) return;
+    log_.write(ev::server_busy,
+               {{"server", name_}, {"connections", sessions_.size()}, {"suppressed", *suppressed}});
 }
 
 asio::awaitable<void> Server::serve(std::shared_ptr<Session> session) {
     co_await session->run();
     session->abort();
     std::erase(sessions_, session);
-    place_.cancel();
     ended();
 }
 
@@ -119,7 +130,6 @@ asio::awaitable<void> Server::stop(Milliseconds grace) {
         error_code ignored;
         acceptor.close(ignored);
     }
-    place_.cancel();
     watch_.cancel();
     for (const auto& session : sessions_) session->finish();
     const MonoTime deadline = std::chrono::steady_clock::now() + grace;

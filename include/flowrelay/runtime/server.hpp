@@ -14,6 +14,7 @@
 
 #include "flowrelay/base/log.hpp"
 #include "flowrelay/base/time.hpp"
+#include "flowrelay/core/repeat_limiter.hpp"
 
 namespace flowrelay::runtime {
 
@@ -46,8 +47,8 @@ class Server {
 public:
     using MakeSession = std::function<std::shared_ptr<Session>(StreamSocket)>;
 
-    /// `log` outlives the server. At most `max_connections` are open: further ones wait in the
-    /// kernel until one ends.
+    /// `log` outlives the server. At most `max_connections` are open: further ones are told
+    /// to try again later, and closed.
     Server(boost::asio::any_io_executor io, std::string name, std::size_t max_connections,
            MakeSession make_session, Log& log);
 
@@ -66,7 +67,7 @@ private:
 
     boost::asio::awaitable<void> accept(Acceptor& acceptor);
     boost::asio::awaitable<void> serve(std::shared_ptr<Session> session);
-    boost::asio::awaitable<void> wait_for_place();
+    void refuse(StreamSocket& socket);
     boost::asio::awaitable<void> watch_deadlines();
     void ended();
 
@@ -79,7 +80,7 @@ private:
     std::list<std::shared_ptr<Session>> sessions_;
     std::size_t running_ = 0;  ///< coroutines of this object that have not ended
     bool stopping_ = false;
-    boost::asio::steady_timer place_;
+    core::RepeatLimiter busy_lines_{3, Seconds(60)};
     boost::asio::steady_timer watch_;
     boost::asio::steady_timer ended_;
 };
