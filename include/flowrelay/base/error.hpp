@@ -28,6 +28,7 @@ using Result = boost::system::result<T, Error>;
 Error system_error(int errno_value, std::string_view action, std::string_view object);
 
 /// Called by Result::value() when it holds an error; throws boost::system::system_error.
-[[noreturn]] void throw_exception_from_error(const Error& error, const boost::source_location& where);
+[[noreturn]] void throw_exception_from_error(const Error& error,
+                                             const boost::source_location& where);
 
 }  // namespace flowrelay

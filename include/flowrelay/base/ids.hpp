@@ -20,8 +20,12 @@ enum class Seq : std::uint64_t { none = 0 };
 /// what lies in the slot may be rotated. 0 is no token.
 enum class TokenId : std::uint64_t { none = 0 };
 
-constexpr std::uint64_t to_number(Seq seq) noexcept { return static_cast<std::uint64_t>(seq); }
-constexpr std::uint64_t to_number(TokenId id) noexcept { return static_cast<std::uint64_t>(id); }
+constexpr std::uint64_t to_number(Seq seq) noexcept {
+    return static_cast<std::uint64_t>(seq);
+}
+constexpr std::uint64_t to_number(TokenId id) noexcept {
+    return static_cast<std::uint64_t>(id);
+}
 
 /// A lane: one thread of one token. Two threads whose hashes collide share a lane, which costs
 /// them independence and nothing else.

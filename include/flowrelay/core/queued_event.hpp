@@ -12,7 +12,7 @@ struct QueuedEvent {
     Seq seq = Seq::none;
     LaneId lane;
     WallTime accepted;
-    WallTime expires;      ///< accepted + the event's own expires_in; WallTime::max() without one
+    WallTime expires;  ///< accepted + the event's own expires_in; WallTime::max() without one
     std::uint32_t bytes = 0;  ///< of its record on disk
 };
 
