@@ -198,9 +198,8 @@ Relay::Effects Relay::attempted(const Assignment& assignment, const EventRecord&
                 effects.settle = Settlement{assignment.seq, Outcome::delivered};
             } else if (completion.outcome == Outcome::dead) {
                 effects = bury(assignment, record, result, completion, now);
-            } else {
-                effects.settle = Settlement{assignment.seq, completion.outcome};
             }
+            // Erased: its token has gone meanwhile, and the erasure settles all of that token.
             break;
         case Completion::Action::retry:
             ++counters_.retried;
@@ -240,11 +239,10 @@ Relay::Effects Relay::unreadable(const Assignment& assignment, std::string_view 
     log_.write(ev::spool_read_failed, {{"source", tokens_.at(assignment.lane.token).label()},
                                        {"seq", to_number(assignment.seq)},
                                        {"reason", reason}});
-    Judgement judgement;
-    judgement.verdict = damaged ? Verdict::rejected : Verdict::retry;
-    const Completion completion = scheduler_.complete(assignment.seq, judgement, now);
+    const Completion completion = scheduler_.unreadable(assignment.seq, damaged, now);
     Effects effects;
     if (completion.action != Completion::Action::settle) return effects;
+    if (completion.outcome != Outcome::dead) return effects;
     ++counters_.dead;
     DeadLetter letter = letter_for(assignment, completion, now);
     letter.reason = reason;
