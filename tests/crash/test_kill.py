@@ -90,7 +90,8 @@ class Kill(support.RelayTestCase):
         choice = random.Random(SEED)
         server = self.start_devserver("--delay", "1ms")
         relay = self.start_relay(server.url, log={"level": "info"},
-                                 spool={"segment_size": "1MiB"})
+                                 spool={"segment_size": "1MiB"},
+                                 ingest={"max_event_size": "64KiB"})
         tokens = [self.token() for _ in range(2)]
         reporters = [kind(f"{kind.__name__[0].lower()}{n}", relay.ingest_socket, tokens[n % 2],
                           f"{SEED}-{kind.__name__}-{n}")

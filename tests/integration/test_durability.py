@@ -1,7 +1,10 @@
 """Nothing is called accepted before it is on stable storage: read off the system calls."""
 
+import os
+import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import threading
 import unittest
@@ -159,7 +162,11 @@ class Durability(support.RelayTestCase):
             thread.join(8 * support.PATIENCE)
         self.assertEqual(accepted, set(ids))
         server.wait_for(len(ids), 4 * support.PATIENCE)
-        relay.program.terminate(4 * support.PATIENCE)
+        # strace -o keeps signals from itself: the daemon is its child.
+        tracer = relay.program.process.pid
+        children = pathlib.Path(f"/proc/{tracer}/task/{tracer}/children").read_text().split()
+        os.kill(int(children[0]), signal.SIGTERM)
+        self.assertEqual(relay.program.wait(4 * support.PATIENCE), 0)
 
         account = Account(ids, str(relay.state))
         with open(trace, errors="replace") as lines:
