@@ -42,7 +42,8 @@ public:
         while (open) {
             const auto [ec, size] = co_await stream_.async_read_some(asio::buffer(input_), token);
             if (ec) co_return;
-            const bool goes_on = co_await take({input_.data(), size});
+            const std::string_view bytes(input_.data(), size);
+            const bool goes_on = co_await take(bytes);
             open = goes_on;
         }
     }
