@@ -19,6 +19,7 @@ StatsReporter::StatsReporter(asio::any_io_executor io, runtime::Engine& engine,
     : io_(io), engine_(engine), notifier_(notifier), log_(log), interval_(interval), timer_(io) {}
 
 void StatsReporter::start() {
+    engine_.storage().snapshot([this](const auto& snapshot) { tell_systemd(snapshot); });
     if (interval_ > Milliseconds(0)) runtime::spawn(io_, report());
 }
 
@@ -59,10 +60,15 @@ void StatsReporter::write(const runtime::StorageThread::Snapshot& snapshot) {
                 {"spool_bytes", snapshot.usage.disk_bytes},
                 {"destination", destination},
                 {"unaccounted", snapshot.ledger.unaccounted(snapshot.usage.events)}});
-    notifier_.status(fmt::format("{} queued, {} delivered, destination {}{}", snapshot.usage.events,
-                                 snapshot.ledger.delivered, destination,
-                                 snapshot.failed ? ", STORAGE FAILED" : ""));
+    tell_systemd(snapshot);
     before_ = counters;
+}
+
+void StatsReporter::tell_systemd(const runtime::StorageThread::Snapshot& snapshot) {
+    const auto destination = engine_.relay().scheduler().status().destination;
+    notifier_.status(fmt::format("{} queued, {} delivered, destination {}{}", snapshot.usage.events,
+                                 snapshot.ledger.delivered, core::to_string(destination),
+                                 snapshot.failed ? ", STORAGE FAILED" : ""));
 }
 
 }  // namespace flowrelay::app

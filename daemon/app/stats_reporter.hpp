@@ -13,7 +13,8 @@ namespace flowrelay::app {
 
 class StatsReporter {
 public:
-    /// `interval` zero: no lines. The references outlive the reporter.
+    /// `interval` zero: no lines, and what systemd shows stays as it was at the start. The
+    /// references outlive the reporter.
     StatsReporter(boost::asio::any_io_executor io, runtime::Engine& engine,
                   ServiceNotifier& notifier, Log& log, Milliseconds interval);
     void start();
@@ -22,6 +23,7 @@ public:
 private:
     boost::asio::awaitable<void> report();
     void write(const runtime::StorageThread::Snapshot& snapshot);
+    void tell_systemd(const runtime::StorageThread::Snapshot& snapshot);
 
     boost::asio::any_io_executor io_;
     runtime::Engine& engine_;

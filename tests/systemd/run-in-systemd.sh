@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # run-in-systemd.sh [--bind DIR].. -- CMD ARG..: boots a throw-away systemd as PID 1 of its own
 # namespaces, over an overlay of /, runs CMD in it as a transient unit and powers it off. Nothing is
-# written outside of a private tmpfs. --bind shows a directory read-only at the same path inside
-# (needed for what lies below /tmp or /run). The exit status is that of CMD; 77 with "SKIP: why" on
+# written outside of a private tmpfs. --bind shows a directory at the same path inside, what is
+# written to it excepted (needed for what lies below /tmp or /run). The exit status is that of CMD; 77 with "SKIP: why" on
 # stderr where this is not permitted.
 set -u
 export LC_ALL=C
@@ -70,12 +70,15 @@ if [ "${1:-}" = --inside ]; then
     printf '[Journal]\nStorage=volatile\nRateLimitIntervalSec=0\nReadKMsg=no\nAudit=no\n' \
         > "$root/run/systemd/journald.conf.d/lab.conf"
     printf '[Manager]\nDefaultTimeoutStopSec=10s\n' > "$root/run/systemd/system.conf.d/lab.conf"
+    layers=0
     IFS=:
     for directory in $BIND; do
         [ -n "$directory" ] || continue
         mkdir -p "$root$directory"
-        mount --rbind "$directory" "$root$directory"
-        mount -o remount,bind,ro "$root$directory"
+        layer=$LAB/b$((layers += 1))
+        mkdir "$layer" "$layer/u" "$layer/w"
+        mount -t overlay -o "lowerdir=$directory,upperdir=$layer/u,workdir=$layer/w" overlay \
+            "$root$directory"
     done
     unset IFS
     mkdir -p "$root/run/oldroot"
