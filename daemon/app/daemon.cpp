@@ -130,7 +130,9 @@ runtime::Stores Daemon::Impl::open_spool() {
         if (put.has_error()) throw std::runtime_error(put.error().message);
         for (const auto& entry : changed) relay_->tokens().mark_durable(entry.id);
     }
-    relay_->restore(stores.queue->queued());
+    for (const auto& backlog : stores.queue->backlog()) {
+        relay_->restore(backlog.token, backlog.events, backlog.first);
+    }
     for (const auto& known : stores.queue->known_ids(now.wall - config_.spool.dedup_window)) {
         relay_->remember(known.token, known.id, known.accepted);
     }
@@ -181,8 +183,7 @@ void Daemon::Impl::run() {
     stats_->start();
     watchdog_->start();
     spawn(executor_, wait_for_signal());
-    const auto status = relay_->scheduler().status();
-    log_.write(ev::relay_ready, {{"queued", status.queued}, {"lanes", status.lanes}});
+    log_.write(ev::relay_ready, {{"queued", relay_->queued()}});
     notifier_.ready();
     io_.run();
 }

@@ -23,12 +23,13 @@ ActiveSet::Backlog& ActiveSet::find_or_add(TokenId token) {
     return place->second;
 }
 
-void ActiveSet::restore(TokenId token, std::uint64_t queued) {
+void ActiveSet::restore(TokenId token, std::uint64_t queued, Seq first) {
     if (queued == 0) return;
     Backlog& backlog = find_or_add(token);
     backlog.queued += queued;
     queued_ += queued;
     backlog.more = true;
+    backlog.cursor = Seq{to_number(first) - 1};
     look(token, backlog);
 }
 
@@ -125,8 +126,9 @@ std::optional<LoadRequest> ActiveSet::request_for(const Place& place) {
     if (!place.second) {
         if (!backlog.loading) return std::nullopt;
         const std::size_t room = share() - std::min(share(), backlog.loaded);
+        const std::uint64_t left = backlog.queued - backlog.loaded;
         request.after = backlog.cursor;
-        request.limit = std::clamp<std::size_t>(room, 1, max_load);
+        request.limit = std::clamp<std::size_t>(std::min<std::uint64_t>(room, left), 1, max_load);
         return request;
     }
     const auto behind = backlog.behind.find(*place.second);
@@ -155,7 +157,7 @@ void ActiveSet::loaded(const LoadRequest& request, const LoadedSlice& slice) {
         }
     }
     backlog.cursor = std::max(backlog.cursor, slice.end);
-    backlog.more = !slice.complete || backlog.missed;
+    backlog.more = (!slice.complete || backlog.missed) && backlog.loaded < backlog.queued;
     backlog.missed = false;
     backlog.loading = false;
     look(request.token, backlog);

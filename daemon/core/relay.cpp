@@ -34,6 +34,7 @@ Relay::Relay(RelayOptions options, const Salt& salt, std::vector<TokenEntry> tok
       log_(log),
       tokens_(salt, std::move(tokens)),
       scheduler_(options_.scheduler, Random(random.next())),
+      active_(scheduler_, options_.active_set),
       dedup_(options_.dedup_window, options_.dedup_entries),
       ids_(Random(random.next())),
       retry_lines_(10, Seconds(60)),
@@ -55,6 +56,7 @@ void Relay::apply_token_states() {
             case TokenEntry::State::gone:
             case TokenEntry::State::erased:
                 scheduler_.remove_token(id);
+                active_.forget(id);
                 break;
             case TokenEntry::State::paused:
                 scheduler_.pause_token(id);
@@ -69,22 +71,26 @@ void Relay::apply_token_states() {
     }
 }
 
-void Relay::restore(std::span<const QueuedEvent> events) {
-    std::map<TokenId, std::uint64_t> waiting;
-    for (const auto& event : events) {
-        const auto found = tokens_.all().find(event.lane.token);
-        if (found == tokens_.all().end() || !found->second.configured) ++waiting[event.lane.token];
-        if (found == tokens_.all().end()) continue;
-        if (found->second.gone()) continue;
-        scheduler_.enqueue(event);
+void Relay::restore(TokenId token, std::uint64_t queued, Seq first) {
+    const auto found = tokens_.all().find(token);
+    const bool known = found != tokens_.all().end();
+    if (!known || !found->second.configured) {
+        const std::string label =
+            known ? found->second.label() : fmt::format("token-{}", to_number(token));
+        log_.write(ev::token_missing, {{"source", label}, {"queued", queued}});
     }
-    for (const auto& [id, count] : waiting) {
-        const auto found = tokens_.all().find(id);
-        const std::string label = found == tokens_.all().end()
-                                      ? fmt::format("token-{}", to_number(id))
-                                      : found->second.label();
-        log_.write(ev::token_missing, {{"source", label}, {"queued", count}});
-    }
+    if (known && !found->second.gone()) active_.restore(token, queued, first);
+}
+
+void Relay::loaded(const LoadRequest& request, const LoadedSlice& slice) {
+    if (!tokens_.at(request.token).gone()) active_.loaded(request, slice);
+}
+
+void Relay::load_failed(const LoadRequest& request, std::string_view reason, Now now) {
+    log_.write(ev::spool_read_failed,
+               {{"source", tokens_.at(request.token).label()}, {"reason", reason}});
+    active_.load_failed(request);
+    retry_loads_at_ = now.mono + Seconds(10);
 }
 
 void Relay::remember(TokenId token, std::string_view id, WallTime accepted) {
@@ -155,7 +161,7 @@ void Relay::committed(const EventRecord& record, Seq seq) {
     event.accepted = record.accepted;
     event.expires = record.expires;
     event.bytes = static_cast<std::uint32_t>(record.body.size() + record.thread.size());
-    scheduler_.enqueue(event);
+    active_.add(event);
 }
 
 Rejection Relay::commit_failed(const EventRecord& record, bool full) {
@@ -193,13 +199,14 @@ Relay::Effects Relay::attempted(const Assignment& assignment, const EventRecord&
     Effects effects;
     switch (completion.action) {
         case Completion::Action::settle:
+            // Erased: its token has gone meanwhile, and the erasure settles all of that token.
+            if (completion.outcome != Outcome::erased) active_.left(assignment.lane);
             if (completion.outcome == Outcome::delivered) {
                 ++counters_.delivered;
                 effects.settle = Settlement{assignment.seq, Outcome::delivered};
             } else if (completion.outcome == Outcome::dead) {
                 effects = bury(assignment, record, result, completion, now);
             }
-            // Erased: its token has gone meanwhile, and the erasure settles all of that token.
             break;
         case Completion::Action::retry:
             ++counters_.retried;
@@ -243,6 +250,7 @@ Relay::Effects Relay::unreadable(const Assignment& assignment, std::string_view 
     Effects effects;
     if (completion.action != Completion::Action::settle) return effects;
     if (completion.outcome != Outcome::dead) return effects;
+    active_.left(assignment.lane);
     ++counters_.dead;
     DeadLetter letter = letter_for(assignment, completion, now);
     letter.reason = reason;
@@ -257,9 +265,17 @@ void Relay::release(const Assignment& assignment, Now now) {
 Relay::Effects Relay::expire(Now now) {
     Effects effects;
     WallTime oldest = now.wall;
+    if (retry_loads_at_ && now.mono >= *retry_loads_at_) {
+        retry_loads_at_.reset();
+        active_.retry_failed();
+    }
     for (const auto& event : scheduler_.take_expired(now, 1000)) {
+        active_.left(event.lane);
         DeadLetter letter;
         letter.seq = event.seq;
+        letter.event.token = event.lane.token;
+        letter.event.thread_hash = event.lane.thread_hash;
+        letter.event.accepted = event.accepted;
         letter.outcome = Outcome::expired;
         letter.died = now.wall;
         letter.reason = event.expires <= now.wall ? "older than its own expires_in"
@@ -280,6 +296,7 @@ void Relay::disable(TokenId token, Effects& effects, Now now) {
     effects.tokens = tokens_.disable(token, now.wall, options_.gone_grace);
     for (const auto& entry : effects.tokens) {
         scheduler_.remove_token(entry.id);
+        active_.forget(entry.id);
         schedule_erasure(entry);
         log_.write(ev::token_gone, {{"source", tokens_.at(entry.id).label()},
                                     {"status", 410},
@@ -320,6 +337,7 @@ void Relay::erase_failed(TokenId token, std::string_view reason, Now now) {
 
 std::optional<MonoTime> Relay::next_wakeup(Now now) const {
     auto wakeup = scheduler_.next_wakeup(now);
+    if (retry_loads_at_ && (!wakeup || *retry_loads_at_ < *wakeup)) wakeup = retry_loads_at_;
     for (const auto& erasure : erasures_) {
         const auto at = now.mono + std::max(Milliseconds(0), erasure.due - now.wall);
         if (!wakeup || at < *wakeup) wakeup = at;

@@ -68,7 +68,7 @@ void Relay::log_state_changes(const Assignment& assignment, const AttemptResult&
         log_.write(line_of(state), {{"destination", options_.destination},
                                     {"reason", destination_reason_},
                                     {"next_try_in", next_try},
-                                    {"queued", status.queued}});
+                                    {"queued", active_.queued()}});
     }
     if (completion.token_changed) {
         const TokenId id = assignment.lane.token;
@@ -81,11 +81,10 @@ void Relay::log_state_changes(const Assignment& assignment, const AttemptResult&
             token_reasons_[id] = describe(result);
         }
         if (line == nullptr) return;
-        const auto status = scheduler_.token_status(id);
         log_.write(*line, {{"source", tokens_.at(id).label()},
                            {"status", result.status},
                            {"reason", active ? std::string_view() : token_reasons_[id]},
-                           {"queued", status.queued}});
+                           {"queued", active_.queued(id)}});
     }
 }
 

@@ -69,6 +69,7 @@ void Delivery::start() {
     running_ += 2;
     spawn(io_, tick());
     spawn(io_, watch_deadlines());
+    engine_.tick();
     pump();
 }
 

@@ -106,8 +106,23 @@ void Engine::work_appeared() {
     work_posted_ = true;
     asio::post(io_, [this] {
         work_posted_ = false;
+        load();
         on_work_();
     });
+}
+
+// Reads on in the backlogs that have room in memory again.
+void Engine::load() {
+    while (auto request = relay_.next_load()) {
+        storage_.load(*request, [this, request = *request](const Result<core::LoadedSlice>& slice) {
+            if (slice.has_error()) {
+                relay_.load_failed(request, slice.error().message, clock_.now());
+            } else {
+                relay_.loaded(request, *slice);
+            }
+            work_appeared();
+        });
+    }
 }
 
 std::optional<core::Assignment> Engine::next() {
@@ -148,6 +163,7 @@ void Engine::attempted(const core::Assignment& assignment, core::EventRecord rec
     const bool stays = !effects.settle && effects.bury.empty() && effects.tokens.empty();
     if (stays) keep(assignment.seq, std::move(record));
     carry_out(std::move(effects));
+    load();
 }
 
 void Engine::unreadable(const core::Assignment& assignment, const Error& error) {
@@ -187,6 +203,7 @@ void Engine::carry_out(core::Relay::Effects effects) {
 void Engine::tick() {
     carry_out(relay_.expire(clock_.now()));
     for (const TokenId token : relay_.take_due_erasures(clock_.now())) erase(token);
+    load();
 }
 
 void Engine::erase(TokenId token) {

@@ -47,8 +47,9 @@ json::array tokens_of(const core::Relay& relay, MonoTime now) {
     json::array tokens;
     for (const auto& [id, token] : relay.tokens().all()) {
         const auto status = relay.scheduler().token_status(id);
-        json::object entry{
-            {"name", token.label()}, {"state", state_of(token, status)}, {"queued", status.queued}};
+        json::object entry{{"name", token.label()},
+                           {"state", state_of(token, status)},
+                           {"queued", relay.queued(id)}};
         if (status.until) entry["until_s"] = seconds_until(*status.until, now);
         auto reason = relay.token_reason(id);
         if (!reason.empty()) entry["reason"] = std::move(reason);

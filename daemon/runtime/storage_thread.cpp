@@ -19,7 +19,8 @@ bool StorageThread::Mail::empty() const noexcept {
 
 bool StorageThread::Mail::can_wait() const noexcept {
     return new_tokens.empty() && token_puts.empty() && appends.empty() && barriers.empty() &&
-           burials.empty() && reads.empty() && erasures.empty() && snapshots.empty();
+           burials.empty() && reads.empty() && loads.empty() && erasures.empty() &&
+           snapshots.empty();
 }
 
 StorageThread::StorageThread(Stores stores, boost::asio::any_io_executor io, Log& log,
@@ -96,6 +97,14 @@ void StorageThread::read(Seq seq, ReadDone done) {
     wake_.notify_one();
 }
 
+void StorageThread::load(core::LoadRequest request, LoadDone done) {
+    {
+        const std::lock_guard lock(mutex_);
+        mailbox_.loads.emplace_back(request, std::move(done));
+    }
+    wake_.notify_one();
+}
+
 void StorageThread::put_tokens(std::vector<core::TokenEntry> entries, Done done) {
     {
         const std::lock_guard lock(mutex_);
@@ -150,6 +159,12 @@ void StorageThread::work(Mail& mail) {
     for (auto& [seq, done] : mail.reads) {
         completions.push_back(
             [done = std::move(done), result = stores_.queue->read(seq)]() mutable {
+                done(std::move(result));
+            });
+    }
+    for (auto& [request, done] : mail.loads) {
+        completions.push_back(
+            [done = std::move(done), result = stores_.queue->load(request)]() mutable {
                 done(std::move(result));
             });
     }

@@ -47,6 +47,16 @@ public:
         }
     }
 
+    /// Gives the events behind `after` to `use` until that returns false.
+    template <class Use>
+    void for_each_after(Seq after, Use use) const {
+        auto at = std::upper_bound(events_.begin(), events_.end(), after,
+                                   [](Seq seq, const LiveEvent& event) { return seq < event.seq; });
+        for (; at != events_.end(); ++at) {
+            if (at->offset != 0 && !use(*at)) return;
+        }
+    }
+
 private:
     std::vector<LiveEvent> events_;
     std::size_t live_ = 0;

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <deque>
+#include <iterator>
+#include <map>
 #include <optional>
 #include <span>
 #include <utility>
@@ -29,6 +31,9 @@ constexpr std::uint64_t outcome_reserve = settlements_record_size(1);
 // Kept free besides, and lost at the end of a segment in which not even one outcome fits.
 constexpr std::uint64_t spare_reserve = 4096;
 constexpr std::uint64_t segment_waste = outcome_reserve;
+
+// Events that one load() looks at: about a millisecond.
+constexpr std::size_t max_looks = 200'000;
 
 bool is_disk_full(const Error& error) {
     return error.code == boost::system::errc::no_space_on_device ||
@@ -67,7 +72,8 @@ public:
                        std::span<const Settlement> outcomes) override;
     Result<EventRecord> read(Seq seq) override;
     Result<std::uint64_t> erase(TokenId token) override;
-    std::vector<core::QueuedEvent> queued() const override;
+    std::vector<Backlog> backlog() const override;
+    Result<core::LoadedSlice> load(const core::LoadRequest& request) override;
     std::vector<KnownId> known_ids(WallTime since) override;
     core::Ledger ledger() const override { return ledger_; }
     QueueUsage usage() const override { return {queued_, disk_bytes()}; }
@@ -161,11 +167,12 @@ Result<void> SegmentedLog::make_room(std::span<const EventRecord> events) {
                                      size, options_.segment_size)};
         }
     }
-    if (options_.max_events != 0 && queued_ + events.size() > options_.max_events) {
+    const std::uint64_t queued = queued_ - pending_.size();
+    if (options_.max_events != 0 && queued + events.size() > options_.max_events) {
         return full_error(
             fmt::format("the spool is full: {} events are queued, spool.max_events "
                         "allows {}",
-                        queued_, options_.max_events));
+                        queued, options_.max_events));
     }
     while (!outcomes_fit_after(events)) {
         if (disk_bytes() + options_.segment_size > options_.max_size) {
@@ -395,19 +402,51 @@ Result<EventRecord> SegmentedLog::read(Seq seq) {
                     std::uint32_t{event->offset}, files_.segment_path(segment->header.number))};
 }
 
-std::vector<core::QueuedEvent> SegmentedLog::queued() const {
-    std::vector<core::QueuedEvent> events;
-    events.reserve(queued_);
+std::vector<EventQueue::Backlog> SegmentedLog::backlog() const {
+    std::map<TokenId, Backlog> tokens;
     for (const Segment& segment : segments_) {
-        segment.live.for_each([&events](const LiveEvent& event) {
-            events.push_back({event.seq,
-                              {event.token, event.thread_hash},
-                              event.accepted,
-                              event.expires,
-                              std::uint32_t{event.bytes}});
+        segment.live.for_each([&tokens](const LiveEvent& event) {
+            if (event.settling != 0) return;
+            Backlog& backlog = tokens[event.token];
+            if (backlog.events++ == 0) backlog.first = event.seq;
         });
     }
-    return events;
+    std::vector<Backlog> all;
+    for (auto& [token, backlog] : tokens) {
+        backlog.token = token;
+        all.push_back(backlog);
+    }
+    return all;
+}
+
+Result<core::LoadedSlice> SegmentedLog::load(const core::LoadRequest& request) {
+    core::LoadedSlice slice;
+    slice.end = request.after;
+    std::size_t looks = 0;
+    for (auto segment = segments_.begin(); slice.complete && segment != segments_.end();
+         ++segment) {
+        const auto next = std::next(segment);
+        if (next != segments_.end() && next->header.next_seq <= request.after) continue;
+        if (!segment->tokens.contains(request.token)) continue;
+        segment->live.for_each_after(request.after, [&](const LiveEvent& event) {
+            if (slice.events.size() == request.limit || ++looks > max_looks) {
+                slice.complete = false;
+                return false;
+            }
+            slice.end = event.seq;
+            const bool wanted = event.token == request.token && event.settling == 0 &&
+                                (!request.thread_hash || *request.thread_hash == event.thread_hash);
+            if (wanted) {
+                slice.events.push_back({event.seq,
+                                        {event.token, event.thread_hash},
+                                        event.accepted,
+                                        event.expires,
+                                        std::uint32_t{event.bytes}});
+            }
+            return true;
+        });
+    }
+    return slice;
 }
 
 std::vector<EventQueue::KnownId> SegmentedLog::known_ids(WallTime since) {

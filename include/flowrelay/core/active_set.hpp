@@ -49,8 +49,8 @@ public:
     /// `scheduler` outlives the set.
     ActiveSet(Scheduler& scheduler, ActiveSetOptions options);
 
-    /// At start: so many events of a token lie on disk.
-    void restore(TokenId token, std::uint64_t queued);
+    /// At start: so many events of a token lie on disk, from this one on.
+    void restore(TokenId token, std::uint64_t queued, Seq first);
 
     /// An event has become durable, the newest of all.
     void add(const QueuedEvent& event);

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "flowrelay/base/log.hpp"
+#include "flowrelay/core/active_set.hpp"
 #include "flowrelay/core/dedup_window.hpp"
 #include "flowrelay/core/event.hpp"
 #include "flowrelay/core/repeat_limiter.hpp"
@@ -28,6 +29,7 @@ namespace flowrelay::core {
 
 struct RelayOptions {
     SchedulerOptions scheduler;
+    ActiveSetOptions active_set;
     Milliseconds retry_after_cap{3'600'000};
     Milliseconds gone_grace{3'600'000};
     Milliseconds dedup_window{600'000};
@@ -57,8 +59,8 @@ public:
     /// Takes the sources of the configuration; gives what the registry has to hold.
     std::vector<TokenEntry> configure(std::vector<ConfiguredSource> sources, Now now);
 
-    /// Takes what recovery found, after configure().
-    void restore(std::span<const QueuedEvent> events);
+    /// Takes what recovery found of one token, after configure().
+    void restore(TokenId token, std::uint64_t queued, Seq first);
     void remember(TokenId token, std::string_view id, WallTime accepted);
 
     // ---- submissions
@@ -100,6 +102,12 @@ public:
     };
 
     std::optional<Assignment> next(Now now);
+
+    /// What to read of the backlog on disk; see ActiveSet.
+    std::optional<LoadRequest> next_load() { return active_.next_load(); }
+    void loaded(const LoadRequest& request, const LoadedSlice& slice);
+    void load_failed(const LoadRequest& request, std::string_view reason, Now now);
+
     Effects attempted(const Assignment& assignment, const EventRecord& record,
                       const AttemptResult& result, Now now);
 
@@ -135,6 +143,9 @@ public:
     const TokenTable& tokens() const noexcept { return tokens_; }
     TokenTable& tokens() noexcept { return tokens_; }
     const Scheduler& scheduler() const noexcept { return scheduler_; }
+    /// Events that wait for delivery, of all tokens or of one.
+    std::uint64_t queued() const noexcept { return active_.queued(); }
+    std::uint64_t queued(TokenId token) const { return active_.queued(token); }
     const RelayCounters& counters() const noexcept { return counters_; }
     /// Why the destination does not take events, in a sentence; empty when it does.
     const std::string& destination_reason() const noexcept { return destination_reason_; }
@@ -162,10 +173,12 @@ private:
     Log& log_;
     TokenTable tokens_;
     Scheduler scheduler_;
+    ActiveSet active_;
     DedupWindow dedup_;
     UuidGenerator ids_;
     RelayCounters counters_;
     std::vector<Erasure> erasures_;
+    std::optional<MonoTime> retry_loads_at_;
     RepeatLimiter retry_lines_;
     RepeatLimiter dead_lines_;
     std::string destination_reason_;

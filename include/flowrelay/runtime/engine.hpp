@@ -71,7 +71,7 @@ public:
     /// The attempt was not made.
     void release(const core::Assignment& assignment);
 
-    /// What time brings: expiry, erasures.
+    /// What time brings: expiry, erasures. To be called once at the start as well.
     void tick();
 
     std::optional<MonoTime> next_wakeup() const;
@@ -90,6 +90,7 @@ private:
     void carry_out(core::Relay::Effects effects);
     void erase(TokenId token);
     void keep(Seq seq, core::EventRecord record);
+    void load();
     void work_appeared();
 
     boost::asio::any_io_executor io_;

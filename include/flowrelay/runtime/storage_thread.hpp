@@ -46,6 +46,7 @@ public:
     using Appended = std::function<void(core::EventRecord, Result<Seq>)>;
     using Done = std::function<void(Result<void>)>;
     using ReadDone = std::function<void(Result<core::EventRecord>)>;
+    using LoadDone = std::function<void(Result<core::LoadedSlice>)>;
     struct Erased {
         std::uint64_t events = 0;
         std::uint64_t dead_letters = 0;
@@ -71,6 +72,7 @@ public:
     void bury(core::DeadLetter letter);
 
     void read(Seq seq, ReadDone done);
+    void load(core::LoadRequest request, LoadDone done);
     void put_tokens(std::vector<core::TokenEntry> entries, Done done);
     void erase(TokenId token, EraseDone done);
     void snapshot(SnapshotDone done);
@@ -103,6 +105,7 @@ private:
         std::vector<core::Settlement> settlements;
         std::vector<core::DeadLetter> burials;
         std::vector<std::pair<Seq, ReadDone>> reads;
+        std::vector<std::pair<core::LoadRequest, LoadDone>> loads;
         std::vector<std::pair<TokenId, EraseDone>> erasures;
         std::vector<SnapshotDone> snapshots;
 

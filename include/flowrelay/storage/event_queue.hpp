@@ -13,6 +13,7 @@
 
 #include "flowrelay/base/error.hpp"
 #include "flowrelay/base/ids.hpp"
+#include "flowrelay/core/active_set.hpp"
 #include "flowrelay/core/ledger.hpp"
 #include "flowrelay/core/stored_event.hpp"
 
@@ -55,8 +56,18 @@ public:
     /// call again after an error or a crash.
     virtual Result<std::uint64_t> erase(TokenId token) = 0;
 
-    /// All events queued, in the order of their seqs: what recovery found, less what was settled.
-    virtual std::vector<core::QueuedEvent> queued() const = 0;
+    /// What is queued for each token; tokens without events are left out.
+    struct Backlog {
+        TokenId token = TokenId::none;
+        std::uint64_t events = 0;
+        Seq first = Seq::none;  ///< the oldest of them
+    };
+    virtual std::vector<Backlog> backlog() const = 0;
+
+    /// The next queued events that a request asks for, in the order of their seqs. Looks at a
+    /// bounded number of events for each call: an answer may be short, or empty, and still not
+    /// complete.
+    virtual Result<core::LoadedSlice> load(const core::LoadRequest& request) = 0;
 
     /// Ids that producers chose, of all records still in the files: (token, id, accepted), oldest
     /// first, for the deduplication window.

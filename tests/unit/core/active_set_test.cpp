@@ -107,7 +107,7 @@ TEST_F(ActiveSetTest, APausedTokenWithABacklogTakesNoRoomFromOthers) {
 
 TEST_F(ActiveSetTest, WhatLayOnDiskAtStartIsLoadedInOrder) {
     for (std::uint64_t i = 1; i <= 50; ++i) disk_.put(event_of(i, 1, i % 3));
-    set_.restore(TokenId{1}, 50);
+    set_.restore(TokenId{1}, 50, Seq{1});
     std::map<std::uint64_t, std::uint64_t> last;
     std::size_t delivered = 0;
     for (int step = 0; step < 100; ++step) {
@@ -125,7 +125,7 @@ TEST_F(ActiveSetTest, WhatLayOnDiskAtStartIsLoadedInOrder) {
 
 TEST_F(ActiveSetTest, AnAnswerForAForgottenTokenIsIgnored) {
     for (std::uint64_t i = 1; i <= 20; ++i) disk_.put(event_of(i, 1, i));
-    set_.restore(TokenId{1}, 20);
+    set_.restore(TokenId{1}, 20, Seq{1});
     const auto request = set_.next_load();
     ASSERT_TRUE(request);
     scheduler_.remove_token(TokenId{1});
@@ -137,7 +137,7 @@ TEST_F(ActiveSetTest, AnAnswerForAForgottenTokenIsIgnored) {
 
 TEST_F(ActiveSetTest, AFailedReadIsTriedAgain) {
     disk_.put(event_of(1, 1, 1));
-    set_.restore(TokenId{1}, 1);
+    set_.restore(TokenId{1}, 1, Seq{1});
     const auto request = set_.next_load();
     ASSERT_TRUE(request);
     set_.load_failed(*request);

@@ -1,0 +1,30 @@
+// Everything that lies in a queue, read as the daemon reads it: token by token, in portions.
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include "flowrelay/storage/event_queue.hpp"
+
+namespace flowrelay::test {
+
+/// All events queued, in the order of their seqs.
+inline std::vector<core::QueuedEvent> queued_events(storage::EventQueue& queue) {
+    std::vector<core::QueuedEvent> events;
+    for (const auto& backlog : queue.backlog()) {
+        core::LoadRequest request;
+        request.token = backlog.token;
+        request.limit = 100;
+        bool more = true;
+        while (more) {
+            const auto slice = queue.load(request).value();
+            events.insert(events.end(), slice.events.begin(), slice.events.end());
+            request.after = slice.end;
+            more = !slice.complete;
+        }
+    }
+    std::ranges::sort(events, {}, &core::QueuedEvent::seq);
+    return events;
+}
+
+}  // namespace flowrelay::test
