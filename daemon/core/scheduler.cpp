@@ -330,6 +330,10 @@ Scheduler::TokenStatus Scheduler::token_status(TokenId id) const {
     return token ? impl_->status_of(*token) : TokenStatus();
 }
 
+bool Scheduler::contains(Seq seq) const {
+    return impl_->turns.table().find(seq) != nullptr;
+}
+
 std::size_t Scheduler::lane_size(const LaneId& lane) const {
     const Token* token = impl_->turns.table().find(lane.token);
     if (!token) return 0;

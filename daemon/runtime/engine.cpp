@@ -111,17 +111,28 @@ void Engine::work_appeared() {
     });
 }
 
-// Reads on in the backlogs that have room in memory again.
+// Reads on in the backlogs that have room in memory again. Their records come along while the cache
+// has room: one by one they would cost a trip to the other thread each.
 void Engine::load() {
     while (auto request = relay_.next_load()) {
-        storage_.load(*request, [this, request = *request](const Result<core::LoadedSlice>& slice) {
-            if (slice.has_error()) {
-                relay_.load_failed(request, slice.error().message, clock_.now());
-            } else {
-                relay_.loaded(request, *slice);
-            }
-            work_appeared();
-        });
+        const bool with_records = cached_bytes_ < options_.cache_size / 2;
+        storage_.load(*request, with_records,
+                      [this, request = *request](Result<StorageThread::Loaded> result) {
+                          if (result.has_error()) {
+                              relay_.load_failed(request, result.error().message, clock_.now());
+                          } else {
+                              loaded(request, std::move(*result));
+                          }
+                          work_appeared();
+                      });
+    }
+}
+
+void Engine::loaded(const core::LoadRequest& request, StorageThread::Loaded loaded) {
+    relay_.loaded(request, loaded.slice);
+    for (std::size_t i = 0; i < loaded.records.size(); ++i) {
+        const Seq seq = loaded.slice.events[i].seq;
+        if (relay_.scheduler().contains(seq)) keep(seq, std::move(loaded.records[i]));
     }
 }
 

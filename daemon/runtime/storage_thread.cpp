@@ -97,10 +97,10 @@ void StorageThread::read(Seq seq, ReadDone done) {
     wake_.notify_one();
 }
 
-void StorageThread::load(core::LoadRequest request, LoadDone done) {
+void StorageThread::load(core::LoadRequest request, bool with_records, LoadDone done) {
     {
         const std::lock_guard lock(mutex_);
-        mailbox_.loads.emplace_back(request, std::move(done));
+        mailbox_.loads.push_back({request, with_records, std::move(done)});
     }
     wake_.notify_one();
 }
@@ -162,11 +162,11 @@ void StorageThread::work(Mail& mail) {
                 done(std::move(result));
             });
     }
-    for (auto& [request, done] : mail.loads) {
-        completions.push_back(
-            [done = std::move(done), result = stores_.queue->load(request)]() mutable {
-                done(std::move(result));
-            });
+    for (auto& item : mail.loads) {
+        completions.push_back([done = std::move(item.done),
+                               result = load(item.request, item.with_records)]() mutable {
+            done(std::move(result));
+        });
     }
     for (auto& [token, done] : mail.erasures) erase(token, done, completions);
     for (auto& done : mail.snapshots) {
@@ -288,6 +288,22 @@ void StorageThread::bury(std::vector<core::DeadLetter> letters) {
         portion.clear();
         outcomes.clear();
     }
+}
+
+Result<StorageThread::Loaded> StorageThread::load(const core::LoadRequest& request,
+                                                  bool with_records) {
+    auto slice = stores_.queue->load(request);
+    if (slice.has_error()) return slice.error();
+    Loaded loaded;
+    loaded.slice = std::move(*slice);
+    if (!with_records) return loaded;
+    loaded.records.reserve(loaded.slice.events.size());
+    for (const auto& event : loaded.slice.events) {
+        auto record = stores_.queue->read(event.seq);
+        if (record.has_error()) break;  // who needs it finds out why
+        loaded.records.push_back(std::move(*record));
+    }
+    return loaded;
 }
 
 void StorageThread::erase(TokenId token, const EraseDone& done, Completions& completions) {

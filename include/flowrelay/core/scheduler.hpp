@@ -178,6 +178,8 @@ public:
     /// A token of which nothing is known is active and has no events.
     TokenStatus token_status(TokenId token) const;
 
+    bool contains(Seq seq) const;
+
     /// Events of a lane that are in the scheduler, in flight included. O(log n).
     std::size_t lane_size(const LaneId& lane) const;
 

@@ -91,6 +91,7 @@ private:
     void erase(TokenId token);
     void keep(Seq seq, core::EventRecord record);
     void load();
+    void loaded(const core::LoadRequest& request, StorageThread::Loaded loaded);
     void work_appeared();
 
     boost::asio::any_io_executor io_;

@@ -46,7 +46,13 @@ public:
     using Appended = std::function<void(core::EventRecord, Result<Seq>)>;
     using Done = std::function<void(Result<void>)>;
     using ReadDone = std::function<void(Result<core::EventRecord>)>;
-    using LoadDone = std::function<void(Result<core::LoadedSlice>)>;
+    /// A part of a backlog, and the records of its events if they were asked for: as many as could
+    /// be read, from the first on.
+    struct Loaded {
+        core::LoadedSlice slice;
+        std::vector<core::EventRecord> records;
+    };
+    using LoadDone = std::function<void(Result<Loaded>)>;
     struct Erased {
         std::uint64_t events = 0;
         std::uint64_t dead_letters = 0;
@@ -72,7 +78,7 @@ public:
     void bury(core::DeadLetter letter);
 
     void read(Seq seq, ReadDone done);
-    void load(core::LoadRequest request, LoadDone done);
+    void load(core::LoadRequest request, bool with_records, LoadDone done);
     void put_tokens(std::vector<core::TokenEntry> entries, Done done);
     void erase(TokenId token, EraseDone done);
     void snapshot(SnapshotDone done);
@@ -97,6 +103,11 @@ private:
         core::EventRecord record;
         Appended done;
     };
+    struct Load {
+        core::LoadRequest request;
+        bool with_records;
+        LoadDone done;
+    };
     struct Mail {
         std::vector<core::TokenEntry> new_tokens;
         std::vector<std::pair<std::vector<core::TokenEntry>, Done>> token_puts;
@@ -105,7 +116,7 @@ private:
         std::vector<core::Settlement> settlements;
         std::vector<core::DeadLetter> burials;
         std::vector<std::pair<Seq, ReadDone>> reads;
-        std::vector<std::pair<core::LoadRequest, LoadDone>> loads;
+        std::vector<Load> loads;
         std::vector<std::pair<TokenId, EraseDone>> erasures;
         std::vector<SnapshotDone> snapshots;
 
@@ -122,6 +133,7 @@ private:
     void answer_appends(Mail& mail, const Result<Seq>& first, Completions& completions);
     void note_commit(const Result<Seq>& result);
     void bury(std::vector<core::DeadLetter> letters);
+    Result<Loaded> load(const core::LoadRequest& request, bool with_records);
     void erase(TokenId token, const EraseDone& done, Completions& completions);
     Snapshot take_snapshot() const;
 
