@@ -21,13 +21,9 @@ std::string file_name(std::uint64_t number, std::string_view suffix) {
 
 /// The number in a name of ours; nothing for a foreign file.
 std::optional<std::uint64_t> number_of(std::string_view name, std::string_view suffix) {
-    if (name.size() < digits + suffix.size() || !name.ends_with(suffix)) return std::nullopt;
-    name.remove_suffix(suffix.size());
     std::uint64_t number = 0;
-    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
-    if (error != std::errc() || end != name.data() + name.size() || number == 0) {
-        return std::nullopt;
-    }
+    std::from_chars(name.data(), name.data() + name.size(), number);
+    if (number == 0 || file_name(number, suffix) != name) return std::nullopt;
     return number;
 }
 

@@ -1,0 +1,237 @@
+// Erasure: nothing of the token in any file, whatever happens on the way.
+#include "log_fixture.hpp"
+
+namespace flowrelay::storage {
+namespace {
+
+using test::make_event;
+using test::same;
+using test::SimCrash;
+using test::SimFileSystem;
+using test::SimOp;
+
+constexpr TokenId gone{2};
+constexpr std::string_view gone_mark = "token-2-mark";
+
+class LogEraseTest : public test::LogFixture {};
+
+TEST_F(LogEraseTest, QueuedEventsAreSettledAsErased) {
+    open();
+    append(3, TokenId{1});
+    append(4, gone);
+    append(3, TokenId{1});
+    const auto erased = queue->erase(gone);
+    ASSERT_TRUE(erased.has_value());
+    EXPECT_EQ(*erased, 4U);
+    EXPECT_EQ(queued(), (std::vector<std::uint64_t>{1, 2, 3, 8, 9, 10}));
+    EXPECT_EQ(queue->ledger().erased, 4U);
+    EXPECT_EQ(unaccounted(), 0);
+}
+
+TEST_F(LogEraseTest, NothingOfTheTokenIsInAnyFile) {
+    open();
+    append(300, TokenId{1});
+    append(300, gone);
+    append(300, TokenId{1});
+    append(5, gone);
+    ASSERT_TRUE(fs.holds(gone_mark));
+    ASSERT_TRUE(queue->erase(gone).has_value());
+    EXPECT_FALSE(fs.holds(gone_mark));
+    EXPECT_TRUE(fs.holds("token-1-mark"));
+}
+
+TEST_F(LogEraseTest, DeliveredEventsAreWipedToo) {
+    open();
+    append(1, TokenId{1});
+    append(10, gone);
+    settle(2, 11);
+    const auto erased = queue->erase(gone);
+    ASSERT_TRUE(erased.has_value());
+    EXPECT_EQ(*erased, 0U);
+    EXPECT_FALSE(fs.holds(gone_mark));
+    EXPECT_EQ(queue->ledger().delivered, 10U);
+}
+
+TEST_F(LogEraseTest, WhatOtherTokensHaveIsUntouched) {
+    open();
+    for (std::uint64_t i = 0; i < 500; ++i) append(1, i % 3 == 0 ? gone : TokenId{1});
+    ASSERT_TRUE(queue->erase(gone).has_value());
+    for (int run = 0; run < 2; ++run) {
+        const auto seqs = queued();
+        EXPECT_EQ(seqs.size(), 333U);
+        for (const std::uint64_t seq : seqs) {
+            EXPECT_TRUE(same(*queue->read(Seq{seq}), make_event(seq)));
+        }
+        open();
+    }
+}
+
+TEST_F(LogEraseTest, WipedRecordsAreNotDamage) {
+    open();
+    append(10, TokenId{1});
+    append(10, gone);
+    append(10, TokenId{1});
+    ASSERT_TRUE(queue->erase(gone).has_value());
+    append(1, TokenId{1});
+    power_failure();
+    open();
+    EXPECT_TRUE(log.named("spool.damaged").empty());
+    EXPECT_TRUE(log.named("spool.tail_cut").empty());
+    EXPECT_EQ(queued().size(), 21U);
+    EXPECT_EQ(unaccounted(), 0);
+    EXPECT_FALSE(fs.holds(gone_mark));
+}
+
+TEST_F(LogEraseTest, ErasedIdsAreNotKnown) {
+    open();
+    append(10, gone);
+    append(2, TokenId{1});
+    ASSERT_TRUE(queue->erase(gone).has_value());
+    const auto ids = queue->known_ids(WallTime::min());
+    ASSERT_EQ(ids.size(), 1U);
+    EXPECT_EQ(ids[0].token, TokenId{1});
+}
+
+TEST_F(LogEraseTest, IsDurableWhenItReturns) {
+    open();
+    append(10, gone);
+    ASSERT_TRUE(queue->erase(gone).has_value());
+    power_failure();
+    EXPECT_FALSE(fs.holds(gone_mark));
+    open();
+    EXPECT_TRUE(queued().empty());
+}
+
+TEST_F(LogEraseTest, MayBeRepeated) {
+    open();
+    append(10, gone);
+    ASSERT_TRUE(queue->erase(gone).has_value());
+    const auto again = queue->erase(gone);
+    ASSERT_TRUE(again.has_value());
+    EXPECT_EQ(*again, 0U);
+    EXPECT_EQ(queue->ledger().erased, 10U);
+}
+
+TEST_F(LogEraseTest, TheSlotMayBeUsedAgain) {
+    open();
+    append(3, gone);
+    ASSERT_TRUE(queue->erase(gone).has_value());
+    const Seq first = append(3, gone);
+    open();
+    EXPECT_EQ(queued(), range(to_number(first), to_number(first) + 2));
+    EXPECT_TRUE(same(*queue->read(first), make_event(4, gone)));
+    EXPECT_TRUE(log.named("spool.damaged").empty());
+}
+
+TEST_F(LogEraseTest, UnknownTokensAreFine) {
+    open();
+    append(3);
+    const auto erased = queue->erase(TokenId{77});
+    ASSERT_TRUE(erased.has_value());
+    EXPECT_EQ(*erased, 0U);
+    EXPECT_EQ(queued(), range(1, 3));
+}
+
+TEST_F(LogEraseTest, DamagedRangesAreWipedAsTheyMayHoldIt) {
+    open();
+    append(5, TokenId{1});
+    for (int i = 0; i < 5; ++i) append(1, gone);
+    append(5, TokenId{1});
+    const std::uint64_t third = first_record + 7 * event_size();
+    fs.flip_bit(segment(1), third + 3);
+    open();
+    EXPECT_EQ(log.named("spool.damaged").size(), 1U);
+    ASSERT_TRUE(queue->erase(gone).has_value());
+    EXPECT_FALSE(fs.holds(gone_mark));
+    open();
+    EXPECT_EQ(queued().size(), 10U);
+}
+
+TEST_F(LogEraseTest, SegmentsWithoutAHeaderGoAsTheyMayHoldIt) {
+    open();
+    append(1000, gone);
+    append(3, TokenId{1});
+    fs.overwrite(segment(2), 0, std::vector<std::uint8_t>(4096));
+    open();
+    ASSERT_TRUE(queue->erase(gone).has_value());
+    EXPECT_FALSE(fs.holds(gone_mark));
+    open();
+    EXPECT_EQ(queued().size(), 3U);
+}
+
+TEST_F(LogEraseTest, WhatARefusedWriteLeftIsWiped) {
+    open();
+    append(3, TokenId{1});
+    // At most the first record's header is wiped when the write is undone.
+    for (int i = 0; i < 10; ++i) {
+        fs.fail_next(SimOp::write, ENOSPC);
+        ASSERT_TRUE(try_append(20, gone).has_error());
+    }
+    ASSERT_TRUE(queue->erase(gone).has_value());
+    EXPECT_FALSE(fs.holds(gone_mark));
+}
+
+TEST_F(LogEraseTest, WhatARefusedWriteLeftBehindTheEndOfASealedSegmentIsWiped) {
+    open();
+    append(3, TokenId{1});
+    const std::size_t room = options.segment_size - segment_header_size - 3 * event_size() - 40;
+    fs.fail_next(SimOp::write, ENOSPC);
+    ASSERT_TRUE(try_append(1, gone, room - 200).has_error());
+    append(1, TokenId{1}, room);  // does not fit any more: a new segment
+    ASSERT_EQ(segments().size(), 2U);
+    open();
+    ASSERT_TRUE(queue->erase(gone).has_value());
+    EXPECT_FALSE(fs.holds(gone_mark));
+}
+
+TEST_F(LogEraseTest, AFailedSyncIsNotASuccess) {
+    open();
+    append(3, gone);
+    settle(1, 3);
+    fs.fail_next(SimOp::sync, EIO);
+    EXPECT_EQ(queue->erase(gone).error().code, QueueErrc::failed);
+}
+
+TEST_F(LogEraseTest, ACrashAtAnyOperationIsMadeGoodByTheNextCall) {
+    std::uint64_t operations = 0;
+    for (std::uint64_t at = 1; at == 1 || at <= operations; ++at) {
+        for (std::uint64_t seed = 0; seed < 8; ++seed) {
+            SCOPED_TRACE(fmt::format("operation {}, seed {}", at, seed));
+            SimFileSystem disk(seed);
+            test::RecordingLog lines;
+            auto opened = open_segmented_log(disk, directory, options, lines);
+            std::vector<EventRecord> events;
+            for (std::uint64_t n = 1; n <= 900; ++n) {
+                events.push_back(make_event(n, n % 3 == 0 ? gone : TokenId{1}));
+            }
+            ASSERT_TRUE((*opened)->commit(events, {}).has_value());
+            const Settlement delivered{Seq{3}, core::Outcome::delivered};
+            ASSERT_TRUE((*opened)->commit({}, {&delivered, 1}).has_value());
+            const std::size_t before = disk.operations().size();
+            disk.crash_at(at);
+            try {
+                ASSERT_TRUE((*opened)->erase(gone).has_value());
+                operations = disk.operations().size() - before;
+            } catch (const SimCrash&) {
+                operations = std::max(operations, at + 1);
+            }
+            opened->reset();
+            disk.power_failure();
+            opened = open_segmented_log(disk, directory, options, lines);
+            ASSERT_TRUE(opened.has_value());
+            EXPECT_TRUE(lines.named("spool.damaged").empty());
+            ASSERT_TRUE((*opened)->erase(gone).has_value());
+            EXPECT_FALSE(disk.holds(gone_mark));
+            EXPECT_EQ((*opened)->usage().events, 600U);
+            EXPECT_EQ((*opened)->ledger(), (core::Ledger{900, 1, 0, 0, 299, 0}));
+            for (std::uint64_t n = 1; n <= 900; n += 101) {
+                if (n % 3 == 0) continue;
+                EXPECT_TRUE(same(*(*opened)->read(Seq{n}), make_event(n)));
+            }
+        }
+    }
+    EXPECT_GT(operations, 100U) << "the erasure had little to do";
+}
+
+}  // namespace
+}  // namespace flowrelay::storage

@@ -1,0 +1,400 @@
+// What the log makes of files that a crash, a bad disk or a newer program left behind.
+#include <algorithm>
+
+#include "log_fixture.hpp"
+
+namespace flowrelay::storage {
+namespace {
+
+using test::make_event;
+using test::same;
+using test::SimFileSystem;
+
+class LogRecoveryTest : public test::LogFixture {
+protected:
+    /// Appends `count` events in a commit of their own each; gives the offset behind the last.
+    std::uint64_t append_singly(std::size_t count) {
+        std::uint64_t end = first_record;
+        for (std::size_t i = 0; i < count; ++i) {
+            end += event_size(next_number);
+            append(1);
+        }
+        return end;
+    }
+
+    /// The only line about damage, or an empty one after a failed assertion.
+    test::RecordingLog::Line only_damage() const {
+        const auto lines = log.named("spool.damaged");
+        EXPECT_EQ(lines.size(), 1U);
+        return lines.empty() ? test::RecordingLog::Line{} : lines.front();
+    }
+
+    void overwrite_with(std::uint64_t number, std::uint64_t offset, std::size_t bytes,
+                        std::uint8_t value) {
+        fs.overwrite(segment(number), offset, std::vector<std::uint8_t>(bytes, value));
+    }
+};
+
+TEST_F(LogRecoveryTest, ATornTailIsCutAtEveryByte) {
+    open();
+    const std::uint64_t whole = append_singly(2);
+    const std::uint64_t end = whole + event_size(3) + event_size(4);
+    append(2);
+    queue.reset();
+    const auto original = fs.contents(segment(1));
+    for (std::uint64_t torn = whole; torn < end; ++torn) {
+        fs.overwrite(segment(1), 0, original);
+        overwrite_with(1, torn, end - torn, 0);
+        log.lines.clear();
+        open();
+        // A record that lost nothing but zeros of its padding is whole.
+        const std::size_t kept = queued().size();
+        EXPECT_GE(kept, 2U) << torn;
+        EXPECT_LE(kept, 4U) << torn;
+        if (torn + 8 < whole + event_size(3)) {
+            EXPECT_EQ(kept, 2U) << torn;
+        }
+        if (torn >= whole + event_size(3)) {
+            EXPECT_GE(kept, 3U) << torn;
+        }
+        EXPECT_EQ(queued(), range(1, kept));
+        EXPECT_TRUE(log.named("spool.damaged").empty()) << torn;
+        EXPECT_EQ(unaccounted(), 0);
+    }
+}
+
+TEST_F(LogRecoveryTest, ATornTailIsReportedWithItsBytes) {
+    open();
+    const std::uint64_t whole = append_singly(3);
+    append(1);
+    fs.flip_bit(segment(1), whole + record_header_size + 20);
+    open();
+    const auto lines = log.named("spool.tail_cut");
+    ASSERT_EQ(lines.size(), 1U);
+    EXPECT_EQ(lines[0].fields.at("file"), "000000000001.seg");
+    EXPECT_EQ(lines[0].fields.at("offset"), std::to_string(whole));
+    const auto bytes = std::stoull(lines[0].fields.at("bytes"));
+    EXPECT_LE(bytes, event_size(4));
+    EXPECT_GT(bytes, event_size(4) - 8);
+}
+
+TEST_F(LogRecoveryTest, ATornCommitIsCutAlsoWhenItsLaterRecordsAreWhole) {
+    open();
+    const std::uint64_t whole = append_singly(2);
+    append(5);
+    fs.flip_bit(segment(1), whole + event_size(3) + 30);
+    open();
+    EXPECT_EQ(queued(), range(1, 3));
+    EXPECT_TRUE(log.named("spool.damaged").empty());
+    EXPECT_EQ(log.named("spool.tail_cut").size(), 1U);
+}
+
+TEST_F(LogRecoveryTest, ATailThatWasCutDoesNotComeBack) {
+    open();
+    const std::uint64_t whole = append_singly(2);
+    append(5);  // 3 to 7; 4 is torn, 5 to 7 are whole
+    fs.flip_bit(segment(1), whole + event_size(3) + 30);
+    open();
+    append(1);
+    const auto before = queued();
+    power_failure();
+    open();
+    EXPECT_EQ(queued(), before);
+    EXPECT_EQ(before.size(), 4U);
+}
+
+TEST_F(LogRecoveryTest, SeqsOfACutTailAreNotGivenOutAgain) {
+    open();
+    const std::uint64_t whole = append_singly(2);
+    append(5);
+    fs.flip_bit(segment(1), whole + 30);
+    open();
+    EXPECT_EQ(append(1), Seq{8});
+    open();
+    EXPECT_EQ(queued(), (std::vector<std::uint64_t>{1, 2, 8}));
+    EXPECT_EQ(unaccounted(), 0);
+}
+
+TEST_F(LogRecoveryTest, AZeroPayloadInTheLastCommitIsTorn) {
+    open();
+    const std::uint64_t whole = append_singly(2);
+    append(1);
+    overwrite_with(1, whole + record_header_size, event_size(3) - record_header_size, 0);
+    open();
+    EXPECT_EQ(queued(), range(1, 2));
+    EXPECT_TRUE(log.named("spool.damaged").empty());
+}
+
+TEST_F(LogRecoveryTest, RecordsOfAnotherLifeArePassedOver) {
+    // What a recycled segment holds behind its end: records with the salt of its former life.
+    open();
+    append(20);
+    queue.reset();
+    const auto former = fs.contents(segment(1));
+    fs.drop(segment(1));
+    options.salt_seed = 2;
+    open();
+    const std::uint64_t end = append_singly(3);
+    fs.overwrite(segment(1), end, std::span(former).subspan(end));
+    open();
+    EXPECT_EQ(queued(), range(1, 3));
+    EXPECT_TRUE(log.named("spool.damaged").empty());
+}
+
+TEST_F(LogRecoveryTest, ABadHeaderInTheMiddleLosesOneRecord) {
+    open();
+    const std::uint64_t offset = append_singly(3);
+    append_singly(4);
+    fs.flip_bit(segment(1), offset + 9);  // its length: must not be believed
+    open();
+    EXPECT_EQ(queued(), (std::vector<std::uint64_t>{1, 2, 3, 5, 6, 7}));
+    const auto line = only_damage();
+    EXPECT_EQ(line.fields.at("file"), "000000000001.seg");
+    EXPECT_EQ(line.fields.at("offset"), std::to_string(offset));
+    EXPECT_EQ(line.fields.at("bytes"), std::to_string(event_size(4)));
+    EXPECT_EQ(line.fields.at("missing"), "1");
+    EXPECT_EQ(unaccounted(), 1) << "the books must not hide the loss";
+    for (const std::uint64_t seq : queued()) {
+        EXPECT_TRUE(same(*queue->read(Seq{seq}), make_event(seq)));
+    }
+}
+
+TEST_F(LogRecoveryTest, ABadPayloadInTheMiddleLosesOneRecord) {
+    open();
+    const std::uint64_t offset = append_singly(3);
+    append_singly(4);
+    fs.flip_bit(segment(1), offset + record_header_size + 7);
+    open();
+    EXPECT_EQ(queued(), (std::vector<std::uint64_t>{1, 2, 3, 5, 6, 7}));
+    EXPECT_EQ(only_damage().fields.at("missing"), "1");
+    EXPECT_EQ(unaccounted(), 1);
+}
+
+TEST_F(LogRecoveryTest, ABadPayloadOfASettledEventIsNoLoss) {
+    open();
+    const std::uint64_t offset = append_singly(3);
+    append_singly(4);
+    settle(4, 4);
+    fs.flip_bit(segment(1), offset + record_header_size + 7);
+    open();
+    EXPECT_EQ(queued(), (std::vector<std::uint64_t>{1, 2, 3, 5, 6, 7}));
+    EXPECT_TRUE(log.named("spool.damaged").empty());
+    EXPECT_EQ(unaccounted(), 0);
+}
+
+TEST_F(LogRecoveryTest, AHoleOverSeveralRecordsIsSkipped) {
+    open();
+    const std::uint64_t offset = append_singly(10);
+    const std::uint64_t end = append_singly(20) - first_record;
+    append_singly(10);
+    overwrite_with(1, offset + 5, end - 10, 0xFF);
+    open();
+    auto expected = range(1, 10);
+    const auto rest = range(31, 40);
+    expected.insert(expected.end(), rest.begin(), rest.end());
+    EXPECT_EQ(queued(), expected);
+    const auto line = only_damage();
+    EXPECT_EQ(line.fields.at("bytes"), std::to_string(end));
+    EXPECT_EQ(line.fields.at("missing"), "20");
+    EXPECT_EQ(unaccounted(), 20);
+}
+
+TEST_F(LogRecoveryTest, DamageAtTheStartOfASealedSegmentIsSkipped) {
+    open();
+    append(1000);
+    overwrite_with(2, first_record, 100, 0);
+    open();
+    EXPECT_EQ(queued().size(), 999U);
+    EXPECT_EQ(only_damage().fields.at("file"), "000000000002.seg");
+    EXPECT_EQ(unaccounted(), 1);
+}
+
+TEST_F(LogRecoveryTest, DamageAtTheEndOfASealedSegmentIsNotATornTail) {
+    open();
+    append(1000);
+    const auto sealed = fs.contents(segment(1));
+    const std::size_t end =
+        sealed.size() -
+        static_cast<std::size_t>(
+            std::find_if(sealed.rbegin(), sealed.rend(), [](std::uint8_t b) { return b != 0; }) -
+            sealed.rbegin());
+    overwrite_with(1, end - 120, 120, 0);
+    open();
+    EXPECT_EQ(queued().size(), 999U);
+    EXPECT_EQ(only_damage().fields.at("missing"), "1");
+    EXPECT_TRUE(log.named("spool.tail_cut").empty());
+}
+
+TEST_F(LogRecoveryTest, ASealedSegmentThatWasCutShortIsDamaged) {
+    open();
+    append(1000);
+    fs.cut(segment(1), 40000);
+    open();
+    const auto line = only_damage();
+    EXPECT_EQ(line.fields.at("file"), "000000000001.seg");
+    EXPECT_EQ(queued().size() + std::stoull(line.fields.at("missing")), 1000U);
+    EXPECT_EQ(append(1), Seq{1001});
+}
+
+TEST_F(LogRecoveryTest, DamagedOutcomesBringTheirEventsBack) {
+    open();
+    append_singly(4);
+    const std::uint64_t outcome = first_record + 4 * event_size();
+    settle(1, 2);
+    append_singly(1);
+    fs.flip_bit(segment(1), outcome + record_header_size);
+    open();
+    EXPECT_EQ(queued(), range(1, 5));
+    EXPECT_EQ(log.named("spool.damaged").size(), 1U);
+    EXPECT_EQ(unaccounted(), 0);
+    settle(1, 5);
+    EXPECT_EQ(unaccounted(), 0);
+}
+
+TEST_F(LogRecoveryTest, OutcomesLostFromAnOlderSegmentLeaveTheBooksBalanced) {
+    open();
+    append(10);
+    settle(2, 5);
+    const std::uint64_t outcomes = first_record + 10 * event_size();
+    append(1000);
+    fs.flip_bit(segment(1), outcomes + 3);
+    open();
+    EXPECT_EQ(queued(), range(1, 1010));
+    EXPECT_EQ(unaccounted(), 0);
+    settle(1, 1010);
+    EXPECT_EQ(queue->ledger().delivered, 1010U);
+    open();
+    EXPECT_EQ(unaccounted(), 0);
+}
+
+TEST_F(LogRecoveryTest, OneBadSectorInASegmentsHeaderIsMadeGood) {
+    open();
+    append(5);
+    overwrite_with(1, 0, 512, 0xFF);
+    open();
+    EXPECT_EQ(queued(), range(1, 5));
+    overwrite_with(1, 2048, 512, 0xFF);
+    open();
+    EXPECT_EQ(queued(), range(1, 5)) << "the first copy was not written again";
+}
+
+TEST_F(LogRecoveryTest, ASegmentWithoutAHeaderIsReportedAndKept) {
+    open();
+    append(1000);
+    const std::size_t count = segments().size();
+    overwrite_with(2, 0, 4096, 0);
+    open();
+    EXPECT_EQ(only_damage().fields.at("file"), "000000000002.seg");
+    EXPECT_EQ(segments().size(), count);
+    EXPECT_LT(queued().size(), 1000U);
+    EXPECT_EQ(append(1), Seq{1001});
+    EXPECT_GT(unaccounted(), 0);
+    const auto left = queued();
+    settle(left.front(), left.back());
+    open();
+    EXPECT_TRUE(queued().empty());
+}
+
+TEST_F(LogRecoveryTest, WithoutTheLastHeaderNoSeqIsGivenOutAgain) {
+    open();
+    append(1000);
+    const std::string last = segments().back();
+    fs.overwrite(last, 0, std::vector<std::uint8_t>(4096, 0));
+    open();
+    EXPECT_EQ(log.named("spool.damaged").size(), 1U);
+    EXPECT_GT(append(1), Seq{1000});
+    EXPECT_GT(segments().back(), last);
+}
+
+TEST_F(LogRecoveryTest, AMissingSegmentIsReported) {
+    open();
+    append(1000);
+    fs.drop(segment(2));
+    open();
+    const auto line = only_damage();
+    EXPECT_EQ(line.fields.at("file"), "000000000002.seg");
+    EXPECT_NE(line.fields.at("reason").find("missing"), std::string::npos);
+    EXPECT_GT(unaccounted(), 0);
+}
+
+TEST_F(LogRecoveryTest, ANewerFormatIsRefused) {
+    open();
+    append(1000);
+    queue.reset();
+    SegmentHeader header = parse_segment_header(fs.contents(segment(2))).header;
+    header.version = segment_format_version + 1;
+    std::vector<std::uint8_t> block(segment_header_size);
+    write_segment_header(block.data(), header);
+    fs.overwrite(segment(2), 0, block);
+    const auto opened = try_open();
+    ASSERT_TRUE(opened.has_error());
+    EXPECT_NE(opened.error().message.find(segment(2)), std::string::npos);
+    EXPECT_NE(opened.error().message.find("format 2"), std::string::npos);
+    EXPECT_NE(opened.error().message.find("newer"), std::string::npos);
+}
+
+TEST_F(LogRecoveryTest, ASectorThatCannotBeReadLosesItsRecordsOnly) {
+    open();
+    append_singly(100);
+    fs.make_unreadable(segment(1), first_record + 20 * event_size(), 512);
+    open();
+    EXPECT_GT(queued().size(), 60U);
+    EXPECT_LT(queued().size(), 100U);
+    EXPECT_EQ(queued().back(), 100U);
+    EXPECT_FALSE(log.named("spool.damaged").empty());
+}
+
+TEST_F(LogRecoveryTest, ATailThatCannotBeReadIsNotCutQuietly) {
+    open();
+    append_singly(100);
+    fs.make_unreadable(segment(1), first_record + 99 * event_size(), 100);
+    open();
+    EXPECT_FALSE(log.named("spool.damaged").empty());
+    EXPECT_TRUE(log.named("spool.tail_cut").empty());
+}
+
+TEST_F(LogRecoveryTest, ManyDamagedRangesAreAFewLines) {
+    open();
+    append_singly(270);
+    for (std::uint64_t i = 0; i < 270; i += 3) {
+        fs.flip_bit(segment(1), first_record + i * event_size() + 2);
+    }
+    open();
+    const auto lines = log.named("spool.damaged");
+    EXPECT_LE(lines.size(), 20U);
+    std::uint64_t missing = 0;
+    for (const auto& line : lines) missing += std::stoull(line.fields.at("missing"));
+    EXPECT_EQ(missing, 90U);
+}
+
+TEST_F(LogRecoveryTest, AHalfMadeSpareIsRemoved) {
+    open();
+    append(1);
+    const std::string spare = std::string(directory) + "/000000000009.spare";
+    fs.overwrite(spare, 0, std::vector<std::uint8_t>(100));
+    open();
+    EXPECT_FALSE(fs.exists(spare).value());
+}
+
+TEST_F(LogRecoveryTest, WhatAFailedSyncLeftInMemoryIsWrittenAgain) {
+    for (std::uint64_t seed = 0; seed < 50; ++seed) {
+        SCOPED_TRACE(seed);
+        SimFileSystem disk(seed);
+        auto first = open_segmented_log(disk, directory, options, log);
+        const EventRecord event = make_event(1);
+        disk.fail_next(test::SimOp::sync, EIO);
+        ASSERT_TRUE((*first)->commit({&event, 1}, {}).has_error());
+        first->reset();
+        // The next process sees the record in the kernel's memory, and may rely on it only when it
+        // has brought it to the disk.
+        auto second = open_segmented_log(disk, directory, options, log);
+        ASSERT_EQ(test::queued_events(**second).size(), 1U);
+        second->reset();
+        disk.power_failure();
+        auto third = open_segmented_log(disk, directory, options, log);
+        EXPECT_EQ(test::queued_events(**third).size(), 1U);
+    }
+}
+
+}  // namespace
+}  // namespace flowrelay::storage
