@@ -59,6 +59,9 @@ public:
     /// loses a part of what was not synced; others do nothing.
     void fail_next(SimOp op, int errno_value) { failures_[op] = errno_value; }
 
+    /// No operation fails by fail_next() any more.
+    void stop_failing() { failures_.clear(); }
+
     /// Bytes that all files together may take.
     void set_capacity(std::uint64_t bytes) { capacity_ = bytes; }
 

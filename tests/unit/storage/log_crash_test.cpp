@@ -1,0 +1,264 @@
+// The log against a model, over a disk that loses what was not synced: random lives from a seed,
+// and short ones with a crash at each of their operations.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "flowrelay/base/random.hpp"
+#include "log_fixture.hpp"
+
+namespace flowrelay::test {
+namespace {
+
+constexpr const char* directory = "/state/spool";
+
+/// One life of a log. What was answered is certain, what was under way at a crash may be there.
+class Life {
+public:
+    explicit Life(std::uint64_t seed) : random_(seed), fs_(seed) {
+        options_.segment_size = 16 * 1024;
+        options_.max_size = 1 << 20;
+        options_.salt_seed = seed + 1;
+    }
+
+    /// So many steps, with the power failing now and then.
+    void live(int steps, double crash_chance) {
+        reopen();
+        for (int i = 0; i < steps && !testing::Test::HasFailure(); ++i) {
+            if (random_.chance(crash_chance)) fs_.crash_at(1 + random_.below(12));
+            step();
+        }
+        fs_.crash_at(0);
+        reopen();
+    }
+
+    /// The same steps whatever happens, with a crash at the given operation; false when they ended
+    /// before it.
+    bool live_until(int steps, std::uint64_t operation) {
+        reopen();
+        fs_.crash_at(operation);
+        for (int i = 0; i < steps && crashes_ == 0; ++i) step();
+        const bool crashed = crashes_ > 0;
+        fs_.crash_at(0);
+        if (!crashed) reopen();
+        return crashed;
+    }
+
+private:
+    struct Event {
+        std::uint64_t number = 0;
+        TokenId token = TokenId::none;
+    };
+
+    void step() {
+        try {
+            act();
+        } catch (const SimCrash&) {
+            ++crashes_;
+            queue_.reset();
+            if (random_.chance(0.8)) {
+                fs_.power_failure();
+            } else {
+                fs_.kill_process();
+            }
+            reopen();
+        }
+    }
+
+    void act() {
+        switch (random_.below(10)) {
+            case 0:
+                queue_.reset();
+                open();
+                check();
+                break;
+            case 1:
+                erase(TokenId{1 + random_.below(3) + 3 * generation_});
+                break;
+            case 2:
+                fs_.fail_next(SimOp::write, ENOSPC);
+                commit();
+                break;
+            case 3:
+                if (random_.chance(0.3)) fs_.fail_next(SimOp::sync, EIO);
+                commit();
+                break;
+            default:
+                commit();
+        }
+    }
+
+    void commit() {
+        std::vector<EventRecord> events;
+        const std::size_t count = random_.below(6);
+        for (std::size_t i = 0; i < count; ++i) {
+            const TokenId token{1 + random_.below(3) + 3 * generation_};
+            if (erased_.contains(token)) continue;
+            const std::uint64_t number = ++last_number_;
+            events.push_back(make_event(number, token, 20 + random_.below(2500)));
+            in_doubt_.insert(number);
+        }
+        std::vector<Settlement> outcomes;
+        for (const auto& [seq, event] : queued_) {
+            if (!random_.chance(0.3)) continue;
+            outcomes.push_back({seq, random_.chance(0.8) ? Outcome::delivered : Outcome::dead});
+            settled_in_doubt_.insert(seq);
+        }
+        const auto first = queue_->commit(events, outcomes);
+        if (first.has_error()) {
+            // Full: the outcomes go with a later commit. Failed: nothing is known of either.
+            if (first.error().code == QueueErrc::failed) fail();
+            if (first.error().code == QueueErrc::full) in_doubt_.clear();
+            return;
+        }
+        for (std::size_t i = 0; i < events.size(); ++i) {
+            const Seq seq{to_number(*first) + i};
+            EXPECT_GT(seq, highest_) << "a seq was used again";
+            highest_ = seq;
+            queued_[seq] = {number_of(events[i]), events[i].token};
+        }
+        in_doubt_.clear();
+        for (const Seq seq : settled_in_doubt_) queued_.erase(seq);
+        settled_in_doubt_.clear();
+    }
+
+    void erase(TokenId token) {
+        erasing_.insert(token);
+        const auto erased = queue_->erase(token);
+        if (erased.has_error()) {
+            if (erased.error().code == QueueErrc::failed) fail();
+            return;
+        }
+        erased_.insert(token);
+        erasing_.erase(token);
+        std::erase_if(queued_, [&](const auto& item) { return item.second.token == token; });
+        // Outcomes that waited went along.
+        for (const Seq seq : settled_in_doubt_) queued_.erase(seq);
+        settled_in_doubt_.clear();
+        check_erased();
+        if (erased_.size() % 3 == 0) ++generation_;
+    }
+
+    /// The disk failed under the process: it ends, and starts again.
+    void fail() {
+        queue_.reset();
+        if (random_.chance(0.5)) {
+            fs_.power_failure();
+        } else {
+            fs_.kill_process();
+        }
+        open();
+        check();
+    }
+
+    void reopen() {
+        // The crash may come while the log is opened: then it is opened again.
+        for (int attempt = 0; attempt < 50; ++attempt) {
+            try {
+                queue_.reset();
+                open();
+                check();
+                return;
+            } catch (const SimCrash&) {
+                ++crashes_;
+                fs_.power_failure();
+            }
+        }
+        ADD_FAILURE() << "the log can't be opened";
+    }
+
+    void open() {
+        fs_.stop_failing();  // what was meant for a commit
+        auto opened = open_segmented_log(fs_, directory, options_, log_);
+        ASSERT_TRUE(opened.has_value()) << opened.error().message;
+        queue_ = std::move(*opened);
+    }
+
+    void check() {
+        ASSERT_TRUE(queue_);
+        std::map<Seq, Event> found;
+        for (const auto& event : queued_events(*queue_)) {
+            const auto record = queue_->read(event.seq);
+            ASSERT_TRUE(record.has_value()) << record.error().message;
+            const std::uint64_t number = number_of(*record);
+            EXPECT_TRUE(same(*record, make_event(number, record->token, record->body.size())));
+            found[event.seq] = {number, record->token};
+            const auto known = queued_.find(event.seq);
+            if (known != queued_.end()) {
+                EXPECT_EQ(known->second.number, number) << "another event has its place";
+            } else {
+                EXPECT_TRUE(in_doubt_.contains(number))
+                    << "event " << number << " came back as " << to_number(event.seq);
+            }
+            EXPECT_FALSE(erased_.contains(record->token)) << "came back after its erasure";
+        }
+        for (const auto& [seq, event] : queued_) {
+            if (settled_in_doubt_.contains(seq) || erasing_.contains(event.token)) continue;
+            EXPECT_TRUE(found.contains(seq)) << "event " << event.number << " is lost";
+        }
+        EXPECT_EQ(queue_->ledger().unaccounted(queue_->usage().events), 0);
+        EXPECT_TRUE(log_.named("spool.damaged").empty()) << "a crash is not damage";
+        if (!found.empty()) highest_ = std::max(highest_, found.rbegin()->first);
+        queued_ = std::move(found);
+        in_doubt_.clear();
+        settled_in_doubt_.clear();
+        erasing_.clear();
+        check_erased();
+    }
+
+    void check_erased() {
+        for (const TokenId token : erased_) {
+            const std::string mark = "token-" + std::to_string(to_number(token)) + "-mark";
+            EXPECT_FALSE(fs_.holds(mark)) << mark << " is still on the disk";
+        }
+    }
+
+    static std::uint64_t number_of(const EventRecord& event) {
+        return std::stoull(event.id.substr(event.id.rfind('-') + 1));
+    }
+
+    Random random_;
+    SimFileSystem fs_;
+    storage::LogOptions options_;
+    RecordingLog log_;
+    std::unique_ptr<EventQueue> queue_;
+
+    std::uint64_t last_number_ = 0;
+    Seq highest_ = Seq::none;
+    std::map<Seq, Event> queued_;
+    std::set<std::uint64_t> in_doubt_;  ///< numbers handed in and not answered
+    std::set<Seq> settled_in_doubt_;
+    std::set<TokenId> erased_;
+    std::set<TokenId> erasing_;
+    std::uint64_t generation_ = 0;
+    int crashes_ = 0;
+};
+
+TEST(LogCrash, WhateverWasAnsweredHolds) {
+    const auto run = [](std::uint64_t seed) {
+        SCOPED_TRACE("FLOWRELAY_SEED=" + std::to_string(seed));
+        Life(seed).live(60, 0.15);
+    };
+    if (const char* seed = std::getenv("FLOWRELAY_SEED")) return run(std::stoull(seed));
+    std::uint64_t seeds = 1500;
+    if (const char* given = std::getenv("FLOWRELAY_SEEDS")) seeds = std::stoull(given);
+    for (std::uint64_t seed = 1; seed <= seeds && !testing::Test::HasFailure(); ++seed) run(seed);
+}
+
+TEST(LogCrash, ACrashAtEveryOperation) {
+    for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+        for (std::uint64_t operation = 1; !testing::Test::HasFailure(); ++operation) {
+            SCOPED_TRACE("seed " + std::to_string(seed) + ", crash at " +
+                         std::to_string(operation));
+            if (!Life(seed).live_until(20, operation)) break;
+            ASSERT_LT(operation, 10'000U);
+        }
+    }
+}
+
+}  // namespace
+}  // namespace flowrelay::test
