@@ -157,7 +157,11 @@ Config read_config(const YamlNode& root, ProblemList& problems) {
     read_retry(section("retry"), config.retry);
     section("gone").read_duration("grace", config.gone.grace, Milliseconds(0), 30 * day);
     read_log(section("log"), config.log);
-    read_listen(section("metrics"), config.metrics.listen);
+    const MapReader metrics = section("metrics");
+    read_listen(metrics, config.metrics.listen);
+    if (!config.metrics.listen.empty()) {
+        metrics.complain("listen", "is reserved: this version has no metrics listener");
+    }
     if (const YamlNode* sources = top.find("sources")) {
         config.sources = read_sources(*sources, problems);
     }

@@ -71,7 +71,6 @@ spool: {directory: /tmp/s, max_size: 1GiB, max_events: 1000, segment_size: 1MiB,
 retry: {initial: 500ms, max: 1m, max_age: 1d}
 gone: {grace: 0}
 log: {format: json, level: debug, stats_interval: 0s}
-metrics: {listen: "[::1]:9100"}
 sources:
   - {name: ci, flow_token_file: /t/ci, rate_limit: 5, defaults: {author: {name: CI}}}
   - name: web.1
@@ -111,7 +110,6 @@ sources:
     EXPECT_EQ(config.log.format, LogFormat::json);
     EXPECT_EQ(config.log.level, Severity::debug);
     EXPECT_EQ(config.log.stats_interval, Seconds(0));
-    EXPECT_EQ(config.metrics.listen, "[::1]:9100");
     ASSERT_EQ(config.sources.size(), 3U);
     EXPECT_EQ(config.sources[0].name, "ci");
     EXPECT_EQ(config.sources[0].flow_token_file, "/t/ci");
@@ -286,6 +284,8 @@ TEST(Config, does_not_repeat_a_password_in_a_url) {
 TEST(Config, listens_on_this_machine_only) {
     EXPECT_THAT(only_problem_of(base + "ingest: {listen: \"0.0.0.0:8025\"}"),
                 HasSubstr("must be a loopback address"));
+    EXPECT_THAT(only_problem_of(base + "metrics: {listen: \"[::1]:9100\"}"),
+                HasSubstr("this version has no metrics listener"));
     EXPECT_THAT(only_problem_of(base + "metrics: {listen: \"9100\"}"),
                 HasSubstr("must be an address and a port, like 127.0.0.1:8025"));
 }

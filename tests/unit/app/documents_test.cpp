@@ -1,0 +1,100 @@
+// config/flowrelay.yaml and docs/configuration.md have every key, with its default.
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <regex>
+#include <sstream>
+#include <string>
+
+#include "flowrelay/app/config.hpp"
+
+namespace flowrelay::app {
+namespace {
+
+std::string read_file(const std::string& path) {
+    std::ifstream in(std::string(FLOWRELAY_SOURCE_DIR "/") + path);
+    EXPECT_TRUE(in.good()) << path;
+    std::ostringstream text;
+    text << in.rdbuf();
+    return text.str();
+}
+
+/// The annotated file with a base_url, and with the keys that are commented out in force.
+std::string annotated(bool with_commented_keys) {
+    std::string text = read_file("config/flowrelay.yaml");
+    text = std::regex_replace(text, std::regex("\n  base_url:\n"),
+                              "\n  base_url: https://api.example.com\n");
+    if (!with_commented_keys) return text;
+    const std::size_t sources = text.find("\n# Sources:");
+    return std::regex_replace(text.substr(0, sources), std::regex("\n  #([a-z_]+:)"), "\n  $1");
+}
+
+TEST(AnnotatedConfiguration, CanBeUsedOnceItHasABaseUrl) {
+    const Config config = parse_config(annotated(false), "flowrelay.yaml");
+    EXPECT_EQ(config.destination.base_url, "https://api.example.com");
+}
+
+TEST(AnnotatedConfiguration, SaysWhatIsMissingAsItIs) {
+    EXPECT_THROW(parse_config(read_file("config/flowrelay.yaml"), "flowrelay.yaml"), ConfigError);
+}
+
+TEST(AnnotatedConfiguration, ShowsTheDefaults) {
+    const Config shown = parse_config(annotated(true), "flowrelay.yaml");
+    const Config plain = parse_config("destination: {base_url: \"https://api.example.com\"}", "f");
+    EXPECT_EQ(shown.destination.path, plain.destination.path);
+    EXPECT_EQ(shown.destination.ca_file, plain.destination.ca_file);
+    EXPECT_EQ(shown.destination.proxy, plain.destination.proxy);
+    EXPECT_EQ(shown.destination.connect_timeout, plain.destination.connect_timeout);
+    EXPECT_EQ(shown.destination.request_timeout, plain.destination.request_timeout);
+    EXPECT_EQ(shown.destination.max_connections, plain.destination.max_connections);
+    EXPECT_EQ(shown.destination.rate_limit, plain.destination.rate_limit);
+    EXPECT_EQ(shown.destination.allow_plaintext, plain.destination.allow_plaintext);
+    EXPECT_EQ(shown.ingest.socket, plain.ingest.socket);
+    EXPECT_EQ(shown.ingest.socket_mode, plain.ingest.socket_mode);
+    EXPECT_EQ(shown.ingest.socket_group, plain.ingest.socket_group);
+    EXPECT_EQ(shown.ingest.listen, plain.ingest.listen);
+    EXPECT_EQ(shown.ingest.max_event_size, plain.ingest.max_event_size);
+    EXPECT_EQ(shown.ingest.max_connections, plain.ingest.max_connections);
+    EXPECT_EQ(shown.ingest.accept_unknown_tokens, plain.ingest.accept_unknown_tokens);
+    EXPECT_EQ(shown.control.socket, plain.control.socket);
+    EXPECT_EQ(shown.control.socket_mode, plain.control.socket_mode);
+    EXPECT_EQ(shown.control.socket_group, plain.control.socket_group);
+    EXPECT_EQ(shown.spool.directory, plain.spool.directory);
+    EXPECT_EQ(shown.spool.max_size, plain.spool.max_size);
+    EXPECT_EQ(shown.spool.max_events, plain.spool.max_events);
+    EXPECT_EQ(shown.spool.segment_size, plain.spool.segment_size);
+    EXPECT_EQ(shown.spool.dedup_window, plain.spool.dedup_window);
+    EXPECT_EQ(shown.retry.initial, plain.retry.initial);
+    EXPECT_EQ(shown.retry.max, plain.retry.max);
+    EXPECT_EQ(shown.retry.max_age, plain.retry.max_age);
+    EXPECT_EQ(shown.gone.grace, plain.gone.grace);
+    EXPECT_EQ(shown.log.format, plain.log.format);
+    EXPECT_EQ(shown.log.level, plain.log.level);
+    EXPECT_EQ(shown.log.stats_interval, plain.log.stats_interval);
+    EXPECT_EQ(shown.metrics.listen, plain.metrics.listen);
+}
+
+TEST(AnnotatedConfiguration, HasEveryKey) {
+    const std::string text = read_file("config/flowrelay.yaml");
+    for (const std::string_view key : config_keys()) {
+        const std::string name(key.substr(key.rfind('.') + 1));
+        EXPECT_NE(text.find(name + ":"), std::string::npos) << key;
+    }
+}
+
+TEST(ConfigurationDocument, HasEveryKey) {
+    const std::string text = read_file("docs/configuration.md");
+    for (const std::string_view key : config_keys()) {
+        EXPECT_NE(text.find("`" + std::string(key) + "`"), std::string::npos) << key;
+    }
+}
+
+TEST(ManPage, HasEveryKey) {
+    const std::string text = read_file("docs/man/flowrelay.yaml.5");
+    for (const std::string_view key : config_keys()) {
+        EXPECT_NE(text.find(".It Cm " + std::string(key) + "\n"), std::string::npos) << key;
+    }
+}
+
+}  // namespace
+}  // namespace flowrelay::app
