@@ -159,7 +159,7 @@ Config read_config(const YamlNode& root, ProblemList& problems) {
     read_log(section("log"), config.log);
     const MapReader metrics = section("metrics");
     read_listen(metrics, config.metrics.listen);
-    if (!config.metrics.listen.empty()) {
+    if (parse_listen_address(config.metrics.listen).has_value()) {
         metrics.complain("listen", "is reserved: this version has no metrics listener");
     }
     if (const YamlNode* sources = top.find("sources")) {
