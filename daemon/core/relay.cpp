@@ -229,7 +229,7 @@ Relay::Effects Relay::bury(const Assignment& assignment, const EventRecord& reco
     letter.server_errors = result.server_errors;
     if (const auto suppressed = dead_lines_.admit(now.mono)) {
         log_.write(ev::delivery_dead, {{"source", tokens_.at(assignment.lane.token).label()},
-                                       {"thread", record.thread},
+                                       {"thread", thread_label(record.thread)},
                                        {"id", record.id},
                                        {"status", result.status},
                                        {"attempt", completion.attempt},

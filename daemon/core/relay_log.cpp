@@ -94,7 +94,7 @@ void Relay::log_attempt(const Assignment& assignment, const EventRecord& record,
         completion.outcome == Outcome::delivered) {
         if (!log_.enabled(ev::delivery_delivered.severity)) return;
         log_.write(ev::delivery_delivered, {{"source", tokens_.at(assignment.lane.token).label()},
-                                            {"thread", record.thread},
+                                            {"thread", thread_label(record.thread)},
                                             {"id", record.id},
                                             {"status", result.status},
                                             {"attempt", completion.attempt}});
@@ -104,11 +104,11 @@ void Relay::log_attempt(const Assignment& assignment, const EventRecord& record,
     // While the destination or the token waits as a whole, its own line has told why.
     const bool told = scheduler_.status().destination != DestinationState::up ||
                       scheduler_.token_status(assignment.lane.token).state != TokenState::active;
-    if (told && !log_.enabled(Severity::debug)) return;
+    if (told) return;
     const auto suppressed = retry_lines_.admit(now.mono);
     if (!suppressed) return;
     log_.write(ev::delivery_retry, {{"source", tokens_.at(assignment.lane.token).label()},
-                                    {"thread", record.thread},
+                                    {"thread", thread_label(record.thread)},
                                     {"id", record.id},
                                     {"status", result.status},
                                     {"attempt", completion.attempt},

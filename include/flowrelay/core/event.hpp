@@ -112,6 +112,11 @@ inline constexpr std::size_t max_uuid_length = 128;
 /// The most that a thread id may have, in bytes.
 inline constexpr std::size_t max_thread_length = 1024;
 
+/// The id in a thread key, as people know it.
+constexpr std::string_view thread_label(std::string_view thread_key) noexcept {
+    return thread_key.substr(thread_key.size() < 2 ? 0 : 2);
+}
+
 /// The request body: `{"flow_token":…,"uuid":…,` and then the members of a stored body, which is
 /// one JSON object without these two. `out` is appended to. Token and uuid are JSON-escaped.
 void append_post_body(std::string& out, const Secret& token, std::string_view uuid,

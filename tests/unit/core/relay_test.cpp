@@ -1,0 +1,348 @@
+#include "flowrelay/core/relay.hpp"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <string_view>
+
+#include "support/recording_log.hpp"
+
+namespace flowrelay::core {
+namespace {
+
+constexpr std::string_view token = "5ecret-t0ken";
+
+/// A relay under virtual time; what it wants done is done at once.
+class RelayTest : public testing::Test {
+protected:
+    RelayTest() { restart({}); }
+
+    void restart(std::vector<TokenEntry> entries) {
+        relay_.reset();
+        relay_.emplace(options_, Salt{}, std::move(entries), Random(1), log_);
+    }
+
+    static Submission event(std::string_view thread = "t1", std::string_view more = "") {
+        const std::string json = R"({"flow_token":")" + std::string(token) +
+                                 R"(","event":"activity","title":"x","author":{"name":"a"},)" +
+                                 R"("external_thread_id":")" + std::string(thread) + "\"" +
+                                 std::string(more) + "}";
+        auto parsed = Submission::parse(json);
+        EXPECT_TRUE(parsed.has_value());
+        return std::move(*parsed);
+    }
+
+    /// Hands an event in and makes it durable.
+    Seq accept(std::string_view thread = "t1", std::string_view more = "") {
+        auto decision = relay_->submit(event(thread, more), now_);
+        auto& append = std::get<Relay::Append>(decision);
+        if (append.new_token) registry_ = *append.new_token;
+        const Seq seq{++last_seq_};
+        relay_->committed(append.record, seq);
+        records_[seq] = std::move(append.record);
+        return seq;
+    }
+
+    Relay::Effects answer(int status, std::optional<Milliseconds> retry_after = {}) {
+        const auto assignment = relay_->next(now_);
+        if (!assignment) throw std::logic_error("nothing to post");
+        return end(*assignment, status, retry_after);
+    }
+
+    Relay::Effects end(const Assignment& assignment, int status,
+                       std::optional<Milliseconds> retry_after = {}) {
+        AttemptResult result;
+        result.status = status;
+        result.retry_after = retry_after;
+        result.detail = status >= 400 ? "says the server" : "";
+        return relay_->attempted(assignment, records_.at(assignment.seq), result, now_);
+    }
+
+    void pass(Milliseconds time) {
+        now_.mono += time;
+        now_.wall += time;
+    }
+
+    bool logged_the_token() const {
+        for (const auto& line : log_.lines) {
+            for (const auto& [key, value] : line.fields) {
+                if (value.find(token) != std::string::npos) return true;
+            }
+        }
+        return false;
+    }
+
+    RelayOptions options_;
+    test::RecordingLog log_;
+    std::optional<Relay> relay_;
+    Now now_{MonoTime(Seconds(1000)), WallTime(Seconds(1'000'000))};
+    std::uint64_t last_seq_ = 0;
+    std::map<Seq, EventRecord> records_;
+    TokenEntry registry_;
+};
+
+TEST_F(RelayTest, AnAcceptedEventIsPostedAndSettled) {
+    const Seq seq = accept();
+    const auto effects = answer(202);
+    ASSERT_TRUE(effects.settle);
+    EXPECT_EQ(effects.settle->seq, seq);
+    EXPECT_EQ(effects.settle->outcome, Outcome::delivered);
+    EXPECT_EQ(relay_->queued(), 0U);
+    EXPECT_EQ(relay_->counters().delivered, 1U);
+}
+
+TEST_F(RelayTest, TheFirstEventOfATokenBringsTheTokenAlong) {
+    auto first = relay_->submit(event(), now_);
+    EXPECT_TRUE(std::get<Relay::Append>(first).new_token);
+    auto second = relay_->submit(event(), now_);
+    EXPECT_TRUE(std::get<Relay::Append>(second).new_token) << "the first may still fail";
+    relay_->committed(std::get<Relay::Append>(first).record, Seq{1});
+    auto third = relay_->submit(event(), now_);
+    EXPECT_FALSE(std::get<Relay::Append>(third).new_token);
+}
+
+TEST_F(RelayTest, AnEventHasItsOwnIdOrGetsOne) {
+    accept();
+    accept("t1", R"(,"uuid":"mine")");
+    EXPECT_EQ(records_.at(Seq{1}).id.size(), 36U);
+    EXPECT_FALSE(records_.at(Seq{1}).own_id);
+    EXPECT_EQ(records_.at(Seq{2}).id, "mine");
+    EXPECT_TRUE(records_.at(Seq{2}).own_id);
+}
+
+TEST_F(RelayTest, AnEventThatComesAgainIsADuplicate) {
+    accept("t1", R"(,"uuid":"mine")");
+    auto again = relay_->submit(event("t1", R"(,"uuid":"mine")"), now_);
+    const auto* duplicate = std::get_if<Relay::Duplicate>(&again);
+    ASSERT_NE(duplicate, nullptr);
+    EXPECT_TRUE(relay_->confirm(*duplicate, now_));
+    pass(options_.dedup_window + Milliseconds(1));
+    EXPECT_TRUE(std::holds_alternative<Relay::Append>(
+        relay_->submit(event("t1", R"(,"uuid":"mine")"), now_)));
+}
+
+TEST_F(RelayTest, ADuplicateOfAnEventThatCouldNotBeStoredIsNone) {
+    auto first = relay_->submit(event("t1", R"(,"uuid":"mine")"), now_);
+    auto again = relay_->submit(event("t1", R"(,"uuid":"mine")"), now_);
+    const auto rejection = relay_->commit_failed(std::get<Relay::Append>(first).record, false);
+    EXPECT_EQ(rejection.code, RejectCode::storage_failed);
+    EXPECT_FALSE(relay_->confirm(std::get<Relay::Duplicate>(again), now_));
+}
+
+TEST_F(RelayTest, AFullQueueSaysWhenToTryAgain) {
+    auto decision = relay_->submit(event(), now_);
+    const auto rejection = relay_->commit_failed(std::get<Relay::Append>(decision).record, true);
+    EXPECT_EQ(rejection.code, RejectCode::queue_full);
+    EXPECT_GT(rejection.retry_after.value_or(Milliseconds(0)).count(), 0);
+}
+
+TEST_F(RelayTest, NothingIsAcceptedWhileItStops) {
+    relay_->stop_accepting();
+    const auto decision = relay_->submit(event(), now_);
+    EXPECT_EQ(std::get<Rejection>(decision).code, RejectCode::shutting_down);
+}
+
+TEST_F(RelayTest, AnEventWaitsAfterA503AndKeepsItsId) {
+    accept();
+    const auto effects = answer(503);
+    EXPECT_FALSE(effects.settle);
+    EXPECT_TRUE(effects.bury.empty());
+    EXPECT_FALSE(relay_->next(now_));
+    EXPECT_EQ(relay_->queued(), 1U);
+    pass(Seconds(2));
+    const auto again = relay_->next(now_);
+    ASSERT_TRUE(again);
+    EXPECT_EQ(again->attempt, 2U);
+    EXPECT_EQ(log_.named("delivery.retry").size(), 1U);
+    EXPECT_EQ(log_.named("delivery.retry").front().fields.at("thread"), "t1");
+}
+
+TEST_F(RelayTest, ARejectedEventGoesToTheDeadLetters) {
+    const Seq seq = accept();
+    const auto effects = answer(422);
+    ASSERT_EQ(effects.bury.size(), 1U);
+    EXPECT_EQ(effects.bury.front().seq, seq);
+    EXPECT_EQ(effects.bury.front().outcome, Outcome::dead);
+    EXPECT_EQ(effects.bury.front().status, 422);
+    EXPECT_EQ(effects.bury.front().reason, "says the server");
+    EXPECT_EQ(relay_->queued(), 0U);
+    EXPECT_EQ(log_.named("delivery.dead").size(), 1U);
+}
+
+TEST_F(RelayTest, AnOldEventExpires) {
+    accept("t1", R"(,"relay":{"expires_in":"10s"})");
+    accept("t2");
+    pass(Seconds(11));
+    const auto effects = relay_->expire(now_);
+    ASSERT_EQ(effects.bury.size(), 1U);
+    EXPECT_EQ(effects.bury.front().outcome, Outcome::expired);
+    EXPECT_EQ(effects.bury.front().event.token, TokenId{1});
+    EXPECT_EQ(relay_->queued(), 1U);
+    EXPECT_EQ(log_.named("delivery.expired").front().fields.at("reason"),
+              "older than its own expires_in");
+}
+
+TEST_F(RelayTest, A410DisablesTheTokenAndErasesItAfterTheGrace) {
+    accept("t1");
+    accept("t2");
+    const auto effects = answer(410);
+    ASSERT_EQ(effects.tokens.size(), 1U);
+    EXPECT_EQ(effects.tokens.front().state, TokenEntry::State::gone);
+    EXPECT_FALSE(relay_->next(now_)) << "no request after a 410";
+    EXPECT_EQ(std::get<Rejection>(relay_->submit(event(), now_)).code, RejectCode::token_gone);
+    EXPECT_TRUE(relay_->take_due_erasures(now_).empty());
+
+    pass(options_.gone_grace);
+    EXPECT_EQ(relay_->take_due_erasures(now_), std::vector<TokenId>{TokenId{1}});
+    EXPECT_TRUE(relay_->take_due_erasures(now_).empty()) << "once";
+    const TokenEntry entry = relay_->erasing(TokenId{1}, now_);
+    EXPECT_TRUE(entry.secret.empty());
+    relay_->erased(TokenId{1}, 2, 0);
+    EXPECT_EQ(log_.named("token.erased").front().fields.at("events"), "2");
+    EXPECT_FALSE(logged_the_token());
+}
+
+TEST_F(RelayTest, AnErasureThatFailedIsTriedAgain) {
+    options_.gone_grace = Milliseconds(0);
+    restart({});
+    accept();
+    answer(410);
+    ASSERT_EQ(relay_->take_due_erasures(now_).size(), 1U);
+    relay_->erase_failed(TokenId{1}, "the disk", now_);
+    EXPECT_TRUE(relay_->take_due_erasures(now_).empty());
+    const auto wakeup = relay_->next_wakeup(now_);
+    ASSERT_TRUE(wakeup);
+    EXPECT_LE(*wakeup, now_.mono + Seconds(60));
+    pass(Seconds(60));
+    EXPECT_EQ(relay_->take_due_erasures(now_).size(), 1U);
+}
+
+TEST_F(RelayTest, AGoneTokenIsRememberedOverARestart) {
+    accept();
+    const auto effects = answer(410);
+    restart(effects.tokens);
+    relay_->restore(TokenId{1}, 1, Seq{1});
+    EXPECT_FALSE(relay_->next_load()) << "its events are not to be delivered";
+    EXPECT_EQ(std::get<Rejection>(relay_->submit(event(), now_)).code, RejectCode::token_gone);
+    pass(options_.gone_grace);
+    EXPECT_EQ(relay_->take_due_erasures(now_).size(), 1U);
+}
+
+TEST_F(RelayTest, WhatWasInFlightWhenTheTokenWentIsLeftToTheErasure) {
+    accept("t1");
+    accept("t2");
+    const auto first = relay_->next(now_);
+    const auto second = relay_->next(now_);
+    ASSERT_TRUE(first && second);
+    end(*first, 410);
+    const auto effects = end(*second, 503);
+    EXPECT_FALSE(effects.settle);
+    EXPECT_TRUE(effects.bury.empty());
+}
+
+TEST_F(RelayTest, AnEventAcceptedJustBeforeItsTokenWentIsNotPosted) {
+    accept("t1");
+    auto late = relay_->submit(event("t2"), now_);
+    answer(410);
+    relay_->committed(std::get<Relay::Append>(late).record, Seq{2});
+    EXPECT_FALSE(relay_->next(now_));
+}
+
+TEST_F(RelayTest, AParkedTokenIsProbedAndSaysWhy) {
+    accept("t1");
+    accept("t2");
+    answer(401);
+    EXPECT_FALSE(relay_->next(now_));
+    EXPECT_EQ(relay_->token_reason(TokenId{1}), "HTTP 401: says the server");
+    EXPECT_EQ(log_.named("token.parked").front().fields.at("queued"), "2");
+    pass(std::chrono::minutes(5));
+    const auto probe = relay_->next(now_);
+    ASSERT_TRUE(probe);
+    EXPECT_TRUE(probe->probe);
+    end(*probe, 202);
+    EXPECT_EQ(log_.named("token.active").size(), 1U);
+    EXPECT_EQ(relay_->token_reason(TokenId{1}), "");
+}
+
+TEST_F(RelayTest, AWrongBaseUrlParksTheDestination) {
+    accept();
+    answer(404);
+    EXPECT_EQ(relay_->scheduler().status().destination, DestinationState::parked);
+    EXPECT_EQ(relay_->destination_reason(), "HTTP 404: says the server");
+    EXPECT_EQ(relay_->queued(), 1U);
+    EXPECT_EQ(log_.named("destination.parked").size(), 1U);
+}
+
+TEST_F(RelayTest, AnOutageIsAFewLines) {
+    for (int i = 0; i < 1000; ++i) accept("t" + std::to_string(i));
+    AttemptResult refused;
+    refused.end = AttemptEnd::connect_failed;
+    for (int step = 0; step < 24 * 60; ++step) {
+        while (const auto assignment = relay_->next(now_)) {
+            relay_->attempted(*assignment, records_.at(assignment->seq), refused, now_);
+        }
+        pass(Seconds(60));
+    }
+    EXPECT_LT(log_.named("delivery.retry").size() + log_.named("destination.down").size(), 50U);
+    EXPECT_GE(log_.named("destination.down").size(), 1U);
+}
+
+TEST_F(RelayTest, AnUnreadableEventDiesOrWaits) {
+    accept("t1");
+    auto effects = relay_->unreadable(*relay_->next(now_), "EIO", false, now_);
+    EXPECT_TRUE(effects.bury.empty());
+    EXPECT_EQ(relay_->queued(), 1U);
+    pass(Seconds(5));
+    effects = relay_->unreadable(*relay_->next(now_), "damaged", true, now_);
+    ASSERT_EQ(effects.bury.size(), 1U);
+    EXPECT_EQ(effects.bury.front().reason, "damaged");
+    EXPECT_EQ(relay_->queued(), 0U);
+    EXPECT_EQ(log_.named("spool.read_failed").size(), 2U);
+}
+
+TEST_F(RelayTest, EventsOfASourceThatLeftTheConfigurationWaitAndAreAnnounced) {
+    relay_->configure({{"ci", Secret(std::string(token)), {}}}, now_);
+    const TokenEntry entry = relay_->tokens().registry_entry(TokenId{1});
+    restart({entry});
+    relay_->configure({}, now_);
+    relay_->restore(TokenId{1}, 7, Seq{1});
+    EXPECT_EQ(log_.named("token.missing").front().fields.at("queued"), "7");
+    const auto request = relay_->next_load();
+    ASSERT_TRUE(request);
+    QueuedEvent queued;
+    queued.seq = Seq{1};
+    queued.lane.token = TokenId{1};
+    queued.accepted = now_.wall;
+    queued.expires = WallTime::max();
+    relay_->loaded(*request, {{queued}, Seq{1}, true});
+    EXPECT_FALSE(relay_->next(now_)) << "there is no token to post it with";
+}
+
+TEST_F(RelayTest, ABacklogThatCanNotBeReadIsTriedAgain) {
+    accept();
+    const TokenEntry entry = registry_;
+    restart({entry});
+    relay_->restore(TokenId{1}, 1, Seq{1});
+    const auto request = relay_->next_load();
+    ASSERT_TRUE(request);
+    relay_->load_failed(*request, "EIO", now_);
+    EXPECT_FALSE(relay_->next_load());
+    ASSERT_TRUE(relay_->next_wakeup(now_));
+    pass(Seconds(10));
+    relay_->expire(now_);
+    EXPECT_TRUE(relay_->next_load());
+}
+
+TEST_F(RelayTest, AReleasedEventIsGivenAgain) {
+    const Seq seq = accept();
+    const auto assignment = relay_->next(now_);
+    ASSERT_TRUE(assignment);
+    relay_->release(*assignment, now_);
+    const auto again = relay_->next(now_);
+    ASSERT_TRUE(again);
+    EXPECT_EQ(again->seq, seq);
+    EXPECT_EQ(again->attempt, 1U);
+}
+
+}  // namespace
+}  // namespace flowrelay::core
