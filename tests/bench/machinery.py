@@ -122,10 +122,6 @@ class Program:
         text = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(rf"^{field}:\s+(\d+) kB", text, re.MULTILINE).group(1)) / 1024
 
-    def reset_peak(self):
-        """From now on VmHWM counts anew (proc(5), clear_refs)."""
-        pathlib.Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
-
     def cpu_seconds(self):
         fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -174,22 +170,20 @@ class Relay:
             return json.loads(connection.request("GET", "/v1/status").body)
 
     def wait_for_delivered(self, count, patience=PATIENCE):
-        """Waits for the end of a drain; gives events/s between a tenth and nine tenths of it, and
-        over all, from the first to the last."""
+        until(lambda: self.status()["delivered"] >= count, f"{count} deliveries", patience, 0.02)
+
+    def drain_rate(self, count, patience=PATIENCE):
+        """Waits for the end of a drain; gives events/s between a tenth and nine tenths of it."""
         samples = []
 
         def look():
             samples.append((time.monotonic(), self.status()["delivered"]))
             return samples[-1][1] >= count
         until(look, f"{count} deliveries", patience, 0.02)
-        first = next(i for i, (_, delivered) in enumerate(samples) if delivered > 0)
-        whole = samples[max(0, first - 1):]
-        middle = [s for s in whole if count * 0.1 <= s[1] <= count * 0.9]
-        steady = middle if len(middle) > 4 else whole
-
-        def rate(part):
-            return (part[-1][1] - part[0][1]) / max(part[-1][0] - part[0][0], 1e-9)
-        return rate(steady), rate(whole)
+        middle = [s for s in samples if count * 0.1 <= s[1] <= count * 0.9]
+        if len(middle) < 5:
+            raise Failed(f"{count} events are too few to measure a drain")
+        return (middle[-1][1] - middle[0][1]) / (middle[-1][0] - middle[0][0])
 
 
 class FirstRequest:

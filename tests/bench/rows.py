@@ -1,12 +1,14 @@
 """The rows of the table: what is measured, and beside what."""
 
+import json
 import os
 import shutil
 import signal
 import statistics
+import subprocess
 import time
 
-from machinery import Failed, FirstRequest, Program, Relay, free_port
+from machinery import Failed, FirstRequest, Program, Relay
 
 NOWHERE = "http://127.0.0.1:9"  # nothing listens there
 
@@ -95,7 +97,7 @@ def drain_once(bench, start_server, events):
     relay.aim(url)
     relay.start()
     cpu = relay.program.cpu_seconds()
-    steady, _ = relay.wait_for_delivered(events)
+    steady = relay.drain_rate(events)
     cpu = relay.program.cpu_seconds() - cpu
     relay.stop()
     shutil.rmtree(relay.state)
@@ -149,7 +151,6 @@ def latency(bench):
     """accept to arrival on an idle queue, beside one fdatasync and one HTTP exchange"""
     directory = bench.new_path("latency")
     directory.mkdir()
-    import subprocess  # the one program that is talked to
     with subprocess.Popen([str(bench.bin / "bench_latency"), "--directory", str(directory),
                            "--events", str(bench.options.samples)],
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as program:
@@ -161,7 +162,6 @@ def latency(bench):
             program.kill()
     if not text:
         raise Failed("bench_latency has failed")
-    import json
     result = json.loads(text)
     sync = result["sync"]["p50_us"]
     for name, limit in (("p50", 0.35), ("p99", 0.8)):
