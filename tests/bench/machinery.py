@@ -228,10 +228,10 @@ class Bench:
         return self.directory / f"{self._count:03}-{name}"
 
     def stop_programs(self):
+        """Politely: an nginx that is killed leaves its worker behind."""
         for program in reversed(self.programs):
-            if program.process.poll() is None:
-                program.process.kill()
-                program.process.wait(10)
+            with contextlib.suppress(Failed):
+                program.stop()
         self.programs.clear()
 
     def clean(self):
