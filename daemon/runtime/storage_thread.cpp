@@ -277,12 +277,16 @@ void StorageThread::bury(std::vector<core::DeadLetter> letters) {
         if (portion.empty()) continue;
         const auto added = stores_.dead_letters->add(portion);
         if (added.has_error()) {
-            log_.write(ev::spool_failed, {{"reason", added.error().message}});
+            if (!burying_failed_) {
+                log_.write(ev::dead_letters_failed, {{"reason", added.error().message}});
+            }
+            burying_failed_ = true;
             for (auto& letter : portion) {
                 letter.event.body.clear();  // read again when it is tried again
                 unburied_.push_back(std::move(letter));
             }
         } else {
+            burying_failed_ = false;
             note_commit(stores_.queue->commit({}, outcomes));
         }
         portion.clear();

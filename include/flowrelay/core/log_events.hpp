@@ -25,6 +25,7 @@ namespace flowrelay::core::log_events {
     X(spool_has_room, "spool.has_room", notice, "new events are accepted again")                   \
     X(spool_failed, "spool.failed", critical, "the disk failed: nothing more can be accepted")     \
     X(spool_read_failed, "spool.read_failed", error, "a queued event can't be read")               \
+    X(dead_letters_failed, "dead_letters.failed", error, "a dead letter can't be written yet")     \
     X(server_listening, "server.listening", info, "a socket takes connections")                    \
     X(ingest_rejected, "ingest.rejected", debug, "an event was rejected")                          \
     X(server_busy, "server.busy", warning, "a connection was refused: too many are open")          \

@@ -154,6 +154,7 @@ private:
     std::vector<core::DeadLetter> unburied_;
     bool full_ = false;
     bool failed_ = false;
+    bool burying_failed_ = false;
     std::optional<Error> token_error_;
 
     std::thread thread_;

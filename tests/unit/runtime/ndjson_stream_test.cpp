@@ -1,0 +1,213 @@
+// The NDJSON protocol over a real pair of sockets, on a real engine over a simulated disk.
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <cerrno>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "flowrelay/runtime/ingest_session.hpp"
+#include "flowrelay/runtime/spawn.hpp"
+#include "memory_stores.hpp"
+#include "support/recording_log.hpp"
+
+namespace flowrelay::runtime {
+namespace {
+
+std::string event(int number, const std::string& more = "") {
+    return R"({"flow_token":"t0ken","event":"activity","title":"x","author":{"name":"a"},)"
+           R"("external_thread_id":"t","uuid":"u)" +
+           std::to_string(number) + "\"" + more + "}\n";
+}
+
+class IngestSessionTest : public testing::Test {
+protected:
+    IngestSessionTest() {
+        int fds[2];
+        EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+        producer_ = fds[0];
+        const timeval patience{20, 0};
+        ::setsockopt(producer_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+        limits_.max_event_size = 2000;
+        StreamSocket socket(io_, boost::asio::generic::stream_protocol(AF_UNIX, 0), fds[1]);
+        session_ = make_ingest_session(std::move(socket), engine_, limits_);
+    }
+
+    ~IngestSessionTest() override {
+        ::close(producer_);
+        if (thread_.joinable()) thread_.join();
+        storage_.stop();
+    }
+
+    /// Serves the session on a thread of its own, as the daemon's I/O thread does.
+    void serve() {
+        spawn(io_.get_executor(), run());
+        thread_ = std::thread([this] { io_.run_for(std::chrono::seconds(30)); });
+    }
+
+    boost::asio::awaitable<void> run() {
+        co_await session_->run();
+        session_->abort();
+        io_.stop();
+    }
+
+    void say(const std::string& text) {
+        std::size_t sent = 0;
+        while (sent < text.size()) {
+            const auto n = ::send(producer_, text.data() + sent, text.size() - sent, MSG_NOSIGNAL);
+            ASSERT_GT(n, 0);
+            sent += static_cast<std::size_t>(n);
+        }
+    }
+
+    void finish() { ::shutdown(producer_, SHUT_WR); }
+
+    /// Lines until there are so many, or the end.
+    std::vector<std::string> hear(std::size_t count) {
+        std::vector<std::string> lines;
+        while (lines.size() < count) {
+            const auto end = heard_.find('\n');
+            if (end != std::string::npos) {
+                lines.push_back(heard_.substr(0, end));
+                heard_.erase(0, end + 1);
+                continue;
+            }
+            char buffer[4096];
+            const auto n = ::recv(producer_, buffer, sizeof buffer, 0);
+            if (n <= 0) break;
+            heard_.append(buffer, static_cast<std::size_t>(n));
+        }
+        return lines;
+    }
+
+    static std::string accepted(int number) {
+        return R"({"status":"accepted","id":"u)" + std::to_string(number) + "\"}";
+    }
+
+    boost::asio::io_context io_{1};
+    test::RecordingLog log_;
+    test::SimFileSystem fs_{1};
+    SystemClock clock_;
+    core::Relay relay_{core::RelayOptions(), Salt{}, {}, Random(1), log_};
+    StorageThread storage_{test::open_stores(fs_, log_), io_.get_executor(), log_};
+    Engine engine_{io_.get_executor(), relay_, storage_, clock_};
+    IngestLimits limits_;
+    int producer_ = -1;
+    std::shared_ptr<Session> session_;
+    std::thread thread_;
+    std::string heard_;
+};
+
+TEST_F(IngestSessionTest, PipelinedLinesAreAnsweredInOrder) {
+    serve();
+    std::string all;
+    for (int i = 0; i < 500; ++i) all += event(i);
+    say(all);
+    const auto answers = hear(500);
+    ASSERT_EQ(answers.size(), 500U);
+    for (int i = 0; i < 500; ++i) EXPECT_EQ(answers[static_cast<std::size_t>(i)], accepted(i));
+}
+
+TEST_F(IngestSessionTest, AnEventInPiecesIsOneEvent) {
+    serve();
+    for (const char c : event(1)) say(std::string(1, c));
+    EXPECT_EQ(hear(1).front(), accepted(1));
+}
+
+TEST_F(IngestSessionTest, ALastLineNeedsNoLineBreak) {
+    serve();
+    std::string last = event(1);
+    last.pop_back();
+    say(last);
+    finish();
+    EXPECT_EQ(hear(2), std::vector<std::string>{accepted(1)});
+}
+
+TEST_F(IngestSessionTest, AnEventThatStopsInTheMiddleIsNotAccepted) {
+    serve();
+    say(event(1) + event(2).substr(0, 50));
+    finish();
+    const auto answers = hear(3);
+    ASSERT_EQ(answers.size(), 2U);
+    EXPECT_EQ(answers[0], accepted(1));
+    EXPECT_NE(answers[1].find("invalid_json"), std::string::npos);
+}
+
+TEST_F(IngestSessionTest, ALineOverTheLimitHarmsNoOther) {
+    serve();
+    const std::string padding = ",\"body\":\"" + std::string(300'000, 'x') + "\"";
+    say(event(1) + event(2, padding) + event(3));
+    const auto answers = hear(3);
+    ASSERT_EQ(answers.size(), 3U);
+    EXPECT_EQ(answers[0], accepted(1));
+    EXPECT_NE(answers[1].find("\"too_large\""), std::string::npos);
+    EXPECT_EQ(answers[2], accepted(3));
+}
+
+TEST_F(IngestSessionTest, EmptyLinesAreSkippedAndBadOnesAnswered) {
+    serve();
+    say("\n \r\n" + event(1) + "{]\nnonsense\n" + event(2));
+    const auto answers = hear(4);
+    ASSERT_EQ(answers.size(), 4U);
+    EXPECT_EQ(answers[0], accepted(1));
+    EXPECT_NE(answers[1].find("invalid_json"), std::string::npos);
+    EXPECT_NE(answers[2].find("invalid_json"), std::string::npos);
+    EXPECT_EQ(answers[3], accepted(2));
+}
+
+TEST_F(IngestSessionTest, ADuplicateInTheSameBreathIsOne) {
+    serve();
+    say(event(1) + event(1));
+    const auto answers = hear(2);
+    ASSERT_EQ(answers.size(), 2U);
+    EXPECT_EQ(answers[1], R"({"status":"accepted","id":"u1","duplicate":true})");
+}
+
+TEST_F(IngestSessionTest, ADuplicateOfAnEventThatCouldNotBeStoredIsNotAccepted) {
+    fs_.fail_next(test::SimOp::sync, EIO);
+    serve();
+    say(event(1) + event(1));
+    for (const auto& answer : hear(2)) {
+        EXPECT_NE(answer.find("storage_failed"), std::string::npos) << answer;
+    }
+}
+
+TEST_F(IngestSessionTest, AFinishedSessionAnswersWhatItHasRead) {
+    serve();
+    say(event(1));
+    EXPECT_EQ(hear(1).front(), accepted(1));
+    boost::asio::post(io_, [this] { session_->finish(); });
+    EXPECT_TRUE(hear(1).empty()) << "and then it ends";
+}
+
+TEST_F(IngestSessionTest, AProducerThatGoesAwayTakesNothingWithIt) {
+    serve();
+    std::string all;
+    for (int i = 0; i < 100; ++i) all += event(i);
+    say(all);
+    ::shutdown(producer_, SHUT_RDWR);
+    thread_.join();
+    // The session is gone; the answers that are under way find nobody and do no harm.
+    const auto work = boost::asio::make_work_guard(io_);
+    io_.restart();
+    for (int i = 0; i < 1000 && engine_.unanswered() > 0; ++i) {
+        io_.run_one_for(std::chrono::milliseconds(50));
+    }
+    EXPECT_EQ(engine_.unanswered(), 0U);
+}
+
+TEST_F(IngestSessionTest, ACapitalLetterBeginsHttp) {
+    serve();
+    const std::string body = event(1);
+    say("POST /messages HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: " +
+        std::to_string(body.size()) + "\r\n\r\n" + body);
+    EXPECT_EQ(hear(1).front(), "HTTP/1.1 202 Accepted\r");
+}
+
+}  // namespace
+}  // namespace flowrelay::runtime

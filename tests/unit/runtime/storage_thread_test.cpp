@@ -1,0 +1,220 @@
+#include "flowrelay/runtime/storage_thread.hpp"
+
+#include <gtest/gtest.h>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <cerrno>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "memory_stores.hpp"
+#include "support/recording_log.hpp"
+
+namespace flowrelay::runtime {
+namespace {
+
+using core::EventRecord;
+using core::Outcome;
+using storage::QueueErrc;
+using test::SimOp;
+
+class StorageThreadTest : public testing::Test {
+protected:
+    void start(std::uint64_t max_events = 0, Milliseconds settle_delay = Milliseconds(1)) {
+        storage_.emplace(test::open_stores(fs_, log_, max_events), io_.get_executor(), log_,
+                         settle_delay);
+    }
+
+    /// Runs completions until the condition holds; a test that waits in vain fails.
+    template <class Condition>
+    void run_until(Condition condition) {
+        const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+        while (!condition() && std::chrono::steady_clock::now() < deadline) {
+            io_.run_one_for(std::chrono::milliseconds(50));
+        }
+        ASSERT_TRUE(condition()) << "it never came";
+    }
+
+    static EventRecord event(std::uint64_t number) {
+        EventRecord record;
+        record.token = TokenId{1};
+        record.id = "id-" + std::to_string(number);
+        record.thread = "e:t";
+        record.body = R"({"title":"x"})";
+        return record;
+    }
+
+    static core::TokenEntry token() {
+        core::TokenEntry entry;
+        entry.id = TokenId{1};
+        entry.secret = Secret("t0ken");
+        return entry;
+    }
+
+    /// Appends and waits for the answer.
+    Result<Seq> append(std::uint64_t number, std::optional<core::TokenEntry> entry = {}) {
+        std::optional<Result<Seq>> answer;
+        storage_->append(event(number), std::move(entry),
+                         [&](EventRecord, Result<Seq> result) { answer = std::move(result); });
+        run_until([&] { return answer.has_value(); });
+        return answer ? *answer : Result<Seq>(Error{make_error_code(QueueErrc::failed), "none"});
+    }
+
+    StorageThread::Snapshot snapshot() {
+        std::optional<StorageThread::Snapshot> taken;
+        storage_->snapshot([&](StorageThread::Snapshot now) { taken = now; });
+        run_until([&] { return taken.has_value(); });
+        return taken.value_or(StorageThread::Snapshot());
+    }
+
+    test::RecordingLog log_;
+    test::SimFileSystem fs_{1};
+    boost::asio::io_context io_{1};
+    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{
+        io_.get_executor()};
+    std::optional<StorageThread> storage_;
+};
+
+TEST_F(StorageThreadTest, AnswersInTheOrderOfTheCallsWithTheRecord) {
+    start();
+    std::vector<std::string> answered;
+    for (std::uint64_t i = 0; i < 100; ++i) {
+        storage_->append(event(i), {}, [&](EventRecord record, const Result<Seq>& seq) {
+            EXPECT_TRUE(seq.has_value());
+            answered.push_back(record.id);
+        });
+    }
+    run_until([&] { return answered.size() == 100; });
+    for (std::size_t i = 0; i < answered.size(); ++i) {
+        EXPECT_EQ(answered[i], "id-" + std::to_string(i));
+    }
+}
+
+TEST_F(StorageThreadTest, ATokenIsDurableBeforeItsEvent) {
+    start();
+    ASSERT_TRUE(append(1, token()).has_value());
+    std::size_t token_sync = 0;
+    std::size_t event_write = 0;
+    const auto& operations = fs_.operations();
+    for (std::size_t i = 0; i < operations.size(); ++i) {
+        const bool of_log = operations[i].path.starts_with("/state/spool/");
+        if (operations[i].op == SimOp::sync && !of_log) token_sync = i;
+        if (operations[i].op == SimOp::write && of_log && operations[i].offset >= 4096) {
+            event_write = i;
+        }
+    }
+    EXPECT_LT(token_sync, event_write);
+}
+
+TEST_F(StorageThreadTest, WithoutItsTokenAnEventIsNotAccepted) {
+    start();
+    fs_.fail_next(SimOp::sync, EIO);
+    const auto first = append(1, token());
+    ASSERT_TRUE(first.has_error());
+    EXPECT_EQ(snapshot().usage.events, 0U);
+}
+
+TEST_F(StorageThreadTest, AFullQueueIsSaidOnceAndEndsWhenThereIsRoom) {
+    start(2);
+    const Seq first = append(1).value();
+    append(2);
+    EXPECT_EQ(append(3).error().code, QueueErrc::full);
+    EXPECT_EQ(append(4).error().code, QueueErrc::full);
+    EXPECT_EQ(log_.named("spool.full").size(), 1U);
+    storage_->settle({first, Outcome::delivered});
+    EXPECT_TRUE(append(5).has_value());
+    EXPECT_EQ(log_.named("spool.has_room").size(), 1U);
+}
+
+TEST_F(StorageThreadTest, AFailedSyncIsFinalAndReadsGoOn) {
+    start();
+    const Seq seq = append(1).value();
+    fs_.fail_next(SimOp::sync, EIO);
+    EXPECT_EQ(append(2).error().code, QueueErrc::failed);
+    EXPECT_EQ(append(3).error().code, QueueErrc::failed);
+    EXPECT_EQ(log_.named("spool.failed").size(), 1U);
+    EXPECT_TRUE(snapshot().failed);
+    std::optional<Result<EventRecord>> read;
+    storage_->read(seq, [&](Result<EventRecord> result) { read = std::move(result); });
+    run_until([&] { return read.has_value(); });
+    EXPECT_EQ((*read)->id, "id-1");
+}
+
+TEST_F(StorageThreadTest, ABarrierComesAfterWhatWasAppendedBefore) {
+    start();
+    bool appended = false;
+    bool barrier = false;
+    storage_->append(event(1), {}, [&](EventRecord, const Result<Seq>&) {
+        EXPECT_FALSE(barrier);
+        appended = true;
+    });
+    storage_->barrier([&] { barrier = true; });
+    run_until([&] { return barrier; });
+    EXPECT_TRUE(appended);
+}
+
+TEST_F(StorageThreadTest, OutcomesAreWrittenWithoutCompanyAsWell) {
+    start();
+    const Seq seq = append(1).value();
+    storage_->settle({seq, Outcome::delivered});
+    run_until([&] { return snapshot().ledger.delivered == 1; });
+    EXPECT_EQ(snapshot().usage.events, 0U);
+}
+
+TEST_F(StorageThreadTest, ABuriedEventIsInTheDeadLettersAndSettled) {
+    start();
+    core::DeadLetter letter;
+    letter.seq = append(1).value();
+    letter.reason = "HTTP 422";
+    storage_->bury(letter);
+    const auto after = snapshot();
+    EXPECT_EQ(after.dead_letters, 1U);
+    EXPECT_EQ(after.ledger.dead, 1U);
+    EXPECT_EQ(after.usage.events, 0U);
+}
+
+TEST_F(StorageThreadTest, AnEventThatCanNotBeBuriedStaysQueuedUntilItCan) {
+    start();
+    core::DeadLetter letter;
+    letter.seq = append(1).value();
+    fs_.fail_next(SimOp::write, ENOSPC);
+    storage_->bury(letter);
+    run_until([&] { return snapshot().dead_letters == 1; });
+    EXPECT_EQ(snapshot().usage.events, 0U);
+    EXPECT_EQ(log_.named("dead_letters.failed").size(), 1U);
+}
+
+TEST_F(StorageThreadTest, AnErasureTakesEventsAndLettersAndItsOutcomesComeTooLate) {
+    start();
+    const Seq seq = append(1, token()).value();
+    core::DeadLetter letter;
+    letter.seq = append(2).value();
+    storage_->bury(letter);
+    std::optional<Result<StorageThread::Erased>> erased;
+    storage_->erase(TokenId{1},
+                    [&](const Result<StorageThread::Erased>& result) { erased = result; });
+    run_until([&] { return erased.has_value(); });
+    EXPECT_EQ((*erased)->events, 1U);
+    EXPECT_EQ((*erased)->dead_letters, 1U);
+    storage_->settle({seq, Outcome::delivered});
+    const auto after = snapshot();
+    EXPECT_EQ(after.ledger.delivered, 0U);
+    EXPECT_EQ(after.ledger.erased, 1U);
+    EXPECT_EQ(after.ledger.unaccounted(after.usage.events), 0);
+}
+
+TEST_F(StorageThreadTest, StoppingWritesWhatWasAskedFor) {
+    start(0, std::chrono::hours(1));
+    const Seq seq = append(1).value();
+    storage_->settle({seq, Outcome::delivered});
+    storage_->stop();
+    EXPECT_EQ(storage_->last_snapshot().ledger.delivered, 1U);
+    storage_.reset();
+    start();
+    EXPECT_EQ(snapshot().usage.events, 0U) << "durable";
+}
+
+}  // namespace
+}  // namespace flowrelay::runtime
