@@ -25,15 +25,22 @@ bool shows_health(Verdict verdict) noexcept {
 }  // namespace
 
 std::optional<MonoTime> Breaker::may_begin_from() const noexcept {
-    if (gate_.has_probe() || gate_.inside() >= allowance_) return std::nullopt;
+    if (gate_.has_probe() || !has_room()) return std::nullopt;
     return gate_.is_closed() ? gate_.until() : MonoTime::min();
 }
 
-std::optional<DestinationState> Breaker::end(Pass pass, const Judgement& judgement, LaneId lane,
-                                             bool blamed, const SchedulerOptions& options,
-                                             MonoTime now, Random& random) {
+Breaker::Pass Breaker::begin() noexcept {
+    const auto entered = gate_.enter();
+    return {entered, limit_.begin(gate_.inside())};
+}
+
+std::optional<DestinationState> Breaker::end(const Pass& pass, const Judgement& judgement,
+                                             LaneId lane, Known known,
+                                             const SchedulerOptions& options, MonoTime now,
+                                             Random& random) {
     const bool current = gate_.is_current(pass);
     gate_.leave(pass);
+    if (current && !gate_.is_closed()) adapt(pass, judgement, known);
     // What the server asks for explicitly counts whenever it comes.
     if (judgement.verdict == Verdict::retry &&
         judgement.hold.value_or(Milliseconds(0)).count() > 0) {
@@ -46,12 +53,27 @@ std::optional<DestinationState> Breaker::end(Pass pass, const Judgement& judgeme
     if (shows_health(judgement.verdict)) return answered();
     if (judgement.verdict == Verdict::park_destination) {
         failures_in_a_row_ = 0;
-        if (blamed && !gate_.is_closed()) return std::nullopt;
+        if (known.wrong_url && !gate_.is_closed()) return std::nullopt;
         return close(DestinationState::parked, now + options.destination_probe);
     }
     if (gate_.is_closed()) return probe_failed(judgement, options, now, random);
     if (!too_many_failures(judgement, lane, options)) return std::nullopt;
     return close(DestinationState::down, next_probe(options, now, random));
+}
+
+// A lane or a token that goes on with the trouble it had says nothing about how much the
+// destination can take: ten threads that are always answered 503 must not leave one place to all
+// others.
+void Breaker::adapt(const Pass& pass, const Judgement& judgement, Known known) noexcept {
+    const bool trouble = judgement.connection_failure || judgement.server_error ||
+                         judgement.verdict == Verdict::throttled;
+    if (trouble) {
+        if (!known.trouble) limit_.failed(pass.ticket);
+    } else if (shows_health(judgement.verdict)) {
+        // Refusing an event may be much less work than taking it.
+        const bool taken = judgement.verdict == Verdict::delivered;
+        limit_.answered(pass.ticket, taken ? judgement.elapsed : MonoTime::duration::zero());
+    }
 }
 
 std::optional<DestinationState> Breaker::change(DestinationState state) {
@@ -62,7 +84,8 @@ std::optional<DestinationState> Breaker::change(DestinationState state) {
 
 std::optional<DestinationState> Breaker::close(DestinationState state, MonoTime until) {
     gate_.close(until);
-    allowance_ = slow_start_begin;
+    limit_.restart();
+    answers_since_outage_ = 0;
     failures_in_a_row_ = 0;
     failing_lanes_.clear();
     return change(state);
@@ -75,10 +98,7 @@ std::optional<DestinationState> Breaker::answered() {
         gate_.open();
         return change(DestinationState::up);
     }
-    if (allowance_ != unlimited && ++allowance_ >= slow_start_end) {
-        allowance_ = unlimited;
-        probes_failed_ = 0;
-    }
+    if (probes_failed_ > 0 && ++answers_since_outage_ >= answers_to_recover) probes_failed_ = 0;
     return std::nullopt;
 }
 
@@ -95,7 +115,6 @@ std::optional<DestinationState> Breaker::probe_failed(const Judgement& judgement
 
 bool Breaker::too_many_failures(const Judgement& judgement, LaneId lane,
                                 const SchedulerOptions& options) {
-    if (allowance_ != unlimited) allowance_ = slow_start_begin;
     if (judgement.connection_failure) return ++failures_in_a_row_ >= options.breaker_failures;
     failures_in_a_row_ = 0;
     if (!judgement.server_error) return false;

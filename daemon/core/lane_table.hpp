@@ -11,8 +11,10 @@
 #include <boost/intrusive/set.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 #include "flowrelay/core/queued_event.hpp"
+#include "flowrelay/core/rate_limiter.hpp"
 #include "timer_queue.hpp"
 #include "token_gate.hpp"
 
@@ -95,8 +97,8 @@ using LanesByThread = boost::intrusive::set<Lane, boost::intrusive::base_hook<Tr
 using LaneList = boost::intrusive::list<Lane, boost::intrusive::base_hook<TurnHook>,
                                         boost::intrusive::constant_time_size<false>>;
 
-/// Its timer is armed while its gate is closed and the time for a probe has not come; it is linked
-/// while one of its ready lanes may begin.
+/// Its timer is armed while its gate is closed and the time for a probe has not come, and while a
+/// ready lane has to wait for the rate limit; it is linked while one of its ready lanes may begin.
 struct Token : Timer, TurnHook, TreeHook<InAll> {
     explicit Token(TokenId of) noexcept : Timer(Owner::token), id(of) {}
 
@@ -108,6 +110,7 @@ struct Token : Timer, TurnHook, TreeHook<InAll> {
     LaneList ready;
     std::size_t queued = 0;
     TokenGate gate;
+    std::unique_ptr<RateLimiter> rate;  ///< null: no limit
     bool paused = false;
     bool removed = false;  ///< nothing is left but events in flight
 };

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "breaker.hpp"
+#include "flowrelay/core/rate_limiter.hpp"
 #include "turns.hpp"
 
 namespace flowrelay::core {
@@ -52,7 +53,7 @@ namespace {
 
 struct Attempt {
     Event* event = nullptr;
-    Gate::Pass destination;
+    Breaker::Pass destination;
     Gate::Pass token;
     bool removed = false;  // its token was, and another may stand in its place
 };
@@ -61,7 +62,7 @@ struct Attempt {
 constexpr Milliseconds farthest_wakeup = std::chrono::hours(24 * 365);
 
 TokenState state_of(const Token& token) noexcept {
-    if (token.removed) return TokenState::gone;
+    if (token.removed && token.queued > 0) return TokenState::gone;
     return token.paused ? TokenState::paused : token.gate.state();
 }
 
@@ -70,9 +71,17 @@ TokenState state_of(const Token& token) noexcept {
 // The attempts: how they begin, and what their ends mean for event, lane, token and destination.
 struct Scheduler::Impl {
     Impl(SchedulerOptions scheduler_options, Random scheduler_random)
-        : options(std::move(scheduler_options)), random(scheduler_random) {}
+        : options(std::move(scheduler_options)),
+          random(scheduler_random),
+          breaker(options.max_in_flight),
+          rate(options.rate_limit) {}
 
-    Assignment begin(Event& event, Gate::Pass token) {
+    bool may_begin(MonoTime now) const noexcept {
+        return breaker.may_begin(now) && rate.available_from() <= now;
+    }
+
+    Assignment begin(Event& event, Gate::Pass token, MonoTime now) {
+        rate.take(now);
         const auto destination = breaker.begin();
         in_flight.emplace(event.seq, Attempt{&event, destination, token});
         return Assignment{event.seq, event.lane->id(), event.accepted, event.attempts + 1,
@@ -112,7 +121,8 @@ struct Scheduler::Impl {
         completion.action = Completion::Action::retry;
         const MonoTime all =
             std::max({now, until.value_or(now), lane.token->gate.closed_until().value_or(now),
-                      breaker.closed_until().value_or(now)});
+                      turns.rate_limited_until(*lane.token).value_or(now),
+                      breaker.closed_until().value_or(now), rate.available_from()});
         completion.wait = std::chrono::ceil<Milliseconds>(all - now);
         return completion;
     }
@@ -160,14 +170,25 @@ struct Scheduler::Impl {
         return completion;
     }
 
+    static Breaker::Known known_of(const Lane& lane, const Attempt& attempt,
+                                   const Judgement& judgement) noexcept {
+        const auto& gate = lane.token->gate;
+        const bool first_throttle =
+            gate.state() == TokenState::active && gate.is_current(attempt.token);
+        const bool trouble =
+            judgement.verdict == Verdict::throttled ? !first_throttle : lane.failures > 0;
+        return {lane.blamed_destination, trouble};
+    }
+
     Completion complete(Seq seq, const Judgement& judgement, MonoTime now) {
         const Attempt attempt = take_attempt(seq);
         Event& event = *attempt.event;
         Lane& lane = *event.lane;
         Completion completion;
         completion.attempt = event.attempts + 1;
-        completion.destination_changed = breaker.end(attempt.destination, judgement, lane.id(),
-                                                     lane.blamed_destination, options, now, random);
+        completion.destination_changed =
+            breaker.end(attempt.destination, judgement, lane.id(),
+                        known_of(lane, attempt, judgement), options, now, random);
         if (attempt.removed) {
             const bool delivered = judgement.verdict == Verdict::delivered;
             return settle(event, delivered ? Outcome::delivered : Outcome::erased, completion);
@@ -189,12 +210,25 @@ struct Scheduler::Impl {
     }
 
     TokenStatus status_of(const Token& token) const {
-        return TokenStatus{token.queued, state_of(token), token.gate.closed_until()};
+        return TokenStatus{token.queued, state_of(token), token.gate.closed_until(),
+                           turns.rate_limited_until(token)};
+    }
+
+    // Like that of a token: as far as it was still to come when there was last a look for turns.
+    std::optional<MonoTime> rate_limited_until() const noexcept {
+        const MonoTime from = rate.available_from();
+        return from > looked_at ? std::optional(from) : std::nullopt;
+    }
+
+    // The time from which an attempt may begin; nothing when the end of another has to come first.
+    std::optional<MonoTime> may_begin_from() const noexcept {
+        const auto open = breaker.may_begin_from();
+        return open ? std::optional(std::max(*open, rate.available_from())) : std::nullopt;
     }
 
     // When next() may have something new; nothing when only an input can bring it.
     std::optional<MonoTime> next_turn(MonoTime now) const noexcept {
-        const auto open = breaker.may_begin_from();
+        const auto open = may_begin_from();
         if (!open) return std::nullopt;
         if (*open > now && turns.is_any_ready(now)) return open;
         const auto timer = turns.next_timer(now);
@@ -212,6 +246,8 @@ struct Scheduler::Impl {
     Random random;
     Turns turns;
     Breaker breaker;
+    RateLimiter rate;  // of the destination
+    MonoTime looked_at = MonoTime::min();
     std::unordered_map<Seq, Attempt> in_flight;
 };
 
@@ -222,6 +258,8 @@ Scheduler::~Scheduler() = default;
 
 void Scheduler::set_options(SchedulerOptions options) {
     impl_->options = std::move(options);
+    impl_->breaker.set_max_in_flight(impl_->options.max_in_flight);
+    impl_->rate.set_rate(impl_->options.rate_limit);
     impl_->turns.reconsider_overdue();
 }
 
@@ -230,11 +268,12 @@ void Scheduler::enqueue(const QueuedEvent& event) {
 }
 
 std::optional<Assignment> Scheduler::next(Now now) {
-    if (!impl_->breaker.may_begin(now.mono)) return std::nullopt;
+    impl_->looked_at = std::max(impl_->looked_at, now.mono);
+    if (!impl_->may_begin(now.mono)) return std::nullopt;
     do {
         impl_->turns.advance(now);
-        const auto begun = impl_->turns.begin(now.wall, impl_->options.max_age);
-        if (begun) return impl_->begin(begun->event, begun->pass);
+        const auto begun = impl_->turns.begin(now, impl_->options.max_age);
+        if (begun) return impl_->begin(begun->event, begun->pass, now.mono);
     } while (impl_->turns.is_any_ready(now.mono));
     return std::nullopt;
 }
@@ -305,6 +344,10 @@ void Scheduler::resume_token(TokenId id) {
     impl_->turns.update(*token);
 }
 
+void Scheduler::set_token_rate(TokenId id, double rate) {
+    impl_->turns.set_rate(id, rate);
+}
+
 void Scheduler::park_token(TokenId id, Now now) {
     Token& token = impl_->turns.find_or_add(id);
     token.gate.park(now.mono + impl_->options.token_probe);
@@ -322,6 +365,8 @@ Scheduler::Status Scheduler::status() const {
     if (const Event* oldest = table.oldest()) status.oldest = oldest->accepted;
     status.destination = impl_->breaker.state();
     status.destination_until = impl_->breaker.closed_until();
+    status.allowance = impl_->breaker.allowance();
+    status.rate_limited_until = impl_->rate_limited_until();
     return status;
 }
 
@@ -355,6 +400,8 @@ std::optional<Scheduler::WaitReason> Scheduler::why(Seq seq) const {
     reason.token = impl_->status_of(*lane.token);
     reason.destination = impl_->breaker.state();
     reason.destination_until = impl_->breaker.closed_until();
+    reason.destination_rate_limited_until = impl_->rate_limited_until();
+    reason.destination_full = !impl_->breaker.has_room();
     return reason;
 }
 

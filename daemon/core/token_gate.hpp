@@ -23,6 +23,7 @@ public:
     TokenState state() const noexcept { return state_; }
     bool is_closed() const noexcept { return gate_.is_closed(); }
     bool has_probe() const noexcept { return gate_.has_probe(); }
+    bool is_current(Pass pass) const noexcept { return gate_.is_current(pass); }
     std::optional<MonoTime> closed_until() const noexcept { return gate_.closed_until(); }
 
     Pass begin() noexcept { return gate_.enter(); }

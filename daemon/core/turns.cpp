@@ -18,21 +18,22 @@ void Turns::add(const QueuedEvent& queued) {
     place(lane);
 }
 
-std::optional<Turns::Begun> Turns::begin(WallTime now, Milliseconds max_age) {
+std::optional<Turns::Begun> Turns::begin(Now now, Milliseconds max_age) {
     while (!turns_.empty()) {
         Token& token = turns_.front();
         Lane& lane = token.ready.front();
         lane.leave_list();
         token.leave_list();  // and comes back at the end of the round
         Event& head = lane.head();
-        if (is_over_age(head, now, max_age)) {
+        if (is_over_age(head, now.wall, max_age)) {
             overdue_.push_back(lane);
-            overdue_seen_ = std::max(overdue_seen_, now);
+            overdue_seen_ = std::max(overdue_seen_, now.wall);
             refresh(token);
             continue;
         }
         lane.in_flight = &head;
         expiry_.erase(head);
+        if (token.rate) token.rate->take(now.mono);
         const auto pass = token.gate.begin();
         refresh(token);
         return Begun{head, pass};
@@ -74,13 +75,34 @@ void Turns::update(Token& token) noexcept {
 
 void Turns::set_timer(Token& token) noexcept {
     if (const auto until = token.gate.closed_until()) {
-        timers_.arm(token, *until);
+        timers_.arm(token, std::max(*until, rate_limited_until(token).value_or(*until)));
     } else {
         timers_.disarm(token);
     }
 }
 
+void Turns::set_rate(TokenId id, double rate) {
+    if (rate <= 0) {
+        Token* token = table_.find(id);
+        if (!token || !token->rate) return;
+        token->rate.reset();
+        update(*token);
+        return;
+    }
+    Token& token = table_.find_or_add(id);
+    if (!token.rate) token.rate = std::make_unique<RateLimiter>();
+    token.rate->set_rate(rate);
+    update(token);
+}
+
+std::optional<MonoTime> Turns::rate_limited_until(const Token& token) const noexcept {
+    if (!token.rate) return std::nullopt;
+    const MonoTime from = token.rate->available_from();
+    return from > advanced_to_ ? std::optional(from) : std::nullopt;
+}
+
 void Turns::advance(Now now) noexcept {
+    advanced_to_ = std::max(advanced_to_, now.mono);
     // A million lanes may have waited for the same moment.
     for (int ended = 0; ended < timers_at_once || turns_.empty(); ++ended) {
         Timer* timer = timers_.take_due(now.mono);
@@ -124,9 +146,13 @@ void Turns::place(Lane& lane) noexcept {
 
 // Lets a token take turns, or not, after any change.
 void Turns::refresh(Token& token) noexcept {
-    const bool gate_admits =
-        !token.gate.is_closed() || !(token.is_armed() || token.gate.has_probe());
-    const bool takes_turns = gate_admits && !token.paused && !token.ready.empty();
+    const bool wants = !token.paused && !token.ready.empty();
+    const auto limited = wants ? rate_limited_until(token) : std::nullopt;
+    // While the gate is open its timer is that of the rate limit.
+    if (!token.gate.is_closed() && token.is_armed() && token.at != limited) timers_.disarm(token);
+    const bool gate_admits = !token.is_armed() && !token.gate.has_probe();
+    if (gate_admits && limited) timers_.arm(token, *limited);
+    const bool takes_turns = wants && gate_admits && !limited;
     if (takes_turns == token.is_listed()) return;
     if (takes_turns) {
         turns_.push_back(token);
@@ -137,7 +163,7 @@ void Turns::refresh(Token& token) noexcept {
 
 void Turns::forget_if_idle(Token& token) noexcept {
     const bool remembers =
-        token.paused || token.is_armed() || token.gate.state() == TokenState::parked;
+        token.paused || token.is_armed() || token.rate || token.gate.state() == TokenState::parked;
     if (token.lanes.empty() && !remembers) table_.remove(token);
 }
 

@@ -2,8 +2,9 @@
 //
 // A lane is in exactly one of these states: an event of it is in flight; it waits (its timer is
 // armed); it is overdue (its head is over its age and has to leave first); it is ready, in the list
-// of its token. A token takes turns while it has a ready lane and its gate lets one begin; while
-// the gate is closed its timer is armed until a probe is due.
+// of its token. A token takes turns while it has a ready lane and both its gate and its rate limit
+// let one begin; otherwise its timer is armed until the gate lets a probe through and the bucket of
+// the limit has an event.
 //
 // Lanes and tokens that have nothing left are destroyed on the way: references to them, and to
 // events that leave, end with the call.
@@ -34,8 +35,8 @@ public:
         Gate::Pass pass;  ///< of the token's gate
     };
     /// Gives the head of the lane whose turn it is, which is now in flight; nothing when no lane is
-    /// ready. First call advance().
-    std::optional<Begun> begin(WallTime now, Milliseconds max_age);
+    /// ready. First call advance() with the same time.
+    std::optional<Begun> begin(Now now, Milliseconds max_age);
 
     /// It is in flight no more and has left for good.
     void settle(Event& event) noexcept;
@@ -59,8 +60,16 @@ public:
     /// Its gate has changed; an event of it is about to be settled or put back.
     void set_timer(Token& token) noexcept;
 
-    /// Takes out all events that are not in flight, gives how many, and forgets all else that is
-    /// known of it. `in_flight` is called with each event that is; the token stays for them.
+    /// Events per second; 0: no limit. It belongs to the token for good, also when it has no events
+    /// and when it is cleared.
+    void set_rate(TokenId id, double rate);
+
+    /// When the rate limit lets the next event of the token begin, if that was still to come when
+    /// advance() was last called.
+    std::optional<MonoTime> rate_limited_until(const Token& token) const noexcept;
+
+    /// Takes out all events that are not in flight, gives how many, and forgets all that answers
+    /// have told of it. `in_flight` is called with each event that is; the token stays for them.
     template <class Function>
     std::size_t clear(Token& token, Function in_flight);
 
@@ -101,6 +110,7 @@ private:
     TokenList turns_;
     LaneList overdue_;
     WallTime overdue_seen_ = WallTime::min();  // the latest time at which a lane was found overdue
+    MonoTime advanced_to_ = MonoTime::min();
 };
 
 template <class Function>

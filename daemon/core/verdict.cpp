@@ -78,6 +78,7 @@ Verdict verdict_of_status(int status) noexcept {
 Judgement judge_status(const AttemptResult& attempt, Milliseconds retry_after_cap) noexcept {
     Judgement judgement;
     judgement.verdict = verdict_of_status(attempt.status);
+    judgement.elapsed = attempt.elapsed;
     const bool is_client_error = attempt.status >= 400 && attempt.status <= 499;
     judgement.server_error = judgement.verdict == Verdict::retry && !is_client_error;
     if (attempt.retry_after && (attempt.status == 429 || attempt.status == 503)) {
@@ -92,6 +93,7 @@ Judgement judge(const AttemptResult& attempt, Milliseconds retry_after_cap) noex
     if (attempt.end == AttemptEnd::response) return judge_status(attempt, retry_after_cap);
     Judgement judgement;
     judgement.verdict = Verdict::retry;
+    judgement.elapsed = attempt.elapsed;
     judgement.connection_failure = true;
     judgement.ambiguous =
         attempt.end == AttemptEnd::timed_out || attempt.end == AttemptEnd::broken_response;

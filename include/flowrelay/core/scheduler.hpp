@@ -1,7 +1,8 @@
 // Which event may be posted next, and what waits for what until when.
 //
-// Three levels, each with its own reason to wait: the destination (parked, asked to wait, down),
-// the token (parked, asked to wait, paused, gone), the lane (an event of it in flight, backoff).
+// Three levels, each with its own reason to wait: the destination (parked, asked to wait, down, as
+// much under way as it can take, rate limit), the token (parked, asked to wait, paused, gone, rate
+// limit), the lane (an event of it in flight, backoff).
 // Within a lane strictly one at a time in the order of Seq; tokens take turns, and within a token
 // its lanes do (round robin). Each step costs O(log n) or less; only remove_token() costs O(events
 // of the token). A lane is remembered as long as it has events.
@@ -13,9 +14,12 @@
 // A 401 or 404 may be about one event and not about the token or the URL. So when others have been
 // answered well since, the same answer to the same event delays its lane alone, as a 5xx would.
 //
-// The number in flight is bounded by the caller, who has so many connections; the scheduler adds a
-// bound of its own only while the destination is not well (one probe at a time) and in the slow
-// start after it (2, and with every good answer one more, until 32).
+// The number of attempts under way adapts to what the destination can take (ConcurrencyLimit):
+// SchedulerOptions::max_in_flight at most, one probe at a time while it is not well, and few in the
+// slow start after that. Attempts that began before an outage and still hang are not counted. A
+// lane that goes on failing, or a token that goes on being throttled, does not bring it down.
+//
+// An attempt takes from the buckets of its rate limits when it is given, whatever becomes of it.
 //
 // Pure: time and randomness are arguments. Owned by one thread (the I/O thread).
 #pragma once
@@ -45,6 +49,9 @@ struct SchedulerOptions {
     unsigned breaker_failures = 5;
     /// ... after 5xx answers from this many different lanes with no success between.
     unsigned breaker_lanes = 3;
+    std::size_t max_in_flight = 32;  ///< at least 1
+    /// Events per second, all tokens together, in bursts of max(1, rate_limit); 0: no limit.
+    double rate_limit = 0;
 };
 
 /// Other than `up`: nothing is sent until a time, and after it one probe at a time, until an answer
@@ -154,6 +161,9 @@ public:
     void pause_token(TokenId token);
     /// Ends a pause, and a park too: it is tried at once. A throttle goes on.
     void resume_token(TokenId token);
+    /// Events per second of this token, in bursts of max(1, rate); 0: no limit. Stays until it is
+    /// set again, also when the token is removed.
+    void set_token_rate(TokenId token, double rate);
     /// As if it had been answered 401 now.
     void park_token(TokenId token, Now now);
 
@@ -166,6 +176,9 @@ public:
         DestinationState destination = DestinationState::up;
         /// Of the other states: the next probe. In the past: as soon as there is one to send.
         std::optional<MonoTime> destination_until;
+        std::size_t allowance = 0;  ///< attempts that may be under way: 1 to max_in_flight
+        /// Its rate limit lets nothing begin before. In the past: it does not any more.
+        std::optional<MonoTime> rate_limited_until;
     };
     /// O(1).
     Status status() const;
@@ -174,6 +187,8 @@ public:
         std::size_t queued = 0;
         TokenState state = TokenState::active;
         std::optional<MonoTime> until;  ///< of throttled and parked, as destination_until
+        /// Its rate limit lets nothing begin before. In the past: it does not any more.
+        std::optional<MonoTime> rate_limited_until;
     };
     /// A token of which nothing is known is active and has no events.
     TokenStatus token_status(TokenId token) const;
@@ -194,6 +209,8 @@ public:
         TokenStatus token;
         DestinationState destination = DestinationState::up;
         std::optional<MonoTime> destination_until;
+        std::optional<MonoTime> destination_rate_limited_until;
+        bool destination_full = false;  ///< as many attempts are under way as it can take
     };
     /// Nothing for an event that is not in the scheduler.
     std::optional<WaitReason> why(Seq seq) const;

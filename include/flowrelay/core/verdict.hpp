@@ -31,6 +31,9 @@ struct AttemptResult {
     std::string detail;  ///< for people: the error, or the server's `message`; never a token
     std::string
         server_errors;  ///< the server's `errors` member as JSON, cut to 4 KiB; may be empty
+    /// From the first thing done for the request (a connection, if it needed one) to this end; zero
+    /// when it was not measured.
+    MonoTime::duration elapsed = MonoTime::duration::zero();
 };
 
 enum class Verdict {
@@ -55,6 +58,8 @@ struct Judgement {
     bool server_error = false;
     /// How long the server asked to wait, capped: the token (429) or the destination (503).
     std::optional<Milliseconds> hold;
+    /// How long the exchange took; zero when that is not known.
+    MonoTime::duration elapsed = MonoTime::duration::zero();
 };
 
 /// `retry_after_cap`: the longest wait that a server can ask for.

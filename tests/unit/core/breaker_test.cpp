@@ -11,7 +11,8 @@ class BreakerTest : public testing::Test {
 protected:
     std::optional<DestinationState> end(Breaker::Pass pass, const Judgement& judgement,
                                         std::uint64_t thread = 1, bool blamed = false) {
-        return breaker.end(pass, judgement, lane_of(1, thread), blamed, options, now, random);
+        return breaker.end(pass, judgement, lane_of(1, thread), {blamed, false}, options, now,
+                           random);
     }
 
     /// One attempt from begin to end.
@@ -37,16 +38,18 @@ protected:
     SchedulerOptions options;
     MonoTime now{std::chrono::hours(1)};
     Random random{1};
-    Breaker breaker;
+    Breaker breaker{options.max_in_flight};
 };
 
-TEST_F(BreakerTest, IsUpAndUnlimitedAtFirst) {
+TEST_F(BreakerTest, IsUpAndAllowsTheMaximumAtFirst) {
     EXPECT_EQ(breaker.state(), DestinationState::up);
-    for (int i = 0; i < 1000; ++i) {
+    for (std::size_t i = 0; i < options.max_in_flight; ++i) {
         ASSERT_TRUE(breaker.may_begin(now));
+        EXPECT_EQ(breaker.may_begin_from(), MonoTime::min());
         breaker.begin();
     }
-    EXPECT_EQ(breaker.may_begin_from(), MonoTime::min());
+    EXPECT_FALSE(breaker.may_begin(now));
+    EXPECT_FALSE(breaker.may_begin_from()) << "only an answer can change that";
 }
 
 TEST_F(BreakerTest, FailuresInARowOpenIt) {
@@ -129,7 +132,7 @@ TEST_F(BreakerTest, AHealthyAnswerToAProbeClosesIt) {
 
 TEST_F(BreakerTest, A5xxOrA408ToAProbeDoesNot) {
     for (const auto& answer : {answers::unavailable(), answers::try_again()}) {
-        breaker = Breaker();
+        breaker = Breaker(options.max_in_flight);
         take_down();
         wait();
         EXPECT_FALSE(attempt(answer));
@@ -158,11 +161,63 @@ TEST_F(BreakerTest, TheSlowStartAllowsOneMoreWithEachAnswer) {
 TEST_F(BreakerTest, AFailureBeginsTheSlowStartAnew) {
     take_down();
     wait();
-    for (int i = 0; i < 10; ++i) attempt(answers::ok());
+    for (int i = 0; i < 4; ++i) {
+        std::vector<Breaker::Pass> round;
+        while (breaker.may_begin(now)) round.push_back(breaker.begin());
+        for (const auto& pass : round) end(pass, answers::ok());
+    }
+    EXPECT_EQ(breaker.allowance(), 16U);
     attempt(answers::no_connection());
-    breaker.begin();
-    breaker.begin();
-    EXPECT_FALSE(breaker.may_begin(now));
+    EXPECT_EQ(breaker.allowance(), 2U);
+}
+
+TEST_F(BreakerTest, FreshTroubleBesideSuccessCutsTheAllowance) {
+    const std::size_t before = breaker.allowance();
+    for (const auto& trouble :
+         {answers::unavailable(), answers::no_connection(), answers::throttled()}) {
+        breaker = Breaker(options.max_in_flight);
+        for (int i = 0; i < 8; ++i) {
+            attempt(answers::ok());
+            attempt(trouble);
+        }
+        EXPECT_EQ(breaker.state(), DestinationState::up);
+        EXPECT_LT(breaker.allowance(), before);
+    }
+}
+
+TEST_F(BreakerTest, TroubleThatIsKnownDoesNotCutIt) {
+    for (const auto& trouble :
+         {answers::unavailable(), answers::no_connection(), answers::throttled()}) {
+        for (int i = 0; i < 100; ++i) {
+            attempt(answers::ok());
+            breaker.end(breaker.begin(), trouble, lane_of(1, 1), {false, true}, options, now,
+                        random);
+        }
+        EXPECT_EQ(breaker.allowance(), options.max_in_flight);
+    }
+}
+
+TEST_F(BreakerTest, RefusalsCutNothingAndSayNothingOfTime) {
+    auto slow = answers::rejected();
+    for (int i = 0; i < 1000; ++i) {
+        slow.elapsed = i < 500 ? 1ms : 10s;
+        attempt(slow);
+        attempt(answers::try_again());
+        attempt(answers::unauthorized());
+    }
+    EXPECT_EQ(breaker.allowance(), options.max_in_flight);
+}
+
+TEST_F(BreakerTest, RisingLatencyCutsTheAllowance) {
+    auto ok = answers::ok();
+    for (int i = 0; i < 40; ++i) {
+        std::vector<Breaker::Pass> round;
+        while (breaker.may_begin(now)) round.push_back(breaker.begin());
+        ok.elapsed = i < 4 ? 20ms : 1s;
+        for (const auto& pass : round) end(pass, ok);
+        if (breaker.allowance() < options.max_in_flight) break;
+    }
+    EXPECT_LT(breaker.allowance(), options.max_in_flight);
 }
 
 TEST_F(BreakerTest, ARelapseInTheSlowStartGoesOnWithTheBackoff) {
