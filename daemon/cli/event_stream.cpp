@@ -124,7 +124,7 @@ void StreamSender::hand_out(const Answer& answer, std::string_view text) {
     ++done_events_;
     done_bytes_ = pending.end;
     hooks_.answered(pending.line, answer, text);
-    if (code == ExitCode::try_later) {
+    if (code == ExitCode::try_later && !stopped_) {
         stop(code, fmt::format("line {} can't be taken now, and what follows must not overtake it",
                                pending.line));
     }
@@ -201,9 +201,8 @@ void StreamSender::write_output() {
         output_.erase(0, *sent);
         deadline_ = MonoTime::clock::now() + wait_;
     } else if (sent.error().code != errc::operation_would_block) {
-        // What the daemon answered before it closed can still be read.
-        output_.clear();
         stop(ExitCode::try_later, sent.error().message);
+        output_.clear();  // what the daemon answered before it closed can still be read
     }
 }
 

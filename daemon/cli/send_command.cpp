@@ -18,9 +18,8 @@
 #include "cli/commands.hpp"
 #include "cli/event_builder.hpp"
 #include "cli/event_stream.hpp"
-#include "cli/line_reader.hpp"
+#include "cli/exchange.hpp"
 #include "cli/progress.hpp"
-#include "cli/unix_stream.hpp"
 #include "flowrelay/app/config.hpp"
 #include "flowrelay/base/time.hpp"
 
@@ -29,7 +28,6 @@ namespace flowrelay::cli {
 namespace {
 
 constexpr std::size_t longest_body = 16 << 20;  // the most that ingest.max_event_size may be
-constexpr std::size_t longest_answer = 1 << 20;
 
 struct SendOptions {
     EventOptions event;
@@ -61,26 +59,6 @@ Result<std::string> read_body() {
     }
     while (body.ends_with('\n')) body.pop_back();
     return body;
-}
-
-/// Sends one line and reads the answer to it, within `wait` altogether.
-Result<std::string> exchange(const std::string& socket, std::string_view event, Milliseconds wait) {
-    const MonoTime deadline = MonoTime::clock::now() + wait;
-    auto stream = UnixStream::connect(socket, deadline);
-    if (!stream) return stream.error();
-    if (const auto sent = stream->write_all(event, deadline); !sent) return sent.error();
-    LineReader answers(longest_answer);
-    std::array<char, 4096> chunk;
-    for (;;) {
-        if (const auto line = answers.next()) return std::string(line->text);
-        const auto got = stream->read(chunk, deadline);
-        if (!got) return got.error();
-        if (*got == 0) {
-            return Error{make_error_code(boost::system::errc::connection_reset),
-                         "flowrelayd closed the connection without an answer"};
-        }
-        answers.put({chunk.data(), *got});
-    }
 }
 
 ExitCode send_one(SendOptions& options, const std::string& socket, Milliseconds wait) {

@@ -1,0 +1,161 @@
+// The command's calls to the daemon: each ends in time, whatever the other side does.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "cli/control_client.hpp"
+#include "cli/exchange.hpp"
+#include "cli/exit_code.hpp"
+#include "cli/unix_stream.hpp"
+#include "fake_daemon.hpp"
+
+namespace flowrelay::cli {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr Milliseconds soon{100};
+constexpr Milliseconds patient{5000};
+
+/// A connection that failed, as "CODE MESSAGE".
+template <class T>
+std::string failure(const Result<T>& result) {
+    if (result) return "none";
+    return std::to_string(static_cast<int>(exit_code_of(result.error()))) + " " +
+           result.error().message;
+}
+
+class Stopwatch {
+public:
+    Milliseconds elapsed() const {
+        return std::chrono::duration_cast<Milliseconds>(MonoTime::clock::now() - start_);
+    }
+
+private:
+    MonoTime start_ = MonoTime::clock::now();
+};
+
+TEST(Exchange, gives_the_line_that_comes_back) {
+    const FakeDaemon daemon(
+        [](FakeConnection& peer) { peer.send("answer to " + peer.line() + "\n"); });
+    EXPECT_EQ(exchange(daemon.path(), "{}\n", patient).value(), "answer to {}");
+}
+
+TEST(Exchange, carries_events_larger_than_the_buffers_of_the_socket) {
+    const FakeDaemon daemon(
+        [](FakeConnection& peer) { peer.send(std::to_string(peer.line().size()) + "\n"); });
+    EXPECT_EQ(exchange(daemon.path(), std::string(4 << 20, 'x') + "\n", patient).value(),
+              "4194304");
+}
+
+TEST(Exchange, hears_a_daemon_that_answers_without_reading) {
+    const FakeDaemon daemon([](FakeConnection& peer) { peer.send("too many connections\n"); });
+    EXPECT_EQ(exchange(daemon.path(), std::string(4 << 20, 'x') + "\n", patient).value(),
+              "too many connections");
+}
+
+TEST(Exchange, does_not_wait_longer_than_told_for_an_answer) {
+    const FakeDaemon daemon([](FakeConnection& peer) { peer.until("never"); });
+    const Stopwatch watch;
+    EXPECT_EQ(failure(exchange(daemon.path(), "{}\n", soon)),
+              "75 flowrelayd did not answer in time");
+    EXPECT_GE(watch.elapsed(), soon);
+    EXPECT_LT(watch.elapsed(), Seconds(4));
+}
+
+TEST(Exchange, does_not_wait_longer_than_told_for_a_daemon_that_does_not_read) {
+    const FakeDaemon daemon;
+    const Stopwatch watch;
+    EXPECT_EQ(failure(exchange(daemon.path(), std::string(4 << 20, 'x') + "\n", soon)),
+              "75 flowrelayd did not answer in time");
+    EXPECT_LT(watch.elapsed(), Seconds(4));
+}
+
+TEST(Exchange, does_not_wait_longer_than_told_for_a_connection) {
+    const FakeDaemon daemon;
+    const MonoTime deadline = MonoTime::clock::now() + patient;
+    // Fills the queue of connections that wait to be accepted.
+    std::vector<UnixStream> waiting;
+    for (int i = 0; i < 8; ++i) {
+        auto stream = UnixStream::connect(daemon.path(), MonoTime::clock::now() + soon);
+        if (!stream) break;
+        waiting.push_back(std::move(*stream));
+    }
+    ASSERT_LT(waiting.size(), 8U);
+    EXPECT_THAT(failure(exchange(daemon.path(), "{}\n", soon)),
+                HasSubstr("75 cannot connect to " + daemon.path() + " in time"));
+    EXPECT_LT(MonoTime::clock::now(), deadline);
+}
+
+TEST(Exchange, says_that_the_daemon_hung_up) {
+    const FakeDaemon daemon([](FakeConnection& peer) { peer.line(); });
+    EXPECT_EQ(failure(exchange(daemon.path(), "{}\n", patient)),
+              "75 flowrelayd closed the connection without an answer");
+}
+
+TEST(Exchange, says_that_there_is_no_daemon) {
+    EXPECT_THAT(
+        failure(exchange("/nowhere/ingest.sock", "{}\n", patient)),
+        HasSubstr("69 cannot connect to /nowhere/ingest.sock: No such file or directory; is "
+                  "flowrelayd running?"));
+    EXPECT_THAT(failure(exchange("/etc/passwd/x.sock", "{}\n", patient)), HasSubstr("69 cannot"));
+    EXPECT_THAT(failure(exchange("/" + std::string(200, 'x'), "{}\n", patient)),
+                HasSubstr("69 cannot"));
+    EXPECT_THAT(failure(exchange("", "{}\n", patient)), HasSubstr("69 cannot"));
+}
+
+TEST(ExitCode, of_a_closed_socket_is_not_permitted) {
+    EXPECT_EQ(exit_code_of(system_error(EACCES, "connect to", "x")), ExitCode::not_permitted);
+    EXPECT_EQ(exit_code_of(system_error(EPERM, "connect to", "x")), ExitCode::not_permitted);
+    EXPECT_EQ(exit_code_of(system_error(EMFILE, "connect to", "x")), ExitCode::try_later);
+}
+
+TEST(ControlClient, gives_the_body_of_the_answer) {
+    std::string request;
+    {
+        const FakeDaemon daemon([&](FakeConnection& peer) {
+            request = peer.until("\r\n\r\n");
+            peer.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n{\"a\"");
+            peer.send("}");
+        });
+        EXPECT_EQ(get_from_daemon(daemon.path(), "/v1/status", patient).value(), "{\"a\"}");
+    }
+    EXPECT_THAT(request, HasSubstr("GET /v1/status HTTP/1.1\r\nHost: localhost\r\n"));
+    EXPECT_THAT(request, HasSubstr("Connection: close\r\n"));
+}
+
+TEST(ControlClient, repeats_what_the_daemon_says_is_wrong) {
+    const FakeDaemon daemon([](FakeConnection& peer) {
+        peer.until("\r\n\r\n");
+        peer.send(
+            "HTTP/1.1 404 Not Found\r\nContent-Length: 5\r\n\r\nno\x1b"
+            "pe");
+    });
+    EXPECT_EQ(failure(get_from_daemon(daemon.path(), "/v1/status", patient)),
+              "75 flowrelayd answered 404: no\xEF\xBF\xBDpe");
+}
+
+TEST(ControlClient, says_that_an_answer_is_none) {
+    for (const char* answer :
+         {"", "{\"status\":\"rejected\"}\n", "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{}"}) {
+        const FakeDaemon daemon([&](FakeConnection& peer) {
+            peer.until("\r\n\r\n");
+            peer.send(answer);
+        });
+        EXPECT_THAT(failure(get_from_daemon(daemon.path(), "/v1/status", patient)),
+                    HasSubstr("75 " + daemon.path() + " gave no proper answer"));
+    }
+}
+
+TEST(ControlClient, does_not_wait_longer_than_told) {
+    const FakeDaemon daemon([](FakeConnection& peer) { peer.until("never"); });
+    EXPECT_THAT(failure(get_from_daemon(daemon.path(), "/v1/status", soon)), HasSubstr("75 "));
+}
+
+}  // namespace
+}  // namespace flowrelay::cli

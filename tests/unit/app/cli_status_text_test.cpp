@@ -1,0 +1,94 @@
+#include "cli/status_text.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "cli/progress.hpp"
+
+namespace flowrelay::cli {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+TEST(StatusText, is_a_table_of_the_books_and_the_tokens) {
+    EXPECT_EQ(format_status(R"({
+        "version": "0.1.0", "state": "running", "uptime_s": 7380, "accepted": 120, "delivered": 100,
+        "queued": 15, "in_flight": 3, "dead": 2, "expired": 1, "erased": 2, "dropped": 0,
+        "unaccounted": 0, "oldest_age_s": 90, "lanes": 4, "waiting_lanes": 1, "dead_letters": 3,
+        "spool_bytes": 67108864, "spool_max_bytes": 4294967296,
+        "destination": {"base_url": "https://api.example.com", "state": "held", "until_s": 30,
+                        "reason": "HTTP 503"},
+        "tokens": [{"name": "ci", "state": "active", "queued": 12},
+                   {"name": "nightly", "state": "parked", "queued": 3, "reason": "HTTP 401"}]})")
+                  .value(),
+              "flowrelayd 0.1.0 is running, up 2h3m\n"
+              "destination   https://api.example.com is held for 30s more: HTTP 503\n"
+              "\n"
+              "accepted      120\n"
+              "delivered     100\n"
+              "queued        15, 3 in flight, 4 threads (1 waiting), the oldest for 1m30s\n"
+              "dead          2 (3 kept as dead letters)\n"
+              "expired       1\n"
+              "erased        2\n"
+              "dropped       0\n"
+              "unaccounted   0\n"
+              "spool         64.0 MiB of 4.0 GiB (2%)\n"
+              "\n"
+              "TOKEN    STATE   QUEUED  REASON\n"
+              "ci       active      12\n"
+              "nightly  parked       3  HTTP 401\n");
+}
+
+TEST(StatusText, says_what_a_failed_disk_means) {
+    EXPECT_THAT(format_status(R"({"state":"storage_failed","version":"1"})").value(),
+                HasSubstr("is running, but its disk failed\nNothing more is accepted."));
+}
+
+TEST(StatusText, leaves_out_what_is_not_known) {
+    const std::string text =
+        format_status(R"({"tokens":[5,{}],"uptime_s":null,"destination":[]})").value();
+    EXPECT_THAT(text, HasSubstr("accepted      -\n"));
+    EXPECT_THAT(text, Not(HasSubstr("spool")));
+    EXPECT_THAT(text, Not(HasSubstr(", up")));
+}
+
+TEST(StatusText, a_name_can_not_play_with_the_terminal) {
+    const std::string text =
+        format_status(R"({"tokens":[{"name":"a\u001b[2J\nb","state":"active"}]})").value();
+    EXPECT_THAT(text, Not(HasSubstr("\x1b")));
+    EXPECT_THAT(text, Not(HasSubstr("\nb")));
+}
+
+TEST(StatusText, what_is_not_json_is_an_error) {
+    for (const char* text : {"", "[]", "<html>", "{"}) {
+        const auto shown = format_status(text);
+        ASSERT_FALSE(shown) << text;
+        EXPECT_THAT(shown.error().message, HasSubstr("is this the right socket?"));
+    }
+}
+
+TEST(Progress, shows_a_bar_where_the_size_is_known) {
+    EXPECT_EQ(render_progress({500, 5200, 10000, Milliseconds(1000)}, 80),
+              "[##########          ]  52%  500 events, 500/s, 0s left");
+    EXPECT_EQ(render_progress({0, 0, 10000, Milliseconds(0)}, 80),
+              "[                    ]   0%  0 events, 0/s");
+    EXPECT_EQ(render_progress({10, 10000, 10000, Milliseconds(2000)}, 80),
+              "[####################] 100%  10 events, 5/s");
+    EXPECT_EQ(render_progress({10, 1000, 10000, Milliseconds(20000)}, 80),
+              "[##                  ]  10%  10 events, 0/s, 3m left");
+}
+
+TEST(Progress, counts_where_the_size_is_not_known) {
+    EXPECT_EQ(render_progress({1234, 99999, 0, Milliseconds(2000)}, 80), "1234 events, 617/s");
+}
+
+TEST(Progress, fits_the_terminal) {
+    EXPECT_EQ(render_progress({1234, 99999, 0, Milliseconds(2000)}, 6), "1234 e");
+    EXPECT_EQ(render_progress({1234, 99999, 0, Milliseconds(2000)}, -1), "");
+}
+
+}  // namespace
+}  // namespace flowrelay::cli
