@@ -51,7 +51,8 @@ void TokenTable::index() {
     gone_.clear();
     for (const auto& [id, token] : tokens_) {
         const TokenEntry& entry = token.entry;
-        if (!entry.source.empty()) by_source_.emplace(entry.source, id);
+        // A name may have old slots, whose tokens are gone.
+        if (!entry.source.empty() && token.configured) by_source_.emplace(entry.source, id);
         if (token.gone()) {
             gone_.emplace(entry.fingerprint, id);
         } else if (!entry.secret.empty()) {
@@ -67,9 +68,20 @@ Token* TokenTable::find_source(std::string_view name) {
     return found == by_source_.end() ? nullptr : &tokens_.at(found->second);
 }
 
+/// The slot of a source: that of this very token, or one whose token may be exchanged for it.
+Token* TokenTable::find_slot(std::string_view source, const Fingerprint& print) {
+    Token* usable = nullptr;
+    for (auto& [id, token] : tokens_) {
+        if (token.entry.source != source) continue;
+        if (token.entry.fingerprint == print) return &token;
+        if (!token.gone()) usable = &token;
+    }
+    return usable;
+}
+
 Token& TokenTable::slot_for_source(const ConfiguredSource& source, const Fingerprint& print,
                                    WallTime now) {
-    if (Token* token = find_source(source.name)) return *token;
+    if (Token* token = find_slot(source.name, print)) return *token;
     const auto direct = by_secret_.find(source.secret.reveal());
     if (direct != by_secret_.end() && tokens_.at(direct->second).entry.source.empty()) {
         return tokens_.at(direct->second);
@@ -79,6 +91,10 @@ Token& TokenTable::slot_for_source(const ConfiguredSource& source, const Fingerp
     entry.fingerprint = print;
     entry.since = now;
     return add_slot(std::move(entry));
+}
+
+void TokenTable::reserve(TokenId id) {
+    last_id_ = std::max(last_id_, to_number(id));
 }
 
 std::vector<TokenEntry> TokenTable::configure(std::vector<ConfiguredSource> sources, WallTime now) {
@@ -95,7 +111,6 @@ std::vector<TokenEntry> TokenTable::configure(std::vector<ConfiguredSource> sour
         TokenEntry& entry = token.entry;
         const bool rotated = entry.fingerprint != print;
         const bool is_new = entry.source.empty();
-        if (rotated && token.gone()) entry.state = TokenEntry::State::active;
         if (!rotated && !token.gone() && gone_.contains(print)) {
             entry.state = TokenEntry::State::gone;  // known to be gone under another name
             entry.erase_at = now;

@@ -18,9 +18,12 @@ bool StorageThread::Mail::empty() const noexcept {
 }
 
 bool StorageThread::Mail::can_wait() const noexcept {
+    return only_reads() && reads.empty() && loads.empty();
+}
+
+bool StorageThread::Mail::only_reads() const noexcept {
     return new_tokens.empty() && token_puts.empty() && appends.empty() && barriers.empty() &&
-           burials.empty() && reads.empty() && loads.empty() && erasures.empty() &&
-           snapshots.empty();
+           burials.empty() && erasures.empty() && snapshots.empty();
 }
 
 StorageThread::StorageThread(Stores stores, boost::asio::any_io_executor io, Log& log,
@@ -76,6 +79,7 @@ void StorageThread::settle(core::Settlement settlement) {
     {
         const std::lock_guard lock(mutex_);
         first = mailbox_.empty();
+        if (mailbox_.settlements.empty()) first_settlement_ = MonoTime::clock::now();
         mailbox_.settlements.push_back(settlement);
     }
     if (first) wake_.notify_one();
@@ -135,10 +139,15 @@ bool StorageThread::wait_for_mail(Mail& mail) {
     // Dead letters that could not be written are tried again now and then.
     const auto retry = unburied_.empty() ? std::chrono::hours(1) : std::chrono::seconds(1);
     wake_.wait_for(lock, retry, [this] { return stopping_ || !mailbox_.empty(); });
-    if (!stopping_ && mailbox_.can_wait()) {
-        wake_.wait_for(lock, settle_delay_, [this] { return stopping_ || !mailbox_.can_wait(); });
+    const MonoTime due = first_settlement_ + settle_delay_;
+    if (!stopping_ && mailbox_.can_wait() && !mailbox_.empty()) {
+        wake_.wait_until(lock, due, [this] { return stopping_ || !mailbox_.can_wait(); });
     }
     mail = std::exchange(mailbox_, Mail());
+    // Reads are no reason for a sync: the outcomes go on waiting for company.
+    if (!stopping_ && mail.only_reads() && !mail.can_wait() && MonoTime::clock::now() < due) {
+        mailbox_.settlements = std::exchange(mail.settlements, {});
+    }
     idle_ = false;
     ++passes_;
     return !stopping_ || !mail.empty();

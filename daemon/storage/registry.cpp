@@ -184,7 +184,7 @@ Result<std::unique_ptr<Registry>> Registry::open(FileSystem& file_system, const 
         if (loaded.damaged_at) {
             return Error{boost::system::errc::make_error_code(boost::system::errc::io_error),
                          fmt::format("the registry of tokens {} is damaged at offset {}: put it "
-                                     "back from a copy, or move it away and add the sources anew",
+                                     "back from a copy (without it, what is queued keeps waiting)",
                                      path, *loaded.damaged_at)};
         }
     } else {

@@ -49,9 +49,14 @@ public:
     /// `entries`: what the registry holds.
     TokenTable(const Salt& salt, std::vector<TokenEntry> entries);
 
+    /// A slot that events or dead letters belong to, whether the registry knows it or not: its id is
+    /// not given out again. To be called before anything adds slots.
+    void reserve(TokenId id);
+
     /// Takes the sources of a configuration in the place of the former ones. A source keeps its
-    /// slot by its name; with a new token a slot that was gone is active again; a flow_token that
-    /// is now a source's hands its slot to it. Gives the entries that changed.
+    /// slot by its name, also with a new token; unless its old one is gone: what belonged to a
+    /// removed integration must not come out under another one, so it gets a new slot. A
+    /// flow_token that is now a source's hands its slot to it. Gives the entries that changed.
     std::vector<TokenEntry> configure(std::vector<ConfiguredSource> sources, WallTime now);
 
     /// The slot of an addressee, if it may be used: otherwise unknown_source or token_gone.
@@ -91,6 +96,7 @@ private:
 
     Token& add_slot(TokenEntry entry);
     Token* find_source(std::string_view name);
+    Token* find_slot(std::string_view source, const Fingerprint& print);
     Token& slot_for_source(const ConfiguredSource& source, const Fingerprint& print, WallTime now);
     void index();
 

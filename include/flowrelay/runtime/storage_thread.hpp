@@ -121,7 +121,8 @@ private:
         std::vector<SnapshotDone> snapshots;
 
         bool empty() const noexcept;
-        bool can_wait() const noexcept;  ///< nothing but outcomes
+        bool can_wait() const noexcept;     ///< nothing but outcomes
+        bool only_reads() const noexcept;   ///< and outcomes
     };
     using Completions = std::vector<std::function<void()>>;
 
@@ -145,6 +146,7 @@ private:
     mutable std::mutex mutex_;
     std::condition_variable wake_;
     Mail mailbox_;
+    MonoTime first_settlement_{};  ///< when the oldest outcome in the mailbox came
     bool stopping_ = false;
     std::uint64_t passes_ = 0;
     bool idle_ = true;

@@ -148,7 +148,7 @@ TEST(TokenTable, WhatIsErasedLeavesAFingerprintThatIsRecognisedAfterARestart) {
     EXPECT_EQ(after.resolve(by_token("t1"), true, now).error().code, RejectCode::token_gone);
 }
 
-TEST(TokenTable, ANewTokenBringsAGoneSourceBack) {
+TEST(TokenTable, ANewTokenBringsAGoneSourceBackInANewSlot) {
     TokenTable before(Salt{}, {});
     before.configure({source("ci", "t1")}, now);
     const TokenId slot = *before.resolve(by_name("ci"), true, now);
@@ -161,7 +161,20 @@ TEST(TokenTable, ANewTokenBringsAGoneSourceBack) {
 
     TokenTable rotated(Salt{}, stored(before));
     rotated.configure({source("ci", "t2")}, now);
-    EXPECT_EQ(*rotated.resolve(by_name("ci"), true, now), slot);
+    const auto fresh = rotated.resolve(by_name("ci"), true, now);
+    ASSERT_TRUE(fresh.has_value());
+    EXPECT_NE(*fresh, slot) << "what was queued for the removed integration is not for this one";
+    EXPECT_EQ(rotated.resolve(by_token("t1"), true, now).error().code, RejectCode::token_gone);
+
+    TokenTable again(Salt{}, stored(rotated));
+    EXPECT_TRUE(again.configure({source("ci", "t2")}, now).empty());
+    EXPECT_EQ(*again.resolve(by_name("ci"), true, now), *fresh);
+}
+
+TEST(TokenTable, AnIdThatEventsBelongToIsNotGivenOutAgain) {
+    TokenTable table(Salt{}, {});
+    table.reserve(TokenId{7});
+    EXPECT_EQ(*table.resolve(by_token("t1"), true, now), TokenId{8});
 }
 
 TEST(TokenTable, ATokenThatIsGoneStaysGoneUnderAnotherName) {
