@@ -8,6 +8,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "flowrelay/core/scheduler.hpp"
 #include "unit/core/scheduler_fixture.hpp"
@@ -26,8 +27,29 @@ struct ModelEvent {
     unsigned attempts = 0;
     bool in_flight = false;
     bool removed = false;             // its token was, while it was in flight
+    unsigned outages = 0;             // there had been so many when it was given
     unsigned closed_destination = 0;  // the period of trouble in which it was given; 0: none
     unsigned closed_token = 0;
+};
+
+/// What has been given under a rate limit, since it was set.
+struct ModelRate {
+    double rate = 0;
+    std::vector<MonoTime> given;
+
+    void set(double new_rate) { *this = ModelRate{new_rate, {}}; }
+
+    /// In no stretch of time that ends now more than a burst and what the rate has brought.
+    void give(MonoTime now) {
+        given.push_back(now);
+        if (rate <= 0) return;
+        const double burst = std::max(rate, 1.0);
+        for (std::size_t i = 0; i < given.size(); ++i) {
+            const std::chrono::duration<double> window = now - given[i];
+            ASSERT_LE(static_cast<double>(given.size() - i), burst + rate * window.count() + 1e-6)
+                << "too many for a rate of " << rate;
+        }
+    }
 };
 
 struct ModelToken {
@@ -42,7 +64,10 @@ enum class Mood { healthy, flaky, outage, overloaded, throttling, strict, wrong_
 class RandomRun {
 public:
     explicit RandomRun(std::uint64_t seed)
-        : random_(seed), options_(random_options()), scheduler_(options_, Random(seed + 1)) {}
+        : random_(seed), options_(random_options()), scheduler_(options_, Random(seed + 1)) {
+        rate_.set(options_.rate_limit);
+        for (std::uint64_t id = 1; id <= 3; ++id) set_random_rate(TokenId(id));
+    }
 
     void play() {
         const std::uint64_t steps = 50 + random_.below(200);
@@ -66,7 +91,20 @@ private:
         options.breaker_failures = 1 + static_cast<unsigned>(random_.below(6));
         options.breaker_lanes = 1 + static_cast<unsigned>(random_.below(4));
         if (random_.chance(0.3)) options.max_age = Milliseconds(1 + random_.below(60'000));
+        options.max_in_flight = 1 + random_.below(12);
+        options.rate_limit = random_rate();
         return options;
+    }
+
+    double random_rate() {
+        if (random_.chance(0.5)) return 0;
+        return lowest_rate + static_cast<double>(random_.below(random_.chance(0.5) ? 500 : 5)) / 7;
+    }
+
+    void set_random_rate(TokenId id) {
+        const double rate = random_rate();
+        scheduler_.set_token_rate(id, rate);
+        if (rate != rates_[id].rate) rates_[id].set(rate);
     }
 
     void step() {
@@ -83,7 +121,7 @@ private:
         } else if (choice < 94) {
             give_up_any();
         } else {
-            intervene(random_.below(8));
+            intervene(random_.below(9));
         }
     }
 
@@ -139,11 +177,15 @@ private:
                 break;
             case 4:
                 scheduler_.set_options(options_ = random_options());
+                rate_.set(options_.rate_limit);
                 break;
             case 5:
                 if (random_.chance(0.5)) {
                     EXPECT_EQ(scheduler_.remove_token(id), remove(id));
                 }
+                break;
+            case 6:
+                set_random_rate(id);
                 break;
             default:
                 take_any();
@@ -184,11 +226,24 @@ private:
             EXPECT_FALSE(other.in_flight) << "two of a lane in flight";
             EXPECT_GE(seq, given.seq) << "an older one of its lane is queued";
         }
+        event.outages = destination_trouble_;
         event.closed_destination = period_of(destination);
+        check_allowance();
         check_token(given, event);
+        rate_.give(now_.mono);
+        rates_[given.lane.token].give(now_.mono);
         event.in_flight = true;
         event.removed = false;
         in_flight_.insert(given.seq);
+    }
+
+    /// With one more under way; those from before the last outage do not count.
+    void check_allowance() {
+        const auto under_way =
+            1 + std::count_if(in_flight_.begin(), in_flight_.end(), [&](Seq seq) {
+                return events_.at(seq).outages == destination_trouble_;
+            });
+        EXPECT_LE(static_cast<std::size_t>(under_way), scheduler_.status().allowance);
     }
 
     /// The number of the period in which the destination is closed, 0 when it is up.
@@ -312,6 +367,14 @@ private:
     }
 
     Judgement random_answer() {
+        Judgement answer = random_verdict();
+        // Mostly fast, and slow for a while: what the allowance makes of it is checked elsewhere.
+        answer.elapsed = Milliseconds(random_.chance(0.1) ? 0 : 1 + random_.below(slowest_));
+        if (random_.chance(0.02)) slowest_ = 1 + random_.below(random_.chance(0.5) ? 5 : 5000);
+        return answer;
+    }
+
+    Judgement random_verdict() {
         const Milliseconds hold(random_.below(20'000));
         switch (mood_) {
             case Mood::healthy:
@@ -404,6 +467,8 @@ private:
         const auto status = scheduler_.status();
         EXPECT_EQ(status.queued, events_.size());
         EXPECT_EQ(status.in_flight, in_flight_.size());
+        EXPECT_GE(status.allowance, 1U);
+        EXPECT_LE(status.allowance, options_.max_in_flight);
         EXPECT_EQ(accepted_, events_.size() + delivered_ + expired_ + dead_or_erased_);
         std::set<LaneId, LaneOrder> lanes;
         std::map<TokenId, std::size_t> queued;
@@ -445,7 +510,10 @@ private:
             tokens_[TokenId(id)].paused = false;
         }
         input();
-        const MonoTime limit = now_.mono + std::chrono::minutes(3);
+        const auto at_lowest_rate =
+            std::chrono::duration<double>(static_cast<double>(events_.size() + 1) / lowest_rate);
+        const MonoTime limit =
+            now_.mono + std::chrono::minutes(3) + std::chrono::ceil<Milliseconds>(at_lowest_rate);
         while (!events_.empty() && !testing::Test::HasFailure()) {
             expire(1000);
             take_turns();
@@ -461,6 +529,8 @@ private:
         EXPECT_EQ(scheduler_.status().waiting_lanes, 0U);
     }
 
+    static constexpr double lowest_rate = 0.1;
+
     Random random_;
     SchedulerOptions options_;
     Scheduler scheduler_;
@@ -470,6 +540,9 @@ private:
     std::map<Seq, ModelEvent> events_;
     std::set<Seq> in_flight_;
     std::map<TokenId, ModelToken> tokens_;
+    std::map<TokenId, ModelRate> rates_;
+    ModelRate rate_;  // of the destination
+    std::uint64_t slowest_ = 1;
     std::set<std::uint64_t> replayed_;
     std::uint64_t next_seq_ = 0;
     unsigned destination_trouble_ = 0;
