@@ -26,7 +26,7 @@ test:
 	@tests/run-all.sh $(JOBS)
 
 bench:
-	@cmake/install-debian-packages.sh build
+	@cmake/install-debian-packages.sh build bench
 	@cmake --preset bench > /dev/null
 	@cmake --build --preset bench -j $(JOBS) --target bench
 

@@ -27,4 +27,7 @@ function(flowrelay_unit_test layer)
   target_include_directories(unit_${layer} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   add_test(NAME unit.${layer} COMMAND unit_${layer})
   set_tests_properties(unit.${layer} PROPERTIES LABELS unit TIMEOUT 120)
+  if(FLOWRELAY_SANITIZE)  # ten times slower: fewer random lives, more patience
+    set_tests_properties(unit.${layer} PROPERTIES TIMEOUT 400 ENVIRONMENT FLOWRELAY_SEEDS=100)
+  endif()
 endfunction()

@@ -49,7 +49,12 @@ if ! apt_get install --no-install-recommends $missing; then
     apt_get install --no-install-recommends $missing
 fi
 
-# The tests start an nginx of their own: a new one on port 80 would be an unwelcome surprise.
-case $missing in
-*nginx*) [ ! -d /run/systemd/system ] || $as_root systemctl --quiet disable --now nginx || true ;;
-esac
+# Tests and benchmarks start servers of their own: new ones on the machine's ports would be an
+# unwelcome surprise.
+for service in nginx beanstalkd; do
+    case $missing in
+    *$service*)
+        [ ! -d /run/systemd/system ] || $as_root systemctl --quiet disable --now $service || true
+        ;;
+    esac
+done
