@@ -242,8 +242,8 @@ Config parse_config(std::string_view text, const std::string& name) {
     if (!problems.all().empty()) throw ConfigError(std::move(problems.all()));
     Config config = read_config(root, problems);
     if (!problems.all().empty()) {
-        std::ranges::stable_sort(problems.all(), {}, [](const ConfigProblem& p) {
-            return std::tuple(p.line, p.column);
+        std::ranges::sort(problems.all(), [](const ConfigProblem& a, const ConfigProblem& b) {
+            return std::tie(a.line, a.column, a.message) < std::tie(b.line, b.column, b.message);
         });
         throw ConfigError(std::move(problems.all()));
     }

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <fmt/ranges.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -45,6 +46,21 @@ void check_no_repeats(const YamlNode& node, ProblemList& problems) {
     }
 }
 
+/// Whether an event that says only what has no default would be taken with these.
+void check_defaults(const MapReader& map, const core::EventDefaults& defaults) {
+    std::string event = R"({"source":"s","external_thread_id":"t")";
+    if (!defaults.contains("title")) event += R"(,"title":"t")";
+    if (!defaults.contains("author")) event += R"(,"author":{"name":"n"})";
+    auto submission = core::Submission::parse(event + "}");
+    if (!submission) return;  // never: the text is ours
+    const auto contents = std::move(*submission).complete(defaults);
+    if (contents) return;
+    if (contents.error().errors.empty()) map.complain("defaults", contents.error().message);
+    for (const auto& [field, messages] : contents.error().errors) {
+        map.complain("defaults", fmt::format("{} {}", field, fmt::join(messages, ", ")));
+    }
+}
+
 void read_defaults(const MapReader& map, core::EventDefaults& out, ProblemList& problems) {
     out["event"] = "\"activity\"";
     const YamlNode* defaults = map.find("defaults");
@@ -63,6 +79,7 @@ void read_defaults(const MapReader& map, core::EventDefaults& out, ProblemList& 
         }
         out[member] = to_json(entry.value);
     }
+    check_defaults(map, out);
 }
 
 void read_token_origin(const MapReader& map, SourceConfig& out) {

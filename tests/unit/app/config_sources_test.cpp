@@ -15,6 +15,7 @@
 namespace flowrelay::app {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -132,6 +133,21 @@ TEST(ConfigSources, what_each_event_says_itself_has_no_default) {
         EXPECT_THAT(text, HasSubstr(std::string("`sources.defaults.") + member + "`"));
         EXPECT_THAT(text, Not(HasSubstr("sesame")));
     }
+}
+
+TEST(ConfigSources, defaults_are_such_that_events_can_have_them) {
+    const auto problem = [](const std::string& defaults) {
+        return problem_of_source("name: s, flow_token_env: T, defaults: {" + defaults + "}");
+    };
+    EXPECT_EQ(problem("author: CI"),
+              "f.yaml:3:44: key `sources.defaults`: author must be an object");
+    EXPECT_THAT(problem("author: {email: a@b}"), HasSubstr("author.name can't be blank"));
+    EXPECT_THAT(problem("event: message"), HasSubstr("event must be activity or discussion"));
+    EXPECT_THAT(problem("title: 5, tags: {}"),
+                AllOf(HasSubstr("title must be a string"), HasSubstr("tags must be")));
+    EXPECT_THAT(problem("thread: {status: {color: mauve}, title: x}"),
+                HasSubstr("thread.status.color must be red, green"));
+    EXPECT_EQ(problem("title: x, author: {name: CI}, tags: [a], own: {x: 1}"), "");
 }
 
 TEST(ConfigSources, defaults_have_no_member_twice) {
