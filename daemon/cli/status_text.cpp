@@ -86,7 +86,7 @@ void add_destination(std::string& out, const json::object& status) {
     std::string line =
         fmt::format("{} is {}", text(destination, "base_url"), text(destination, "state"));
     if (const auto until = number(destination, "until_s")) {
-        line += fmt::format(" for {} more", seconds(*until));
+        line += fmt::format(", next try in {}", seconds(*until));
     }
     if (const std::string reason = text(destination, "reason"); !reason.empty()) {
         line += ": " + reason;

@@ -25,7 +25,7 @@ TEST(StatusText, is_a_table_of_the_books_and_the_tokens) {
                    {"name": "nightly", "state": "parked", "queued": 3, "reason": "HTTP 401"}]})")
                   .value(),
               "flowrelayd 0.1.0 is running, up 2h3m\n"
-              "destination   https://api.example.com is held for 30s more: HTTP 503\n"
+              "destination   https://api.example.com is held, next try in 30s: HTTP 503\n"
               "\n"
               "accepted      120\n"
               "delivered     100\n"
