@@ -70,8 +70,8 @@ class Configuration(support.RelayTestCase):
         odd = self.token_file(token + "\nsecond line", "odd.token")
         for path in (missing, open_to_all, empty, odd):
             with self.subTest(path):
-                relay = self.make_relay("http://127.0.0.1:9", "with-" + pathlib.Path(path).stem, sources=[
-                    {"name": "ci", "flow_token_file": path}])
+                relay = self.make_relay("http://127.0.0.1:9", f"with-{pathlib.Path(path).stem}",
+                                        sources=[{"name": "ci", "flow_token_file": path}])
                 program = relay.launch()
                 self.assertEqual(program.wait(), 78, program.output)
                 self.assertIn(path, program.output)

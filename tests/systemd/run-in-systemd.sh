@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # run-in-systemd.sh [--bind DIR].. -- CMD ARG..: boots a throw-away systemd as PID 1 of its own
 # namespaces, over an overlay of /, runs CMD in it as a transient unit and powers it off. Nothing is
-# written outside of a private tmpfs. --bind shows a directory at the same path inside, what is
-# written to it excepted (needed for what lies below /tmp or /run). The exit status is that of CMD; 77 with "SKIP: why" on
-# stderr where this is not permitted.
+# written outside of a private tmpfs. --bind shows a directory at the same path inside (needed for
+# what lies below /tmp or /run); what is written to it there is gone afterwards. The exit status is
+# that of CMD; 77 with "SKIP: why" on stderr where this is not permitted.
 set -u
 export LC_ALL=C
 self=$(readlink -f "$0")
