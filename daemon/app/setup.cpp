@@ -24,6 +24,8 @@ core::RelayOptions relay_options(const Config& config) {
     options.scheduler.token_backoff = {config.retry.initial, config.retry.max};
     options.scheduler.destination_backoff = {config.retry.initial, config.retry.max};
     options.scheduler.max_age = config.retry.max_age;
+    options.scheduler.max_in_flight = config.destination.max_connections;
+    options.scheduler.rate_limit = config.destination.rate_limit;
     options.gone_grace = config.gone.grace;
     options.dedup_window = config.spool.dedup_window;
     options.accept_unknown_tokens = config.ingest.accept_unknown_tokens;
@@ -34,7 +36,7 @@ core::RelayOptions relay_options(const Config& config) {
 std::vector<core::ConfiguredSource> load_sources(const Config& config) {
     std::vector<core::ConfiguredSource> sources;
     for (const auto& source : config.sources) {
-        sources.push_back({source.name, load_token(source), source.defaults});
+        sources.push_back({source.name, load_token(source), source.defaults, source.rate_limit});
     }
     return sources;
 }

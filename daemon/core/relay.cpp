@@ -45,7 +45,10 @@ Relay::Relay(RelayOptions options, const Salt& salt, std::vector<TokenEntry> tok
 std::vector<TokenEntry> Relay::configure(std::vector<ConfiguredSource> sources, Now now) {
     auto changed = tokens_.configure(std::move(sources), now.wall);
     erasures_.clear();
-    for (const auto& [id, token] : tokens_.all()) schedule_erasure(token.entry);
+    for (const auto& [id, token] : tokens_.all()) {
+        schedule_erasure(token.entry);
+        scheduler_.set_token_rate(id, token.rate_limit);
+    }
     apply_token_states();
     return changed;
 }

@@ -103,6 +103,7 @@ std::vector<TokenEntry> TokenTable::configure(std::vector<ConfiguredSource> sour
         token.configured = false;
         token.entry.secret = Secret();
         token.defaults.clear();
+        token.rate_limit = 0;
     }
     std::vector<TokenEntry> changed;
     for (auto& source : sources) {
@@ -120,6 +121,7 @@ std::vector<TokenEntry> TokenTable::configure(std::vector<ConfiguredSource> sour
         entry.fingerprint = print;
         entry.secret = std::move(source.secret);
         token.defaults = std::move(source.defaults);
+        token.rate_limit = source.rate_limit;
         token.configured = true;
         if (rotated || is_new) {
             token.durable = false;

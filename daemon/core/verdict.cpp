@@ -93,7 +93,6 @@ Judgement judge(const AttemptResult& attempt, Milliseconds retry_after_cap) noex
     if (attempt.end == AttemptEnd::response) return judge_status(attempt, retry_after_cap);
     Judgement judgement;
     judgement.verdict = Verdict::retry;
-    judgement.elapsed = attempt.elapsed;
     judgement.connection_failure = true;
     judgement.ambiguous =
         attempt.end == AttemptEnd::timed_out || attempt.end == AttemptEnd::broken_response;

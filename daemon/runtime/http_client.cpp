@@ -127,6 +127,8 @@ AttemptResult HttpClient::result_of_answer(MonoTime now) {
     AttemptResult result;
     result.end = AttemptEnd::response;
     result.status = reader_.code();
+    // The deadline was set when the exchange began, after all connecting.
+    result.elapsed = now - (deadline_ - destination_.request_timeout);
     const auto retry_after = reader_.field("Retry-After");
     if (!retry_after.empty()) {
         result.retry_after = core::parse_retry_after(retry_after, clock_.now().wall);

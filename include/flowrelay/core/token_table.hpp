@@ -26,12 +26,14 @@ struct ConfiguredSource {
     std::string name;
     Secret secret;
     EventDefaults defaults;
+    double rate_limit = 0;  ///< events per second; 0: none
 };
 
 /// One slot, as the relay works with it.
 struct Token {
     TokenEntry entry;  ///< of a source the secret is here as well, for posting
     EventDefaults defaults;
+    double rate_limit = 0;   ///< as that of its source
     bool configured = true;  ///< false: a source that is no longer in the configuration
     bool durable = true;     ///< the registry is known to hold the slot
 
@@ -49,8 +51,8 @@ public:
     /// `entries`: what the registry holds.
     TokenTable(const Salt& salt, std::vector<TokenEntry> entries);
 
-    /// A slot that events or dead letters belong to, whether the registry knows it or not: its id is
-    /// not given out again. To be called before anything adds slots.
+    /// A slot that events or dead letters belong to, whether the registry knows it or not: its id
+    /// is not given out again. To be called before anything adds slots.
     void reserve(TokenId id);
 
     /// Takes the sources of a configuration in the place of the former ones. A source keeps its

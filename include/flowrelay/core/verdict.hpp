@@ -31,8 +31,8 @@ struct AttemptResult {
     std::string detail;  ///< for people: the error, or the server's `message`; never a token
     std::string
         server_errors;  ///< the server's `errors` member as JSON, cut to 4 KiB; may be empty
-    /// From the first thing done for the request (a connection, if it needed one) to this end; zero
-    /// when it was not measured.
+    /// Of `response`: from the first byte of the request, so without any connecting, to the end of
+    /// the response. Zero when it was not measured.
     MonoTime::duration elapsed = MonoTime::duration::zero();
 };
 

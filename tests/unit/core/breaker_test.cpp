@@ -198,10 +198,12 @@ TEST_F(BreakerTest, TroubleThatIsKnownDoesNotCutIt) {
 }
 
 TEST_F(BreakerTest, RefusalsCutNothingAndSayNothingOfTime) {
-    auto slow = answers::rejected();
-    for (int i = 0; i < 1000; ++i) {
-        slow.elapsed = i < 500 ? 1ms : 10s;
-        attempt(slow);
+    auto rejected = answers::rejected();
+    for (int i = 0; i < 40; ++i) {
+        rejected.elapsed = i < 20 ? 1ms : 10s;
+        std::vector<Breaker::Pass> round;
+        while (breaker.may_begin(now)) round.push_back(breaker.begin());
+        for (const auto& pass : round) end(pass, rejected);
         attempt(answers::try_again());
         attempt(answers::unauthorized());
     }
@@ -230,6 +232,7 @@ TEST_F(BreakerTest, ARelapseInTheSlowStartGoesOnWithTheBackoff) {
     for (int i = 0; i < 10; ++i) {
         longest = std::max(longest, wait());
         attempt(answers::ok());
+        for (int good = 0; good < 10; ++good) attempt(answers::ok());
         take_down();
     }
     EXPECT_GT(longest, 10s);

@@ -318,6 +318,39 @@ TEST_F(RelayTest, EventsOfASourceThatLeftTheConfigurationWaitAndAreAnnounced) {
     EXPECT_FALSE(relay_->next(now_)) << "there is no token to post it with";
 }
 
+TEST_F(RelayTest, ASourceGoesAtTheRateOfTheConfiguration) {
+    relay_->configure({{"ci", Secret(std::string(token)), {}, 0.5}}, now_);
+    accept("t1");
+    accept("t2");
+    answer(202);
+    EXPECT_FALSE(relay_->next(now_));
+    EXPECT_EQ(relay_->next_wakeup(now_), now_.mono + Seconds(2));
+    pass(Seconds(2));
+    answer(202);
+    EXPECT_EQ(relay_->counters().delivered, 2U);
+
+    accept("t3");
+    EXPECT_FALSE(relay_->next(now_));
+    relay_->configure({{"ci", Secret(std::string(token)), {}, 0}}, now_);
+    answer(202);
+}
+
+TEST_F(RelayTest, SlowAnswersBringTheAllowanceDown) {
+    const auto most = relay_->scheduler().status().allowance;
+    for (int i = 0; i < 20; ++i) {
+        std::vector<Assignment> under_way;
+        for (std::size_t n = 0; n < most; ++n) accept("t" + std::to_string(n));
+        while (const auto assignment = relay_->next(now_)) under_way.push_back(*assignment);
+        for (const auto& assignment : under_way) {
+            AttemptResult result;
+            result.status = 202;
+            result.elapsed = i < 10 ? Milliseconds(20) : Milliseconds(2000);
+            relay_->attempted(assignment, records_.at(assignment.seq), result, now_);
+        }
+    }
+    EXPECT_LT(relay_->scheduler().status().allowance, most);
+}
+
 TEST_F(RelayTest, ABacklogThatCanNotBeReadIsTriedAgain) {
     accept();
     const TokenEntry entry = registry_;

@@ -39,6 +39,21 @@ TEST(TokenTable, FindsASourceByItsName) {
     EXPECT_EQ(table.at(*slot).entry.secret.reveal(), "t1");
 }
 
+TEST(TokenTable, ASlotHasTheRateOfItsSourceAsLongAsThatIsConfigured) {
+    TokenTable table(Salt{}, {});
+    auto limited = source("ci", "t1");
+    limited.rate_limit = 2.5;
+    table.configure({limited}, now);
+    const auto slot = table.resolve(by_name("ci"), true, now);
+    ASSERT_TRUE(slot.has_value());
+    EXPECT_EQ(table.at(*slot).rate_limit, 2.5);
+    table.configure({source("ci", "t1")}, now);
+    EXPECT_EQ(table.at(*slot).rate_limit, 0);
+    table.configure({limited}, now);
+    table.configure({}, now);
+    EXPECT_EQ(table.at(*slot).rate_limit, 0);
+}
+
 TEST(TokenTable, AnUnknownSourceIsRejectedByName) {
     TokenTable table(Salt{}, {});
     const auto slot = table.resolve(by_name("nobody"), true, now);

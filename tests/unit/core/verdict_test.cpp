@@ -74,6 +74,12 @@ TEST_P(StatusVerdict, CountsAgainstTheBreakerOnlyAsServerError) {
 TEST_P(StatusVerdict, IsNeverAmbiguous) {
     EXPECT_FALSE(judge(response(GetParam().status), cap).ambiguous);
 }
+TEST_P(StatusVerdict, TakesTheTimeOfTheExchangeAlong) {
+    AttemptResult attempt = response(GetParam().status);
+    EXPECT_EQ(judge(attempt, cap).elapsed, MonoTime::duration::zero());
+    attempt.elapsed = Milliseconds(7);
+    EXPECT_EQ(judge(attempt, cap).elapsed, Milliseconds(7));
+}
 TEST_P(StatusVerdict, HoldsOnlyWhenThrottledOrUnavailable) {
     const bool holds = GetParam().status == 429 || GetParam().status == 503;
     EXPECT_EQ(judge(response(GetParam().status, Seconds(7)), cap).hold.has_value(), holds);

@@ -105,6 +105,14 @@ TEST_F(HttpClientTest, KeepsItsConnection) {
     EXPECT_EQ(connections_, 1);
 }
 
+TEST_F(HttpClientTest, MeasuresTheExchange) {
+    const MonoTime begun = clock_.now().mono;
+    run({{accepted, accepted}}, 2);
+    const auto all = clock_.now().mono - begun;
+    for (const auto& result : results_) EXPECT_GT(result.elapsed, MonoTime::duration::zero());
+    EXPECT_LE(results_[0].elapsed + results_[1].elapsed, all);
+}
+
 TEST_F(HttpClientTest, AKeptConnectionThatEndedIsReplacedWithoutAFailure) {
     run({{accepted}, {accepted}}, 2);
     EXPECT_EQ(results_[1].end, AttemptEnd::response);
