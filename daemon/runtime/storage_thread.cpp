@@ -165,9 +165,9 @@ void StorageThread::work(Mail& mail) {
     commit(mail, completions);
     for (auto& done : mail.barriers) completions.push_back(std::move(done));
     bury(std::move(mail.burials));
-    for (auto& [seq, done] : mail.reads) {
+    for (auto& [seq, answer] : mail.reads) {
         completions.push_back(
-            [done = std::move(done), result = stores_.queue->read(seq)]() mutable {
+            [done = std::move(answer), result = stores_.queue->read(seq)]() mutable {
                 done(std::move(result));
             });
     }
@@ -198,9 +198,9 @@ void StorageThread::put_tokens(Mail& mail, Completions& completions) {
             token_error_->code = make_error_code(full ? QueueErrc::full : QueueErrc::failed);
         }
     }
-    for (auto& [entries, done] : mail.token_puts) {
+    for (auto& [entries, answer] : mail.token_puts) {
         completions.push_back(
-            [done = std::move(done), result = stores_.registry->put(entries)]() mutable {
+            [done = std::move(answer), result = stores_.registry->put(entries)]() mutable {
                 done(std::move(result));
             });
     }

@@ -121,8 +121,8 @@ private:
         std::vector<SnapshotDone> snapshots;
 
         bool empty() const noexcept;
-        bool can_wait() const noexcept;     ///< nothing but outcomes
-        bool only_reads() const noexcept;   ///< and outcomes
+        bool can_wait() const noexcept;    ///< nothing but outcomes
+        bool only_reads() const noexcept;  ///< and outcomes
     };
     using Completions = std::vector<std::function<void()>>;
 
