@@ -258,13 +258,34 @@ TEST_F(ConcurrencyLimitTest, UnmeasuredAnswersNeverCut) {
 
 TEST_F(ConcurrencyLimitTest, UnmeasuredAnswersDoNotLeaveItAtOne) {
     ConcurrencyLimit limit(32);
+    run(limit, 2000, constant(100ms));
     limit.restart();
-    run(limit, 1000, serial(200ms));
+    drain();
+    for (int i = 0; i < 3000 && limit.allowance() > 1; ++i) run(limit, 1, constant(250ms));
+    ASSERT_EQ(limit.allowance(), 1U) << "it looks at the base";
     drain();
     for (int i = 0; i < 2000; ++i) {
         limit.answered(limit.begin(limit.allowance()), Duration::zero());
     }
     EXPECT_EQ(limit.allowance(), 32U);
+}
+
+TEST_F(ConcurrencyLimitTest, ALittleSlowerForGoodIsNotLookedIntoAtTheMaximum) {
+    ConcurrencyLimit limit(32);
+    run(limit, 2000, constant(100ms));
+    run(limit, 10'000, constant(250ms));
+    EXPECT_EQ(lowest, 32U);
+}
+
+TEST_F(ConcurrencyLimitTest, WhatIsLearnedInAQuietHourCountsLater) {
+    ConcurrencyLimit limit(32);
+    run(limit, 2000, serial(200ms));
+    EXPECT_EQ(lowest, 32U) << "it has never been seen otherwise";
+    drain();
+    line_ends = now;
+    run(limit, 100, serial(200ms), 1);
+    run(limit, 1000, serial(200ms));
+    EXPECT_LE(limit.allowance(), 4U);
 }
 
 TEST_F(ConcurrencyLimitTest, ALowerMaximumCountsAtOnce) {
