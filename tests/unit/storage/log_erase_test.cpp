@@ -193,6 +193,7 @@ TEST_F(LogEraseTest, AFailedSyncIsNotASuccess) {
 }
 
 TEST_F(LogEraseTest, ACrashAtAnyOperationIsMadeGoodByTheNextCall) {
+    options.segment_size = 16 * 1024;
     std::uint64_t operations = 0;
     for (std::uint64_t at = 1; at == 1 || at <= operations; ++at) {
         for (std::uint64_t seed = 0; seed < 8; ++seed) {
@@ -201,7 +202,7 @@ TEST_F(LogEraseTest, ACrashAtAnyOperationIsMadeGoodByTheNextCall) {
             test::RecordingLog lines;
             auto opened = open_segmented_log(disk, directory, options, lines);
             std::vector<EventRecord> events;
-            for (std::uint64_t n = 1; n <= 900; ++n) {
+            for (std::uint64_t n = 1; n <= 180; ++n) {
                 events.push_back(make_event(n, n % 3 == 0 ? gone : TokenId{1}));
             }
             ASSERT_TRUE((*opened)->commit(events, {}).has_value());
@@ -222,15 +223,15 @@ TEST_F(LogEraseTest, ACrashAtAnyOperationIsMadeGoodByTheNextCall) {
             EXPECT_TRUE(lines.named("spool.damaged").empty());
             ASSERT_TRUE((*opened)->erase(gone).has_value());
             EXPECT_FALSE(disk.holds(gone_mark));
-            EXPECT_EQ((*opened)->usage().events, 600U);
-            EXPECT_EQ((*opened)->ledger(), (core::Ledger{900, 1, 0, 0, 299, 0}));
-            for (std::uint64_t n = 1; n <= 900; n += 101) {
+            EXPECT_EQ((*opened)->usage().events, 120U);
+            EXPECT_EQ((*opened)->ledger(), (core::Ledger{180, 1, 0, 0, 59, 0}));
+            for (std::uint64_t n = 1; n <= 180; n += 31) {
                 if (n % 3 == 0) continue;
                 EXPECT_TRUE(same(*(*opened)->read(Seq{n}), make_event(n)));
             }
         }
     }
-    EXPECT_GT(operations, 100U) << "the erasure had little to do";
+    EXPECT_GT(operations, 60U) << "the erasure had little to do";
 }
 
 }  // namespace

@@ -1,0 +1,231 @@
+#include "flowrelay/storage/dead_letters.hpp"
+
+#include <gtest/gtest.h>
+
+#include "flowrelay/storage/record_journal.hpp"
+#include "log_fixture.hpp"
+
+namespace flowrelay::storage {
+namespace {
+
+using test::make_event;
+using test::SimCrash;
+using test::SimFileSystem;
+using test::SimOp;
+
+constexpr const char* path = "/state/dead-letters";
+
+DeadLetter letter_of(std::uint64_t seq, TokenId token = TokenId{1}, std::size_t body = 100) {
+    DeadLetter letter;
+    letter.seq = Seq{seq};
+    letter.event = make_event(seq, token, body);
+    letter.outcome = seq % 2 == 0 ? core::Outcome::dead : core::Outcome::expired;
+    letter.died = WallTime(Milliseconds(1'000'000 - static_cast<std::int64_t>(seq)));
+    letter.attempts = static_cast<std::uint32_t>(seq);
+    letter.status = 400;
+    letter.reason = "refused-" + std::to_string(seq);
+    letter.server_errors = R"({"title":["is bad"]})";
+    return letter;
+}
+
+class DeadLettersTest : public ::testing::Test {
+protected:
+    DeadLettersTest() { open(); }
+
+    void open() {
+        auto opened = DeadLetters::open(fs, path, log);
+        ASSERT_TRUE(opened.has_value()) << opened.error().message;
+        letters = std::move(*opened);
+    }
+
+    void add(std::uint64_t first, std::uint64_t last, TokenId token = TokenId{1}) {
+        std::vector<DeadLetter> added;
+        for (std::uint64_t seq = first; seq <= last; ++seq) added.push_back(letter_of(seq, token));
+        ASSERT_TRUE(letters->add(added).has_value());
+    }
+
+    std::uint64_t remove(std::vector<Seq> seqs) {
+        const auto removed = letters->remove(seqs);
+        EXPECT_TRUE(removed.has_value());
+        return removed.has_value() ? *removed : 0;
+    }
+
+    std::vector<std::uint64_t> seqs() const {
+        std::vector<std::uint64_t> found;
+        for (const auto& letter : letters->list(1000)) found.push_back(to_number(letter.seq));
+        return found;
+    }
+
+    SimFileSystem fs{1};
+    test::RecordingLog log;
+    std::unique_ptr<DeadLetters> letters;
+    using Seqs = std::vector<std::uint64_t>;
+};
+
+TEST_F(DeadLettersTest, ComeBackAsTheyWere) {
+    add(1, 3);
+    for (int run = 0; run < 2; ++run) {
+        const auto back = letters->read(Seq{2});
+        ASSERT_TRUE(back.has_value());
+        const DeadLetter expected = letter_of(2);
+        EXPECT_TRUE(test::same(back->event, expected.event));
+        EXPECT_EQ(back->outcome, expected.outcome);
+        EXPECT_EQ(back->died, expected.died);
+        EXPECT_EQ(back->attempts, expected.attempts);
+        EXPECT_EQ(back->status, expected.status);
+        EXPECT_EQ(back->reason, expected.reason);
+        EXPECT_EQ(back->server_errors, expected.server_errors);
+        fs.power_failure();
+        open();
+    }
+}
+
+TEST_F(DeadLettersTest, AreListedOldestFirstWithoutBodies) {
+    add(1, 5);  // the higher the seq, the earlier it died
+    EXPECT_EQ(seqs(), (Seqs{5, 4, 3, 2, 1}));
+    const auto two = letters->list(2);
+    ASSERT_EQ(two.size(), 2U);
+    EXPECT_EQ(two[0].seq, Seq{5});
+    EXPECT_EQ(two[0].event.token, TokenId{1});
+    EXPECT_EQ(two[0].reason, "refused-5");
+    EXPECT_TRUE(two[0].event.body.empty());
+}
+
+TEST_F(DeadLettersTest, AddingAgainReplaces) {
+    add(1, 2);
+    DeadLetter again = letter_of(1);
+    again.reason = "another reason";
+    ASSERT_TRUE(letters->add({&again, 1}).has_value());
+    EXPECT_EQ(letters->size(), 2U);
+    open();
+    EXPECT_EQ(letters->size(), 2U);
+    EXPECT_EQ(letters->read(Seq{1})->reason, "another reason");
+}
+
+TEST_F(DeadLettersTest, RemovedLettersAreGone) {
+    add(1, 5);
+    EXPECT_EQ(remove({Seq{2}, Seq{4}, Seq{4}, Seq{77}}), 2U);
+    EXPECT_EQ(remove({Seq{2}}), 0U);
+    fs.power_failure();
+    open();
+    EXPECT_EQ(seqs(), (Seqs{5, 3, 1}));
+    EXPECT_EQ(letters->read(Seq{2}).error().code, QueueErrc::not_found);
+}
+
+TEST_F(DeadLettersTest, ErasureLeavesNoByteOfTheToken) {
+    add(1, 3, TokenId{1});
+    add(4, 8, TokenId{2});
+    remove({Seq{4}});
+    ASSERT_TRUE(fs.holds("token-2-mark"));
+    const auto erased = letters->erase(TokenId{2});
+    ASSERT_TRUE(erased.has_value());
+    EXPECT_EQ(*erased, 4U);
+    EXPECT_FALSE(fs.holds("token-2-mark"));
+    EXPECT_EQ(letters->size(), 3U);
+    EXPECT_TRUE(test::same(letters->read(Seq{3})->event, make_event(3)));
+    add(9, 9);
+    open();
+    EXPECT_EQ(seqs(), (Seqs{9, 3, 2, 1}));
+    EXPECT_TRUE(test::same(letters->read(Seq{3})->event, make_event(3)));
+}
+
+TEST_F(DeadLettersTest, ErasureWipesLettersThatWereRemovedBefore) {
+    add(1, 1, TokenId{2});
+    remove({Seq{1}});
+    ASSERT_TRUE(letters->erase(TokenId{2}).has_value());
+    EXPECT_FALSE(fs.holds("token-2-mark"));
+}
+
+TEST_F(DeadLettersTest, ACrashDuringErasureLosesNoOther) {
+    for (std::uint64_t at = 1; at <= 5; ++at) {
+        for (std::uint64_t seed = 0; seed < 30; ++seed) {
+            SCOPED_TRACE(fmt::format("operation {}, seed {}", at, seed));
+            SimFileSystem disk(seed);
+            auto opened = DeadLetters::open(disk, path, log);
+            for (std::uint64_t seq = 1; seq <= 6; ++seq) {
+                const DeadLetter letter = letter_of(seq, TokenId{1 + seq % 2});
+                ASSERT_TRUE((*opened)->add({&letter, 1}).has_value());
+            }
+            disk.crash_at(at);
+            try {
+                ASSERT_TRUE((*opened)->erase(TokenId{2}).has_value());
+                ADD_FAILURE() << "it did not crash";
+            } catch (const SimCrash&) {
+            }
+            disk.power_failure();
+            opened = DeadLetters::open(disk, path, log);
+            ASSERT_TRUE(opened.has_value());
+            EXPECT_TRUE((*opened)->read(Seq{2}).has_value());
+            EXPECT_TRUE((*opened)->read(Seq{4}).has_value());
+            EXPECT_TRUE((*opened)->read(Seq{6}).has_value());
+            ASSERT_TRUE((*opened)->erase(TokenId{2}).has_value());
+            EXPECT_FALSE(disk.holds("token-2-mark"));
+            EXPECT_EQ((*opened)->size(), 3U);
+        }
+    }
+}
+
+TEST_F(DeadLettersTest, ADamagedLetterIsReportedAndTheOthersStay) {
+    add(1, 1);
+    const std::size_t second = fs.contents(path).size();
+    add(2, 2);
+    add(3, 3);
+    fs.flip_bit(path, second + 100);
+    open();
+    EXPECT_EQ(seqs(), (Seqs{3, 1}));
+    ASSERT_EQ(log.named("spool.damaged").size(), 1U);
+    EXPECT_EQ(log.named("spool.damaged")[0].fields.at("offset"), std::to_string(second));
+}
+
+TEST_F(DeadLettersTest, ALetterThatRotsDoesNotKeepOthersFromBeingErased) {
+    add(1, 3);
+    add(4, 4, TokenId{2});
+    fs.flip_bit(path, journal_header_size + 100);
+    EXPECT_EQ(letters->read(Seq{1}).error().code, QueueErrc::damaged);
+    EXPECT_EQ(letters->list(10).size(), 4U);
+    ASSERT_TRUE(letters->erase(TokenId{2}).has_value());
+    EXPECT_EQ(letters->size(), 2U);
+    EXPECT_EQ(log.named("spool.damaged").size(), 1U);
+}
+
+TEST_F(DeadLettersTest, AFailedAddIsNotThereAndCanBeRepeated) {
+    add(1, 2);
+    for (const SimOp op : {SimOp::write, SimOp::sync}) {
+        fs.fail_next(op, EIO);
+        const DeadLetter third = letter_of(3);
+        EXPECT_TRUE(letters->add({&third, 1}).has_error());
+        EXPECT_EQ(letters->size(), 2U);
+        EXPECT_EQ(letters->read(Seq{3}).error().code, QueueErrc::not_found);
+    }
+    add(3, 3);
+    fs.power_failure();
+    open();
+    EXPECT_EQ(seqs(), (Seqs{3, 2, 1}));
+}
+
+TEST_F(DeadLettersTest, AFailedRewriteAfterAFailedSyncKeepsTheLettersReadable) {
+    add(1, 3);
+    const DeadLetter fourth = letter_of(4);
+    fs.fail_next(SimOp::sync, EIO);
+    EXPECT_TRUE(letters->add({&fourth, 1}).has_error());
+    fs.fail_next(SimOp::create, ENOSPC);
+    EXPECT_TRUE(letters->erase(TokenId{1}).has_error());
+    EXPECT_EQ(letters->size(), 3U);
+    for (std::uint64_t seq = 1; seq <= 3; ++seq) EXPECT_TRUE(letters->read(Seq{seq}).has_value());
+}
+
+TEST_F(DeadLettersTest, TheFileDoesNotGrowForEver) {
+    for (std::uint64_t seq = 1; seq <= 3000; ++seq) {
+        const DeadLetter letter = letter_of(seq, TokenId{1}, 3000);
+        ASSERT_TRUE(letters->add({&letter, 1}).has_value());
+        if (seq > 10) remove({Seq{seq - 10}});
+    }
+    EXPECT_LT(fs.contents(path).size(), 1200U * 1024);
+    EXPECT_EQ(letters->size(), 10U);
+    open();
+    EXPECT_EQ(letters->size(), 10U);
+    EXPECT_EQ(letters->read(Seq{3000})->event.body.size(), 3000U);
+}
+
+}  // namespace
+}  // namespace flowrelay::storage

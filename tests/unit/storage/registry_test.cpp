@@ -1,0 +1,218 @@
+#include "flowrelay/storage/registry.hpp"
+
+#include <gtest/gtest.h>
+
+#include "support/recording_log.hpp"
+#include "support/sim_file_system.hpp"
+
+namespace flowrelay::storage {
+namespace {
+
+using test::SimCrash;
+using test::SimFileSystem;
+using test::SimOp;
+
+constexpr const char* path = "/state/registry";
+
+TokenEntry entry_of(std::uint64_t id, std::string_view secret = {}) {
+    TokenEntry entry;
+    entry.id = TokenId{id};
+    entry.source = id % 2 == 0 ? "source-" + std::to_string(id) : "";
+    entry.fingerprint.fill(static_cast<std::uint8_t>(id));
+    entry.secret = Secret(secret);
+    entry.since = WallTime(Milliseconds(1000 + static_cast<std::int64_t>(id)));
+    return entry;
+}
+
+bool same(const TokenEntry& a, const TokenEntry& b) {
+    return a.id == b.id && a.source == b.source && a.fingerprint == b.fingerprint &&
+           a.secret == b.secret && a.state == b.state && a.since == b.since &&
+           a.erase_at == b.erase_at;
+}
+
+class RegistryTest : public ::testing::Test {
+protected:
+    RegistryTest() { open(); }
+
+    void open() {
+        auto opened = Registry::open(fs, path, log);
+        ASSERT_TRUE(opened.has_value()) << opened.error().message;
+        registry = std::move(*opened);
+    }
+
+    void put(const TokenEntry& entry) { ASSERT_TRUE(registry->put({&entry, 1}).has_value()); }
+
+    SimFileSystem fs{1};
+    test::RecordingLog log;
+    std::unique_ptr<Registry> registry;
+};
+
+TEST_F(RegistryTest, StartsEmptyWithASaltThatStays) {
+    EXPECT_TRUE(registry->entries().empty());
+    const Salt salt = registry->salt();
+    EXPECT_NE(salt, Salt{});
+    fs.power_failure();
+    open();
+    EXPECT_EQ(registry->salt(), salt);
+}
+
+TEST_F(RegistryTest, EntriesComeBackAsTheyWere) {
+    TokenEntry gone = entry_of(3, "secret-three");
+    gone.state = TokenEntry::State::gone;
+    gone.erase_at = WallTime(Milliseconds(99));
+    const std::vector<TokenEntry> entries = {entry_of(1, "secret-one"), entry_of(2), gone};
+    ASSERT_TRUE(registry->put(entries).has_value());
+    for (int run = 0; run < 2; ++run) {
+        const auto back = registry->entries();
+        ASSERT_EQ(back.size(), 3U);
+        for (std::size_t i = 0; i < 3; ++i) EXPECT_TRUE(same(back[i], entries[i])) << i;
+        fs.power_failure();
+        open();
+    }
+}
+
+TEST_F(RegistryTest, ALaterEntryReplacesTheSlot) {
+    put(entry_of(1));
+    TokenEntry paused = entry_of(1);
+    paused.state = TokenEntry::State::paused;
+    put(paused);
+    open();
+    ASSERT_EQ(registry->entries().size(), 1U);
+    EXPECT_TRUE(same(registry->entries()[0], paused));
+}
+
+TEST_F(RegistryTest, PutIsDurableWhenItReturns) {
+    put(entry_of(1, "secret-one"));
+    ASSERT_FALSE(fs.operations().empty());
+    EXPECT_EQ(fs.operations().back().op, SimOp::sync);
+    put(entry_of(2, "secret-two"));
+    fs.power_failure();
+    open();
+    EXPECT_EQ(registry->entries().size(), 2U);
+}
+
+TEST_F(RegistryTest, ALostSecretIsInNoFile) {
+    put(entry_of(1, "secret-one"));
+    put(entry_of(2, "secret-two"));
+    ASSERT_TRUE(fs.holds("secret-one"));
+    TokenEntry erased = entry_of(1);
+    erased.state = TokenEntry::State::erased;
+    put(erased);
+    EXPECT_FALSE(fs.holds("secret-one"));
+    EXPECT_TRUE(fs.holds("secret-two"));
+    open();
+    EXPECT_TRUE(registry->entries()[0].secret.empty());
+    EXPECT_EQ(registry->entries()[1].secret.reveal(), "secret-two");
+}
+
+TEST_F(RegistryTest, ARotatedSecretIsInNoFile) {
+    put(entry_of(1, "secret-one"));
+    put(entry_of(1, "another-one"));
+    EXPECT_FALSE(fs.holds("secret-one"));
+    EXPECT_TRUE(fs.holds("another-one"));
+}
+
+TEST_F(RegistryTest, ACrashAtAnyOperationKeepsWhatWasPut) {
+    for (std::uint64_t at = 1; at <= 12; ++at) {
+        for (std::uint64_t seed = 0; seed < 30; ++seed) {
+            SCOPED_TRACE(fmt::format("operation {}, seed {}", at, seed));
+            SimFileSystem disk(seed);
+            auto opened = Registry::open(disk, path, log);
+            const Salt salt = (*opened)->salt();
+            const TokenEntry first = entry_of(1, "secret-one");
+            ASSERT_TRUE((*opened)->put({&first, 1}).has_value());
+            std::uint64_t done = 0;
+            disk.crash_at(at);
+            try {
+                const TokenEntry second = entry_of(2, "secret-two");
+                ASSERT_TRUE((*opened)->put({&second, 1}).has_value());
+                done = 1;
+                const TokenEntry erased = entry_of(1);
+                ASSERT_TRUE((*opened)->put({&erased, 1}).has_value());
+                done = 2;
+            } catch (const SimCrash&) {
+            }
+            disk.power_failure();
+            EXPECT_FALSE(done == 2 && disk.holds("secret-one"));
+            opened = Registry::open(disk, path, log);
+            ASSERT_TRUE(opened.has_value()) << opened.error().message;
+            EXPECT_EQ((*opened)->salt(), salt);
+            const auto entries = (*opened)->entries();
+            ASSERT_GE(entries.size(), done >= 1 ? 2U : 1U);
+            if (done < 1 && entries.size() == 1) {
+                EXPECT_EQ(entries[0].secret.reveal(), "secret-one");
+            }
+            EXPECT_TRUE(done < 2 || entries[0].secret.empty());
+        }
+    }
+}
+
+TEST_F(RegistryTest, ACrashWhileItIsMadeLeavesNothingBad) {
+    for (std::uint64_t at = 1; at <= 6; ++at) {
+        for (std::uint64_t seed = 0; seed < 30; ++seed) {
+            SimFileSystem disk(seed);
+            disk.crash_at(at);
+            try {
+                static_cast<void>(Registry::open(disk, path, log));
+            } catch (const SimCrash&) {
+            }
+            disk.power_failure();
+            const auto opened = Registry::open(disk, path, log);
+            EXPECT_TRUE(opened.has_value()) << "operation " << at << ", seed " << seed;
+        }
+    }
+}
+
+TEST_F(RegistryTest, ATornLastRecordIsCutOff) {
+    put(entry_of(1));
+    put(entry_of(2));
+    fs.cut(path, fs.contents(path).size() - 30);
+    open();
+    EXPECT_EQ(registry->entries().size(), 1U);
+    EXPECT_EQ(log.named("spool.tail_cut").size(), 1U);
+}
+
+TEST_F(RegistryTest, OtherDamageIsAnErrorWithItsOffset) {
+    put(entry_of(1));
+    const std::size_t second = fs.contents(path).size();
+    put(entry_of(2));
+    put(entry_of(3));
+    fs.flip_bit(path, second + 70);
+    const auto opened = Registry::open(fs, path, log);
+    ASSERT_TRUE(opened.has_error());
+    EXPECT_NE(opened.error().message.find(path), std::string::npos);
+    EXPECT_NE(opened.error().message.find("offset " + std::to_string(second)), std::string::npos)
+        << opened.error().message;
+}
+
+TEST_F(RegistryTest, AFailedPutChangesNothingAndCanBeRepeated) {
+    put(entry_of(1, "secret-one"));
+    for (const SimOp op : {SimOp::write, SimOp::sync}) {
+        fs.fail_next(op, EIO);
+        const TokenEntry second = entry_of(2, "secret-two");
+        EXPECT_TRUE(registry->put({&second, 1}).has_error());
+        EXPECT_EQ(registry->entries().size(), 1U);
+        put(entry_of(1, "secret-one"));
+        fs.power_failure();
+        open();
+        EXPECT_EQ(registry->entries().size(), 1U);
+    }
+    put(entry_of(2));
+    open();
+    EXPECT_EQ(registry->entries().size(), 2U);
+}
+
+TEST_F(RegistryTest, TheFileDoesNotGrowForEver) {
+    for (std::uint64_t i = 0; i < 5000; ++i) {
+        TokenEntry entry = entry_of(1 + i % 3);
+        entry.since = WallTime(Milliseconds(static_cast<std::int64_t>(i)));
+        put(entry);
+    }
+    EXPECT_LT(fs.contents(path).size(), 128U * 1024);
+    open();
+    ASSERT_EQ(registry->entries().size(), 3U);
+    EXPECT_EQ(registry->entries()[1].since, WallTime(Milliseconds(4999)));
+}
+
+}  // namespace
+}  // namespace flowrelay::storage
