@@ -2,6 +2,7 @@
 the producers of what was accepted, the server of what arrived. At the end they are compared."""
 
 import collections
+import itertools
 import os
 import random
 import threading
@@ -67,7 +68,7 @@ class CarefulReporter(Reporter):
 
 
 class HastyReporter(Reporter):
-    """Sends many at once, with ids of its own, and what was not answered again under the same id."""
+    """Sends many at once, with ids of its own, and what has no answer again under the same id."""
 
     unanswered = ()
 
@@ -96,15 +97,18 @@ class Kill(support.RelayTestCase):
         reporters = [kind(f"{kind.__name__[0].lower()}{n}", relay.ingest_socket, tokens[n % 2],
                           f"{SEED}-{kind.__name__}-{n}")
                      for kind in (CarefulReporter, HastyReporter) for n in range(4)]
-        trouble = [{"match": {"external_thread_id": "c0-0"}, "times": 50, "status": 503},
-                   {"match": {"external_thread_id": "h0-0"}, "times": 30,
+        trouble = [{"match": {"external_thread_id": "c0-0"}, "times": 20, "status": 503},
+                   {"match": {"external_thread_id": "h0-0"}, "times": 20,
                     "action": "accept_then_close"},
-                   {"match": {"external_thread_id": "h1-1"}, "times": 30, "action": "reset"}]
-        server.rules(*trouble)
+                   {"match": {"external_thread_id": "h1-1"}, "times": 20, "action": "reset"}]
+        # Killed with next to nothing queued, and with much.
+        moods = itertools.cycle([(), ({"match": {}, "status": 503},), (),
+                                 ({"match": {}, "status": 202, "delay_ms": 20},)])
         for reporter in reporters:
             reporter.thread.start()
         try:
             for _ in range(ROUNDS):
+                server.rules(*trouble, *next(moods))
                 time.sleep(choice.uniform(0.05, 1.5))
                 relay.kill()
                 relay.start()
@@ -154,7 +158,7 @@ class Kill(support.RelayTestCase):
         self.assertEqual(status["delivered"], status["accepted"])
         self.assertEqual(status["accepted"], len(first), "the account and the server disagree")
         duplicates = sum(reporter.duplicates for reporter in reporters)
-        print(f"{ROUNDS} kills, {len(accepted)} answers of acceptance, {len(first)} events arrived, "
+        print(f"{ROUNDS} kills, {len(accepted)} answers of acceptance, {len(first)} arrived, "
               f"{repeats} repeats, {duplicates} duplicates recognised")
 
 

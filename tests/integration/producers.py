@@ -14,8 +14,12 @@ def connect(address, patience):
     if isinstance(address, tuple):
         return socket.create_connection(address, patience)
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    connection.settimeout(patience)
-    connection.connect(str(address))
+    try:
+        connection.settimeout(patience)
+        connection.connect(str(address))
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

@@ -231,7 +231,8 @@ class Relay:
         try:
             return wait_until(look, what, patience)
         except AssertionError as error:
-            raise AssertionError(f"{error}; status: {json.dumps(seen[0]) if seen else '-'}") from None
+            shown = json.dumps(seen[0]) if seen else "-"
+            raise AssertionError(f"{error}; status: {shown}") from None
 
     def wait_until_idle(self, patience=None):
         """Until nothing is queued, and what is unaccounted for is nothing."""

@@ -164,8 +164,8 @@ class Delivery(support.RelayTestCase):
 
     def test_a_wrong_base_url_parks_the_destination_and_loses_nothing(self):
         elsewhere = self.start_devserver()
-        for status, fields in ((404, {}), (405, {}), (301, {"Location": elsewhere.url + "/messages"}),
-                               (307, {"Location": elsewhere.url + "/messages"})):
+        redirect = {"Location": elsewhere.url + "/messages"}
+        for status, fields in ((404, {}), (405, {}), (301, redirect), (307, redirect)):
             with self.subTest(status):
                 self.server.rules({"match": {}, "status": status, "headers": fields})
                 before = len(self.server.requests())

@@ -120,7 +120,7 @@ class AccountOfATrace(unittest.TestCase):
     def test_a_sync_that_is_still_running_or_failed_does_not_count(self):
         running = self.account(self.WRITE, "7 fdatasync(9</s/spool/1> <unfinished ...>", self.SEND)
         self.assertEqual(running.too_early, {"id-1"})
-        failed = self.account(self.WRITE, "7 fdatasync(9</s/spool/1>) = -1 EIO (Input/output error)",
+        failed = self.account(self.WRITE, "7 fdatasync(9</s/spool/1>) = -1 EIO (Input/output err)",
                               self.SEND)
         self.assertEqual(failed.too_early, {"id-1"})
 

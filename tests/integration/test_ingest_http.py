@@ -56,8 +56,9 @@ class HttpIngest(support.RelayTestCase):
         self.assertEqual([answer.json()["id"] for answer in answers], [f"n{n}" for n in range(100)])
 
     def test_connection_close_is_honoured(self):
+        fields = {"Content-Type": "application/json", "Connection": "close"}
         answer = self.connection.request("POST", "/messages", json.dumps(support.event(self.t)),
-                                         {"Content-Type": "application/json", "Connection": "close"})
+                                         fields)
         self.assertEqual(answer.status, 202, answer)
         self.assertEqual(self.connection.rest(), b"")
 

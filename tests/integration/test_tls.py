@@ -89,7 +89,8 @@ class Tls(support.RelayTestCase):
         return program
 
     def start(self, url=None, **settings):
-        settings.setdefault("destination", {}).setdefault("ca_file", str(self.authority.certificate))
+        destination = settings.setdefault("destination", {})
+        destination.setdefault("ca_file", str(self.authority.certificate))
         return self.start_relay(url or self.url, **settings)
 
     def submit(self, relay, *events):
@@ -105,7 +106,8 @@ class Tls(support.RelayTestCase):
         arrived = self.server.delivered()
         for lane in range(lanes):
             mine = [e["uuid"] for e in arrived if e["external_thread_id"] == f"t{lane}"]
-            self.assertEqual(list(dict.fromkeys(mine)), [f"n{n}" for n in range(lane, count, lanes)])
+            self.assertEqual(list(dict.fromkeys(mine)),
+                             [f"n{n}" for n in range(lane, count, lanes)])
 
     def assert_refused(self, relay, reason):
         """The log says why, and nothing is delivered."""

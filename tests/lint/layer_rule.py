@@ -63,7 +63,7 @@ class LayerRule(unittest.TestCase):
 
     def test_higher_layers_are_found(self):
         self.assertTrue(self.check("daemon/core/a.cpp", '#include "flowrelay/storage/a.hpp"'))
-        self.assertTrue(self.check("include/flowrelay/base/a.hpp", '#include "flowrelay/core/a.hpp"'))
+        self.assertTrue(self.check("include/flowrelay/base/a.hpp", '#include "flowrelay/core/a"'))
         self.assertTrue(self.check("daemon/storage/a.cpp", ' # include "daemon/runtime/a.hpp"'))
 
     def test_storage_and_http_do_not_know_each_other(self):
@@ -74,7 +74,7 @@ class LayerRule(unittest.TestCase):
         self.assertTrue(self.check("daemon/cli/a.cpp", "#include <boost/asio.hpp>"))
 
     def test_a_clock_in_core_is_found(self):
-        self.assertTrue(self.check("daemon/core/a.cpp", "auto t = std::chrono::steady_clock::now();"))
+        self.assertTrue(self.check("daemon/core/a.cpp", "t = std::chrono::steady_clock::now();"))
         self.assertFalse(self.check("daemon/runtime/a.cpp", "std::chrono::steady_clock::now();"))
 
     def test_sources_follow_the_rule(self):
