@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include <map>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -28,6 +29,7 @@ public:
             line.fields.emplace(
                 field.key, std::visit([](auto v) { return fmt::format("{}", v); }, field.value));
         }
+        const std::lock_guard lock(mutex_);
         lines.push_back(std::move(line));
     }
 
@@ -40,7 +42,10 @@ public:
         return found;
     }
 
-    std::vector<Line> lines;
+    std::vector<Line> lines;  ///< read it when nobody writes
+
+private:
+    std::mutex mutex_;
 };
 
 }  // namespace flowrelay::test
