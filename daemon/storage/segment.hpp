@@ -17,7 +17,7 @@ namespace flowrelay::storage {
 class TokenSet {
 public:
     void add(TokenId token) {
-        if (token == last_) return;  // events of one token come in runs
+        if (token == last_ && !tokens_.empty()) return;  // events of one token come in runs
         last_ = token;
         const auto at = std::lower_bound(tokens_.begin(), tokens_.end(), token);
         if (at == tokens_.end() || *at != token) tokens_.insert(at, token);
