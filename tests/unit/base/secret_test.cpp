@@ -63,6 +63,16 @@ TEST(Secret, TakesAShortStringAndWipesIt) {
     text.~basic_string();
 }
 
+TEST(Secret, WipesWhatAStringHeldBeforeItWasShortened) {
+    Storage<std::string> storage;
+    std::string& text = storage.make(short_token);
+    text.resize(1);
+    ASSERT_TRUE(storage.holds(short_token.substr(2)));
+    const Secret secret(std::move(text));
+    EXPECT_FALSE(storage.holds(short_token.substr(2)));
+    text.~basic_string();
+}
+
 TEST(Secret, TakesALongStringAndEmptiesIt) {
     std::string text(long_token);
     const Secret secret(std::move(text));

@@ -68,7 +68,11 @@ TEST(Backoff, LargestOptionsDoNotOverflow) {
     Random random(1);
     const BackoffOptions options{Milliseconds(3), Milliseconds::max()};
     for (unsigned failures = 1; failures < 200; ++failures) {
-        ASSERT_GE(backoff(options, failures, random), Milliseconds(0)) << failures;
+        const Milliseconds wait = backoff(options, failures, random);
+        ASSERT_GE(wait, Milliseconds(0)) << failures;
+        if (failures >= 63) {
+            ASSERT_GE(wait, options.max / 10) << failures;
+        }
     }
 }
 TEST(Backoff, IsSpreadEvenly) {

@@ -120,7 +120,15 @@ TEST_F(DedupWindowTest, ForgetsAToken) {
     EXPECT_EQ(window_.size(), 1U);
 }
 
-TEST_F(DedupWindowTest, ForgettingDoesNotMakeRoomForever) {
+TEST_F(DedupWindowTest, ForgottenTokenMakesRoomAtOnce) {
+    window_.remember(two, "oldest", at(0));
+    for (int i = 0; i < 99; ++i) window_.remember(one, std::to_string(i), at(0));
+    window_.forget(one);
+    for (int i = 0; i < 99; ++i) window_.remember(two, std::to_string(i), at(0));
+    EXPECT_TRUE(window_.contains(two, "oldest", at(0)));
+}
+
+TEST_F(DedupWindowTest, ManyForgottenIdsLeaveRoomForOthers) {
     for (int i = 0; i < 1000; ++i) {
         window_.remember(one, std::to_string(i), at(0));
         window_.forget(one, std::to_string(i));
