@@ -5,7 +5,7 @@
 namespace flowrelay::core::log_events {
 
 std::span<const LogEvent> all() noexcept {
-#define FLOWRELAY_LIST(id, name, severity, summary) id,
+#define FLOWRELAY_LIST(id, name, severity, message_id, summary) id,
     static constexpr std::array events{FLOWRELAY_LOG_EVENTS(FLOWRELAY_LIST)};
 #undef FLOWRELAY_LIST
     return events;

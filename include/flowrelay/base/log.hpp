@@ -23,7 +23,8 @@ std::string_view to_string(Severity severity) noexcept;
 struct LogEvent {
     std::string_view name;  ///< "delivery.retry": room, dot, what happened
     Severity severity;
-    std::string_view summary;  ///< one sentence for people, without values
+    std::string_view summary;       ///< one sentence for people, without values
+    std::string_view message_id{};  ///< for the journal: 32 hexadecimal digits, or none
 };
 
 /// A field of a log line. Holds views: it lives no longer than the call to Log::write.

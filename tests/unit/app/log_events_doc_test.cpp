@@ -3,7 +3,9 @@
 
 #include <fstream>
 #include <map>
+#include <set>
 #include <string>
+#include <string_view>
 
 #include "flowrelay/core/log_events.hpp"
 
@@ -44,6 +46,16 @@ TEST(LogEventsDocument, HasNoEventThatTheCatalogueLacks) {
         bool known = false;
         for (const auto& event : core::log_events::all()) known = known || event.name == name;
         EXPECT_TRUE(known) << name;
+    }
+}
+
+TEST(LogEvents, HaveMessageIdsOfTheirOwn) {
+    std::set<std::string_view> seen;
+    for (const auto& event : core::log_events::all()) {
+        EXPECT_EQ(event.message_id.size(), 32U) << event.name;
+        EXPECT_EQ(event.message_id.find_first_not_of("0123456789abcdef"), std::string_view::npos)
+            << event.name;
+        EXPECT_TRUE(seen.insert(event.message_id).second) << event.name;
     }
 }
 
