@@ -44,13 +44,13 @@ JournalRecord to_record(const DeadLetter& letter) {
     if (event.id.size() > max_short_text || event.thread.size() > max_short_text) {
         throw std::invalid_argument("an id or a thread key is longer than 65535 bytes");
     }
-    const std::size_t length = at_text + event.id.size() + event.thread.size() +
-                               letter.reason.size() + letter.server_errors.size() +
-                               event.body.size();
+    const std::size_t length = at_text + producer_size(event) + event.id.size() +
+                               event.thread.size() + letter.reason.size() +
+                               letter.server_errors.size() + event.body.size();
     if (length >= max_payload_length) throw std::invalid_argument("a dead letter is too long");
     JournalRecord record;
     record.header.type = RecordType::letter;
-    record.header.flags = event.own_id ? record_flag_own_id : std::uint8_t{0};
+    record.header.flags = event_flags(event);
     record.header.seq = letter.seq;
     record.header.token = event.token;
     record.header.thread_hash = event.thread_hash;
@@ -66,7 +66,7 @@ JournalRecord to_record(const DeadLetter& letter) {
     store_le(out + at_thread_length, static_cast<std::uint16_t>(event.thread.size()));
     store_le(out + at_reason_length, static_cast<std::uint32_t>(letter.reason.size()));
     store_le(out + at_errors_length, static_cast<std::uint32_t>(letter.server_errors.size()));
-    out += at_text;
+    out = write_producer(out + at_text, event);
     append_text(out, event.id);
     append_text(out, event.thread);
     append_text(out, letter.reason);
@@ -80,6 +80,11 @@ std::optional<DeadLetter> to_letter(const RecordHeader& header,
     if (header.type != RecordType::letter || payload.size() < at_text) return std::nullopt;
     const std::uint8_t* in = payload.data();
     std::string_view text = as_text(payload.subspan(at_text));
+    DeadLetter letter;
+    if ((header.flags & record_flag_producer) != 0) {
+        letter.event.producer = read_producer(text);
+        if (!letter.event.producer) return std::nullopt;
+    }
     const auto take = [&text](std::size_t length) {
         const std::string_view part = text.substr(0, length);
         text.remove_prefix(part.size());
@@ -90,7 +95,6 @@ std::optional<DeadLetter> to_letter(const RecordHeader& header,
                                    load_le<std::uint32_t>(in + at_reason_length),
                                    load_le<std::uint32_t>(in + at_errors_length)};
     if (lengths[0] + lengths[1] + lengths[2] + lengths[3] > text.size()) return std::nullopt;
-    DeadLetter letter;
     letter.seq = header.seq;
     letter.died =
         WallTime(Milliseconds(static_cast<std::int64_t>(load_le<std::uint64_t>(in + at_died))));

@@ -239,6 +239,7 @@ Result<void> LogRecovery::make_durable(Segment& segment, const ScanResult& scann
                                         {"offset", scanned.end},
                                         {"bytes", cut}});
     }
+    segment.header.version = segment_format_version;  // what is added to it is of this one
     std::vector<std::uint8_t> bytes(segment_header_size);
     write_segment_header(bytes.data(), segment.header);
     auto done = segment.file->write_at(0, bytes);

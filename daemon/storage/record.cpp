@@ -33,6 +33,14 @@ constexpr std::size_t at_event_text = 4;
 constexpr std::size_t max_id_length = 255;
 constexpr std::size_t max_thread_length = 65535;
 
+// Offsets in what is kept of a producer.
+constexpr std::size_t at_uid = 0;
+constexpr std::size_t at_pid = 4;
+constexpr std::size_t at_unit_length = 8;
+constexpr std::size_t at_unit = 9;
+
+constexpr std::size_t max_unit_length = 255;
+
 // A settlement: the seq in the low 56 bits, the outcome above.
 constexpr unsigned outcome_shift = 56;
 constexpr std::uint64_t seq_mask = (std::uint64_t{1} << outcome_shift) - 1;
@@ -58,7 +66,7 @@ bool known_type(std::uint8_t type) noexcept {
     return false;
 }
 
-void append_text(std::uint8_t*& out, const std::string& text) noexcept {
+void append_text(std::uint8_t*& out, std::string_view text) noexcept {
     std::memcpy(out, text.data(), text.size());
     out += text.size();
 }
@@ -118,6 +126,43 @@ bool payload_intact(const RecordHeader& header, std::span<const std::uint8_t> pa
     return crc32c(payload, salt) == header.payload_crc;
 }
 
+std::uint8_t event_flags(const core::EventRecord& event) noexcept {
+    return static_cast<std::uint8_t>((event.own_id ? record_flag_own_id : 0) |
+                                     (event.producer ? record_flag_producer : 0));
+}
+
+std::size_t producer_size(const core::EventRecord& event) {
+    if (!event.producer) return 0;
+    if (event.producer->unit.size() > max_unit_length) {
+        throw std::invalid_argument("the unit of a producer has at most 255 bytes");
+    }
+    return at_unit + event.producer->unit.size();
+}
+
+std::uint8_t* write_producer(std::uint8_t* out, const core::EventRecord& event) noexcept {
+    if (!event.producer) return out;
+    const core::Producer& producer = *event.producer;
+    store_le(out + at_uid, producer.uid);
+    store_le(out + at_pid, producer.pid);
+    out[at_unit_length] = static_cast<std::uint8_t>(producer.unit.size());
+    out += at_unit;
+    append_text(out, producer.unit);
+    return out;
+}
+
+std::optional<core::Producer> read_producer(std::string_view& text) {
+    if (text.size() < at_unit) return std::nullopt;
+    const auto* in = reinterpret_cast<const std::uint8_t*>(text.data());
+    const std::size_t unit_length = in[at_unit_length];
+    if (text.size() < at_unit + unit_length) return std::nullopt;
+    core::Producer producer;
+    producer.uid = load_le<std::uint32_t>(in + at_uid);
+    producer.pid = load_le<std::uint32_t>(in + at_pid);
+    producer.unit = text.substr(at_unit, unit_length);
+    text.remove_prefix(at_unit + unit_length);
+    return producer;
+}
+
 std::size_t event_record_size(const core::EventRecord& event) {
     if (event.id.empty() || event.id.size() > max_id_length) {
         throw std::invalid_argument("an event's id has 1 to 255 bytes");
@@ -125,8 +170,8 @@ std::size_t event_record_size(const core::EventRecord& event) {
     if (event.thread.size() > max_thread_length) {
         throw std::invalid_argument("an event's thread key has at most 65535 bytes");
     }
-    const std::size_t length =
-        at_event_text + event.id.size() + event.thread.size() + event.body.size();
+    const std::size_t length = at_event_text + producer_size(event) + event.id.size() +
+                               event.thread.size() + event.body.size();
     if (length >= max_payload_length) throw std::invalid_argument("an event is too long");
     return record_size(length);
 }
@@ -136,14 +181,14 @@ std::size_t write_event(std::uint8_t* out, const core::EventRecord& event, Seq s
     std::uint8_t* const payload = out + record_header_size;
     store_le(payload + at_id_length, static_cast<std::uint16_t>(event.id.size()));
     store_le(payload + at_thread_length, static_cast<std::uint16_t>(event.thread.size()));
-    std::uint8_t* end = payload + at_event_text;
+    std::uint8_t* end = write_producer(payload + at_event_text, event);
     append_text(end, event.id);
     append_text(end, event.thread);
     append_text(end, event.body);
 
     RecordHeader header;
     header.type = RecordType::event;
-    header.flags = event.own_id ? record_flag_own_id : std::uint8_t{0};
+    header.flags = event_flags(event);
     header.commit = commit;
     header.seq = seq;
     header.token = event.token;
@@ -158,17 +203,20 @@ std::optional<core::EventRecord> read_event(const RecordHeader& header,
     if (header.type != RecordType::event || payload.size() < at_event_text) return std::nullopt;
     const std::size_t id_length = load_le<std::uint16_t>(payload.data() + at_id_length);
     const std::size_t thread_length = load_le<std::uint16_t>(payload.data() + at_thread_length);
-    if (id_length == 0 || id_length > max_id_length ||
-        at_event_text + id_length + thread_length > payload.size()) {
+    std::string_view text = as_text(payload.subspan(at_event_text));
+    core::EventRecord event;
+    if ((header.flags & record_flag_producer) != 0) {
+        event.producer = read_producer(text);
+        if (!event.producer) return std::nullopt;
+    }
+    if (id_length == 0 || id_length > max_id_length || id_length + thread_length > text.size()) {
         return std::nullopt;
     }
-    core::EventRecord event;
     event.token = header.token;
     event.thread_hash = header.thread_hash;
     event.accepted = header.accepted;
     event.expires = header.expires;
     event.own_id = (header.flags & record_flag_own_id) != 0;
-    const std::string_view text = as_text(payload.subspan(at_event_text));
     event.id = text.substr(0, id_length);
     event.thread = text.substr(id_length, thread_length);
     event.body = text.substr(id_length + thread_length);

@@ -20,7 +20,7 @@ namespace flowrelay::storage {
 namespace {
 
 constexpr std::string_view magic = "FlowrJrn";
-constexpr std::uint32_t format_version = 1;
+constexpr std::uint32_t format_version = 2;
 
 // Magic, version and checksum keep their places in all versions to come.
 constexpr std::size_t at_version = 8;
@@ -59,6 +59,18 @@ public:
 private:
     std::span<const JournalRecord> left_;
 };
+
+std::array<std::uint8_t, journal_header_size> header_bytes(std::uint32_t salt, JournalKind kind,
+                                                           std::uint64_t durable_end) {
+    std::array<std::uint8_t, journal_header_size> header{};
+    std::memcpy(header.data(), magic.data(), magic.size());
+    store_le(header.data() + at_version, format_version);
+    store_le(header.data() + at_salt, salt);
+    store_le(header.data() + at_kind, static_cast<std::uint32_t>(kind));
+    store_le(header.data() + at_durable_end, durable_end);
+    store_le(header.data() + at_crc, crc32c({header.data(), at_crc}));
+    return header;
+}
 
 }  // namespace
 
@@ -100,7 +112,7 @@ Result<void> RecordJournal::open(RecordSink& sink, Log& log) {
         log.write(core::log_events::spool_tail_cut,
                   {{"file", path_}, {"offset", end_}, {"bytes", *size - end_}});
     }
-    return make_durable(scanned, *size);
+    return make_durable(scanned, *size, *durable_end);
 }
 
 Result<std::uint64_t> RecordJournal::read_header() {
@@ -128,10 +140,12 @@ Result<std::uint64_t> RecordJournal::read_header() {
 }
 
 // As with the log: what was read may never have reached the disk. The last commit is written again.
-Result<void> RecordJournal::make_durable(const ScanResult& scanned, std::uint64_t size) {
-    Result<void> done;
+// The header as well: a file of an earlier format is from now on one of this.
+Result<void> RecordJournal::make_durable(const ScanResult& scanned, std::uint64_t size,
+                                         std::uint64_t durable_end) {
+    Result<void> done = file_->write_at(0, header_bytes(salt_, kind_, durable_end));
     constexpr std::uint32_t first_append = 2;
-    if (scanned.last_commit.number >= first_append) {
+    if (done.has_value() && scanned.last_commit.number >= first_append) {
         std::vector<std::uint8_t> bytes(
             static_cast<std::size_t>(scanned.end - scanned.last_commit.offset));
         const auto got = file_->read_at(scanned.last_commit.offset, bytes);
@@ -187,13 +201,7 @@ Result<std::uint64_t> RecordJournal::write_file(File& file, std::uint32_t salt, 
         end += buffer.size();
         buffer.clear();
     }
-    std::array<std::uint8_t, journal_header_size> header{};
-    std::memcpy(header.data(), magic.data(), magic.size());
-    store_le(header.data() + at_version, format_version);
-    store_le(header.data() + at_salt, salt);
-    store_le(header.data() + at_kind, static_cast<std::uint32_t>(kind_));
-    store_le(header.data() + at_durable_end, end);
-    store_le(header.data() + at_crc, crc32c({header.data(), at_crc}));
+    const auto header = header_bytes(salt, kind_, end);
     if (auto done = file.write_at(0, header); done.has_error()) return done.error();
     return end;
 }

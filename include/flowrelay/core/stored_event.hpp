@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "flowrelay/base/fingerprint.hpp"
@@ -12,16 +13,26 @@
 
 namespace flowrelay::core {
 
+/// Who handed an event in: what the kernel said of the other end of the socket.
+struct Producer {
+    std::uint32_t uid = 0;
+    std::uint32_t pid = 0;
+    std::string unit;  ///< its systemd unit, at most 255 bytes; empty when it has none
+
+    friend bool operator==(const Producer&, const Producer&) = default;
+};
+
 /// Everything that is kept of an event.
 struct EventRecord {
     TokenId token = TokenId::none;
     std::uint64_t thread_hash = 0;
     WallTime accepted;
     WallTime expires = WallTime::max();
-    bool own_id = false;  ///< the id is the producer's: it counts for deduplication
-    std::string id;       ///< 1 to 255 bytes
-    std::string thread;   ///< the thread key, at most 65535 bytes
-    std::string body;     ///< one JSON object, without the token
+    bool own_id = false;               ///< the id is the producer's: it counts for deduplication
+    std::string id;                    ///< 1 to 255 bytes
+    std::string thread;                ///< the thread key, at most 65535 bytes
+    std::string body;                  ///< one JSON object, without the token
+    std::optional<Producer> producer;  ///< not known of those that came over TCP
 };
 
 /// The end of one event.

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "flowrelay/core/stored_event.hpp"
@@ -36,7 +37,8 @@ enum class RecordType : std::uint8_t {
 };
 
 /// Bits of the header's `flags`.
-inline constexpr std::uint8_t record_flag_own_id = 1;  ///< event, letter: EventRecord::own_id
+inline constexpr std::uint8_t record_flag_own_id = 1;    ///< event, letter: EventRecord::own_id
+inline constexpr std::uint8_t record_flag_producer = 2;  ///< event, letter: its producer is known
 
 /// Which write a record was part of. One commit is one write and one sync, so a commit that is
 /// followed by another was made durable as a whole; recovery tells a torn tail from damage by that.
@@ -85,6 +87,21 @@ std::optional<RecordHeader> parse_record_header(std::span<const std::uint8_t> by
 /// Whether the payload is the one that was written. `payload` is payload_length long.
 bool payload_intact(const RecordHeader& header, std::span<const std::uint8_t> payload,
                     std::uint32_t salt) noexcept;
+
+// --- producer ----------------------------------------------------------------------------------
+
+/// The flags of a record that holds this event.
+std::uint8_t event_flags(const core::EventRecord& event) noexcept;
+
+/// Bytes that the producer takes in the payload: 0 when it is not known. Throws
+/// std::invalid_argument when its unit is longer than 255 bytes.
+std::size_t producer_size(const core::EventRecord& event);
+
+/// Writes them; gives the place behind.
+std::uint8_t* write_producer(std::uint8_t* out, const core::EventRecord& event) noexcept;
+
+/// Reads a producer and takes its bytes from the front of `text`; nothing if they make no sense.
+std::optional<core::Producer> read_producer(std::string_view& text);
 
 // --- event -------------------------------------------------------------------------------------
 

@@ -72,7 +72,8 @@ public:
 private:
     std::string temporary_path() const { return path_ + ".tmp"; }
     Result<std::uint64_t> read_header();
-    Result<void> make_durable(const ScanResult& scanned, std::uint64_t size);
+    Result<void> make_durable(const ScanResult& scanned, std::uint64_t size,
+                              std::uint64_t durable_end);
     Result<std::uint64_t> write_file(File& file, std::uint32_t salt, Source& source);
 
     FileSystem& file_system_;

@@ -16,8 +16,8 @@ namespace flowrelay::storage {
 /// The header has a block of its own, so that no write of a record touches it.
 inline constexpr std::size_t segment_header_size = 4096;
 
-/// The format that is written. Readers accept it and refuse newer ones.
-inline constexpr std::uint32_t segment_format_version = 1;
+/// The format that is written. Readers accept it and earlier ones and refuse newer ones.
+inline constexpr std::uint32_t segment_format_version = 2;
 
 struct SegmentHeader {
     std::uint32_t version = segment_format_version;

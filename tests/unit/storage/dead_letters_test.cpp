@@ -19,6 +19,7 @@ DeadLetter letter_of(std::uint64_t seq, TokenId token = TokenId{1}, std::size_t 
     DeadLetter letter;
     letter.seq = Seq{seq};
     letter.event = make_event(seq, token, body);
+    if (seq % 2 == 0) letter.event.producer = core::Producer{1000, 77, "cron.service"};
     letter.outcome = seq % 2 == 0 ? core::Outcome::dead : core::Outcome::expired;
     letter.died = WallTime(Milliseconds(1'000'000 - static_cast<std::int64_t>(seq)));
     letter.attempts = static_cast<std::uint32_t>(seq);

@@ -41,7 +41,7 @@ inline EventRecord make_event(std::uint64_t number, TokenId token = TokenId{1},
 inline bool same(const EventRecord& a, const EventRecord& b) {
     return a.token == b.token && a.thread_hash == b.thread_hash && a.accepted == b.accepted &&
            a.expires == b.expires && a.own_id == b.own_id && a.id == b.id && a.thread == b.thread &&
-           a.body == b.body;
+           a.body == b.body && a.producer == b.producer;
 }
 
 class LogFixture : public ::testing::Test {

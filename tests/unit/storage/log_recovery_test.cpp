@@ -329,7 +329,7 @@ TEST_F(LogRecoveryTest, ANewerFormatIsRefused) {
     const auto opened = try_open();
     ASSERT_TRUE(opened.has_error());
     EXPECT_NE(opened.error().message.find(segment(2)), std::string::npos);
-    EXPECT_NE(opened.error().message.find("format 2"), std::string::npos);
+    EXPECT_NE(opened.error().message.find("format 3"), std::string::npos);
     EXPECT_NE(opened.error().message.find("newer"), std::string::npos);
 }
 

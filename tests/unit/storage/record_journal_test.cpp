@@ -71,10 +71,24 @@ TEST_F(RecordJournalTest, HeaderHasItsGoldenBytes) {
     std::fill_n(bytes.begin() + 12, 4, std::uint8_t{0});
     std::fill_n(bytes.begin() + 60, 4, std::uint8_t{0});
     EXPECT_EQ(test::hex(std::span(bytes).first(journal_header_size)),
-              "466c6f77 724a726e 01000000 00000000\n"
+              "466c6f77 724a726e 02000000 00000000\n"
               "02000000 00000000 a8000000 00000000\n"
               "00000000 00000000 00000000 00000000\n"
               "00000000 00000000 00000000 00000000\n");
+}
+
+TEST_F(RecordJournalTest, FileOfTheFormatBeforeIsTakenOver) {
+    make(journal, 2);
+    const auto write_version = [this](std::uint8_t version) {
+        auto header = fs.contents(path);
+        header.resize(journal_header_size);
+        header[8] = version;
+        store_le(header.data() + 60, crc32c(std::span(header).first(60)));
+        fs.overwrite(path, 0, header);
+    };
+    write_version(1);
+    EXPECT_EQ(reopened().seqs, (Seqs{1, 2}));
+    EXPECT_EQ(fs.contents(path).at(8), 2);
 }
 
 TEST_F(RecordJournalTest, RecordsComeBackInTheirOrder) {
@@ -228,14 +242,14 @@ TEST_F(RecordJournalTest, ADamagedHeaderIsRefused) {
 TEST_F(RecordJournalTest, ANewerFormatIsRefused) {
     make(journal, 1);
     auto bytes = fs.contents(path);
-    store_le(bytes.data() + 8, std::uint32_t{2});
+    store_le(bytes.data() + 8, std::uint32_t{3});
     store_le(bytes.data() + 60, crc32c(std::span(bytes).first(60)));
     fs.overwrite(path, 0, bytes);
     Collector found;
     RecordJournal second(fs, path, JournalKind::dead_letters);
     const auto opened = second.open(found, log);
     ASSERT_TRUE(opened.has_error());
-    EXPECT_NE(opened.error().message.find("format 2"), std::string::npos);
+    EXPECT_NE(opened.error().message.find("format 3"), std::string::npos);
 }
 
 TEST_F(RecordJournalTest, WhatCannotBeReadIsAnError) {

@@ -49,6 +49,21 @@ TEST(Record, EventHasItsGoldenBytes) {
               "6c65223a 22666169 6c656422 7d000000\n");
 }
 
+TEST(Record, EventWithItsProducerHasItsGoldenBytes) {
+    core::EventRecord event = example_event();
+    event.producer = core::Producer{1000, 4711, "cron.service"};
+    EXPECT_EQ(hex(written(event)),
+              "279c512a 02d6be61 42000000 01030000\n"
+              "03000000 00100000 e9030000 00000000\n"
+              "07000000 00000000 88776655 44332211\n"
+              "fb32a207 a2010000 fb0f1008 a2010000\n"
+              "0f000800 e8030000 67120000 0c63726f\n"
+              "6e2e7365 72766963 65627569 6c642d34\n"
+              "322d6661 696c6564 6275696c 642d3432\n"
+              "7b227469 746c6522 3a226661 696c6564\n"
+              "227d0000 00000000\n");
+}
+
 TEST(Record, SettlementsHaveTheirGoldenBytes) {
     const std::vector<core::Settlement> settlements = {{Seq{1001}, core::Outcome::delivered},
                                                        {Seq{1002}, core::Outcome::dropped}};
@@ -81,6 +96,35 @@ TEST(Record, EventComesBackAsItWas) {
     EXPECT_EQ(back->id, event.id);
     EXPECT_EQ(back->thread, event.thread);
     EXPECT_EQ(back->body, event.body);
+}
+
+TEST(Record, ProducerComesBackAsItWas) {
+    for (const std::size_t unit : {0U, 12U, 255U}) {
+        core::EventRecord event = example_event();
+        event.producer = core::Producer{4294967294, 1, std::string(unit, 'u')};
+        const auto bytes = written(event);
+        const auto header = parse_record_header(bytes, salt);
+        ASSERT_TRUE(header);
+        const auto back = read_event(*header, payload_of(bytes, *header));
+        ASSERT_TRUE(back);
+        EXPECT_EQ(back->producer, event.producer);
+        EXPECT_EQ(back->id, event.id);
+        EXPECT_EQ(back->body, event.body);
+    }
+    core::EventRecord event = example_event();
+    event.producer = core::Producer{0, 1, std::string(256, 'u')};
+    EXPECT_THROW(event_record_size(event), std::invalid_argument);
+}
+
+TEST(Record, ProducerThatIsCutOffIsRefused) {
+    core::EventRecord event = example_event();
+    event.producer = core::Producer{1000, 4711, "cron.service"};
+    const auto bytes = written(event);
+    const auto header = parse_record_header(bytes, salt);
+    ASSERT_TRUE(header);
+    for (std::size_t length = 0; length < 4 + 9 + 12; ++length) {
+        EXPECT_FALSE(read_event(*header, payload_of(bytes, *header).first(length))) << length;
+    }
 }
 
 TEST(Record, AnEventWithoutAnEndKeepsThat) {

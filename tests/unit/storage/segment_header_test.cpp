@@ -31,14 +31,14 @@ std::vector<std::uint8_t> written(const SegmentHeader& header) {
 TEST(SegmentHeader, HasItsGoldenBytes) {
     const auto block = written(example_header());
     EXPECT_EQ(test::hex(std::span(block).first(96)),
-              "466c6f77 72536567 01000000 175a175a\n"
+              "466c6f77 72536567 02000000 175a175a\n"
               "0c000000 00000000 e9030000 00000000\n"
               "98ff0000 00000000 e8030000 00000000\n"
               "84030000 00000000 05000000 00000000\n"
               "04000000 00000000 03000000 00000000\n"
               "02000000 00000000 00000000 00000000\n");
     EXPECT_EQ(test::hex(std::span(block).subspan(496, 16)),
-              "00000000 00000000 00000000 754e487d\n");
+              "00000000 00000000 00000000 9c4b00e3\n");
     const std::vector<std::uint8_t> first(block.begin(), block.begin() + 512);
     const std::vector<std::uint8_t> second(block.begin() + 2048, block.begin() + 2560);
     EXPECT_EQ(first, second);
@@ -82,6 +82,14 @@ TEST(SegmentHeader, ANewerFormatIsTold) {
     const auto parsed = parse_segment_header(written(header));
     EXPECT_EQ(parsed.status, Status::newer);
     EXPECT_EQ(parsed.header.version, segment_format_version + 1);
+}
+
+TEST(SegmentHeader, TheFormatBeforeIsRead) {
+    SegmentHeader header = example_header();
+    header.version = segment_format_version - 1;
+    const auto parsed = parse_segment_header(written(header));
+    EXPECT_EQ(parsed.status, Status::valid);
+    EXPECT_EQ(parsed.header, header);
 }
 
 TEST(SegmentHeader, AShortBlockIsDamagedUnlessACopyIsWhole) {
