@@ -23,6 +23,7 @@
 #include "flowrelay/runtime/listening_socket.hpp"
 #include "flowrelay/runtime/server.hpp"
 #include "flowrelay/runtime/spawn.hpp"
+#include "flowrelay/runtime/start_up.hpp"
 #include "flowrelay/runtime/storage_thread.hpp"
 #include "flowrelay/runtime/tls.hpp"
 #include "setup.hpp"
@@ -124,24 +125,7 @@ runtime::Stores Daemon::Impl::open_spool() {
     const Now now = clock_.now();
     relay_.emplace(relay_options(config_), stores.registry->salt(), stores.registry->entries(),
                    Random::from_system(), log_);
-    // Should the registry be lost, what lies in the spool must not fall to another token.
-    const auto backlogs = stores.queue->backlog();
-    for (const auto& backlog : backlogs) relay_->tokens().reserve(backlog.token);
-    for (const auto& letter : stores.dead_letters->list(stores.dead_letters->size())) {
-        relay_->tokens().reserve(letter.event.token);
-    }
-    const auto changed = relay_->configure(std::move(sources), now);
-    if (!changed.empty()) {
-        const auto put = stores.registry->put(changed);
-        if (put.has_error()) throw std::runtime_error(put.error().message);
-        for (const auto& entry : changed) relay_->tokens().mark_durable(entry.id);
-    }
-    for (const auto& backlog : backlogs) {
-        relay_->restore(backlog.token, backlog.events, backlog.first);
-    }
-    for (const auto& known : stores.queue->known_ids(now.wall - config_.spool.dedup_window)) {
-        relay_->remember(known.token, known.id, known.accepted);
-    }
+    runtime::restore(*relay_, stores, std::move(sources), config_.spool.dedup_window, now);
     return stores;
 }
 

@@ -33,13 +33,13 @@ asio::awaitable<void> StatsReporter::report() {
         timer_.expires_after(interval_);
         co_await timer_.async_wait(asio::as_tuple(asio::deferred));
         if (stopping_) break;
-        engine_.storage().snapshot([this](const runtime::StorageThread::Snapshot& snapshot) {
+        engine_.storage().snapshot([this](const runtime::StorageMailbox::Snapshot& snapshot) {
             if (!stopping_) write(snapshot);
         });
     }
 }
 
-void StatsReporter::write(const runtime::StorageThread::Snapshot& snapshot) {
+void StatsReporter::write(const runtime::StorageMailbox::Snapshot& snapshot) {
     const Now now = engine_.clock().now();
     const auto& counters = engine_.relay().counters();
     const auto status = engine_.relay().scheduler().status();
@@ -64,7 +64,7 @@ void StatsReporter::write(const runtime::StorageThread::Snapshot& snapshot) {
     before_ = counters;
 }
 
-void StatsReporter::tell_systemd(const runtime::StorageThread::Snapshot& snapshot) {
+void StatsReporter::tell_systemd(const runtime::StorageMailbox::Snapshot& snapshot) {
     const auto destination = engine_.relay().scheduler().status().destination;
     notifier_.status(fmt::format("{} queued, {} delivered, destination {}{}", snapshot.usage.events,
                                  snapshot.ledger.delivered, core::to_string(destination),

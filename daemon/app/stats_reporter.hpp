@@ -22,8 +22,8 @@ public:
 
 private:
     boost::asio::awaitable<void> report();
-    void write(const runtime::StorageThread::Snapshot& snapshot);
-    void tell_systemd(const runtime::StorageThread::Snapshot& snapshot);
+    void write(const runtime::StorageMailbox::Snapshot& snapshot);
+    void tell_systemd(const runtime::StorageMailbox::Snapshot& snapshot);
 
     boost::asio::any_io_executor io_;
     runtime::Engine& engine_;

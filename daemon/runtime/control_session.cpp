@@ -14,13 +14,13 @@ namespace asio = boost::asio;
 
 namespace {
 
-using SharedSnapshot = std::shared_ptr<StorageThread::Snapshot>;
+using SharedSnapshot = std::shared_ptr<StorageMailbox::Snapshot>;
 
 asio::awaitable<SharedSnapshot> take_snapshot(Engine& engine) {
     auto ask = [&engine](auto handler) {
         auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-        engine.storage().snapshot([shared](const StorageThread::Snapshot& snapshot) {
-            (*shared)(std::make_shared<StorageThread::Snapshot>(snapshot));
+        engine.storage().snapshot([shared](const StorageMailbox::Snapshot& snapshot) {
+            (*shared)(std::make_shared<StorageMailbox::Snapshot>(snapshot));
         });
     };
     const auto snapshot =

@@ -160,20 +160,16 @@ asio::awaitable<void> Delivery::wait_for_work(Worker& worker) {
 
 asio::awaitable<void> Delivery::deliver(Worker& worker, core::Assignment assignment) {
     auto fetched = co_await engine_.fetch(assignment);
-    const core::Token& slot = engine_.relay().tokens().at(assignment.lane.token);
-    if (aborting_ || slot.gone()) {
+    if (aborting_) {
         engine_.release(assignment);
         co_return;
     }
-    if (fetched.has_error()) {
-        engine_.unreadable(assignment, fetched.error());
-        co_return;
-    }
-    core::EventRecord record = std::move(*fetched);
-    const Secret token = slot.entry.secret;  // a copy: the slot may lose it meanwhile
+    auto outgoing = engine_.prepare(assignment, std::move(fetched));
+    if (!outgoing) co_return;
+    core::EventRecord& record = outgoing->record;
     worker.body.clear();
     worker.request.clear();
-    core::append_post_body(worker.body, token, record.id, record.body);
+    core::append_post_body(worker.body, outgoing->token, record.id, record.body);
     writer_.append(worker.request, record.id, worker.body);
 
     auto result = co_await worker.client.post(worker.request);
@@ -181,7 +177,7 @@ asio::awaitable<void> Delivery::deliver(Worker& worker, core::Assignment assignm
         engine_.release(assignment);
         co_return;
     }
-    describe_answer(worker, token, result);
+    describe_answer(worker, outgoing->token, result);
     engine_.attempted(assignment, std::move(record), result);
 }
 

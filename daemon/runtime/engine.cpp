@@ -18,7 +18,7 @@ std::uint64_t weight(const core::EventRecord& record) {
 
 }  // namespace
 
-Engine::Engine(asio::any_io_executor io, core::Relay& relay, StorageThread& storage,
+Engine::Engine(asio::any_io_executor io, core::Relay& relay, StorageMailbox& storage,
                const Clock& clock, EngineOptions options)
     : io_(io),
       relay_(relay),
@@ -117,7 +117,7 @@ void Engine::load() {
     while (auto request = relay_.next_load()) {
         const bool with_records = cached_bytes_ < options_.cache_size / 2;
         storage_.load(*request, with_records,
-                      [this, request = *request](Result<StorageThread::Loaded> result) {
+                      [this, request = *request](Result<StorageMailbox::Loaded> result) {
                           if (result.has_error()) {
                               relay_.load_failed(request, result.error().message, clock_.now());
                           } else {
@@ -128,7 +128,7 @@ void Engine::load() {
     }
 }
 
-void Engine::loaded(const core::LoadRequest& request, StorageThread::Loaded loaded) {
+void Engine::loaded(const core::LoadRequest& request, StorageMailbox::Loaded loaded) {
     relay_.loaded(request, loaded.slice);
     for (std::size_t i = 0; i < loaded.records.size(); ++i) {
         const Seq seq = loaded.slice.events[i].seq;
@@ -147,14 +147,18 @@ void Engine::keep(Seq seq, core::EventRecord record) {
     cache_.emplace(to_number(seq), std::move(record));
 }
 
+std::optional<core::EventRecord> Engine::take_cached(Seq seq) {
+    const auto cached = cache_.find(to_number(seq));
+    if (cached == cache_.end()) return std::nullopt;
+    core::EventRecord record = std::move(cached->second);
+    cache_.erase(cached);
+    cached_bytes_ -= weight(record);
+    return record;
+}
+
 asio::awaitable<Result<core::EventRecord>> Engine::fetch(core::Assignment assignment) {
-    const auto cached = cache_.find(to_number(assignment.seq));
-    if (cached != cache_.end()) {
-        core::EventRecord record = std::move(cached->second);
-        cache_.erase(cached);
-        cached_bytes_ -= weight(record);
-        co_return record;
-    }
+    auto cached = take_cached(assignment.seq);
+    if (cached) co_return std::move(*cached);
     auto read = [this, seq = assignment.seq](auto handler) {
         auto shared = std::make_shared<decltype(handler)>(std::move(handler));
         storage_.read(seq, [shared](Result<core::EventRecord> result) {
@@ -166,6 +170,21 @@ asio::awaitable<Result<core::EventRecord>> Engine::fetch(core::Assignment assign
                                       void(std::shared_ptr<Result<core::EventRecord>>)>(
             read, asio::use_awaitable);
     co_return std::move(*result);
+}
+
+std::optional<Engine::Outgoing> Engine::prepare(const core::Assignment& assignment,
+                                                Result<core::EventRecord> fetched) {
+    const core::Token& slot = relay_.tokens().at(assignment.lane.token);
+    if (slot.gone()) {
+        release(assignment);
+        return std::nullopt;
+    }
+    if (fetched.has_error()) {
+        unreadable(assignment, fetched.error());
+        return std::nullopt;
+    }
+    // A copy of the token: the slot may lose it while the request is under way.
+    return Outgoing{std::move(*fetched), slot.entry.secret};
 }
 
 void Engine::attempted(const core::Assignment& assignment, core::EventRecord record,
@@ -189,11 +208,7 @@ void Engine::release(const core::Assignment& assignment) {
 void Engine::carry_out(core::Relay::Effects effects) {
     if (effects.settle) storage_.settle(*effects.settle);
     for (auto& letter : effects.bury) {
-        const auto cached = cache_.find(to_number(letter.seq));
-        if (cached != cache_.end()) {
-            cached_bytes_ -= weight(cached->second);
-            cache_.erase(cached);
-        }
+        take_cached(letter.seq);
         storage_.bury(std::move(letter));
     }
     if (effects.tokens.empty()) return;
@@ -218,7 +233,7 @@ void Engine::tick() {
 }
 
 void Engine::erase(TokenId token) {
-    storage_.erase(token, [this, token](const Result<StorageThread::Erased>& result) {
+    storage_.erase(token, [this, token](const Result<StorageMailbox::Erased>& result) {
         if (result.has_error()) {
             relay_.erase_failed(token, result.error().message, clock_.now());
             work_appeared();

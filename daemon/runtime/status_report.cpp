@@ -60,7 +60,7 @@ json::array tokens_of(const core::Relay& relay, MonoTime now) {
 
 }  // namespace
 
-std::string status_report(Engine& engine, const StorageThread::Snapshot& snapshot,
+std::string status_report(Engine& engine, const StorageMailbox::Snapshot& snapshot,
                           const ControlContext& context) {
     const Now now = engine.clock().now();
     const core::Relay& relay = engine.relay();

@@ -9,7 +9,7 @@
 namespace flowrelay::runtime {
 
 /// `snapshot`: what the storage thread said a moment ago.
-std::string status_report(Engine& engine, const StorageThread::Snapshot& snapshot,
+std::string status_report(Engine& engine, const StorageMailbox::Snapshot& snapshot,
                           const ControlContext& context);
 
 }  // namespace flowrelay::runtime

@@ -6,29 +6,11 @@
 #include <boost/asio/post.hpp>
 #include <utility>
 
-#include "flowrelay/core/log_events.hpp"
-
 namespace flowrelay::runtime {
-
-namespace ev = core::log_events;
-using storage::QueueErrc;
-
-bool StorageThread::Mail::empty() const noexcept {
-    return can_wait() && settlements.empty();
-}
-
-bool StorageThread::Mail::can_wait() const noexcept {
-    return only_reads() && reads.empty() && loads.empty();
-}
-
-bool StorageThread::Mail::only_reads() const noexcept {
-    return new_tokens.empty() && token_puts.empty() && appends.empty() && barriers.empty() &&
-           burials.empty() && erasures.empty() && snapshots.empty();
-}
 
 StorageThread::StorageThread(Stores stores, boost::asio::any_io_executor io, Log& log,
                              Milliseconds settle_delay)
-    : stores_(std::move(stores)), io_(std::move(io)), log_(log), settle_delay_(settle_delay) {
+    : work_(std::move(stores), log), io_(std::move(io)), settle_delay_(settle_delay) {
     // Signals are the I/O thread's business: the new thread inherits a mask that blocks them all.
     sigset_t all;
     sigset_t before;
@@ -56,97 +38,31 @@ StorageThread::Progress StorageThread::progress() const {
     return {passes_, idle_};
 }
 
-void StorageThread::append(core::EventRecord record, std::optional<core::TokenEntry> new_token,
-                           Appended done) {
-    {
-        const std::lock_guard lock(mutex_);
-        if (new_token) mailbox_.new_tokens.push_back(std::move(*new_token));
-        mailbox_.appends.push_back({std::move(record), std::move(done)});
-    }
-    wake_.notify_one();
-}
-
-void StorageThread::barrier(std::function<void()> done) {
-    {
-        const std::lock_guard lock(mutex_);
-        mailbox_.barriers.push_back(std::move(done));
-    }
-    wake_.notify_one();
-}
-
-void StorageThread::settle(core::Settlement settlement) {
-    bool first;
-    {
-        const std::lock_guard lock(mutex_);
-        first = mailbox_.empty();
-        if (mailbox_.settlements.empty()) first_settlement_ = MonoTime::clock::now();
-        mailbox_.settlements.push_back(settlement);
-    }
-    if (first) wake_.notify_one();
-}
-
-void StorageThread::bury(core::DeadLetter letter) {
-    {
-        const std::lock_guard lock(mutex_);
-        mailbox_.burials.push_back(std::move(letter));
-    }
-    wake_.notify_one();
-}
-
-void StorageThread::read(Seq seq, ReadDone done) {
-    {
-        const std::lock_guard lock(mutex_);
-        mailbox_.reads.emplace_back(seq, std::move(done));
-    }
-    wake_.notify_one();
-}
-
-void StorageThread::load(core::LoadRequest request, bool with_records, LoadDone done) {
-    {
-        const std::lock_guard lock(mutex_);
-        mailbox_.loads.push_back({request, with_records, std::move(done)});
-    }
-    wake_.notify_one();
-}
-
-void StorageThread::put_tokens(std::vector<core::TokenEntry> entries, Done done) {
-    {
-        const std::lock_guard lock(mutex_);
-        mailbox_.token_puts.emplace_back(std::move(entries), std::move(done));
-    }
-    wake_.notify_one();
-}
-
-void StorageThread::erase(TokenId token, EraseDone done) {
-    {
-        const std::lock_guard lock(mutex_);
-        mailbox_.erasures.emplace_back(token, std::move(done));
-    }
-    wake_.notify_one();
-}
-
-void StorageThread::snapshot(SnapshotDone done) {
-    {
-        const std::lock_guard lock(mutex_);
-        mailbox_.snapshots.push_back(std::move(done));
-    }
-    wake_.notify_one();
+void StorageThread::mail_came(bool first, bool can_wait) {
+    // Outcomes wait for company: only the first has to wake the thread, which then knows until
+    // when.
+    if (first || !can_wait) wake_.notify_one();
 }
 
 bool StorageThread::wait_for_mail(Mail& mail) {
     std::unique_lock lock(mutex_);
     idle_ = true;
     // Dead letters that could not be written are tried again now and then.
-    const auto retry = unburied_.empty() ? std::chrono::hours(1) : std::chrono::seconds(1);
-    wake_.wait_for(lock, retry, [this] { return stopping_ || !mailbox_.empty(); });
-    const MonoTime due = first_settlement_ + settle_delay_;
-    if (!stopping_ && mailbox_.can_wait() && !mailbox_.empty()) {
-        wake_.wait_until(lock, due, [this] { return stopping_ || !mailbox_.can_wait(); });
+    const auto retry = work_.has_unfinished() ? std::chrono::seconds(1) : std::chrono::hours(1);
+    wake_.wait_for(lock, retry, [this] { return stopping_ || !mail_.empty(); });
+    if (!mail_.settlements.empty() && !settle_by_) {
+        settle_by_ = MonoTime::clock::now() + settle_delay_;
     }
-    mail = std::exchange(mailbox_, Mail());
+    if (!stopping_ && mail_.can_wait() && settle_by_) {
+        wake_.wait_until(lock, *settle_by_, [this] { return stopping_ || !mail_.can_wait(); });
+    }
+    mail = std::exchange(mail_, Mail());
     // Reads are no reason for a sync: the outcomes go on waiting for company.
-    if (!stopping_ && mail.only_reads() && !mail.can_wait() && MonoTime::clock::now() < due) {
-        mailbox_.settlements = std::exchange(mail.settlements, {});
+    const bool early = settle_by_ && MonoTime::clock::now() < *settle_by_;
+    if (!stopping_ && mail.only_reads() && !mail.can_wait() && early) {
+        mail_.settlements = std::exchange(mail.settlements, {});
+    } else {
+        settle_by_.reset();
     }
     idle_ = false;
     ++passes_;
@@ -155,189 +71,16 @@ bool StorageThread::wait_for_mail(Mail& mail) {
 
 void StorageThread::run() {
     Mail mail;
-    while (wait_for_mail(mail)) work(mail);
-    work(mail);  // what failed before gets its last chance
+    while (wait_for_mail(mail)) work(std::move(mail));
+    work(std::move(mail));  // what failed before gets its last chance
 }
 
-void StorageThread::work(Mail& mail) {
-    Completions completions;
-    put_tokens(mail, completions);
-    commit(mail, completions);
-    for (auto& done : mail.barriers) completions.push_back(std::move(done));
-    bury(std::move(mail.burials));
-    for (auto& [seq, answer] : mail.reads) {
-        completions.push_back(
-            [done = std::move(answer), result = stores_.queue->read(seq)]() mutable {
-                done(std::move(result));
-            });
-    }
-    for (auto& item : mail.loads) {
-        completions.push_back([done = std::move(item.done),
-                               result = load(item.request, item.with_records)]() mutable {
-            done(std::move(result));
-        });
-    }
-    for (auto& [token, done] : mail.erasures) erase(token, done, completions);
-    for (auto& done : mail.snapshots) {
-        completions.push_back(
-            [done = std::move(done), snapshot = take_snapshot()] { done(snapshot); });
-    }
+void StorageThread::work(Mail mail) {
+    auto completions = work_.carry_out(std::move(mail));
     if (completions.empty()) return;
     boost::asio::post(io_, [completions = std::move(completions)]() mutable {
         for (auto& completion : completions) completion();
     });
-}
-
-void StorageThread::put_tokens(Mail& mail, Completions& completions) {
-    token_error_.reset();
-    if (!mail.new_tokens.empty()) {
-        const auto put = stores_.registry->put(mail.new_tokens);
-        if (put.has_error()) {
-            token_error_ = put.error();
-            const bool full = put.error().code == boost::system::errc::no_space_on_device;
-            token_error_->code = make_error_code(full ? QueueErrc::full : QueueErrc::failed);
-        }
-    }
-    for (auto& [entries, answer] : mail.token_puts) {
-        completions.push_back(
-            [done = std::move(answer), result = stores_.registry->put(entries)]() mutable {
-                done(std::move(result));
-            });
-    }
-}
-
-void StorageThread::commit(Mail& mail, Completions& completions) {
-    records_.clear();
-    if (!token_error_) {
-        for (auto& append : mail.appends) records_.push_back(std::move(append.record));
-    }
-    const Result<Seq> first = stores_.queue->commit(records_, mail.settlements);
-    note_commit(first);
-    if (token_error_) {
-        // An event is accepted only after the token that it is to be posted with.
-        note_commit(*token_error_);
-        for (auto& append : mail.appends) {
-            completions.push_back([append = std::move(append), error = *token_error_]() mutable {
-                append.done(std::move(append.record), error);
-            });
-        }
-        return;
-    }
-    answer_appends(mail, first, completions);
-}
-
-void StorageThread::answer_appends(Mail& mail, const Result<Seq>& first, Completions& completions) {
-    if (mail.appends.empty()) return;
-    for (std::size_t i = 0; i < mail.appends.size(); ++i) {
-        mail.appends[i].record = std::move(records_[i]);
-    }
-    completions.push_back([appends = std::move(mail.appends), first]() mutable {
-        for (std::size_t i = 0; i < appends.size(); ++i) {
-            auto& append = appends[i];
-            if (first.has_error()) {
-                append.done(std::move(append.record), first.error());
-            } else {
-                append.done(std::move(append.record), Seq{to_number(*first) + i});
-            }
-        }
-    });
-}
-
-void StorageThread::note_commit(const Result<Seq>& result) {
-    if (result.has_value()) {
-        if (full_ && !records_.empty()) {
-            full_ = false;
-            log_.write(ev::spool_has_room);
-        }
-        return;
-    }
-    const Error& error = result.error();
-    if (error.code == QueueErrc::full) {
-        if (!full_) log_.write(ev::spool_full, {{"reason", error.message}});
-        full_ = true;
-    } else {
-        if (!failed_) log_.write(ev::spool_failed, {{"reason", error.message}});
-        failed_ = true;
-    }
-}
-
-void StorageThread::bury(std::vector<core::DeadLetter> letters) {
-    for (auto& letter : letters) unburied_.push_back(std::move(letter));
-    if (unburied_.empty()) return;
-    // In small portions: each carries its body.
-    std::vector<core::DeadLetter> waiting = std::exchange(unburied_, {});
-    std::vector<core::DeadLetter> portion;
-    std::vector<core::Settlement> outcomes;
-    for (std::size_t i = 0; i < waiting.size(); ++i) {
-        auto event = stores_.queue->read(waiting[i].seq);
-        if (event.has_value()) {
-            outcomes.push_back({waiting[i].seq, waiting[i].outcome});
-            portion.push_back(std::move(waiting[i]));
-            portion.back().event = std::move(*event);
-        } else if (event.error().code == QueueErrc::damaged) {
-            // The letter alone, with an id that tells which event it was.
-            outcomes.push_back({waiting[i].seq, waiting[i].outcome});
-            portion.push_back(std::move(waiting[i]));
-            portion.back().event.id = "seq-" + std::to_string(to_number(portion.back().seq));
-        } else if (event.error().code != QueueErrc::not_found) {
-            unburied_.push_back(std::move(waiting[i]));
-        }
-        if (portion.size() < 64 && i + 1 < waiting.size()) continue;
-        if (portion.empty()) continue;
-        const auto added = stores_.dead_letters->add(portion);
-        if (added.has_error()) {
-            if (!burying_failed_) {
-                log_.write(ev::dead_letters_failed, {{"reason", added.error().message}});
-            }
-            burying_failed_ = true;
-            for (auto& letter : portion) {
-                letter.event.body.clear();  // read again when it is tried again
-                unburied_.push_back(std::move(letter));
-            }
-        } else {
-            burying_failed_ = false;
-            note_commit(stores_.queue->commit({}, outcomes));
-        }
-        portion.clear();
-        outcomes.clear();
-    }
-}
-
-Result<StorageThread::Loaded> StorageThread::load(const core::LoadRequest& request,
-                                                  bool with_records) {
-    auto slice = stores_.queue->load(request);
-    if (slice.has_error()) return slice.error();
-    Loaded loaded;
-    loaded.slice = std::move(*slice);
-    if (!with_records) return loaded;
-    loaded.records.reserve(loaded.slice.events.size());
-    for (const auto& event : loaded.slice.events) {
-        auto record = stores_.queue->read(event.seq);
-        if (record.has_error()) break;  // who needs it finds out why
-        loaded.records.push_back(std::move(*record));
-    }
-    return loaded;
-}
-
-void StorageThread::erase(TokenId token, const EraseDone& done, Completions& completions) {
-    Erased erased;
-    const auto events = stores_.queue->erase(token);
-    if (events.has_error()) {
-        completions.push_back([done, error = events.error()] { done(error); });
-        return;
-    }
-    erased.events = *events;
-    const auto letters = stores_.dead_letters->erase(token);
-    if (letters.has_error()) {
-        completions.push_back([done, error = letters.error()] { done(error); });
-        return;
-    }
-    erased.dead_letters = *letters;
-    completions.push_back([done, erased] { done(erased); });
-}
-
-StorageThread::Snapshot StorageThread::take_snapshot() const {
-    return {stores_.queue->ledger(), stores_.queue->usage(), stores_.dead_letters->size(), failed_};
 }
 
 }  // namespace flowrelay::runtime

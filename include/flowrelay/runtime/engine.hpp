@@ -12,9 +12,10 @@
 #include <unordered_map>
 #include <utility>
 
+#include "flowrelay/base/secret.hpp"
 #include "flowrelay/base/time.hpp"
 #include "flowrelay/core/relay.hpp"
-#include "flowrelay/runtime/storage_thread.hpp"
+#include "flowrelay/runtime/storage_mailbox.hpp"
 
 namespace flowrelay::runtime {
 
@@ -37,7 +38,7 @@ public:
     using Answered = std::function<void(Answer)>;
 
     /// All references outlive the engine.
-    Engine(boost::asio::any_io_executor io, core::Relay& relay, StorageThread& storage,
+    Engine(boost::asio::any_io_executor io, core::Relay& relay, StorageMailbox& storage,
            const Clock& clock, EngineOptions options = {});
 
     /// Called when there may be work for deliveries or when the next wake-up may have moved.
@@ -62,11 +63,21 @@ public:
     /// The event of an assignment, from memory or from disk.
     boost::asio::awaitable<Result<core::EventRecord>> fetch(core::Assignment assignment);
 
+    /// The event of an assignment if it is in memory; otherwise it has to be read.
+    std::optional<core::EventRecord> take_cached(Seq seq);
+
+    /// What is to be posted for an assignment, once its event was fetched. Nothing when it is not
+    /// to be posted after all (the token is gone, the event can't be read): then the assignment has
+    /// ended.
+    struct Outgoing {
+        core::EventRecord record;
+        Secret token;
+    };
+    std::optional<Outgoing> prepare(const core::Assignment& assignment,
+                                    Result<core::EventRecord> fetched);
+
     void attempted(const core::Assignment& assignment, core::EventRecord record,
                    const core::AttemptResult& result);
-
-    /// The event can't be read.
-    void unreadable(const core::Assignment& assignment, const Error& error);
 
     /// The attempt was not made.
     void release(const core::Assignment& assignment);
@@ -79,7 +90,7 @@ public:
     // ---- for operators
 
     core::Relay& relay() noexcept { return relay_; }
-    StorageThread& storage() noexcept { return storage_; }
+    StorageMailbox& storage() noexcept { return storage_; }
     const Clock& clock() const noexcept { return clock_; }
 
 private:
@@ -88,15 +99,16 @@ private:
                   const Answered& answered);
     void confirm(core::Relay::Duplicate duplicate, Answered answered);
     void carry_out(core::Relay::Effects effects);
+    void unreadable(const core::Assignment& assignment, const Error& error);
     void erase(TokenId token);
     void keep(Seq seq, core::EventRecord record);
     void load();
-    void loaded(const core::LoadRequest& request, StorageThread::Loaded loaded);
+    void loaded(const core::LoadRequest& request, StorageMailbox::Loaded loaded);
     void work_appeared();
 
     boost::asio::any_io_executor io_;
     core::Relay& relay_;
-    StorageThread& storage_;
+    StorageMailbox& storage_;
     const Clock& clock_;
     EngineOptions options_;
     std::function<void()> on_work_;

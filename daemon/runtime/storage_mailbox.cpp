@@ -1,0 +1,69 @@
+#include "flowrelay/runtime/storage_mailbox.hpp"
+
+namespace flowrelay::runtime {
+
+bool StorageMailbox::Mail::empty() const noexcept {
+    return can_wait() && settlements.empty();
+}
+
+bool StorageMailbox::Mail::can_wait() const noexcept {
+    return only_reads() && reads.empty() && loads.empty();
+}
+
+bool StorageMailbox::Mail::only_reads() const noexcept {
+    return new_tokens.empty() && token_puts.empty() && appends.empty() && barriers.empty() &&
+           burials.empty() && erasures.empty() && snapshots.empty();
+}
+
+template <class Add>
+void StorageMailbox::put(bool can_wait, Add add) {
+    bool first = false;
+    {
+        const std::lock_guard lock(mutex_);
+        first = mail_.empty();
+        add();
+    }
+    mail_came(first, can_wait);
+}
+
+void StorageMailbox::append(core::EventRecord record, std::optional<core::TokenEntry> new_token,
+                            Appended done) {
+    put(false, [&] {
+        if (new_token) mail_.new_tokens.push_back(std::move(*new_token));
+        mail_.appends.push_back({std::move(record), std::move(done)});
+    });
+}
+
+void StorageMailbox::barrier(std::function<void()> done) {
+    put(false, [&] { mail_.barriers.push_back(std::move(done)); });
+}
+
+void StorageMailbox::settle(core::Settlement settlement) {
+    put(true, [&] { mail_.settlements.push_back(settlement); });
+}
+
+void StorageMailbox::bury(core::DeadLetter letter) {
+    put(false, [&] { mail_.burials.push_back(std::move(letter)); });
+}
+
+void StorageMailbox::read(Seq seq, ReadDone done) {
+    put(false, [&] { mail_.reads.emplace_back(seq, std::move(done)); });
+}
+
+void StorageMailbox::load(core::LoadRequest request, bool with_records, LoadDone done) {
+    put(false, [&] { mail_.loads.push_back({request, with_records, std::move(done)}); });
+}
+
+void StorageMailbox::put_tokens(std::vector<core::TokenEntry> entries, Done done) {
+    put(false, [&] { mail_.token_puts.emplace_back(std::move(entries), std::move(done)); });
+}
+
+void StorageMailbox::erase(TokenId token, EraseDone done) {
+    put(false, [&] { mail_.erasures.emplace_back(token, std::move(done)); });
+}
+
+void StorageMailbox::snapshot(SnapshotDone done) {
+    put(false, [&] { mail_.snapshots.push_back(std::move(done)); });
+}
+
+}  // namespace flowrelay::runtime

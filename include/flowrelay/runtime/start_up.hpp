@@ -1,0 +1,18 @@
+// What the heart has to be told when it starts.
+#pragma once
+
+#include <vector>
+
+#include "flowrelay/base/time.hpp"
+#include "flowrelay/core/relay.hpp"
+#include "flowrelay/runtime/storage_work.hpp"
+
+namespace flowrelay::runtime {
+
+/// Gives the relay its sources and everything that recovery found: backlogs and known ids; the
+/// registry gets what the sources changed. Before there are two threads. Throws std::runtime_error
+/// if the registry can't be written.
+void restore(core::Relay& relay, Stores& stores, std::vector<core::ConfiguredSource> sources,
+             Milliseconds dedup_window, Now now);
+
+}  // namespace flowrelay::runtime

@@ -1,0 +1,107 @@
+// What is asked of the disk, in the order in which it is asked: the mailbox between the I/O thread,
+// which decides, and whoever carries it out (StorageWork, on the storage thread or in a
+// simulation).
+#pragma once
+
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "flowrelay/base/error.hpp"
+#include "flowrelay/core/active_set.hpp"
+#include "flowrelay/core/ledger.hpp"
+#include "flowrelay/core/stored_event.hpp"
+#include "flowrelay/storage/event_queue.hpp"
+
+namespace flowrelay::runtime {
+
+/// The calls come from the I/O thread and return at once; completions run on the I/O thread, in the
+/// order of the calls of one kind.
+class StorageMailbox {
+public:
+    virtual ~StorageMailbox() = default;
+
+    using Appended = std::function<void(core::EventRecord, Result<Seq>)>;
+    using Done = std::function<void(Result<void>)>;
+    using ReadDone = std::function<void(Result<core::EventRecord>)>;
+    /// A part of a backlog, and the records of its events if they were asked for: as many as could
+    /// be read, from the first on.
+    struct Loaded {
+        core::LoadedSlice slice;
+        std::vector<core::EventRecord> records;
+    };
+    using LoadDone = std::function<void(Result<Loaded>)>;
+    struct Erased {
+        std::uint64_t events = 0;
+        std::uint64_t dead_letters = 0;
+    };
+    using EraseDone = std::function<void(Result<Erased>)>;
+    struct Snapshot {
+        core::Ledger ledger;
+        storage::QueueUsage usage;
+        std::uint64_t dead_letters = 0;
+        bool failed = false;
+    };
+    using SnapshotDone = std::function<void(Snapshot)>;
+
+    /// Makes an event durable, after its token if that is new.
+    void append(core::EventRecord record, std::optional<core::TokenEntry> new_token, Appended done);
+
+    /// Done when everything appended before is.
+    void barrier(std::function<void()> done);
+
+    /// May wait a little for company.
+    void settle(core::Settlement settlement);
+
+    /// Moves an event to the dead letters. Tried again until it works: the event stays queued.
+    void bury(core::DeadLetter letter);
+
+    void read(Seq seq, ReadDone done);
+    void load(core::LoadRequest request, bool with_records, LoadDone done);
+    void put_tokens(std::vector<core::TokenEntry> entries, Done done);
+    void erase(TokenId token, EraseDone done);
+    void snapshot(SnapshotDone done);
+
+    /// What has been asked for and not been taken yet.
+    struct Mail {
+        struct Append {
+            core::EventRecord record;
+            Appended done;
+        };
+        struct Load {
+            core::LoadRequest request;
+            bool with_records;
+            LoadDone done;
+        };
+        std::vector<core::TokenEntry> new_tokens;
+        std::vector<std::pair<std::vector<core::TokenEntry>, Done>> token_puts;
+        std::vector<Append> appends;
+        std::vector<std::function<void()>> barriers;
+        std::vector<core::Settlement> settlements;
+        std::vector<core::DeadLetter> burials;
+        std::vector<std::pair<Seq, ReadDone>> reads;
+        std::vector<Load> loads;
+        std::vector<std::pair<TokenId, EraseDone>> erasures;
+        std::vector<SnapshotDone> snapshots;
+
+        bool empty() const noexcept;
+        bool can_wait() const noexcept;    ///< nothing but outcomes
+        bool only_reads() const noexcept;  ///< and outcomes
+    };
+
+protected:
+    /// Something was put into the mail, which was empty before if `first`. Called by whoever asks,
+    /// without the lock.
+    virtual void mail_came(bool first, bool can_wait) = 0;
+
+    mutable std::mutex mutex_;
+    Mail mail_;  ///< with mutex_
+
+private:
+    template <class Add>
+    void put(bool can_wait, Add add);
+};
+
+}  // namespace flowrelay::runtime

@@ -1,0 +1,65 @@
+// Carries out what was asked of the disk: which writes come first, which share a sync, what is done
+// when one fails. It has no thread and no clock of its own: the storage thread calls it, and so
+// does the simulation, on a simulated disk.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "flowrelay/base/log.hpp"
+#include "flowrelay/runtime/storage_mailbox.hpp"
+#include "flowrelay/storage/dead_letters.hpp"
+#include "flowrelay/storage/event_queue.hpp"
+#include "flowrelay/storage/registry.hpp"
+
+namespace flowrelay::runtime {
+
+/// The three stores of a spool.
+struct Stores {
+    std::unique_ptr<storage::EventQueue> queue;
+    std::unique_ptr<storage::Registry> registry;
+    std::unique_ptr<storage::DeadLetters> dead_letters;
+};
+
+/// Owned by one thread. All calls block.
+class StorageWork {
+public:
+    using Mail = StorageMailbox::Mail;
+    using Completions = std::vector<std::function<void()>>;
+
+    /// `log` outlives this object.
+    StorageWork(Stores stores, Log& log) : stores_(std::move(stores)), log_(log) {}
+
+    /// In one go (group commit): tokens, then events and outcomes with one sync, then dead letters,
+    /// reads, erasures. Gives what is to be run on the I/O thread. With empty mail: what failed
+    /// before is tried again.
+    Completions carry_out(Mail mail);
+
+    /// Whether something failed and is to be tried again, with mail or without.
+    bool has_unfinished() const noexcept { return !unburied_.empty(); }
+
+    StorageMailbox::Snapshot snapshot() const;
+    const Stores& stores() const noexcept { return stores_; }
+
+private:
+    void put_tokens(Mail& mail, Completions& completions);
+    void commit(Mail& mail, Completions& completions);
+    void answer_appends(Mail& mail, const Result<Seq>& first, Completions& completions);
+    void note_commit(const Result<Seq>& result);
+    void bury(std::vector<core::DeadLetter> letters);
+    Result<StorageMailbox::Loaded> load(const core::LoadRequest& request, bool with_records);
+    void erase(TokenId token, const StorageMailbox::EraseDone& done, Completions& completions);
+
+    Stores stores_;
+    Log& log_;
+    std::vector<core::EventRecord> records_;
+    std::vector<core::DeadLetter> unburied_;
+    bool full_ = false;
+    bool failed_ = false;
+    bool burying_failed_ = false;
+    std::optional<Error> token_error_;
+};
+
+}  // namespace flowrelay::runtime
