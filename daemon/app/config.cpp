@@ -112,7 +112,7 @@ void read_retry(const MapReader& map, RetryConfig& out) {
 }
 
 void read_log(const MapReader& map, LogConfig& out) {
-    const std::vector<std::string_view> formats{"text", "json"};
+    const std::vector<std::string_view> formats{"text", "json", "journal"};
     out.format = static_cast<LogFormat>(
         map.read_word("format", formats, static_cast<std::size_t>(out.format)));
     std::vector<std::string_view> levels;

@@ -8,36 +8,21 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <cstdlib>
+#include <mutex>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 #include <variant>
+#include <vector>
 
+#include "flowrelay/app/journal.hpp"
 #include "flowrelay/app/text.hpp"
 
 namespace flowrelay::app {
 
 namespace {
-
-/// RFC 5424, section 6.2.1.
-int syslog_priority(Severity severity) {
-    switch (severity) {
-        case Severity::debug:
-            return 7;
-        case Severity::info:
-            return 6;
-        case Severity::notice:
-            return 5;
-        case Severity::warning:
-            return 4;
-        case Severity::error:
-            return 3;
-        case Severity::critical:
-            return 2;
-    }
-    return 5;
-}
 
 bool is_plain(std::string_view value) {
     return !value.empty() && value.size() < 2048 &&
@@ -79,13 +64,22 @@ void append_json_value(std::string& out, const LogField& field) {
         field.value);
 }
 
-class SpdlogLog final : public Log {
+/// "warning event=delivery.retry source=ci status=503"
+void append_text(std::string& out, const LogEvent& event, std::span<const LogField> fields) {
+    out += fmt::format("{} event={}", to_string(event.severity), event.name);
+    for (const LogField& field : fields) {
+        out += fmt::format(" {}=", field.key);
+        append_text_value(out, field);
+    }
+}
+
+class SpdlogLog final : public LeveledLog {
 public:
     using Log::write;
 
     SpdlogLog(const LogConfig& config, spdlog::sink_ptr sink, bool for_journal, const Clock& clock)
-        : format_(config.format),
-          level_(config.level),
+        : LeveledLog(config.level),
+          format_(config.format),
           for_journal_(for_journal),
           clock_(clock),
           logger_("flowrelay", std::move(sink)) {
@@ -95,8 +89,6 @@ public:
         // There is nowhere left to say that stderr is broken.
         logger_.set_error_handler([](const std::string&) {});
     }
-
-    bool enabled(Severity severity) const noexcept override { return severity >= level_; }
 
     void write(const LogEvent& event, std::span<const LogField> fields) noexcept override {
         if (!enabled(event.severity)) return;
@@ -111,10 +103,58 @@ public:
 
 private:
     LogFormat format_;
-    Severity level_;
     bool for_journal_;
     const Clock& clock_;
     spdlog::logger logger_;
+};
+
+class JournalLog final : public LeveledLog {
+public:
+    using Log::write;
+
+    JournalLog(Severity level, std::string socket_path, std::unique_ptr<Log> fallback)
+        : LeveledLog(level), fallback_(std::move(fallback)), socket_(std::move(socket_path)) {}
+
+    void write(const LogEvent& event, std::span<const LogField> fields) noexcept override {
+        if (!enabled(event.severity)) return;
+        try {
+            const std::lock_guard lock(mutex_);
+            if (lost_ == 0) {
+                send(event, fields, patience);
+                return;
+            }
+            std::vector<LogField> more(fields.begin(), fields.end());
+            more.emplace_back("lost", lost_);
+            // It was waited for already: not again with each line.
+            send(event, more, Milliseconds(0));
+        } catch (...) {
+            // Out of memory: the line is lost, the relay goes on.
+        }
+    }
+
+private:
+    static constexpr Milliseconds patience{100};
+
+    void send(const LogEvent& event, std::span<const LogField> fields, Milliseconds wait) {
+        std::string message;
+        append_text(message, event, fields);
+        switch (socket_.send(format_journal_entry(message, event, fields), wait)) {
+            case JournalSocket::Outcome::sent:
+                lost_ = 0;
+                return;
+            case JournalSocket::Outcome::busy:
+                ++lost_;
+                return;
+            case JournalSocket::Outcome::impossible:
+                lost_ = 0;
+                fallback_->write(event, fields);
+        }
+    }
+
+    std::mutex mutex_;
+    std::unique_ptr<Log> fallback_;
+    JournalSocket socket_;
+    std::uint64_t lost_ = 0;
 };
 
 }  // namespace
@@ -139,11 +179,7 @@ std::string format_log_line(LogFormat format, bool for_journal, WallTime time,
         line += format_time(time);
         line += ' ';
     }
-    line += fmt::format("{} event={}", to_string(event.severity), event.name);
-    for (const LogField& field : fields) {
-        line += fmt::format(" {}=", field.key);
-        append_text_value(line, field);
-    }
+    append_text(line, event, fields);
     return line;
 }
 
@@ -154,14 +190,28 @@ bool is_journal_stream(int fd) {
     return fmt::format("{}:{}", status.st_dev, status.st_ino) == stream;
 }
 
-std::unique_ptr<Log> make_log(const LogConfig& config, std::shared_ptr<spdlog::sinks::sink> sink,
-                              bool for_journal, const Clock& clock) {
+std::unique_ptr<LeveledLog> make_log(const LogConfig& config,
+                                     std::shared_ptr<spdlog::sinks::sink> sink, bool for_journal,
+                                     const Clock& clock) {
     return std::make_unique<SpdlogLog>(config, std::move(sink), for_journal, clock);
 }
 
-std::unique_ptr<Log> make_log(const LogConfig& config, const Clock& clock) {
-    return make_log(config, std::make_shared<spdlog::sinks::stderr_sink_mt>(),
-                    is_journal_stream(STDERR_FILENO), clock);
+std::unique_ptr<LeveledLog> make_journal_log(Severity level, std::string socket_path,
+                                             std::unique_ptr<Log> fallback) {
+    return std::make_unique<JournalLog>(level, std::move(socket_path), std::move(fallback));
+}
+
+std::unique_ptr<LeveledLog> make_log(const LogConfig& config, const Clock& clock) {
+    const bool to_journal = is_journal_stream(STDERR_FILENO);
+    const auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+    const bool natively =
+        config.format == LogFormat::journal || (config.format == LogFormat::text && to_journal);
+    if (!natively) return make_log(config, sink, to_journal, clock);
+    LogConfig for_stderr = config;
+    for_stderr.format = LogFormat::text;
+    for_stderr.level = Severity::debug;  // the journal's log has decided
+    return make_journal_log(config.level, std::string(journal_socket_path),
+                            make_log(for_stderr, sink, to_journal, clock));
 }
 
 }  // namespace flowrelay::app

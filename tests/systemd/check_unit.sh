@@ -56,6 +56,7 @@ user=$(sed -n 's/^User=//p' "/usr/lib/systemd/system/$unit")
 chown "root:$user" /etc/flowrelay/ci.token
 chmod 0640 /etc/flowrelay/ci.token
 systemctl daemon-reload
+journalctl --update-catalog
 
 check "the unit has no mistakes" systemd-analyze verify "/usr/lib/systemd/system/$unit"
 check "the service starts" timeout 30 systemctl start "$unit"
@@ -80,6 +81,15 @@ check "the result is success" property_is Result success
 check "systemd sees it as stopped" property_is ActiveState inactive
 check "the journal has its last line" \
     bash -c "journalctl --no-pager -u $unit | grep -q 'relay\.stopped'"
+entries() { journalctl --no-pager -o "$1" "${@:2}"; }
+check "the journal can be asked for an event" \
+    test "$(entries cat FLOWRELAY_EVENT=relay.stopped | wc -l)" -eq 1
+check "its fields stand for themselves" \
+    bash -c "journalctl --no-pager -o verbose FLOWRELAY_EVENT=relay.stopped | grep -q 'FLOWRELAY_UNACCOUNTED=0'"
+check "each entry has the id and the unit that it belongs to" \
+    test "$(entries json -u "$unit" FLOWRELAY_EVENT=relay.stopped | grep -c '"MESSAGE_ID":"8f4ec8806e6f441fbcf1cb9af25f0c76"')" -eq 1
+check "journalctl -x explains an event" \
+    bash -c "journalctl --no-pager -x FLOWRELAY_EVENT=relay.stopped | grep -q 'keep the spool and'"
 check "the journal does not have the token" \
     bash -c "! journalctl --no-pager | grep -q '$token'"
 check "the state directory does not have the token of the source" \

@@ -68,7 +68,7 @@ struct GoneConfig {
     Milliseconds grace = Hours(1);
 };
 
-enum class LogFormat { text, json };
+enum class LogFormat { text, json, journal };
 
 struct LogConfig {
     LogFormat format = LogFormat::text;

@@ -4,10 +4,16 @@
 //       value with anything but plain characters is quoted, with \" \\ \n \r \t and \u00XX, so
 //       that whatever a producer sends, a line stays one line.
 // json  one object a line: "time", "severity", "event", then the fields.
-// When the output is the journal, text lines begin with a priority (<4>, see sd-daemon(3)) and
-// leave out the time, which the journal has itself.
+// journal  entries with fields and message ids, by the journal's own protocol (app/journal.hpp).
+// Their
+//       message is the line of `text`, without the time, which the journal has itself.
+// When stderr is the journal (systemd.exec(5)), `text` is the same as `journal`: who reads the
+// lines sees no difference, and `journalctl -x` and the fields come with them. Where journald's
+// socket can't be reached, lines go to stderr after all; they begin with a priority (<4>, see
+// sd-daemon(3)) if that is the journal.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <span>
 #include <string>
@@ -31,11 +37,29 @@ std::string format_log_line(LogFormat format, bool for_journal, WallTime time,
 /// (JOURNAL_STREAM in systemd.exec(5)).
 bool is_journal_stream(int fd);
 
-/// A log that writes to `sink`. `clock` outlives it.
-std::unique_ptr<Log> make_log(const LogConfig& config, std::shared_ptr<spdlog::sinks::sink> sink,
-                              bool for_journal, const Clock& clock);
+/// A log whose level can be changed while it is used. Any thread.
+class LeveledLog : public Log {
+public:
+    explicit LeveledLog(Severity level) noexcept : level_(level) {}
+    bool enabled(Severity severity) const noexcept override { return severity >= level_.load(); }
+    void set_level(Severity level) noexcept { level_.store(level); }
 
-/// A log that writes to stderr. `clock` outlives it.
-std::unique_ptr<Log> make_log(const LogConfig& config, const Clock& clock);
+private:
+    std::atomic<Severity> level_;
+};
+
+/// A log that writes to `sink`. `clock` outlives it.
+std::unique_ptr<LeveledLog> make_log(const LogConfig& config,
+                                     std::shared_ptr<spdlog::sinks::sink> sink, bool for_journal,
+                                     const Clock& clock);
+
+/// A log that writes to the journal at this socket, and to `fallback` what can't be sent there. A
+/// journald that does not read delays a line by 100 ms at most; then lines are lost until it reads
+/// again, and the next one says how many (`lost`).
+std::unique_ptr<LeveledLog> make_journal_log(Severity level, std::string socket_path,
+                                             std::unique_ptr<Log> fallback);
+
+/// The log of the daemon: to stderr or to the journal, as described above. `clock` outlives it.
+std::unique_ptr<LeveledLog> make_log(const LogConfig& config, const Clock& clock);
 
 }  // namespace flowrelay::app

@@ -151,7 +151,7 @@ TEST(Config, lists_the_keys_when_none_is_near) {
 }
 
 TEST(Config, collects_every_problem_in_the_order_of_the_file) {
-    EXPECT_THAT(problems_of("log: {format: journal}\nretry: {initial: 10, max: 1y}\n"),
+    EXPECT_THAT(problems_of("log: {format: xml}\nretry: {initial: 10, max: 1y}\n"),
                 ElementsAre(HasSubstr("f.yaml: key `destination.base_url`: missing"),
                             HasSubstr("f.yaml:1:15: key `log.format`"),
                             HasSubstr("f.yaml:2:18: key `retry.initial`"),
@@ -164,8 +164,8 @@ TEST(Config, refuses_a_key_that_is_there_twice) {
 }
 
 TEST(Config, says_which_log_formats_there_are) {
-    EXPECT_EQ(only_problem_of(base + "log: {format: journal}\n"),
-              "f.yaml:2:15: key `log.format`: \"journal\" is not one of text, json");
+    EXPECT_EQ(only_problem_of(base + "log: {format: xml}\n"),
+              "f.yaml:2:15: key `log.format`: \"xml\" is not one of text, json, journal");
 }
 
 TEST(Config, says_which_log_level_is_nearest) {
