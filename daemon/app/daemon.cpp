@@ -16,6 +16,7 @@
 
 #include "flowrelay/base/version.hpp"
 #include "flowrelay/core/log_events.hpp"
+#include "flowrelay/core/summing_log.hpp"
 #include "flowrelay/runtime/control_session.hpp"
 #include "flowrelay/runtime/delivery.hpp"
 #include "flowrelay/runtime/engine.hpp"
@@ -74,7 +75,7 @@ private:
     asio::awaitable<void> stop(std::string reason);
 
     Config config_;
-    Log& log_;
+    core::SummingLog log_;
     const Clock& clock_;
     ServiceNotifier notifier_;
     asio::io_context io_{1};
@@ -99,7 +100,7 @@ private:
 Daemon::Impl::Impl(Config config, std::vector<PassedSocket> ingest_sockets,
                    ServiceNotifier notifier, Log& log, const Clock& clock)
     : config_(std::move(config)),
-      log_(log),
+      log_(log, clock),
       clock_(clock),
       notifier_(std::move(notifier)),
       destination_(make_destination(config_)),

@@ -14,13 +14,22 @@ namespace flowrelay::app {
 namespace asio = boost::asio;
 namespace ev = core::log_events;
 
+constexpr auto interval_without_lines = Seconds(60);
+
 StatsReporter::StatsReporter(asio::any_io_executor io, runtime::Engine& engine,
-                             ServiceNotifier& notifier, Log& log, Milliseconds interval)
+                             ServiceNotifier& notifier, core::SummingLog& log,
+                             Milliseconds interval)
     : io_(io), engine_(engine), notifier_(notifier), log_(log), interval_(interval), timer_(io) {}
 
 void StatsReporter::start() {
     engine_.storage().snapshot([this](const auto& snapshot) { tell_systemd(snapshot); });
-    if (interval_ > Milliseconds(0)) runtime::spawn(io_, report());
+    runtime::spawn(io_, report());
+}
+
+void StatsReporter::set_interval(Milliseconds interval) {
+    if (interval == interval_) return;
+    interval_ = interval;
+    timer_.cancel();
 }
 
 void StatsReporter::stop() {
@@ -30,11 +39,15 @@ void StatsReporter::stop() {
 
 asio::awaitable<void> StatsReporter::report() {
     while (!stopping_) {
-        timer_.expires_after(interval_);
-        co_await timer_.async_wait(asio::as_tuple(asio::deferred));
+        timer_.expires_after(interval_ > Milliseconds(0) ? interval_ : interval_without_lines);
+        const auto [cancelled] = co_await timer_.async_wait(asio::as_tuple(asio::deferred));
         if (stopping_) break;
+        if (cancelled) continue;  // another interval
+        log_.flush();
         engine_.storage().snapshot([this](const runtime::StorageMailbox::Snapshot& snapshot) {
-            if (!stopping_) write(snapshot);
+            if (stopping_) return;
+            if (interval_ > Milliseconds(0)) write(snapshot);
+            tell_systemd(snapshot);
         });
     }
 }
@@ -60,7 +73,6 @@ void StatsReporter::write(const runtime::StorageMailbox::Snapshot& snapshot) {
                 {"spool_bytes", snapshot.usage.disk_bytes},
                 {"destination", destination},
                 {"unaccounted", snapshot.ledger.unaccounted(snapshot.usage.events)}});
-    tell_systemd(snapshot);
     before_ = counters;
 }
 

@@ -1,4 +1,5 @@
-// Every interval one relay.stats line, and the line that `systemctl status` shows.
+// Every interval one relay.stats line, the line that `systemctl status` shows, and what the log has
+// left out.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -6,19 +7,21 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "flowrelay/app/systemd.hpp"
-#include "flowrelay/base/log.hpp"
+#include "flowrelay/core/summing_log.hpp"
 #include "flowrelay/runtime/engine.hpp"
 
 namespace flowrelay::app {
 
 class StatsReporter {
 public:
-    /// `interval` zero: no lines, and what systemd shows stays as it was at the start. The
-    /// references outlive the reporter.
+    /// `interval` zero: no lines; the other two happen every minute. The references outlive the
+    /// reporter.
     StatsReporter(boost::asio::any_io_executor io, runtime::Engine& engine,
-                  ServiceNotifier& notifier, Log& log, Milliseconds interval);
+                  ServiceNotifier& notifier, core::SummingLog& log, Milliseconds interval);
     void start();
     void stop();
+    /// From now on.
+    void set_interval(Milliseconds interval);
 
 private:
     boost::asio::awaitable<void> report();
@@ -28,7 +31,7 @@ private:
     boost::asio::any_io_executor io_;
     runtime::Engine& engine_;
     ServiceNotifier& notifier_;
-    Log& log_;
+    core::SummingLog& log_;
     Milliseconds interval_;
     boost::asio::steady_timer timer_;
     core::RelayCounters before_;

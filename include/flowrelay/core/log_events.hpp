@@ -22,6 +22,8 @@ namespace flowrelay::core::log_events {
       "the daemon can't go on")                                                                \
     X(relay_stats, "relay.stats", info, "6953c257a50f48a4a5c9794e2254e331",                    \
       "the state of the relay and what happened since the last")                               \
+    X(log_left_out, "log.left_out", info, "02cd1fb3f68e4beabf42a0dcff78806a",                  \
+      "lines that repeated were left out")                                                     \
     X(config_loaded, "config.loaded", info, "98bb2c849c4f4fb6ada1cd62337ce136",                \
       "the configuration file was read")                                                       \
     X(config_invalid, "config.invalid", error, "aba121a278e64d2fbaff8213338e1f40",             \

@@ -1,0 +1,166 @@
+#include "flowrelay/core/summing_log.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "flowrelay/core/log_events.hpp"
+
+namespace flowrelay::core {
+
+namespace {
+
+constexpr unsigned burst_of_kind = 10;  // of one kind, and of one source
+constexpr unsigned burst_of_name = 50;  // of all sources together
+constexpr Milliseconds first_spacing = Seconds(60);
+constexpr Milliseconds longest_spacing = Seconds(3600);
+constexpr Milliseconds calm = Seconds(600);
+constexpr Milliseconds over = Seconds(60);
+constexpr std::size_t most_kinds = 4096;
+
+// What the relay notices by itself; anything else is somebody's doing, and every line of it counts.
+constexpr std::array<std::string_view, 8> rooms{
+    "spool.", "dead_letters.", "server.", "ingest.", "delivery.", "token.", "destination.", "tls."};
+
+bool repeats(const LogEvent& event) {
+    return event.severity != Severity::debug &&
+           std::ranges::any_of(rooms, [&](auto room) { return event.name.starts_with(room); });
+}
+
+std::string_view source_of(const LogEvent& event, std::span<const LogField> fields) {
+    if (!event.name.starts_with("token.")) return {};
+    for (const LogField& field : fields) {
+        const auto* value = std::get_if<std::string_view>(&field.value);
+        if (field.key == "source" && value != nullptr) return *value;
+    }
+    return {};
+}
+
+/// What was left out before somebody else decided to write the line.
+std::uint64_t suppressed_of(std::span<const LogField> fields) {
+    for (const LogField& field : fields) {
+        const auto* value = std::get_if<std::uint64_t>(&field.value);
+        if (field.key == "suppressed" && value != nullptr) return *value;
+    }
+    return 0;
+}
+
+}  // namespace
+
+bool SummingLimiter::admit(MonoTime now) noexcept {
+    if (!last_ || now - *last_ >= std::max(calm, spacing_)) {
+        used_ = 0;
+        spacing_ = first_spacing;
+    }
+    last_ = now;
+    if (used_ < burst_) {
+        ++used_;
+        next_ = now + spacing_;
+        return true;
+    }
+    if (now < next_) return false;
+    spacing_ = std::min(2 * spacing_, longest_spacing);
+    next_ = now + spacing_;
+    return true;
+}
+
+SummingLog::Kind& SummingLog::kind(std::string_view name, std::string_view source) {
+    std::string key(name);
+    // Sources are many only when somebody makes up tokens: then they share one.
+    if (!source.empty() && kinds_.size() < most_kinds) key.append(" ").append(source);
+    return kinds_.try_emplace(std::move(key), Kind{SummingLimiter(burst_of_kind)}).first->second;
+}
+
+bool SummingLog::admit(std::string_view name, std::string_view source,
+                       std::uint64_t left_out_before, std::uint64_t& suppressed) {
+    const Now now = clock_.now();
+    const std::lock_guard lock(mutex_);
+    Kind& of = kind(name, source);
+    auto all = names_.find(name);
+    if (all == names_.end()) {
+        all = names_.emplace(std::string(name), SummingLimiter(burst_of_name)).first;
+    }
+    const bool passes = of.limiter.admit(now.mono) && all->second.admit(now.mono);
+    of.last = now.mono;
+    of.last_wall = now.wall;
+    of.left_out += left_out_before;
+    if (!passes) {
+        ++of.left_out;
+        return false;
+    }
+    suppressed = std::exchange(of.left_out, 0);
+    return true;
+}
+
+void SummingLog::write(const LogEvent& event, std::span<const LogField> fields) noexcept {
+    if (!out_.enabled(event.severity)) return;
+    if (!repeats(event)) {
+        out_.write(event, fields);
+        return;
+    }
+    try {
+        std::uint64_t suppressed = 0;
+        if (!admit(event.name, source_of(event, fields), suppressed_of(fields), suppressed)) {
+            return;
+        }
+        std::vector<LogField> told;
+        told.reserve(fields.size() + 1);
+        for (const LogField& field : fields) {
+            if (field.key != "suppressed") told.push_back(field);
+        }
+        if (suppressed > 0) told.emplace_back("suppressed", suppressed);
+        out_.write(event, told);
+    } catch (...) {
+        out_.write(event, fields);  // out of memory: rather too much than nothing
+    }
+}
+
+// By event and source; of an event with many sources, by event alone.
+std::vector<SummingLog::Rest> SummingLog::take_rests() {
+    std::map<std::string, std::vector<Rest>, std::less<>> by_event;
+    const MonoTime now = clock_.now().mono;
+    const std::lock_guard lock(mutex_);
+    for (auto& [name, of] : kinds_) {
+        if (of.left_out == 0 || now - of.last < over) continue;
+        const std::size_t blank = name.find(' ');
+        Rest rest{name.substr(0, blank), "", std::exchange(of.left_out, 0), of.last_wall};
+        if (blank != std::string::npos) rest.source = name.substr(blank + 1);
+        by_event[rest.event].push_back(std::move(rest));
+    }
+    std::erase_if(kinds_, [&](const auto& item) {
+        return item.second.left_out == 0 && now - item.second.last >= longest_spacing;
+    });
+    std::vector<Rest> told;
+    for (auto& [event, rests] : by_event) {
+        if (rests.size() <= burst_of_kind) {
+            for (auto& rest : rests) told.push_back(std::move(rest));
+            continue;
+        }
+        Rest sum{event, "", 0, rests.front().last};
+        for (const Rest& rest : rests) {
+            sum.lines += rest.lines;
+            sum.last = std::max(sum.last, rest.last);
+        }
+        told.push_back(std::move(sum));
+    }
+    return told;
+}
+
+void SummingLog::flush() noexcept {
+    try {
+        for (const Rest& rest : take_rests()) {
+            const std::string last = format_time(rest.last);
+            std::vector<LogField> fields{{"of", rest.event}};
+            if (!rest.source.empty()) fields.emplace_back("source", rest.source);
+            fields.emplace_back("lines", rest.lines);
+            fields.emplace_back("last", last);
+            out_.write(log_events::log_left_out, fields);
+        }
+    } catch (...) {
+        // Out of memory: the relay goes on.
+    }
+}
+
+}  // namespace flowrelay::core
