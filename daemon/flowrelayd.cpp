@@ -32,8 +32,8 @@ int run(const std::string& config_file) {
         auto notifier = app::ServiceNotifier::from_environment();
         auto sockets = app::take_passed_sockets();
         if (sockets.has_error()) throw std::runtime_error(sockets.error().message);
-        app::Daemon daemon(std::move(config), std::move(*sockets), std::move(notifier), *log,
-                           clock);
+        app::Daemon daemon(std::move(config), config_file, std::move(*sockets), std::move(notifier),
+                           *log, clock);
         daemon.run();
         return 0;
     } catch (const app::ConfigError& error) {

@@ -27,6 +27,7 @@
 #include "flowrelay/runtime/start_up.hpp"
 #include "flowrelay/runtime/storage_thread.hpp"
 #include "flowrelay/runtime/tls.hpp"
+#include "reloader.hpp"
 #include "setup.hpp"
 #include "stats_reporter.hpp"
 #include "watchdog.hpp"
@@ -62,8 +63,8 @@ runtime::DeliveryOptions delivery_options(const DestinationConfig& config) {
 
 class Daemon::Impl {
 public:
-    Impl(Config config, std::vector<PassedSocket> ingest_sockets, ServiceNotifier notifier,
-         Log& log, const Clock& clock);
+    Impl(Config config, std::string config_file, std::vector<PassedSocket> ingest_sockets,
+         ServiceNotifier notifier, LeveledLog& log, const Clock& clock);
     ~Impl() { std::signal(SIGPIPE, SIG_DFL); }
 
     void run();
@@ -73,6 +74,7 @@ private:
     void open_sockets(const std::vector<PassedSocket>& ingest_sockets);
     asio::awaitable<void> wait_for_signal();
     asio::awaitable<void> stop(std::string reason);
+    runtime::ReloadResult reload();
 
     Config config_;
     core::SummingLog log_;
@@ -92,13 +94,14 @@ private:
     std::optional<runtime::Server> control_;
     std::optional<StatsReporter> stats_;
     std::optional<Watchdog> watchdog_;
+    std::optional<Reloader> reloader_;
     asio::signal_set signals_;
     std::vector<std::string> own_sockets_;  ///< paths to remove at the end
     bool stopping_ = false;
 };
 
-Daemon::Impl::Impl(Config config, std::vector<PassedSocket> ingest_sockets,
-                   ServiceNotifier notifier, Log& log, const Clock& clock)
+Daemon::Impl::Impl(Config config, std::string config_file, std::vector<PassedSocket> ingest_sockets,
+                   ServiceNotifier notifier, LeveledLog& log, const Clock& clock)
     : config_(std::move(config)),
       log_(log, clock),
       clock_(clock),
@@ -117,6 +120,8 @@ Daemon::Impl::Impl(Config config, std::vector<PassedSocket> ingest_sockets,
     open_sockets(ingest_sockets);
     stats_.emplace(executor_, *engine_, notifier_, log_, config_.log.stats_interval);
     watchdog_.emplace(executor_, *storage_, notifier_);
+    const Reloader::Parts parts{config_, *engine_, *delivery_, *ingest_, *stats_, log};
+    reloader_.emplace(std::move(config_file), parts, log_, clock_);
 }
 
 // Everything that recovery has to tell the heart, before there are two threads.
@@ -134,8 +139,9 @@ void Daemon::Impl::open_sockets(const std::vector<PassedSocket>& ingest_sockets)
     const auto& ingest = config_.ingest;
     ingest_.emplace(
         executor_, "ingest", ingest.max_connections,
-        [this, limits = ingest_limits(ingest)](runtime::StreamSocket socket) {
-            return runtime::make_ingest_session(std::move(socket), *engine_, limits);
+        [this](runtime::StreamSocket socket) {
+            return runtime::make_ingest_session(std::move(socket), *engine_,
+                                                ingest_limits(config_.ingest));
         },
         log_);
     if (ingest_sockets.empty()) {
@@ -155,6 +161,7 @@ void Daemon::Impl::open_sockets(const std::vector<PassedSocket>& ingest_sockets)
     control_context_.started = clock_.now().mono;
     control_context_.connections = [this] { return delivery_->connections(); };
     control_context_.stopping = [this] { return stopping_; };
+    control_context_.reload = [this] { return reload(); };
     const auto& control = config_.control;
     control_.emplace(
         executor_, "control", max_control_connections,
@@ -184,12 +191,19 @@ asio::awaitable<void> Daemon::Impl::wait_for_signal() {
         const auto [error, signal] = co_await signals_.async_wait(asio::as_tuple(asio::deferred));
         if (error) co_return;
         if (signal == SIGHUP) {
-            log_.write(ev::config_not_reloaded);
+            reload();
             continue;
         }
         std::string reason = signal == SIGTERM ? "SIGTERM" : "SIGINT";
         co_await stop(std::move(reason));
     }
+}
+
+runtime::ReloadResult Daemon::Impl::reload() {
+    notifier_.reloading();
+    auto result = reloader_->reload();
+    notifier_.ready();
+    return result;
 }
 
 // The order matters: first nothing new comes in, then what is under way ends, then the disk.
@@ -219,10 +233,10 @@ void Daemon::run() {
     impl_->run();
 }
 
-Daemon::Daemon(Config config, std::vector<PassedSocket> ingest_sockets, ServiceNotifier notifier,
-               Log& log, const Clock& clock)
-    : impl_(std::make_unique<Impl>(std::move(config), std::move(ingest_sockets),
-                                   std::move(notifier), log, clock)) {}
+Daemon::Daemon(Config config, std::string config_file, std::vector<PassedSocket> ingest_sockets,
+               ServiceNotifier notifier, LeveledLog& log, const Clock& clock)
+    : impl_(std::make_unique<Impl>(std::move(config), std::move(config_file),
+                                   std::move(ingest_sockets), std::move(notifier), log, clock)) {}
 
 Daemon::~Daemon() = default;
 

@@ -42,6 +42,12 @@ Relay::Relay(RelayOptions options, const Salt& salt, std::vector<TokenEntry> tok
     for (const auto& [id, token] : tokens_.all()) schedule_erasure(token.entry);
 }
 
+void Relay::set_options(RelayOptions options) {
+    scheduler_.set_options(options.scheduler);
+    dedup_.set_window(options.dedup_window);
+    options_ = std::move(options);
+}
+
 std::vector<TokenEntry> Relay::configure(std::vector<ConfiguredSource> sources, Now now) {
     auto changed = tokens_.configure(std::move(sources), now.wall);
     erasures_.clear();
@@ -67,6 +73,9 @@ void Relay::apply_token_states() {
             case TokenEntry::State::active:
                 if (token.configured) {
                     scheduler_.resume_token(id);
+                    if (scheduler_.token_status(id).state == TokenState::active) {
+                        token_reasons_.erase(id);
+                    }
                 } else {
                     scheduler_.pause_token(id);
                 }

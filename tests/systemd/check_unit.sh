@@ -69,6 +69,19 @@ check "an event is accepted" send the-first-thread
 check "the event arrives" within 10 arrived the-first-thread
 check "the status can be asked for" timeout 10 flowrelay status
 
+sed -i 's/name: CI/name: Robot/' /etc/flowrelay/flowrelay.yaml
+check "the service reloads" timeout 30 systemctl reload "$unit"
+logged() { journalctl --no-pager -o cat "$@" | grep -q .; }
+check "the new configuration is in force" within 5 logged FLOWRELAY_EVENT=config.reloaded
+check "it is active after the reload" within 5 property_is ActiveState active
+check "an event gets the new author" send a-robots-thread
+check "the event with the new author arrives" within 10 arrived Robot
+echo "spool: {max_size: lots}" >> /etc/flowrelay/flowrelay.yaml
+systemctl reload "$unit"
+check "a wrong configuration is refused" within 5 logged FLOWRELAY_EVENT=config.not_reloaded
+check "the service goes on with the old one" within 5 property_is ActiveState active
+sed -i '$d' /etc/flowrelay/flowrelay.yaml
+
 kill -KILL "$(property MainPID)"
 check "it is started again after a crash" within 20 property_is NRestarts 1
 check "it is active again" within 20 property_is ActiveState active

@@ -2,23 +2,25 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "flowrelay/app/config.hpp"
+#include "flowrelay/app/logging.hpp"
 #include "flowrelay/app/systemd.hpp"
-#include "flowrelay/base/log.hpp"
 #include "flowrelay/base/time.hpp"
 
 namespace flowrelay::app {
 
 class Daemon {
 public:
-    /// Opens the spool, recovers it, opens the sockets. `ingest_sockets` are listened on in the
+    /// Opens the spool, recovers it, opens the sockets. `config` was read from `config_file`, which
+    /// is read again by SIGHUP and the control socket. `ingest_sockets` are listened on in the
     /// place of the configured ones, if there are any; they are owned from here on. `log` and
     /// `clock` outlive the daemon. Throws std::runtime_error, or ConfigError for a source whose
     /// token can't be read, with a message for the operator.
-    Daemon(Config config, std::vector<PassedSocket> ingest_sockets, ServiceNotifier notifier,
-           Log& log, const Clock& clock);
+    Daemon(Config config, std::string config_file, std::vector<PassedSocket> ingest_sockets,
+           ServiceNotifier notifier, LeveledLog& log, const Clock& clock);
     ~Daemon();
 
     /// Runs until SIGTERM or SIGINT, then stops in good order: no new events, what is in flight

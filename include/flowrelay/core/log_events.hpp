@@ -9,82 +9,86 @@
 
 namespace flowrelay::core::log_events {
 
-#define FLOWRELAY_LOG_EVENTS(X)                                                                \
-    X(relay_starting, "relay.starting", notice, "88cdc7ce6ccb44299cac74e2119805c8",            \
-      "the daemon starts")                                                                     \
-    X(relay_ready, "relay.ready", notice, "1b7fbf583c914da9b15129852036e29c",                  \
-      "events are accepted and delivered")                                                     \
-    X(relay_stopping, "relay.stopping", notice, "21565ff6c62a4dc79b684582e0965e5d",            \
-      "the daemon stops: no new events are accepted")                                          \
-    X(relay_stopped, "relay.stopped", notice, "8f4ec8806e6f441fbcf1cb9af25f0c76",              \
-      "the daemon has stopped; what is queued is on disk")                                     \
-    X(relay_failed, "relay.failed", critical, "81579965b4904d4d9933eecbe205d450",              \
-      "the daemon can't go on")                                                                \
-    X(relay_stats, "relay.stats", info, "6953c257a50f48a4a5c9794e2254e331",                    \
-      "the state of the relay and what happened since the last")                               \
-    X(log_left_out, "log.left_out", info, "02cd1fb3f68e4beabf42a0dcff78806a",                  \
-      "lines that repeated were left out")                                                     \
-    X(config_loaded, "config.loaded", info, "98bb2c849c4f4fb6ada1cd62337ce136",                \
-      "the configuration file was read")                                                       \
-    X(config_invalid, "config.invalid", error, "aba121a278e64d2fbaff8213338e1f40",             \
-      "the configuration file can't be used")                                                  \
-    X(config_not_reloaded, "config.not_reloaded", notice, "cc8a702521ea4f678667c28e6aa1371f",  \
-      "a new configuration takes a restart")                                                   \
-    X(spool_opened, "spool.opened", notice, "430673baf1514b0bb1c28bd7ba844ad9",                \
-      "the spool was opened and recovered")                                                    \
-    X(spool_tail_cut, "spool.tail_cut", info, "9f53b518c7b54fb38f591f209dc20e12",              \
-      "an unfinished write at the end was cut off")                                            \
-    X(spool_damaged, "spool.damaged", error, "2da3ce79b30b44948a7198afc5320fa8",               \
-      "a damaged range of the spool was skipped")                                              \
-    X(spool_full, "spool.full", warning, "dcee7058db99485fbcd8d604cad91047",                   \
-      "new events are refused: the spool is full")                                             \
-    X(spool_has_room, "spool.has_room", notice, "816e06772b7043fc81bfcda173f936b3",            \
-      "new events are accepted again")                                                         \
-    X(spool_failed, "spool.failed", critical, "21b58e81914747629486c1e275cf9147",              \
-      "the disk failed: nothing more can be accepted")                                         \
-    X(spool_read_failed, "spool.read_failed", error, "6c31c53b2e444ab7a8a56a540ebd927f",       \
-      "a queued event can't be read")                                                          \
-    X(dead_letters_failed, "dead_letters.failed", error, "118da796ae764fba8fe29a54f77996ea",   \
-      "a dead letter can't be written yet")                                                    \
-    X(server_listening, "server.listening", info, "aea817fecf7a4c07831d732827cc7428",          \
-      "a socket takes connections")                                                            \
-    X(ingest_rejected, "ingest.rejected", debug, "2395370b4e144231abe0ebf4038ecac7",           \
-      "an event was rejected")                                                                 \
-    X(server_busy, "server.busy", warning, "881dd375b6814a88a1811f08d36bbf61",                 \
-      "a connection was refused: too many are open")                                           \
-    X(server_accept_failed, "server.accept_failed", error, "ffaf24ca5e4145f0b3177d2eec8e28da", \
-      "connections can't be accepted")                                                         \
-    X(delivery_delivered, "delivery.delivered", debug, "29503f91f471405a8dffa5f70d6ec2c9",     \
-      "the destination took an event")                                                         \
-    X(delivery_retry, "delivery.retry", warning, "7d4844b0046d4ed7b79769eff9995e71",           \
-      "an event could not be delivered and waits")                                             \
-    X(delivery_dead, "delivery.dead", error, "9f3f842267ce493ca35dd62acbfe19a1",               \
-      "an event went to the dead letters")                                                     \
-    X(delivery_expired, "delivery.expired", error, "268e936e94434c939e8146d4fcdf5294",         \
-      "events grew too old and went to the dead letters")                                      \
-    X(token_added, "token.added", info, "1d3f86b13ec14459a57a5a50fe0d21e4",                    \
-      "a token was seen for the first time")                                                   \
-    X(token_missing, "token.missing", error, "49aedeb0f4c84c3ebbc57b8532ad5d2d",               \
-      "events wait for a source that is not configured")                                       \
-    X(token_parked, "token.parked", error, "eb7e89cbe0084e7b9bf67adf59de264b",                 \
-      "the destination refuses a token: its events wait")                                      \
-    X(token_throttled, "token.throttled", warning, "60a77a63185146aaa726d9fe305945ec",         \
-      "the destination asks a token to wait")                                                  \
-    X(token_active, "token.active", notice, "692761a77e0c4b36b75f7527c1828725",                \
-      "the destination takes events of a token again")                                         \
-    X(token_gone, "token.gone", warning, "febb31eca4e64fd292b4826fd8fb620b",                   \
-      "the destination says that a token is gone: disabled")                                   \
-    X(token_erased, "token.erased", notice, "d997bb55fcab4beeaed21ec49fe6fad8",                \
-      "everything stored for a token was erased")                                              \
-    X(token_erase_failed, "token.erase_failed", error, "6934e7e00a604db890bbb424d3684abd",     \
-      "a token's data could not be erased yet")                                                \
-    X(destination_up, "destination.up", notice, "9c4d5be8150f49f2a33bd3114c269b20",            \
-      "the destination answers again")                                                         \
-    X(destination_down, "destination.down", error, "e9288f6338c24d21a5d2b4f683dd9dc4",         \
-      "the destination does not answer: one probe at a time")                                  \
-    X(destination_held, "destination.held", warning, "a5ca12a5c91f4089a917f22649f77df8",       \
-      "the destination asks to wait")                                                          \
-    X(destination_parked, "destination.parked", error, "d4aaa24dcc2540729e146d7404aa2354",     \
+#define FLOWRELAY_LOG_EVENTS(X)                                                                  \
+    X(relay_starting, "relay.starting", notice, "88cdc7ce6ccb44299cac74e2119805c8",              \
+      "the daemon starts")                                                                       \
+    X(relay_ready, "relay.ready", notice, "1b7fbf583c914da9b15129852036e29c",                    \
+      "events are accepted and delivered")                                                       \
+    X(relay_stopping, "relay.stopping", notice, "21565ff6c62a4dc79b684582e0965e5d",              \
+      "the daemon stops: no new events are accepted")                                            \
+    X(relay_stopped, "relay.stopped", notice, "8f4ec8806e6f441fbcf1cb9af25f0c76",                \
+      "the daemon has stopped; what is queued is on disk")                                       \
+    X(relay_failed, "relay.failed", critical, "81579965b4904d4d9933eecbe205d450",                \
+      "the daemon can't go on")                                                                  \
+    X(relay_stats, "relay.stats", info, "6953c257a50f48a4a5c9794e2254e331",                      \
+      "the state of the relay and what happened since the last")                                 \
+    X(log_left_out, "log.left_out", info, "02cd1fb3f68e4beabf42a0dcff78806a",                    \
+      "lines that repeated were left out")                                                       \
+    X(config_loaded, "config.loaded", info, "98bb2c849c4f4fb6ada1cd62337ce136",                  \
+      "the configuration file was read")                                                         \
+    X(config_invalid, "config.invalid", error, "aba121a278e64d2fbaff8213338e1f40",               \
+      "the configuration file can't be used")                                                    \
+    X(config_reloaded, "config.reloaded", notice, "220fb880ec814d8d9a737957dc3c92f2",            \
+      "a new configuration is in force")                                                         \
+    X(config_not_reloaded, "config.not_reloaded", error, "cc8a702521ea4f678667c28e6aa1371f",     \
+      "a new configuration can't be used; the old one stays in force")                           \
+    X(config_needs_restart, "config.needs_restart", warning, "0eacaff55b004a23b8292fa296b4f5f4", \
+      "some keys of the new configuration count after a restart only")                           \
+    X(spool_opened, "spool.opened", notice, "430673baf1514b0bb1c28bd7ba844ad9",                  \
+      "the spool was opened and recovered")                                                      \
+    X(spool_tail_cut, "spool.tail_cut", info, "9f53b518c7b54fb38f591f209dc20e12",                \
+      "an unfinished write at the end was cut off")                                              \
+    X(spool_damaged, "spool.damaged", error, "2da3ce79b30b44948a7198afc5320fa8",                 \
+      "a damaged range of the spool was skipped")                                                \
+    X(spool_full, "spool.full", warning, "dcee7058db99485fbcd8d604cad91047",                     \
+      "new events are refused: the spool is full")                                               \
+    X(spool_has_room, "spool.has_room", notice, "816e06772b7043fc81bfcda173f936b3",              \
+      "new events are accepted again")                                                           \
+    X(spool_failed, "spool.failed", critical, "21b58e81914747629486c1e275cf9147",                \
+      "the disk failed: nothing more can be accepted")                                           \
+    X(spool_read_failed, "spool.read_failed", error, "6c31c53b2e444ab7a8a56a540ebd927f",         \
+      "a queued event can't be read")                                                            \
+    X(dead_letters_failed, "dead_letters.failed", error, "118da796ae764fba8fe29a54f77996ea",     \
+      "a dead letter can't be written yet")                                                      \
+    X(server_listening, "server.listening", info, "aea817fecf7a4c07831d732827cc7428",            \
+      "a socket takes connections")                                                              \
+    X(ingest_rejected, "ingest.rejected", debug, "2395370b4e144231abe0ebf4038ecac7",             \
+      "an event was rejected")                                                                   \
+    X(server_busy, "server.busy", warning, "881dd375b6814a88a1811f08d36bbf61",                   \
+      "a connection was refused: too many are open")                                             \
+    X(server_accept_failed, "server.accept_failed", error, "ffaf24ca5e4145f0b3177d2eec8e28da",   \
+      "connections can't be accepted")                                                           \
+    X(delivery_delivered, "delivery.delivered", debug, "29503f91f471405a8dffa5f70d6ec2c9",       \
+      "the destination took an event")                                                           \
+    X(delivery_retry, "delivery.retry", warning, "7d4844b0046d4ed7b79769eff9995e71",             \
+      "an event could not be delivered and waits")                                               \
+    X(delivery_dead, "delivery.dead", error, "9f3f842267ce493ca35dd62acbfe19a1",                 \
+      "an event went to the dead letters")                                                       \
+    X(delivery_expired, "delivery.expired", error, "268e936e94434c939e8146d4fcdf5294",           \
+      "events grew too old and went to the dead letters")                                        \
+    X(token_added, "token.added", info, "1d3f86b13ec14459a57a5a50fe0d21e4",                      \
+      "a token was seen for the first time")                                                     \
+    X(token_missing, "token.missing", error, "49aedeb0f4c84c3ebbc57b8532ad5d2d",                 \
+      "events wait for a source that is not configured")                                         \
+    X(token_parked, "token.parked", error, "eb7e89cbe0084e7b9bf67adf59de264b",                   \
+      "the destination refuses a token: its events wait")                                        \
+    X(token_throttled, "token.throttled", warning, "60a77a63185146aaa726d9fe305945ec",           \
+      "the destination asks a token to wait")                                                    \
+    X(token_active, "token.active", notice, "692761a77e0c4b36b75f7527c1828725",                  \
+      "the destination takes events of a token again")                                           \
+    X(token_gone, "token.gone", warning, "febb31eca4e64fd292b4826fd8fb620b",                     \
+      "the destination says that a token is gone: disabled")                                     \
+    X(token_erased, "token.erased", notice, "d997bb55fcab4beeaed21ec49fe6fad8",                  \
+      "everything stored for a token was erased")                                                \
+    X(token_erase_failed, "token.erase_failed", error, "6934e7e00a604db890bbb424d3684abd",       \
+      "a token's data could not be erased yet")                                                  \
+    X(destination_up, "destination.up", notice, "9c4d5be8150f49f2a33bd3114c269b20",              \
+      "the destination answers again")                                                           \
+    X(destination_down, "destination.down", error, "e9288f6338c24d21a5d2b4f683dd9dc4",           \
+      "the destination does not answer: one probe at a time")                                    \
+    X(destination_held, "destination.held", warning, "a5ca12a5c91f4089a917f22649f77df8",         \
+      "the destination asks to wait")                                                            \
+    X(destination_parked, "destination.parked", error, "d4aaa24dcc2540729e146d7404aa2354",       \
       "the base URL seems to be wrong: all events wait")
 
 #define FLOWRELAY_DECLARE(id, name, severity, message_id, summary) \

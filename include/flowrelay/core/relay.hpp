@@ -56,7 +56,11 @@ public:
     Relay(RelayOptions options, const Salt& salt, std::vector<TokenEntry> tokens, Random random,
           Log& log);
 
-    /// Takes the sources of the configuration; gives what the registry has to hold.
+    /// Another configuration: holds from now on. Waits that run already keep their ends.
+    void set_options(RelayOptions options);
+
+    /// Takes the sources of the configuration in the place of the former ones; gives what the
+    /// registry has to hold. A token that was parked is tried at once.
     std::vector<TokenEntry> configure(std::vector<ConfiguredSource> sources, Now now);
 
     /// Takes what recovery found of one token, after configure().

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "flowrelay/runtime/engine.hpp"
+#include "flowrelay/runtime/reload_result.hpp"
 #include "flowrelay/runtime/server.hpp"
 
 namespace flowrelay::runtime {
@@ -18,6 +19,7 @@ struct ControlContext {
     MonoTime started{};
     std::function<std::size_t()> connections;  ///< to the destination
     std::function<bool()> stopping;
+    Reload reload;
 };
 
 /// `engine` and `context` outlive the session.

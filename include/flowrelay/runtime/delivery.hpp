@@ -40,6 +40,9 @@ public:
     /// Takes no new events, waits up to `grace` for the requests that run, ends them.
     boost::asio::awaitable<void> stop(Milliseconds grace);
 
+    /// Connections beyond that are closed when they have nothing to do.
+    void set_max_connections(std::uint32_t max) noexcept { options_.max_connections = max; }
+
     std::size_t connections() const noexcept;
     bool resolving() const noexcept { return resolver_.busy(); }
 

@@ -89,6 +89,9 @@ public:
 
     // ---- for operators
 
+    /// Something was changed in the relay: there may be work.
+    void wake() { work_appeared(); }
+
     core::Relay& relay() noexcept { return relay_; }
     StorageMailbox& storage() noexcept { return storage_; }
     const Clock& clock() const noexcept { return clock_; }

@@ -60,6 +60,9 @@ public:
     /// Stops accepting and finishes all sessions; after `grace` they are aborted.
     boost::asio::awaitable<void> stop(Milliseconds grace);
 
+    /// Holds for connections made from now on.
+    void set_max_connections(std::size_t max) noexcept { max_connections_ = max; }
+
     std::size_t connections() const noexcept { return sessions_.size(); }
 
 private:

@@ -1,0 +1,114 @@
+#include "reloader.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <exception>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "config_changes.hpp"
+#include "flowrelay/core/log_events.hpp"
+#include "setup.hpp"
+
+namespace flowrelay::app {
+
+namespace ev = core::log_events;
+
+Reloader::Reloader(std::string file, Parts parts, Log& log, const Clock& clock)
+    : file_(std::move(file)), parts_(parts), log_(log), clock_(clock) {}
+
+runtime::ReloadResult Reloader::reload() {
+    auto result = try_reload();
+    tell(result);
+    return result;
+}
+
+runtime::ReloadResult Reloader::try_reload() {
+    runtime::ReloadResult result;
+    Config wanted;
+    Config next;
+    std::vector<core::ConfiguredSource> sources;
+    try {
+        wanted = load_config(file_);
+        next = in_force(parts_.config, wanted);
+        sources = load_sources(next);
+    } catch (const ConfigError& error) {
+        for (const auto& problem : error.problems()) result.problems.push_back(to_string(problem));
+        return result;
+    } catch (const std::exception& error) {
+        result.problems.emplace_back(error.what());
+        return result;
+    }
+    // From here on nothing can fail: the old configuration is never half replaced.
+    const ConfigChanges changes = compare(parts_.config, wanted);
+    const Config before = std::exchange(parts_.config, std::move(next));
+    parts_.output.set_level(parts_.config.log.level);
+    parts_.engine.relay().set_options(relay_options(parts_.config));
+    parts_.delivery.set_max_connections(parts_.config.destination.max_connections);
+    parts_.ingest.set_max_connections(parts_.config.ingest.max_connections);
+    parts_.stats.set_interval(parts_.config.log.stats_interval);
+    result.changed = changes.live;
+    const auto changed_sources = configure_sources(before, std::move(sources));
+    result.changed.insert(result.changed.end(), changed_sources.begin(), changed_sources.end());
+    parts_.engine.wake();
+    result.restart = changes.restart;
+    result.applied = true;
+    return result;
+}
+
+// The tokens count at once. Should the registry not take them now, the next event of the source
+// brings its slot along.
+std::vector<std::string> Reloader::configure_sources(const Config& before,
+                                                     std::vector<core::ConfiguredSource> sources) {
+    std::set<std::string> changed = changed_sources(before, parts_.config);
+    std::map<std::string, TokenId> were_configured;
+    for (const auto& [id, token] : parts_.engine.relay().tokens().all()) {
+        if (token.configured && !token.entry.source.empty()) {
+            were_configured.emplace(token.entry.source, id);
+        }
+    }
+    auto entries = parts_.engine.relay().configure(std::move(sources), clock_.now());
+    std::vector<TokenId> ids;
+    for (const auto& entry : entries) {
+        changed.insert(entry.source);  // new, or with a new token
+        ids.push_back(entry.id);
+    }
+    if (!entries.empty()) {
+        parts_.engine.storage().put_tokens(std::move(entries),
+                                           [this, ids](const Result<void>& put) {
+                                               if (put.has_error()) return;
+                                               for (const TokenId id : ids)
+                                                   parts_.engine.relay().tokens().mark_durable(id);
+                                           });
+    }
+    for (const auto& [name, id] : were_configured) {
+        const core::Token& token = parts_.engine.relay().tokens().at(id);
+        const auto queued = parts_.engine.relay().queued(id);
+        if (token.configured || token.gone() || queued == 0) continue;
+        log_.write(ev::token_missing, {{"source", name}, {"queued", queued}});
+    }
+    std::vector<std::string> keys;
+    for (const auto& name : changed) keys.push_back("sources." + name);
+    return keys;
+}
+
+void Reloader::tell(const runtime::ReloadResult& result) {
+    if (!result.applied) {
+        for (const auto& problem : result.problems) {
+            log_.write(ev::config_invalid, {{"reason", problem}});
+        }
+        log_.write(ev::config_not_reloaded,
+                   {{"file", file_}, {"problems", result.problems.size()}});
+        return;
+    }
+    log_.write(ev::config_reloaded, {{"file", file_},
+                                     {"changed", fmt::format("{}", fmt::join(result.changed, ","))},
+                                     {"sources", parts_.config.sources.size()}});
+    if (result.restart.empty()) return;
+    log_.write(ev::config_needs_restart,
+               {{"file", file_}, {"keys", fmt::format("{}", fmt::join(result.restart, ","))}});
+}
+
+}  // namespace flowrelay::app

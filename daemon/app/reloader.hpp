@@ -1,0 +1,50 @@
+// Puts a new configuration in force while the daemon runs: all of it, or nothing.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "flowrelay/app/config.hpp"
+#include "flowrelay/app/logging.hpp"
+#include "flowrelay/runtime/delivery.hpp"
+#include "flowrelay/runtime/engine.hpp"
+#include "flowrelay/runtime/reload_result.hpp"
+#include "flowrelay/runtime/server.hpp"
+#include "stats_reporter.hpp"
+
+namespace flowrelay::app {
+
+/// I/O thread only.
+class Reloader {
+public:
+    /// What a configuration is given to. `config` is the one in force; limits of an ingest session
+    /// and what status shows are read from it when they are needed.
+    struct Parts {
+        Config& config;
+        runtime::Engine& engine;
+        runtime::Delivery& delivery;
+        runtime::Server& ingest;
+        StatsReporter& stats;
+        LeveledLog& output;
+    };
+
+    /// The parts, `log` and `clock` outlive the reloader.
+    Reloader(std::string file, Parts parts, Log& log, const Clock& clock);
+
+    /// Reads the file and the tokens, checks them, then changes everything that can be changed
+    /// without a restart. What came of it is in the log as well.
+    runtime::ReloadResult reload();
+
+private:
+    runtime::ReloadResult try_reload();
+    std::vector<std::string> configure_sources(const Config& before,
+                                               std::vector<core::ConfiguredSource> sources);
+    void tell(const runtime::ReloadResult& result);
+
+    std::string file_;
+    Parts parts_;
+    Log& log_;
+    const Clock& clock_;
+};
+
+}  // namespace flowrelay::app

@@ -1,0 +1,154 @@
+"""A new configuration while the daemon runs: all of it or nothing, and it says which."""
+
+import pathlib
+import signal
+
+import support
+from producers import Producer
+
+
+class Reload(support.RelayTestCase):
+    def setUp(self):
+        super().setUp()
+        self.server = self.start_devserver()
+        self.old = self.token()
+        self.new = self.token()
+        self.path = self.token_file(self.old)
+        self.relay = self.start_relay(self.server.url, sources=[
+            {"name": "ci", "flow_token_file": self.path,
+             "defaults": {"author": {"name": "CI"}}}])
+
+    def reload(self, outcome, **settings):
+        """Writes the settings, sends SIGHUP, and returns the line that tells how it went."""
+        self.relay.configure(settings)
+        return self.hang_up(outcome)
+
+    def hang_up(self, outcome):
+        name = f"event=config.{outcome}"
+        before = self.relay.log.count(name)
+        self.relay.program.process.send_signal(signal.SIGHUP)
+        support.wait_until(lambda: self.relay.log.count(name) > before, name)
+        return [line for line in self.relay.log.splitlines() if name in line][-1]
+
+    def send(self, thread, **members):
+        event = {"source": "ci", "external_thread_id": thread, "title": "t", **members}
+        with Producer(self.relay.ingest_socket) as producer:
+            return producer.submit(event)
+
+    def posted(self, thread):
+        """The requests for a thread so far."""
+        return [entry for entry in self.server.requests()
+                if entry["event"]["external_thread_id"] == thread]
+
+    def test_a_file_without_a_change_changes_nothing(self):
+        line = self.hang_up("reloaded")
+        self.assertIn('changed=""', line)
+        self.assertNotIn("config.needs_restart", self.relay.log)
+        self.assertEqual(self.send("a")["status"], "accepted")
+
+    def test_sources_come_and_go(self):
+        web = self.token_file(self.token(), "web.token")
+        self.assertEqual(self.send("a", source="web")["code"], "unknown_source")
+        sources = self.relay.settings["sources"]
+        line = self.reload("reloaded", sources=sources + [
+            {"name": "web", "flow_token_file": web, "defaults": {"author": {"name": "W"}}}])
+        self.assertIn("changed=sources.web", line)
+        self.assertEqual(self.send("b", source="web")["status"], "accepted")
+        self.server.wait_for(1)
+        self.reload("reloaded", sources=sources)
+        self.assertEqual(self.send("c", source="web")["code"], "unknown_source")
+
+    def test_defaults_and_limits_count_at_once(self):
+        sources = [dict(self.relay.settings["sources"][0],
+                        defaults={"author": {"name": "Robot"}, "tags": ["new"]})]
+        self.reload("reloaded", sources=sources, ingest={"max_event_size": "1KiB"},
+                    log={"level": "info"})
+        self.assertEqual(self.send("a")["status"], "accepted")
+        event = self.server.wait_for(1)[0]
+        self.assertEqual(event["author"], {"name": "Robot"})
+        self.assertEqual(event["tags"], ["new"])
+        self.assertEqual(self.send("b", body="x" * 2000)["code"], "too_large")
+        self.assertNotIn("event=delivery.delivered", self.relay.log)
+
+    def test_a_rotated_token_is_read_anew_and_parked_events_go_out_with_it(self):
+        self.server.rules({"match": {"flow_token": self.old}, "status": 401})
+        self.send("a")
+        self.relay.wait_for_log(r"event=token\.parked")
+        pathlib.Path(self.path).write_text(self.new + "\n")
+        line = self.hang_up("reloaded")
+        self.assertIn("changed=sources.ci", line)
+        event = self.server.wait_for(1)[0]
+        self.assertEqual(event["flow_token"], self.new)
+        self.relay.wait_until_idle()
+        self.assertNotIn("reason", self.relay.status()["tokens"][0])
+        # The registry knows of it as well.
+        self.assertEqual(self.relay.stop(), 0)
+        self.relay.start()
+        self.assertEqual(self.send("b")["status"], "accepted")
+        self.assertEqual(self.server.wait_for(2)[1]["flow_token"], self.new)
+
+    def test_a_source_that_goes_with_events_queued_is_missed_and_can_come_back(self):
+        self.server.rules({"status": 503})
+        self.send("a")
+        self.server.wait_for_requests(1)
+        sources = self.relay.settings["sources"]
+        self.reload("reloaded", sources=[])
+        self.relay.wait_for_log(r"error event=token\.missing source=ci queued=1")
+        self.server.rules()
+        self.reload("reloaded", sources=sources)
+        self.server.wait_for(1)
+        self.relay.wait_until_idle()
+
+    def test_retry_options_count_for_the_next_wait(self):
+        self.reload("reloaded", retry={"initial": "1h", "max": "1h"})
+        self.server.rules({"times": 1, "status": 503})
+        self.send("a")
+        line = self.relay.wait_for_log(r"event=delivery\.retry .*next_in=(\S+)")
+        self.assertRegex(line.group(1), "[0-9]m|h")
+
+    def test_a_wrong_file_leaves_everything_as_it_was(self):
+        line = self.reload("not_reloaded", retry={"max": "soon"}, log={"level": "error"},
+                           sources=[])
+        self.assertIn("error event=config.not_reloaded", line)
+        self.assertIn("problems=1", line)
+        self.relay.wait_for_log(r"event=config\.invalid reason=.*retry\.max.*soon")
+        self.assertEqual(self.send("a")["status"], "accepted")
+        self.server.wait_for(1)
+        self.relay.wait_for_log(r"debug event=delivery\.delivered")
+
+    def test_a_token_that_can_not_be_read_is_named_and_nothing_changes(self):
+        pathlib.Path(self.path).unlink()
+        self.reload("not_reloaded", log={"level": "error"})
+        self.relay.wait_for_log(rf"event=config\.invalid .*{self.path}")
+        self.assertEqual(self.send("a")["status"], "accepted")
+        self.assertEqual(self.server.wait_for(1)[0]["flow_token"], self.old)
+
+    def test_what_takes_a_restart_says_so(self):
+        line = self.reload("needs_restart", spool={"max_size": "8GiB"}, retry={"max": "1m"})
+        self.assertIn("warning", line)
+        self.assertIn("keys=spool.max_size", line)
+        self.assertIn("changed=retry.max", self.hang_up_line("reloaded"))
+        # It is told each time until it is done.
+        self.assertIn("keys=spool.max_size", self.hang_up("needs_restart"))
+
+    def hang_up_line(self, outcome):
+        return [line for line in self.relay.log.splitlines() if f"config.{outcome}" in line][-1]
+
+    def test_many_reloads_under_load_lose_nothing(self):
+        with Producer(self.relay.ingest_socket) as producer:
+            for n in range(200):
+                answer = producer.submit({"source": "ci", "external_thread_id": f"t{n % 7}",
+                                          "title": str(n)})
+                self.assertEqual(answer["status"], "accepted")
+                if n % 10 == 0:
+                    self.relay.program.process.send_signal(signal.SIGHUP)
+        events = self.server.wait_for(200)
+        self.assertEqual(len(events), 200)
+        for thread in {event["external_thread_id"] for event in events}:
+            titles = [int(e["title"]) for e in events if e["external_thread_id"] == thread]
+            self.assertEqual(titles, sorted(titles))
+        self.relay.wait_until_idle()
+
+
+if __name__ == "__main__":
+    support.main()
