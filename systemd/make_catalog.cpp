@@ -73,8 +73,10 @@ int main(int argc, char** argv) {
     for (const auto& event : flowrelay::core::log_events::all()) {
         const auto found = sections.find(std::string(event.name));
         const std::string text = found == sections.end() ? "" : plain_text(found->second);
-        if (text.empty()) {
-            fmt::print(stderr, "{}: no text for {}\n", argv[1], event.name);
+        const bool is_cut = text.empty() || found->second.find(" ·\n") != std::string::npos;
+        if (is_cut) {
+            fmt::print(stderr, "{}: no text for {}, or a line that ends with its separator\n",
+                       argv[1], event.name);
             status = 1;
             continue;
         }

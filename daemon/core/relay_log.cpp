@@ -38,52 +38,74 @@ const LogEvent& line_of(DestinationState state) {
 
 const LogEvent* line_of(TokenState state) {
     switch (state) {
-        case TokenState::active:
-            return &ev::token_active;
         case TokenState::throttled:
             return &ev::token_throttled;
         case TokenState::parked:
             return &ev::token_parked;
+        case TokenState::active:
         case TokenState::paused:
         case TokenState::gone:
-            return nullptr;  // an operator's, and disable()'s own line
+            return nullptr;  // they have lines of their own
     }
     return nullptr;
 }
 
 }  // namespace
 
+// While the trouble goes on the line comes again now and then: who looks at the log of today should
+// not have to know that of yesterday.
+void Relay::log_destination(const AttemptResult& result, const Completion& completion, Now now) {
+    const auto status = scheduler_.status();
+    const DestinationState state = completion.destination_changed.value_or(status.destination);
+    const bool up = state == DestinationState::up;
+    if (!completion.destination_changed && (up || now.mono < next_reminder_)) return;
+    const MonoTime since = trouble_since_.value_or(now.mono);
+    const auto lasted = format_duration(std::chrono::duration_cast<Milliseconds>(now.mono - since));
+    if (up) {
+        trouble_since_.reset();
+        destination_reason_.clear();
+        log_.write(
+            ev::destination_up,
+            {{"destination", options_.destination}, {"after", lasted}, {"queued", queued()}});
+        return;
+    }
+    trouble_since_ = since;
+    next_reminder_ = now.mono + Seconds(3600);
+    if (result.end != AttemptEnd::response || result.status >= 300) {
+        destination_reason_ = describe(result);
+    }
+    std::string next_try = "now";
+    if (status.destination_until) {
+        next_try = format_duration(std::chrono::duration_cast<Milliseconds>(
+            std::max(*status.destination_until - now.mono, MonoTime::duration::zero())));
+    }
+    log_.write(line_of(state), {{"destination", options_.destination},
+                                {"reason", destination_reason_},
+                                {"for", lasted},
+                                {"next_try_in", next_try},
+                                {"queued", queued()}});
+}
+
 void Relay::log_state_changes(const Assignment& assignment, const AttemptResult& result,
                               const Completion& completion, Now now) {
-    if (completion.destination_changed) {
-        const DestinationState state = *completion.destination_changed;
-        const bool up = state == DestinationState::up;
-        destination_reason_ = up ? std::string() : describe(result);
-        const auto status = scheduler_.status();
-        std::string next_try = "now";
-        if (status.destination_until) {
-            next_try = format_duration(std::chrono::duration_cast<Milliseconds>(
-                std::max(*status.destination_until - now.mono, MonoTime::duration::zero())));
-        }
-        log_.write(line_of(state), {{"destination", options_.destination},
-                                    {"reason", destination_reason_},
-                                    {"next_try_in", next_try},
-                                    {"queued", active_.queued()}});
-    }
+    log_destination(result, completion, now);
     if (completion.token_changed) {
         const TokenId id = assignment.lane.token;
         const TokenState state = *completion.token_changed;
         const bool active = state == TokenState::active;
-        const LogEvent* line = line_of(state);
         if (active) {
             token_reasons_.erase(id);
-        } else {
-            token_reasons_[id] = describe(result);
+            log_.write(ev::token_active, {{"source", tokens_.at(id).label()},
+                                          {"status", result.status},
+                                          {"queued", active_.queued(id)}});
+            return;
         }
+        token_reasons_[id] = describe(result);
+        const LogEvent* line = line_of(state);
         if (line == nullptr) return;
         log_.write(*line, {{"source", tokens_.at(id).label()},
                            {"status", result.status},
-                           {"reason", active ? std::string_view() : token_reasons_[id]},
+                           {"reason", token_reasons_[id]},
                            {"queued", active_.queued(id)}});
     }
 }
@@ -99,6 +121,14 @@ void Relay::log_attempt(const Assignment& assignment, const EventRecord& record,
                                             {"status", result.status},
                                             {"attempt", completion.attempt}});
         return;
+    }
+    if (log_.enabled(ev::delivery_attempt.severity)) {
+        log_.write(ev::delivery_attempt, {{"source", tokens_.at(assignment.lane.token).label()},
+                                          {"thread", thread_label(record.thread)},
+                                          {"id", record.id},
+                                          {"status", result.status},
+                                          {"attempt", completion.attempt},
+                                          {"reason", describe(result)}});
     }
     if (completion.action != Completion::Action::retry) return;
     // While the destination or the token waits as a whole, its own line has told why.

@@ -1,7 +1,8 @@
 """Runs the real programs for the black-box tests: every process in a directory of its own, with
 ephemeral ports, bounded waits and captured output, stopped by its id whatever happens.
 
-Each test also fails when a token that it used appears in anything that a program printed.
+Each test also fails when a token that it used appears in anything that a program printed, answered
+or was called with, and when the daemon wrote a log line that docs/log-events.md does not describe.
 """
 
 import contextlib
@@ -19,7 +20,8 @@ import tempfile
 import time
 import unittest
 
-from producers import ApiConnection
+import log_lines
+from producers import ApiConnection, Stream
 
 BIN = pathlib.Path(os.environ.get("FLOWRELAY_BIN_DIR", "build/release/bin")).resolve()
 SCALE = float(os.environ.get("FLOWRELAY_TEST_SCALE", "1"))  # sanitizers take longer
@@ -52,6 +54,7 @@ class Program:
                                             stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                                             **options)
         self.killed = False
+        self.command = " ".join(str(word) for word in command)
 
     @property
     def pid(self):
@@ -276,6 +279,7 @@ class RelayTestCase(unittest.TestCase):
         self.relays = []
         self.tokens = []
         self.printed = []  # what commands said
+        Stream.received.clear()
         try:
             super().run(result)
             if len(result.failures) + len(result.errors) > before:
@@ -363,8 +367,25 @@ class RelayTestCase(unittest.TestCase):
         for name, text in self.outputs():
             report = _SANITIZER.search(text)
             self.assertIsNone(report, f"a sanitizer spoke up in {name}")
-            for token in self.tokens:
-                self.assertNotIn(token, text, f"{name} printed a token")
+            self.check_secrecy(name, text)
+        for relay in self.relays:
+            for program in relay.programs:
+                self.check_secrecy("a command line", program.command)
+                self.assertEqual(log_lines.problems(program.output), [],
+                                 "log lines that docs/log-events.md does not describe")
+        servers = [f"('127.0.0.1', {program.port})" for program in self.programs
+                   if isinstance(program, Devserver)]
+        for address, parts in Stream.received.items():
+            if address not in servers:  # which show what they were sent
+                self.check_secrecy(address, b"".join(parts).decode(errors="replace"))
+
+    def check_secrecy(self, name, text):
+        for token in self.tokens:
+            # Half of a token is too much, too.
+            for part in (token[:16], token[16:]):
+                if part in text:
+                    at = text.index(part)
+                    self.fail(f"{name} told a token: ...{text[max(0, at - 200):at]}[TOKEN]")
 
     def show_logs(self):
         for name, text in self.outputs():

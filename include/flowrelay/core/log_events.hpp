@@ -60,6 +60,8 @@ namespace flowrelay::core::log_events {
       "connections can't be accepted")                                                           \
     X(delivery_delivered, "delivery.delivered", debug, "29503f91f471405a8dffa5f70d6ec2c9",       \
       "the destination took an event")                                                           \
+    X(delivery_attempt, "delivery.attempt", debug, "29343bba792943949020d11bb0f9c224",           \
+      "an event was not taken")                                                                  \
     X(delivery_retry, "delivery.retry", warning, "7d4844b0046d4ed7b79769eff9995e71",             \
       "an event could not be delivered and waits")                                               \
     X(delivery_dead, "delivery.dead", error, "9f3f842267ce493ca35dd62acbfe19a1",                 \

@@ -169,6 +169,7 @@ private:
                  const AttemptResult& result, const Completion& completion, Now now);
     void log_attempt(const Assignment& assignment, const EventRecord& record,
                      const AttemptResult& result, const Completion& completion, Now now);
+    void log_destination(const AttemptResult& result, const Completion& completion, Now now);
     void log_state_changes(const Assignment& assignment, const AttemptResult& result,
                            const Completion& completion, Now now);
     void disable(TokenId token, Effects& effects, Now now);
@@ -186,6 +187,8 @@ private:
     RepeatLimiter retry_lines_;
     RepeatLimiter dead_lines_;
     std::string destination_reason_;
+    std::optional<MonoTime> trouble_since_;  ///< the destination takes no events
+    MonoTime next_reminder_{};
     std::map<TokenId, std::string> token_reasons_;
     bool accepting_ = true;
 };
