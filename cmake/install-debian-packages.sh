@@ -51,7 +51,7 @@ fi
 
 # Tests and benchmarks start servers of their own: new ones on the machine's ports would be an
 # unwelcome surprise.
-for service in nginx beanstalkd; do
+for service in nginx beanstalkd prometheus; do
     case $missing in
     *$service*)
         [ ! -d /run/systemd/system ] || $as_root systemctl --quiet disable --now $service || true

@@ -127,6 +127,20 @@ void read_log(const MapReader& map, LogConfig& out) {
     }
 }
 
+void read_metrics(const MapReader& map, MetricsConfig& out) {
+    map.read("allow_remote", out.allow_remote);
+    map.read("listen", out.listen);
+    if (out.listen.empty()) return;
+    if (const auto address = parse_listen_address(out.listen, true); !address) {
+        map.complain("listen", address.error().message);
+    } else if (!out.allow_remote && !is_loopback(address->host)) {
+        map.complain("listen",
+                     "is not a loopback address; the metrics have no passwords, so that everybody "
+                     "who can reach it could read them: set `metrics.allow_remote: true` if you "
+                     "are sure");
+    }
+}
+
 /// What only shows when two sections are seen together.
 void check_together(const MapReader& ingest, const MapReader& control, const Config& config) {
     if (config.control.socket == config.ingest.socket) {
@@ -157,11 +171,7 @@ Config read_config(const YamlNode& root, ProblemList& problems) {
     read_retry(section("retry"), config.retry);
     section("gone").read_duration("grace", config.gone.grace, Milliseconds(0), 30 * day);
     read_log(section("log"), config.log);
-    const MapReader metrics = section("metrics");
-    read_listen(metrics, config.metrics.listen);
-    if (parse_listen_address(config.metrics.listen).has_value()) {
-        metrics.complain("listen", "is reserved: this version has no metrics listener");
-    }
+    read_metrics(section("metrics"), config.metrics);
     if (const YamlNode* sources = top.find("sources")) {
         config.sources = read_sources(*sources, problems);
     }
@@ -176,7 +186,7 @@ ConfigError file_error(const std::string& path, std::string_view message) {
 }  // namespace
 
 std::span<const std::string_view> config_keys() noexcept {
-    static constexpr std::array<std::string_view, 38> keys{
+    static constexpr auto keys = std::to_array<std::string_view>({
         "destination.base_url",
         "destination.path",
         "destination.ca_file",
@@ -209,13 +219,14 @@ std::span<const std::string_view> config_keys() noexcept {
         "log.level",
         "log.stats_interval",
         "metrics.listen",
+        "metrics.allow_remote",
         "sources.name",
         "sources.flow_token_file",
         "sources.flow_token_credential",
         "sources.flow_token_env",
         "sources.rate_limit",
         "sources.defaults",
-    };
+    });
     return keys;
 }
 

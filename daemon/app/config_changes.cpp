@@ -42,7 +42,8 @@ constexpr bool restart = false;  // counts at the next start
     X(log.format, "log.format", restart)                                   \
     X(log.level, "log.level", reload)                                      \
     X(log.stats_interval, "log.stats_interval", reload)                    \
-    X(metrics.listen, "metrics.listen", restart)
+    X(metrics.listen, "metrics.listen", restart)                           \
+    X(metrics.allow_remote, "metrics.allow_remote", restart)
 
 bool same(const SourceConfig& a, const SourceConfig& b) {
     return a.flow_token_file == b.flow_token_file &&

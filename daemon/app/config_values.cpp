@@ -164,7 +164,7 @@ Result<BaseUrl> parse_base_url(std::string_view url) {
     return parts;
 }
 
-Result<ListenAddress> parse_listen_address(std::string_view text) {
+Result<ListenAddress> parse_listen_address(std::string_view text, bool any_address) {
     const auto split = split_host_port(text);
     if (!split || !split->has_port || !is_address(split->host) ||
         split->bracketed != (split->host.find(':') != std::string_view::npos)) {
@@ -172,7 +172,7 @@ Result<ListenAddress> parse_listen_address(std::string_view text) {
     }
     const auto port = parse_port(split->port);
     if (!port) return bad_value("has a port that is not in 0 to 65535");
-    if (!is_loopback(split->host)) {
+    if (!any_address && !is_loopback(split->host)) {
         return bad_value(
             "must be a loopback address, in 127.0.0.0/8 or ::1; "
             "the protocol has no encryption and no passwords");

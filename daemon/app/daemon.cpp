@@ -22,6 +22,8 @@
 #include "flowrelay/runtime/engine.hpp"
 #include "flowrelay/runtime/ingest_session.hpp"
 #include "flowrelay/runtime/listening_socket.hpp"
+#include "flowrelay/runtime/metrics.hpp"
+#include "flowrelay/runtime/metrics_session.hpp"
 #include "flowrelay/runtime/server.hpp"
 #include "flowrelay/runtime/spawn.hpp"
 #include "flowrelay/runtime/start_up.hpp"
@@ -85,6 +87,7 @@ private:
     runtime::Destination destination_;
     std::optional<asio::ssl::context> tls_;
     std::unique_ptr<storage::FileSystem> file_system_;
+    std::shared_ptr<runtime::Metrics> metrics_ = std::make_shared<runtime::Metrics>();
     std::optional<core::Relay> relay_;
     std::optional<runtime::StorageThread> storage_;
     std::optional<runtime::Engine> engine_;
@@ -92,6 +95,7 @@ private:
     runtime::ControlContext control_context_;
     std::optional<runtime::Server> ingest_;
     std::optional<runtime::Server> control_;
+    std::optional<runtime::Server> metrics_server_;
     std::optional<StatsReporter> stats_;
     std::optional<Watchdog> watchdog_;
     std::optional<Reloader> reloader_;
@@ -114,7 +118,9 @@ Daemon::Impl::Impl(Config config, std::string config_file, std::vector<PassedSoc
                {{"version", version()}, {"destination", config_.destination.base_url}});
     if (destination_.tls) tls_.emplace(runtime::make_tls_context(config_.destination.ca_file));
     storage_.emplace(open_spool(), executor_, log_);
-    engine_.emplace(executor_, *relay_, *storage_, clock_);
+    runtime::EngineOptions engine_options;
+    engine_options.metrics = metrics_;
+    engine_.emplace(executor_, *relay_, *storage_, clock_, std::move(engine_options));
     delivery_.emplace(executor_, *engine_, destination_, tls_ ? &*tls_ : nullptr,
                       delivery_options(config_.destination));
     open_sockets(ingest_sockets);
@@ -131,6 +137,7 @@ runtime::Stores Daemon::Impl::open_spool() {
     const Now now = clock_.now();
     relay_.emplace(relay_options(config_), stores.registry->salt(), stores.registry->entries(),
                    Random::from_system(), log_);
+    stores.observer = runtime::observe_commits(metrics_);
     runtime::restore(*relay_, stores, std::move(sources), config_.spool.dedup_window, now);
     return stores;
 }
@@ -160,6 +167,7 @@ void Daemon::Impl::open_sockets(const std::vector<PassedSocket>& ingest_sockets)
     control_context_.spool_max_bytes = config_.spool.max_size;
     control_context_.started = clock_.now().mono;
     control_context_.connections = [this] { return delivery_->connections(); };
+    control_context_.ingest_connections = [this] { return ingest_->connections(); };
     control_context_.stopping = [this] { return stopping_; };
     control_context_.reload = [this] { return reload(); };
     const auto& control = config_.control;
@@ -172,12 +180,23 @@ void Daemon::Impl::open_sockets(const std::vector<PassedSocket>& ingest_sockets)
     control_->add_listener(
         runtime::listen_unix(control.socket, control.socket_mode, control.socket_group));
     own_sockets_.push_back(control.socket);
+
+    metrics_server_.emplace(
+        executor_, "metrics", max_control_connections,
+        [this](runtime::StreamSocket socket) {
+            return runtime::make_metrics_session(std::move(socket), *engine_, control_context_);
+        },
+        log_);
+    if (config_.metrics.listen.empty()) return;
+    const auto address = parse_listen_address(config_.metrics.listen, true);
+    metrics_server_->add_listener(runtime::listen_tcp(address->host, address->port));
 }
 
 void Daemon::Impl::run() {
     delivery_->start();
     ingest_->start();
     control_->start();
+    metrics_server_->start();
     stats_->start();
     watchdog_->start();
     spawn(executor_, wait_for_signal());
@@ -216,6 +235,7 @@ asio::awaitable<void> Daemon::Impl::stop(std::string reason) {
     co_await ingest_->stop(session_grace);
     co_await delivery_->stop(delivery_grace);
     co_await control_->stop(session_grace);
+    co_await metrics_server_->stop(session_grace);
     for (const auto& path : own_sockets_) ::unlink(path.c_str());
     stats_->stop();
     watchdog_->stop();

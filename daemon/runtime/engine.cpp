@@ -5,7 +5,9 @@
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <chrono>
 #include <memory>
+#include <utility>
 
 namespace flowrelay::runtime {
 namespace asio = boost::asio;
@@ -16,6 +18,10 @@ std::uint64_t weight(const core::EventRecord& record) {
     return record.body.size() + record.thread.size() + record.id.size() + 256;
 }
 
+double seconds(MonoTime::duration duration) {
+    return std::chrono::duration<double>(duration).count();
+}
+
 }  // namespace
 
 Engine::Engine(asio::any_io_executor io, core::Relay& relay, StorageMailbox& storage,
@@ -24,15 +30,17 @@ Engine::Engine(asio::any_io_executor io, core::Relay& relay, StorageMailbox& sto
       relay_(relay),
       storage_(storage),
       clock_(clock),
-      options_(options),
+      options_(std::move(options)),
       room_(io, asio::steady_timer::time_point::max()) {}
 
 // ---------------------------------------------------------------- submissions
 
 void Engine::submit(core::Submission submission, Answered answered) {
-    auto decision = relay_.submit(std::move(submission), clock_.now());
+    const Now now = clock_.now();
+    auto decision = relay_.submit(std::move(submission), now);
     if (auto* rejection = std::get_if<core::Rejection>(&decision)) {
         Answer answer;
+        options_.metrics->note_rejection(rejection->code);
         answer.rejection = std::move(*rejection);
         answered(std::move(answer));
         return;
@@ -42,17 +50,21 @@ void Engine::submit(core::Submission submission, Answered answered) {
         confirm(std::move(*duplicate), std::move(answered));
         return;
     }
-    append(std::move(std::get<core::Relay::Append>(decision)), std::move(answered));
+    append(std::move(std::get<core::Relay::Append>(decision)), now.mono, std::move(answered));
 }
 
-void Engine::append(core::Relay::Append append, Answered answered) {
+void Engine::append(core::Relay::Append append, MonoTime handed_in, Answered answered) {
     const std::uint64_t bytes = weight(append.record);
     pending_bytes_ += bytes;
-    storage_.append(std::move(append.record), std::move(append.new_token),
-                    [this, bytes, answered = std::move(answered)](core::EventRecord record,
-                                                                  const Result<Seq>& result) {
-                        appended(std::move(record), result, bytes, answered);
-                    });
+    storage_.append(
+        std::move(append.record), std::move(append.new_token),
+        [this, bytes, handed_in, answered = std::move(answered)](core::EventRecord record,
+                                                                 const Result<Seq>& result) {
+            if (result.has_value()) {
+                options_.metrics->commit_latency.observe(seconds(clock_.now().mono - handed_in));
+            }
+            appended(std::move(record), result, bytes, answered);
+        });
 }
 
 void Engine::appended(core::EventRecord record, const Result<Seq>& result, std::uint64_t bytes,
@@ -69,6 +81,7 @@ void Engine::appended(core::EventRecord record, const Result<Seq>& result, std::
     } else {
         answer.rejection =
             relay_.commit_failed(record, result.error().code == storage::QueueErrc::full);
+        options_.metrics->note_rejection(answer.rejection->code);
     }
     answered(std::move(answer));
 }
@@ -87,6 +100,7 @@ void Engine::confirm(core::Relay::Duplicate duplicate, Answered answered) {
                 "was not accepted either: hand it in again",
                 {},
                 Milliseconds(1000)};
+            options_.metrics->note_rejection(answer.rejection->code);
         }
         answered(std::move(answer));
     });
@@ -189,7 +203,13 @@ std::optional<Engine::Outgoing> Engine::prepare(const core::Assignment& assignme
 
 void Engine::attempted(const core::Assignment& assignment, core::EventRecord record,
                        const core::AttemptResult& result) {
-    auto effects = relay_.attempted(assignment, record, result, clock_.now());
+    const Now now = clock_.now();
+    auto effects = relay_.attempted(assignment, record, result, now);
+    Metrics& metrics = *options_.metrics;
+    metrics.note_attempt(result);
+    if (effects.settle && effects.settle->outcome == core::Outcome::delivered) {
+        metrics.delivery_latency.observe(seconds(now.wall - record.accepted));
+    }
     const bool stays = !effects.settle && effects.bury.empty() && effects.tokens.empty();
     if (stays) keep(assignment.seq, std::move(record));
     carry_out(std::move(effects));

@@ -57,7 +57,10 @@ void StorageWork::commit(Mail& mail, Completions& completions) {
     if (!token_error_) {
         for (auto& append : mail.appends) records_.push_back(std::move(append.record));
     }
+    const bool observed = stores_.observer && !(records_.empty() && mail.settlements.empty());
+    if (observed) stores_.observer->begins();
     const Result<Seq> first = stores_.queue->commit(records_, mail.settlements);
+    if (observed) stores_.observer->ended(records_.size());
     note_commit(first);
     if (token_error_) {
         // An event is accepted only after the token that it is to be posted with.

@@ -77,7 +77,8 @@ struct LogConfig {
 };
 
 struct MetricsConfig {
-    std::string listen;
+    std::string listen;         ///< "127.0.0.1:9925"; empty: off
+    bool allow_remote = false;  ///< other addresses than loopback ones
 };
 
 /// Where a source's token comes from. Exactly one is set; the token itself is read by load_token.
@@ -119,12 +120,13 @@ Result<BaseUrl> parse_base_url(std::string_view url);
 bool is_loopback(std::string_view host);
 
 struct ListenAddress {
-    std::string host;  ///< a loopback address, IPv6 without brackets
+    std::string host;  ///< an address, IPv6 without brackets
     std::uint16_t port = 0;
 };
 
-/// Reads "127.0.0.1:8025" or "[::1]:8025". Port 0 lets the kernel choose.
-Result<ListenAddress> parse_listen_address(std::string_view text);
+/// Reads "127.0.0.1:8025" or "[::1]:8025". Port 0 lets the kernel choose. Other addresses than
+/// loopback ones only with `any_address`.
+Result<ListenAddress> parse_listen_address(std::string_view text, bool any_address = false);
 
 /// Bytes: "512B", "1KiB", "64MiB", "4GiB", "1TiB"; "0" needs no unit. Nothing when it is not that,
 /// or does not fit.

@@ -18,6 +18,7 @@ struct ControlContext {
     std::uint64_t spool_max_bytes = 0;
     MonoTime started{};
     std::function<std::size_t()> connections;  ///< to the destination
+    std::function<std::size_t()> ingest_connections;
     std::function<bool()> stopping;
     Reload reload;
 };

@@ -7,6 +7,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -15,6 +16,7 @@
 #include "flowrelay/base/secret.hpp"
 #include "flowrelay/base/time.hpp"
 #include "flowrelay/core/relay.hpp"
+#include "flowrelay/runtime/metrics.hpp"
 #include "flowrelay/runtime/storage_mailbox.hpp"
 
 namespace flowrelay::runtime {
@@ -31,6 +33,7 @@ struct Answer {
 struct EngineOptions {
     std::uint64_t ingest_budget = 32ULL << 20;  ///< bytes submitted and not yet durable
     std::uint64_t cache_size = 16ULL << 20;     ///< bytes of events kept for their delivery
+    std::shared_ptr<Metrics> metrics = std::make_shared<Metrics>();
 };
 
 class Engine {
@@ -91,13 +94,14 @@ public:
 
     /// Something was changed in the relay: there may be work.
     void wake() { work_appeared(); }
+    const Metrics& metrics() const noexcept { return *options_.metrics; }
 
     core::Relay& relay() noexcept { return relay_; }
     StorageMailbox& storage() noexcept { return storage_; }
     const Clock& clock() const noexcept { return clock_; }
 
 private:
-    void append(core::Relay::Append append, Answered answered);
+    void append(core::Relay::Append append, MonoTime handed_in, Answered answered);
     void appended(core::EventRecord record, const Result<Seq>& result, std::uint64_t bytes,
                   const Answered& answered);
     void confirm(core::Relay::Duplicate duplicate, Answered answered);

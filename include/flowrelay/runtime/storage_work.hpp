@@ -3,6 +3,7 @@
 // does the simulation, on a simulated disk.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -16,11 +17,20 @@
 
 namespace flowrelay::runtime {
 
+/// Is told when events and outcomes are made durable. Called by whoever carries it out.
+class CommitObserver {
+public:
+    virtual ~CommitObserver() = default;
+    virtual void begins() = 0;
+    virtual void ended(std::size_t events) = 0;
+};
+
 /// The three stores of a spool.
 struct Stores {
     std::unique_ptr<storage::EventQueue> queue;
     std::unique_ptr<storage::Registry> registry;
     std::unique_ptr<storage::DeadLetters> dead_letters;
+    std::shared_ptr<CommitObserver> observer;  ///< may be null
 };
 
 /// Owned by one thread. All calls block.

@@ -284,8 +284,12 @@ TEST(Config, does_not_repeat_a_password_in_a_url) {
 TEST(Config, listens_on_this_machine_only) {
     EXPECT_THAT(only_problem_of(base + "ingest: {listen: \"0.0.0.0:8025\"}"),
                 HasSubstr("must be a loopback address"));
-    EXPECT_THAT(only_problem_of(base + "metrics: {listen: \"[::1]:9100\"}"),
-                HasSubstr("this version has no metrics listener"));
+    EXPECT_EQ(parse_config(base + "metrics: {listen: \"[::1]:9100\"}", "f").metrics.listen,
+              "[::1]:9100");
+    EXPECT_THAT(only_problem_of(base + "metrics: {listen: \"0.0.0.0:9100\"}"),
+                HasSubstr("`metrics.allow_remote: true`"));
+    EXPECT_TRUE(parse_config(base + "metrics: {listen: \"0.0.0.0:9100\", allow_remote: true}", "f")
+                    .metrics.allow_remote);
     EXPECT_THAT(only_problem_of(base + "metrics: {listen: \"9100\"}"),
                 HasSubstr("must be an address and a port, like 127.0.0.1:8025"));
 }

@@ -72,6 +72,7 @@ TEST(AnnotatedConfiguration, ShowsTheDefaults) {
     EXPECT_EQ(shown.log.level, plain.log.level);
     EXPECT_EQ(shown.log.stats_interval, plain.log.stats_interval);
     EXPECT_EQ(shown.metrics.listen, plain.metrics.listen);
+    EXPECT_EQ(shown.metrics.allow_remote, plain.metrics.allow_remote);
 }
 
 TEST(AnnotatedConfiguration, HasEveryKey) {

@@ -4,6 +4,7 @@
 #include <fstream>
 #include <map>
 #include <set>
+#include <sstream>
 #include <string>
 #include <string_view>
 
@@ -46,6 +47,19 @@ TEST(LogEventsDocument, HasNoEventThatTheCatalogueLacks) {
         bool known = false;
         for (const auto& event : core::log_events::all()) known = known || event.name == name;
         EXPECT_TRUE(known) << name;
+    }
+}
+
+TEST(Operations, SaysWhatToDoAboutEveryWarning) {
+    std::ifstream in(FLOWRELAY_SOURCE_DIR "/docs/operations.md");
+    std::ostringstream page;
+    page << in.rdbuf();
+    for (const auto& event : core::log_events::all()) {
+        if (event.severity < Severity::warning) continue;
+        const std::string name = "`" + std::string(event.name) + "`";
+        const bool begins_a_row = page.str().find("| " + name) != std::string::npos ||
+                                  page.str().find(", " + name) != std::string::npos;
+        EXPECT_TRUE(begins_a_row) << event.name;
     }
 }
 

@@ -1,0 +1,234 @@
+// The metrics, family by family. docs/metrics.md describes them, and a test holds the two together.
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <map>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "flowrelay/runtime/control_session.hpp"
+#include "flowrelay/runtime/engine.hpp"
+#include "flowrelay/runtime/metrics.hpp"
+#include "process_usage.hpp"
+
+namespace flowrelay::runtime {
+
+namespace {
+
+using core::MetricsText;
+using Type = core::MetricsText::Type;
+
+// More would be a burden for the monitoring: the rest is told as one.
+constexpr std::size_t most_sources = 50;
+
+double seconds(MonoTime::duration duration) {
+    return std::chrono::duration<double>(duration).count();
+}
+
+void add_books(MetricsText& out, const StorageMailbox::Snapshot& snapshot) {
+    const core::Ledger& ledger = snapshot.ledger;
+    out.family("flowrelay_accepted_events", Type::counter, "events",
+               "Events accepted since the spool was made.");
+    out.sample(ledger.accepted);
+    out.family("flowrelay_settled_events", Type::counter, "events",
+               "Events that have left the queue since the spool was made, by what became of them.");
+    const std::array<std::pair<std::string_view, std::uint64_t>, 5> outcomes{
+        {{"delivered", ledger.delivered},
+         {"dead", ledger.dead},
+         {"expired", ledger.expired},
+         {"erased", ledger.erased},
+         {"dropped", ledger.dropped}}};
+    for (const auto& [name, value] : outcomes) out.sample(value, {{"outcome", name}});
+    out.family("flowrelay_unaccounted_events", Type::gauge, "events",
+               "Accepted events that are neither queued nor settled; anything but 0 is a bug or a "
+               "damaged spool.");
+    out.sample(ledger.unaccounted(snapshot.usage.events));
+    out.family("flowrelay_dead_letters", Type::gauge, "", "Events kept as dead letters.");
+    out.sample(snapshot.dead_letters);
+}
+
+void add_queue(MetricsText& out, const core::Relay& relay, const StorageMailbox::Snapshot& snapshot,
+               const ControlContext& context, Now now) {
+    const auto status = relay.scheduler().status();
+    out.family("flowrelay_queued_events", Type::gauge, "events", "Events that wait for delivery.");
+    out.sample(snapshot.usage.events);
+    const auto oldest = status.queued == 0 ? Milliseconds(0) : now.wall - status.oldest;
+    out.family("flowrelay_oldest_event_age_seconds", Type::gauge, "seconds",
+               "How long the oldest queued event has waited; 0 when none is queued.");
+    out.sample(std::max(0.0, seconds(oldest)));
+    out.family("flowrelay_spool_size_bytes", Type::gauge, "bytes",
+               "Disk space of the spool, whatever is in it.");
+    out.sample(snapshot.usage.disk_bytes);
+    out.family("flowrelay_spool_limit_bytes", Type::gauge, "bytes", "spool.max_size.");
+    out.sample(context.spool_max_bytes);
+    out.family("flowrelay_storage_failed", Type::gauge, "",
+               "1 when a write or sync has failed: nothing is accepted until a restart.");
+    out.sample(std::uint64_t{snapshot.failed ? 1U : 0U});
+    out.family("flowrelay_active_lanes", Type::gauge, "",
+               "Threads with events in memory, and those of them that wait after a failure.");
+    out.sample(std::uint64_t{status.lanes - status.waiting_lanes}, {{"state", "ready"}});
+    out.sample(std::uint64_t{status.waiting_lanes}, {{"state", "waiting"}});
+}
+
+std::string_view state_of(const core::Token& token, const core::Scheduler& scheduler) {
+    switch (token.entry.state) {
+        case core::TokenEntry::State::gone:
+            return "gone";
+        case core::TokenEntry::State::erased:
+            return "erased";
+        case core::TokenEntry::State::paused:
+            return "paused";
+        case core::TokenEntry::State::active:
+            break;
+    }
+    return core::to_string(scheduler.token_status(token.entry.id).state);
+}
+
+void add_tokens(MetricsText& out, const core::Relay& relay) {
+    std::map<std::string_view, std::uint64_t> states{
+        {"active", 0}, {"throttled", 0}, {"parked", 0}, {"paused", 0}, {"gone", 0}, {"erased", 0}};
+    std::vector<std::pair<std::uint64_t, std::string>> sources;
+    std::uint64_t others = 0;
+    for (const auto& [id, token] : relay.tokens().all()) {
+        ++states[state_of(token, relay.scheduler())];
+        const auto queued = relay.queued(id);
+        if (!token.entry.source.empty() && token.configured) {
+            sources.emplace_back(queued, token.entry.source);
+        } else {
+            others += queued;
+        }
+    }
+    out.family("flowrelay_tokens", Type::gauge, "", "Tokens by their state.");
+    for (const auto& [name, count] : states) out.sample(count, {{"state", name}});
+    const auto kept = std::min(sources.size(), most_sources);
+    std::ranges::partial_sort(sources, sources.begin() + static_cast<std::ptrdiff_t>(kept),
+                              std::greater());
+    out.family("flowrelay_source_queued_events", Type::gauge, "events",
+               "Queued events by source, of those with the most; source=\"\" is all the rest.");
+    for (std::size_t i = 0; i < sources.size(); ++i) {
+        if (i < kept) {
+            out.sample(sources[i].first, {{"source", sources[i].second}});
+        } else {
+            others += sources[i].first;
+        }
+    }
+    out.sample(others, {{"source", ""}});
+}
+
+void add_destination(MetricsText& out, const core::Relay& relay, const ControlContext& context) {
+    const auto status = relay.scheduler().status();
+    out.family("flowrelay_destination_state", Type::stateset, "",
+               "Whether the destination takes events; see docs/operations.md.");
+    for (const auto state : {core::DestinationState::up, core::DestinationState::held,
+                             core::DestinationState::parked, core::DestinationState::down}) {
+        out.sample(std::uint64_t{status.destination == state ? 1U : 0U},
+                   {{"flowrelay_destination_state", core::to_string(state)}});
+    }
+    out.family("flowrelay_destination_connections", Type::gauge, "connections",
+               "Open connections to the destination.");
+    out.sample(std::uint64_t{context.connections()});
+    out.family("flowrelay_requests_in_flight", Type::gauge, "", "Requests without an answer yet.");
+    out.sample(std::uint64_t{status.in_flight});
+    out.family("flowrelay_requests_in_flight_limit", Type::gauge, "",
+               "How many there may be; adapts to what the destination can take.");
+    out.sample(std::uint64_t{status.allowance});
+}
+
+void add_deliveries(MetricsText& out, const core::RelayCounters& counters, const Metrics& metrics) {
+    out.family("flowrelay_requests", Type::counter, "requests",
+               "Requests made since the start, by how they ended.");
+    constexpr std::array<std::string_view, 6> classes{"0xx", "1xx", "2xx", "3xx", "4xx", "5xx"};
+    for (std::size_t i = 2; i < classes.size(); ++i) {
+        out.sample(metrics.answers.at(i), {{"result", classes.at(i)}});
+    }
+    for (std::size_t i = 1; i < metrics.failures.size(); ++i) {
+        out.sample(metrics.failures.at(i),
+                   {{"result", core::to_string(static_cast<core::AttemptEnd>(i))}});
+    }
+    out.family("flowrelay_retried_requests", Type::counter, "requests",
+               "Requests since the start after which the event has to be sent again.");
+    out.sample(counters.retried);
+    out.family("flowrelay_ambiguous_requests", Type::counter, "requests",
+               "Of these: written, but not answered, so that the event may arrive twice.");
+    out.sample(counters.ambiguous);
+    out.family("flowrelay_request_duration_seconds", Type::histogram, "seconds",
+               "From the first byte of a request to the last of its answer.");
+    out.sample(metrics.request_duration);
+    out.family("flowrelay_delivery_latency_seconds", Type::histogram, "seconds",
+               "From an event accepted to the same event delivered.");
+    out.sample(metrics.delivery_latency);
+}
+
+void add_ingest(MetricsText& out, const core::RelayCounters& counters, const Metrics& metrics,
+                const ControlContext& context) {
+    out.family("flowrelay_rejected_events", Type::counter, "events",
+               "Events refused since the start, by the code that their producers got.");
+    for (std::size_t i = 0; i < metrics.rejected.size(); ++i) {
+        out.sample(metrics.rejected.at(i),
+                   {{"code", core::to_string(static_cast<core::RejectCode>(i))}});
+    }
+    out.family("flowrelay_duplicate_events", Type::counter, "events",
+               "Events since the start that had been handed in before.");
+    out.sample(counters.duplicates);
+    out.family("flowrelay_ingest_connections", Type::gauge, "connections",
+               "Open connections of producers.");
+    out.sample(std::uint64_t{context.ingest_connections ? context.ingest_connections() : 0});
+    out.family("flowrelay_commit_latency_seconds", Type::histogram, "seconds",
+               "From an event handed in to the same event safe on disk.");
+    out.sample(metrics.commit_latency);
+    out.family("flowrelay_commit_duration_seconds", Type::histogram, "seconds",
+               "One write and sync of the log.");
+    out.sample(metrics.commit_duration);
+    out.family("flowrelay_commit_size_events", Type::histogram, "events",
+               "Events that became durable with one sync.");
+    out.sample(metrics.commit_events);
+}
+
+void add_process(MetricsText& out, const ControlContext& context, Now now) {
+    out.family("flowrelay_build", Type::info, "", "The version that runs.");
+    out.sample(std::uint64_t{1}, {{"version", context.version}});
+    out.family("flowrelay_uptime_seconds", Type::gauge, "seconds", "Time since the start.");
+    out.sample(seconds(now.mono - context.started));
+    const ProcessUsage usage = process_usage();
+    out.family("process_cpu_seconds", Type::counter, "seconds", "Processor time of the daemon.");
+    out.sample(usage.cpu_seconds);
+    out.family("process_resident_memory_bytes", Type::gauge, "bytes", "Resident memory.");
+    out.sample(usage.resident_bytes);
+    out.family("process_open_fds", Type::gauge, "", "Open file descriptors.");
+    out.sample(usage.open_fds);
+    out.family("process_max_fds", Type::gauge, "", "The limit of file descriptors.");
+    out.sample(usage.max_fds);
+}
+
+}  // namespace
+
+std::string metrics_report(MetricsText::Format format, Engine& engine,
+                           const StorageMailbox::Snapshot& snapshot,
+                           const ControlContext& context) {
+    const Now now = engine.clock().now();
+    const core::Relay& relay = engine.relay();
+    MetricsText out(format);
+    add_books(out, snapshot);
+    add_queue(out, relay, snapshot, context, now);
+    add_tokens(out, relay);
+    add_destination(out, relay, context);
+    add_deliveries(out, relay.counters(), engine.metrics());
+    add_ingest(out, relay.counters(), engine.metrics(), context);
+    add_process(out, context, now);
+    return out.take();
+}
+
+MetricsText::Format metrics_format(std::string_view accept) noexcept {
+    return accept.find("application/openmetrics-text") != std::string_view::npos
+               ? MetricsText::Format::openmetrics
+               : MetricsText::Format::prometheus;
+}
+
+std::string_view metrics_content_type(MetricsText::Format format) noexcept {
+    return format == MetricsText::Format::openmetrics
+               ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+               : "text/plain; version=0.0.4; charset=utf-8";
+}
+
+}  // namespace flowrelay::runtime

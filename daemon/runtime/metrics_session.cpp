@@ -1,0 +1,77 @@
+#include "flowrelay/runtime/metrics_session.hpp"
+
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <string>
+#include <utility>
+
+#include "flowrelay/runtime/metrics.hpp"
+#include "http_exchange.hpp"
+
+namespace flowrelay::runtime {
+namespace asio = boost::asio;
+
+namespace {
+
+using SharedSnapshot = std::shared_ptr<StorageMailbox::Snapshot>;
+
+asio::awaitable<SharedSnapshot> take_snapshot(Engine& engine) {
+    auto ask = [&engine](auto handler) {
+        auto shared = std::make_shared<decltype(handler)>(std::move(handler));
+        engine.storage().snapshot([shared](const StorageMailbox::Snapshot& snapshot) {
+            (*shared)(std::make_shared<StorageMailbox::Snapshot>(snapshot));
+        });
+    };
+    const auto snapshot =
+        co_await asio::async_initiate<const asio::use_awaitable_t<>, void(SharedSnapshot)>(
+            ask, asio::use_awaitable);
+    co_return snapshot;
+}
+
+asio::awaitable<http::Response> answer(const http::RequestReader& reader, Engine& engine,
+                                       const ControlContext& context) {
+    const http::Request& request = reader.request();
+    if (request.path != "/metrics") {
+        co_return error_response(404, "there is no such resource: GET /metrics");
+    }
+    if (request.method != "GET" && request.method != "HEAD") {
+        http::Response response = error_response(405, "use GET");
+        response.fields.emplace_back("Allow", "GET, HEAD");
+        co_return response;
+    }
+    const auto format = metrics_format(reader.field("Accept"));
+    const auto snapshot = co_await take_snapshot(engine);
+    http::Response response;
+    response.content_type = metrics_content_type(format);
+    response.body = metrics_report(format, engine, *snapshot, context);
+    co_return response;
+}
+
+class MetricsSession final : public Session {
+public:
+    MetricsSession(StreamSocket socket, Engine& engine, const ControlContext& context)
+        : Session(std::move(socket)), engine_(engine), context_(context) {}
+
+    asio::awaitable<void> run() override {
+        const HttpHandler handler = [this](const http::RequestReader& request) {
+            return answer(request, engine_, context_);
+        };
+        HttpLimits limits;
+        limits.request.body = 0;
+        std::string nothing_yet;
+        co_await serve_http(socket_, deadline_, std::move(nothing_yet), limits, handler);
+    }
+
+private:
+    Engine& engine_;
+    const ControlContext& context_;
+};
+
+}  // namespace
+
+std::shared_ptr<Session> make_metrics_session(StreamSocket socket, Engine& engine,
+                                              const ControlContext& context) {
+    return std::make_shared<MetricsSession>(std::move(socket), engine, context);
+}
+
+}  // namespace flowrelay::runtime
