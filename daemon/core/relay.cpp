@@ -13,6 +13,8 @@ namespace ev = log_events;
 
 namespace {
 
+constexpr Seconds save_again_after{10};
+
 // What is known without the event itself, which only storage has.
 DeadLetter letter_for(const Assignment& assignment, const Completion& completion, Now now) {
     DeadLetter letter;
@@ -309,6 +311,7 @@ void Relay::disable(TokenId token, Effects& effects, Now now) {
     for (const auto& entry : effects.tokens) {
         scheduler_.remove_token(entry.id);
         active_.forget(entry.id);
+        unsaved_.insert(entry.id);
         schedule_erasure(entry);
         log_.write(ev::token_gone, {{"source", tokens_.at(entry.id).label()},
                                     {"status", 410},
@@ -320,10 +323,35 @@ void Relay::schedule_erasure(const TokenEntry& entry) {
     if (entry.state == TokenEntry::State::gone) erasures_.push_back({entry.id, entry.erase_at});
 }
 
+void Relay::tokens_saved(std::span<const TokenEntry> entries) {
+    for (const auto& entry : entries) unsaved_.erase(entry.id);
+}
+
+void Relay::tokens_not_saved(std::span<const TokenEntry> entries, std::string_view reason,
+                             Now now) {
+    for (const auto& entry : entries) {
+        unsaved_.insert(entry.id);
+        to_save_.insert(entry.id);
+    }
+    save_again_at_ = now.mono + save_again_after;
+    log_.write(ev::token_save_failed,
+               {{"source", tokens_.at(entries.front().id).label()}, {"reason", reason}});
+}
+
+std::vector<TokenEntry> Relay::take_unsaved_tokens(Now now) {
+    std::vector<TokenEntry> entries;
+    if (!save_again_at_ || now.mono < *save_again_at_) return entries;
+    save_again_at_.reset();
+    for (const TokenId id : std::exchange(to_save_, {})) {
+        entries.push_back(tokens_.registry_entry(id));
+    }
+    return entries;
+}
+
 std::vector<TokenId> Relay::take_due_erasures(Now now) {
     std::vector<TokenId> due;
     std::erase_if(erasures_, [&](const Erasure& erasure) {
-        if (erasure.due > now.wall) return false;
+        if (erasure.due > now.wall || unsaved_.contains(erasure.token)) return false;
         due.push_back(erasure.token);
         return true;
     });
@@ -350,7 +378,9 @@ void Relay::erase_failed(TokenId token, std::string_view reason, Now now) {
 std::optional<MonoTime> Relay::next_wakeup(Now now) const {
     auto wakeup = scheduler_.next_wakeup(now);
     if (retry_loads_at_ && (!wakeup || *retry_loads_at_ < *wakeup)) wakeup = retry_loads_at_;
+    if (save_again_at_ && (!wakeup || *save_again_at_ < *wakeup)) wakeup = save_again_at_;
     for (const auto& erasure : erasures_) {
+        if (unsaved_.contains(erasure.token)) continue;
         const auto at = now.mono + std::max(Milliseconds(0), erasure.due - now.wall);
         if (!wakeup || at < *wakeup) wakeup = at;
     }

@@ -240,14 +240,25 @@ void Engine::carry_out(core::Relay::Effects effects) {
         }
         return false;
     });
-    storage_.put_tokens(std::move(effects.tokens), [this](const Result<void>&) {
-        // On failure the storage thread has said so, and the destination will say 410 again.
+    save(std::move(effects.tokens));
+}
+
+void Engine::save(std::vector<core::TokenEntry> entries) {
+    auto saved = [this, entries](const Result<void>& result) {
+        if (result.has_error()) {
+            relay_.tokens_not_saved(entries, result.error().message, clock_.now());
+        } else {
+            relay_.tokens_saved(entries);
+        }
         work_appeared();
-    });
+    };
+    storage_.put_tokens(std::move(entries), std::move(saved));
 }
 
 void Engine::tick() {
     carry_out(relay_.expire(clock_.now()));
+    auto unsaved = relay_.take_unsaved_tokens(clock_.now());
+    if (!unsaved.empty()) save(std::move(unsaved));
     for (const TokenId token : relay_.take_due_erasures(clock_.now())) erase(token);
     load();
 }

@@ -80,6 +80,8 @@ namespace flowrelay::core::log_events {
       "the destination takes events of a token again")                                           \
     X(token_gone, "token.gone", warning, "febb31eca4e64fd292b4826fd8fb620b",                     \
       "the destination says that a token is gone: disabled")                                     \
+    X(token_save_failed, "token.save_failed", error, "42a6f9049212422ebb6a917f4c392608",         \
+      "the state of a token can't be written yet")                                               \
     X(token_erased, "token.erased", notice, "d997bb55fcab4beeaed21ec49fe6fad8",                  \
       "everything stored for a token was erased")                                                \
     X(token_erase_failed, "token.erase_failed", error, "6934e7e00a604db890bbb424d3684abd",       \

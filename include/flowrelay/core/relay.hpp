@@ -8,7 +8,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -126,6 +128,12 @@ public:
     /// Events that have grown too old.
     Effects expire(Now now);
 
+    /// Entries of Effects::tokens were put into the registry, or could not be: those are tried
+    /// again in a while. A token that is gone is not erased before its entry says so durably.
+    void tokens_saved(std::span<const TokenEntry> entries);
+    void tokens_not_saved(std::span<const TokenEntry> entries, std::string_view reason, Now now);
+    std::vector<TokenEntry> take_unsaved_tokens(Now now);
+
     /// Slots whose grace is over, to be erased; none of them twice unless erase_failed() says so.
     std::vector<TokenId> take_due_erasures(Now now);
 
@@ -183,6 +191,9 @@ private:
     UuidGenerator ids_;
     RelayCounters counters_;
     std::vector<Erasure> erasures_;
+    std::set<TokenId> unsaved_;  ///< the registry does not have the present entry yet
+    std::set<TokenId> to_save_;  ///< of them: it was tried in vain
+    std::optional<MonoTime> save_again_at_;
     std::optional<MonoTime> retry_loads_at_;
     RepeatLimiter retry_lines_;
     RepeatLimiter dead_lines_;

@@ -106,6 +106,7 @@ private:
                   const Answered& answered);
     void confirm(core::Relay::Duplicate duplicate, Answered answered);
     void carry_out(core::Relay::Effects effects);
+    void save(std::vector<core::TokenEntry> entries);
     void unreadable(const core::Assignment& assignment, const Error& error);
     void erase(TokenId token);
     void keep(Seq seq, core::EventRecord record);

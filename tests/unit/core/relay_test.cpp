@@ -190,6 +190,7 @@ TEST_F(RelayTest, A410DisablesTheTokenAndErasesItAfterTheGrace) {
     EXPECT_EQ(effects.tokens.front().state, TokenEntry::State::gone);
     EXPECT_FALSE(relay_->next(now_)) << "no request after a 410";
     EXPECT_EQ(std::get<Rejection>(relay_->submit(event(), now_)).code, RejectCode::token_gone);
+    relay_->tokens_saved(effects.tokens);
     EXPECT_TRUE(relay_->take_due_erasures(now_).empty());
 
     pass(options_.gone_grace);
@@ -206,7 +207,7 @@ TEST_F(RelayTest, AnErasureThatFailedIsTriedAgain) {
     options_.gone_grace = Milliseconds(0);
     restart({});
     accept();
-    answer(410);
+    relay_->tokens_saved(answer(410).tokens);
     ASSERT_EQ(relay_->take_due_erasures(now_).size(), 1U);
     relay_->erase_failed(TokenId{1}, "the disk", now_);
     EXPECT_TRUE(relay_->take_due_erasures(now_).empty());
@@ -375,6 +376,25 @@ TEST_F(RelayTest, AReleasedEventIsGivenAgain) {
     ASSERT_TRUE(again);
     EXPECT_EQ(again->seq, seq);
     EXPECT_EQ(again->attempt, 1U);
+}
+
+TEST_F(RelayTest, AGoneTokenThatCanNotBeSavedIsSavedLaterAndErasedOnlyThen) {
+    options_.gone_grace = Seconds(5);
+    restart({});
+    accept();
+    const auto effects = answer(410);
+    ASSERT_EQ(effects.tokens.size(), 1U);
+    relay_->tokens_not_saved(effects.tokens, "no space", now_);
+    EXPECT_TRUE(relay_->take_unsaved_tokens(now_).empty()) << "not at once";
+    pass(Seconds(20));
+    EXPECT_TRUE(relay_->take_due_erasures(now_).empty());
+    EXPECT_LE(relay_->next_wakeup(now_).value(), now_.mono);
+    const auto again = relay_->take_unsaved_tokens(now_);
+    ASSERT_EQ(again.size(), 1U);
+    EXPECT_EQ(again[0].state, TokenEntry::State::gone);
+    EXPECT_TRUE(relay_->take_unsaved_tokens(now_).empty());
+    relay_->tokens_saved(again);
+    EXPECT_EQ(relay_->take_due_erasures(now_).size(), 1U);
 }
 
 }  // namespace
