@@ -67,8 +67,8 @@ public:
         const std::uint64_t more = end > size ? end - size : 0;
         const std::uint64_t room = fs_.capacity_ - std::min(fs_.capacity_, fs_.used());
         if (error || more > room) {
-            const std::uint64_t part =
-                error ? fs_.random_.below(bytes.size() + 1) : bytes.size() - (more - room);
+            const std::uint64_t part = error ? fs_.random_.below(bytes.size() + 1)
+                                             : bytes.size() - std::min(bytes.size(), more - room);
             inode_->write(offset, bytes.first(part));
             fs_.crash_if_due();
             return system_error(error.value_or(ENOSPC), "write to", path_);

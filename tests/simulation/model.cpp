@@ -1,0 +1,274 @@
+#include "model.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace flowrelay::test {
+namespace {
+
+// What is longer ago than this is on the disk, unless the disk is in trouble.
+constexpr Milliseconds durable_after{2000};
+
+}  // namespace
+
+std::string Model::name(const Event& event) const {
+    return fmt::format("event {} (seq {}, token {}, thread {}, life {})", event.handed.number,
+                       to_number(event.seq), event.handed.token, event.handed.thread, life_);
+}
+
+Model::Event& Model::at(std::uint64_t number) {
+    const auto found = events_.find(number);
+    if (found == events_.end()) {
+        violation(fmt::format("event {} was never handed in", number));
+        return events_[number];
+    }
+    return found->second;
+}
+
+// ---------------------------------------------------------------- producers
+
+void Model::handed_in(const HandedIn& handed, WallTime now) {
+    Event& event = events_[handed.number];
+    event.handed = handed;
+    if (event.accepted) return;
+    event.in_doubt = true;
+    if (event.seq == Seq::none) {
+        event.expires = handed.expires_in ? now + *handed.expires_in : WallTime::max();
+    }
+}
+
+void Model::accepted(std::uint64_t number, const std::string& id, bool duplicate, WallTime now) {
+    Event& event = at(number);
+    if (event.seq == Seq::none) {
+        violation(name(event) + " was accepted and is not durable");
+    }
+    if (event.accepted && !duplicate) violation(name(event) + " was accepted twice");
+    if (!event.id.empty() && event.id != id) violation(name(event) + " has got another id");
+    if (!event.accepted) {
+        ++accepted_;
+        event.accepted_at = now;
+    }
+    event.accepted = true;
+    event.in_doubt = false;
+    event.id = id;
+}
+
+void Model::rejected(std::uint64_t number, bool failed) {
+    Event& event = at(number);
+    // After a failed sync it may be there at the next start.
+    if (!failed && event.seq == Seq::none) event.in_doubt = false;
+}
+
+void Model::durable(std::uint64_t number, Seq seq) {
+    Event& event = at(number);
+    if (event.seq != Seq::none) violation(name(event) + " was stored twice");
+    event.seq = seq;
+    if (!is_erased(event)) pending_[lane_of(event)][seq] = number;
+}
+
+// ---------------------------------------------------------------- the server
+
+void Model::check_order(const Event& event, Now now) {
+    const auto& lane = pending_[lane_of(event)];
+    if (!lane.contains(event.seq)) violation(name(event) + " is posted though it is settled");
+    for (const auto& [seq, number] : lane) {
+        if (seq >= event.seq) break;
+        // Over its age: it may have left for the dead letters.
+        if (events_.at(number).expires > now.wall) {
+            violation(name(event) + " overtakes " + name(events_.at(number)) + ", which expires " +
+                      format_time(events_.at(number).expires));
+        }
+    }
+}
+
+std::vector<Model::Head> Model::heads(Now now) const {
+    std::vector<Head> heads;
+    for (const auto& [lane, events] : pending_) {
+        const auto head = std::ranges::find_if(events, [&](const auto& item) {
+            return events_.at(item.second).expires > now.wall + Milliseconds(1);
+        });
+        if (head == events.end() || in_flight_.contains(lane)) continue;
+        heads.push_back({head->first, lane.first});
+    }
+    return heads;
+}
+
+void Model::requested(const PostedEvent& post, Seq seq, Now now) {
+    ++requests_;
+    Event& event = at(post.number);
+    if (post.token != event.handed.token || post.thread != event.handed.thread) {
+        violation(name(event) + " is posted with another token or thread");
+    }
+    if (seq != event.seq) violation(name(event) + " has got another place");
+    if (event.id.empty()) event.id = post.id;  // the producer is about to be told
+    if (post.id != event.id) violation(name(event) + " is posted with another id");
+
+    const auto gone = told_gone_.find(post.token);
+    if (durably_gone_.contains(post.token) ||
+        (gone != told_gone_.end() && gone->second.life == life_)) {
+        violation(name(event) + " is posted though its token is gone");
+    }
+    if (event.processed > 0) ++repeats_;
+    if (is_final(event) && event.last_life == life_) {
+        violation(name(event) + " is posted again without need");
+    }
+    const auto [busy, alone] = in_flight_.emplace(lane_of(event), post.number);
+    if (!alone) {
+        violation(name(event) + " is posted while " + name(at(busy->second)) + " is in flight");
+    }
+    check_order(event, now);
+    event.last = Last::open;
+    event.last_life = life_;
+}
+
+void Model::answered(std::uint64_t number, const Server::Reply& reply, Now now) {
+    Event& event = at(number);
+    in_flight_.erase(lane_of(event));
+    event.told_at = now.wall;
+    switch (core::judge(reply.result, Seconds(1)).verdict) {
+        case core::Verdict::delivered:
+            event.last = Last::delivered;
+            pending_[lane_of(event)].erase(event.seq);
+            break;
+        case core::Verdict::rejected:
+            event.last = Last::rejected;
+            pending_[lane_of(event)].erase(event.seq);
+            break;
+        case core::Verdict::gone:
+            event.last = Last::gone;
+            told_gone_.try_emplace(event.handed.token, Gone{life_, now.wall});
+            std::erase_if(pending_,
+                          [&](const auto& lane) { return lane.first.first == event.handed.token; });
+            break;
+        default:
+            event.last = Last::unsettled;
+    }
+}
+
+void Model::processed(std::uint64_t number) {
+    ++at(number).processed;
+}
+
+void Model::given_up(std::uint64_t number) {
+    Event& event = at(number);
+    in_flight_.erase(lane_of(event));
+    event.last = Last::unsettled;
+}
+
+// ---------------------------------------------------------------- processes
+
+void Model::ended(Now now) {
+    ended_at_ = now.wall;
+    in_flight_.clear();
+}
+
+void Model::started(const Found& found, Now now) {
+    ++life_;
+    pending_.clear();
+    for (const auto& [token, gone] : told_gone_) {
+        const bool long_ago = !disk_in_trouble_ && gone.told_at + durable_after < ended_at_;
+        if (long_ago && !found.gone.contains(token)) {
+            violation(fmt::format("token {} is not gone any more", token));
+        }
+        if (found.gone.contains(token)) durably_gone_.insert(token);
+    }
+    for (const std::size_t token : found.gone) {
+        if (!told_gone_.contains(token)) {
+            violation(fmt::format("token {} is gone without a 410", token));
+        }
+    }
+    // Without its entry the token is not known to be gone: the server will say so again.
+    std::erase_if(told_gone_, [&](const auto& item) { return !found.gone.contains(item.first); });
+    std::set<std::uint64_t> there;
+    for (const auto& queued : found.queued) {
+        Event& event = at(queued.number);
+        there.insert(queued.number);
+        if (event.seq != Seq::none && event.seq != queued.seq) {
+            violation(name(event) + fmt::format(" came back as {}", to_number(queued.seq)));
+        }
+        if (!event.accepted && !event.in_doubt) {
+            violation(name(event) + " is there though it was refused");
+        }
+        const bool told_long_ago =
+            is_final(event) && !disk_in_trouble_ && event.told_at + durable_after < ended_at_;
+        if (told_long_ago) violation(name(event) + " came back though it was settled");
+        event.seq = queued.seq;
+        event.id = queued.id;
+        // Told or not, it is there, and has to be settled from now on.
+        event.accepted = true;
+        event.in_doubt = false;
+        event.last = Last::none;
+        if (!is_erased(event)) pending_[lane_of(event)][event.seq] = queued.number;
+    }
+    std::set<Seq> letters;
+    for (const auto& letter : found.letters) letters.insert(letter.seq);
+    for (auto& [number, event] : events_) {
+        if (there.contains(number)) continue;
+        if (!event.accepted) {
+            event.seq = Seq::none;  // it never was
+            continue;
+        }
+        const bool settled = event.last == Last::delivered || letters.contains(event.seq);
+        if (!settled && !is_erased(event)) violation(name(event) + " is lost");
+    }
+    check_letters(found, false, now);
+
+    if (const auto off = found.ledger.unaccounted(found.queued.size()); off != 0) {
+        violation(fmt::format("{} events are unaccounted for", off));
+    }
+    disk_in_trouble_ = false;
+}
+
+void Model::check_letters(const Found& found, bool at_the_end, Now now) {
+    std::map<Seq, const core::DeadLetter*> letters;
+    for (const auto& letter : found.letters) letters[letter.seq] = &letter;
+    std::set<Seq> queued;
+    for (const auto& event : found.queued) queued.insert(event.seq);
+    for (const auto& [number, event] : events_) {
+        const auto letter = letters.find(event.seq);
+        if (letter == letters.end()) {
+            const bool missing = event.last == Last::rejected && !queued.contains(event.seq);
+            if (missing && !is_erased(event)) violation(name(event) + " is in no dead letter");
+            continue;
+        }
+        const core::DeadLetter& found_letter = *letter->second;
+        if (found_letter.outcome == core::Outcome::expired) {
+            if (event.expires > now.wall) {
+                violation(name(event) + " expired too soon, not after " +
+                          format_time(event.expires) + ": " + found_letter.event.id);
+            }
+        } else if (!is_unacceptable(number)) {
+            violation(name(event) + " died without reason");
+        } else if (found_letter.status != 422 || found_letter.attempts == 0 ||
+                   found_letter.reason != "Validation error" ||
+                   found_letter.server_errors.empty()) {
+            violation(name(event) + " has a dead letter that does not say why");
+        }
+        if (at_the_end && is_erased(event)) violation(name(event) + " left its dead letter");
+    }
+}
+
+void Model::finished(const Found& found, Now now) {
+    if (!found.queued.empty()) {
+        violation(fmt::format("{} events still wait, the first of them {}", found.queued.size(),
+                              name(at(found.queued.front().number))));
+    }
+    std::set<Seq> letters;
+    for (const auto& letter : found.letters) letters.insert(letter.seq);
+    for (const auto& [number, event] : events_) {
+        if (!event.accepted || is_erased(event)) continue;
+        if (event.processed == 0 && !letters.contains(event.seq)) {
+            violation(name(event) + " reached neither the server nor the dead letters");
+        }
+    }
+    check_letters(found, true, now);
+    const auto& books = found.ledger;
+    if (books.unaccounted(found.queued.size()) != 0) violation("the books do not balance");
+    if (books.accepted < accepted_) violation("more was accepted than the books say");
+    if (books.dead + books.expired < found.letters.size()) {
+        violation("there are more dead letters than the books say");
+    }
+}
+
+}  // namespace flowrelay::test

@@ -1,0 +1,133 @@
+// What the simulation knows of each event, and what must never happen. It sees the relay from
+// outside alone: what producers were told, what the server saw, what lies on the disk after a
+// start.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "flowrelay/core/ledger.hpp"
+#include "flowrelay/core/stored_event.hpp"
+#include "flowrelay/core/verdict.hpp"
+#include "server.hpp"
+
+namespace flowrelay::test {
+
+class Model {
+public:
+    /// Where what is wrong is said, each of them once or more.
+    const std::vector<std::string>& violations() const noexcept { return violations_; }
+    void violation(std::string what) { violations_.push_back(std::move(what)); }
+
+    // ---- producers
+
+    struct HandedIn {
+        std::uint64_t number = 0;
+        std::size_t token = 0;
+        std::string thread;
+        std::string uuid;  ///< the producer's own; may be empty
+        std::optional<Milliseconds> expires_in;
+    };
+    void handed_in(const HandedIn& event, WallTime now);
+    void accepted(std::uint64_t number, const std::string& id, bool duplicate, WallTime now);
+    void rejected(std::uint64_t number, bool failed);
+
+    // ---- the disk
+
+    /// The event is durable; the producer will be told.
+    void durable(std::uint64_t number, Seq seq);
+
+    // ---- the server
+
+    void requested(const PostedEvent& post, Seq seq, Now now);
+    /// The server has taken it, whatever it answers.
+    void processed(std::uint64_t number);
+    void answered(std::uint64_t number, const Server::Reply& reply, Now now);
+    /// The events whose turn it is, one of each lane that has any; those over their age left out.
+    struct Head {
+        Seq seq = Seq::none;
+        std::size_t token = 0;
+    };
+    std::vector<Head> heads(Now now) const;
+
+    /// The request was given up without an answer.
+    void given_up(std::uint64_t number);
+
+    // ---- processes
+
+    /// What is found at a start.
+    struct Found {
+        struct Queued {
+            std::uint64_t number = 0;
+            Seq seq = Seq::none;
+            std::string id;
+        };
+        std::vector<Queued> queued;
+        std::vector<core::DeadLetter> letters;
+        std::set<std::size_t> gone;  ///< tokens that the registry calls gone or erased
+        core::Ledger ledger;
+    };
+    void ended(Now now);
+    void started(const Found& found, Now now);
+
+    /// From now on outcomes may not reach the disk: it fails or is full.
+    void disk_in_trouble() { disk_in_trouble_ = true; }
+
+    /// Everything has had its time.
+    void finished(const Found& found, Now now);
+
+    bool told_gone(std::size_t token) const { return told_gone_.contains(token); }
+    std::uint64_t accepted_events() const noexcept { return accepted_; }
+    std::uint64_t requests() const noexcept { return requests_; }
+    std::uint64_t repeats() const noexcept { return repeats_; }
+
+private:
+    enum class Last { none, open, unsettled, delivered, rejected, gone };
+    struct Event {
+        HandedIn handed;
+        std::string id;
+        Seq seq = Seq::none;
+        WallTime accepted_at;
+        WallTime expires = WallTime::max();
+        bool accepted = false;
+        bool in_doubt = false;  ///< handed in, not answered, or answered with a failure
+        unsigned processed = 0;
+        Last last = Last::none;
+        unsigned last_life = 0;
+        WallTime told_at;
+    };
+    using Lane = std::pair<std::size_t, std::string>;
+
+    static Lane lane_of(const Event& event) { return {event.handed.token, event.handed.thread}; }
+    static bool is_final(const Event& event) {
+        return event.last == Last::delivered || event.last == Last::rejected;
+    }
+    std::string name(const Event& event) const;
+    Event& at(std::uint64_t number);
+    void check_order(const Event& event, Now now);
+    void check_letters(const Found& found, bool at_the_end, Now now);
+    bool is_erased(const Event& event) const { return told_gone_.contains(event.handed.token); }
+
+    std::vector<std::string> violations_;
+    std::map<std::uint64_t, Event> events_;
+    std::map<Lane, std::map<Seq, std::uint64_t>> pending_;
+    std::map<Lane, std::uint64_t> in_flight_;
+    struct Gone {
+        unsigned life = 0;
+        WallTime told_at;
+    };
+    std::map<std::size_t, Gone> told_gone_;
+    std::set<std::size_t> durably_gone_;
+    unsigned life_ = 0;
+    WallTime ended_at_;
+    bool disk_in_trouble_ = false;
+    std::uint64_t accepted_ = 0;
+    std::uint64_t requests_ = 0;
+    std::uint64_t repeats_ = 0;
+};
+
+}  // namespace flowrelay::test

@@ -1,0 +1,305 @@
+#include "relay_process.hpp"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <stdexcept>
+
+#include "flowrelay/base/fingerprint.hpp"
+#include "flowrelay/runtime/start_up.hpp"
+#include "support/queue_contents.hpp"
+
+namespace flowrelay::test {
+namespace {
+
+template <class T>
+T opened(Result<T> result) {
+    if (result.has_error()) throw std::runtime_error(result.error().message);
+    return std::move(*result);
+}
+
+}  // namespace
+
+std::uint64_t number_of(const core::EventRecord& record) {
+    constexpr std::string_view before = R"("title":"event )";
+    const auto at = record.body.find(before);
+    std::uint64_t number = 0;
+    if (at == std::string::npos) return number;
+    const char* begin = record.body.data() + at + before.size();
+    std::from_chars(begin, record.body.data() + record.body.size(), number);
+    return number;
+}
+
+runtime::Stores open_stores(const Surroundings& around, const storage::LogOptions& options) {
+    runtime::Stores stores;
+    stores.queue =
+        opened(storage::open_segmented_log(around.fs, "/state/spool", options, around.log));
+    stores.registry = opened(storage::Registry::open(around.fs, "/state/tokens", around.log));
+    stores.dead_letters =
+        opened(storage::DeadLetters::open(around.fs, "/state/dead-letters", around.log));
+    return stores;
+}
+
+Model::Found look(const runtime::Stores& stores, std::size_t tokens) {
+    Model::Found found;
+    for (const auto& event : queued_events(*stores.queue)) {
+        const auto record = stores.queue->read(event.seq);
+        if (record.has_error()) throw std::runtime_error(record.error().message);
+        found.queued.push_back({number_of(*record), event.seq, record->id});
+    }
+    found.letters = stores.dead_letters->list(stores.dead_letters->size());
+    for (auto& letter : found.letters) letter = opened(stores.dead_letters->read(letter.seq));
+    for (const auto& entry : stores.registry->entries()) {
+        const bool gone = entry.state == core::TokenEntry::State::gone ||
+                          entry.state == core::TokenEntry::State::erased;
+        for (std::size_t token = 0; gone && token < tokens; ++token) {
+            const auto print = fingerprint(secret_of(token), stores.registry->salt());
+            if (print == entry.fingerprint) found.gone.insert(token);
+        }
+    }
+    found.ledger = stores.queue->ledger();
+    return found;
+}
+
+// ---------------------------------------------------------------- the disk
+
+SimStorage::SimStorage(runtime::Stores stores, const Surroundings& around, Random random,
+                       Milliseconds delay, std::function<void()> ran)
+    : work_(std::move(stores), around.log),
+      around_(around),
+      random_(random),
+      delay_(delay),
+      ran_(std::move(ran)) {}
+
+void SimStorage::mail_came(bool, bool can_wait) {
+    const auto most = static_cast<std::uint64_t>(delay_.count());
+    schedule(Milliseconds(can_wait ? 100 : random_.below(most + 1)));
+}
+
+void SimStorage::schedule(Milliseconds delay) {
+    const MonoTime at = around_.agenda.now().mono + delay;
+    if (scheduled_ && *scheduled_ <= at) return;
+    scheduled_ = at;
+    around_.agenda.at(at, [this, at, alive = std::weak_ptr(alive_)] {
+        if (alive.expired() || scheduled_ != at) return;
+        scheduled_.reset();
+        work();
+    });
+}
+
+// Learns where events have come to lie.
+void SimStorage::watch(Mail& mail) {
+    for (auto& append : mail.appends) {
+        append.done = [this, done = std::move(append.done)](core::EventRecord record,
+                                                            Result<Seq> result) {
+            if (result.has_value()) around_.model.durable(number_of(record), *result);
+            done(std::move(record), std::move(result));
+        };
+    }
+}
+
+void SimStorage::work() {
+    Mail mail = std::exchange(mail_, Mail());
+    watch(mail);
+    auto completions = work_.carry_out(std::move(mail));
+    if (work_.has_unfinished()) schedule(Seconds(1));
+    if (work_.snapshot().failed) around_.model.disk_in_trouble();
+    if (completions.empty()) return;
+    for (auto& completion : completions) completions_.push_back(std::move(completion));
+    // The I/O thread may be busy with something else first.
+    around_.agenda.in(Milliseconds(random_.below(3)), [this, alive = std::weak_ptr(alive_)] {
+        if (!alive.expired()) complete();
+    });
+}
+
+void SimStorage::complete() {
+    for (auto& completion : std::exchange(completions_, {})) completion();
+    ran_();
+}
+
+void SimStorage::finish() {
+    work();
+    complete();
+    work();  // what failed before, and what came of the completions
+    complete();
+}
+
+// ---------------------------------------------------------------- the process
+
+RelayProcess::RelayProcess(const Surroundings& around, const ProcessOptions& options,
+                           std::uint64_t seed)
+    : around_(around), options_(options) {
+    Random random(seed);
+    auto stores = open_stores(around, options.log);
+    around.model.started(look(stores, options.tokens), around.agenda.now());
+    relay_.emplace(options.relay, stores.registry->salt(), stores.registry->entries(),
+                   Random(random.next()), around.log);
+    std::vector<core::ConfiguredSource> sources;
+    for (std::size_t i = 0; i < options.sources; ++i) {
+        core::ConfiguredSource source;
+        source.name = fmt::format("source-{}", i);
+        source.secret = Secret(secret_of(i));
+        source.rate_limit = options.source_rate;
+        sources.push_back(std::move(source));
+    }
+    runtime::restore(*relay_, stores, std::move(sources), options.relay.dedup_window,
+                     around.agenda.now());
+    storage_ = std::make_unique<SimStorage>(std::move(stores), around, Random(random.next()),
+                                            options.storage_delay, [this] { turn(); });
+    engine_.emplace(io_.get_executor(), *relay_, *storage_, around.agenda, options.engine);
+    engine_->set_work_listener([this] { pump(); });
+    engine_->tick();
+    turn();
+}
+
+void RelayProcess::submit(const std::string& json, std::uint64_t number) {
+    auto parsed = core::Submission::parse(json);
+    if (parsed.has_error()) throw std::logic_error(parsed.error().message);
+    engine_->submit(std::move(*parsed), [this, number](const runtime::Answer& answer) {
+        if (answer.accepted()) {
+            around_.model.accepted(number, answer.id, answer.duplicate, around_.agenda.now().wall);
+        } else {
+            const bool failed = answer.rejection->code == core::RejectCode::storage_failed;
+            around_.model.rejected(number, failed);
+        }
+    });
+    turn();
+}
+
+bool RelayProcess::idle() const {
+    return busy_ == 0 && storage_->idle();
+}
+
+// What the I/O thread does whenever something has happened.
+void RelayProcess::turn() {
+    io_.restart();
+    io_.poll();
+    pump();
+}
+
+void RelayProcess::pump() {
+    while (!stopping_ && busy_ < options_.connections) {
+        const auto assignment = engine_->next();
+        if (!assignment) {
+            check_causes();
+            arm();
+            return;
+        }
+        begin(*assignment);
+    }
+}
+
+// Whether it could be posted now; not if it is still on disk, or behind one that expires.
+bool RelayProcess::could_run(const Model::Head& head) const {
+    const Now now = around_.agenda.now();
+    const auto why = relay_->scheduler().why(head.seq);
+    if (!why || why->lane_next != head.seq) return false;
+    const auto in_future = [&](const std::optional<MonoTime>& time) {
+        return time && *time > now.mono;
+    };
+    const bool lane = why->in_flight || why->lane_next_in_flight || in_future(why->lane_until);
+    const bool token_closed = why->token.state != core::TokenState::active &&
+                              (in_future(why->token.until) || assigned_.contains(why->lane.token));
+    const bool destination_closed = why->destination != core::DestinationState::up &&
+                                    (in_future(why->destination_until) || busy_ > 0);
+    const bool limited = in_future(why->token.rate_limited_until) ||
+                         in_future(why->destination_rate_limited_until) ||
+                         (why->destination_full && busy_ > 0);
+    return !lane && !token_closed && !destination_closed && !limited;
+}
+
+// There is a free connection and nothing to post: whatever waits must have a cause that ends.
+void RelayProcess::check_causes() const {
+    for (const auto& head : around_.model.heads(around_.agenda.now())) {
+        if (!could_run(head)) continue;
+        around_.model.violation(fmt::format("seq {} of token {} waits without a cause",
+                                            to_number(head.seq), head.token));
+    }
+}
+
+// A token that could run has its turn after each of the others has had one, or two where something
+// changed meanwhile.
+void RelayProcess::check_fairness(TokenId whose_turn) {
+    std::set<TokenId> could;
+    for (const auto& head : around_.model.heads(around_.agenda.now())) {
+        const auto why = relay_->scheduler().why(head.seq);
+        if (why && could_run(head)) could.insert(why->lane.token);
+    }
+    std::erase_if(passed_over_, [&](const auto& item) { return !could.contains(item.first); });
+    passed_over_.erase(whose_turn);
+    for (const TokenId token : could) {
+        if (token == whose_turn || ++passed_over_[token] <= 2 * options_.tokens) continue;
+        around_.model.violation(
+            fmt::format("token {} is passed over {} times", to_number(token), passed_over_[token]));
+    }
+}
+
+void RelayProcess::arm() {
+    const auto wakeup = engine_->next_wakeup();
+    if (!wakeup) return;
+    const MonoTime at = std::max(*wakeup, around_.agenda.now().mono + Milliseconds(1));
+    if (wakeup_ && *wakeup_ <= at) return;
+    wakeup_ = at;
+    around_.agenda.at(at, [this, at, alive = std::weak_ptr(alive_)] {
+        if (alive.expired() || wakeup_ != at) return;
+        wakeup_.reset();
+        if (stopping_) return;
+        engine_->tick();
+        turn();
+        arm();
+    });
+}
+
+void RelayProcess::begin(const core::Assignment& assignment) {
+    ++busy_;
+    assigned_.insert(assignment.lane.token);
+    check_fairness(assignment.lane.token);
+    if (auto cached = engine_->take_cached(assignment.seq)) {
+        post(assignment, std::move(*cached));
+        return;
+    }
+    storage_->read(assignment.seq, [this, assignment](Result<core::EventRecord> record) {
+        post(assignment, std::move(record));
+    });
+}
+
+void RelayProcess::post(const core::Assignment& assignment, Result<core::EventRecord> fetched) {
+    auto outgoing = engine_->prepare(assignment, std::move(fetched));
+    if (!outgoing) {
+        ended(assignment);
+        return;
+    }
+    std::string body;
+    core::append_post_body(body, outgoing->token, outgoing->record.id, outgoing->record.body);
+    const PostedEvent event = read_post(body);
+    around_.model.requested(event, assignment.seq, around_.agenda.now());
+    const auto reply = around_.server.post(event);
+    if (reply.processed) around_.model.processed(event.number);
+    under_way_.emplace(event.number, assignment);
+    around_.agenda.in(reply.takes, [this, alive = std::weak_ptr(alive_), assignment, reply,
+                                    number = event.number, record = outgoing->record] {
+        if (alive.expired() || under_way_.erase(number) == 0) return;
+        ended(assignment);
+        around_.model.answered(number, reply, around_.agenda.now());
+        engine_->attempted(assignment, record, reply.result);
+        turn();
+    });
+}
+
+void RelayProcess::ended(const core::Assignment& assignment) {
+    --busy_;
+    assigned_.erase(assigned_.find(assignment.lane.token));
+}
+
+void RelayProcess::stop() {
+    relay_->stop_accepting();
+    stopping_ = true;
+    // What has no answer by now gets none any more.
+    for (const auto& [number, assignment] : std::exchange(under_way_, {})) {
+        around_.model.given_up(number);
+        engine_->release(assignment);
+    }
+    storage_->finish();
+}
+
+}  // namespace flowrelay::test

@@ -1,0 +1,129 @@
+// One process of the relay, from its start to its end: the real heart, the real engine and the real
+// stores, with virtual time in the place of the clock, a simulated disk and a simulated server.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "agenda.hpp"
+#include "flowrelay/core/relay.hpp"
+#include "flowrelay/runtime/engine.hpp"
+#include "flowrelay/runtime/storage_mailbox.hpp"
+#include "flowrelay/runtime/storage_work.hpp"
+#include "flowrelay/storage/segmented_log.hpp"
+#include "model.hpp"
+#include "server.hpp"
+#include "support/sim_file_system.hpp"
+
+namespace flowrelay::test {
+
+/// What all processes of a life have in common.
+struct Surroundings {
+    Agenda& agenda;
+    SimFileSystem& fs;
+    Server& server;
+    Model& model;
+    Log& log;
+};
+
+struct ProcessOptions {
+    core::RelayOptions relay;
+    runtime::EngineOptions engine;
+    storage::LogOptions log;
+    std::size_t connections = 4;
+    std::size_t tokens = 1;
+    std::size_t sources = 0;  ///< of them: configured; the others come with their events
+    double source_rate = 0;
+    Milliseconds storage_delay{20};  ///< the longest that the disk takes
+};
+
+/// The storage thread of the simulation: carries out its mail a little later.
+class SimStorage final : public runtime::StorageMailbox {
+public:
+    SimStorage(runtime::Stores stores, const Surroundings& around, Random random,
+               Milliseconds delay, std::function<void()> ran);
+
+    /// Carries out what there is, now. Its completions run.
+    void finish();
+
+    bool failed() const { return work_.snapshot().failed; }
+    bool idle() const { return !scheduled_ && mail_.empty() && completions_.empty(); }
+    const runtime::Stores& stores() const noexcept { return work_.stores(); }
+
+private:
+    void mail_came(bool first, bool can_wait) override;
+    void schedule(Milliseconds delay);
+    void work();
+    void watch(Mail& mail);
+    void complete();
+
+    runtime::StorageWork work_;
+    Surroundings around_;
+    Random random_;
+    Milliseconds delay_;
+    std::function<void()> ran_;
+    std::optional<MonoTime> scheduled_;
+    runtime::StorageWork::Completions completions_;
+    std::shared_ptr<int> alive_ = std::make_shared<int>();
+};
+
+class RelayProcess {
+public:
+    /// Starts. May throw SimCrash.
+    RelayProcess(const Surroundings& around, const ProcessOptions& options, std::uint64_t seed);
+
+    /// Hands an event in: `json`, which the model knows by this number.
+    void submit(const std::string& json, std::uint64_t number);
+
+    /// Ends as after a SIGTERM. May throw SimCrash.
+    void stop();
+
+    /// Nothing is under way.
+    bool idle() const;
+    /// The disk has failed: nothing more becomes durable.
+    bool failed() const { return storage_->failed(); }
+
+    core::Relay& relay() noexcept { return *relay_; }
+    const runtime::Stores& stores() const noexcept { return storage_->stores(); }
+
+private:
+    void turn();
+    void pump();
+    void ended(const core::Assignment& assignment);
+    bool could_run(const Model::Head& head) const;
+    void check_causes() const;
+    void check_fairness(TokenId whose_turn);
+    void arm();
+    void begin(const core::Assignment& assignment);
+    void post(const core::Assignment& assignment, Result<core::EventRecord> fetched);
+
+    Surroundings around_;
+    ProcessOptions options_;
+    boost::asio::io_context io_{1};
+    std::optional<core::Relay> relay_;
+    std::unique_ptr<SimStorage> storage_;
+    std::optional<runtime::Engine> engine_;
+    std::size_t busy_ = 0;
+    std::multiset<TokenId> assigned_;             ///< the tokens of what is under way
+    std::map<TokenId, std::size_t> passed_over_;  ///< how often, since its last turn
+    bool stopping_ = false;
+    std::optional<MonoTime> wakeup_;
+    std::map<std::uint64_t, core::Assignment> under_way_;
+    std::shared_ptr<int> alive_ = std::make_shared<int>();
+};
+
+/// What lies on the disk, as a process finds it that starts.
+Model::Found look(const runtime::Stores& stores, std::size_t tokens);
+
+/// The number in the body of an event.
+std::uint64_t number_of(const core::EventRecord& record);
+
+runtime::Stores open_stores(const Surroundings& around, const storage::LogOptions& options);
+
+}  // namespace flowrelay::test

@@ -1,0 +1,156 @@
+#include "server.hpp"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <stdexcept>
+
+namespace flowrelay::test {
+namespace {
+
+/// What stands between `before` and the next quotation mark.
+std::string_view between(std::string_view text, std::string_view before) {
+    const auto at = text.find(before);
+    if (at == std::string_view::npos) {
+        throw std::logic_error(fmt::format("no {} in a request: {}", before, text));
+    }
+    text.remove_prefix(at + before.size());
+    return text.substr(0, text.find('"'));
+}
+
+std::uint64_t number_in(std::string_view text) {
+    std::uint64_t number = 0;
+    std::from_chars(text.data(), text.data() + text.size(), number);
+    return number;
+}
+
+}  // namespace
+
+PostedEvent read_post(std::string_view body) {
+    PostedEvent event;
+    event.token = number_in(between(body, R"("flow_token":"s3cret-)"));
+    event.id = between(body, R"("uuid":")");
+    event.number = number_in(between(body, R"("title":"event )"));
+    event.thread = between(body, R"("external_thread_id":")");
+    return event;
+}
+
+std::string secret_of(std::size_t token) {
+    return fmt::format("s3cret-{}", token);
+}
+
+bool is_unacceptable(std::uint64_t number) {
+    return number % 17 == 3;
+}
+
+Milliseconds Server::latency() {
+    return Milliseconds(1 + random_.below(weather_ == Weather::slow ? 5000 : 40));
+}
+
+Server::Reply Server::answer(int status, std::string detail) {
+    Reply reply;
+    reply.result.status = status;
+    reply.result.detail = std::move(detail);
+    reply.takes = latency();
+    reply.result.elapsed = reply.takes;
+    reply.processed = status >= 200 && status < 300;
+    return reply;
+}
+
+Server::Reply Server::end(core::AttemptEnd how, Milliseconds takes, bool processed) {
+    Reply reply;
+    reply.result.end = how;
+    reply.takes = takes;
+    reply.processed = processed;
+    return reply;
+}
+
+Server::Reply Server::wait_please(int status) {
+    Reply reply = answer(status, "not so fast");
+    // Some name a time, some too long a one, some none.
+    if (random_.chance(0.7)) {
+        reply.result.retry_after = Seconds(random_.below(random_.chance(0.1) ? 20'000 : 120));
+    }
+    return reply;
+}
+
+Server::Reply Server::any_trouble() {
+    switch (random_.below(7)) {
+        case 0:
+            return answer(500);
+        case 1:
+            return wait_please(503);
+        case 2:
+            return end(core::AttemptEnd::connect_failed, latency(), false);
+        case 3:
+            return end(core::AttemptEnd::write_failed, latency(), false);
+        case 4:
+            return end(core::AttemptEnd::timed_out, Seconds(30), random_.chance(0.5));
+        case 5:
+            return answer(random_.chance(0.5) ? 408 : 425);
+        default:
+            return end(core::AttemptEnd::broken_response, latency(), random_.chance(0.5));
+    }
+}
+
+Server::Reply Server::post(const PostedEvent& event) {
+    if (weather_ == Weather::down) {
+        return end(core::AttemptEnd::connect_failed, Seconds(random_.below(10)), false);
+    }
+    if (weather_ == Weather::hanging && random_.chance(0.9)) {
+        return end(core::AttemptEnd::timed_out, Seconds(30), random_.chance(0.3));
+    }
+    if (weather_ == Weather::wrong_url) return answer(random_.chance(0.5) ? 404 : 302);
+    if (weather_ == Weather::busy && random_.chance(0.7)) return wait_please(503);
+    if (weather_ == Weather::failing && random_.chance(0.8)) return any_trouble();
+    if (weather_ == Weather::flaky && random_.chance(0.15)) return any_trouble();
+    if (gone_.contains(event.token)) return answer(410);
+    switch (tokens_[event.token]) {
+        case TokenWeather::throttled:
+            if (random_.chance(0.5)) return wait_please(429);
+            break;
+        case TokenWeather::refused:
+            return answer(random_.chance(0.5) ? 401 : 403, "who are you?");
+        case TokenWeather::calm:
+            break;
+    }
+    if (failing_threads_.contains(event.thread)) return answer(503);
+    if (is_unacceptable(event.number)) {
+        Reply reply = answer(422, "Validation error");
+        reply.result.server_errors = R"({"title":["is bad"]})";
+        return reply;
+    }
+    return answer(random_.chance(0.5) ? 202 : 200);
+}
+
+void Server::change_weather(std::size_t tokens) {
+    if (healed_) return;
+    switch (random_.below(6)) {
+        case 0:
+        case 1:
+            weather_ = Weather::calm;
+            break;
+        case 2:
+            tokens_[random_.below(tokens)] =
+                random_.chance(0.5) ? TokenWeather::throttled : TokenWeather::refused;
+            break;
+        case 3:
+            tokens_.clear();
+            failing_threads_.clear();
+            break;
+        case 4:
+            failing_threads_.insert(fmt::format("t{}", random_.below(4)));
+            break;
+        default:
+            weather_ = static_cast<Weather>(random_.below(8));
+    }
+}
+
+void Server::heal() {
+    healed_ = true;
+    weather_ = Weather::calm;
+    tokens_.clear();
+    failing_threads_.clear();
+}
+
+}  // namespace flowrelay::test

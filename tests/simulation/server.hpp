@@ -1,0 +1,72 @@
+// The destination, as it is when it is at its worst: slow, failing, throttling, answering half,
+// asking to wait, misconfigured; with tokens that are refused, limited or removed. From a seed.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "flowrelay/base/random.hpp"
+#include "flowrelay/core/verdict.hpp"
+
+namespace flowrelay::test {
+
+/// A request as it came over the wire.
+struct PostedEvent {
+    std::uint64_t number = 0;
+    std::size_t token = 0;
+    std::string id;
+    std::string thread;
+};
+
+/// Reads what a relay posts; throws std::logic_error if it is not what simulations send.
+PostedEvent read_post(std::string_view body);
+
+/// The secret of a token of the simulation.
+std::string secret_of(std::size_t token);
+
+class Server {
+public:
+    explicit Server(std::uint64_t seed) : random_(seed) {}
+
+    struct Reply {
+        core::AttemptResult result;
+        Milliseconds takes{0};
+        bool processed = false;  ///< the event is on the server now, whatever the relay is told
+    };
+    Reply post(const PostedEvent& event);
+
+    /// Some other trouble, or none.
+    void change_weather(std::size_t tokens);
+
+    /// Removes a token for good, or with luck one day not.
+    void remove_token(std::size_t token) { gone_.insert(token); }
+    bool is_gone(std::size_t token) const { return gone_.contains(token); }
+
+    /// Well from now on: only what is wrong with an event is refused, and what is gone is gone.
+    void heal();
+
+private:
+    enum class Weather { calm, flaky, slow, failing, down, hanging, busy, wrong_url };
+    enum class TokenWeather { calm, throttled, refused };
+
+    Reply answer(int status, std::string detail = {});
+    Reply end(core::AttemptEnd how, Milliseconds takes, bool processed);
+    Reply any_trouble();
+    Reply wait_please(int status);
+    Milliseconds latency();
+
+    Random random_;
+    Weather weather_ = Weather::calm;
+    std::map<std::size_t, TokenWeather> tokens_;
+    std::set<std::string> failing_threads_;
+    std::set<std::size_t> gone_;
+    bool healed_ = false;
+};
+
+/// What is refused for what it is, always.
+bool is_unacceptable(std::uint64_t number);
+
+}  // namespace flowrelay::test

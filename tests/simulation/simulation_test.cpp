@@ -1,0 +1,65 @@
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <iostream>
+#include <string>
+
+#include "world.hpp"
+
+namespace flowrelay::test {
+namespace {
+
+constexpr std::uint64_t usual_seeds = 5'000;
+
+struct Totals {
+    std::uint64_t lives = 0;
+    std::uint64_t failed = 0;
+    std::uint64_t accepted = 0;
+    std::uint64_t requests = 0;
+    std::uint64_t repeats = 0;
+    std::uint64_t crashes = 0;
+    Milliseconds time{0};
+};
+
+void live(std::uint64_t seed, bool trace, Totals& totals) {
+    World world(seed, trace);
+    const WallTime began = world.now().wall;
+    world.live();
+    ++totals.lives;
+    totals.accepted += world.model().accepted_events();
+    totals.requests += world.model().requests();
+    totals.repeats += world.model().repeats();
+    totals.crashes += world.crashes();
+    totals.time += world.now().wall - began;
+    if (world.model().violations().empty()) return;
+    ++totals.failed;
+    for (const auto& violation : world.model().violations()) {
+        ADD_FAILURE() << violation << "\nreplay: FLOWRELAY_SEED=" << seed;
+    }
+}
+
+TEST(Simulation, KeepsItsPromisesWhateverHappens) {
+    Totals totals;
+    if (const char* seed = std::getenv("FLOWRELAY_SEED")) {
+        live(std::stoull(seed), std::getenv("FLOWRELAY_TRACE") != nullptr, totals);
+        return;
+    }
+    std::uint64_t seeds = usual_seeds;
+    if (const char* given = std::getenv("FLOWRELAY_SEEDS")) seeds = std::stoull(given);
+    // To see how often something fails, let it go on.
+    const bool go_on = std::getenv("FLOWRELAY_ALL_SEEDS") != nullptr;
+    const auto began = std::chrono::steady_clock::now();
+    for (std::uint64_t seed = 1; seed <= seeds && (go_on || totals.failed == 0); ++seed) {
+        live(seed, false, totals);
+    }
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+    std::cout << totals.lives << " lives, " << totals.failed
+              << " of them wrong: " << totals.accepted << " events accepted, " << totals.requests
+              << " requests, " << totals.repeats << " of them repeats, " << totals.crashes
+              << " crashes, " << format_duration(totals.time) << " of relay life in "
+              << took.count() << " s\n";
+}
+
+}  // namespace
+}  // namespace flowrelay::test

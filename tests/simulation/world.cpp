@@ -1,0 +1,240 @@
+#include "world.hpp"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstdio>
+
+namespace flowrelay::test {
+
+void SimLog::write(const LogEvent& event, std::span<const LogField> fields) noexcept {
+    ++lines[event.name];
+    std::string line(event.name);
+    for (const LogField& field : fields) {
+        const auto value = std::visit([](auto v) { return fmt::format("{}", v); }, field.value);
+        if (value.find("s3cret") != std::string::npos) {
+            model_.violation(fmt::format("a token in the log: {}", event.name));
+        }
+        if (trace_) line += fmt::format(" {}={}", field.key, value);
+    }
+    say(line);
+}
+
+void SimLog::say(const std::string& what) const {
+    if (trace_) std::puts((format_time(agenda_.now().wall) + " " + what).c_str());
+}
+
+World::World(std::uint64_t seed, bool trace)
+    : random_(seed), fs_(random_.next()), server_(random_.next()), log_(agenda_, model_, trace) {
+    choose_options();
+}
+
+World::~World() = default;
+
+void World::choose_options() {
+    options_.tokens = 1 + random_.below(5);
+    options_.sources = random_.below(options_.tokens + 1);
+    options_.connections = 1 + random_.below(8);
+    options_.source_rate = random_.chance(0.2) ? 0.5 + static_cast<double>(random_.below(5)) : 0;
+    options_.storage_delay = Milliseconds(random_.below(50));
+    // Small ones are removed soon, and with them what is known of ids: see hand_in().
+    options_.log.segment_size = random_.chance(0.7) ? 16 * 1024 : 256 * 1024;
+    options_.log.max_size = 1 << 20;
+    options_.log.max_events = random_.chance(0.1) ? 20 : 0;
+    options_.log.salt_seed = 1 + random_.next() / 2;
+    options_.engine.cache_size = random_.chance(0.5) ? 4000 : 1 << 20;
+    core::RelayOptions& relay = options_.relay;
+    relay.destination = "https://flowdock.example";
+    relay.active_set.capacity = 1 + random_.below(40);
+    relay.active_set.lane_capacity = 1 + random_.below(6);
+    relay.gone_grace =
+        random_.chance(0.2) ? Milliseconds(0) : Seconds(60 * (1 + random_.below(60)));
+    relay.scheduler.max_in_flight = options_.connections;
+    relay.scheduler.rate_limit = random_.chance(0.1) ? 2 : 0;
+}
+
+// The crash may come while it starts: then it starts again.
+void World::start() {
+    for (int attempt = 0; attempt < 100; ++attempt) {
+        try {
+            process_ = std::make_unique<RelayProcess>(around_, options_, random_.next());
+            log_.say("-- started");
+            return;
+        } catch (const SimCrash&) {
+            crash();
+        } catch (const std::runtime_error& error) {
+            log_.say(fmt::format("-- can't start: {}", error.what()));
+            crash();
+        }
+    }
+    model_.violation("the relay can't be started");
+}
+
+void World::crash() {
+    ++crashes_;
+    log_.say("-- crash");
+    process_.reset();
+    fs_.crash_at(0);
+    fs_.stop_failing();
+    fs_.set_capacity(1ULL << 40);
+    if (random_.chance(0.7)) {
+        fs_.power_failure();
+    } else {
+        fs_.kill_process();
+    }
+    model_.ended(agenda_.now());
+    if (!healed_ && random_.chance(0.2)) fs_.crash_at(1 + random_.below(10));
+}
+
+void World::run_until(MonoTime end) {
+    bool more = true;
+    while (more && model_.violations().empty()) {
+        try {
+            more = agenda_.step(end);
+        } catch (const SimCrash&) {
+            crash();
+            start();
+        }
+    }
+}
+
+void World::hand_in() {
+    // Some are handed in again: not later than they have to be known by their ids.
+    std::erase_if(with_uuid_, [&](const auto& item) {
+        return item.first + options_.relay.dedup_window <= agenda_.now().wall;
+    });
+    const bool ids_are_kept = options_.log.segment_size > 16 * 1024;
+    if (ids_are_kept && !with_uuid_.empty() && random_.chance(0.1)) {
+        hand_in(with_uuid_[random_.below(with_uuid_.size())].second);
+        return;
+    }
+    Model::HandedIn event;
+    event.number = ++last_number_;
+    event.token = random_.below(options_.tokens);
+    event.thread = fmt::format("t{}", random_.below(random_.chance(0.3) ? 2 : 6));
+    if (random_.chance(0.1)) event.expires_in = Seconds(1 + random_.below(3600));
+    if (random_.chance(0.3)) {
+        event.uuid = fmt::format("uuid-{}", event.number);
+        with_uuid_.emplace_back(agenda_.now().wall, event);
+    }
+    hand_in(event);
+}
+
+void World::hand_in(const Model::HandedIn& event) {
+    model_.handed_in(event, agenda_.now().wall);
+    std::string json = event.token < options_.sources
+                           ? fmt::format(R"({{"source":"source-{}",)", event.token)
+                           : fmt::format(R"({{"flow_token":"{}",)", secret_of(event.token));
+    json += fmt::format(R"("event":"activity","title":"event {}","author":{{"name":"a"}},)"
+                        R"("external_thread_id":"{}","body":"mark-of-{}-{:>{}}")",
+                        event.number, event.thread, event.token, ".",
+                        random_.below(random_.chance(0.1) ? 3000 : 300));
+    if (!event.uuid.empty()) json += fmt::format(R"(,"uuid":"{}")", event.uuid);
+    if (event.expires_in) {
+        json +=
+            fmt::format(R"(,"relay":{{"expires_in":"{}"}})", format_duration(*event.expires_in));
+    }
+    json += "}";
+    log_.say(
+        fmt::format("-- event {} of token {} thread {}", event.number, event.token, event.thread));
+    process_->submit(json, event.number);
+}
+
+void World::trouble() {
+    switch (random_.below(10)) {
+        case 0:
+            fs_.crash_at(1 + random_.below(15));
+            break;
+        case 1:
+            crash();
+            start();
+            break;
+        case 2:
+            if (random_.chance(0.3)) {
+                log_.say("-- stop");
+                process_->stop();
+                process_.reset();
+                model_.ended(agenda_.now());
+                fs_.kill_process();
+                fs_.set_capacity(1ULL << 40);
+                start();
+            }
+            break;
+        case 3:
+            if (random_.chance(0.3)) {
+                model_.disk_in_trouble();
+                fs_.fail_next(random_.chance(0.5) ? SimOp::sync : SimOp::write, EIO);
+            }
+            break;
+        case 4:
+            if (random_.chance(0.5)) {
+                model_.disk_in_trouble();
+                fs_.set_capacity(random_.chance(0.5) ? 0 : 1ULL << 40);
+            }
+            break;
+        case 5:
+            if (random_.chance(0.3)) server_.remove_token(random_.below(options_.tokens));
+            break;
+        default:
+            server_.change_weather(options_.tokens);
+    }
+}
+
+void World::live() {
+    start();
+    const std::uint64_t events = 20 + random_.below(100);
+    const std::uint64_t pace = 1ULL << random_.below(17);  // ms
+    for (std::uint64_t i = 0; i < events && model_.violations().empty(); ++i) {
+        const std::uint64_t burst = random_.chance(0.1) ? 1 + random_.below(20) : 1;
+        for (std::uint64_t j = 0; j < burst; ++j) hand_in();
+        run_until(agenda_.now().mono + Milliseconds(random_.below(2 * pace)));
+        if (!random_.chance(0.3)) continue;
+        try {
+            trouble();
+        } catch (const SimCrash&) {
+            crash();
+            start();
+        }
+    }
+    if (model_.violations().empty()) settle_everything();
+}
+
+void World::settle_everything() {
+    log_.say("-- all is well");
+    healed_ = true;
+    server_.heal();
+    fs_.crash_at(0);
+    fs_.stop_failing();
+    fs_.set_capacity(1ULL << 40);
+    // Whoever fails stays failed until it starts again.
+    if (process_->failed() || random_.chance(0.3)) {
+        process_->stop();
+        process_.reset();
+        model_.ended(agenda_.now());
+        fs_.kill_process();
+        start();
+    }
+    // The longest waits there are: a Retry-After of an hour, the grace of a token that is gone.
+    run_until(agenda_.now().mono + std::chrono::hours(4));
+    if (!model_.violations().empty()) return;
+    if (!process_->idle()) model_.violation("something never ends");
+    model_.finished(look(process_->stores(), options_.tokens), agenda_.now());
+    if (process_->relay().queued() != process_->stores().queue->usage().events) {
+        model_.violation("the relay has another idea than the disk of what is queued");
+    }
+    check_erased();
+}
+
+void World::check_erased() {
+    for (std::size_t token = 0; token < options_.tokens; ++token) {
+        if (!model_.told_gone(token)) continue;
+        if (fs_.holds(fmt::format("mark-of-{}-", token))) {
+            model_.violation(fmt::format("an event of token {} is still on the disk", token));
+        }
+        if (fs_.holds(secret_of(token))) {
+            model_.violation(fmt::format("token {} is still on the disk", token));
+        }
+    }
+}
+
+}  // namespace flowrelay::test

@@ -1,0 +1,76 @@
+// A life of the relay from a seed: producers, weather, crashes, and an end in which everything
+// heals and all has to be settled.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agenda.hpp"
+#include "flowrelay/base/random.hpp"
+#include "model.hpp"
+#include "relay_process.hpp"
+#include "server.hpp"
+#include "support/sim_file_system.hpp"
+
+namespace flowrelay::test {
+
+/// Says what happens if it is asked to; knows how often each line came, and that none has a secret.
+class SimLog final : public Log {
+public:
+    SimLog(const Agenda& agenda, Model& model, bool trace)
+        : agenda_(agenda), model_(model), trace_(trace) {}
+    using Log::write;
+    bool enabled(Severity) const noexcept override { return trace_; }
+    void write(const LogEvent& event, std::span<const LogField> fields) noexcept override;
+    void say(const std::string& what) const;
+
+    std::map<std::string_view, std::uint64_t> lines;
+
+private:
+    const Agenda& agenda_;
+    Model& model_;
+    bool trace_;
+};
+
+class World {
+public:
+    World(std::uint64_t seed, bool trace);
+    ~World();
+
+    /// Lives and dies; what was wrong is in model().violations().
+    void live();
+
+    const Model& model() const noexcept { return model_; }
+    const SimLog& log() const noexcept { return log_; }
+    Now now() const { return agenda_.now(); }
+    unsigned crashes() const noexcept { return crashes_; }
+
+private:
+    void choose_options();
+    void start();
+    void crash();
+    void run_until(MonoTime end);
+    void hand_in();
+    void hand_in(const Model::HandedIn& event);
+    void trouble();
+    void settle_everything();
+    void check_erased();
+
+    Random random_;
+    Agenda agenda_;
+    SimFileSystem fs_;
+    Server server_;
+    Model model_;
+    SimLog log_;
+    Surroundings around_{agenda_, fs_, server_, model_, log_};
+    ProcessOptions options_;
+    std::unique_ptr<RelayProcess> process_;
+    std::uint64_t last_number_ = 0;
+    std::vector<std::pair<WallTime, Model::HandedIn>> with_uuid_;
+    unsigned crashes_ = 0;
+    bool healed_ = false;
+};
+
+}  // namespace flowrelay::test
