@@ -11,6 +11,7 @@
 #include <tuple>
 #include <utility>
 
+#include "config_destination.hpp"
 #include "config_file.hpp"
 #include "config_reader.hpp"
 #include "config_sources.hpp"
@@ -27,40 +28,6 @@ constexpr std::uint64_t TiB = 1ULL << 40;
 constexpr Milliseconds day = Hours(24);
 constexpr std::size_t longest_socket_path = 107;  // sockaddr_un
 constexpr std::size_t largest_file = 1 << 20;
-
-void check_proxy(const MapReader& map, const std::string& proxy) {
-    if (proxy.empty() || proxy == "none") return;
-    const auto url = parse_base_url(proxy);
-    if (url && !url->tls && url->path_prefix.empty()) return;
-    map.complain("proxy", "must be http://host:port, or \"none\" for no proxy at all");
-}
-
-void read_destination(const MapReader& map, DestinationConfig& out) {
-    map.read("allow_plaintext", out.allow_plaintext);
-    map.read("base_url", out.base_url);
-    if (map.find("base_url") == nullptr || out.base_url.empty()) {
-        map.complain("base_url",
-                     "missing; set it to the URL of the server that takes the events, "
-                     "like https://flowdock.example.com");
-    } else if (const auto url = parse_base_url(out.base_url); !url) {
-        map.complain("base_url", url.error().message);
-    } else if (!url->tls && !is_loopback(url->host) && !out.allow_plaintext) {
-        map.complain("base_url",
-                     "plain http would show the tokens to the network; use https, or set "
-                     "`destination.allow_plaintext: true` if you are sure");
-    }
-    map.read("path", out.path);
-    if (!out.path.starts_with('/') || out.path.find_first_of(" ?#\\") != std::string::npos) {
-        map.complain("path", "must begin with / and have no spaces, queries or fragments");
-    }
-    map.read_path("ca_file", out.ca_file);
-    map.read("proxy", out.proxy);
-    check_proxy(map, out.proxy);
-    map.read_duration("connect_timeout", out.connect_timeout, Milliseconds(100), Minutes(5));
-    map.read_duration("request_timeout", out.request_timeout, Milliseconds(100), Hours(1));
-    map.read_number("max_connections", out.max_connections, 1U, 1024U);
-    map.read_rate("rate_limit", out.rate_limit);
-}
 
 void read_listen(const MapReader& map, std::string& out) {
     map.read("listen", out);
@@ -190,7 +157,13 @@ std::span<const std::string_view> config_keys() noexcept {
         "destination.base_url",
         "destination.path",
         "destination.ca_file",
+        "destination.client_certificate",
+        "destination.client_certificate_credential",
+        "destination.client_key",
+        "destination.client_key_credential",
         "destination.proxy",
+        "destination.proxy_credentials_file",
+        "destination.proxy_credential",
         "destination.connect_timeout",
         "destination.request_timeout",
         "destination.max_connections",

@@ -1,25 +1,22 @@
 #include "config_sources.hpp"
 
-#include <fcntl.h>
 #include <fmt/core.h>
 #include <fmt/ranges.h>
-#include <string.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstddef>
 #include <cstdlib>
 #include <utility>
-#include "config_file.hpp"
+
+#include "secret_file.hpp"
 
 namespace flowrelay::app {
 
 namespace {
 
 constexpr std::size_t longest_name = 64;
-constexpr std::size_t longest_token = 1024;
+constexpr SecretRules token_rules{"token", 1024, false};
 
 /// Members that the relay reads itself, so that a default for them would make no sense.
 constexpr std::array<std::string_view, 6> own_members{
@@ -87,8 +84,7 @@ void read_token_origin(const MapReader& map, SourceConfig& out) {
     map.read("flow_token_credential", out.flow_token_credential);
     map.read("flow_token_env", out.flow_token_env);
     // The values are not shown: somebody may have put the token itself here.
-    if (!out.flow_token_credential.empty() &&
-        (!is_word(out.flow_token_credential, "._-") || out.flow_token_credential.front() == '.')) {
+    if (!out.flow_token_credential.empty() && !is_credential_name(out.flow_token_credential)) {
         map.complain("flow_token_credential", "must be the name of a systemd credential");
     }
     if (!out.flow_token_env.empty() && !is_word(out.flow_token_env, "_")) {
@@ -136,48 +132,9 @@ ConfigError token_error(const SourceConfig& source, const std::string& file,
         {{file, 0, 0, fmt::format("token of source `{}`: {}", source.name, message)}});
 }
 
-/// Overwrites what it held when it goes.
-struct WipedBuffer {
-    std::array<char, longest_token + 3> bytes{};  // with a line break, and one byte too many
-    ~WipedBuffer() { ::explicit_bzero(bytes.data(), bytes.size()); }
-};
-
-Secret check_token(const SourceConfig& source, const std::string& origin, std::string_view text) {
-    while (text.ends_with('\n') || text.ends_with('\r')) text.remove_suffix(1);
-    if (text.empty()) throw token_error(source, origin, "is empty");
-    if (text.size() > longest_token) {
-        throw token_error(
-            source, origin,
-            fmt::format("is longer than {} bytes; is this the right file?", longest_token));
-    }
-    if (std::ranges::any_of(text, [](char c) { return c <= 0x20 || c >= 0x7F; })) {
-        throw token_error(source, origin,
-                          "has spaces, line breaks or other bytes that no token has; "
-                          "it must hold the token and nothing else");
-    }
-    return Secret(std::string(text));
-}
-
-Secret read_token_file(const SourceConfig& source, const std::string& path, bool check_mode) {
-    // Without O_NONBLOCK a named pipe would hold up the start until somebody writes to it.
-    const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-    if (file.get() < 0) {
-        throw token_error(source, path, system_error(errno, "read", "the file").message);
-    }
-    struct stat status{};
-    if (::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
-        throw token_error(source, path, "is not a regular file");
-    }
-    if (check_mode && (status.st_mode & 0777U & ~0640U) != 0) {
-        throw token_error(source, path,
-                          fmt::format("has mode {:04o}, so that others can read or change it; "
-                                      "set it with: chmod 0600 {}",
-                                      status.st_mode & 0777U, path));
-    }
-    WipedBuffer buffer;
-    const ssize_t size = read_all(file.get(), buffer.bytes);
-    if (size < 0) throw token_error(source, path, system_error(errno, "read", "the file").message);
-    return check_token(source, path, {buffer.bytes.data(), static_cast<std::size_t>(size)});
+Secret or_throw(const SourceConfig& source, const std::string& origin, Result<Secret> read) {
+    if (read.has_error()) throw token_error(source, origin, read.error().message);
+    return std::move(*read);
 }
 
 }  // namespace
@@ -202,24 +159,21 @@ std::vector<SourceConfig> read_sources(const YamlNode& list, ProblemList& proble
 
 Secret load_token(const SourceConfig& source) {
     if (!source.flow_token_file.empty()) {
-        return read_token_file(source, source.flow_token_file, true);
+        const std::string& path = source.flow_token_file;
+        return or_throw(source, path, read_secret_file(path, FileMode::checked, token_rules));
     }
     if (!source.flow_token_credential.empty()) {
-        const char* directory = std::getenv("CREDENTIALS_DIRECTORY");
-        if (directory == nullptr) {
-            throw token_error(source, "flow_token_credential",
-                              "there are no credentials ($CREDENTIALS_DIRECTORY is not set); "
-                              "use LoadCredential= in the unit of the service");
+        const auto path = credential_path(source.flow_token_credential);
+        if (path.has_error()) {
+            throw token_error(source, "flow_token_credential", path.error().message);
         }
-        // systemd has closed the directory to others; the mode of the file differs by version.
-        return read_token_file(
-            source, fmt::format("{}/{}", directory, source.flow_token_credential), false);
+        return or_throw(source, *path, read_secret_file(*path, FileMode::any, token_rules));
     }
     const char* value = std::getenv(source.flow_token_env.c_str());
     if (value == nullptr) {
         throw token_error(source, "flow_token_env", "the environment variable is not set");
     }
-    return check_token(source, "flow_token_env", value);
+    return or_throw(source, "flow_token_env", check_secret(value, token_rules));
 }
 
 }  // namespace flowrelay::app

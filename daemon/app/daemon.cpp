@@ -8,12 +8,12 @@
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
-#include <boost/asio/ssl/context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <csignal>
 #include <optional>
 #include <utility>
 
+#include "flowrelay/app/destination_files.hpp"
 #include "flowrelay/base/version.hpp"
 #include "flowrelay/core/log_events.hpp"
 #include "flowrelay/core/summing_log.hpp"
@@ -85,7 +85,7 @@ private:
     asio::io_context io_{1};
     asio::any_io_executor executor_ = io_.get_executor();
     runtime::Destination destination_;
-    std::optional<asio::ssl::context> tls_;
+    std::unique_ptr<runtime::TlsContext> tls_;  ///< null: plain http
     std::unique_ptr<storage::FileSystem> file_system_;
     std::shared_ptr<runtime::Metrics> metrics_ = std::make_shared<runtime::Metrics>();
     std::optional<core::Relay> relay_;
@@ -116,12 +116,14 @@ Daemon::Impl::Impl(Config config, std::string config_file, std::vector<PassedSoc
     std::signal(SIGPIPE, SIG_IGN);  // a peer that hangs up is an error of that write
     log_.write(ev::relay_starting,
                {{"version", version()}, {"destination", config_.destination.base_url}});
-    if (destination_.tls) tls_.emplace(runtime::make_tls_context(config_.destination.ca_file));
+    tls_ = make_tls_context(config_.destination);
+    const std::string exposed = warn_of_exposed_key(config_.destination);
+    if (!exposed.empty()) log_.write(ev::config_key_exposed, {{"reason", exposed}});
     storage_.emplace(open_spool(), executor_, log_);
     runtime::EngineOptions engine_options;
     engine_options.metrics = metrics_;
     engine_.emplace(executor_, *relay_, *storage_, clock_, std::move(engine_options));
-    delivery_.emplace(executor_, *engine_, destination_, tls_ ? &*tls_ : nullptr,
+    delivery_.emplace(executor_, *engine_, destination_, tls_.get(),
                       delivery_options(config_.destination));
     open_sockets(ingest_sockets);
     stats_.emplace(executor_, *engine_, notifier_, log_, config_.log.stats_interval);

@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "flowrelay/app/destination_files.hpp"
 #include "flowrelay/storage/segmented_log.hpp"
 
 namespace flowrelay::app {
@@ -60,6 +61,10 @@ runtime::Destination make_destination(const Config& config) {
         throw ConfigError({ConfigProblem{"configuration", 0, 0, proxy.error().message}});
     }
     destination.proxy = std::move(*proxy);
+    const Secret credentials = load_proxy_credentials(config.destination);
+    if (destination.proxy && !credentials.empty()) {
+        destination.proxy->authorization = runtime::basic_authorization(credentials);
+    }
     return destination;
 }
 

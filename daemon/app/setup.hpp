@@ -1,8 +1,6 @@
 // From the configuration to the options of the parts.
 #pragma once
 
-#include <boost/asio/ssl/context.hpp>
-#include <optional>
 #include <vector>
 
 #include "flowrelay/app/config.hpp"
@@ -18,7 +16,7 @@ core::RelayOptions relay_options(const Config& config);
 /// The sources with their tokens read. Throws ConfigError.
 std::vector<core::ConfiguredSource> load_sources(const Config& config);
 
-/// Throws ConfigError when the proxy makes no sense.
+/// Throws ConfigError: the proxy makes no sense, its credentials can't be read.
 runtime::Destination make_destination(const Config& config);
 
 /// Opens what lies in the spool directory, and recovers it. Throws std::runtime_error.

@@ -9,6 +9,7 @@
 
 #include "cli/commands.hpp"
 #include "flowrelay/app/config.hpp"
+#include "flowrelay/app/destination_files.hpp"
 
 namespace flowrelay::cli {
 
@@ -21,6 +22,21 @@ bool is_visible(const app::SourceConfig& source) {
     const char* name = source.flow_token_credential.empty() ? source.flow_token_env.c_str()
                                                             : "CREDENTIALS_DIRECTORY";
     return std::getenv(name) != nullptr;
+}
+
+/// Reads certificates, keys and the proxy's password. Throws ConfigError.
+void check_destination(const app::DestinationConfig& destination, const std::string& path) {
+    if (app::needs_missing_credentials(destination)) {
+        fmt::print(stderr,
+                   "{}: the credentials of the destination are given to the service alone and were "
+                   "not checked\n",
+                   path);
+        return;
+    }
+    app::make_tls_context(destination);
+    app::load_proxy_credentials(destination);
+    const std::string exposed = app::warn_of_exposed_key(destination);
+    if (!exposed.empty()) fmt::print(stderr, "{}: warning: {}\n", path, exposed);
 }
 
 ExitCode check_config(const std::string& path) {
@@ -50,6 +66,11 @@ ExitCode check_config(const std::string& path) {
             complain(error);
         }
     }
+    try {
+        check_destination(config.destination, path);
+    } catch (const app::ConfigError& error) {
+        complain(error);
+    }
     if (!usable) return ExitCode::bad_config;
     fmt::print("{}: can be used; {} source{}\n", path, config.sources.size(),
                config.sources.size() == 1 ? "" : "s");
@@ -65,7 +86,7 @@ void add_config_commands(CLI::App& app, Context& context) {
     const auto path = std::make_shared<std::string>("/etc/flowrelay/flowrelay.yaml");
     check->add_option("FILE", *path, "The file (" + *path + ")")->type_name("");
     check->footer(
-        "Also reads the token files. Exit status: 0, 64 wrong options, 78 problems found.");
+        "Also reads the files that it names. Exit status: 0, 64 wrong options, 78 problems found.");
     check->callback([path, &context] { context.run = [path] { return check_config(*path); }; });
 }
 

@@ -78,6 +78,7 @@ Verdict verdict_of_status(int status) noexcept {
 Judgement judge_status(const AttemptResult& attempt, Milliseconds retry_after_cap) noexcept {
     Judgement judgement;
     judgement.verdict = verdict_of_status(attempt.status);
+    judgement.ambiguous = attempt.sent_before;
     judgement.elapsed = attempt.elapsed;
     const bool is_client_error = attempt.status >= 400 && attempt.status <= 499;
     judgement.server_error = judgement.verdict == Verdict::retry && !is_client_error;
@@ -94,8 +95,8 @@ Judgement judge(const AttemptResult& attempt, Milliseconds retry_after_cap) noex
     Judgement judgement;
     judgement.verdict = Verdict::retry;
     judgement.connection_failure = true;
-    judgement.ambiguous =
-        attempt.end == AttemptEnd::timed_out || attempt.end == AttemptEnd::broken_response;
+    judgement.ambiguous = attempt.sent_before || attempt.end == AttemptEnd::timed_out ||
+                          attempt.end == AttemptEnd::broken_response;
     return judgement;
 }
 

@@ -15,8 +15,6 @@
 namespace flowrelay::runtime {
 namespace asio = boost::asio;
 
-// A connection that had nothing to do for so long is given up.
-constexpr auto idle_limit = std::chrono::seconds(60);
 constexpr auto watch_interval = std::chrono::milliseconds(100);
 
 struct Delivery::Worker {
@@ -41,17 +39,26 @@ std::string target_of(const Destination& destination) {
                : destination.target;
 }
 
+/// Towards a proxy each request says who we are; a tunnel is only asked for in that way.
+std::string proxy_field(const Destination& destination) {
+    if (!destination.proxy || destination.tls) return "";
+    const Secret& authorization = destination.proxy->authorization;
+    if (authorization.empty()) return "";
+    return fmt::format("Proxy-Authorization: {}\r\n", authorization.reveal());
+}
+
 }  // namespace
 
 Delivery::Delivery(asio::any_io_executor io, Engine& engine, Destination destination,
-                   asio::ssl::context* tls, DeliveryOptions options)
+                   TlsContext* tls, DeliveryOptions options)
     : io_(io),
       engine_(engine),
       destination_(std::move(destination)),
       tls_(tls),
       options_(std::move(options)),
       resolver_(io),
-      writer_(destination_.authority, target_of(destination_), options_.user_agent),
+      writer_(destination_.authority, target_of(destination_), options_.user_agent,
+              proxy_field(destination_)),
       wakeup_(io, asio::steady_timer::time_point::max()),
       watch_(io),
       ended_(io, asio::steady_timer::time_point::max()) {}
@@ -149,7 +156,7 @@ asio::awaitable<void> Delivery::work(Worker& worker) {
 asio::awaitable<void> Delivery::wait_for_work(Worker& worker) {
     while (!stopping_ && !worker.assignment) {
         if (worker.client.connected()) {
-            worker.wake.expires_after(idle_limit);
+            worker.wake.expires_at(worker.client.kept_until());
         } else {
             worker.wake.expires_at(asio::steady_timer::time_point::max());
         }

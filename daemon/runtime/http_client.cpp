@@ -1,7 +1,9 @@
 #include "flowrelay/runtime/http_client.hpp"
 
 #include <fmt/format.h>
+#include <poll.h>
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/deferred.hpp>
@@ -9,23 +11,41 @@
 #include <boost/asio/write.hpp>
 #include <utility>
 
+#include "flowrelay/http/keep_alive.hpp"
+
 namespace flowrelay::runtime {
 namespace asio = boost::asio;
 using core::AttemptEnd;
 using core::AttemptResult;
 
-// Kept connections older than this are not tried: many servers close them after a minute.
-constexpr auto max_idle = std::chrono::seconds(45);
+namespace {
 
-HttpClient::HttpClient(asio::any_io_executor io, const Destination& destination,
-                       asio::ssl::context* tls, Resolver& resolver, const Clock& clock)
+// A connection that was used just before is not asked whether it is still there.
+constexpr auto trusted_for = Milliseconds(10);
+
+// Many servers close a connection that has idled for a minute.
+constexpr auto most_idle = Seconds(45);
+
+/// Whether the server has ended its side. Bytes to read are no sign of that: under TLS 1.3 they
+/// may be session tickets.
+bool has_hung_up(int fd) {
+    pollfd poll{fd, POLLRDHUP, 0};
+    return ::poll(&poll, 1, 0) == 1;
+}
+
+}  // namespace
+
+HttpClient::HttpClient(asio::any_io_executor io, const Destination& destination, TlsContext* tls,
+                       Resolver& resolver, const Clock& clock)
     : io_(io),
       destination_(destination),
       tls_context_(tls),
       resolver_(resolver),
       clock_(clock),
+      race_(io),
       socket_(io),
-      reader_(http::ResponseLimits()) {}
+      reader_(http::ResponseLimits()),
+      written_(io) {}
 
 void HttpClient::allow(MonoTime::duration time) {
     deadline_ = clock_.now().mono + time;
@@ -41,12 +61,14 @@ void HttpClient::check_deadline(MonoTime now) {
 
 void HttpClient::abort() {
     aborted_ = true;
+    race_.cancel();
     error_code ignored;
     socket_.close(ignored);
 }
 
 void HttpClient::close() {
     open_ = false;
+    if (tls_) keep_session(*tls_);
     tls_.reset();
     error_code ignored;
     socket_.close(ignored);
@@ -59,11 +81,18 @@ AttemptResult HttpClient::failure(AttemptEnd end, std::string detail) const {
     return result;
 }
 
+bool HttpClient::is_reusable() {
+    const MonoTime now = clock_.now().mono;
+    if (!open_ || now >= kept_until_) return false;
+    if (now - last_used_ > trusted_for && has_hung_up(socket_.native_handle())) return false;
+    return resolver_.leads_to(peer_host(), peer_port(), endpoint_);
+}
+
 asio::awaitable<AttemptResult> HttpClient::post(std::string_view request) {
     busy_ = true;
     aborted_ = false;
-    if (open_ && clock_.now().mono - last_used_ > max_idle) close();
-    if (open_) {
+    bool sent_before = false;
+    if (is_reusable()) {
         auto result = co_await exchange(request);
         const bool lost_while_idle =
             result.end != AttemptEnd::response && !reader_.started() && !timed_out_ && !aborted_;
@@ -71,14 +100,20 @@ asio::awaitable<AttemptResult> HttpClient::post(std::string_view request) {
             busy_ = false;
             co_return result;
         }
+        sent_before = result.end == AttemptEnd::broken_response;
     }
     auto failed = co_await connect();
     if (failed) {
         close();
+        failed->sent_before = sent_before;
         busy_ = false;
         co_return std::move(*failed);
     }
     auto result = co_await exchange(request);
+    result.sent_before = sent_before;
+    if (result.end != AttemptEnd::response && !aborted_) {
+        resolver_.pass_over(peer_host(), peer_port(), endpoint_);
+    }
     busy_ = false;
     co_return result;
 }
@@ -86,41 +121,62 @@ asio::awaitable<AttemptResult> HttpClient::post(std::string_view request) {
 asio::awaitable<AttemptResult> HttpClient::exchange(std::string_view request) {
     allow(destination_.request_timeout);
     reader_.reset();
-    const error_code write_error = co_await write(request);
-    // After a failed write there may still be an answer: some servers refuse a request before they
-    // have read all of it.
-    error_code read_error;
+    begin_write(request);
+    const error_code read_error = co_await read_answer();
+    const MonoTime now = clock_.now().mono;
+    if (writing_) {  // the server does not want to see the rest
+        open_ = false;
+        error_code ignored;
+        socket_.close(ignored);
+        co_await end_write();
+    }
+    if (reader_.status() == http::ResponseStatus::complete) co_return result_of_answer(now);
+    auto result = result_without_answer(read_error);
+    close();
+    co_return result;
+}
+
+// Also after a failed write: some servers refuse a request before they have read all of it.
+asio::awaitable<error_code> HttpClient::read_answer() {
     while (reader_.status() == http::ResponseStatus::need_more) {
         const auto [error, size] = co_await read_some();
         if (error) {
-            read_error = error;
             const bool end =
                 error == asio::error::eof || error == asio::ssl::error::stream_truncated;
-            if (end && !write_error) reader_.put_end();
-            break;
+            if (end) reader_.put_end();
+            co_return error;
         }
         const std::size_t used = reader_.put({buffer_.data(), size});
         if (used < size && reader_.status() == http::ResponseStatus::complete) {
             open_ = false;  // bytes that nobody asked for: the connection is out of step
         }
     }
-    const MonoTime now = clock_.now().mono;
-    if (reader_.status() == http::ResponseStatus::complete) co_return result_of_answer(now);
+    co_return error_code();
+}
 
-    close();
+AttemptResult HttpClient::result_without_answer(const error_code& read_error) {
+    const std::string timeout = format_duration(destination_.request_timeout);
+    if (write_error_) {
+        return failure(AttemptEnd::write_failed,
+                       timed_out_ ? fmt::format("the request could not be sent within {}", timeout)
+                                  : write_error_.message());
+    }
     if (timed_out_) {
-        co_return failure(
-            AttemptEnd::timed_out,
-            fmt::format("no answer within {}", format_duration(destination_.request_timeout)));
+        return failure(AttemptEnd::timed_out, fmt::format("no answer within {}", timeout));
     }
-    if (write_error) co_return failure(AttemptEnd::write_failed, write_error.message());
-    if (reader_.status() == http::ResponseStatus::broken && reader_.started()) {
-        co_return failure(AttemptEnd::broken_response, std::string(reader_.error()));
+    if (reader_.started()) {
+        return failure(AttemptEnd::broken_response, reader_.status() == http::ResponseStatus::broken
+                                                        ? std::string(reader_.error())
+                                                        : read_error.message());
     }
-    co_return failure(AttemptEnd::broken_response,
-                      read_error == asio::error::eof
-                          ? std::string("the connection was closed without an answer")
-                          : read_error.message());
+    if (tls_context_ != nullptr) {
+        auto alert = describe_late_alert(read_error, *tls_context_, destination_.host);
+        if (!alert.empty()) return failure(AttemptEnd::tls_failed, std::move(alert));
+    }
+    return failure(AttemptEnd::broken_response,
+                   read_error == asio::error::eof
+                       ? std::string("the connection was closed without an answer")
+                       : read_error.message());
 }
 
 AttemptResult HttpClient::result_of_answer(MonoTime now) {
@@ -135,22 +191,37 @@ AttemptResult HttpClient::result_of_answer(MonoTime now) {
     }
     if (open_ && reader_.keep_alive() && !timed_out_ && !aborted_) {
         last_used_ = now;
+        kept_until_ = now + http::keep_alive_time(reader_.field("Keep-Alive"), most_idle);
     } else {
         close();
     }
+    const bool is_of_proxy = result.status == 407 && destination_.proxy && !destination_.tls;
+    if (is_of_proxy) return failure(AttemptEnd::proxy_failed, describe_proxy_refusal(407));
     return result;
 }
 
-asio::awaitable<error_code> HttpClient::write(std::string_view bytes) {
+// The answer is read meanwhile: a server may give it, and then not read on.
+void HttpClient::begin_write(std::string_view bytes) {
+    writing_ = true;
+    write_error_ = {};
+    auto done = [this](const error_code& error, std::size_t) {
+        writing_ = false;
+        write_error_ = error;
+        written_.cancel();
+    };
     const auto buffer = asio::buffer(bytes.data(), bytes.size());
     if (tls_) {
-        const auto [error, size] =
-            co_await asio::async_write(*tls_, buffer, asio::as_tuple(asio::deferred));
-        co_return error;
+        asio::async_write(*tls_, buffer, std::move(done));
+    } else {
+        asio::async_write(socket_, buffer, std::move(done));
     }
-    const auto [error, size] =
-        co_await asio::async_write(socket_, buffer, asio::as_tuple(asio::deferred));
-    co_return error;
+}
+
+asio::awaitable<void> HttpClient::end_write() {
+    while (writing_) {
+        written_.expires_at(MonoTime::max());
+        co_await written_.async_wait(asio::as_tuple(asio::deferred));
+    }
 }
 
 asio::awaitable<std::pair<error_code, std::size_t>> HttpClient::read_some() {

@@ -31,73 +31,80 @@ int status_of(std::string_view head) {
 
 }  // namespace
 
+const std::string& HttpClient::peer_host() const {
+    return destination_.proxy ? destination_.proxy->host : destination_.host;
+}
+
+std::uint16_t HttpClient::peer_port() const {
+    return destination_.proxy ? destination_.proxy->port : destination_.port;
+}
+
 asio::awaitable<HttpClient::Failure> HttpClient::connect() {
     close();
-    const auto& proxy = destination_.proxy;
-    const std::string host = proxy ? proxy->host : destination_.host;
-    const std::uint16_t port = proxy ? proxy->port : destination_.port;
     const MonoTime deadline = clock_.now().mono + destination_.connect_timeout;
-
-    auto endpoints = co_await resolver_.resolve(host, port, deadline);
+    allow(destination_.connect_timeout);
+    auto endpoints = co_await resolver_.resolve(peer_host(), peer_port(), deadline);
     if (endpoints.has_error()) {
         co_return failure(AttemptEnd::resolve_failed, endpoints.error().message);
     }
-    std::string peer = fmt::format("{}:{}", host, port);
-    auto unconnected = co_await connect_to(std::move(*endpoints), deadline, std::move(peer));
-    if (unconnected) co_return unconnected;
-    if (proxy && destination_.tls) {
-        auto no_tunnel = co_await open_tunnel();
-        if (no_tunnel) co_return no_tunnel;
+    auto winner = co_await race_.run(std::move(*endpoints), deadline);
+    if (winner.has_error()) {
+        co_return failure(
+            AttemptEnd::connect_failed,
+            fmt::format("cannot connect to {}{}:{}: {}", destination_.proxy ? "the proxy " : "",
+                        peer_host(), peer_port(), winner.error().message));
     }
-    if (destination_.tls) {
-        auto no_handshake = co_await shake_hands();
-        if (no_handshake) co_return no_handshake;
+    socket_ = std::move(winner->socket);
+    endpoint_ = winner->endpoint;
+    for (const auto& slower : winner->passed_over) {
+        resolver_.pass_over(peer_host(), peer_port(), slower);
+    }
+    error_code ignored;
+    socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+    allow(std::max(deadline - clock_.now().mono, MonoTime::duration::zero()));
+    auto failed = co_await set_up();
+    if (failed) {
+        if (!aborted_) resolver_.pass_over(peer_host(), peer_port(), endpoint_);
+        co_return failed;
     }
     open_ = true;
     last_used_ = clock_.now().mono;
     co_return std::nullopt;
 }
 
-asio::awaitable<HttpClient::Failure> HttpClient::connect_to(Resolver::Endpoints endpoints,
-                                                            MonoTime deadline, std::string peer) {
-    std::string reason = "no address";
-    for (std::size_t i = 0; i < endpoints.size() && !aborted_; ++i) {
-        const MonoTime now = clock_.now().mono;
-        if (now >= deadline) break;
-        // Each address gets its share of the time that is left.
-        allow((deadline - now) / static_cast<int>(endpoints.size() - i));
-        error_code ignored;
-        socket_.close(ignored);
-        const auto [error] =
-            co_await socket_.async_connect(endpoints[i], asio::as_tuple(asio::deferred));
-        if (!error && !timed_out_) {
-            socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
-            allow(std::max(deadline - clock_.now().mono, MonoTime::duration::zero()));
-            co_return std::nullopt;
-        }
-        reason = timed_out_ ? fmt::format("no connection within {}",
-                                          format_duration(destination_.connect_timeout))
-                            : error.message();
+// What comes after TCP.
+asio::awaitable<HttpClient::Failure> HttpClient::set_up() {
+    if (!destination_.tls) co_return std::nullopt;
+    if (destination_.proxy) {
+        auto no_tunnel = co_await open_tunnel();
+        if (no_tunnel) co_return no_tunnel;
     }
-    co_return failure(AttemptEnd::connect_failed,
-                      fmt::format("cannot connect to {}: {}", peer, reason));
+    auto no_handshake = co_await shake_hands();
+    co_return no_handshake;
 }
 
 asio::awaitable<HttpClient::Failure> HttpClient::open_tunnel() {
-    const std::string target = fmt::format(
-        fmt::runtime(destination_.host.find(':') == std::string::npos ? "{}:{}" : "[{}]:{}"),
-        destination_.host, destination_.port);
-    const std::string request =
-        fmt::format("CONNECT {} HTTP/1.1\r\nHost: {}\r\n\r\n", target, target);
-    const error_code write_error = co_await write(request);
-    if (write_error) co_return failure(AttemptEnd::proxy_failed, write_error.message());
+    const bool v6 = destination_.host.find(':') != std::string::npos;
+    const std::string target =
+        fmt::format(fmt::runtime(v6 ? "[{}]:{}" : "{}:{}"), destination_.host, destination_.port);
+    const Secret& authorization = destination_.proxy->authorization;
+    std::string request = fmt::format("CONNECT {} HTTP/1.1\r\nHost: {}\r\n", target, target);
+    if (!authorization.empty()) {
+        request.append("Proxy-Authorization: ").append(authorization.reveal()).append("\r\n");
+    }
+    request += "\r\n";
+    begin_write(request);
+    co_await end_write();
+    if (write_error_) co_return failure(AttemptEnd::proxy_failed, write_error_.message());
     std::string head;
     while (head.find("\r\n\r\n") == std::string::npos) {
         const auto [error, size] = co_await read_some();
         if (error) {
             co_return failure(AttemptEnd::proxy_failed,
-                              timed_out_ ? std::string("the proxy does not answer")
-                                         : "the proxy closed the connection: " + error.message());
+                              timed_out_ ? fmt::format("the proxy {}:{} does not answer CONNECT {}",
+                                                       peer_host(), peer_port(), target)
+                                         : fmt::format("the proxy {}:{} closed the connection: {}",
+                                                       peer_host(), peer_port(), error.message()));
         }
         head.append(buffer_.data(), size);
         if (head.size() > max_tunnel_head) {
@@ -106,15 +113,37 @@ asio::awaitable<HttpClient::Failure> HttpClient::open_tunnel() {
     }
     const int status = status_of(head);
     if (status >= 200 && status < 300) co_return std::nullopt;
-    co_return failure(AttemptEnd::proxy_failed,
-                      fmt::format("the proxy answered {} to CONNECT {}", status, target));
+    co_return failure(AttemptEnd::proxy_failed, describe_proxy_refusal(status));
+}
+
+std::string HttpClient::describe_proxy_refusal(int status) const {
+    const std::string proxy = fmt::format("the proxy {}:{}", peer_host(), peer_port());
+    switch (status) {
+        case 407:
+            return destination_.proxy->authorization.empty()
+                       ? proxy +
+                             " wants to know who we are (407): put user:password into a file and "
+                             "name it in destination.proxy_credentials_file"
+                       : proxy +
+                             " refuses the user or the password (407): see "
+                             "destination.proxy_credentials_file";
+        case 403:
+            return fmt::format("{} does not allow connections to {}:{} (403)", proxy,
+                               destination_.host, destination_.port);
+        case 0:
+            return proxy + " does not answer CONNECT with HTTP: is it a proxy?";
+        default:
+            return fmt::format("{} could not connect to {}:{}: it answered {}", proxy,
+                               destination_.host, destination_.port, status);
+    }
 }
 
 asio::awaitable<HttpClient::Failure> HttpClient::shake_hands() {
-    tls_.emplace(socket_, *tls_context_);
-    const auto expected = expect_peer(*tls_, destination_.host);
-    if (expected.has_error()) {
-        co_return failure(AttemptEnd::tls_failed, expected.error().message);
+    tls_.emplace(socket_, tls_context_->native());
+    const auto prepared =
+        prepare_handshake(*tls_, *tls_context_, destination_.host, tls_objection_);
+    if (prepared.has_error()) {
+        co_return failure(AttemptEnd::tls_failed, prepared.error().message);
     }
     const auto [error] =
         co_await tls_->async_handshake(TlsStream::client, asio::as_tuple(asio::deferred));
@@ -123,8 +152,9 @@ asio::awaitable<HttpClient::Failure> HttpClient::shake_hands() {
         co_return failure(AttemptEnd::tls_failed,
                           fmt::format("{} does not answer the TLS handshake", destination_.host));
     }
-    co_return failure(AttemptEnd::tls_failed,
-                      describe_tls_failure(*tls_, error, destination_.host));
+    co_return failure(
+        AttemptEnd::tls_failed,
+        describe_handshake_failure(error, *tls_context_, destination_.host, tls_objection_));
 }
 
 }  // namespace flowrelay::runtime

@@ -1,5 +1,6 @@
 // Which proxy to use: a pure function of the configuration and the environment.
 #include <fmt/format.h>
+#include <openssl/evp.h>
 
 #include <algorithm>
 #include <boost/asio/ip/address.hpp>
@@ -11,9 +12,8 @@
 namespace flowrelay::runtime {
 namespace {
 
-Error bad_proxy(std::string_view where) {
-    return {make_error_code(boost::system::errc::invalid_argument),
-            fmt::format("{} must be http://host:port (without user and password)", where)};
+Error bad_proxy(std::string why = "must be http://host:port") {
+    return {make_error_code(boost::system::errc::invalid_argument), std::move(why)};
 }
 
 std::string lower(std::string_view text) {
@@ -22,38 +22,6 @@ std::string lower(std::string_view text) {
         return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : static_cast<char>(c);
     });
     return result;
-}
-
-/// "http://host:port[/]"; without a scheme, as the environment may have it, http is meant.
-Result<ProxyServer> parse_proxy(std::string_view url, std::string_view where) {
-    std::string text = lower(url);
-    std::string_view rest = text;
-    const auto scheme = rest.find("://");
-    if (scheme != std::string_view::npos) {
-        if (rest.substr(0, scheme) != "http") return bad_proxy(where);
-        rest.remove_prefix(scheme + 3);
-    }
-    if (rest.ends_with('/')) rest.remove_suffix(1);
-    if (rest.empty() || rest.find_first_of("@/?# ") != std::string_view::npos) {
-        return bad_proxy(where);
-    }
-    ProxyServer proxy;
-    proxy.port = 80;
-    const bool v6 = rest.front() == '[';
-    const auto host_end = v6 ? rest.find(']') : rest.rfind(':');
-    if (v6 && host_end == std::string_view::npos) return bad_proxy(where);
-    const auto colon = v6 ? rest.find(':', host_end) : host_end;
-    if (colon != std::string_view::npos) {
-        const auto digits = rest.substr(colon + 1);
-        const auto [end, error] =
-            std::from_chars(digits.data(), digits.data() + digits.size(), proxy.port);
-        if (error != std::errc() || end != digits.data() + digits.size() || proxy.port == 0) {
-            return bad_proxy(where);
-        }
-    }
-    proxy.host = v6 ? rest.substr(1, host_end - 1) : rest.substr(0, colon);
-    if (proxy.host.empty()) return bad_proxy(where);
-    return proxy;
 }
 
 bool is_loopback(const std::string& host) {
@@ -85,17 +53,58 @@ bool is_excepted(const std::string& list, const std::string& host) {
     return false;
 }
 
+/// The proxy of a value, or an error that says where it is from.
+Result<std::optional<ProxyServer>> proxy_of(std::string_view value, std::string_view where) {
+    auto proxy = parse_proxy(value);
+    if (proxy.has_value()) return std::optional<ProxyServer>(std::move(*proxy));
+    return bad_proxy(fmt::format("{} {}", where, proxy.error().message));
+}
+
 }  // namespace
+
+Result<ProxyServer> parse_proxy(std::string_view url) {
+    std::string text = lower(url);
+    std::string_view rest = text;
+    const auto scheme = rest.find("://");
+    if (scheme != std::string_view::npos) {
+        if (rest.substr(0, scheme) != "http") {
+            return bad_proxy("must be http://host:port; no other kind of proxy is known");
+        }
+        rest.remove_prefix(scheme + 3);
+    }
+    if (rest.ends_with('/')) rest.remove_suffix(1);
+    if (rest.find('@') != std::string_view::npos) {
+        return bad_proxy(
+            "must not have a user and a password in it: put user:password into a "
+            "file and name it in destination.proxy_credentials_file");
+    }
+    if (rest.empty() || rest.find_first_of("/?# ") != std::string_view::npos) {
+        return bad_proxy();
+    }
+    ProxyServer proxy;
+    proxy.port = 80;
+    const bool v6 = rest.front() == '[';
+    const auto host_end = v6 ? rest.find(']') : rest.rfind(':');
+    if (v6 && host_end == std::string_view::npos) return bad_proxy();
+    const auto colon = v6 ? rest.find(':', host_end) : host_end;
+    if (colon != std::string_view::npos) {
+        const auto digits = rest.substr(colon + 1);
+        const auto [end, error] =
+            std::from_chars(digits.data(), digits.data() + digits.size(), proxy.port);
+        if (error != std::errc() || end != digits.data() + digits.size() || proxy.port == 0) {
+            return bad_proxy();
+        }
+    }
+    proxy.host = v6 ? rest.substr(1, host_end - 1) : rest.substr(0, colon);
+    if (proxy.host.empty()) return bad_proxy();
+    return proxy;
+}
 
 Result<std::optional<ProxyServer>> choose_proxy(std::string_view configured,
                                                 const Destination& destination,
                                                 const Environment& environment) {
     if (configured == "none") return std::optional<ProxyServer>();
-    if (!configured.empty()) {
-        auto proxy = parse_proxy(configured, "destination.proxy");
-        if (proxy.has_error()) return proxy.error();
-        return std::optional<ProxyServer>(std::move(*proxy));
-    }
+    if (!configured.empty()) return proxy_of(configured, "destination.proxy");
     const auto first_of = [&](const char* a, const char* b) {
         std::string value = environment(a);
         return value.empty() ? environment(b) : value;
@@ -109,9 +118,19 @@ Result<std::optional<ProxyServer>> choose_proxy(std::string_view configured,
     if (is_excepted(lower(first_of("no_proxy", "NO_PROXY")), host)) {
         return std::optional<ProxyServer>();
     }
-    auto proxy = parse_proxy(url, fmt::format("the environment's {}", name));
-    if (proxy.has_error()) return proxy.error();
-    return std::optional<ProxyServer>(std::move(*proxy));
+    return proxy_of(url, fmt::format("the environment's {}", name));
+}
+
+Secret basic_authorization(const Secret& credentials) {
+    const std::string_view plain = credentials.reveal();
+    std::string value = "Basic ";
+    const std::size_t begin = value.size();
+    value.resize(begin + (plain.size() + 2) / 3 * 4 + 1);  // OpenSSL ends it with a zero
+    const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(value.data() + begin),
+                                     reinterpret_cast<const unsigned char*>(plain.data()),
+                                     static_cast<int>(plain.size()));
+    value.resize(begin + static_cast<std::size_t>(size));
+    return Secret(std::move(value));
 }
 
 }  // namespace flowrelay::runtime

@@ -1,39 +1,151 @@
 #include "flowrelay/runtime/tls.hpp"
 
 #include <fmt/format.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ssl/error.hpp>
+#include <boost/asio/ssl/verify_context.hpp>
+#include <cerrno>
+#include <memory>
 #include <stdexcept>
+#include <string_view>
+
+#include "tls_certificate.hpp"
+#include "tls_sessions.hpp"
 
 namespace flowrelay::runtime {
+namespace asio = boost::asio;
 namespace ssl = boost::asio::ssl;
 
-ssl::context make_tls_context(const std::string& ca_file) {
-    ssl::context context(ssl::context::tls_client);
-    SSL_CTX_set_min_proto_version(context.native_handle(), TLS1_2_VERSION);
-    context.set_verify_mode(ssl::verify_peer);
-    error_code error;
-    if (ca_file.empty()) {
-        context.set_default_verify_paths(error);
-    } else {
-        context.load_verify_file(ca_file, error);
-    }
-    if (error) {
-        throw std::runtime_error(
-            fmt::format("destination.ca_file: cannot read certificates from {}: {}",
-                        ca_file.empty() ? "the system's CA directory" : ca_file, error.message()));
-    }
-    return context;
+namespace {
+
+std::runtime_error file_error(std::string_view key, std::string_view path, std::string_view why) {
+    return std::runtime_error(fmt::format("destination.{}: {}: {}", key, path, why));
 }
 
-Result<void> expect_peer(TlsStream& stream, const std::string& host) {
+/// Why OpenSSL did not like what is in a file: "no start line".
+std::string last_reason() {
+    const char* const reason = ERR_reason_error_string(ERR_peek_last_error());
+    ERR_clear_error();
+    return reason != nullptr ? reason : "not what is expected there";
+}
+
+using File = std::unique_ptr<BIO, decltype(&BIO_free)>;
+
+File open_file(std::string_view key, const std::string& path) {
+    File file(BIO_new_file(path.c_str(), "r"), &BIO_free);
+    if (file != nullptr) return file;
+    const int why = errno;
+    ERR_clear_error();
+    throw file_error(key, path, system_error(why, "read", "the file").message);
+}
+
+void trust(SSL_CTX* context, const std::string& ca_file) {
+    if (ca_file.empty()) {
+        if (SSL_CTX_set_default_verify_paths(context) == 1) return;
+        throw file_error("ca_file", "the CAs of the system", last_reason());
+    }
+    open_file("ca_file", ca_file);
+    if (SSL_CTX_load_verify_file(context, ca_file.c_str()) == 1) return;
+    throw file_error("ca_file", ca_file,
+                     fmt::format("cannot read CA certificates (PEM): {}", last_reason()));
+}
+
+int note_passphrase(char*, int, int, void* asked) {
+    *static_cast<bool*>(asked) = true;
+    return -1;  // without this callback OpenSSL would ask on the terminal
+}
+
+void show_certificate(SSL_CTX* context, const std::string& certificate, const std::string& key) {
+    open_file("client_certificate", certificate);
+    if (SSL_CTX_use_certificate_chain_file(context, certificate.c_str()) != 1) {
+        throw file_error("client_certificate", certificate,
+                         fmt::format("cannot read a certificate (PEM): {}", last_reason()));
+    }
+    const std::string& path = key.empty() ? certificate : key;
+    const File file = open_file("client_key", path);
+    bool has_passphrase = false;
+    const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> read(
+        PEM_read_bio_PrivateKey(file.get(), nullptr, &note_passphrase, &has_passphrase),
+        &EVP_PKEY_free);
+    if (has_passphrase) {
+        ERR_clear_error();
+        throw file_error("client_key", path,
+                         "the key has a passphrase, and nobody is there to type it: take it off "
+                         "with `openssl pkey -in OLD -out NEW`, or hand it over as a systemd "
+                         "credential, which can be encrypted");
+    }
+    if (read == nullptr) {
+        throw file_error("client_key", path,
+                         fmt::format("cannot read a private key (PEM): {}{}", last_reason(),
+                                     key.empty() ? "; is it in a file of its own?" : ""));
+    }
+    if (SSL_CTX_use_PrivateKey(context, read.get()) != 1) {
+        ERR_clear_error();
+        throw file_error("client_key", path,
+                         fmt::format("is not the key of the certificate in {}", certificate));
+    }
+}
+
+/// What the server said of our certificate, as an alert (RFC 8446, section 6.2); empty if it is
+/// about something else.
+std::string_view objection_to_ours(int reason) {
+    switch (reason) {
+        case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
+            return "it asks for a certificate";
+        case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
+            return "it has expired";
+        case SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED:
+            return "it was revoked";
+        case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
+            return "its CA is not known there";
+        case SSL_R_TLSV1_ALERT_ACCESS_DENIED:
+            return "access denied";
+        case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
+        case SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE:
+        case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
+            return "it is not accepted";
+        default:
+            return "";
+    }
+}
+
+bool is_from_openssl(const error_code& error) {
+    return error.category() == asio::error::get_ssl_category();
+}
+
+int reason_number(const error_code& error) {
+    return ERR_GET_REASON(static_cast<unsigned long>(error.value()));
+}
+
+}  // namespace
+
+TlsContext::TlsContext(const TlsFiles& files)
+    : context_(ssl::context::tls_client), sessions_(std::make_unique<TlsSessions>()) {
+    SSL_CTX_set_min_proto_version(context_.native_handle(), TLS1_2_VERSION);
+    context_.set_verify_mode(ssl::verify_peer);
+    trust(context_.native_handle(), files.ca);
+    if (!files.certificate.empty()) {
+        show_certificate(context_.native_handle(), files.certificate, files.key);
+        has_certificate_ = true;
+    }
+    sessions_->attach(context_.native_handle());
+}
+
+TlsContext::~TlsContext() = default;
+
+Result<void> prepare_handshake(TlsStream& stream, TlsContext& context, const std::string& host,
+                               TlsObjection& objection) {
+    objection.clear();
     SSL* handle = stream.native_handle();
     X509_VERIFY_PARAM* verify = SSL_get0_param(handle);
     error_code no_address;
-    boost::asio::ip::make_address(host, no_address);
+    asio::ip::make_address(host, no_address);
     bool fine;
     if (no_address) {
         X509_VERIFY_PARAM_set_hostflags(verify, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
@@ -42,35 +154,69 @@ Result<void> expect_peer(TlsStream& stream, const std::string& host) {
     } else {
         fine = X509_VERIFY_PARAM_set1_ip_asc(verify, host.c_str()) == 1;
     }
-    if (fine) return {};
-    return Error{make_error_code(boost::system::errc::invalid_argument),
-                 fmt::format("cannot set up TLS for the host \"{}\"", host)};
+    if (!fine) {
+        return Error{make_error_code(boost::system::errc::invalid_argument),
+                     fmt::format("cannot set up TLS for the host \"{}\"", host)};
+    }
+    stream.set_verify_callback([&objection, host](bool fits, ssl::verify_context& seen) {
+        if (!fits) objection = describe_objection(seen.native_handle(), host);
+        return fits;
+    });
+    context.sessions().offer(handle);
+    return {};
 }
 
-std::string describe_tls_failure(TlsStream& stream, const error_code& error,
-                                 const std::string& host) {
-    const long verdict = SSL_get_verify_result(stream.native_handle());
-    if (verdict == X509_V_OK) {
-        if (error == ssl::error::stream_truncated || error == boost::asio::error::eof) {
-            return fmt::format("{} closed the connection during the TLS handshake", host);
+std::string describe_handshake_failure(const error_code& error, TlsContext& context,
+                                       const std::string& host, const TlsObjection& objection) {
+    context.sessions().forget();
+    if (!objection.empty()) return objection;
+    if (error == ssl::error::stream_truncated || error == asio::error::eof) {
+        return fmt::format("{} closed the connection during the TLS handshake", host);
+    }
+    if (is_from_openssl(error)) {
+        const std::string about_ours = describe_late_alert(error, context, host);
+        if (!about_ours.empty()) return about_ours;
+        switch (reason_number(error)) {
+            case SSL_R_WRONG_VERSION_NUMBER:
+                return fmt::format("{} does not speak TLS on this port: see destination.base_url",
+                                   host);
+            case SSL_R_UNSUPPORTED_PROTOCOL:
+            case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
+                return fmt::format("{} speaks neither TLS 1.2 nor TLS 1.3", host);
+            case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE:
+                return fmt::format(
+                    "{} refuses the TLS handshake{}", host,
+                    context.has_certificate()
+                        ? ": perhaps it does not accept destination.client_certificate"
+                        : ": perhaps it asks for a certificate (destination.client_certificate)");
+            default:
+                break;
         }
-        return fmt::format("the TLS handshake with {} failed: {}", host, error.message());
     }
-    const char* reason = X509_verify_cert_error_string(verdict);
-    switch (verdict) {
-        case X509_V_ERR_HOSTNAME_MISMATCH:
-        case X509_V_ERR_IP_ADDRESS_MISMATCH:
-            return fmt::format("the certificate is not for {} ({})", host, reason);
-        case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-        case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-        case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-        case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-            return fmt::format(
-                "the certificate of {} is not from a trusted CA ({}): see destination.ca_file",
-                host, reason);
-        default:
-            return fmt::format("the certificate of {} is refused ({})", host, reason);
+    return fmt::format("the TLS handshake with {} failed: {}", host, error.message());
+}
+
+std::string describe_late_alert(const error_code& error, const TlsContext& context,
+                                const std::string& host) {
+    if (!is_from_openssl(error)) return {};
+    const std::string_view why = objection_to_ours(reason_number(error));
+    if (why.empty()) return {};
+    if (!context.has_certificate()) {
+        return fmt::format(
+            "{} wants to see a certificate: set destination.client_certificate and "
+            "destination.client_key",
+            host);
     }
+    return fmt::format("{} refuses the certificate in destination.client_certificate: {}", host,
+                       why);
+}
+
+bool is_resumed(TlsStream& stream) {
+    return SSL_session_reused(stream.native_handle()) == 1;
+}
+
+void keep_session(TlsStream& stream) {
+    SSL_set_shutdown(stream.native_handle(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 }
 
 }  // namespace flowrelay::runtime

@@ -25,8 +25,14 @@ using Hours = std::chrono::hours;
 struct DestinationConfig {
     std::string base_url;  ///< http or https, no query, no user info
     std::string path = "/messages";
-    std::string ca_file;  ///< empty: the CAs of the system
-    std::string proxy;    ///< empty: HTTP(S)_PROXY and NO_PROXY decide; "none": no proxy
+    std::string ca_file;                        ///< empty: the CAs of the system
+    std::string client_certificate;             ///< PEM, with its chain; https only
+    std::string client_certificate_credential;  ///< the same, in $CREDENTIALS_DIRECTORY
+    std::string client_key;                     ///< PEM; empty: in the file of the certificate
+    std::string client_key_credential;
+    std::string proxy;  ///< empty: HTTP(S)_PROXY and NO_PROXY decide; "none": no proxy
+    std::string proxy_credentials_file;  ///< holds "user:password"
+    std::string proxy_credential;        ///< the same, in $CREDENTIALS_DIRECTORY
     Milliseconds connect_timeout = Seconds(10);
     Milliseconds request_timeout = Seconds(30);
     std::uint32_t max_connections = 32;  ///< 1 to 1024

@@ -34,6 +34,8 @@ namespace flowrelay::core::log_events {
       "a new configuration can't be used; the old one stays in force")                           \
     X(config_needs_restart, "config.needs_restart", warning, "0eacaff55b004a23b8292fa296b4f5f4", \
       "some keys of the new configuration count after a restart only")                           \
+    X(config_key_exposed, "config.key_exposed", warning, "48d5d812349a413e86c71f05f4ffc449",     \
+      "others can read the private key of the client certificate")                               \
     X(spool_opened, "spool.opened", notice, "430673baf1514b0bb1c28bd7ba844ad9",                  \
       "the spool was opened and recovered")                                                      \
     X(spool_tail_cut, "spool.tail_cut", info, "9f53b518c7b54fb38f591f209dc20e12",                \

@@ -31,6 +31,9 @@ struct AttemptResult {
     std::string detail;  ///< for people: the error, or the server's `message`; never a token
     std::string
         server_errors;  ///< the server's `errors` member as JSON, cut to 4 KiB; may be empty
+    /// The request had been sent as a whole before, on a kept connection that ended without a byte
+    /// of an answer: the server may have taken it then.
+    bool sent_before = false;
     /// Of `response`: from the first byte of the request, so without any connecting, to the end of
     /// the response. Zero when it was not measured.
     MonoTime::duration elapsed = MonoTime::duration::zero();
@@ -51,6 +54,7 @@ std::string_view to_string(Verdict verdict) noexcept;
 struct Judgement {
     Verdict verdict = Verdict::retry;
     /// The request was written and no answer came: it may have been taken. Sent again with its id.
+    /// Also when that was done at once and the second one was answered.
     bool ambiguous = false;
     /// Counts against the breaker of the destination: no connection, no answer.
     bool connection_failure = false;

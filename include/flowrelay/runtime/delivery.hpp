@@ -5,7 +5,6 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/ssl/context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cstdint>
 #include <memory>
@@ -19,6 +18,7 @@
 #include "flowrelay/runtime/engine.hpp"
 #include "flowrelay/runtime/http_client.hpp"
 #include "flowrelay/runtime/resolver.hpp"
+#include "flowrelay/runtime/tls.hpp"
 
 namespace flowrelay::runtime {
 
@@ -31,7 +31,7 @@ class Delivery {
 public:
     /// References outlive the object. `tls` may be null for plain http.
     Delivery(boost::asio::any_io_executor io, Engine& engine, Destination destination,
-             boost::asio::ssl::context* tls, DeliveryOptions options);
+             TlsContext* tls, DeliveryOptions options);
     ~Delivery();
 
     /// Begins; goes on until stop().
@@ -62,7 +62,7 @@ private:
     boost::asio::any_io_executor io_;
     Engine& engine_;
     Destination destination_;
-    boost::asio::ssl::context* tls_;
+    TlsContext* tls_;
     DeliveryOptions options_;
     Resolver resolver_;
     http::PostWriter writer_;

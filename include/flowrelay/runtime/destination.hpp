@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "flowrelay/base/error.hpp"
+#include "flowrelay/base/secret.hpp"
 #include "flowrelay/base/time.hpp"
 
 namespace flowrelay::runtime {
@@ -15,6 +16,7 @@ namespace flowrelay::runtime {
 struct ProxyServer {
     std::string host;
     std::uint16_t port = 0;
+    Secret authorization;  ///< the value of the Proxy-Authorization field; empty: none
 };
 
 struct Destination {
@@ -31,13 +33,22 @@ struct Destination {
 /// The value of an environment variable; empty if it is not set.
 using Environment = std::function<std::string(const char*)>;
 
+/// Reads "http://host:port[/]"; "host:port" is the same, and without a port it is 80.
+/// Error: anything else. The message is the rest of a sentence about the value, says what to do
+/// about a user and password in it, and does not repeat it.
+Result<ProxyServer> parse_proxy(std::string_view url);
+
 /// Which proxy leads to the destination. `configured`: "http://host:port", "none", or empty: then
 /// the environment decides (https_proxy or http_proxy, in capitals as well except HTTP_PROXY, which
 /// a CGI request could set; no_proxy: host names, domains with their subdomains, addresses, "*").
 /// Loopback destinations never go through a proxy of the environment.
-/// Error: a proxy that is not "http://host:port". The message does not repeat a password.
+/// The result has no authorization yet.
+/// Error: as parse_proxy, with where the value comes from.
 Result<std::optional<ProxyServer>> choose_proxy(std::string_view configured,
                                                 const Destination& destination,
                                                 const Environment& environment);
+
+/// "user:password" as the value of a Proxy-Authorization field: the scheme Basic (RFC 7617).
+Secret basic_authorization(const Secret& credentials);
 
 }  // namespace flowrelay::runtime

@@ -6,14 +6,16 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "flowrelay/base/time.hpp"
 #include "flowrelay/core/verdict.hpp"
 #include "flowrelay/http/response_reader.hpp"
+#include "flowrelay/runtime/address_race.hpp"
 #include "flowrelay/runtime/destination.hpp"
 #include "flowrelay/runtime/resolver.hpp"
 #include "flowrelay/runtime/tls.hpp"
@@ -23,12 +25,16 @@ namespace flowrelay::runtime {
 class HttpClient {
 public:
     /// All references outlive the client. `tls` may be null for plain http.
-    HttpClient(boost::asio::any_io_executor io, const Destination& destination,
-               boost::asio::ssl::context* tls, Resolver& resolver, const Clock& clock);
+    HttpClient(boost::asio::any_io_executor io, const Destination& destination, TlsContext* tls,
+               Resolver& resolver, const Clock& clock);
 
-    /// Sends a whole request and reads the answer. A kept connection that turns out to be closed
-    /// before a byte of the answer came is replaced once, without a failure. `request` lives until
-    /// the end.
+    /// Sends a whole request and reads the answer, which may come before all of the request was
+    /// sent. `request` lives until the end.
+    ///
+    /// A kept connection is used again unless it has idled too long, the server has hung up, or the
+    /// name no longer leads to its address. Should it end before a byte of the answer came, the
+    /// request is sent once more, at once, over a fresh one (RFC 9112, section 9.3.1), and
+    /// AttemptResult::sent_before says so if the first one was sent as a whole.
     boost::asio::awaitable<core::AttemptResult> post(std::string_view request);
 
     /// The body of the answer that post() has just read.
@@ -45,29 +51,42 @@ public:
 
     bool connected() const noexcept { return open_; }
 
+    /// How long the kept connection may be used again; then close() is in order. The server can
+    /// shorten it with "Keep-Alive: timeout=SECONDS".
+    MonoTime kept_until() const noexcept { return kept_until_; }
+
 private:
     using Failure = std::optional<core::AttemptResult>;
 
+    const std::string& peer_host() const;
+    std::uint16_t peer_port() const;
+    bool is_reusable();
     boost::asio::awaitable<Failure> connect();
-    boost::asio::awaitable<Failure> connect_to(Resolver::Endpoints endpoints, MonoTime deadline,
-                                               std::string peer);
+    boost::asio::awaitable<Failure> set_up();
     boost::asio::awaitable<Failure> open_tunnel();
     boost::asio::awaitable<Failure> shake_hands();
     boost::asio::awaitable<core::AttemptResult> exchange(std::string_view request);
+    boost::asio::awaitable<error_code> read_answer();
     core::AttemptResult result_of_answer(MonoTime now);
+    core::AttemptResult result_without_answer(const error_code& read_error);
     core::AttemptResult failure(core::AttemptEnd end, std::string detail) const;
-    boost::asio::awaitable<error_code> write(std::string_view bytes);
+    std::string describe_proxy_refusal(int status) const;
+    void begin_write(std::string_view bytes);
+    boost::asio::awaitable<void> end_write();
     boost::asio::awaitable<std::pair<error_code, std::size_t>> read_some();
     void allow(MonoTime::duration time);
 
     boost::asio::any_io_executor io_;
     const Destination& destination_;
-    boost::asio::ssl::context* tls_context_;
+    TlsContext* tls_context_;
     Resolver& resolver_;
     const Clock& clock_;
 
+    AddressRace race_;
     boost::asio::ip::tcp::socket socket_;
+    boost::asio::ip::tcp::endpoint endpoint_;  ///< what socket_ is connected to
     std::optional<TlsStream> tls_;
+    TlsObjection tls_objection_;
     http::ResponseReader reader_;
     std::array<char, 16 * 1024> buffer_;
     bool open_ = false;
@@ -76,6 +95,11 @@ private:
     bool aborted_ = false;
     MonoTime deadline_{};
     MonoTime last_used_{};
+    MonoTime kept_until_{};
+
+    bool writing_ = false;  ///< a write is under way; its bytes and tls_ have to stay
+    error_code write_error_;
+    boost::asio::steady_timer written_;  ///< cancelled when a write ends
 };
 
 }  // namespace flowrelay::runtime

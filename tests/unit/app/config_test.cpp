@@ -297,13 +297,47 @@ TEST(Config, listens_on_this_machine_only) {
 TEST(Config, checks_proxy_and_path) {
     EXPECT_THAT(problems_of("destination: {base_url: https://h, proxy: none}"), ElementsAre());
     EXPECT_THAT(only_problem_of("destination: {base_url: https://h, proxy: socks5://p:1}"),
-                HasSubstr("must be http://host:port, or \"none\""));
+                HasSubstr("must be http://host:port; no other kind of proxy is known"));
     const std::string with_password =
         only_problem_of("destination: {base_url: https://h, proxy: \"http://u:geheim@p:3128\"}");
-    EXPECT_THAT(with_password, HasSubstr("must be http://host:port"));
+    EXPECT_THAT(with_password, HasSubstr("name it in destination.proxy_credentials_file"));
     EXPECT_THAT(with_password, Not(HasSubstr("geheim")));
     EXPECT_THAT(only_problem_of("destination: {base_url: https://h, path: messages}"),
                 HasSubstr("`destination.path`: must begin with /"));
+}
+
+TEST(Config, reads_the_files_of_the_destination) {
+    const auto files = parse_config(
+        "destination: {base_url: https://h, client_certificate: /c.pem, client_key: /c.key, "
+        "proxy_credentials_file: /p}",
+        "f.yaml");
+    EXPECT_EQ(files.destination.client_certificate, "/c.pem");
+    EXPECT_EQ(files.destination.client_key, "/c.key");
+    EXPECT_EQ(files.destination.proxy_credentials_file, "/p");
+    const auto credentials = parse_config(
+        "destination: {base_url: https://h, client_certificate_credential: c.pem, "
+        "client_key_credential: c.key, proxy_credential: proxy}",
+        "f.yaml");
+    EXPECT_EQ(credentials.destination.client_certificate_credential, "c.pem");
+    EXPECT_EQ(credentials.destination.client_key_credential, "c.key");
+    EXPECT_EQ(credentials.destination.proxy_credential, "proxy");
+}
+
+TEST(Config, checks_the_files_of_the_destination_together) {
+    const auto problem = [](const std::string& keys, const std::string& url = "https://h") {
+        return only_problem_of("destination: {base_url: \"" + url + "\", " + keys + "}");
+    };
+    EXPECT_THAT(problem("client_key: /k"), HasSubstr("no use without its certificate"));
+    EXPECT_THAT(problem("client_key_credential: k"), HasSubstr("no use without its certificate"));
+    EXPECT_THAT(problem("client_certificate: /c, client_certificate_credential: c"),
+                HasSubstr("can't be there beside `client_certificate`"));
+    EXPECT_THAT(problem("client_certificate_credential: ../c"),
+                HasSubstr("must be the name of a systemd credential"));
+    EXPECT_THAT(problem("client_certificate: /c", "http://127.0.0.1"),
+                HasSubstr("no use with plain http"));
+    EXPECT_THAT(problem("proxy: none, proxy_credentials_file: /p"),
+                HasSubstr("no use with `proxy: none`"));
+    EXPECT_THAT(problem("proxy_credentials_file: p"), HasSubstr("proxy_credentials_file"));
 }
 
 TEST(ConfigYaml, syntax_errors_have_a_place) {

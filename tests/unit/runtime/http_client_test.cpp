@@ -1,103 +1,18 @@
-// The client against small servers that each behave in one way.
+// What the client makes of answers, against small servers that each behave in one way.
 #include "flowrelay/runtime/http_client.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/buffer.hpp>
-#include <boost/asio/deferred.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/write.hpp>
-#include <deque>
 #include <string>
-#include <vector>
 
-#include "flowrelay/runtime/spawn.hpp"
+#include "http_client_fixture.hpp"
 
 namespace flowrelay::runtime {
 namespace {
 
-namespace asio = boost::asio;
-using asio::ip::tcp;
 using core::AttemptEnd;
-using core::AttemptResult;
-
-const std::string request = "POST /messages HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}";
-const std::string accepted = "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n";
-
-class HttpClientTest : public testing::Test {
-protected:
-    HttpClientTest() {
-        destination_.tls = false;
-        destination_.host = "127.0.0.1";
-        destination_.port = acceptor_.local_endpoint().port();
-        destination_.connect_timeout = Milliseconds(2000);
-        destination_.request_timeout = Milliseconds(300);
-    }
-
-    /// For each connection what is written on it after each request; then it is closed. An empty
-    /// answer is none: the connection just ends.
-    asio::awaitable<void> serve(std::deque<std::vector<std::string>> connections) {
-        for (const auto& answers : connections) {
-            tcp::socket socket(io_);
-            const auto [error] =
-                co_await acceptor_.async_accept(socket, asio::as_tuple(asio::deferred));
-            if (error) co_return;
-            ++connections_;
-            for (const auto& answer : answers) {
-                std::string input(4096, '\0');
-                const auto [read_error, size] = co_await socket.async_read_some(
-                    asio::buffer(input), asio::as_tuple(asio::deferred));
-                if (read_error) break;
-                const auto [write_error, written] = co_await asio::async_write(
-                    socket, asio::buffer(answer), asio::as_tuple(asio::deferred));
-                if (write_error) break;
-                if (answer == silence) {
-                    asio::steady_timer wait(io_, std::chrono::seconds(5));
-                    co_await wait.async_wait(asio::as_tuple(asio::deferred));
-                }
-            }
-        }
-    }
-
-    asio::awaitable<void> post(int times) {
-        for (int i = 0; i < times; ++i) {
-            auto result = co_await client_.post(request);
-            results_.push_back(std::move(result));
-        }
-        io_.stop();
-    }
-
-    asio::awaitable<void> watch() {
-        asio::steady_timer timer(io_);
-        while (true) {
-            timer.expires_after(std::chrono::milliseconds(20));
-            co_await timer.async_wait(asio::as_tuple(asio::deferred));
-            client_.check_deadline(clock_.now().mono);
-        }
-    }
-
-    void run(std::deque<std::vector<std::string>> connections, int times) {
-        spawn(io_.get_executor(), serve(std::move(connections)));
-        spawn(io_.get_executor(), watch());
-        spawn(io_.get_executor(), post(times));
-        io_.run_for(std::chrono::seconds(20));
-        ASSERT_EQ(results_.size(), static_cast<std::size_t>(times)) << "it hangs";
-    }
-
-    static inline const std::string silence = "HTTP/1.1 200 OK\r\nContent-Le";
-
-    asio::io_context io_{1};
-    tcp::acceptor acceptor_{io_, tcp::endpoint(asio::ip::address_v4::loopback(), 0)};
-    SystemClock clock_;
-    Resolver resolver_{io_.get_executor()};
-    Destination destination_;
-    HttpClient client_{io_.get_executor(), destination_, nullptr, resolver_, clock_};
-    std::vector<AttemptResult> results_;
-    int connections_ = 0;
-};
+using Script = HttpClientTest::Script;
 
 TEST_F(HttpClientTest, KeepsItsConnection) {
     run({{accepted, accepted, accepted}}, 3);
@@ -143,6 +58,116 @@ TEST_F(HttpClientTest, HalfAnAnswerIsAFailureWithinTheTimeout) {
     run({{silence}}, 1);
     EXPECT_EQ(results_[0].end, AttemptEnd::timed_out);
     EXPECT_EQ(results_[0].detail, "no answer within 300ms");
+}
+
+TEST_F(HttpClientTest, AByteNowAndThenDoesNotKeepARequestAlive) {
+    const auto result = run_one([](Script& server) -> asio::awaitable<void> {
+        co_await server.read_request();
+        for (const char c : std::string(100, 'x')) {
+            const std::string answer = server.sent() == 0 ? "HTTP/1.1 200 OK\r\nX: " : "";
+            co_await server.send(answer + c);
+            co_await server.pause(Milliseconds(50));
+        }
+    });
+    EXPECT_EQ(result.end, AttemptEnd::timed_out);
+}
+
+TEST_F(HttpClientTest, AServerThatNeverAnswers) {
+    const auto result = run_one([](Script& server) -> asio::awaitable<void> {
+        co_await server.read_request();
+        co_await server.pause(Seconds(5));
+    });
+    EXPECT_EQ(result.end, AttemptEnd::timed_out);
+}
+
+TEST_F(HttpClientTest, BodiesOfEveryFraming) {
+    for (const auto* answer : {"HTTP/1.1 422 x\r\nContent-Length: 5\r\n\r\nhello",
+                               "HTTP/1.1 422 x\r\nTransfer-Encoding: "
+                               "chunked\r\n\r\n2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\n\r\n",
+                               "HTTP/1.1 422 x\r\n\r\nhello", "HTTP/1.0 422 x\r\n\r\nhello"}) {
+        const auto result = run_one([answer](Script& server) -> asio::awaitable<void> {
+            co_await server.read_request();
+            co_await server.send(answer);
+        });
+        EXPECT_EQ(result.end, AttemptEnd::response) << answer;
+        EXPECT_EQ(result.status, 422) << answer;
+        EXPECT_EQ(client_.answer_body(), "hello") << answer;
+    }
+}
+
+TEST_F(HttpClientTest, AnAnswerInManyPieces) {
+    const auto result = run_one([](Script& server) -> asio::awaitable<void> {
+        co_await server.read_request();
+        for (const char c : accepted) {
+            co_await server.send(std::string(1, c));
+            co_await server.pause(Milliseconds(1));
+        }
+    });
+    EXPECT_EQ(result.status, 202);
+}
+
+TEST_F(HttpClientTest, ABodyThatIsCutOffIsAFailure) {
+    run({{"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello"}}, 1);
+    EXPECT_EQ(results_[0].end, AttemptEnd::broken_response);
+    EXPECT_EQ(results_[0].detail, "the connection ended in the middle of the response");
+}
+
+TEST_F(HttpClientTest, AHugeHeadIsAFailure) {
+    run({{"HTTP/1.1 200 OK\r\nX: " + std::string(100'000, 'x') + "\r\n\r\n"}}, 1);
+    EXPECT_EQ(results_[0].end, AttemptEnd::broken_response);
+    EXPECT_EQ(results_[0].detail, "the head is too long");
+}
+
+TEST_F(HttpClientTest, AHugeBodyIsCutAndAnEndlessOneIsAFailure) {
+    const auto answer = [](std::size_t size) {
+        return "HTTP/1.1 422 x\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n" +
+               std::string(size, 'x');
+    };
+    run({{answer(600'000)}}, 1);
+    EXPECT_EQ(results_[0].status, 422);
+    EXPECT_EQ(client_.answer_body().size(), 256U * 1024);
+    const auto endless = run_one([](Script& server) -> asio::awaitable<void> {
+        co_await server.read_request();
+        const std::string piece = "10000\r\n" + std::string(0x10000, 'x') + "\r\n";
+        co_await server.send("HTTP/1.1 422 x\r\nTransfer-Encoding: chunked\r\n\r\n");
+        while (!server.broken()) co_await server.send(piece);
+    });
+    EXPECT_EQ(endless.end, AttemptEnd::broken_response);
+    EXPECT_EQ(endless.detail, "the body is too long");
+}
+
+TEST_F(HttpClientTest, TooManyInterimAnswersAreAFailure) {
+    std::string storm;
+    for (int i = 0; i < 100; ++i) storm += "HTTP/1.1 102 Processing\r\n\r\n";
+    run({{storm}}, 1);
+    EXPECT_EQ(results_[0].end, AttemptEnd::broken_response);
+    EXPECT_EQ(results_[0].detail, "too many interim responses");
+}
+
+TEST_F(HttpClientTest, AnAnswerBeforeTheRequestWasReadCounts) {
+    request_ = large_request();
+    const auto result = run_one([](Script& server) -> asio::awaitable<void> {
+        co_await server.send("HTTP/1.1 413 x\r\nContent-Length: 4\r\n\r\nlong");
+        co_await server.pause(Seconds(5));  // and never reads
+    });
+    EXPECT_EQ(result.status, 413);
+    EXPECT_EQ(client_.answer_body(), "long");
+    EXPECT_FALSE(client_.connected()) << "half a request was sent: the rest would be the next one";
+}
+
+TEST_F(HttpClientTest, ARequestThatNobodyReadsWasNotTaken) {
+    request_ = large_request();
+    const auto result =
+        run_one([](Script& server) -> asio::awaitable<void> { co_await server.pause(Seconds(5)); });
+    EXPECT_EQ(result.end, AttemptEnd::write_failed);
+    EXPECT_EQ(result.detail, "the request could not be sent within 300ms");
+}
+
+TEST_F(HttpClientTest, AConnectionThatBreaksWhileTheRequestIsSentWasNotTaken) {
+    request_ = large_request();
+    const auto result = run_one(
+        [](Script& server) -> asio::awaitable<void> { co_await server.pause(Milliseconds(20)); });
+    EXPECT_EQ(result.end, AttemptEnd::write_failed);
 }
 
 TEST_F(HttpClientTest, NobodyThere) {

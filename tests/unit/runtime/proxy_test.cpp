@@ -79,5 +79,18 @@ TEST(Proxy, AMistakeIsAnErrorThatDoesNotRepeatAPassword) {
     }
 }
 
+TEST(Proxy, CredentialsInAnUrlAreSentToTheirFile) {
+    const auto error = chosen("", "api.example.com", true, {{"https_proxy", "http://u:geheim@p"}});
+    EXPECT_EQ(error,
+              "error: the environment's https_proxy must not have a user and a password in it: put "
+              "user:password into a file and name it in destination.proxy_credentials_file");
+}
+
+TEST(Proxy, CredentialsBecomeAFieldOfTheRequest) {  // RFC 7617, section 2
+    EXPECT_EQ(basic_authorization(Secret("Aladdin:open sesame")).reveal(),
+              "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+    EXPECT_EQ(basic_authorization(Secret("a:bc")).reveal(), "Basic YTpiYw==");
+}
+
 }  // namespace
 }  // namespace flowrelay::runtime

@@ -1,0 +1,86 @@
+#include "config_destination.hpp"
+
+#include <fmt/core.h>
+
+#include <string>
+#include <string_view>
+
+#include "flowrelay/runtime/destination.hpp"
+#include "secret_file.hpp"
+
+namespace flowrelay::app {
+
+namespace {
+
+void check_proxy(const MapReader& map, const std::string& proxy) {
+    if (proxy.empty() || proxy == "none") return;
+    const auto chosen = runtime::parse_proxy(proxy);
+    if (chosen.has_error()) map.complain("proxy", chosen.error().message);
+}
+
+/// A path, or the name of a credential under another key. At most one of the two.
+void read_file_key(const MapReader& map, std::string_view path_key, std::string& path,
+                   std::string_view credential_key, std::string& credential) {
+    map.read_path(path_key, path);
+    map.read(credential_key, credential);
+    if (!credential.empty() && !is_credential_name(credential)) {
+        map.complain(credential_key, "must be the name of a systemd credential");
+    } else if (!path.empty() && !credential.empty()) {
+        map.complain(credential_key, fmt::format("can't be there beside `{}`", path_key));
+    }
+}
+
+void read_files(const MapReader& map, DestinationConfig& out) {
+    map.read_path("ca_file", out.ca_file);
+    read_file_key(map, "client_certificate", out.client_certificate,
+                  "client_certificate_credential", out.client_certificate_credential);
+    read_file_key(map, "client_key", out.client_key, "client_key_credential",
+                  out.client_key_credential);
+    read_file_key(map, "proxy_credentials_file", out.proxy_credentials_file, "proxy_credential",
+                  out.proxy_credential);
+    const bool certificate =
+        !out.client_certificate.empty() || !out.client_certificate_credential.empty();
+    const bool key = !out.client_key.empty() || !out.client_key_credential.empty();
+    const char* const key_name = out.client_key.empty() ? "client_key_credential" : "client_key";
+    if (key && !certificate) {
+        map.complain(key_name, "is of no use without its certificate, `client_certificate`");
+    }
+    if (certificate && out.base_url.starts_with("http://")) {
+        map.complain("client_certificate", "is of no use with plain http");
+    }
+    const bool credentials = !out.proxy_credentials_file.empty() || !out.proxy_credential.empty();
+    if (credentials && out.proxy == "none") {
+        map.complain("proxy_credentials_file", "is of no use with `proxy: none`");
+    }
+}
+
+}  // namespace
+
+void read_destination(const MapReader& map, DestinationConfig& out) {
+    map.read("allow_plaintext", out.allow_plaintext);
+    map.read("base_url", out.base_url);
+    if (map.find("base_url") == nullptr || out.base_url.empty()) {
+        map.complain("base_url",
+                     "missing; set it to the URL of the server that takes the events, "
+                     "like https://flowdock.example.com");
+    } else if (const auto url = parse_base_url(out.base_url); !url) {
+        map.complain("base_url", url.error().message);
+    } else if (!url->tls && !is_loopback(url->host) && !out.allow_plaintext) {
+        map.complain("base_url",
+                     "plain http would show the tokens to the network; use https, or set "
+                     "`destination.allow_plaintext: true` if you are sure");
+    }
+    map.read("path", out.path);
+    if (!out.path.starts_with('/') || out.path.find_first_of(" ?#\\") != std::string::npos) {
+        map.complain("path", "must begin with / and have no spaces, queries or fragments");
+    }
+    map.read("proxy", out.proxy);
+    check_proxy(map, out.proxy);
+    read_files(map, out);
+    map.read_duration("connect_timeout", out.connect_timeout, Milliseconds(100), Minutes(5));
+    map.read_duration("request_timeout", out.request_timeout, Milliseconds(100), Hours(1));
+    map.read_number("max_connections", out.max_connections, 1U, 1024U);
+    map.read_rate("rate_limit", out.rate_limit);
+}
+
+}  // namespace flowrelay::app

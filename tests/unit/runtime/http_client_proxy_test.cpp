@@ -1,0 +1,111 @@
+// The client behind a proxy that answers on its own.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <string>
+
+#include "http_client_fixture.hpp"
+
+namespace flowrelay::runtime {
+namespace {
+
+using core::AttemptEnd;
+using Script = HttpClientTest::Script;
+using ::testing::HasSubstr;
+
+class HttpClientProxyTest : public HttpClientTest {
+protected:
+    HttpClientProxyTest() {
+        destination_.proxy = ProxyServer{"127.0.0.1", acceptor_.local_endpoint().port(), Secret()};
+        destination_.host = "api.example.com";
+        destination_.port = 443;
+        destination_.tls = true;
+    }
+
+    /// One request through a proxy that answers so.
+    core::AttemptResult run_through(const std::string& answer) {
+        TlsContext context({});
+        HttpClient client(io_.get_executor(), destination_, &context, resolver_, clock_);
+        std::optional<core::AttemptResult> result;
+        const auto task = [&]() -> asio::awaitable<void> {
+            auto attempt = co_await client.post(request_);
+            result = std::move(attempt);
+            io_.stop();
+        };
+        std::deque<Behaviour> behaviours;
+        behaviours.push_back([this, answer](Script& server) -> asio::awaitable<void> {
+            auto asked = co_await server.read_request();
+            asked_ = std::move(asked);
+            co_await server.send(answer);
+        });
+        spawn(io_.get_executor(), serve(std::move(behaviours)));
+        spawn(io_.get_executor(), task());
+        io_.run_for(std::chrono::seconds(20));
+        return result.value_or(core::AttemptResult());
+    }
+
+    std::string proxy() const {
+        return "the proxy 127.0.0.1:" + std::to_string(acceptor_.local_endpoint().port());
+    }
+
+    std::string asked_;
+};
+
+TEST_F(HttpClientProxyTest, AsksForTheHostWithoutCredentials) {
+    run_through("HTTP/1.1 502 Bad Gateway\r\n\r\n");
+    EXPECT_EQ(asked_, "CONNECT api.example.com:443 HTTP/1.1\r\nHost: api.example.com:443\r\n\r\n");
+}
+
+TEST_F(HttpClientProxyTest, ShowsItsCredentials) {
+    destination_.proxy->authorization = basic_authorization(Secret("user:pass word"));
+    run_through("HTTP/1.1 502 Bad Gateway\r\n\r\n");
+    EXPECT_THAT(asked_, HasSubstr("\r\nProxy-Authorization: Basic dXNlcjpwYXNzIHdvcmQ=\r\n\r\n"));
+}
+
+TEST_F(HttpClientProxyTest, RefusalsSayWhatToDo) {
+    const auto refused = run_through("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n");
+    EXPECT_EQ(refused.end, AttemptEnd::proxy_failed);
+    EXPECT_EQ(refused.detail, proxy() +
+                                  " wants to know who we are (407): put user:password into a file "
+                                  "and name it in destination.proxy_credentials_file");
+}
+
+TEST_F(HttpClientProxyTest, WrongCredentialsAreNotRepeated) {
+    destination_.proxy->authorization = basic_authorization(Secret("user:geheim"));
+    const auto refused = run_through("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n");
+    EXPECT_EQ(refused.detail, proxy() +
+                                  " refuses the user or the password (407): see "
+                                  "destination.proxy_credentials_file");
+}
+
+TEST_F(HttpClientProxyTest, OtherRefusalsSayWhereTo) {
+    EXPECT_EQ(run_through("HTTP/1.1 403 Forbidden\r\n\r\n").detail,
+              proxy() + " does not allow connections to api.example.com:443 (403)");
+}
+
+TEST_F(HttpClientProxyTest, AFailureBehindTheProxySaysSo) {
+    EXPECT_EQ(run_through("HTTP/1.0 504 Gateway Timeout\r\n\r\n").detail,
+              proxy() + " could not connect to api.example.com:443: it answered 504");
+}
+
+TEST_F(HttpClientProxyTest, GarbageIsNoProxy) {
+    EXPECT_EQ(run_through("220 smtp.example.com ESMTP\r\n\r\n").detail,
+              proxy() + " does not answer CONNECT with HTTP: is it a proxy?");
+}
+
+TEST_F(HttpClientProxyTest, AnAnswerWithoutAnEndIsCutOff) {
+    EXPECT_EQ(run_through("HTTP/1.1 200 OK\r\nX: " + std::string(40'000, 'x')).detail,
+              "the proxy's answer is too long");
+}
+
+TEST_F(HttpClientTest, TheWordOfAProxyOnPlainHttpIsNotTheServers) {
+    destination_.proxy = ProxyServer{"127.0.0.1", destination_.port, Secret()};
+    destination_.host = "api.example.com";
+    run({{"HTTP/1.1 407 x\r\nContent-Length: 0\r\n\r\n"}}, 1);
+    EXPECT_EQ(results_[0].end, AttemptEnd::proxy_failed);
+    EXPECT_THAT(results_[0].detail, HasSubstr("destination.proxy_credentials_file"));
+}
+
+}  // namespace
+}  // namespace flowrelay::runtime
