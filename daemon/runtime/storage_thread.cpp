@@ -44,22 +44,23 @@ void StorageThread::mail_came(bool first, bool can_wait) {
     if (first || !can_wait) wake_.notify_one();
 }
 
-bool StorageThread::wait_for_mail(Mail& mail) {
+/// `busy`: there is other work to be done, so that it takes only what is there already.
+bool StorageThread::wait_for_mail(Mail& mail, bool busy) {
     std::unique_lock lock(mutex_);
-    idle_ = true;
+    idle_ = !busy;
     // Dead letters that could not be written are tried again now and then.
     const auto retry = work_.has_unfinished() ? std::chrono::seconds(1) : std::chrono::hours(1);
-    wake_.wait_for(lock, retry, [this] { return stopping_ || !mail_.empty(); });
+    if (!busy) wake_.wait_for(lock, retry, [this] { return stopping_ || !mail_.empty(); });
     if (!mail_.settlements.empty() && !settle_by_) {
         settle_by_ = MonoTime::clock::now() + settle_delay_;
     }
-    if (!stopping_ && mail_.can_wait() && settle_by_) {
+    if (!busy && !stopping_ && mail_.can_wait() && settle_by_) {
         wake_.wait_until(lock, *settle_by_, [this] { return stopping_ || !mail_.can_wait(); });
     }
     mail = std::exchange(mail_, Mail());
     // Reads are no reason for a sync: the outcomes go on waiting for company.
     const bool early = settle_by_ && MonoTime::clock::now() < *settle_by_;
-    if (!stopping_ && mail.only_reads() && !mail.can_wait() && early) {
+    if (!stopping_ && mail.only_reads() && (busy || !mail.can_wait()) && early) {
         mail_.settlements = std::exchange(mail.settlements, {});
     } else {
         settle_by_.reset();
@@ -71,7 +72,11 @@ bool StorageThread::wait_for_mail(Mail& mail) {
 
 void StorageThread::run() {
     Mail mail;
-    while (wait_for_mail(mail)) work(std::move(mail));
+    bool busy = false;
+    while (wait_for_mail(mail, busy)) {
+        work(std::move(mail));
+        busy = work_.maintain();
+    }
     work(std::move(mail));  // what failed before gets its last chance
 }
 

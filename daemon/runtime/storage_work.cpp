@@ -34,6 +34,12 @@ StorageWork::Completions StorageWork::carry_out(Mail mail) {
     return completions;
 }
 
+bool StorageWork::maintain() {
+    const auto more = stores_.queue->maintain();
+    if (more.has_error()) note_commit(more.error());
+    return more.has_value() && *more;
+}
+
 void StorageWork::put_tokens(Mail& mail, Completions& completions) {
     token_error_.reset();
     if (!mail.new_tokens.empty()) {

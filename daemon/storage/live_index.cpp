@@ -2,36 +2,40 @@
 
 namespace flowrelay::storage {
 
-void LiveIndex::add(const LiveEvent& event) {
+void LiveIndex::add(const IndexedEvent& event) {
     events_.push_back(event);
     ++live_;
 }
 
-LiveEvent* LiveIndex::find(Seq seq) noexcept {
-    if (events_.empty() || seq < events_.front().seq) return nullptr;
+std::optional<std::size_t> LiveIndex::place(Seq seq) const noexcept {
+    if (events_.empty() || seq < events_.front().seq) return std::nullopt;
     // Seqs seldom have gaps: the first guess is nearly always right until entries are dropped.
-    const std::uint64_t guess = to_number(seq) - to_number(events_.front().seq);
-    auto at = events_.begin();
-    if (guess < events_.size() && events_[guess].seq == seq) {
-        at += static_cast<std::ptrdiff_t>(guess);
-    } else {
-        at = std::lower_bound(events_.begin(), events_.end(), seq,
-                              [](const LiveEvent& event, Seq value) { return event.seq < value; });
+    std::size_t at = to_number(seq) - to_number(events_.front().seq);
+    if (at >= events_.size() || events_[at].seq != seq) {
+        const auto found = std::ranges::lower_bound(events_, seq, {}, &IndexedEvent::seq);
+        at = static_cast<std::size_t>(found - events_.begin());
     }
-    if (at == events_.end() || at->seq != seq || at->offset == 0) return nullptr;
-    return &*at;
+    if (at == events_.size() || events_[at].seq != seq || events_[at].offset == 0) {
+        return std::nullopt;
+    }
+    return at;
+}
+
+const IndexedEvent* LiveIndex::find(Seq seq) const noexcept {
+    const auto at = place(seq);
+    return at ? &events_[*at] : nullptr;
 }
 
 bool LiveIndex::settle(Seq seq) {
-    LiveEvent* event = find(seq);
-    if (event == nullptr) return false;
-    event->offset = 0;
+    const auto at = place(seq);
+    if (!at) return false;
+    events_[*at].offset = 0;
     --live_;
     constexpr std::size_t too_few_to_matter = 1024;
     if (live_ == 0) {
         events_ = {};
     } else if (events_.size() > too_few_to_matter && live_ < events_.size() / 2) {
-        std::erase_if(events_, [](const LiveEvent& entry) { return entry.offset == 0; });
+        std::erase_if(events_, [](const IndexedEvent& entry) { return entry.offset == 0; });
         events_.shrink_to_fit();
     }
     return true;

@@ -6,13 +6,18 @@
 #include <charconv>
 #include <optional>
 #include <string_view>
+#include <utility>
+
+#include "quarantine.hpp"
 
 namespace flowrelay::storage {
 
 namespace {
 
 constexpr std::string_view segment_suffix = ".seg";
+constexpr std::string_view index_suffix = ".idx";
 constexpr std::string_view spare_suffix = ".spare";
+constexpr std::string_view compacted_suffix = ".tmp";
 constexpr std::size_t digits = 12;
 
 std::string file_name(std::uint64_t number, std::string_view suffix) {
@@ -37,35 +42,63 @@ std::string LogFiles::segment_path(std::uint64_t number) const {
     return path_of(segment_name(number));
 }
 
+std::string LogFiles::index_path(std::uint64_t number) const {
+    return path_of(file_name(number, index_suffix));
+}
+
+std::string LogFiles::spare_path(std::uint64_t number) const {
+    return path_of(file_name(number, spare_suffix));
+}
+
+std::string LogFiles::compacted_path(std::uint64_t number) const {
+    return path_of(file_name(number, compacted_suffix));
+}
+
 Result<std::vector<std::uint64_t>> LogFiles::scan(std::uint64_t spare_size) {
     const auto names = file_system_.list(directory_);
     if (names.has_error()) return names.error();
     std::vector<std::uint64_t> segments;
     for (const std::string& name : *names) {
         if (const auto number = number_of(name, segment_suffix)) segments.push_back(*number);
-        const auto spare = number_of(name, spare_suffix);
-        if (!spare) continue;
-        next_spare_ = std::max(next_spare_, *spare + 1);
-        auto file = file_system_.open(path_of(name));
-        if (file.has_error()) return file.error();
-        const auto size = (*file)->size();
-        if (size.has_error()) return size.error();
-        if (*size == spare_size) {
-            spares_.push_back(*spare);
-            continue;
+        if (number_of(name, compacted_suffix)) {
+            if (auto removed = file_system_.remove(path_of(name)); removed.has_error()) {
+                return removed.error();
+            }
         }
-        // Half made when the process ended, or of another segment_size.
+        if (const auto spare = number_of(name, spare_suffix)) {
+            if (auto done = adopt_spare(*spare, spare_size); done.has_error()) return done.error();
+        }
+    }
+    std::ranges::sort(segments);
+    for (const std::string& name : *names) {
+        const auto number = number_of(name, index_suffix);
+        if (!number || std::ranges::binary_search(segments, *number)) continue;
         if (auto removed = file_system_.remove(path_of(name)); removed.has_error()) {
             return removed.error();
         }
     }
-    std::sort(segments.begin(), segments.end());
     return segments;
+}
+
+// --- spares --------------------------------------------------------------------------------------
+
+Result<void> LogFiles::adopt_spare(std::uint64_t number, std::uint64_t spare_size) {
+    next_spare_ = std::max(next_spare_, number + 1);
+    auto file = file_system_.open(spare_path(number));
+    if (file.has_error()) return file.error();
+    const auto size = (*file)->size();
+    if (size.has_error()) return size.error();
+    if (*size == spare_size) {
+        spares_.push_back({number, true});
+        return {};
+    }
+    // Half made when the process ended, or of another segment_size.
+    return file_system_.remove(spare_path(number));
 }
 
 Result<void> LogFiles::add_spare(std::uint64_t size) {
     const std::uint64_t number = next_spare_++;
-    const std::string path = path_of(file_name(number, spare_suffix));
+    const std::string path = spare_path(number);
     auto file = file_system_.create(path);
     if (file.has_error()) return file.error();
     auto done = (*file)->allocate(size);
@@ -77,30 +110,131 @@ Result<void> LogFiles::add_spare(std::uint64_t size) {
         static_cast<void>(file_system_.remove(path));
         return done.error();
     }
-    spares_.push_back(number);
+    spares_.push_back({number, false});
     return {};
 }
 
 Result<void> LogFiles::remove_spare() {
-    auto removed = file_system_.remove(path_of(file_name(spares_.back(), spare_suffix)));
+    auto removed = file_system_.remove(spare_path(spares_.back().number));
     if (removed.has_value()) spares_.pop_back();
     return removed;
 }
 
-Result<std::unique_ptr<File>> LogFiles::begin_segment(const SegmentHeader& header) {
-    const std::string spare = path_of(file_name(spares_.front(), spare_suffix));
-    auto file = file_system_.open(spare);
+Result<void> LogFiles::wipe_spares(std::uint64_t size) {
+    const std::vector<std::uint8_t> zeros(1024 * 1024);
+    for (Spare& spare : spares_) {
+        if (!spare.dirty) continue;
+        auto file = file_system_.open(spare_path(spare.number));
+        if (file.has_error()) return file.error();
+        for (std::uint64_t at = 0; at < size; at += zeros.size()) {
+            const auto part = std::min<std::uint64_t>(zeros.size(), size - at);
+            auto done = (*file)->write_at(at, std::span(zeros).first(part));
+            if (done.has_error()) return done;
+        }
+        if (auto synced = (*file)->sync(); synced.has_error()) return synced;
+        spare.dirty = false;
+    }
+    return {};
+}
+
+// --- segments ------------------------------------------------------------------------------------
+
+Result<LogFiles::Begun> LogFiles::begin_segment(const SegmentHeader& header) {
+    // One that was written to before: writing to it again costs less (docs/architecture.md).
+    const auto used = std::ranges::find(spares_, true, &Spare::dirty);
+    const auto spare = used != spares_.end() ? used : spares_.begin();
+    const std::string path = spare_path(spare->number);
+    auto file = file_system_.open(path);
     if (file.has_error()) return file.error();
     std::vector<std::uint8_t> block(segment_header_size);
     write_segment_header(block.data(), header);
     auto done = (*file)->write_at(0, block);
     if (done.has_value()) done = (*file)->sync();
-    if (done.has_value()) done = file_system_.rename(spare, segment_path(header.number));
+    if (done.has_value()) done = file_system_.rename(path, segment_path(header.number));
     if (done.has_error()) return done.error();
-    spares_.erase(spares_.begin());
+    const bool dirty = spare->dirty;
+    spares_.erase(spare);
     done = sync_directory();
     if (done.has_error()) return done.error();
-    return file;
+    return Begun{std::move(*file), dirty};
+}
+
+Result<bool> LogFiles::retire_segment(std::uint64_t number, bool recycle) {
+    const std::uint64_t spare = next_spare_;
+    auto done = recycle ? file_system_.rename(segment_path(number), spare_path(spare))
+                        : file_system_.remove(segment_path(number));
+    if (done.has_error()) return false;
+    // If it stays, scan() removes it at the next start.
+    static_cast<void>(file_system_.remove(index_path(number)));
+    // Only then may it be written to: otherwise a power failure could bring back its old name with
+    // new contents. The outcomes of its events lie behind it, and must not go before it does.
+    done = sync_directory();
+    if (done.has_error()) return done.error();
+    if (recycle) {
+        ++next_spare_;
+        spares_.push_back({spare, true});
+    }
+    return true;
+}
+
+Result<void> LogFiles::quarantine_segment(std::uint64_t number) {
+    const Quarantine quarantine(file_system_, directory_);
+    auto done = quarantine.make();
+    if (done.has_value()) {
+        done = file_system_.rename(segment_path(number), quarantine.path_of(segment_name(number)));
+    }
+    if (done.has_value()) done = sync_directory();
+    return done;
+}
+
+Result<void> LogFiles::remove_if_there(const std::string& path) {
+    const auto there = file_system_.exists(path);
+    if (there.has_error()) return there.error();
+    return *there ? file_system_.remove(path) : Result<void>();
+}
+
+// --- indexes -------------------------------------------------------------------------------------
+
+SegmentIndex LogFiles::write_index(std::uint64_t number, std::vector<std::uint8_t> bytes) {
+    const std::string path = index_path(number);
+    auto index = SegmentIndex::in_memory(std::move(bytes));
+    auto done = remove_if_there(path);
+    if (done.has_error()) return index;
+    auto file = file_system_.create(path);
+    if (file.has_error()) return index;
+    if ((*file)->write_at(0, index.memory()).has_error()) {
+        file->reset();
+        static_cast<void>(file_system_.remove(path));
+        return index;
+    }
+    index.move_to(std::move(*file));
+    return index;
+}
+
+// --- compaction ----------------------------------------------------------------------------------
+
+Result<std::unique_ptr<File>> LogFiles::create_compacted(std::uint64_t number) {
+    return file_system_.create(compacted_path(number));
+}
+
+void LogFiles::discard_compacted(std::uint64_t number) {
+    // If it stays, scan() removes it at the next start.
+    static_cast<void>(file_system_.remove(compacted_path(number)));
+}
+
+Result<void> LogFiles::publish_compacted(std::uint64_t number) {
+    auto done = remove_if_there(index_path(number));
+    if (done.has_value()) {
+        done = file_system_.rename(compacted_path(number), segment_path(number));
+    }
+    if (done.has_value()) done = sync_directory();
+    return done;
+}
+
+Result<void> LogFiles::remove_replaced(std::uint64_t number) {
+    auto done = remove_if_there(index_path(number));
+    if (done.has_value()) done = remove_if_there(segment_path(number));
+    return done;
 }
 
 }  // namespace flowrelay::storage

@@ -4,11 +4,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "flowrelay/storage/file_system.hpp"
 #include "flowrelay/storage/segment_header.hpp"
+#include "flowrelay/storage/segment_index.hpp"
 
 namespace flowrelay::storage {
 
@@ -19,34 +21,76 @@ public:
 
     static std::string segment_name(std::uint64_t number);
     std::string segment_path(std::uint64_t number) const;
+    std::string index_path(std::uint64_t number) const;
+    const std::string& directory() const noexcept { return directory_; }
     FileSystem& file_system() const noexcept { return file_system_; }
 
     /// The numbers of the segments that are there, ascending. Adopts the spare files of
-    /// `spare_size` bytes and removes others.
+    /// `spare_size` bytes, removes others, and what an interrupted compaction left.
     Result<std::vector<std::uint64_t>> scan(std::uint64_t spare_size);
+
+    // ---- spares
 
     /// Makes a spare file of this size: its space is the log's when this returns.
     Result<void> add_spare(std::uint64_t size);
     Result<void> remove_spare();
     std::size_t spares() const noexcept { return spares_.size(); }
 
+    /// Overwrites with zeros what spares hold of their former lives.
+    Result<void> wipe_spares(std::uint64_t size);
+
+    // ---- segments
+
+    struct Begun {
+        std::unique_ptr<File> file;
+        bool tail_dirty = false;  ///< behind the header lie bytes of a former life
+    };
+
     /// Turns a spare file into the segment `header.number`. It is durable when this returns. There
     /// is a spare.
-    Result<std::unique_ptr<File>> begin_segment(const SegmentHeader& header);
+    Result<Begun> begin_segment(const SegmentHeader& header);
 
-    /// Removes a segment; durable after sync_directory().
-    Result<void> remove_segment(std::uint64_t number) {
-        return file_system_.remove(segment_path(number));
-    }
+    /// Takes a segment out of the log, durably. `recycle`: its file becomes a spare. False: it is
+    /// still there, as it was.
+    Result<bool> retire_segment(std::uint64_t number, bool recycle);
+
+    /// Moves a segment that can't be read out of the way, into the quarantine.
+    Result<void> quarantine_segment(std::uint64_t number);
+
+    // ---- indexes
+
+    /// Writes an index; it stays in memory if the disk does not take it.
+    SegmentIndex write_index(std::uint64_t number, std::vector<std::uint8_t> bytes);
+
+    // ---- compaction
+
+    Result<std::unique_ptr<File>> create_compacted(std::uint64_t number);
+    void discard_compacted(std::uint64_t number);
+
+    /// Puts a compacted segment, synced already, in the place of the segment `number`, durably. The
+    /// others that it stands for are to be removed.
+    Result<void> publish_compacted(std::uint64_t number);
+
+    /// Removes a segment, and its index, that a compacted one stands for.
+    Result<void> remove_replaced(std::uint64_t number);
 
     Result<void> sync_directory() { return file_system_.sync_directory(directory_); }
 
 private:
+    struct Spare {
+        std::uint64_t number = 0;  ///< in its name
+        bool dirty = false;        ///< it may hold records of a former life
+    };
+
     std::string path_of(const std::string& name) const { return directory_ + "/" + name; }
+    std::string spare_path(std::uint64_t number) const;
+    std::string compacted_path(std::uint64_t number) const;
+    Result<void> adopt_spare(std::uint64_t number, std::uint64_t spare_size);
+    Result<void> remove_if_there(const std::string& path);
 
     FileSystem& file_system_;
     std::string directory_;
-    std::vector<std::uint64_t> spares_;  ///< the numbers in their names
+    std::vector<Spare> spares_;
     std::uint64_t next_spare_ = 1;
 };
 

@@ -2,34 +2,32 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
+#include <unordered_set>
 #include <vector>
 
 #include "flowrelay/base/log.hpp"
 #include "flowrelay/core/ledger.hpp"
 #include "log_files.hpp"
-#include "segment.hpp"
+#include "log_segments.hpp"
 
 namespace flowrelay::storage {
 
-/// A segment without a readable header. It is left as it is.
-struct UnreadableSegment {
-    std::uint64_t number = 0;
-    std::uint64_t size = 0;
-};
-
 struct RecoveredLog {
-    std::deque<Segment> segments;  ///< those with a readable header, oldest first
-    std::vector<UnreadableSegment> unreadable;
+    explicit RecoveredLog(LogFiles& files) : segments(files) {}
+
+    LogSegments segments;                   ///< those with a readable header
+    std::vector<std::uint64_t> unreadable;  ///< numbers of the others
+    std::unordered_set<Seq> told_damaged;   ///< queued, and reported as damaged
     core::Ledger ledger;
     Seq next_seq{1};
     std::uint64_t next_number = 1;
-    bool can_append = false;  ///< the last segment is whole: writing goes on in it
+    bool can_append = false;  ///< the newest segment is whole: writing goes on in it
 };
 
-/// Reads the segments with these numbers. Changes nothing but the last of them: what is kept of it
-/// is made durable again, what is not is wiped. Errors: a newer format, a file that can't be
-/// opened, a failed write or sync.
+/// Takes up the segments with these numbers: sealed ones by their indexes, which are made where
+/// they are missing, the newest by reading all of it. Changes nothing but that one: what is kept of
+/// it is made durable again, what is not is wiped. Damage is copied to the quarantine. Errors: a
+/// newer format, a file that can't be opened, a failed write or sync.
 Result<RecoveredLog> recover_log(LogFiles& files, const std::vector<std::uint64_t>& numbers,
                                  Log& log);
 

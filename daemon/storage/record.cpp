@@ -57,6 +57,7 @@ bool known_type(std::uint8_t type) noexcept {
     switch (static_cast<RecordType>(type)) {
         case RecordType::event:
         case RecordType::settlements:
+        case RecordType::settled_before:
         case RecordType::registry_salt:
         case RecordType::token:
         case RecordType::letter:
@@ -251,6 +252,36 @@ std::optional<std::vector<core::Settlement>> read_settlements(
         settlements.push_back({Seq{bits & seq_mask}, outcome});
     }
     return settlements;
+}
+
+std::size_t write_settled_before(std::uint8_t* out, std::span<const SeqRange> ranges,
+                                 CommitMark commit, std::uint32_t salt) noexcept {
+    std::uint8_t* at = out + record_header_size;
+    for (const SeqRange& range : ranges) {
+        store_le(at, to_number(range.first));
+        store_le(at + 8, range.count);
+        at += seq_range_size;
+    }
+    RecordHeader header;
+    header.type = RecordType::settled_before;
+    header.commit = commit;
+    return seal_record(out, header, ranges.size() * seq_range_size, salt);
+}
+
+std::optional<std::vector<SeqRange>> read_settled_before(std::span<const std::uint8_t> payload) {
+    if (payload.size() % seq_range_size != 0) return std::nullopt;
+    std::vector<SeqRange> ranges;
+    std::uint64_t behind = 0;
+    for (std::size_t at = 0; at < payload.size(); at += seq_range_size) {
+        const auto first = load_le<std::uint64_t>(payload.data() + at);
+        const auto count = load_le<std::uint64_t>(payload.data() + at + 8);
+        if (first < behind || count == 0 || count > seq_mask || first > seq_mask) {
+            return std::nullopt;
+        }
+        ranges.push_back({Seq{first}, count});
+        behind = first + count;
+    }
+    return ranges;
 }
 
 }  // namespace flowrelay::storage

@@ -85,17 +85,6 @@ void for_each_chunk(Window& window, std::uint64_t offset, Use use) {
     }
 }
 
-std::uint64_t last_nonzero(Window& window, std::uint64_t offset) {
-    std::uint64_t end = offset;
-    for_each_chunk(window, offset, [&end](std::uint64_t at, std::span<const std::uint8_t> bytes) {
-        std::size_t size = bytes.size();
-        while (bytes[size - 1] == 0) --size;
-        end = at + size;
-        return true;
-    });
-    return end;
-}
-
 struct Found {
     std::uint64_t offset = 0;
     RecordHeader header;
@@ -176,9 +165,6 @@ private:
         if (range_.tail == ScanRange::Tail::exact) {
             sink_.damage(from, range_.end - from);
             at_ = range_.end;
-        } else if (const std::uint64_t dirty = last_nonzero(window_, from); dirty > from) {
-            sink_.damage(from, dirty - from);
-            at_ = align(dirty);
         }
         return false;
     }
@@ -221,15 +207,12 @@ private:
     }
 
     void survey_tail() {
+        result_.torn_end = at_;
         find(at_, [this](const Found& found) {
             note(found.header);
+            result_.torn_end = found.offset + record_size(found.header);
             return false;
         });
-        result_.dirty_end = last_nonzero(window_, at_);
-    }
-
-    static std::uint64_t align(std::uint64_t offset) {
-        return (offset + record_alignment - 1) / record_alignment * record_alignment;
     }
 
     Window window_;
@@ -246,11 +229,6 @@ private:
 
 ScanResult scan_records(File& file, const ScanRange& range, std::uint32_t salt, RecordSink& sink) {
     return Scanner(file, range, salt, sink).run();
-}
-
-std::uint64_t end_of_data(File& file, std::uint64_t begin, std::uint64_t end) {
-    Window window(file, end);
-    return last_nonzero(window, begin);
 }
 
 }  // namespace flowrelay::storage

@@ -1,63 +1,74 @@
-// One segment of the log, open.
+// One segment of the log, open: the one that is written to, or a sealed one.
 #pragma once
 
-#include <algorithm>
+#include <boost/dynamic_bitset.hpp>
 #include <cstdint>
 #include <memory>
-#include <vector>
+#include <optional>
 
 #include "flowrelay/storage/file_system.hpp"
 #include "flowrelay/storage/record.hpp"
 #include "flowrelay/storage/segment_header.hpp"
+#include "flowrelay/storage/segment_index.hpp"
 #include "live_index.hpp"
+#include "token_set.hpp"
 
 namespace flowrelay::storage {
 
-/// The tokens that have records in a segment, so that erasure knows which to read.
-class TokenSet {
-public:
-    void add(TokenId token) {
-        if (token == last_ && !tokens_.empty()) return;  // events of one token come in runs
-        last_ = token;
-        const auto at = std::lower_bound(tokens_.begin(), tokens_.end(), token);
-        if (at == tokens_.end() || *at != token) tokens_.insert(at, token);
-    }
-    bool contains(TokenId token) const noexcept {
-        return std::binary_search(tokens_.begin(), tokens_.end(), token);
+/// What is known of the events of a sealed segment: its index, and a bit or two for each of them.
+struct SealedEvents {
+    using Bits = boost::dynamic_bitset<std::uint64_t>;
+
+    explicit SealedEvents(SegmentIndex made)
+        : index(std::move(made)), settled(index.size()), fresh(index.size()), live(index.size()) {}
+
+    /// Marks the event at a place; false when it is settled already.
+    bool settle(std::size_t ordinal) {
+        if (settled.test_set(ordinal)) return false;
+        fresh.set(ordinal);
+        --live;
+        return true;
     }
 
-private:
-    std::vector<TokenId> tokens_;
-    TokenId last_ = TokenId::none;
+    SegmentIndex index;
+    Bits settled;  ///< by a record anywhere in the log
+    Bits fresh;    ///< by a record of the segment that is written to
+    std::size_t live;
+    bool cold = false;  ///< nothing of it was settled while a whole segment was written
 };
 
 struct Segment {
     SegmentHeader header;
     std::unique_ptr<File> file;
-    std::uint64_t size = 0;                         ///< of the file
-    std::uint64_t end = segment_header_size;        ///< behind the last record
-    std::uint64_t dirty_end = segment_header_size;  ///< behind all that was ever written to it
-    std::uint32_t last_commit = 0;                  ///< the highest number that was used
-    bool damaged = false;                           ///< some bytes hold no readable record
+    std::uint64_t size = 0;                   ///< of the file
+    std::uint64_t end = segment_header_size;  ///< behind the last record
+    std::uint32_t last_commit = 0;            ///< the highest number that was used
+    Seq highest_seq = Seq::none;              ///< of its events
+    bool damaged = false;                     ///< some bytes hold no readable record
+    bool tail_dirty = true;  ///< behind the end there may be bytes of a former life, or torn ones
+
+    // Of the one that is written to:
     LiveIndex live;
     TokenSet tokens;
     WallTime newest_own_id = WallTime::min();  ///< of acceptance, among events with own_id
 
-    /// Notes an event that was written or found.
+    std::optional<SealedEvents> sealed;  ///< of all others
+
+    std::size_t queued() const noexcept { return sealed ? sealed->live : live.size(); }
+    std::uint64_t disk_bytes() const noexcept {
+        return size + (sealed && sealed->index.on_disk() ? sealed->index.bytes() : 0);
+    }
+
+    /// Notes an event that was written.
     void add(const RecordHeader& event, std::uint64_t offset) {
         tokens.add(event.token);
+        highest_seq = event.seq;
         if ((event.flags & record_flag_own_id) != 0) {
             newest_own_id = std::max(newest_own_id, event.accepted);
         }
-        LiveEvent entry;
-        entry.seq = event.seq;
-        entry.token = event.token;
-        entry.thread_hash = event.thread_hash;
-        entry.accepted = event.accepted;
-        entry.expires = event.expires;
-        entry.offset = static_cast<std::uint32_t>(offset);
-        entry.bytes = static_cast<std::uint32_t>(record_size(event)) & 0x7FFFFFFF;
-        live.add(entry);
+        live.add({event.seq, event.token, event.thread_hash, event.accepted, event.expires,
+                  static_cast<std::uint32_t>(offset),
+                  static_cast<std::uint32_t>(record_size(event))});
     }
 };
 

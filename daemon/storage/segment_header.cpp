@@ -23,6 +23,8 @@ constexpr std::size_t at_number = 16;
 constexpr std::size_t at_next_seq = 24;
 constexpr std::size_t at_previous_end = 32;
 constexpr std::size_t at_ledger = 40;
+constexpr std::size_t at_replaces_from = 88;
+constexpr std::size_t at_own_end = 96;
 constexpr std::size_t at_crc = copy_size - 4;
 
 constexpr std::array ledger_columns = {
@@ -42,6 +44,8 @@ std::optional<SegmentHeader> parse_copy(const std::uint8_t* copy) noexcept {
     for (std::size_t i = 0; i < ledger_columns.size(); ++i) {
         header.ledger.*ledger_columns[i] = load_le<std::uint64_t>(copy + at_ledger + 8 * i);
     }
+    header.replaces_from = load_le<std::uint64_t>(copy + at_replaces_from);
+    header.own_end = load_le<std::uint64_t>(copy + at_own_end);
     return header;
 }
 
@@ -58,6 +62,8 @@ void write_segment_header(std::uint8_t* block, const SegmentHeader& header) noex
     for (std::size_t i = 0; i < ledger_columns.size(); ++i) {
         store_le(block + at_ledger + 8 * i, header.ledger.*ledger_columns[i]);
     }
+    store_le(block + at_replaces_from, header.replaces_from);
+    store_le(block + at_own_end, header.own_end);
     store_le(block + at_crc, crc32c({block, at_crc}));
     std::memcpy(block + copies[1], block, copy_size);
 }

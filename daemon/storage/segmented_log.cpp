@@ -4,20 +4,22 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <deque>
-#include <iterator>
-#include <map>
 #include <optional>
 #include <span>
+#include <unordered_set>
 #include <utility>
 
+#include "damage_report.hpp"
 #include "flowrelay/base/random.hpp"
 #include "flowrelay/core/log_events.hpp"
-#include "flowrelay/storage/record_scanner.hpp"
+#include "known_ids.hpp"
+#include "log_compaction.hpp"
 #include "log_files.hpp"
 #include "log_recovery.hpp"
+#include "log_segments.hpp"
 #include "path.hpp"
-#include "segment.hpp"
+#include "quarantine.hpp"
+#include "segment_wipe.hpp"
 
 namespace flowrelay::storage {
 
@@ -32,8 +34,8 @@ constexpr std::uint64_t outcome_reserve = settlements_record_size(1);
 constexpr std::uint64_t spare_reserve = 4096;
 constexpr std::uint64_t segment_waste = outcome_reserve;
 
-// Events that one load() looks at: about a millisecond.
-constexpr std::size_t max_looks = 200'000;
+// Spares that are kept although nothing is reserved in them: a busy log goes round in them.
+constexpr std::size_t kept_spares = 2;
 
 bool is_disk_full(const Error& error) {
     return error.code == boost::system::errc::no_space_on_device ||
@@ -54,33 +56,38 @@ LogOptions usable(LogOptions options) {
 
 class SegmentedLog final : public EventQueue {
 public:
-    SegmentedLog(LogFiles files, std::shared_ptr<void> lock, const LogOptions& options,
-                 RecoveredLog recovered)
+    SegmentedLog(std::unique_ptr<LogFiles> files, std::shared_ptr<void> lock,
+                 const LogOptions& options, RecoveredLog recovered, Log& log)
         : lock_(std::move(lock)),
           files_(std::move(files)),
+          log_(log),
           options_(options),
           random_(options.salt_seed == 0 ? Random::from_system() : Random(options.salt_seed)),
           segments_(std::move(recovered.segments)),
-          unreadable_(std::move(recovered.unreadable)),
+          compaction_(*files_, segments_, random_, log, options.segment_size),
           ledger_(recovered.ledger),
           next_seq_(recovered.next_seq),
-          next_number_(recovered.next_number) {
-        for (const Segment& segment : segments_) queued_ += segment.live.size();
-    }
+          next_number_(recovered.next_number),
+          told_damaged_(std::move(recovered.told_damaged)) {}
 
     Result<Seq> commit(std::span<const EventRecord> events,
                        std::span<const Settlement> outcomes) override;
+    Result<bool> maintain() override;
     Result<EventRecord> read(Seq seq) override;
     Result<std::uint64_t> erase(TokenId token) override;
-    std::vector<Backlog> backlog() const override;
-    Result<core::LoadedSlice> load(const core::LoadRequest& request) override;
-    std::vector<KnownId> known_ids(WallTime since) override;
+    Result<std::vector<Backlog>> backlog() override { return segments_.backlog(); }
+    Result<core::LoadedSlice> load(const core::LoadRequest& request) override {
+        return segments_.load(request);
+    }
+    std::vector<KnownId> known_ids(WallTime since, std::size_t limit) override {
+        return find_known_ids(segments_, since, limit);
+    }
     core::Ledger ledger() const override { return ledger_; }
-    QueueUsage usage() const override { return {queued_, disk_bytes()}; }
+    QueueUsage usage() const override { return {segments_.queued(), disk_bytes()}; }
 
     /// Makes a new segment the active one.
     Result<void> begin_segment();
-    std::size_t segments() const noexcept { return segments_.size(); }
+    std::size_t segments() const noexcept { return segments_.all().size(); }
 
 private:
     struct Part {
@@ -89,37 +96,42 @@ private:
         std::size_t bytes = 0;
     };
 
-    Segment& active() { return segments_.back(); }
-    std::uint64_t active_room() const { return segments_.back().size - segments_.back().end; }
+    Segment& active() { return segments_.newest(); }
+    std::uint64_t active_room() { return active().size - active().end; }
     std::uint64_t fresh_room() const { return options_.segment_size - segment_header_size; }
-    std::uint64_t disk_bytes() const;
-    Segment* segment_of(Seq seq);
+    std::uint64_t disk_bytes() const {
+        return files_->spares() * options_.segment_size + segments_.disk_bytes();
+    }
 
-    void keep(std::span<const Settlement> outcomes);
+    Result<void> keep(std::span<const Settlement> outcomes);
     Result<void> make_room(std::span<const EventRecord> events);
-    bool outcomes_fit_after(std::span<const EventRecord> events) const;
+    bool outcomes_fit_after(std::span<const EventRecord> events);
     Result<void> add_spare();
     Result<void> write(std::span<const EventRecord> events);
     Part encode(std::span<const EventRecord> events, Seq first);
     Result<void> write_part(const Part& part, bool is_first);
-    void apply(const Part& part, std::uint32_t salt);
-    void reclaim();
-    Result<void> wipe(Segment& segment, TokenId token);
+    Result<void> apply(const Part& part, std::uint32_t salt);
+    Result<void> reclaim();
+    bool wants_spare() const;
+    Error damaged(Seq seq, Segment& segment, const IndexedEvent& event);
+    Result<std::uint64_t> settle_erased(TokenId token);
+    Result<void> wipe(TokenId token);
     Error fail(const Error& error);
     Error fail_unless_full(const Error& error);
 
     std::shared_ptr<void> lock_;
-    LogFiles files_;
+    std::unique_ptr<LogFiles> files_;
+    Log& log_;
     LogOptions options_;
     Random random_;
-    std::deque<Segment> segments_;  ///< oldest first; the last one is written to
-    std::vector<UnreadableSegment> unreadable_;
+    LogSegments segments_;  ///< the newest is written to
+    LogCompaction compaction_;
     core::Ledger ledger_;
     Seq next_seq_;
     std::uint64_t next_number_;
-    std::uint64_t queued_ = 0;
-    std::vector<Settlement> pending_;   ///< outcomes that are not written yet
-    std::vector<std::uint8_t> buffer_;  ///< the records of one commit
+    std::vector<Settlement> pending_;       ///< outcomes that are not written yet
+    std::vector<std::uint8_t> buffer_;      ///< the records of one commit
+    std::unordered_set<Seq> told_damaged_;  ///< reported already
     std::optional<Error> failure_;
 };
 
@@ -128,7 +140,7 @@ private:
 Result<Seq> SegmentedLog::commit(std::span<const EventRecord> events,
                                  std::span<const Settlement> outcomes) {
     if (failure_) return *failure_;
-    keep(outcomes);
+    if (auto kept = keep(outcomes); kept.has_error()) return kept.error();
     std::optional<Error> refused;
     if (!events.empty()) {
         const auto room = make_room(events);
@@ -142,20 +154,19 @@ Result<Seq> SegmentedLog::commit(std::span<const EventRecord> events,
     if (!events.empty() || !pending_.empty()) {
         const auto written = write(events);
         if (written.has_error()) return refused ? *refused : written.error();
-        reclaim();
+        if (auto done = reclaim(); done.has_error()) return done.error();
     }
     if (refused) return *refused;
     return first;
 }
 
-void SegmentedLog::keep(std::span<const Settlement> outcomes) {
+Result<void> SegmentedLog::keep(std::span<const Settlement> outcomes) {
     for (const Settlement& outcome : outcomes) {
-        Segment* segment = segment_of(outcome.seq);
-        LiveEvent* event = segment != nullptr ? segment->live.find(outcome.seq) : nullptr;
-        if (event == nullptr || event->settling != 0) continue;
-        event->settling = 1;
-        pending_.push_back(outcome);
+        const auto queued = segments_.begin_settling(outcome.seq);
+        if (queued.has_error()) return fail(queued.error());
+        if (*queued) pending_.push_back(outcome);
     }
+    return {};
 }
 
 Result<void> SegmentedLog::make_room(std::span<const EventRecord> events) {
@@ -167,7 +178,7 @@ Result<void> SegmentedLog::make_room(std::span<const EventRecord> events) {
                                      size, options_.segment_size)};
         }
     }
-    const std::uint64_t queued = queued_ - pending_.size();
+    const std::uint64_t queued = segments_.queued() - pending_.size();
     if (options_.max_events != 0 && queued + events.size() > options_.max_events) {
         return full_error(
             fmt::format("the spool is full: {} events are queued, spool.max_events "
@@ -176,6 +187,7 @@ Result<void> SegmentedLog::make_room(std::span<const EventRecord> events) {
     }
     while (!outcomes_fit_after(events)) {
         if (disk_bytes() + options_.segment_size > options_.max_size) {
+            compaction_.wake(true);
             return full_error(
                 fmt::format("the spool is full: it takes {} bytes, spool.max_size "
                             "allows {}",
@@ -188,7 +200,7 @@ Result<void> SegmentedLog::make_room(std::span<const EventRecord> events) {
 
 /// Whether there is room on the disk, taken already, for the outcomes that wait, these events, and
 /// then the outcomes of everything queued.
-bool SegmentedLog::outcomes_fit_after(std::span<const EventRecord> events) const {
+bool SegmentedLog::outcomes_fit_after(std::span<const EventRecord> events) {
     std::uint64_t left = active_room();
     std::uint64_t begun = 0;
     const auto begin_next = [&] {
@@ -207,15 +219,15 @@ bool SegmentedLog::outcomes_fit_after(std::span<const EventRecord> events) const
         if (size > left) begin_next();
         left -= size;
     }
-    if (begun > files_.spares()) return false;
+    if (begun > files_->spares()) return false;
     const std::uint64_t room = left - std::min(left, segment_waste) +
-                               (files_.spares() - begun) * (fresh_room() - segment_waste);
-    const std::uint64_t queued = queued_ - pending_.size() + events.size();
+                               (files_->spares() - begun) * (fresh_room() - segment_waste);
+    const std::uint64_t queued = segments_.queued() - pending_.size() + events.size();
     return room >= queued * outcome_reserve + spare_reserve;
 }
 
 Result<void> SegmentedLog::add_spare() {
-    auto added = files_.add_spare(options_.segment_size);
+    auto added = files_->add_spare(options_.segment_size);
     if (added.has_error()) return fail_unless_full(added.error());
     return {};
 }
@@ -274,9 +286,9 @@ SegmentedLog::Part SegmentedLog::encode(std::span<const EventRecord> events, Seq
 Result<void> SegmentedLog::write_part(const Part& part, bool is_first) {
     Segment& segment = active();
     ++segment.last_commit;  // an attempt that fails keeps its number: what it left is told by it
-    segment.dirty_end = std::max(segment.dirty_end, segment.end + part.bytes);
     const auto bytes = std::span<const std::uint8_t>(buffer_).first(part.bytes);
     if (auto written = segment.file->write_at(segment.end, bytes); written.has_error()) {
+        segment.tail_dirty = true;
         if (!is_first || !is_disk_full(written.error())) return fail(written.error());
         // Nobody was told that these events were accepted: they should not come back after a crash.
         const std::vector<std::uint8_t> zeros(record_header_size);
@@ -284,70 +296,87 @@ Result<void> SegmentedLog::write_part(const Part& part, bool is_first) {
         return fail_unless_full(written.error());
     }
     if (auto synced = segment.file->sync(); synced.has_error()) return fail(synced.error());
-    apply(part, segment.header.salt);
-    return {};
+    return apply(part, segment.header.salt);
 }
 
 /// Takes over what is durable now.
-void SegmentedLog::apply(const Part& part, std::uint32_t salt) {
+Result<void> SegmentedLog::apply(const Part& part, std::uint32_t salt) {
     for (const Settlement& outcome : std::span(pending_).first(part.outcomes)) {
-        if (!segment_of(outcome.seq)->live.settle(outcome.seq)) continue;
-        ledger_.settle(outcome.outcome);
-        --queued_;
+        const auto settled = segments_.settle(outcome.seq);
+        if (settled.has_error()) return fail(settled.error());
+        if (*settled) ledger_.settle(outcome.outcome);
     }
     pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(part.outcomes));
     Segment& segment = active();
     std::size_t at = part.outcomes > 0 ? settlements_record_size(part.outcomes) : 0;
     while (at < part.bytes) {
         const auto header = parse_record_header(std::span(buffer_).subspan(at), salt);
-        segment.add(*header, segment.end + at);
+        segments_.add(*header, segment.end + at);
         at += record_size(*header);
     }
     segment.end += part.bytes;
     ledger_.accepted += part.events;
-    queued_ += part.events;
     next_seq_ = Seq{to_number(next_seq_) + part.events};
+    return {};
 }
 
 Result<void> SegmentedLog::begin_segment() {
-    if (files_.spares() == 0) {
+    if (files_->spares() == 0) {
         if (auto added = add_spare(); added.has_error()) return added;
+    }
+    const bool first = segments_.all().empty();
+    if (!first && !active().sealed) {
+        if (auto sealed = segments_.seal_newest(); sealed.has_error()) return fail(sealed.error());
+        compaction_.wake(false);
     }
     Segment segment;
     segment.header.number = next_number_;
     segment.header.salt = static_cast<std::uint32_t>(random_.next());
     segment.header.next_seq = next_seq_;
     segment.header.ledger = ledger_;
-    if (!segments_.empty() && active().header.number + 1 == next_number_) {
+    if (!first && active().header.number + 1 == next_number_) {
         segment.header.previous_end = active().end;
     }
-    auto file = files_.begin_segment(segment.header);
-    if (file.has_error()) return fail_unless_full(file.error());
-    segment.file = std::move(*file);
+    auto begun = files_->begin_segment(segment.header);
+    if (begun.has_error()) return fail_unless_full(begun.error());
+    segment.file = std::move(begun->file);
+    segment.tail_dirty = begun->tail_dirty;
     segment.size = options_.segment_size;
     ++next_number_;
     segments_.push_back(std::move(segment));
     return {};
 }
 
-/// Removes what is settled. Oldest first, each durably before the next: the outcomes of a segment's
-/// events lie behind it, and must not go before it does.
-void SegmentedLog::reclaim() {
-    while (segments_.size() > 1 && segments_.front().live.empty()) {
-        // If it can't be removed, it is tried again after the next commit.
-        if (files_.remove_segment(segments_.front().header.number).has_error()) return;
+/// Takes out of the log what is settled. Oldest first, each durably before the next: the outcomes
+/// of a segment's events lie behind it, and must not go before it does.
+Result<void> SegmentedLog::reclaim() {
+    while (segments_.all().size() > 1 && segments_.all().front().queued() == 0) {
+        const Segment& oldest = segments_.all().front();
+        const bool recycle = oldest.size == options_.segment_size && wants_spare();
+        const auto retired = files_->retire_segment(oldest.header.number, recycle);
+        if (retired.has_error()) return fail(retired.error());
+        if (!*retired) break;  // tried again after the next commit
         segments_.pop_front();
-        if (auto synced = files_.sync_directory(); synced.has_error()) {
-            fail(synced.error());
-            return;
-        }
-        // Half of what is reserved beyond the need may go, so that it is not made again at once.
-        const std::uint64_t needed = 2 * (queued_ * outcome_reserve + spare_reserve);
-        while (files_.spares() > 1 &&
-               (files_.spares() - 1) * (fresh_room() - segment_waste) > needed) {
-            if (files_.remove_spare().has_error()) return;
-        }
     }
+    while (files_->spares() > kept_spares && !wants_spare()) {
+        if (files_->remove_spare().has_error()) break;  // tried again after the next commit
+    }
+    return {};
+}
+
+/// Twice what is reserved is kept, so that it is not taken away and made again at once.
+bool SegmentedLog::wants_spare() const {
+    const std::uint64_t needed = segments_.queued() * outcome_reserve + spare_reserve;
+    const std::uint64_t spares = files_->spares();
+    return spares < kept_spares || spares * (fresh_room() - segment_waste) <= 2 * needed;
+}
+
+Result<bool> SegmentedLog::maintain() {
+    if (failure_ || !compaction_.awake()) return false;
+    const auto more = compaction_.step();
+    if (more.has_error()) return fail(more.error());
+    if (auto done = reclaim(); done.has_error()) return done.error();
+    return *more;
 }
 
 Error SegmentedLog::fail(const Error& error) {
@@ -363,193 +392,82 @@ Error SegmentedLog::fail_unless_full(const Error& error) {
 
 // --- reading -----------------------------------------------------------------------------------
 
-std::uint64_t SegmentedLog::disk_bytes() const {
-    std::uint64_t bytes = files_.spares() * options_.segment_size;
-    for (const Segment& segment : segments_) bytes += segment.size;
-    for (const UnreadableSegment& segment : unreadable_) bytes += segment.size;
-    return bytes;
-}
-
-Segment* SegmentedLog::segment_of(Seq seq) {
-    const auto behind = std::upper_bound(
-        segments_.begin(), segments_.end(), seq,
-        [](Seq value, const Segment& segment) { return value < segment.header.next_seq; });
-    return behind == segments_.begin() ? nullptr : &*std::prev(behind);
-}
-
 Result<EventRecord> SegmentedLog::read(Seq seq) {
-    Segment* segment = segment_of(seq);
-    const LiveEvent* event = segment != nullptr ? segment->live.find(seq) : nullptr;
-    if (event == nullptr) {
+    const auto event = segments_.find(seq);
+    if (event.has_error()) return event.error();
+    if (!*event) {
         return Error{QueueErrc::not_found,
                      fmt::format("event {} is not in the queue", to_number(seq))};
     }
-    std::vector<std::uint8_t> bytes(event->bytes);
-    const auto got = segment->file->read_at(event->offset, bytes);
-    if (got.has_error()) return Error{QueueErrc::damaged, got.error().message};
-    const auto header = parse_record_header(bytes, segment->header.salt);
+    Segment& segment = *segments_.of(seq);
+    std::vector<std::uint8_t> bytes((*event)->bytes);
+    const auto got = segment.file->read_at((*event)->offset, bytes);
+    if (got.has_error()) return damaged(seq, segment, **event);
+    const auto header = parse_record_header(bytes, segment.header.salt);
     if (*got == bytes.size() && header && header->seq == seq &&
         record_size(*header) == bytes.size()) {
         const auto payload = std::span<const std::uint8_t>(bytes).subspan(record_header_size,
                                                                           header->payload_length);
-        if (payload_intact(*header, payload, segment->header.salt)) {
+        if (payload_intact(*header, payload, segment.header.salt)) {
             if (auto record = read_event(*header, payload)) return std::move(*record);
         }
     }
-    return Error{
-        QueueErrc::damaged,
-        fmt::format("the record of event {} at offset {} of {} is damaged", to_number(seq),
-                    std::uint32_t{event->offset}, files_.segment_path(segment->header.number))};
+    return damaged(seq, segment, **event);
 }
 
-std::vector<EventQueue::Backlog> SegmentedLog::backlog() const {
-    std::map<TokenId, Backlog> tokens;
-    for (const Segment& segment : segments_) {
-        segment.live.for_each([&tokens](const LiveEvent& event) {
-            if (event.settling != 0) return;
-            Backlog& backlog = tokens[event.token];
-            if (backlog.events++ == 0) backlog.first = event.seq;
-        });
+Error SegmentedLog::damaged(Seq seq, Segment& segment, const IndexedEvent& event) {
+    if (told_damaged_.insert(seq).second) {
+        DamageReport(*files_, log_).damage(segment, {{event.offset, event.bytes, 0}});
     }
-    std::vector<Backlog> all;
-    for (auto& [token, backlog] : tokens) {
-        backlog.token = token;
-        all.push_back(backlog);
-    }
-    return all;
-}
-
-Result<core::LoadedSlice> SegmentedLog::load(const core::LoadRequest& request) {
-    core::LoadedSlice slice;
-    slice.end = request.after;
-    std::size_t looks = 0;
-    for (auto segment = segments_.begin(); slice.complete && segment != segments_.end();
-         ++segment) {
-        const auto next = std::next(segment);
-        if (next != segments_.end() && next->header.next_seq <= request.after) continue;
-        if (!segment->tokens.contains(request.token)) continue;
-        segment->live.for_each_after(request.after, [&](const LiveEvent& event) {
-            if (slice.events.size() == request.limit || ++looks > max_looks) {
-                slice.complete = false;
-                return false;
-            }
-            slice.end = event.seq;
-            const bool wanted = event.token == request.token && event.settling == 0 &&
-                                (!request.thread_hash || *request.thread_hash == event.thread_hash);
-            if (wanted) {
-                slice.events.push_back({event.seq,
-                                        {event.token, event.thread_hash},
-                                        event.accepted,
-                                        event.expires,
-                                        std::uint32_t{event.bytes}});
-            }
-            return true;
-        });
-    }
-    return slice;
-}
-
-std::vector<EventQueue::KnownId> SegmentedLog::known_ids(WallTime since) {
-    class Sink final : public RecordSink {
-    public:
-        Sink(WallTime from, std::vector<KnownId>& out) : since_(from), out_(out) {}
-        void record(const ScannedRecord& record) override {
-            const RecordHeader& header = record.header;
-            if (header.type != RecordType::event || !record.intact || header.accepted < since_ ||
-                (header.flags & record_flag_own_id) == 0) {
-                return;
-            }
-            if (auto event = read_event(header, record.payload)) {
-                out_.push_back({event->token, std::move(event->id), event->accepted});
-            }
-        }
-        void damage(std::uint64_t, std::uint64_t) override {}
-
-    private:
-        WallTime since_;
-        std::vector<KnownId>& out_;
-    };
-    std::vector<KnownId> ids;
-    Sink sink(since, ids);
-    for (const Segment& segment : segments_) {
-        if (segment.newest_own_id < since) continue;
-        const ScanRange range{segment_header_size, segment.end, ScanRange::Tail::exact};
-        scan_records(*segment.file, range, segment.header.salt, sink);
-    }
-    return ids;
+    return {QueueErrc::damaged,
+            fmt::format("the record of event {} at offset {} of {} is damaged", to_number(seq),
+                        event.offset, files_->segment_path(segment.header.number))};
 }
 
 // --- erasure -----------------------------------------------------------------------------------
 
 Result<std::uint64_t> SegmentedLog::erase(TokenId token) {
-    std::vector<Settlement> outcomes;
-    for (const Segment& segment : segments_) {
-        segment.live.for_each([&](const LiveEvent& event) {
-            if (event.token == token && event.settling == 0) {
-                outcomes.push_back({event.seq, core::Outcome::erased});
-            }
-        });
-    }
+    if (failure_) return *failure_;
+    compaction_.abandon();
     // First of all they are settled durably: from then on recovery takes a wrong payload of theirs
     // for wiped, however far the wiping came.
-    if (const auto settled = commit({}, outcomes); settled.has_error()) return settled.error();
-    while (!unreadable_.empty()) {
-        auto removed = files_.remove_segment(unreadable_.back().number);
-        if (removed.has_value()) removed = files_.sync_directory();
-        if (removed.has_error()) return fail(removed.error());
-        unreadable_.pop_back();
-    }
-    for (Segment& segment : segments_) {
-        if (!segment.damaged && !segment.tokens.contains(token) &&
-            segment.dirty_end == segment.end) {
-            continue;
-        }
-        if (auto wiped = wipe(segment, token); wiped.has_error()) return wiped.error();
-    }
-    return outcomes.size();
+    const auto settled = settle_erased(token);
+    if (settled.has_error()) return settled.error();
+    if (auto wiped = wipe(token); wiped.has_error()) return fail_unless_full(wiped.error());
+    return *settled;
 }
 
-/// Overwrites with zeros the payloads of a token, and all bytes that no record accounts for: it
-/// may have been in them.
-Result<void> SegmentedLog::wipe(Segment& segment, TokenId token) {
-    struct Range {
-        std::uint64_t offset;
-        std::uint64_t bytes;
-    };
-    class Sink final : public RecordSink {
-    public:
-        Sink(TokenId wanted, std::vector<Range>& out) : token_(wanted), out_(out) {}
-        void record(const ScannedRecord& record) override {
-            if (record.header.type != RecordType::event || record.header.token != token_) return;
-            out_.push_back({record.offset + record_header_size,
-                            record_size(record.header) - record_header_size});
-        }
-        void damage(std::uint64_t offset, std::uint64_t bytes) override {
-            out_.push_back({offset, bytes});
-        }
-
-    private:
-        TokenId token_;
-        std::vector<Range>& out_;
-    };
-    std::vector<Range> ranges;
-    Sink sink(token, ranges);
-    const ScanRange range{segment_header_size, segment.end, ScanRange::Tail::exact};
-    scan_records(*segment.file, range, segment.header.salt, sink);
-    ranges.push_back({segment.end, segment.dirty_end - segment.end});
-
-    std::vector<std::uint8_t> zeros;
-    for (const Range& part : ranges) {
-        if (zeros.size() < part.bytes) zeros.resize(static_cast<std::size_t>(part.bytes));
-        const auto bytes =
-            std::span<const std::uint8_t>(zeros).first(static_cast<std::size_t>(part.bytes));
-        if (auto done = segment.file->write_at(part.offset, bytes); done.has_error()) {
-            return fail_unless_full(done.error());
-        }
+/// Segment by segment: a token may have millions of events.
+Result<std::uint64_t> SegmentedLog::settle_erased(TokenId token) {
+    std::vector<std::uint64_t> numbers;
+    for (const Segment& segment : segments_.all()) numbers.push_back(segment.header.number);
+    std::uint64_t settled = 0;
+    for (const std::uint64_t number : numbers) {
+        auto& all = segments_.all();
+        const auto segment = std::ranges::find(
+            all, number, [](const Segment& candidate) { return candidate.header.number; });
+        if (segment == all.end()) continue;
+        const auto seqs = segments_.queued_of(token, *segment);
+        if (seqs.has_error()) return fail(seqs.error());
+        std::vector<Settlement> outcomes;
+        for (const Seq seq : *seqs) outcomes.push_back({seq, core::Outcome::erased});
+        if (auto done = commit({}, outcomes); done.has_error()) return done.error();
+        settled += outcomes.size();
     }
-    if (auto synced = segment.file->sync(); synced.has_error()) return fail(synced.error());
-    segment.dirty_end = segment.end;
-    return {};
+    return settled;
+}
+
+Result<void> SegmentedLog::wipe(TokenId token) {
+    for (Segment& segment : segments_.all()) {
+        const auto mentioned = segments_.mentions(segment, token);
+        if (mentioned.has_error()) return mentioned.error();
+        auto done = *mentioned || segment.damaged ? wipe_token(segment, token) : wipe_tail(segment);
+        if (done.has_error()) return done;
+    }
+    if (auto done = files_->wipe_spares(options_.segment_size); done.has_error()) return done;
+    // Files that were removed before may come back until then.
+    if (auto done = files_->sync_directory(); done.has_error()) return done;
+    return Quarantine(files_->file_system(), files_->directory()).empty();
 }
 
 }  // namespace
@@ -563,17 +481,23 @@ Result<std::unique_ptr<EventQueue>> open_segmented_log(FileSystem& file_system,
     if (made.has_error()) return made.error();
     auto lock = file_system.lock(directory + "/lock");
     if (lock.has_error()) return lock.error();
-    LogFiles files(file_system, directory);
-    const auto numbers = files.scan(used.segment_size);
+    auto files = std::make_unique<LogFiles>(file_system, directory);
+    const auto numbers = files->scan(used.segment_size);
     if (numbers.has_error()) return numbers.error();
-    auto recovered = recover_log(files, *numbers, log);
+    auto recovered = recover_log(*files, *numbers, log);
     if (recovered.has_error()) return recovered.error();
 
     const bool can_append = recovered->can_append;
+    const std::vector<std::uint64_t> unreadable = recovered->unreadable;
+    LogFiles& log_files = *files;
     auto queue = std::make_unique<SegmentedLog>(std::move(files), std::move(*lock), used,
-                                                std::move(*recovered));
+                                                std::move(*recovered), log);
     if (!can_append) {
         if (auto begun = queue->begin_segment(); begun.has_error()) return begun.error();
+    }
+    // Only now: the new segment says which seqs may not be given out again.
+    for (const std::uint64_t number : unreadable) {
+        if (auto done = log_files.quarantine_segment(number); done.has_error()) return done.error();
     }
     log.write(core::log_events::spool_opened, {{"directory", directory},
                                                {"segments", queue->segments()},

@@ -192,7 +192,7 @@ void recover(std::span<const std::uint8_t> input) {
     queue->reset();
     queue = open_segmented_log(fs, directory, options(), log);
     require(queue.has_value());
-    for (const auto& backlog : (*queue)->backlog()) require(backlog.token != TokenId{1});
+    for (const auto& backlog : (*queue)->backlog().value()) require(backlog.token != TokenId{1});
 }
 
 /// The registry: a file of one commit whose records are the input's.

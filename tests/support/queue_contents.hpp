@@ -11,7 +11,7 @@ namespace flowrelay::test {
 /// All events queued, in the order of their seqs.
 inline std::vector<core::QueuedEvent> queued_events(storage::EventQueue& queue) {
     std::vector<core::QueuedEvent> events;
-    for (const auto& backlog : queue.backlog()) {
+    for (const auto& backlog : queue.backlog().value()) {
         core::LoadRequest request;
         request.token = backlog.token;
         request.limit = 100;

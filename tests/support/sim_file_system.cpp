@@ -67,8 +67,9 @@ public:
         const std::uint64_t more = end > size ? end - size : 0;
         const std::uint64_t room = fs_.capacity_ - std::min(fs_.capacity_, fs_.used());
         if (error || more > room) {
-            const std::uint64_t part = error ? fs_.random_.below(bytes.size() + 1)
-                                             : bytes.size() - std::min(bytes.size(), more - room);
+            const std::uint64_t part =
+                error ? fs_.random_.below(bytes.size() + 1)
+                      : bytes.size() - std::min<std::uint64_t>(bytes.size(), more - room);
             inode_->write(offset, bytes.first(part));
             fs_.crash_if_due();
             return system_error(error.value_or(ENOSPC), "write to", path_);
@@ -149,6 +150,7 @@ std::optional<int> SimFileSystem::begin(SimOp op, const std::string& path, std::
     operations_.push_back({op, path, offset, bytes});
     if (crash_in_ > 0 && --crash_in_ == 0) crash_due_ = true;
     if (read_only_ != 0) return read_only_;
+    if (!refused_.empty() && path.ends_with(refused_)) return refused_errno_;
     const auto failure = failures_.find(op);
     if (failure == failures_.end()) return std::nullopt;
     const int error = failure->second;

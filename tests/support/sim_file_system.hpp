@@ -68,6 +68,13 @@ public:
     /// Every operation that creates or changes something fails with this.
     void set_read_only(int errno_value) { read_only_ = errno_value; }
 
+    /// Every operation that creates or changes a file whose path ends so fails with this; no more
+    /// of them with an empty ending.
+    void refuse(const std::string& ending, int errno_value) {
+        refused_ = ending;
+        refused_errno_ = errno_value;
+    }
+
     /// Reads that touch these bytes fail with EIO.
     void make_unreadable(const std::string& path, std::uint64_t offset, std::uint64_t bytes);
 
@@ -137,6 +144,8 @@ private:
     bool crash_due_ = false;
     std::uint64_t capacity_ = 1ULL << 40;
     int read_only_ = 0;
+    std::string refused_;
+    int refused_errno_ = 0;
 };
 
 }  // namespace flowrelay::test

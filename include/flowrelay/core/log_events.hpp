@@ -42,6 +42,10 @@ namespace flowrelay::core::log_events {
       "an unfinished write at the end was cut off")                                              \
     X(spool_damaged, "spool.damaged", error, "2da3ce79b30b44948a7198afc5320fa8",                 \
       "a damaged range of the spool was skipped")                                                \
+    X(spool_compacted, "spool.compacted", info, "5f1c6a1f4d7e4b0e9f0a2d6f8f3f7c11",              \
+      "what is still queued in old segments was copied together")                                \
+    X(spool_compaction_failed, "spool.compaction_failed", warning,                               \
+      "a0a9d6b3f7c94c1d8e52b7a6e4d1c2f3", "old segments could not be copied together")           \
     X(spool_full, "spool.full", warning, "dcee7058db99485fbcd8d604cad91047",                     \
       "new events are refused: the spool is full")                                               \
     X(spool_has_room, "spool.has_room", notice, "816e06772b7043fc81bfcda173f936b3",              \

@@ -67,6 +67,8 @@ public:
 
     /// Takes what recovery found of one token, after configure().
     void restore(TokenId token, std::uint64_t queued, Seq first);
+    /// So many ids fit into the deduplication window.
+    std::size_t dedup_capacity() const noexcept { return options_.dedup_entries; }
     void remember(TokenId token, std::string_view id, WallTime accepted);
 
     // ---- submissions

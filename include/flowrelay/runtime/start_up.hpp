@@ -11,7 +11,7 @@ namespace flowrelay::runtime {
 
 /// Gives the relay its sources and everything that recovery found: backlogs and known ids; the
 /// registry gets what the sources changed. Before there are two threads. Throws std::runtime_error
-/// if the registry can't be written.
+/// if the queue can't be read or the registry can't be written.
 void restore(core::Relay& relay, Stores& stores, std::vector<core::ConfiguredSource> sources,
              Milliseconds dedup_window, Now now);
 

@@ -47,7 +47,7 @@ public:
 private:
     void mail_came(bool first, bool can_wait) override;
     void run();
-    bool wait_for_mail(Mail& mail);
+    bool wait_for_mail(Mail& mail, bool busy);
     void work(Mail mail);
 
     StorageWork work_;  ///< of the storage thread alone

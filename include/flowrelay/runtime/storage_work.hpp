@@ -47,6 +47,9 @@ public:
     /// before is tried again.
     Completions carry_out(Mail mail);
 
+    /// Does a piece of the work that can wait; gives whether there is more.
+    bool maintain();
+
     /// Whether something failed and is to be tried again, with mail or without.
     bool has_unfinished() const noexcept { return !unburied_.empty(); }
 

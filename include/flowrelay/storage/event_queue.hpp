@@ -47,6 +47,11 @@ public:
     virtual Result<Seq> commit(std::span<const EventRecord> events,
                                std::span<const Settlement> outcomes) = 0;
 
+    /// Does a bounded piece of work that can wait (milliseconds); gives whether there is more. To
+    /// be called when there is nothing else to do, and now and then when there always is. An error
+    /// is like that of a failed commit.
+    virtual Result<bool> maintain() = 0;
+
     /// Reads an event that is queued.
     virtual Result<EventRecord> read(Seq seq) = 0;
 
@@ -62,21 +67,21 @@ public:
         std::uint64_t events = 0;
         Seq first = Seq::none;  ///< the oldest of them
     };
-    virtual std::vector<Backlog> backlog() const = 0;
+    virtual Result<std::vector<Backlog>> backlog() = 0;
 
     /// The next queued events that a request asks for, in the order of their seqs. Looks at a
     /// bounded number of events for each call: an answer may be short, or empty, and still not
     /// complete.
     virtual Result<core::LoadedSlice> load(const core::LoadRequest& request) = 0;
 
-    /// Ids that producers chose, of all records still in the files: (token, id, accepted), oldest
+    /// Ids that producers chose, of events accepted since then: the newest `limit` of them, oldest
     /// first, for the deduplication window.
     struct KnownId {
         TokenId token;
         std::string id;
         WallTime accepted;
     };
-    virtual std::vector<KnownId> known_ids(WallTime since) = 0;
+    virtual std::vector<KnownId> known_ids(WallTime since, std::size_t limit) = 0;
 
     virtual core::Ledger ledger() const = 0;
     virtual QueueUsage usage() const = 0;

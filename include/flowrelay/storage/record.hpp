@@ -30,6 +30,7 @@ inline constexpr std::uint32_t max_payload_length = 1U << 30;
 enum class RecordType : std::uint8_t {
     event = 1,            ///< log: an accepted event
     settlements = 2,      ///< log: what became of events
+    settled_before = 3,   ///< log: events that were settled in segments that are there no more
     registry_salt = 16,   ///< registry: the salt of the fingerprints
     token = 17,           ///< registry: the present state of a slot
     letter = 32,          ///< dead letters: one of them
@@ -134,5 +135,29 @@ std::size_t write_settlements(std::uint8_t* out, std::span<const core::Settlemen
 /// The settlements of an intact payload; nothing if one of them makes no sense.
 std::optional<std::vector<core::Settlement>> read_settlements(
     std::span<const std::uint8_t> payload);
+
+// --- settled before ----------------------------------------------------------------------------
+
+/// `count` seqs from `first` on.
+struct SeqRange {
+    Seq first = Seq::none;
+    std::uint64_t count = 0;
+
+    friend bool operator==(const SeqRange&, const SeqRange&) = default;
+};
+
+inline constexpr std::size_t seq_range_size = 16;
+
+constexpr std::size_t settled_before_record_size(std::size_t count) noexcept {
+    return record_size(count * seq_range_size);
+}
+
+/// Writes one record with all of them; `out` has room for settled_before_record_size(). Gives that
+/// size.
+std::size_t write_settled_before(std::uint8_t* out, std::span<const SeqRange> ranges,
+                                 CommitMark commit, std::uint32_t salt) noexcept;
+
+/// The ranges of an intact payload; nothing if they make no sense: they ascend, without overlaps.
+std::optional<std::vector<SeqRange>> read_settled_before(std::span<const std::uint8_t> payload);
 
 }  // namespace flowrelay::storage

@@ -36,7 +36,7 @@ struct ScanRange {
     /// Where the writing ended:
     enum class Tail {
         unknown,  ///< the last file of a log: at its last complete commit, or in the midst of one
-        zeros,    ///< an earlier one: everything was synced; zeros follow the last record
+        open,     ///< an earlier one: all was synced; behind the end lies what was there before
         exact,    ///< an earlier one, and the records end at `end`
     };
     Tail tail = Tail::unknown;
@@ -47,7 +47,7 @@ struct ScanRange {
 struct ScanResult {
     std::uint64_t end = 0;  ///< behind the last record: the place to write at
     CommitMark last_commit;
-    std::uint64_t dirty_end = 0;  ///< behind the last byte that is not zero; at least `end`
+    std::uint64_t torn_end = 0;  ///< behind the last record of the cut tail; at least `end`
 
     // The highest of all records, those in the cut tail included: never to be used again.
     std::uint32_t highest_commit = 0;
@@ -60,8 +60,5 @@ struct ScanResult {
 /// is left out: result.end lies before it. Errors of reading are not errors of the scan: what
 /// can't be read counts as damaged.
 ScanResult scan_records(File& file, const ScanRange& range, std::uint32_t salt, RecordSink& sink);
-
-/// The place behind the last byte in the range that is not zero; `begin` if all are.
-std::uint64_t end_of_data(File& file, std::uint64_t begin, std::uint64_t end);
 
 }  // namespace flowrelay::storage

@@ -27,6 +27,10 @@ struct SegmentHeader {
     std::uint64_t previous_end = 0;  ///< where the records of segment `number - 1` end; 0: none
     core::Ledger ledger;             ///< the totals over all that lies before this segment
 
+    // Of a segment that compaction made:
+    std::uint64_t replaces_from = 0;  ///< it stands for the segments from this one to `number`
+    std::uint64_t own_end = 0;        ///< where its records end, whatever the next header says
+
     friend bool operator==(const SegmentHeader&, const SegmentHeader&) = default;
 };
 

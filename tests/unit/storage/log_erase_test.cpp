@@ -87,7 +87,7 @@ TEST_F(LogEraseTest, ErasedIdsAreNotKnown) {
     append(10, gone);
     append(2, TokenId{1});
     ASSERT_TRUE(queue->erase(gone).has_value());
-    const auto ids = queue->known_ids(WallTime::min());
+    const auto ids = queue->known_ids(WallTime::min(), 1000);
     ASSERT_EQ(ids.size(), 1U);
     EXPECT_EQ(ids[0].token, TokenId{1});
 }

@@ -246,7 +246,7 @@ TEST_F(LogFailureTest, ARecordThatCannotBeReadIsDamaged) {
 TEST_F(LogFailureTest, ASegmentThatCannotBeRemovedIsTriedAgain) {
     open();
     append(1000);
-    fs.fail_next(SimOp::remove, EBUSY);
+    fs.fail_next(SimOp::rename, EBUSY);
     settle(1, 900);
     EXPECT_TRUE(fs.exists(segment(1)).value());
     settle(901, 901);

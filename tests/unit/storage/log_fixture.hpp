@@ -54,6 +54,7 @@ protected:
 
     Result<void> try_open() {
         queue.reset();
+        ++options.salt_seed;
         auto opened = open_segmented_log(fs, directory, options, log);
         if (opened.has_error()) return opened.error();
         queue = std::move(*opened);
@@ -124,6 +125,13 @@ protected:
             if (path.ends_with(".seg")) found.push_back(path);
         }
         return found;
+    }
+
+    /// The next opening has to read all segments.
+    void drop_indexes() {
+        for (const std::string& path : fs.paths()) {
+            if (path.ends_with(".idx")) fs.drop(path);
+        }
     }
 
     /// A record of make_event() is this long.

@@ -318,7 +318,7 @@ TEST_F(LogTest, KnownIdsAreThoseOfTheProducersSinceThen) {
     append(6);
     settle(1, 6);
     for (int run = 0; run < 2; ++run) {
-        const auto ids = queue->known_ids(make_event(3).accepted);
+        const auto ids = queue->known_ids(make_event(3).accepted, 1000);
         ASSERT_EQ(ids.size(), 2U);
         EXPECT_EQ(ids[0].id, make_event(4).id);
         EXPECT_EQ(ids[0].token, TokenId{1});

@@ -77,6 +77,37 @@ TEST(Record, SettlementsHaveTheirGoldenBytes) {
               "e9030000 00000001 ea030000 00000005\n");
 }
 
+TEST(Record, SettledBeforeHasItsGoldenBytes) {
+    const std::vector<SeqRange> ranges = {{Seq{900}, 3}, {Seq{950}, 1}};
+    std::vector<std::uint8_t> bytes(settled_before_record_size(2), 0xEE);
+    EXPECT_EQ(write_settled_before(bytes.data(), ranges, {4, 4232}, salt), bytes.size());
+    EXPECT_EQ(hex(bytes),
+              "d94ea49d 25e8575c 20000000 03000000\n"
+              "04000000 88100000 00000000 00000000\n"
+              "00000000 00000000 00000000 00000000\n"
+              "00000000 00000000 00000000 00000000\n"
+              "84030000 00000000 03000000 00000000\n"
+              "b6030000 00000000 01000000 00000000\n");
+    const auto payload = std::span<const std::uint8_t>(bytes).subspan(record_header_size);
+    EXPECT_EQ(read_settled_before(payload), ranges);
+}
+
+TEST(Record, SettledBeforeThatMakesNoSenseIsRefused) {
+    const auto payload_with = [](std::vector<SeqRange> ranges) {
+        std::vector<std::uint8_t> bytes(settled_before_record_size(ranges.size()));
+        write_settled_before(bytes.data(), ranges, {4, 4232}, salt);
+        bytes.erase(bytes.begin(), bytes.begin() + record_header_size);
+        return bytes;
+    };
+    EXPECT_FALSE(read_settled_before(payload_with({{Seq{9}, 0}})));
+    EXPECT_FALSE(read_settled_before(payload_with({{Seq{9}, 2}, {Seq{10}, 1}})));
+    EXPECT_FALSE(read_settled_before(payload_with({{Seq{9}, 1}, {Seq{3}, 1}})));
+    EXPECT_FALSE(read_settled_before(payload_with({{Seq{9}, 1ULL << 60}})));
+    auto cut = payload_with({{Seq{9}, 1}});
+    cut.pop_back();
+    EXPECT_FALSE(read_settled_before(cut));
+}
+
 TEST(Record, EventComesBackAsItWas) {
     const auto event = example_event();
     const auto bytes = written(event);

@@ -1,0 +1,51 @@
+#include "damage_report.hpp"
+
+#include <algorithm>
+#include <string>
+
+#include "flowrelay/core/log_events.hpp"
+#include "quarantine.hpp"
+
+namespace flowrelay::storage {
+
+namespace ev = core::log_events;
+
+void DamageReport::damage(Segment& segment, std::vector<DamagedRange> ranges) {
+    std::ranges::sort(ranges, {}, &DamagedRange::offset);
+    std::vector<DamagedRange> merged;
+    for (const DamagedRange& range : ranges) {
+        const bool near =
+            !merged.empty() && merged.back().offset + merged.back().bytes == range.offset;
+        if (near || merged.size() == max_lines) {
+            DamagedRange& last = merged.back();
+            last.bytes = range.offset + range.bytes - last.offset;
+            last.missing += range.missing;
+        } else {
+            merged.push_back(range);
+        }
+    }
+    for (const DamagedRange& range : merged) report(segment, range);
+}
+
+void DamageReport::report(Segment& segment, const DamagedRange& range) {
+    const std::string name = LogFiles::segment_name(segment.header.number);
+    const Quarantine quarantine(files_.file_system(), files_.directory());
+    const auto copy = quarantine.keep(*segment.file, name, range.offset, range.bytes);
+    log_.write(ev::spool_damaged, {{"file", name},
+                                   {"offset", range.offset},
+                                   {"bytes", range.bytes},
+                                   {"missing", range.missing},
+                                   {"copy", copy.has_value() ? *copy : copy.error().message}});
+}
+
+void DamageReport::unreadable(std::uint64_t number, std::uint64_t bytes) {
+    const std::string name = LogFiles::segment_name(number);
+    const Quarantine quarantine(files_.file_system(), files_.directory());
+    log_.write(ev::spool_damaged, {{"file", name},
+                                   {"offset", std::uint64_t{0}},
+                                   {"bytes", bytes},
+                                   {"reason", "its header can't be read"},
+                                   {"copy", quarantine.path_of(name)}});
+}
+
+}  // namespace flowrelay::storage

@@ -1,0 +1,90 @@
+// The segments of the log and which of their events are queued: the state that recovery rebuilds
+// and commits move on. Reads indexes and makes them; writes nothing else.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <unordered_set>
+#include <vector>
+
+#include "flowrelay/storage/event_queue.hpp"
+#include "log_files.hpp"
+#include "segment.hpp"
+
+namespace flowrelay::storage {
+
+class LogSegments {
+public:
+    /// `files` outlives it.
+    explicit LogSegments(LogFiles& files) : files_(files) {}
+
+    std::deque<Segment>& all() noexcept { return segments_; }  ///< oldest first
+    const std::deque<Segment>& all() const noexcept { return segments_; }
+    Segment& newest() noexcept { return segments_.back(); }
+    std::uint64_t queued() const noexcept { return queued_; }
+    std::uint64_t disk_bytes() const noexcept;
+
+    /// Takes a segment with what it has queued.
+    void push_back(Segment segment);
+    void pop_front();
+
+    /// Puts a compacted segment in the place of `count` others, from this one on. What it holds was
+    /// queued in them.
+    void replace(std::size_t first, std::size_t count, Segment segment);
+
+    /// The segment that an event lies in, if it is there at all; or nullptr.
+    Segment* of(Seq seq);
+
+    // ---- events; errors are those of reading an index that can't be made anew
+
+    /// An event that is queued.
+    Result<std::optional<IndexedEvent>> find(Seq seq);
+
+    /// Notes that an outcome waits to be written; false if the event is not queued or has one.
+    Result<bool> begin_settling(Seq seq);
+
+    /// The outcome is durable, in the newest segment; false if the event is not queued.
+    Result<bool> settle(Seq seq);
+
+    /// At recovery: a record of a segment settles all of these. `fresh`: of the newest.
+    Result<void> settle(const SeqRange& range, bool fresh);
+
+    /// Notes an event that was written to the newest segment.
+    void add(const RecordHeader& event, std::uint64_t offset);
+
+    Result<std::vector<EventQueue::Backlog>> backlog();
+    Result<core::LoadedSlice> load(const core::LoadRequest& request);
+
+    /// The queued events of a token in one segment, but for those that are being settled.
+    Result<std::vector<Seq>> queued_of(TokenId token, Segment& segment);
+
+    /// Whether a segment has, or had, an event of this token.
+    Result<bool> mentions(Segment& segment, TokenId token);
+
+    /// Gives the newest segment its index: nothing is added to it any more.
+    Result<void> seal_newest();
+
+    /// Uses the index of a sealed segment; makes it anew and tries again if it is damaged.
+    template <class Use>
+    auto with_index(Segment& segment, Use use) -> decltype(use(*segment.sealed)) {
+        auto result = use(*segment.sealed);
+        if (!result.has_error()) return result;
+        if (auto made = renew_index(segment); made.has_error()) return made.error();
+        return use(*segment.sealed);
+    }
+
+private:
+    class Loading;
+
+    Result<void> renew_index(Segment& segment);
+    Result<std::vector<SeqRange>> fresh_ranges();
+    Result<bool> settle_in(Segment& segment, Seq seq);
+
+    LogFiles& files_;
+    std::deque<Segment> segments_;
+    std::unordered_set<Seq> settling_;
+    std::uint64_t queued_ = 0;
+};
+
+}  // namespace flowrelay::storage

@@ -1,0 +1,38 @@
+// Where damaged parts of segments are kept for people to look at: <log>/quarantine. Erasure of a
+// token empties it, since nobody knows whose bytes these are.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "flowrelay/storage/file_system.hpp"
+
+namespace flowrelay::storage {
+
+class Quarantine {
+public:
+    /// `log_directory` is the directory of the log.
+    Quarantine(FileSystem& file_system, const std::string& log_directory)
+        : file_system_(file_system), directory_(log_directory + "/quarantine") {}
+
+    std::string path_of(const std::string& name) const { return directory_ + "/" + name; }
+
+    /// Makes the directory if it is missing.
+    Result<void> make() const { return file_system_.make_directory(directory_); }
+
+    /// Copies a range of a file; nothing happens if it is here already. What can't be read becomes
+    /// zeros. Gives the path of the copy.
+    Result<std::string> keep(File& file, const std::string& name, std::uint64_t offset,
+                             std::uint64_t bytes) const;
+
+    /// Removes everything, durably.
+    Result<void> empty() const;
+
+private:
+    Result<void> copy(File& from, File& to, std::uint64_t offset, std::uint64_t bytes) const;
+
+    FileSystem& file_system_;
+    std::string directory_;
+};
+
+}  // namespace flowrelay::storage

@@ -1,0 +1,140 @@
+#include "segment_scan.hpp"
+
+#include <algorithm>
+#include <unordered_set>
+#include <utility>
+
+namespace flowrelay::storage {
+
+namespace {
+
+class Sink final : public RecordSink {
+public:
+    Sink(SegmentScan& scan, Seq first) : scan_(scan), expected_(to_number(first)) {}
+
+    void record(const ScannedRecord& record) override {
+        if (record.header.type == RecordType::event) {
+            event(record);
+        } else if (!record.intact || !outcomes(record)) {
+            damage(record.offset, record_size(record.header));
+        }
+    }
+
+    void damage(std::uint64_t offset, std::uint64_t bytes) override {
+        scan_.damage.push_back({offset, bytes, 0});
+        gap_bytes_ += bytes;
+    }
+
+    /// The end of the segment; the one behind it begins with this seq.
+    void finish(Seq next) {
+        if (to_number(next) > expected_) miss(to_number(next) - expected_);
+    }
+
+private:
+    void event(const ScannedRecord& record) {
+        const RecordHeader& header = record.header;
+        const std::uint64_t seq = to_number(header.seq);
+        if (seq < expected_) {
+            // Only a fault of the program could write that; its place is not to be trusted.
+            damage(record.offset, record_size(header));
+            return;
+        }
+        if (seq > expected_) miss(seq - expected_);
+        gap_bytes_ = 0;
+        expected_ = seq + 1;
+        scan_.tokens.add(header.token);
+        if ((header.flags & record_flag_own_id) != 0) {
+            scan_.newest_own_id = std::max(scan_.newest_own_id, header.accepted);
+        }
+        const auto bytes = static_cast<std::uint32_t>(record_size(header));
+        scan_.events.push_back({header.seq, header.token, header.thread_hash, header.accepted,
+                                header.expires, static_cast<std::uint32_t>(record.offset), bytes});
+        if (!record.intact) scan_.suspects.push_back({header.seq, record.offset, bytes});
+    }
+
+    bool outcomes(const ScannedRecord& record) {
+        if (record.header.type == RecordType::settlements) {
+            const auto outcomes = read_settlements(record.payload);
+            if (!outcomes) return false;
+            scan_.outcomes.insert(scan_.outcomes.end(), outcomes->begin(), outcomes->end());
+            return true;
+        }
+        if (record.header.type == RecordType::settled_before) {
+            const auto ranges = read_settled_before(record.payload);
+            if (!ranges) return false;
+            scan_.settled_before.insert(scan_.settled_before.end(), ranges->begin(), ranges->end());
+            return true;
+        }
+        return false;
+    }
+
+    /// So many seqs are not here. Without damage that is no loss: nobody was told of them, or they
+    /// were settled before a compaction.
+    void miss(std::uint64_t seqs) {
+        if (gap_bytes_ == 0) return;
+        seqs = std::min(seqs, std::max<std::uint64_t>(gap_bytes_ / record_size(0), 1));
+        scan_.damage.back().missing += seqs;
+        scan_.missing += seqs;
+    }
+
+    SegmentScan& scan_;
+    std::uint64_t expected_;
+    std::uint64_t gap_bytes_ = 0;  ///< damaged since the last event
+};
+
+}  // namespace
+
+SegmentScan scan_segment(File& file, const SegmentHeader& header, const ScanRange& range,
+                         std::optional<Seq> following) {
+    SegmentScan scan;
+    Sink sink(scan, header.next_seq);
+    ScanRange readable = range;
+    const auto size = file.size();
+    if (size.has_value()) readable.end = std::min(range.end, *size);
+    scan.result = scan_records(file, readable, header.salt, sink);
+    if (range.end > readable.end) sink.damage(readable.end, range.end - readable.end);
+    if (following) sink.finish(*following);
+    return scan;
+}
+
+IndexContents index_contents(const SegmentHeader& header, SegmentScan scan) {
+    IndexContents contents;
+    contents.number = header.number;
+    contents.salt = header.salt;
+    contents.end = scan.result.end;
+    contents.highest_seq = scan.result.highest_seq;
+    contents.newest_own_id = scan.newest_own_id;
+    contents.damaged = !scan.damage.empty();
+    contents.tokens = scan.tokens.sorted();
+    std::unordered_set<Seq> here;
+    std::vector<SeqRange> before = std::move(scan.settled_before);
+    for (const core::Settlement& outcome : scan.outcomes) {
+        if (outcome.seq >= header.next_seq) {
+            here.insert(outcome.seq);
+        } else {
+            before.push_back({outcome.seq, 1});
+        }
+    }
+    contents.settled = merged(std::move(before));
+    contents.events = std::move(scan.events);
+    std::erase_if(contents.events,
+                  [&here](const IndexedEvent& event) { return here.contains(event.seq); });
+    return contents;
+}
+
+std::vector<SeqRange> merged(std::vector<SeqRange> ranges) {
+    std::ranges::sort(ranges, {}, &SeqRange::first);
+    std::vector<SeqRange> result;
+    for (const SeqRange& range : ranges) {
+        const std::uint64_t first = to_number(range.first);
+        if (!result.empty() && first <= to_number(result.back().first) + result.back().count) {
+            const std::uint64_t covered = first - to_number(result.back().first) + range.count;
+            result.back().count = std::max(result.back().count, covered);
+        } else {
+            result.push_back(range);
+        }
+    }
+    return result;
+}
+
+}  // namespace flowrelay::storage
