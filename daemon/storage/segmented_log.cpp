@@ -62,7 +62,8 @@ public:
           files_(std::move(files)),
           log_(log),
           options_(options),
-          random_(options.salt_seed == 0 ? Random::from_system() : Random(options.salt_seed)),
+          random_(options.salt_seed == 0 ? Random::from_system()
+                                         : Random(options.salt_seed + recovered.next_number)),
           segments_(std::move(recovered.segments)),
           compaction_(*files_, segments_, random_, log, options.segment_size),
           ledger_(recovered.ledger),

@@ -16,8 +16,7 @@ struct LogOptions {
     std::uint64_t segment_size = 64ULL << 20;  ///< 64 KiB to 1 GiB
     std::uint64_t max_size = 4ULL << 30;       ///< of all segments; at least two of them
     std::uint64_t max_events = 0;              ///< queued; 0: no limit
-    /// Of the segments' salts, for tests; 0: from the kernel. A new one for each opening.
-    std::uint64_t salt_seed = 0;
+    std::uint64_t salt_seed = 0;  ///< of the segments' salts; 0: from the kernel. For tests
 };
 
 /// Opens or creates the log in `directory` (made if missing) and recovers it: a torn tail is cut

@@ -202,7 +202,6 @@ private:
 
     void open() {
         fs_.stop_failing();  // what was meant for a commit
-        options_.salt_seed = 1 + random_.below(1ULL << 40);
         auto opened = open_segmented_log(fs_, directory, options_, log_);
         ASSERT_TRUE(opened.has_value()) << opened.error().message;
         queue_ = std::move(*opened);

@@ -54,7 +54,6 @@ protected:
 
     Result<void> try_open() {
         queue.reset();
-        ++options.salt_seed;
         auto opened = open_segmented_log(fs, directory, options, log);
         if (opened.has_error()) return opened.error();
         queue = std::move(*opened);
