@@ -179,6 +179,7 @@ void StorageWork::erase(TokenId token, const StorageMailbox::EraseDone& done,
     StorageMailbox::Erased erased;
     const auto events = stores_.queue->erase(token);
     if (events.has_error()) {
+        note_commit(events.error());
         completions.push_back([done, error = events.error()] { done(error); });
         return;
     }

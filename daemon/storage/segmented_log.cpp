@@ -154,6 +154,7 @@ Result<Seq> SegmentedLog::commit(std::span<const EventRecord> events,
     const Seq first = next_seq_;
     if (!events.empty() || !pending_.empty()) {
         const auto written = write(events);
+        if (failure_) return *failure_;
         if (written.has_error()) return refused ? *refused : written.error();
         if (auto done = reclaim(); done.has_error()) return done.error();
     }

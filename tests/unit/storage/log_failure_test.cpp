@@ -112,6 +112,19 @@ TEST_F(LogFailureTest, OutcomesThatCameWithRefusedEventsAreKept) {
     EXPECT_EQ(queued().front(), 2U);
 }
 
+TEST_F(LogFailureTest, AFailedSyncIsToldAlsoWhenTheEventsWereRefusedAnyway) {
+    options.max_events = 5;
+    open();
+    append(5);
+    const EventRecord event = make_event(6);
+    const Settlement outcome{Seq{1}, core::Outcome::delivered};
+    fs.fail_next(SimOp::sync, EIO);
+    const EventRecord more[] = {event, event};
+    const auto result = queue->commit(more, {&outcome, 1});
+    ASSERT_TRUE(result.has_error());
+    EXPECT_EQ(result.error().code, QueueErrc::failed);
+}
+
 TEST_F(LogFailureTest, RoomReturnsAsEventsAreSettled) {
     options.max_size = 3 * options.segment_size;
     open();
