@@ -141,8 +141,10 @@ asio::awaitable<error_code> HttpClient::read_answer() {
     while (reader_.status() == http::ResponseStatus::need_more) {
         const auto [error, size] = co_await read_some();
         if (error) {
-            const bool end =
-                error == asio::error::eof || error == asio::ssl::error::stream_truncated;
+            // A server that ends without having read all of the request makes its kernel send a
+            // reset behind the answer.
+            const bool end = error == asio::error::eof || error == asio::error::connection_reset ||
+                             error == asio::ssl::error::stream_truncated;
             if (end) reader_.put_end();
             co_return error;
         }

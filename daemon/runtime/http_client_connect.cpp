@@ -119,14 +119,15 @@ asio::awaitable<HttpClient::Failure> HttpClient::open_tunnel() {
 std::string HttpClient::describe_proxy_refusal(int status) const {
     const std::string proxy = fmt::format("the proxy {}:{}", peer_host(), peer_port());
     switch (status) {
+        case 401:  // what tinyproxy says to a wrong password
         case 407:
-            return destination_.proxy->authorization.empty()
-                       ? proxy +
-                             " wants to know who we are (407): put user:password into a file and "
-                             "name it in destination.proxy_credentials_file"
-                       : proxy +
-                             " refuses the user or the password (407): see "
-                             "destination.proxy_credentials_file";
+            return fmt::format(
+                "{} {}", proxy,
+                destination_.proxy->authorization.empty()
+                    ? "wants to know who we are (407): put user:password into a file and name it "
+                      "in "
+                      "destination.proxy_credentials_file"
+                    : "refuses the user or the password: see destination.proxy_credentials_file");
         case 403:
             return fmt::format("{} does not allow connections to {}:{} (403)", proxy,
                                destination_.host, destination_.port);

@@ -21,6 +21,8 @@ namespace {
 namespace asio = boost::asio;
 using asio::ip::tcp;
 
+constexpr Milliseconds stagger(300);
+
 class AddressRaceTest : public testing::Test {
 protected:
     static tcp::endpoint loopback() { return {asio::ip::address_v4::loopback(), 0}; }
@@ -79,14 +81,14 @@ protected:
     asio::io_context io_{1};
     std::deque<tcp::acceptor> acceptors_;
     std::deque<tcp::socket> fillers_;
-    AddressRace race_{io_.get_executor(), Milliseconds(100)};
+    AddressRace race_{io_.get_executor(), stagger};
     std::optional<Result<AddressRace::Winner>> result_;
 };
 
 TEST_F(AddressRaceTest, TheFirstAddressWinsWhenItAnswers) {
     const auto one = listening();
     const auto two = listening();
-    EXPECT_LT(run({one, two}), Milliseconds(100));
+    EXPECT_LT(run({one, two}), stagger);
     ASSERT_TRUE(result_ && result_->has_value());
     EXPECT_EQ((*result_)->endpoint, one);
     EXPECT_EQ((*result_)->socket.remote_endpoint(), one);
@@ -96,7 +98,7 @@ TEST_F(AddressRaceTest, TheFirstAddressWinsWhenItAnswers) {
 TEST_F(AddressRaceTest, ARefusalMovesOnAtOnce) {
     const auto dead = refusing();
     const auto alive = listening();
-    EXPECT_LT(run({dead, dead, alive}), Milliseconds(100));
+    EXPECT_LT(run({dead, dead, alive}), stagger);
     ASSERT_TRUE(result_ && result_->has_value());
     EXPECT_EQ((*result_)->endpoint, alive);
     EXPECT_EQ((*result_)->passed_over, (Endpoints{dead, dead}));
@@ -109,14 +111,14 @@ TEST_F(AddressRaceTest, ASilentAddressCostsTheStaggerAndNotTheTimeout) {
     ASSERT_TRUE(result_ && result_->has_value());
     EXPECT_EQ((*result_)->endpoint, alive);
     EXPECT_EQ((*result_)->passed_over, Endpoints{hole});
-    EXPECT_GE(took, Milliseconds(95));
-    EXPECT_LT(took, Milliseconds(1000));
+    EXPECT_GE(took, stagger - Milliseconds(5));
+    EXPECT_LT(took, Seconds(3));
 }
 
 TEST_F(AddressRaceTest, ASlowAddressMayStillWin) {
     const auto hole = silent();
     // While the second one is tried the first one's listener begins to take connections.
-    asio::steady_timer timer(io_, Milliseconds(250));
+    asio::steady_timer timer(io_, 2 * stagger);
     timer.async_wait([&](const error_code&) { accept_all(acceptors_.front()); });
     run({hole, silent()}, Seconds(10));  // SYNs are repeated after a second
     ASSERT_TRUE(result_ && result_->has_value());
@@ -131,27 +133,28 @@ TEST_F(AddressRaceTest, AfterAFailureTheOthersAreStillWaitedFor) {
     const auto took = run({hole, dead, alive});
     ASSERT_TRUE(result_ && result_->has_value());
     EXPECT_EQ((*result_)->endpoint, alive);
-    EXPECT_LT(took, Milliseconds(195)) << "after the refusal the next one begins at once";
+    EXPECT_LT(took, 2 * stagger - Milliseconds(5))
+        << "after the refusal the next one begins at once";
 }
 
 TEST_F(AddressRaceTest, WhenAllFailEachReasonIsTold) {
     const auto dead = refusing();
     const auto hole = silent();
-    const auto took = run({dead, hole}, Milliseconds(300));
+    const auto took = run({dead, hole}, stagger);
     ASSERT_TRUE(result_ && result_->has_error());
     EXPECT_EQ(result_->error().code, asio::error::timed_out);
     EXPECT_EQ(result_->error().message, "127.0.0.1: Connection refused; 127.0.0.1: no answer");
-    EXPECT_GE(took, Milliseconds(295));
+    EXPECT_GE(took, stagger - Milliseconds(5));
 }
 
 TEST_F(AddressRaceTest, ARefusalOfTheOnlyAddressEndsIt) {
-    EXPECT_LT(run({refusing()}), Milliseconds(100));
+    EXPECT_LT(run({refusing()}), stagger);
     ASSERT_TRUE(result_ && result_->has_error());
     EXPECT_EQ(result_->error().code, asio::error::connection_refused);
 }
 
 TEST_F(AddressRaceTest, WithoutAnAddressThereIsNoRace) {
-    EXPECT_LT(run({}), Milliseconds(100));
+    EXPECT_LT(run({}), stagger);
     ASSERT_TRUE(result_ && result_->has_error());
     EXPECT_EQ(result_->error().message, "no address");
 }
@@ -159,7 +162,7 @@ TEST_F(AddressRaceTest, WithoutAnAddressThereIsNoRace) {
 TEST_F(AddressRaceTest, CanBeCancelledAndRunAgain) {
     asio::steady_timer timer(io_, Milliseconds(50));
     timer.async_wait([&](const error_code&) { race_.cancel(); });
-    EXPECT_LT(run({silent()}), Milliseconds(1000));
+    EXPECT_LT(run({silent()}), Seconds(3));
     ASSERT_TRUE(result_ && result_->has_error());
     EXPECT_EQ(result_->error().code, asio::error::operation_aborted);
     run({listening()});

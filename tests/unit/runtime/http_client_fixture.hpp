@@ -56,6 +56,11 @@ public:
             co_await timer.async_wait(asio::as_tuple(asio::deferred));
         }
 
+        void reset() {
+            socket_.set_option(asio::socket_base::linger(true, 0));
+            socket_.close();  // the destructor would not linger
+        }
+
         bool broken() const noexcept { return broken_; }
         std::size_t sent() const noexcept { return sent_; }
 

@@ -75,7 +75,7 @@ TEST_F(HttpClientProxyTest, WrongCredentialsAreNotRepeated) {
     destination_.proxy->authorization = basic_authorization(Secret("user:geheim"));
     const auto refused = run_through("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n");
     EXPECT_EQ(refused.detail, proxy() +
-                                  " refuses the user or the password (407): see "
+                                  " refuses the user or the password: see "
                                   "destination.proxy_credentials_file");
 }
 

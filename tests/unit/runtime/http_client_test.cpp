@@ -112,6 +112,22 @@ TEST_F(HttpClientTest, ABodyThatIsCutOffIsAFailure) {
     EXPECT_EQ(results_[0].detail, "the connection ended in the middle of the response");
 }
 
+TEST_F(HttpClientTest, AResetEndsABodyWithoutALengthAndBreaksAnyOther) {
+    const auto reset_after = [](std::string answer) {
+        return [answer](Script& server) -> asio::awaitable<void> {
+            co_await server.read_request();
+            co_await server.send(answer);
+            co_await server.pause(Milliseconds(20));
+            server.reset();
+        };
+    };
+    EXPECT_EQ(run_one(reset_after("HTTP/1.0 413 x\r\n\r\nlong")).status, 413);
+    EXPECT_EQ(run_one(reset_after("HTTP/1.1 413 x\r\nContent-Length: 9\r\n\r\nlong")).end,
+              AttemptEnd::broken_response);
+    EXPECT_EQ(run_one(reset_after("HTTP/1.1 41")).end, AttemptEnd::broken_response);
+    EXPECT_EQ(run_one(reset_after("")).detail, "Connection reset by peer");
+}
+
 TEST_F(HttpClientTest, AHugeHeadIsAFailure) {
     run({{"HTTP/1.1 200 OK\r\nX: " + std::string(100'000, 'x') + "\r\n\r\n"}}, 1);
     EXPECT_EQ(results_[0].end, AttemptEnd::broken_response);

@@ -7,7 +7,7 @@
 #include <fstream>
 #include <stdexcept>
 
-#include "temporary_directory.hpp"
+#include "support/temporary_directory.hpp"
 
 namespace flowrelay::runtime {
 namespace {

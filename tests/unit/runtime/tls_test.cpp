@@ -18,8 +18,8 @@
 
 #include "flowrelay/runtime/http_client.hpp"
 #include "flowrelay/runtime/spawn.hpp"
+#include "support/temporary_directory.hpp"
 #include "support/test_certificates.hpp"
-#include "temporary_directory.hpp"
 
 namespace flowrelay::runtime {
 namespace {
