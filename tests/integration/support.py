@@ -402,6 +402,13 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def can_connect(port, host="127.0.0.1"):
+    """Whether something listens there."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((host, port)) == 0
+
+
 def event(token, thread="thread-1", **members):
     """A valid event."""
     return {"flow_token": token, "event": "activity", "title": "failed",
