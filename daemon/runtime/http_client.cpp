@@ -20,7 +20,7 @@ using core::AttemptResult;
 
 namespace {
 
-// A connection that was used just before is not asked whether it is still there.
+// What a connection was found fit for lasts for the requests that follow at once.
 constexpr auto trusted_for = Milliseconds(10);
 
 // Many servers close a connection that has idled for a minute.
@@ -84,8 +84,10 @@ AttemptResult HttpClient::failure(AttemptEnd end, std::string detail) const {
 bool HttpClient::is_reusable() {
     const MonoTime now = clock_.now().mono;
     if (!open_ || now >= kept_until_) return false;
-    if (now - last_used_ > trusted_for && has_hung_up(socket_.native_handle())) return false;
-    return resolver_.leads_to(peer_host(), peer_port(), endpoint_);
+    if (now < checked_at_ + trusted_for) return true;
+    checked_at_ = now;
+    return !has_hung_up(socket_.native_handle()) &&
+           resolver_.leads_to(peer_host(), peer_port(), endpoint_);
 }
 
 asio::awaitable<AttemptResult> HttpClient::post(std::string_view request) {
@@ -192,7 +194,6 @@ AttemptResult HttpClient::result_of_answer(MonoTime now) {
         result.retry_after = core::parse_retry_after(retry_after, clock_.now().wall);
     }
     if (open_ && reader_.keep_alive() && !timed_out_ && !aborted_) {
-        last_used_ = now;
         kept_until_ = now + http::keep_alive_time(reader_.field("Keep-Alive"), most_idle);
     } else {
         close();

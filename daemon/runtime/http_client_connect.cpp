@@ -48,6 +48,7 @@ asio::awaitable<HttpClient::Failure> HttpClient::connect() {
         co_return failure(AttemptEnd::resolve_failed, endpoints.error().message);
     }
     auto winner = co_await race_.run(std::move(*endpoints), deadline);
+    if (aborted_) co_return failure(AttemptEnd::connect_failed, "the relay stops");
     if (winner.has_error()) {
         co_return failure(
             AttemptEnd::connect_failed,
@@ -68,7 +69,7 @@ asio::awaitable<HttpClient::Failure> HttpClient::connect() {
         co_return failed;
     }
     open_ = true;
-    last_used_ = clock_.now().mono;
+    checked_at_ = clock_.now().mono;
     co_return std::nullopt;
 }
 

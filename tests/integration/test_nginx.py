@@ -57,6 +57,19 @@ class Nginx(NginxTestCase):
                 self.assertLess(counts[status], 40, "Retry-After does not count")
                 relay.stop()
 
+    def test_idle_connections_are_closed_before_the_server_closes_them(self):
+        self.start_nginx(self.good, http="keepalive_timeout 4s 4s;")  # "Keep-Alive: timeout=4"
+        relay = self.start()
+        self.submit(relay, *self.some_events(10))
+        relay.wait_until_idle()
+        begun = time.monotonic()
+        self.assertGreater(relay.status()["destination"]["connections"], 0)
+        relay.wait_for_status("no connection",
+                              lambda now: now["destination"]["connections"] == 0)
+        self.assertGreater(time.monotonic() - begun, 2)
+        self.submit(relay, *self.some_events(10))
+        self.assertEqual(relay.wait_until_idle()["since_start"]["ambiguous"], 0)
+
     def test_a_410_of_the_server_removes_the_token(self):
         other = self.token()
         self.start_nginx(self.good, location="if ($http_idempotency_key = gone) { return 410; }")

@@ -94,7 +94,7 @@ private:
     bool timed_out_ = false;
     bool aborted_ = false;
     MonoTime deadline_{};
-    MonoTime last_used_{};
+    MonoTime checked_at_{};  ///< when is_reusable() last looked
     MonoTime kept_until_{};
 
     bool writing_ = false;  ///< a write is under way; its bytes and tls_ have to stay

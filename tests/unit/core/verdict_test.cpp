@@ -71,8 +71,12 @@ TEST_P(StatusVerdict, CountsAgainstTheBreakerOnlyAsServerError) {
     EXPECT_EQ(judgement.server_error, GetParam().server_error);
     EXPECT_FALSE(judgement.connection_failure);
 }
-TEST_P(StatusVerdict, IsNeverAmbiguous) {
-    EXPECT_FALSE(judge(response(GetParam().status), cap).ambiguous);
+TEST_P(StatusVerdict, IsAmbiguousOnlyAfterAnUnansweredTryOfTheSameAttempt) {
+    AttemptResult attempt = response(GetParam().status);
+    EXPECT_FALSE(judge(attempt, cap).ambiguous);
+    attempt.sent_before = true;
+    EXPECT_TRUE(judge(attempt, cap).ambiguous);
+    EXPECT_EQ(judge(attempt, cap).verdict, GetParam().verdict);
 }
 TEST_P(StatusVerdict, TakesTheTimeOfTheExchangeAlong) {
     AttemptResult attempt = response(GetParam().status);
@@ -121,6 +125,11 @@ TEST_P(FailureVerdict, IsRetry) {
 }
 TEST_P(FailureVerdict, IsAmbiguousOnceTheRequestIsWritten) {
     EXPECT_EQ(judge(failure(GetParam().end), cap).ambiguous, GetParam().ambiguous);
+}
+TEST_P(FailureVerdict, IsAmbiguousAfterAnUnansweredTryOfTheSameAttempt) {
+    AttemptResult attempt = failure(GetParam().end);
+    attempt.sent_before = true;
+    EXPECT_TRUE(judge(attempt, cap).ambiguous);
 }
 TEST_P(FailureVerdict, CountsAgainstTheBreaker) {
     const Judgement judgement = judge(failure(GetParam().end), cap);

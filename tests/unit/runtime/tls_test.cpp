@@ -238,7 +238,7 @@ TEST_F(TlsTest, TheNamesOfAnotherHostAreShown) {
 
 TEST_F(TlsTest, AServerWithoutTlsIsNamedSo) {
     serving_ = true;
-    acceptor_.async_accept([this](const error_code&, tcp::socket socket) {
+    acceptor_.async_accept([](const error_code&, tcp::socket socket) {
         auto kept = std::make_shared<tcp::socket>(std::move(socket));
         asio::async_write(*kept, asio::buffer("HTTP/1.1 400 Bad Request\r\n\r\n", 28),
                           [kept](const error_code&, std::size_t) {});
