@@ -12,12 +12,11 @@ namespace flowrelay::core {
 
 namespace {
 
-constexpr unsigned burst_of_kind = 10;  // of one kind, and of one source
+constexpr unsigned burst_of_kind = 5;   // of one kind, and of one source
 constexpr unsigned burst_of_name = 50;  // of all sources together
 constexpr Milliseconds first_spacing = Seconds(60);
 constexpr Milliseconds longest_spacing = Seconds(3600);
 constexpr Milliseconds calm = Seconds(600);
-constexpr Milliseconds over = Seconds(60);
 constexpr std::size_t most_kinds = 4096;
 
 // What the relay notices by itself; anything else is somebody's doing, and every line of it counts.
@@ -123,7 +122,7 @@ std::vector<SummingLog::Rest> SummingLog::take_rests() {
     const MonoTime now = clock_.now().mono;
     const std::lock_guard lock(mutex_);
     for (auto& [name, of] : kinds_) {
-        if (of.left_out == 0 || now - of.last < over) continue;
+        if (of.left_out == 0 || now - of.last < calm) continue;
         const std::size_t blank = name.find(' ');
         Rest rest{name.substr(0, blank), "", std::exchange(of.left_out, 0), of.last_wall};
         if (blank != std::string::npos) rest.source = name.substr(blank + 1);
