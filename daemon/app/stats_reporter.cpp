@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/deferred.hpp>
 #include <chrono>
+#include <string>
 #include <utility>
 
 #include "flowrelay/core/log_events.hpp"
@@ -77,10 +79,19 @@ void StatsReporter::write(const runtime::StorageMailbox::Snapshot& snapshot) {
 }
 
 void StatsReporter::tell_systemd(const runtime::StorageMailbox::Snapshot& snapshot) {
-    const auto destination = engine_.relay().scheduler().status().destination;
-    notifier_.status(fmt::format("{} queued, {} delivered, destination {}{}", snapshot.usage.events,
-                                 snapshot.ledger.delivered, core::to_string(destination),
-                                 snapshot.failed ? ", STORAGE FAILED" : ""));
+    const core::Relay& relay = engine_.relay();
+    const auto status = relay.scheduler().status();
+    std::string text = fmt::format("{} queued", snapshot.usage.events);
+    if (status.queued > 0) {
+        const auto age = engine_.clock().now().wall - status.oldest;
+        text +=
+            fmt::format(" (the oldest for {})", format_duration(std::max(age, Milliseconds(0))));
+    }
+    text += fmt::format(", {} delivered, destination {}", snapshot.ledger.delivered,
+                        core::to_string(status.destination));
+    if (!relay.destination_reason().empty()) text += ": " + relay.destination_reason();
+    if (snapshot.failed) text += "; STORAGE FAILED: nothing is accepted until a restart";
+    notifier_.status(text);
 }
 
 }  // namespace flowrelay::app

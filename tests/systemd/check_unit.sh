@@ -88,6 +88,18 @@ check "it is active again" within 20 property_is ActiveState active
 check "an event is accepted after the crash" within 10 send the-second-thread
 check "the event after the crash arrives" within 10 arrived the-second-thread
 
+mkdir -p "/run/systemd/system/$unit.d"
+printf '[Service]\nWatchdogSec=2\nTimeoutAbortSec=1\n' > "/run/systemd/system/$unit.d/lab.conf"
+systemctl daemon-reload
+check "it restarts with a short watchdog" timeout 30 systemctl restart "$unit"
+sleep 3
+check "it feeds the watchdog" property_is NRestarts 0
+kill -STOP "$(property MainPID)"
+check "it is started again when it hangs" within 20 property_is NRestarts 1
+check "it is active again" within 20 property_is ActiveState active
+check "an event is accepted after that" within 10 send the-third-thread
+check "the event arrives" within 10 arrived the-third-thread
+
 check "the service stops" timeout 30 systemctl stop "$unit"
 check "its exit status is 0" property_is ExecMainStatus 0
 check "the result is success" property_is Result success
@@ -96,11 +108,11 @@ check "the journal has its last line" \
     bash -c "journalctl --no-pager -u $unit | grep -q 'relay\.stopped'"
 entries() { journalctl --no-pager -o "$1" "${@:2}"; }
 check "the journal can be asked for an event" \
-    test "$(entries cat FLOWRELAY_EVENT=relay.stopped | wc -l)" -eq 1
+    test "$(entries cat FLOWRELAY_EVENT=relay.stopped | wc -l)" -eq 2
 check "its fields stand for themselves" \
     bash -c "journalctl --no-pager -o verbose FLOWRELAY_EVENT=relay.stopped | grep -q 'FLOWRELAY_UNACCOUNTED=0'"
 check "each entry has the id and the unit that it belongs to" \
-    test "$(entries json -u "$unit" FLOWRELAY_EVENT=relay.stopped | grep -c '"MESSAGE_ID":"8f4ec8806e6f441fbcf1cb9af25f0c76"')" -eq 1
+    test "$(entries json -u "$unit" FLOWRELAY_EVENT=relay.stopped | grep -c '"MESSAGE_ID":"8f4ec8806e6f441fbcf1cb9af25f0c76"')" -eq 2
 check "journalctl -x explains an event" \
     bash -c "journalctl --no-pager -x FLOWRELAY_EVENT=relay.stopped | grep -q 'keep the spool and'"
 check "the journal does not have the token" \
