@@ -117,12 +117,12 @@ void SummingLog::write(const LogEvent& event, std::span<const LogField> fields) 
 }
 
 // By event and source; of an event with many sources, by event alone.
-std::vector<SummingLog::Rest> SummingLog::take_rests() {
+std::vector<SummingLog::Rest> SummingLog::take_rests(Milliseconds quiet_for) {
     std::map<std::string, std::vector<Rest>, std::less<>> by_event;
     const MonoTime now = clock_.now().mono;
     const std::lock_guard lock(mutex_);
     for (auto& [name, of] : kinds_) {
-        if (of.left_out == 0 || now - of.last < calm) continue;
+        if (of.left_out == 0 || now - of.last < quiet_for) continue;
         const std::size_t blank = name.find(' ');
         Rest rest{name.substr(0, blank), "", std::exchange(of.left_out, 0), of.last_wall};
         if (blank != std::string::npos) rest.source = name.substr(blank + 1);
@@ -148,8 +148,16 @@ std::vector<SummingLog::Rest> SummingLog::take_rests() {
 }
 
 void SummingLog::flush() noexcept {
+    tell_rests(calm);
+}
+
+void SummingLog::finish() noexcept {
+    tell_rests(Milliseconds(0));
+}
+
+void SummingLog::tell_rests(Milliseconds quiet_for) noexcept {
     try {
-        for (const Rest& rest : take_rests()) {
+        for (const Rest& rest : take_rests(quiet_for)) {
             const std::string last = format_time(rest.last);
             std::vector<LogField> fields{{"of", rest.event}};
             if (!rest.source.empty()) fields.emplace_back("source", rest.source);

@@ -1,5 +1,6 @@
 #include "flowrelay/runtime/engine.hpp"
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/deferred.hpp>
@@ -56,15 +57,17 @@ void Engine::submit(core::Submission submission, Answered answered) {
 void Engine::append(core::Relay::Append append, MonoTime handed_in, Answered answered) {
     const std::uint64_t bytes = weight(append.record);
     pending_bytes_ += bytes;
-    storage_.append(
-        std::move(append.record), std::move(append.new_token),
-        [this, bytes, handed_in, answered = std::move(answered)](core::EventRecord record,
-                                                                 const Result<Seq>& result) {
-            if (result.has_value()) {
-                options_.metrics->commit_latency.observe(seconds(clock_.now().mono - handed_in));
-            }
-            appended(std::move(record), result, bytes, answered);
-        });
+    storage_.append(std::move(append.record), std::move(append.new_token),
+                    [this, bytes, handed_in, answered = std::move(answered)](
+                        core::EventRecord record, const Result<Seq>& result) {
+                        // Many come in one go: one look at the clock serves them all.
+                        if (!work_posted_ || !on_work_) committed_at_ = clock_.now().mono;
+                        if (result.has_value()) {
+                            options_.metrics->commit_latency.observe(seconds(
+                                std::max(committed_at_ - handed_in, MonoTime::duration(0))));
+                        }
+                        appended(std::move(record), result, bytes, answered);
+                    });
 }
 
 void Engine::appended(core::EventRecord record, const Result<Seq>& result, std::uint64_t bytes,

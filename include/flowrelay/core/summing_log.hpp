@@ -4,8 +4,8 @@
 // Of each kind of event a burst of lines goes through, then one after a minute, after two more, and
 // so on up to one an hour; `suppressed` in it says how many were left out before it. What concerns
 // a token has a burst of its own for each source, so that one that comes and goes does not hide the
-// others. When it has been quiet for ten minutes the next line goes through again; and what was left
-// out before is told by flush() (log.left_out).
+// others. When it has been quiet for ten minutes the next line goes through again; and what was
+// left out before is told by flush() (log.left_out).
 //
 // Debug lines, relay.stats and what operators do (every line of it counts) go through untouched.
 #pragma once
@@ -52,6 +52,8 @@ public:
 
     /// Tells what was left out of events that have stopped since. To be called about once a minute.
     void flush() noexcept;
+    /// The same of all events: nothing more comes.
+    void finish() noexcept;
 
 private:
     struct Kind {
@@ -71,7 +73,8 @@ private:
     bool admit(std::string_view name, std::string_view source, std::uint64_t left_out_before,
                std::uint64_t& suppressed);
     Kind& kind(std::string_view name, std::string_view source);
-    std::vector<Rest> take_rests();
+    std::vector<Rest> take_rests(Milliseconds quiet_for);
+    void tell_rests(Milliseconds quiet_for) noexcept;
 
     Log& out_;
     const Clock& clock_;

@@ -125,6 +125,7 @@ private:
     std::size_t unanswered_ = 0;
     boost::asio::steady_timer room_;
     bool work_posted_ = false;
+    MonoTime committed_at_{};  ///< of the events that became durable together
 
     std::unordered_map<std::uint64_t, core::EventRecord> cache_;
     std::uint64_t cached_bytes_ = 0;

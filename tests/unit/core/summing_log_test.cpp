@@ -117,6 +117,13 @@ TEST_F(SummingLogTest, tells_what_was_left_out_when_it_has_stopped) {
     EXPECT_FALSE(told[0].fields.contains("source"));
 }
 
+TEST_F(SummingLogTest, tells_the_rest_at_the_end_however_fresh_it_is) {
+    retry(8);
+    log.finish();
+    ASSERT_EQ(out.named("log.left_out").size(), 1U);
+    EXPECT_EQ(out.lines.back().fields.at("lines"), "3");
+}
+
 TEST_F(SummingLogTest, adds_what_others_have_left_out) {
     for (std::uint64_t i = 0; i < 7; ++i) {
         log.write(ev::delivery_retry, {{"suppressed", std::uint64_t{3}}});
