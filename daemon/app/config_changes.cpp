@@ -11,19 +11,19 @@ constexpr bool restart = false;  // counts at the next start
 
 // Each key but those of the sources: its place in Config, its name, how it takes effect.
 #define FLOWRELAY_CONFIG_KEYS(X)                                                              \
-    X(destination.base_url, "destination.base_url", restart)                                  \
-    X(destination.path, "destination.path", restart)                                          \
-    X(destination.ca_file, "destination.ca_file", restart)                                    \
-    X(destination.client_certificate, "destination.client_certificate", restart)              \
+    X(destination.base_url, "destination.base_url", reload)                                   \
+    X(destination.path, "destination.path", reload)                                           \
+    X(destination.ca_file, "destination.ca_file", reload)                                     \
+    X(destination.client_certificate, "destination.client_certificate", reload)               \
     X(destination.client_certificate_credential, "destination.client_certificate_credential", \
-      restart)                                                                                \
-    X(destination.client_key, "destination.client_key", restart)                              \
-    X(destination.client_key_credential, "destination.client_key_credential", restart)        \
-    X(destination.proxy, "destination.proxy", restart)                                        \
-    X(destination.proxy_credentials_file, "destination.proxy_credentials_file", restart)      \
-    X(destination.proxy_credential, "destination.proxy_credential", restart)                  \
-    X(destination.connect_timeout, "destination.connect_timeout", restart)                    \
-    X(destination.request_timeout, "destination.request_timeout", restart)                    \
+      reload)                                                                                 \
+    X(destination.client_key, "destination.client_key", reload)                               \
+    X(destination.client_key_credential, "destination.client_key_credential", reload)         \
+    X(destination.proxy, "destination.proxy", reload)                                         \
+    X(destination.proxy_credentials_file, "destination.proxy_credentials_file", reload)       \
+    X(destination.proxy_credential, "destination.proxy_credential", reload)                   \
+    X(destination.connect_timeout, "destination.connect_timeout", reload)                     \
+    X(destination.request_timeout, "destination.request_timeout", reload)                     \
     X(destination.max_connections, "destination.max_connections", reload)                     \
     X(destination.rate_limit, "destination.rate_limit", reload)                               \
     X(destination.allow_plaintext, "destination.allow_plaintext", reload)                     \
@@ -112,6 +112,15 @@ std::vector<std::string_view> compared_keys() {
 #define FLOWRELAY_NAME(member, key, takes) key,
     return {FLOWRELAY_CONFIG_KEYS(FLOWRELAY_NAME)};
 #undef FLOWRELAY_NAME
+}
+
+std::vector<std::string_view> restart_keys() {
+    std::vector<std::string_view> keys;
+#define FLOWRELAY_RESTART(member, key, takes) \
+    if constexpr (takes == restart) keys.emplace_back(key);
+    FLOWRELAY_CONFIG_KEYS(FLOWRELAY_RESTART)
+#undef FLOWRELAY_RESTART
+    return keys;
 }
 
 }  // namespace flowrelay::app

@@ -26,7 +26,8 @@ Config in_force(const Config& running, const Config& wanted);
 /// The names of the sources that are new, gone or different, whatever their tokens are. Pure.
 std::set<std::string> changed_sources(const Config& running, const Config& wanted);
 
-/// Every key that compare() looks at.
+/// Every key that compare() looks at, and those of them that take a restart.
 std::vector<std::string_view> compared_keys();
+std::vector<std::string_view> restart_keys();
 
 }  // namespace flowrelay::app

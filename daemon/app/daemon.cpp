@@ -72,7 +72,7 @@ public:
     void run();
 
 private:
-    runtime::Stores open_spool();
+    runtime::Stores open_spool(std::vector<core::ConfiguredSource> sources);
     void open_sockets(const std::vector<PassedSocket>& ingest_sockets);
     asio::awaitable<void> wait_for_signal();
     asio::awaitable<void> stop(std::string reason);
@@ -84,8 +84,6 @@ private:
     ServiceNotifier notifier_;
     asio::io_context io_{1};
     asio::any_io_executor executor_ = io_.get_executor();
-    runtime::Destination destination_;
-    std::unique_ptr<runtime::TlsContext> tls_;  ///< null: plain http
     std::unique_ptr<storage::FileSystem> file_system_;
     std::shared_ptr<runtime::Metrics> metrics_ = std::make_shared<runtime::Metrics>();
     std::optional<core::Relay> relay_;
@@ -110,31 +108,30 @@ Daemon::Impl::Impl(Config config, std::string config_file, std::vector<PassedSoc
       log_(log, clock),
       clock_(clock),
       notifier_(std::move(notifier)),
-      destination_(make_destination(config_)),
       file_system_(storage::make_posix_file_system()),
       signals_(io_, SIGTERM, SIGINT, SIGHUP) {
     std::signal(SIGPIPE, SIG_IGN);  // a peer that hangs up is an error of that write
     log_.write(ev::relay_starting,
                {{"version", version()}, {"destination", config_.destination.base_url}});
-    tls_ = make_tls_context(config_.destination);
+    Surroundings around = read_surroundings(config_);
     const std::string exposed = warn_of_exposed_key(config_.destination);
     if (!exposed.empty()) log_.write(ev::config_key_exposed, {{"reason", exposed}});
-    storage_.emplace(open_spool(), executor_, log_);
+    storage_.emplace(open_spool(std::move(around.sources)), executor_, log_);
     runtime::EngineOptions engine_options;
     engine_options.metrics = metrics_;
     engine_.emplace(executor_, *relay_, *storage_, clock_, std::move(engine_options));
-    delivery_.emplace(executor_, *engine_, destination_, tls_.get(),
+    delivery_.emplace(executor_, *engine_, std::move(around.destination), std::move(around.tls),
                       delivery_options(config_.destination));
     open_sockets(ingest_sockets);
     stats_.emplace(executor_, *engine_, notifier_, log_, config_.log.stats_interval);
     watchdog_.emplace(executor_, *storage_, notifier_);
-    const Reloader::Parts parts{config_, *engine_, *delivery_, *ingest_, *stats_, log};
+    const Reloader::Parts parts{config_, *engine_,         *delivery_, *ingest_,
+                                *stats_, control_context_, log};
     reloader_.emplace(std::move(config_file), parts, log_, clock_);
 }
 
 // Everything that recovery has to tell the heart, before there are two threads.
-runtime::Stores Daemon::Impl::open_spool() {
-    auto sources = load_sources(config_);
+runtime::Stores Daemon::Impl::open_spool(std::vector<core::ConfiguredSource> sources) {
     auto stores = open_stores(config_.spool, *file_system_, log_);
     const Now now = clock_.now();
     relay_.emplace(relay_options(config_), stores.registry->salt(), stores.registry->entries(),
@@ -242,6 +239,7 @@ asio::awaitable<void> Daemon::Impl::stop(std::string reason) {
     stats_->stop();
     watchdog_->stop();
     storage_->stop();
+    log_.finish();
     const auto snapshot = storage_->last_snapshot();
     log_.write(ev::relay_stopped,
                {{"queued", snapshot.usage.events},

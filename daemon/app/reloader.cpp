@@ -16,6 +16,24 @@ namespace flowrelay::app {
 
 namespace ev = core::log_events;
 
+namespace {
+
+/// Whether connections have to be made anew.
+bool concerns_destination(const std::vector<std::string>& keys) {
+    return std::ranges::any_of(keys, [](const std::string& key) {
+        return key.starts_with("destination.") && key != "destination.rate_limit" &&
+               key != "destination.max_connections";
+    });
+}
+
+/// Whether the section names files, which may have changed while their names have not.
+bool names_files(const DestinationConfig& config) {
+    return !config.ca_file.empty() || !config.client_certificate.empty() ||
+           !config.proxy_credentials_file.empty();
+}
+
+}  // namespace
+
 Reloader::Reloader(std::string file, Parts parts, Log& log, const Clock& clock)
     : file_(std::move(file)), parts_(parts), log_(log), clock_(clock) {}
 
@@ -28,12 +46,10 @@ runtime::ReloadResult Reloader::reload() {
 runtime::ReloadResult Reloader::try_reload() {
     runtime::ReloadResult result;
     Config wanted;
-    Config next;
-    std::vector<core::ConfiguredSource> sources;
+    Surroundings around;
     try {
         wanted = load_config(file_);
-        next = in_force(parts_.config, wanted);
-        sources = load_sources(next);
+        around = read_surroundings(wanted);  // with what would fail at the next start
     } catch (const ConfigError& error) {
         for (const auto& problem : error.problems()) result.problems.push_back(to_string(problem));
         return result;
@@ -43,14 +59,20 @@ runtime::ReloadResult Reloader::try_reload() {
     }
     // From here on nothing can fail: the old configuration is never half replaced.
     const ConfigChanges changes = compare(parts_.config, wanted);
-    const Config before = std::exchange(parts_.config, std::move(next));
+    const bool another_destination = concerns_destination(changes.live);
+    const Config before = std::exchange(parts_.config, in_force(parts_.config, wanted));
     parts_.output.set_level(parts_.config.log.level);
     parts_.engine.relay().set_options(relay_options(parts_.config));
     parts_.delivery.set_max_connections(parts_.config.destination.max_connections);
+    if (another_destination || names_files(parts_.config.destination)) {
+        parts_.delivery.retarget(std::move(around.destination), std::move(around.tls));
+    }
+    parts_.engine.relay().try_destination_now(clock_.now());
+    parts_.control.base_url = parts_.config.destination.base_url;
     parts_.ingest.set_max_connections(parts_.config.ingest.max_connections);
     parts_.stats.set_interval(parts_.config.log.stats_interval);
     result.changed = changes.live;
-    const auto changed_sources = configure_sources(before, std::move(sources));
+    const auto changed_sources = configure_sources(before, std::move(around.sources));
     result.changed.insert(result.changed.end(), changed_sources.begin(), changed_sources.end());
     parts_.engine.wake();
     result.restart = changes.restart;

@@ -6,6 +6,7 @@
 
 #include "flowrelay/app/config.hpp"
 #include "flowrelay/app/logging.hpp"
+#include "flowrelay/runtime/control_session.hpp"
 #include "flowrelay/runtime/delivery.hpp"
 #include "flowrelay/runtime/engine.hpp"
 #include "flowrelay/runtime/reload_result.hpp"
@@ -25,6 +26,7 @@ public:
         runtime::Delivery& delivery;
         runtime::Server& ingest;
         StatsReporter& stats;
+        runtime::ControlContext& control;
         LeveledLog& output;
     };
 

@@ -1,7 +1,11 @@
 #include "setup.hpp"
 
+#include <fmt/core.h>
+#include <grp.h>
+
 #include <cstdlib>
 #include <stdexcept>
+#include <string_view>
 #include <utility>
 
 #include "flowrelay/app/destination_files.hpp"
@@ -15,6 +19,17 @@ template <class T>
 T or_throw(Result<T> result) {
     if (result.has_error()) throw std::runtime_error(result.error().message);
     return std::move(*result);
+}
+
+void check_group(std::string_view key, const std::string& name) {
+    std::vector<char> buffer(16 * 1024);
+    group entry{};
+    group* found = nullptr;
+    if (name.empty()) return;
+    ::getgrnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
+    if (found != nullptr) return;
+    throw ConfigError({ConfigProblem{"configuration", 0, 0,
+                                     fmt::format("{}: there is no group \"{}\"", key, name)}});
 }
 
 }  // namespace
@@ -32,14 +47,6 @@ core::RelayOptions relay_options(const Config& config) {
     options.accept_unknown_tokens = config.ingest.accept_unknown_tokens;
     options.destination = config.destination.base_url;
     return options;
-}
-
-std::vector<core::ConfiguredSource> load_sources(const Config& config) {
-    std::vector<core::ConfiguredSource> sources;
-    for (const auto& source : config.sources) {
-        sources.push_back({source.name, load_token(source), source.defaults, source.rate_limit});
-    }
-    return sources;
 }
 
 runtime::Destination make_destination(const Config& config) {
@@ -66,6 +73,30 @@ runtime::Destination make_destination(const Config& config) {
         destination.proxy->authorization = runtime::basic_authorization(credentials);
     }
     return destination;
+}
+
+Surroundings read_surroundings(const Config& config) {
+    Surroundings around;
+    std::vector<ConfigProblem> problems;
+    const auto attempt = [&](const auto& step) {
+        try {
+            step();
+        } catch (const ConfigError& error) {
+            problems.insert(problems.end(), error.problems().begin(), error.problems().end());
+        }
+    };
+    for (const auto& source : config.sources) {
+        attempt([&] {
+            around.sources.push_back(
+                {source.name, load_token(source), source.defaults, source.rate_limit});
+        });
+    }
+    attempt([&] { around.destination = make_destination(config); });
+    attempt([&] { around.tls = make_tls_context(config.destination); });
+    attempt([&] { check_group("ingest.socket_group", config.ingest.socket_group); });
+    attempt([&] { check_group("control.socket_group", config.control.socket_group); });
+    if (!problems.empty()) throw ConfigError(std::move(problems));
+    return around;
 }
 
 runtime::Stores open_stores(const SpoolConfig& config, storage::FileSystem& file_system, Log& log) {

@@ -1,23 +1,33 @@
 // From the configuration to the options of the parts.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "flowrelay/app/config.hpp"
 #include "flowrelay/core/relay.hpp"
 #include "flowrelay/runtime/destination.hpp"
 #include "flowrelay/runtime/storage_thread.hpp"
+#include "flowrelay/runtime/tls.hpp"
 #include "flowrelay/storage/file_system.hpp"
 
 namespace flowrelay::app {
 
 core::RelayOptions relay_options(const Config& config);
 
-/// The sources with their tokens read. Throws ConfigError.
-std::vector<core::ConfiguredSource> load_sources(const Config& config);
-
 /// Throws ConfigError: the proxy makes no sense, its credentials can't be read.
 runtime::Destination make_destination(const Config& config);
+
+/// What the configuration names outside of its file, read and checked: the start, a reload and
+/// `flowrelay config check` all come through here.
+struct Surroundings {
+    std::vector<core::ConfiguredSource> sources;  ///< with their tokens
+    runtime::Destination destination;
+    std::shared_ptr<runtime::TlsContext> tls;  ///< null: plain http
+};
+
+/// Throws ConfigError with everything that is wrong.
+Surroundings read_surroundings(const Config& config);
 
 /// Opens what lies in the spool directory, and recovers it. Throws std::runtime_error.
 runtime::Stores open_stores(const SpoolConfig& config, storage::FileSystem& file_system, Log& log);

@@ -58,6 +58,9 @@ public:
     /// An attempt begins. Precondition: may_begin().
     Pass begin() noexcept;
 
+    /// By an operator: the next probe may begin at once.
+    void hurry(MonoTime now) noexcept { gate_.hurry(now); }
+
     /// It did not take place after all.
     void cancel(const Pass& pass) noexcept { gate_.leave(pass); }
 

@@ -263,6 +263,10 @@ void Scheduler::set_options(SchedulerOptions options) {
     impl_->turns.reconsider_overdue();
 }
 
+void Scheduler::hurry_destination(Now now) {
+    impl_->breaker.hurry(now.mono);
+}
+
 void Scheduler::enqueue(const QueuedEvent& event) {
     impl_->turns.add(event);
 }

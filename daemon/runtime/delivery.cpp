@@ -17,13 +17,27 @@ namespace asio = boost::asio;
 
 constexpr auto watch_interval = std::chrono::milliseconds(100);
 
-struct Delivery::Worker {
-    Worker(const asio::any_io_executor& io, Delivery& delivery)
-        : client(io, delivery.destination_, delivery.tls_, delivery.resolver_,
-                 delivery.engine_.clock()),
-          wake(io) {}
+/// Where events go, and how they look there.
+struct Delivery::Target {
+    Destination destination;
+    std::shared_ptr<TlsContext> tls;
+    http::PostWriter writer;
+};
 
-    HttpClient client;
+struct Delivery::Worker {
+    Worker(const asio::any_io_executor& io, Delivery& delivery) : wake(io) { aim(io, delivery); }
+
+    /// At what the delivery aims at now. Not during a request.
+    void aim(const asio::any_io_executor& io, Delivery& delivery) {
+        if (target == delivery.target_) return;
+        client.reset();  // it refers to the old one
+        target = delivery.target_;
+        client.emplace(io, target->destination, target->tls.get(), delivery.resolver_,
+                       delivery.engine_.clock());
+    }
+
+    std::shared_ptr<const Target> target;
+    std::optional<HttpClient> client;
     asio::steady_timer wake;
     std::optional<core::Assignment> assignment;
     std::string body;
@@ -50,24 +64,30 @@ std::string proxy_field(const Destination& destination) {
 }  // namespace
 
 Delivery::Delivery(asio::any_io_executor io, Engine& engine, Destination destination,
-                   TlsContext* tls, DeliveryOptions options)
+                   std::shared_ptr<TlsContext> tls, DeliveryOptions options)
     : io_(io),
       engine_(engine),
-      destination_(std::move(destination)),
-      tls_(tls),
       options_(std::move(options)),
       resolver_(io),
-      writer_(destination_.authority, target_of(destination_), options_.user_agent,
-              proxy_field(destination_)),
       wakeup_(io, asio::steady_timer::time_point::max()),
       watch_(io),
-      ended_(io, asio::steady_timer::time_point::max()) {}
+      ended_(io, asio::steady_timer::time_point::max()) {
+    retarget(std::move(destination), std::move(tls));
+}
 
 Delivery::~Delivery() = default;
 
+void Delivery::retarget(Destination destination, std::shared_ptr<TlsContext> tls) {
+    http::PostWriter writer(destination.authority, target_of(destination), options_.user_agent,
+                            proxy_field(destination));
+    target_ = std::make_shared<const Target>(
+        Target{std::move(destination), std::move(tls), std::move(writer)});
+    for (Worker* worker : idle_) worker->aim(io_, *this);
+}
+
 std::size_t Delivery::connections() const noexcept {
     std::size_t count = 0;
-    for (const auto& worker : workers_) count += worker->client.connected() ? 1 : 0;
+    for (const auto& worker : workers_) count += worker->client->connected() ? 1 : 0;
     return count;
 }
 
@@ -129,7 +149,7 @@ asio::awaitable<void> Delivery::watch_deadlines() {
         watch_.expires_after(watch_interval);
         co_await watch_.async_wait(asio::as_tuple(asio::deferred));
         const MonoTime now = engine_.clock().now().mono;
-        for (const auto& worker : workers_) worker->client.check_deadline(now);
+        for (const auto& worker : workers_) worker->client->check_deadline(now);
         if (!stopping_ && busy_ > 0) arm_wakeup();  // nobody else does while all are busy
     }
     if (--running_ == 0) ended_.cancel();
@@ -149,19 +169,19 @@ asio::awaitable<void> Delivery::work(Worker& worker) {
         idle_.push_back(&worker);
         if (!stopping_) arm_wakeup();
     }
-    worker.client.close();
+    worker.client->close();
     if (--running_ == 0) ended_.cancel();
 }
 
 asio::awaitable<void> Delivery::wait_for_work(Worker& worker) {
     while (!stopping_ && !worker.assignment) {
-        if (worker.client.connected()) {
-            worker.wake.expires_at(worker.client.kept_until());
+        if (worker.client->connected()) {
+            worker.wake.expires_at(worker.client->kept_until());
         } else {
             worker.wake.expires_at(asio::steady_timer::time_point::max());
         }
         const auto [cancelled] = co_await worker.wake.async_wait(asio::as_tuple(asio::deferred));
-        if (!cancelled && !worker.assignment) worker.client.close();
+        if (!cancelled && !worker.assignment) worker.client->close();
     }
 }
 
@@ -174,12 +194,13 @@ asio::awaitable<void> Delivery::deliver(Worker& worker, core::Assignment assignm
     auto outgoing = engine_.prepare(assignment, std::move(fetched));
     if (!outgoing) co_return;
     core::EventRecord& record = outgoing->record;
+    worker.aim(io_, *this);
     worker.body.clear();
     worker.request.clear();
     core::append_post_body(worker.body, outgoing->token, record.id, record.body);
-    writer_.append(worker.request, record.id, worker.body);
+    worker.target->writer.append(worker.request, record.id, worker.body);
 
-    auto result = co_await worker.client.post(worker.request);
+    auto result = co_await worker.client->post(worker.request);
     if (aborting_ && result.end != core::AttemptEnd::response) {
         engine_.release(assignment);
         co_return;
@@ -193,7 +214,7 @@ void Delivery::describe_answer(Worker& worker, const Secret& token,
     if (result.end != core::AttemptEnd::response || (result.status >= 200 && result.status < 300)) {
         return;
     }
-    auto said = core::read_server_message(worker.client.answer_body(), token);
+    auto said = core::read_server_message(worker.client->answer_body(), token);
     result.detail = std::move(said.message);
     result.server_errors = std::move(said.errors);
 }
@@ -210,7 +231,7 @@ asio::awaitable<void> Delivery::stop(Milliseconds grace) {
         if (running_ > 0 && !aborting_ && std::chrono::steady_clock::now() >= deadline) {
             aborting_ = true;
             resolver_.give_up();
-            for (const auto& worker : workers_) worker->client.abort();
+            for (const auto& worker : workers_) worker->client->abort();
         }
     }
 }

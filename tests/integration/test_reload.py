@@ -3,6 +3,7 @@
 import pathlib
 import signal
 
+import log_lines
 import support
 from producers import Producer
 
@@ -122,6 +123,46 @@ class Reload(support.RelayTestCase):
         self.relay.wait_for_log(rf"event=config\.invalid .*{self.path}")
         self.assertEqual(self.send("a")["status"], "accepted")
         self.assertEqual(self.server.wait_for(1)[0]["flow_token"], self.old)
+
+    def test_another_destination_gets_what_waits_at_once(self):
+        self.relay.configure({"retry": {"initial": "1h", "max": "1h"}})
+        self.relay.restart()
+        self.server.terminate()
+        for n in range(8):
+            self.send(f"t{n}")
+        self.relay.wait_for_log(r"event=destination\.down")
+        other = self.start_devserver()
+        line = self.reload("reloaded", destination={"base_url": other.url})
+        self.assertIn("changed=destination.base_url", line)
+        # One probe, and then those whose threads do not wait for an hour.
+        other.wait_for(1)
+        self.assertEqual(self.relay.status()["destination"]["base_url"], other.url)
+        self.send("new")
+        support.wait_until(lambda: "new" in {event["external_thread_id"]
+                                             for event in other.delivered()}, "the new event")
+
+    def test_requests_under_way_end_where_they_are(self):
+        self.server.rules({"delay_ms": 700})
+        self.send("a")
+        self.relay.wait_for_status("a request", lambda now: now["in_flight"] == 1)
+        other = self.start_devserver()
+        self.reload("reloaded", destination={"base_url": other.url})
+        self.send("b")
+        self.assertEqual(other.wait_for(1)[0]["external_thread_id"], "b")
+        self.assertEqual(self.server.wait_for(1)[0]["external_thread_id"], "a")
+        self.relay.wait_until_idle()
+        self.assertEqual(len(self.server.delivered() + other.delivered()), 2)
+
+    def test_config_check_says_what_a_reload_would(self):
+        missing = str(self.directory / "missing.token")
+        sources = [{"name": name, "flow_token_file": f"{missing}.{name}"} for name in ("a", "b")]
+        self.reload("not_reloaded", sources=sources, ingest={"socket_group": "no-such-group-here"})
+        checked = self.flowrelay(self.relay, "config", "check", self.relay.config_path)
+        self.assertEqual(checked.status, 78)
+        logged = [log_lines.parse(line).fields["reason"] for line in self.relay.log.splitlines()
+                  if "event=config.invalid" in line]
+        self.assertEqual(sorted(checked.stderr.splitlines()), sorted(logged))
+        self.assertEqual(len(logged), 3)
 
     def test_what_takes_a_restart_says_so(self):
         line = self.reload("needs_restart", spool={"max_size": "8GiB"}, retry={"max": "1m"})

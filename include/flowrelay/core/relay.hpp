@@ -61,6 +61,9 @@ public:
     /// Another configuration: holds from now on. Waits that run already keep their ends.
     void set_options(RelayOptions options);
 
+    /// If the destination is in trouble the next probe may be sent at once.
+    void try_destination_now(Now now) { scheduler_.hurry_destination(now); }
+
     /// Takes the sources of the configuration in the place of the former ones; gives what the
     /// registry has to hold. A token that was parked is tried at once.
     std::vector<TokenEntry> configure(std::vector<ConfiguredSource> sources, Now now);

@@ -116,6 +116,9 @@ public:
     /// A new set of options from now on; waits that already run keep their ends.
     void set_options(SchedulerOptions options);
 
+    /// If the destination is in trouble the next probe may be sent at once.
+    void hurry_destination(Now now);
+
     /// Takes an event that is durable. Its token may be unknown yet, or was removed and is there
     /// again. An event may come with a smaller seq than others of its lane (replay): it takes its
     /// place in the order; a wait of the lane goes on. Throws std::logic_error for a seq that is in

@@ -29,9 +29,9 @@ struct DeliveryOptions {
 
 class Delivery {
 public:
-    /// References outlive the object. `tls` may be null for plain http.
+    /// References outlive the object. `tls` is null for plain http.
     Delivery(boost::asio::any_io_executor io, Engine& engine, Destination destination,
-             TlsContext* tls, DeliveryOptions options);
+             std::shared_ptr<TlsContext> tls, DeliveryOptions options);
     ~Delivery();
 
     /// Begins; goes on until stop().
@@ -40,13 +40,18 @@ public:
     /// Takes no new events, waits up to `grace` for the requests that run, ends them.
     boost::asio::awaitable<void> stop(Milliseconds grace);
 
-    /// Connections beyond that are closed when they have nothing to do.
+    /// From now on events go there. Requests that are under way end where they are.
+    void retarget(Destination destination, std::shared_ptr<TlsContext> tls);
+
+    /// More connections are made from now on, if there is work for them. Fewer are used as the
+    /// scheduler gives less out.
     void set_max_connections(std::uint32_t max) noexcept { options_.max_connections = max; }
 
     std::size_t connections() const noexcept;
     bool resolving() const noexcept { return resolver_.busy(); }
 
 private:
+    struct Target;
     struct Worker;
 
     void pump();
@@ -61,11 +66,9 @@ private:
 
     boost::asio::any_io_executor io_;
     Engine& engine_;
-    Destination destination_;
-    TlsContext* tls_;
     DeliveryOptions options_;
     Resolver resolver_;
-    http::PostWriter writer_;
+    std::shared_ptr<const Target> target_;
 
     std::vector<std::unique_ptr<Worker>> workers_;
     std::vector<Worker*> idle_;

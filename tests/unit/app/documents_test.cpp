@@ -1,11 +1,13 @@
 // config/flowrelay.yaml and docs/configuration.md have every key, with its default.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <regex>
 #include <sstream>
 #include <string>
 
+#include "app/config_changes.hpp"
 #include "flowrelay/app/config.hpp"
 
 namespace flowrelay::app {
@@ -87,6 +89,19 @@ TEST(ConfigurationDocument, HasEveryKey) {
     const std::string text = read_file("docs/configuration.md");
     for (const std::string_view key : config_keys()) {
         EXPECT_NE(text.find("`" + std::string(key) + "`"), std::string::npos) << key;
+    }
+}
+
+TEST(ConfigurationDocument, SaysWhichKeysTakeARestart) {
+    const std::string text = read_file("docs/configuration.md");
+    const std::size_t begin = text.find("take a restart:");
+    ASSERT_NE(begin, std::string::npos);
+    const std::string list = text.substr(begin, text.find("\n\n", begin) - begin);
+    for (const std::string_view key : config_keys()) {
+        const auto keys = restart_keys();
+        const bool takes_restart = std::ranges::find(keys, key) != keys.end();
+        EXPECT_EQ(list.find("`" + std::string(key) + "`") != std::string::npos, takes_restart)
+            << key;
     }
 }
 

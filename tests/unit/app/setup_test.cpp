@@ -26,10 +26,34 @@ TEST(Setup, PassesTheRateOfASourceOn) {
     source.flow_token_env = "FLOWRELAY_SETUP_TEST_TOKEN";
     source.rate_limit = 5;
     config.sources.push_back(source);
-    const auto sources = load_sources(config);
+    config.destination.base_url = "http://127.0.0.1:1";
+    const auto sources = read_surroundings(config).sources;
     ASSERT_EQ(sources.size(), 1U);
     EXPECT_EQ(sources[0].name, "ci");
     EXPECT_EQ(sources[0].rate_limit, 5);
+}
+
+TEST(Setup, TellsEverythingThatIsWrongAroundTheFile) {
+    Config config;
+    config.destination.base_url = "https://127.0.0.1:1";
+    config.destination.ca_file = "/does/not/exist.pem";
+    config.ingest.socket_group = "no-such-group-here";
+    for (const char* name : {"a", "b"}) {
+        SourceConfig source;
+        source.name = name;
+        source.flow_token_file = std::string("/does/not/exist.") + name;
+        config.sources.push_back(source);
+    }
+    try {
+        read_surroundings(config);
+        FAIL() << "nothing was found";
+    } catch (const ConfigError& error) {
+        const std::string all = error.what();
+        EXPECT_EQ(error.problems().size(), 4U) << all;
+        for (const char* words : {"exist.a", "exist.b", "exist.pem", "no-such-group-here"}) {
+            EXPECT_NE(all.find(words), std::string::npos) << all;
+        }
+    }
 }
 
 }  // namespace

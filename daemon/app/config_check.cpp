@@ -1,0 +1,56 @@
+#include "flowrelay/app/config_check.hpp"
+
+#include <fmt/core.h>
+
+#include <cstdlib>
+
+#include "flowrelay/app/destination_files.hpp"
+#include "setup.hpp"
+
+namespace flowrelay::app {
+
+namespace {
+
+/// Whether the token of a source can be seen from here: credentials and variables are given to the
+/// service alone.
+bool is_visible(const SourceConfig& source) {
+    if (!source.flow_token_file.empty()) return true;
+    const char* name = source.flow_token_credential.empty() ? source.flow_token_env.c_str()
+                                                            : "CREDENTIALS_DIRECTORY";
+    return std::getenv(name) != nullptr;
+}
+
+}  // namespace
+
+ConfigFindings check_config(const std::string& path) {
+    ConfigFindings findings;
+    try {
+        Config config = load_config(path);
+        findings.sources = config.sources.size();
+        std::erase_if(config.sources, [&](const SourceConfig& source) {
+            if (is_visible(source)) return false;
+            findings.not_checked.push_back(fmt::format(
+                "{}: the token of source `{}` is given to the service alone and was not checked",
+                path, source.name));
+            return true;
+        });
+        if (needs_missing_credentials(config.destination)) {
+            findings.not_checked.push_back(
+                fmt::format("{}: the credentials of the destination are given to the service alone "
+                            "and were not checked",
+                            path));
+            DestinationConfig& destination = config.destination;
+            destination.client_certificate_credential.clear();
+            destination.client_key_credential.clear();
+            destination.proxy_credential.clear();
+        }
+        read_surroundings(config);
+        const std::string exposed = warn_of_exposed_key(config.destination);
+        if (!exposed.empty()) findings.warnings.push_back(fmt::format("{}: {}", path, exposed));
+    } catch (const ConfigError& error) {
+        findings.problems = error.problems();
+    }
+    return findings;
+}
+
+}  // namespace flowrelay::app
