@@ -190,6 +190,7 @@ class Delivery(support.RelayTestCase):
         relay.wait_for_log(r"destination\.down")
         self.assertEqual(relay.status()["destination"]["state"], "down")
         relay.restart()
+        relay.wait_for_log(r"destination\.down")  # it finds out anew
         server = self.start_devserver(listen=f"127.0.0.1:{port}")
         arrived = server.wait_for(100)
         for lane in range(5):
