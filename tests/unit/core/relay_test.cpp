@@ -101,6 +101,42 @@ TEST_F(RelayTest, TheFirstEventOfATokenBringsTheTokenAlong) {
     EXPECT_FALSE(std::get<Relay::Append>(third).new_token);
 }
 
+TEST_F(RelayTest, OtherOptionsHoldFromNowOn) {
+    accept("t1", R"(,"uuid":"mine")");
+    RelayOptions other = options_;
+    other.dedup_window = Milliseconds(0);
+    other.scheduler.max_age = Seconds(10);
+    other.destination = "https://elsewhere.example.com";
+    relay_->set_options(other);
+    EXPECT_TRUE(std::holds_alternative<Relay::Append>(
+        relay_->submit(event("t1", R"(,"uuid":"mine")"), now_)));
+    pass(Seconds(11));
+    EXPECT_EQ(relay_->expire(now_).bury.size(), 1U);
+    accept("t2");
+    answer(404);
+    EXPECT_EQ(log_.named("destination.parked").at(0).fields.at("destination"),
+              "https://elsewhere.example.com");
+    EXPECT_FALSE(relay_->next(now_));
+    relay_->try_destination_now(now_);
+    EXPECT_TRUE(relay_->next(now_));
+}
+
+TEST_F(RelayTest, ADestinationInTroubleIsToldOfEveryHour) {
+    accept();
+    answer(404);
+    for (int minute = 0; minute < 130; ++minute) {
+        pass(Seconds(61));
+        answer(404);
+    }
+    const auto told = log_.named("destination.parked");
+    ASSERT_EQ(told.size(), 3U);
+    EXPECT_EQ(told[0].fields.at("for"), "0s");
+    EXPECT_EQ(told[1].fields.at("for"), "1h1m");
+    pass(Seconds(61));
+    answer(202);
+    EXPECT_EQ(log_.named("destination.up").at(0).fields.at("after"), "2h13m");
+}
+
 TEST_F(RelayTest, AnEventHasItsOwnIdOrGetsOne) {
     accept();
     accept("t1", R"(,"uuid":"mine")");

@@ -42,6 +42,28 @@ TEST_F(SchedulerTest, WhileDownOneProbeAtATime) {
     EXPECT_NE(next(), 0U);
 }
 
+TEST_F(SchedulerTest, AnOperatorMayHaveTheDestinationTriedAtOnce) {
+    take_down();
+    pass(1s);  // the lanes have waited, too
+    const auto first = next();
+    ASSERT_NE(first, 0U);
+    EXPECT_GT(complete(first, answers::no_connection()).wait, 0ms);
+    EXPECT_EQ(next(), 0U);
+    scheduler.hurry_destination(now);
+    const auto given = scheduler.next(now);
+    ASSERT_TRUE(given);
+    EXPECT_TRUE(given->probe);
+    scheduler.hurry_destination(now);
+    EXPECT_EQ(next(), 0U) << "one at a time all the same";
+}
+
+TEST_F(SchedulerTest, HurryingADestinationThatIsUpChangesNothing) {
+    enqueue(1, lane_of(1, 1));
+    scheduler.hurry_destination(now);
+    EXPECT_EQ(destination(), DestinationState::up);
+    EXPECT_EQ(next(), 1U);
+}
+
 TEST_F(SchedulerTest, ProbesGoRoundTheLanes) {
     take_down();
     pass(1s);  // the lanes have waited, too
