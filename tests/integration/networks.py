@@ -3,6 +3,7 @@ the kernel's own."""
 
 import os
 import random
+import re
 import shutil
 import socket
 import subprocess
@@ -25,6 +26,8 @@ class Forwarder:
         self.connections = 0
         self.cuts = 0
         self.open = True
+        self.sockets = []
+        self.threads = []
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.listener.settimeout(0.1)
         self.port = self.listener.getsockname()[1]
@@ -34,7 +37,10 @@ class Forwarder:
     def close(self):
         self.open = False
         self.thread.join(support.PATIENCE)
-        self.listener.close()
+        for thread in self.threads:
+            thread.join(support.PATIENCE)
+        for end in (self.listener, *self.sockets):
+            end.close()
 
     def _accept(self):
         while self.open:
@@ -44,9 +50,12 @@ class Forwarder:
                 continue
             self.connections += 1
             server = socket.create_connection(("127.0.0.1", self.target_port))
+            self.sockets += [client, server]
             for source, sink in ((client, server), (server, client)):
                 source.settimeout(0.1)
-                threading.Thread(target=self._pass_on, args=(source, sink), daemon=True).start()
+                thread = threading.Thread(target=self._pass_on, args=(source, sink), daemon=True)
+                self.threads.append(thread)
+                thread.start()
 
     def _pass_on(self, source, sink):
         try:
@@ -117,14 +126,24 @@ class Namespaces:
             self._ip("-n", self.server, "addr", "replace", f"{self.SERVER6}/64", "dev", "link0",
                      "nodad")
 
-    def worsen(self, *netem):
-        """Both directions get what `tc` knows as netem: "delay 50ms", "loss 10%"."""
+    def worsen(self, kind, *parameters):
+        """Both directions get a queue of this kind (`tc`): netem with "delay 50ms loss 10%"."""
         for namespace in (self.client, self.server):
             done = subprocess.run([*self.inside(namespace), "tc", "qdisc", "replace", "dev", "link0",
-                                   "root", "netem", *netem], check=False, timeout=30,
+                                   "root", kind, *parameters], check=False, timeout=30,
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
             if done.returncode != 0:
-                raise unittest.SkipTest("this kernel has no netem: " + done.stdout.decode().strip())
+                raise unittest.SkipTest(f"this kernel has no {kind}: "
+                                        + done.stdout.decode().strip())
+
+    def lost(self):
+        """Packets that the queues of both directions have dropped."""
+        total = 0
+        for namespace in (self.client, self.server):
+            shown = subprocess.run([*self.inside(namespace), "tc", "-s", "qdisc", "show", "dev",
+                                    "link0"], check=True, timeout=30, stdout=subprocess.PIPE)
+            total += int(re.search(rb"dropped (\d+)", shown.stdout).group(1))
+        return total
 
     def hosts(self, test, *lines):
         """What /etc/hosts says in the client's namespace."""

@@ -5,6 +5,7 @@ import time
 
 import support
 from networks import Forwarder, Namespaces
+from nginx import NginxTestCase
 from producers import Producer
 
 
@@ -80,6 +81,22 @@ class BadLink(NetworkTestCase):
         self.assertLessEqual(len(self.server.requests()), 300 + 60)
 
 
+class BadLinkWithTls(NginxTestCase):
+    """The same forwarder in front of nginx."""
+
+    def test_connections_that_are_cut_anywhere(self):
+        self.start_nginx(self.good, http="keepalive_requests 20;")
+        link = Forwarder(self.port, seed=2)
+        self.addCleanup(link.close)
+        link.cut_chance = 0.03
+        relay = self.start(f"https://localhost:{link.port}", destination={"request_timeout": "1s"})
+        self.submit(relay, *self.some_events(300))
+        self.assert_all_arrived(relay, 300)
+        self.assertGreater(link.cuts, 10)
+        self.assertEqual(relay.status()["dead"], 0)
+        self.assertLessEqual(len(self.server.requests()), 300 + link.cuts)
+
+
 class RealLink(NetworkTestCase):
     """Two network namespaces with a link between them."""
 
@@ -151,13 +168,24 @@ class RealLink(NetworkTestCase):
         self.assert_arrived_in_order(server, 20)
 
     def test_loss_and_delay(self):
-        self.networks.worsen("delay", "20ms", "5ms", "loss", "5%")
+        self.networks.worsen("netem", "delay", "20ms", "5ms", "loss", "5%")
         server = self.start_server(f"{Namespaces.SERVER}:8080")
         relay = self.start(f"http://{Namespaces.SERVER}:8080", request_timeout="5s",
                            connect_timeout="5s")
         self.submit(relay, 400)
         relay.wait_until_idle(6 * support.PATIENCE)
         self.assert_arrived_in_order(server, 400)
+        self.assertLessEqual(len(server.requests()), 440)
+
+    def test_a_narrow_link_that_drops_what_it_can_not_hold(self):
+        self.networks.worsen("tbf", "rate", "2mbit", "burst", "4kb", "limit", "12kb")
+        server = self.start_server(f"{Namespaces.SERVER}:8080")
+        relay = self.start(f"http://{Namespaces.SERVER}:8080", request_timeout="5s",
+                           connect_timeout="5s")
+        self.submit(relay, 400, lanes=32)
+        relay.wait_until_idle(6 * support.PATIENCE)
+        self.assertGreater(self.networks.lost(), 0)
+        self.assert_arrived_in_order(server, 400, lanes=32)
         self.assertLessEqual(len(server.requests()), 440)
 
 
