@@ -37,8 +37,7 @@ bool has_hung_up(int fd) {
 
 HttpClient::HttpClient(asio::any_io_executor io, const Destination& destination, TlsContext* tls,
                        Resolver& resolver, const Clock& clock)
-    : io_(io),
-      destination_(destination),
+    : destination_(destination),
       tls_context_(tls),
       resolver_(resolver),
       clock_(clock),

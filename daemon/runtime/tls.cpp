@@ -29,8 +29,8 @@ std::runtime_error file_error(std::string_view key, std::string_view path, std::
 }
 
 /// Why OpenSSL did not like what is in a file: "no start line".
-std::string last_reason() {
-    const char* const reason = ERR_reason_error_string(ERR_peek_last_error());
+std::string first_reason() {
+    const char* const reason = ERR_reason_error_string(ERR_peek_error());
     ERR_clear_error();
     return reason != nullptr ? reason : "not what is expected there";
 }
@@ -48,12 +48,12 @@ File open_file(std::string_view key, const std::string& path) {
 void trust(SSL_CTX* context, const std::string& ca_file) {
     if (ca_file.empty()) {
         if (SSL_CTX_set_default_verify_paths(context) == 1) return;
-        throw file_error("ca_file", "the CAs of the system", last_reason());
+        throw file_error("ca_file", "the CAs of the system", first_reason());
     }
     open_file("ca_file", ca_file);
     if (SSL_CTX_load_verify_file(context, ca_file.c_str()) == 1) return;
     throw file_error("ca_file", ca_file,
-                     fmt::format("cannot read CA certificates (PEM): {}", last_reason()));
+                     fmt::format("cannot read CA certificates (PEM): {}", first_reason()));
 }
 
 int note_passphrase(char*, int, int, void* asked) {
@@ -65,7 +65,7 @@ void show_certificate(SSL_CTX* context, const std::string& certificate, const st
     open_file("client_certificate", certificate);
     if (SSL_CTX_use_certificate_chain_file(context, certificate.c_str()) != 1) {
         throw file_error("client_certificate", certificate,
-                         fmt::format("cannot read a certificate (PEM): {}", last_reason()));
+                         fmt::format("cannot read a certificate (PEM): {}", first_reason()));
     }
     const std::string& path = key.empty() ? certificate : key;
     const File file = open_file("client_key", path);
@@ -82,7 +82,7 @@ void show_certificate(SSL_CTX* context, const std::string& certificate, const st
     }
     if (read == nullptr) {
         throw file_error("client_key", path,
-                         fmt::format("cannot read a private key (PEM): {}{}", last_reason(),
+                         fmt::format("cannot read a private key (PEM): {}{}", first_reason(),
                                      key.empty() ? "; is it in a file of its own?" : ""));
     }
     if (SSL_CTX_use_PrivateKey(context, read.get()) != 1) {
@@ -127,6 +127,7 @@ int reason_number(const error_code& error) {
 
 TlsContext::TlsContext(const TlsFiles& files)
     : context_(ssl::context::tls_client), sessions_(std::make_unique<TlsSessions>()) {
+    ERR_clear_error();  // first_reason() is to find what happens in here
     SSL_CTX_set_min_proto_version(context_.native_handle(), TLS1_2_VERSION);
     context_.set_verify_mode(ssl::verify_peer);
     trust(context_.native_handle(), files.ca);

@@ -76,7 +76,6 @@ private:
     boost::asio::awaitable<std::pair<error_code, std::size_t>> read_some();
     void allow(MonoTime::duration time);
 
-    boost::asio::any_io_executor io_;
     const Destination& destination_;
     TlsContext* tls_context_;
     Resolver& resolver_;

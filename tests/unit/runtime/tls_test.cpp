@@ -265,7 +265,8 @@ TEST_F(TlsTest, FilesThatCannotBeUsedAreNamed) {
                 HasSubstr("garbage.pem: cannot read CA certificates (PEM)"));
     EXPECT_THAT(problem_of({"", "/nowhere/c.pem", ""}),
                 HasSubstr("destination.client_certificate: /nowhere/c.pem: cannot read"));
-    EXPECT_THAT(problem_of({"", garbage, ""}), HasSubstr("cannot read a certificate (PEM)"));
+    EXPECT_THAT(problem_of({"", garbage, ""}),
+                HasSubstr("cannot read a certificate (PEM): no start line"));
     EXPECT_THAT(problem_of({"", certificate, ""}), HasSubstr("is it in a file of its own?"));
     EXPECT_THAT(problem_of({"", certificate, "/nowhere/c.key"}),
                 HasSubstr("destination.client_key: /nowhere/c.key: cannot read the file"));
