@@ -23,5 +23,6 @@ struct Context {
 void add_send_command(CLI::App& app, Context& context);
 void add_status_command(CLI::App& app, Context& context);
 void add_config_commands(CLI::App& app, Context& context);
+void add_spool_commands(CLI::App& app, Context& context);
 
 }  // namespace flowrelay::cli

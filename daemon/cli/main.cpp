@@ -29,6 +29,7 @@ int run(int argc, char** argv) {
     add_send_command(app, context);
     add_status_command(app, context);
     add_config_commands(app, context);
+    add_spool_commands(app, context);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& e) {

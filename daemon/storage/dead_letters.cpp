@@ -157,11 +157,13 @@ public:
         }
     }
     void damage(std::uint64_t offset, std::uint64_t bytes) override {
+        damaged.push_back({offset, bytes});
         log_.write(core::log_events::spool_damaged,
                    {{"file", path_}, {"offset", offset}, {"bytes", bytes}});
     }
 
     Index index;
+    std::vector<JournalScan::Damage> damaged;
 
 private:
     std::string path_;
@@ -346,6 +348,16 @@ Result<std::unique_ptr<DeadLetters>> DeadLetters::open(FileSystem& file_system,
     }
     return std::unique_ptr<DeadLetters>(
         std::make_unique<JournalDeadLetters>(std::move(journal), std::move(loaded.index), log));
+}
+
+Result<DeadLetters::Contents> DeadLetters::inspect(FileSystem& file_system,
+                                                   const std::string& path) {
+    NullLog silent;
+    Loader loaded(path, silent);
+    auto scan = RecordJournal::inspect(file_system, path, JournalKind::dead_letters, loaded);
+    if (scan.has_error()) return scan.error();
+    scan->damage.insert(scan->damage.begin(), loaded.damaged.begin(), loaded.damaged.end());
+    return Contents{std::move(*scan), loaded.index.size()};
 }
 
 }  // namespace flowrelay::storage

@@ -215,6 +215,22 @@ public:
         return std::shared_ptr<void>(std::make_shared<Descriptor>(std::move(*fd)));
     }
 
+    Result<std::optional<std::string>> lock_holder(const std::string& path) override {
+        auto fd = open_path(path, O_RDONLY, "open");
+        if (fd.has_error()) {
+            if (fd.error().code == boost::system::errc::no_such_file_or_directory) {
+                return std::optional<std::string>();
+            }
+            return fd.error();
+        }
+        // A shared lock is refused while somebody has the exclusive one, and goes with `fd`.
+        if (retry([&] { return ::flock(fd->get(), LOCK_SH | LOCK_NB); }) == 0) {
+            return std::optional<std::string>();
+        }
+        if (errno != EWOULDBLOCK) return system_error(errno, "look at", path);
+        return std::optional(name_of(holder_of(fd->get())));
+    }
+
     Result<std::uint64_t> free_space(const std::string& path) override {
         struct statvfs status{};
         if (::statvfs(path.c_str(), &status) != 0) return system_error(errno, "look at", path);
@@ -222,11 +238,13 @@ public:
     }
 
 private:
+    static std::string name_of(int pid) {
+        return pid > 0 ? "process " + std::to_string(pid) : std::string("another process");
+    }
+
     static Error locked_error(const std::string& path, int pid) {
-        const std::string holder =
-            pid > 0 ? "process " + std::to_string(pid) : std::string("another process");
         return Error{error_code(EWOULDBLOCK, boost::system::system_category()),
-                     path + " is locked by " + holder +
+                     path + " is locked by " + name_of(pid) +
                          ": another flowrelayd uses this spool; stop it, or "
                          "give this one its own spool.directory"};
     }

@@ -115,6 +115,28 @@ Result<void> RecordJournal::open(RecordSink& sink, Log& log) {
     return make_durable(scanned, *size, *durable_end);
 }
 
+Result<JournalScan> RecordJournal::inspect(FileSystem& file_system, const std::string& path,
+                                           JournalKind kind, RecordSink& sink) {
+    RecordJournal journal(file_system, path, kind);
+    auto file = file_system.open_read_only(path);
+    if (file.has_error()) return file.error();
+    journal.file_ = std::move(*file);
+    const auto size = journal.file_->size();
+    if (size.has_error()) return size.error();
+    const auto durable_end = journal.read_header();
+    if (durable_end.has_error()) return durable_end.error();
+
+    const ScanRange range{journal_header_size, *size, ScanRange::Tail::unknown, *durable_end};
+    const ScanResult scanned = scan_records(*journal.file_, range, journal.salt_, sink);
+    JournalScan result{*size, scanned.end, {}};
+    if (scanned.unreadable > 0) {
+        result.damage.push_back({scanned.end, scanned.unreadable});
+        result.end = *size;
+    }
+    if (*size < *durable_end) result.damage.push_back({*size, *durable_end - *size});
+    return result;
+}
+
 Result<std::uint64_t> RecordJournal::read_header() {
     std::array<std::uint8_t, journal_header_size> header{};
     const auto got = file_->read_at(0, header);

@@ -84,7 +84,7 @@ std::optional<TokenEntry> to_entry(const RecordHeader& header,
     return entry;
 }
 
-/// Collects the slots; the first thing that is wrong is remembered by its offset.
+/// Collects the slots, and what is wrong.
 class Loader final : public RecordSink {
 public:
     void record(const ScannedRecord& record) override {
@@ -104,13 +104,18 @@ public:
             damage(record.offset, record_size(record.header));
         }
     }
-    void damage(std::uint64_t offset, std::uint64_t) override {
-        if (!damaged_at) damaged_at = offset;
+    void damage(std::uint64_t offset, std::uint64_t bytes) override {
+        damaged.push_back({offset, bytes});
+    }
+
+    /// To be called at the end: there is always a salt.
+    void finish() {
+        if (damaged.empty() && !salt) damage(journal_header_size, 0);
     }
 
     std::optional<Salt> salt;
     Entries entries;
-    std::optional<std::uint64_t> damaged_at;
+    std::vector<JournalScan::Damage> damaged;
 };
 
 class JournalRegistry final : public Registry {
@@ -180,12 +185,12 @@ Result<std::unique_ptr<Registry>> Registry::open(FileSystem& file_system, const 
     Loader loaded;
     if (*exists) {
         if (auto opened = journal.open(loaded, log); opened.has_error()) return opened.error();
-        if (!loaded.damaged_at && !loaded.salt) loaded.damaged_at = journal_header_size;
-        if (loaded.damaged_at) {
+        loaded.finish();
+        if (!loaded.damaged.empty()) {
             return Error{boost::system::errc::make_error_code(boost::system::errc::io_error),
                          fmt::format("the registry of tokens {} is damaged at offset {}: put it "
                                      "back from a copy (without it, what is queued keeps waiting)",
-                                     path, *loaded.damaged_at)};
+                                     path, loaded.damaged.front().offset)};
         }
     } else {
         loaded.salt = make_salt();
@@ -194,6 +199,17 @@ Result<std::unique_ptr<Registry>> Registry::open(FileSystem& file_system, const 
     }
     return std::unique_ptr<Registry>(std::make_unique<JournalRegistry>(
         std::move(journal), *loaded.salt, std::move(loaded.entries)));
+}
+
+Result<Registry::Contents> Registry::inspect(FileSystem& file_system, const std::string& path) {
+    Loader loaded;
+    auto scan = RecordJournal::inspect(file_system, path, JournalKind::registry, loaded);
+    if (scan.has_error()) return scan.error();
+    if (scan->damage.empty()) loaded.finish();
+    scan->damage.insert(scan->damage.begin(), loaded.damaged.begin(), loaded.damaged.end());
+    Contents contents{std::move(*scan), {}};
+    for (auto& [id, entry] : loaded.entries) contents.entries.push_back(std::move(entry));
+    return contents;
 }
 
 }  // namespace flowrelay::storage

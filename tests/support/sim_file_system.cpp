@@ -369,6 +369,12 @@ Result<std::shared_ptr<void>> SimFileSystem::lock(const std::string& path) {
     return token;
 }
 
+Result<std::optional<std::string>> SimFileSystem::lock_holder(const std::string& path) {
+    const auto held = locks_.find(path);
+    if (held == locks_.end() || held->second.expired()) return std::optional<std::string>();
+    return std::optional<std::string>("this process");
+}
+
 Result<std::uint64_t> SimFileSystem::free_space(const std::string&) {
     return capacity_ - std::min(capacity_, used());
 }

@@ -108,6 +108,7 @@ public:
     Result<std::vector<std::string>> list(const std::string& path) override;
     Result<bool> exists(const std::string& path) override;
     Result<std::shared_ptr<void>> lock(const std::string& path) override;
+    Result<std::optional<std::string>> lock_holder(const std::string& path) override;
     Result<std::uint64_t> free_space(const std::string& path) override;
 
 private:

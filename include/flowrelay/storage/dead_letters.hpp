@@ -16,6 +16,7 @@
 #include "flowrelay/base/log.hpp"
 #include "flowrelay/storage/event_queue.hpp"
 #include "flowrelay/storage/file_system.hpp"
+#include "flowrelay/storage/record_journal.hpp"
 
 namespace flowrelay::storage {
 
@@ -26,6 +27,13 @@ public:
     static Result<std::unique_ptr<DeadLetters>> open(FileSystem& file_system,
                                                      const std::string& path, Log& log);
     virtual ~DeadLetters() = default;
+
+    /// What is in the file. It is not changed, and read as far as it can be.
+    struct Contents {
+        JournalScan file;
+        std::uint64_t letters = 0;
+    };
+    static Result<Contents> inspect(FileSystem& file_system, const std::string& path);
 
     /// Adds letters, in one sync. One that is there already (same seq) is replaced: after a crash
     /// between this and the outcome in the log the event is delivered or dies again.

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -63,6 +64,10 @@ public:
     /// Takes the directory for this process (an exclusive lock on `path`), until the returned
     /// object goes. An error says who else may hold it.
     virtual Result<std::shared_ptr<void>> lock(const std::string& path) = 0;
+
+    /// Who holds the lock that lock() takes on `path`, for people ("process 4711"); nothing if
+    /// nobody does. Changes nothing.
+    virtual Result<std::optional<std::string>> lock_holder(const std::string& path) = 0;
 
     /// Bytes that may still be written to the file system of `path`.
     virtual Result<std::uint64_t> free_space(const std::string& path) = 0;

@@ -5,6 +5,7 @@
 // not trusted any more: append() refuses, and rewrite() puts a new file in its place.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -29,6 +30,20 @@ struct JournalRecord {
     std::vector<std::uint8_t> payload;
 };
 
+/// A journal that was only looked at.
+struct JournalScan {
+    struct Damage {
+        std::uint64_t offset = 0;
+        std::uint64_t bytes = 0;
+    };
+    std::uint64_t bytes = 0;     ///< of the file
+    std::uint64_t end = 0;       ///< behind the last record
+    std::vector<Damage> damage;  ///< what was durable and is not readable, or makes no sense
+
+    /// Of a write that was never finished: the next start cuts it off.
+    std::uint64_t torn() const noexcept { return bytes - std::min(bytes, end); }
+};
+
 class RecordJournal {
 public:
     RecordJournal(FileSystem& file_system, std::string path, JournalKind kind);
@@ -39,6 +54,11 @@ public:
     /// Reads all records; a torn tail is cut off (spool.tail_cut). Damage goes to the sink. Errors:
     /// the file can't be read, its header is damaged, it is of another kind or a newer format.
     Result<void> open(RecordSink& sink, Log& log);
+
+    /// Reads all records of a file and changes nothing. Damage goes to the sink, and what is
+    /// missing at the end into the result's `damage`. Errors as with open().
+    static Result<JournalScan> inspect(FileSystem& file_system, const std::string& path,
+                                       JournalKind kind, RecordSink& sink);
 
     /// Where the contents of a new file come from, one record after the other.
     class Source {

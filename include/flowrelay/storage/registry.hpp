@@ -16,6 +16,7 @@
 #include "flowrelay/base/log.hpp"
 #include "flowrelay/core/stored_event.hpp"
 #include "flowrelay/storage/file_system.hpp"
+#include "flowrelay/storage/record_journal.hpp"
 
 namespace flowrelay::storage {
 
@@ -28,6 +29,13 @@ public:
     static Result<std::unique_ptr<Registry>> open(FileSystem& file_system, const std::string& path,
                                                   Log& log);
     virtual ~Registry() = default;
+
+    /// What is in the file. It is not changed, and read as far as it can be.
+    struct Contents {
+        JournalScan file;
+        std::vector<TokenEntry> entries;
+    };
+    static Result<Contents> inspect(FileSystem& file_system, const std::string& path);
 
     virtual const Salt& salt() const = 0;
     virtual std::vector<TokenEntry> entries() const = 0;

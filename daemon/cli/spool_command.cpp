@@ -1,0 +1,65 @@
+// flowrelay spool
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+#include <string>
+
+#include "cli/commands.hpp"
+#include "cli/spool_text.hpp"
+
+namespace flowrelay::cli {
+
+namespace {
+
+// As monitoring plug-ins and fsck have it, and unlike the commands that talk to the daemon.
+constexpr auto can_not_tell = static_cast<ExitCode>(1);
+constexpr auto damage_found = static_cast<ExitCode>(2);
+
+struct VerifyOptions {
+    std::string directory;
+    bool as_json = false;
+    bool quiet = false;
+};
+
+ExitCode verify(const VerifyOptions& options) {
+    const auto file_system = storage::make_posix_file_system();
+    const auto report = storage::check_spool(*file_system, options.directory);
+    if (report.has_error()) {
+        fmt::print(stderr, "flowrelay: {}\n", report.error().message);
+        return can_not_tell;
+    }
+    fmt::print("{}", options.as_json
+                         ? format_spool_json(*report)
+                         : format_spool_report(*report, SystemClock().now().wall, options.quiet));
+    return report->damage.empty() ? ExitCode::ok : damage_found;
+}
+
+void add_verify(CLI::App& spool, Context& context) {
+    CLI::App* command = spool.add_subcommand("verify", "Read a whole spool and say what is there");
+    const auto options = std::make_shared<VerifyOptions>();
+    command
+        ->add_option("DIR", options->directory,
+                     "The spool.directory of the configuration, like /var/lib/flowrelay")
+        ->required()
+        ->type_name("");
+    command->add_flag("--json", options->as_json, "Lines of JSON");
+    command->add_flag("-q,--quiet", options->quiet, "No line for each file");
+    command->footer(
+        "flowrelayd must not run on it. Nothing is written, repaired or removed.\n\n"
+        "Exit status: 0 all is whole, 1 it can't be read, 2 something is damaged, 64 wrong "
+        "options.");
+    command->callback(
+        [options, &context] { context.run = [options] { return verify(*options); }; });
+}
+
+}  // namespace
+
+void add_spool_commands(CLI::App& app, Context& context) {
+    CLI::App* spool = app.add_subcommand("spool", "Look at a spool, and at the disk for one");
+    spool->require_subcommand(1);
+    add_verify(*spool, context);
+}
+
+}  // namespace flowrelay::cli

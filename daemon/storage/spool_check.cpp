@@ -1,0 +1,323 @@
+#include "flowrelay/storage/spool_check.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <charconv>
+#include <string_view>
+#include <tuple>
+#include <utility>
+
+#include "flowrelay/storage/dead_letters.hpp"
+#include "flowrelay/storage/registry.hpp"
+#include "spool_check_segments.hpp"
+
+namespace flowrelay::storage {
+
+namespace {
+
+using Kind = SpoolFile::Kind;
+
+/// The number in the name of a file of the log; 0 for other names.
+std::uint64_t number_of(std::string_view name, std::string_view suffix) {
+    constexpr std::size_t digits = 12;
+    if (name.size() < digits + suffix.size() || !name.ends_with(suffix)) return 0;
+    const std::string_view text = name.substr(0, name.size() - suffix.size());
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    return error == std::errc() && end == text.data() + text.size() ? number : 0;
+}
+
+class SpoolCheck {
+public:
+    SpoolCheck(FileSystem& file_system, std::string directory)
+        : file_system_(file_system),
+          directory_(std::move(directory)),
+          log_directory_(directory_ + "/spool") {}
+
+    Result<SpoolReport> run() {
+        if (auto there = check_directories(); there.has_error()) return there.error();
+        if (auto unused = check_unused(); unused.has_error()) return unused.error();
+        if (auto read = check_log(); read.has_error()) return read.error();
+        if (auto read = check_registry(); read.has_error()) return read.error();
+        if (auto read = check_dead_letters(); read.has_error()) return read.error();
+        check_books();
+        // It may have been started while we read.
+        if (auto unused = check_unused(); unused.has_error()) return unused.error();
+        std::ranges::sort(report_.files, {},
+                          [](const SpoolFile& file) { return std::tie(file.kind, file.name); });
+        std::ranges::stable_sort(report_.damage, {}, &SpoolDamage::file);
+        for (const SpoolFile& file : report_.files) report_.bytes += file.bytes;
+        return std::move(report_);
+    }
+
+private:
+    Result<void> check_directories();
+    Result<void> check_unused();
+    Result<void> check_log();
+    Result<std::vector<std::string>> list_quarantine(const std::vector<std::string>& names);
+    Result<void> check_registry();
+    Result<void> check_dead_letters();
+    void check_books();
+    Result<bool> is_there(const std::string& name);
+    Result<void> add_file(std::string name, Kind kind, std::string note = {});
+    std::optional<Error> file_failed(const std::string& name, Kind kind, const Error& error,
+                                     std::string_view meaning);
+    void add_journal(SpoolFile file, const JournalScan& scan, std::string_view meaning);
+
+    FileSystem& file_system_;
+    std::string directory_;
+    std::string log_directory_;
+    SpoolReport report_;
+};
+
+// The daemon refuses to start with a damaged registry, and starts without a damaged letter.
+constexpr std::string_view registry_meaning =
+    "flowrelayd does not start with it: put the file back from a copy";
+constexpr std::string_view letters_meaning = "these letters are lost";
+
+Result<void> SpoolCheck::check_directories() {
+    const auto names = file_system_.list(directory_);
+    if (names.has_error()) return names.error();
+    const auto there = file_system_.exists(log_directory_);
+    if (there.has_error()) return there.error();
+    if (*there) return {};
+    const bool is_log = std::ranges::any_of(
+        *names, [](const std::string& name) { return number_of(name, ".seg") != 0; });
+    return Error{
+        boost::system::errc::make_error_code(boost::system::errc::no_such_file_or_directory),
+        is_log ? fmt::format("{} is the log of a spool: name the directory above it, the "
+                             "spool.directory of the configuration",
+                             directory_)
+               : fmt::format("there is no spool in {}: name the spool.directory of the "
+                             "configuration",
+                             directory_)};
+}
+
+Result<void> SpoolCheck::check_unused() {
+    const std::string path = log_directory_ + "/lock";
+    const auto holder = file_system_.lock_holder(path);
+    if (holder.has_error()) return holder.error();
+    if (!*holder) return {};
+    return Error{error_code(EWOULDBLOCK, boost::system::system_category()),
+                 fmt::format("{} is in use by {}: stop flowrelayd, or look at a copy of the "
+                             "directory",
+                             log_directory_, **holder)};
+}
+
+Result<bool> SpoolCheck::is_there(const std::string& name) {
+    return file_system_.exists(directory_ + "/" + name);
+}
+
+Result<void> SpoolCheck::add_file(std::string name, Kind kind, std::string note) {
+    const auto file = file_system_.open_read_only(directory_ + "/" + name);
+    if (file.has_error()) return file.error();
+    const auto size = (*file)->size();
+    if (size.has_error()) return size.error();
+    report_.files.push_back(
+        {.name = std::move(name), .kind = kind, .bytes = *size, .note = std::move(note)});
+    return {};
+}
+
+// --- the log -------------------------------------------------------------------------------------
+
+Result<void> SpoolCheck::check_log() {
+    const auto names = file_system_.list(log_directory_);
+    if (names.has_error()) return names.error();
+    std::vector<std::uint64_t> segments;
+    std::vector<std::uint64_t> indexes;
+    std::vector<std::string> spares;
+    for (const std::string& name : *names) {
+        if (name == "lock" || name == "quarantine") continue;
+        Result<void> added;
+        if (const auto segment = number_of(name, ".seg"); segment != 0) {
+            segments.push_back(segment);
+        } else if (const auto index = number_of(name, ".idx"); index != 0) {
+            indexes.push_back(index);
+        } else if (number_of(name, ".spare") != 0) {
+            spares.push_back(name);
+        } else if (number_of(name, ".tmp") != 0) {
+            added =
+                add_file(log_file_name(name), Kind::leftover,
+                         "a compacted segment that was not finished: the next start removes it");
+        } else {
+            report_.files.push_back({.name = log_file_name(name),
+                                     .kind = Kind::foreign,
+                                     .note = "not a file of flowrelayd"});
+        }
+        if (added.has_error()) return added;
+    }
+    std::ranges::sort(segments);
+    std::ranges::sort(indexes);
+    const auto quarantined = list_quarantine(*names);
+    if (quarantined.has_error()) return quarantined.error();
+    SegmentCheck check(file_system_, log_directory_, report_);
+    if (auto done = check.run(segments, indexes, *quarantined); done.has_error()) return done;
+
+    for (const std::uint64_t index : indexes) {
+        if (std::ranges::binary_search(segments, index)) continue;
+        auto added = add_file(log_file_name(fmt::format("{:012}.idx", index)), Kind::leftover,
+                              "the index of a segment that is gone: the next start removes it");
+        if (added.has_error()) return added;
+    }
+    for (const std::string& name : spares) {
+        if (auto added = add_file(log_file_name(name), Kind::spare); added.has_error())
+            return added;
+        SpoolFile& spare = report_.files.back();
+        if (check.segment_size() != 0 && spare.bytes != check.segment_size()) {
+            spare.note = "of another size than the newest segment";
+        }
+    }
+    return {};
+}
+
+Result<std::vector<std::string>> SpoolCheck::list_quarantine(
+    const std::vector<std::string>& names) {
+    if (std::ranges::find(names, "quarantine") == names.end()) return std::vector<std::string>();
+    auto kept = file_system_.list(log_directory_ + "/quarantine");
+    if (kept.has_error()) return kept;
+    for (const std::string& name : *kept) {
+        auto added = add_file("spool/quarantine/" + name, Kind::quarantined,
+                              "found damaged at an earlier start; may be removed");
+        if (added.has_error()) return added.error();
+    }
+    return kept;
+}
+
+// --- journals ------------------------------------------------------------------------------------
+
+/// A file that can't be read at all is damaged if the disk says so, and an error otherwise.
+std::optional<Error> SpoolCheck::file_failed(const std::string& name, Kind kind, const Error& error,
+                                             std::string_view meaning) {
+    if (error.code != boost::system::errc::io_error) return error;
+    report_.files.push_back({.name = name, .kind = kind});
+    report_.damage.push_back(
+        {name, std::nullopt, 0, 0, fmt::format("{}; {}", error.message, meaning)});
+    return std::nullopt;
+}
+
+void SpoolCheck::add_journal(SpoolFile file, const JournalScan& scan, std::string_view meaning) {
+    for (const JournalScan::Damage& damage : scan.damage) {
+        report_.damage.push_back({file.name, damage.offset, damage.bytes, 0, std::string(meaning)});
+    }
+    file.bytes = scan.bytes;
+    if (scan.torn() > 0) {
+        file.note = fmt::format(
+            "{} bytes at offset {} are of a write that was not finished: the "
+            "next start cuts them off",
+            scan.torn(), scan.end);
+    }
+    report_.files.push_back(std::move(file));
+}
+
+Result<void> SpoolCheck::check_registry() {
+    const std::string name = "tokens";
+    if (const auto rest = is_there(name + ".tmp"); rest.has_error()) {
+        return rest.error();
+    } else if (*rest) {
+        auto added = add_file(name + ".tmp", Kind::leftover, "of a rewrite that was not finished");
+        if (added.has_error()) return added;
+    }
+    const auto there = is_there(name);
+    if (there.has_error()) return there.error();
+    if (!*there) {
+        if (!report_.queues.empty()) {
+            report_.damage.push_back({name, std::nullopt, 0, 0,
+                                      "the file is missing, and what is queued belongs to nobody "
+                                      "without it: put it back from a copy that was made together "
+                                      "with this log"});
+        }
+        return {};
+    }
+    const auto contents = Registry::inspect(file_system_, directory_ + "/" + name);
+    if (contents.has_error()) {
+        const auto error = file_failed(name, Kind::registry, contents.error(), registry_meaning);
+        return error ? Result<void>(*error) : Result<void>();
+    }
+    add_journal({.name = name, .kind = Kind::registry, .entries = contents->entries.size()},
+                contents->file, registry_meaning);
+    for (SpoolQueue& queue : report_.queues) {
+        const auto entry = std::ranges::find(contents->entries, queue.token, &core::TokenEntry::id);
+        if (entry != contents->entries.end()) {
+            queue.state = entry->state;
+            queue.source = entry->source;
+        } else if (contents->file.damage.empty()) {
+            report_.damage.push_back(
+                {name, std::nullopt, 0, 0,
+                 fmt::format("it does not know token {}, for which {} events are queued and would "
+                             "wait: it is not the file that belongs to this log",
+                             to_number(queue.token), queue.events)});
+        }
+    }
+    return {};
+}
+
+Result<void> SpoolCheck::check_dead_letters() {
+    const std::string name = "dead-letters";
+    if (const auto rest = is_there(name + ".tmp"); rest.has_error()) {
+        return rest.error();
+    } else if (*rest) {
+        auto added = add_file(name + ".tmp", Kind::leftover, "of a rewrite that was not finished");
+        if (added.has_error()) return added;
+    }
+    const auto there = is_there(name);
+    if (there.has_error()) return there.error();
+    if (!*there) return {};
+    const auto contents = DeadLetters::inspect(file_system_, directory_ + "/" + name);
+    if (contents.has_error()) {
+        const auto error = file_failed(name, Kind::dead_letters, contents.error(),
+                                       "flowrelayd does not start with it: put the file back from "
+                                       "a copy, or move it away");
+        return error ? Result<void>(*error) : Result<void>();
+    }
+    report_.letters = contents->letters;
+    add_journal({.name = name, .kind = Kind::dead_letters, .entries = contents->letters},
+                contents->file, letters_meaning);
+    return {};
+}
+
+// --- the books -----------------------------------------------------------------------------------
+
+void SpoolCheck::check_books() {
+    const std::int64_t unaccounted = report_.unaccounted();
+    if (unaccounted == 0 || !report_.damage.empty()) return;  // damage explains it
+    report_.damage.push_back(
+        {"spool", std::nullopt, 0, unaccounted > 0 ? static_cast<std::uint64_t>(unaccounted) : 0,
+         unaccounted > 0
+             ? fmt::format("{} events are unaccounted for: lost to damage that is not here any "
+                           "more",
+                           unaccounted)
+             : fmt::format("{} outcomes too many are in the books", -unaccounted)});
+}
+
+}  // namespace
+
+std::string_view to_string(SpoolFile::Kind kind) noexcept {
+    switch (kind) {
+        case Kind::segment:
+            return "segment";
+        case Kind::index:
+            return "index";
+        case Kind::spare:
+            return "spare";
+        case Kind::registry:
+            return "registry";
+        case Kind::dead_letters:
+            return "dead-letters";
+        case Kind::quarantined:
+            return "quarantined";
+        case Kind::leftover:
+            return "leftover";
+        case Kind::foreign:
+            break;
+    }
+    return "foreign";
+}
+
+Result<SpoolReport> check_spool(FileSystem& file_system, const std::string& state_directory) {
+    std::string directory = state_directory;
+    while (directory.size() > 1 && directory.ends_with('/')) directory.pop_back();
+    return SpoolCheck(file_system, std::move(directory)).run();
+}
+
+}  // namespace flowrelay::storage

@@ -1,0 +1,77 @@
+// The part of the check of a spool that reads the log: segments, indexes, what is queued.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "flowrelay/storage/spool_check.hpp"
+#include "segment_scan.hpp"
+
+namespace flowrelay::storage {
+
+/// Seqs that some record settles.
+class SettledSeqs {
+public:
+    void add(std::vector<SeqRange> ranges);
+    bool contains(Seq seq) const noexcept;
+
+    /// Those from this one on are not asked for any more.
+    void forget_from(Seq seq);
+
+private:
+    std::vector<SeqRange> ranges_;  // ascending, without overlaps
+};
+
+class SegmentCheck {
+public:
+    /// All references outlive it. `names`: the files in the directory of the log.
+    SegmentCheck(FileSystem& file_system, std::string directory, SpoolReport& report)
+        : file_system_(file_system), directory_(std::move(directory)), report_(report) {}
+
+    /// Reads the segments with these numbers (ascending) and the indexes with those.
+    Result<void> run(const std::vector<std::uint64_t>& segments,
+                     const std::vector<std::uint64_t>& indexes,
+                     const std::vector<std::string>& quarantined);
+
+    /// Of the newest segment that can be read; 0 if there is none.
+    std::uint64_t segment_size() const noexcept { return segment_size_; }
+
+private:
+    struct Found {
+        SegmentHeader header;
+        std::unique_ptr<File> file;
+        std::uint64_t size = 0;
+    };
+
+    Result<void> open(std::uint64_t number);
+    void drop_replaced();
+    void report_missing(const std::vector<std::string>& quarantined);
+    ScanRange range_of(std::size_t place) const;
+    void read(std::size_t place);
+    void report_damage(const std::string& name, std::vector<DamagedRange> ranges);
+    void count_queued(SpoolFile& file, const SegmentScan& scan);
+    void count_books(const Found& segment, const SegmentScan& scan);
+    void check_index(const Found& segment, SegmentScan scan);
+    std::string judge_index(SpoolFile& file, const std::string& path, const Found& segment,
+                            SegmentScan scan);
+
+    FileSystem& file_system_;
+    std::string directory_;
+    SpoolReport& report_;
+    std::vector<Found> found_;
+    std::vector<std::uint64_t> unreadable_;
+    std::vector<std::uint64_t> indexes_;
+    std::map<TokenId, SpoolQueue> queues_;
+    SettledSeqs settled_;
+    std::uint64_t segment_size_ = 0;
+    bool newest_unreadable_ = false;
+};
+
+/// The name of a file in the log, as reports have it.
+std::string log_file_name(const std::string& name);
+
+}  // namespace flowrelay::storage

@@ -1,0 +1,170 @@
+"""`flowrelay spool`: what it says of a spool that is whole, damaged, in use or newer, and what of a
+disk."""
+
+import json
+import struct
+
+import support
+from support import event
+
+HEADER = 4096  # of a segment
+RECORD_HEADER = 64
+
+
+def crc32c(data, seed=0):
+    """As docs/spool-format.md has it, bit by bit."""
+    crc = seed ^ 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = (crc >> 1) ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+def snapshot(directory):
+    """Name, size, time and contents of everything in a directory."""
+    result = {}
+    for path in sorted(directory.rglob("*")):
+        status = path.stat()
+        result[str(path)] = (status.st_size, status.st_mtime_ns,
+                             path.read_bytes() if path.is_file() else None)
+    return result
+
+
+class Spool(support.RelayTestCase):
+
+    def make_spool(self, events=60, sources=("ci",)):
+        """A stopped daemon that has `events` events queued for each source, all undeliverable."""
+        relay = self.make_relay(f"http://127.0.0.1:{support.free_port()}",
+                                ingest={"max_event_size": "64KiB"},
+                                spool={"segment_size": "1MiB"},
+                                sources=[{"name": name,
+                                          "flow_token_file": self.token_file(self.token(),
+                                                                             f"{name}.token")}
+                                         for name in sources])
+        relay.start()
+        own = self.token()
+        lines = "".join(support.line({"source": name, "external_thread_id": f"thread-{number % 5}",
+                                      "title": "x", "author": {"name": "CI"},
+                                      "body": "x" * 30000})
+                        for number in range(events) for name in sources)
+        lines += support.line(event(own))
+        sent = self.flowrelay(relay, "send", stdin=lines)
+        self.assertEqual(sent.status, 0, sent.stderr[:300])
+        self.assertEqual(relay.stop(), 0)
+        return relay
+
+    def verify(self, relay, *options):
+        before = snapshot(relay.state)
+        outcome = self.flowrelay(relay, "spool", "verify", *options, str(relay.state))
+        self.assertEqual(snapshot(relay.state), before, "verify changed something")
+        return outcome
+
+    def verify_json(self, relay):
+        outcome = self.verify(relay, "--json")
+        return outcome.status, [json.loads(line) for line in outcome.stdout.splitlines()]
+
+    def segments(self, relay):
+        return sorted((relay.state / "spool").glob("*.seg"))
+
+    def patch(self, path, offset, data):
+        with open(path, "r+b") as file:
+            file.seek(offset)
+            file.write(data)
+
+    def test_a_whole_spool(self):
+        relay = self.make_spool(events=60, sources=("ci", "deploy"))
+        outcome = self.verify(relay)
+        self.assertEqual(outcome.status, 0, outcome)
+        self.assertEqual(outcome.stderr, "")
+        self.assertRegex(outcome.stdout, r"Queued: 121 events, the oldest accepted 20\d\d-")
+        self.assertRegex(outcome.stdout, r"token \d+ +ci +60 events")
+        self.assertRegex(outcome.stdout, r"token \d+ +deploy +60 events")
+        self.assertRegex(outcome.stdout, r"token \d+ +\(a flow_token of its own\) +1 event,")
+        self.assertIn("121 accepted = 0 delivered + 121 queued", outcome.stdout)
+        self.assertIn("0 unaccounted", outcome.stdout)
+        self.assertTrue(outcome.stdout.endswith("Result: whole, nothing is damaged\n"))
+        status, lines = self.verify_json(relay)
+        self.assertEqual(status, 0)
+        self.assertEqual(lines[-1]["type"], "summary")
+        self.assertEqual(lines[-1]["queued"], 121)
+        self.assertEqual(lines[-1]["unaccounted"], 0)
+        tokens = {line.get("source"): line["queued"] for line in lines if line["type"] == "token"}
+        self.assertEqual(tokens, {"ci": 60, "deploy": 60, None: 1})
+        quiet = self.verify(relay, "--quiet")
+        self.assertNotIn(".seg", quiet.stdout)
+
+    def test_the_daemon_agrees_after_kill_and_start(self):
+        relay = self.make_spool()
+        relay.start()
+        relay.kill()
+        status, lines = self.verify_json(relay)
+        self.assertEqual(status, 0)
+        relay.start()
+        self.assertEqual(relay.status()["queued"], lines[-1]["queued"])
+
+    def test_damage(self):
+        relay = self.make_spool()
+        # In the header of the second record of the first segment.
+        first = self.segments(relay)[0]
+        data = first.read_bytes()
+        length, = struct.unpack_from("<I", data, HEADER + 8)
+        second = HEADER + RECORD_HEADER + (length + 7) // 8 * 8
+        self.patch(first, second + 3, bytes([data[second + 3] ^ 1]))
+        status, lines = self.verify_json(relay)
+        self.assertEqual(status, 2)
+        damage = [line for line in lines if line["type"] == "damage"]
+        self.assertEqual([(line["file"], line["offset"], line["missing"]) for line in damage],
+                         [(f"spool/{first.name}", second, 1)])
+        self.assertEqual(lines[-1]["unaccounted"], 1)
+        outcome = self.verify(relay)
+        self.assertEqual(outcome.status, 2)
+        self.assertRegex(outcome.stdout, rf"spool/{first.name} at offset {second}, \d+ bytes: .*"
+                                         r"\(1 event lost\)")
+        self.assertIn("Result: DAMAGED in 1 place, 1 event lost", outcome.stdout)
+
+    def test_a_damaged_registry(self):
+        relay = self.make_spool()
+        path = relay.state / "tokens"
+        data = path.read_bytes()
+        self.patch(path, 64 + 70, bytes([data[64 + 70] ^ 1]))
+        outcome = self.verify(relay)
+        self.assertEqual(outcome.status, 2, outcome)
+        self.assertIn("  tokens at offset 64", outcome.stdout)
+        self.assertIn("put the file back from a copy", outcome.stdout)
+
+    def test_a_running_daemon(self):
+        relay = self.make_spool()
+        relay.start()
+        outcome = self.flowrelay(relay, "spool", "verify", str(relay.state))
+        self.assertEqual(outcome.status, 1, outcome)
+        self.assertIn(f"is in use by process {relay.program.pid}: stop flowrelayd", outcome.stderr)
+        self.assertEqual(outcome.stdout, "")
+
+    def test_a_newer_format(self):
+        relay = self.make_spool()
+        newest = self.segments(relay)[-1]
+        header = bytearray(newest.read_bytes()[:512])
+        struct.pack_into("<I", header, 8, 99)
+        struct.pack_into("<I", header, 508, crc32c(header[:508]))
+        self.patch(newest, 0, header)
+        self.patch(newest, 2048, header)
+        outcome = self.verify(relay)
+        self.assertEqual(outcome.status, 1, outcome)
+        self.assertIn("has format 99, and this program reads formats up to", outcome.stderr)
+
+    def test_directories_that_are_none(self):
+        relay = self.make_spool(events=1)
+        for directory, said in ((self.directory / "nowhere", "No such file or directory"),
+                                (relay.directory, "there is no spool in"),
+                                (relay.state / "spool", "name the directory above it"),
+                                (relay.config_path, "Not a directory")):
+            outcome = self.flowrelay(relay, "spool", "verify", str(directory))
+            self.assertEqual(outcome.status, 1, outcome)
+            self.assertIn(said, outcome.stderr)
+        outcome = self.flowrelay(relay, "spool", "verify")
+        self.assertEqual(outcome.status, 64, outcome)
+
+
+if __name__ == "__main__":
+    support.main()
