@@ -7,6 +7,7 @@
 #include <string>
 
 #include "cli/commands.hpp"
+#include "cli/spool_commands.hpp"
 #include "cli/spool_text.hpp"
 
 namespace flowrelay::cli {
@@ -60,6 +61,7 @@ void add_spool_commands(CLI::App& app, Context& context) {
     CLI::App* spool = app.add_subcommand("spool", "Look at a spool, and at the disk for one");
     spool->require_subcommand(1);
     add_verify(*spool, context);
+    add_spool_test(*spool, context);
 }
 
 }  // namespace flowrelay::cli

@@ -2,6 +2,7 @@
 disk."""
 
 import json
+import signal
 import struct
 
 import support
@@ -164,6 +165,79 @@ class Spool(support.RelayTestCase):
             self.assertIn(said, outcome.stderr)
         outcome = self.flowrelay(relay, "spool", "verify")
         self.assertEqual(outcome.status, 64, outcome)
+
+    # -- spool test
+
+    def disk_test(self, *options, patience=60):
+        return self.command([support.BIN / "flowrelay", "spool", "test", self.disk, *options],
+                            patience=patience * support.SCALE)
+
+    def make_disk(self):
+        self.disk = self.directory / "disk"
+        self.disk.mkdir()
+        (self.disk / "kept").write_text("not ours")
+
+    def check_disk_is_left_alone(self):
+        self.assertEqual([path.name for path in self.disk.iterdir()], ["kept"])
+
+    def test_a_disk(self):
+        self.make_disk()
+        outcome = self.disk_test("--seconds", "3")
+        # A file system in memory is told from a disk.
+        in_memory = "it lies in memory" in outcome.stdout
+        self.assertEqual(outcome.status, 2 if in_memory else 0, outcome)
+        self.assertRegex(outcome.stdout, r"fdatasync +median \d")
+        self.assertRegex(outcome.stdout, r"kill -9 +[1-9]\d* times, [1-9]\d* events acknowledged, "
+                                         r"0 lost")
+        self.check_disk_is_left_alone()
+
+    def test_a_test_that_is_interrupted_leaves_nothing(self):
+        self.make_disk()
+        program = self.start_program("spool-test", [support.BIN / "flowrelay", "spool", "test",
+                                                    self.disk, "--seconds", "60"])
+        program.wait_for_output(r"directory sync")
+        program.process.send_signal(signal.SIGINT)
+        self.assertEqual(program.wait(), 1)
+        self.assertIn("interrupted", program.output)
+        self.check_disk_is_left_alone()
+
+    def test_disks_that_are_none(self):
+        self.disk = self.directory / "nowhere"
+        outcome = self.disk_test()
+        self.assertEqual(outcome.status, 1, outcome)
+        self.assertIn("No such file or directory", outcome.stderr)
+        self.assertEqual(self.disk_test("--power-cut", "pull").status, 64)
+        self.assertEqual(self.disk_test("--seconds", "0").status, 64)
+
+    def cut_power(self):
+        """Kills the writer, which is what can be done to it here, and gives the last number."""
+        program = self.start_program("power-cut", [support.BIN / "flowrelay", "spool", "test",
+                                                   self.disk, "--power-cut", "write"])
+        program.wait_for_output(r"acknowledged \d{4,}")
+        program.kill()
+        return int(program.output.split("acknowledged ")[-1].split()[0])
+
+    def test_a_power_cut(self):
+        self.make_disk()
+        last = self.cut_power()
+        outcome = self.disk_test("--power-cut", "write")
+        self.assertEqual(outcome.status, 1, outcome)
+        self.assertIn("is there from an earlier test", outcome.stderr)
+        outcome = self.disk_test("--power-cut", "check", "--acknowledged", str(last))
+        self.assertEqual(outcome.status, 0, outcome)
+        self.assertIn(f"all {last} acknowledged events are accounted for", outcome.stdout)
+        self.check_disk_is_left_alone()
+        outcome = self.disk_test("--power-cut", "check")
+        self.assertEqual(outcome.status, 1, outcome)
+
+    def test_a_power_cut_that_takes_acknowledged_events(self):
+        self.make_disk()
+        last = self.cut_power()
+        outcome = self.disk_test("--power-cut", "check", "--acknowledged", str(last + 10000))
+        self.assertEqual(outcome.status, 2, outcome)
+        self.assertIn("Result: BROKEN", outcome.stdout)
+        # It was left to look at.
+        self.assertTrue((self.disk / "flowrelay-power-cut").is_dir())
 
 
 if __name__ == "__main__":

@@ -1,0 +1,98 @@
+#include "cli/spool_text.hpp"
+
+#include <gtest/gtest.h>
+
+namespace flowrelay::cli {
+namespace {
+
+using storage::SpoolFile;
+using storage::SpoolReport;
+
+constexpr WallTime accepted{Milliseconds(1'700'000'000'000)};
+
+SpoolReport example() {
+    SpoolReport report;
+    report.files = {
+        {.name = "spool/000000000001.seg",
+         .kind = SpoolFile::Kind::segment,
+         .bytes = 65536,
+         .events = 3,
+         .queued = 2,
+         .outcomes = 1},
+        {.name = "tokens", .kind = SpoolFile::Kind::registry, .bytes = 300, .entries = 1}};
+    report.queues = {{.token = TokenId{1},
+                      .state = core::TokenEntry::State::paused,
+                      .source = "ci",
+                      .events = 2,
+                      .bytes = 400,
+                      .first = Seq{2},
+                      .oldest = accepted}};
+    report.ledger = {.accepted = 3, .delivered = 1};
+    report.queued = 2;
+    report.bytes = 65836;
+    report.oldest = accepted;
+    return report;
+}
+
+TEST(SpoolText, ShowsASpoolThatIsWhole) {
+    EXPECT_EQ(format_spool_report(example(), accepted + Seconds(90), false),
+              "spool/000000000001.seg  65536  3 events, 2 of them queued; 1 outcome\n"
+              "tokens                    300  1 token\n"
+              "\n"
+              "Queued: 2 events, the oldest accepted 2023-11-14T22:13:20.000Z (1m30s ago)\n"
+              "  token 1    ci  2 events, oldest 2023-11-14T22:13:20.000Z, paused\n"
+              "Dead letters: 0\n"
+              "Books: 3 accepted = 1 delivered + 2 queued + 0 dead + 0 expired + 0 erased + 0 "
+              "dropped; 0 unaccounted\n"
+              "On disk: 65836 bytes in 2 files\n"
+              "Result: whole, nothing is damaged\n");
+}
+
+TEST(SpoolText, ShowsDamage) {
+    SpoolReport report = example();
+    report.queued = 1;
+    report.damage = {{"spool/000000000001.seg", 4096, 128, 1, "no readable records"},
+                     {"tokens", std::nullopt, 0, 0, "the file is missing"}};
+    const std::string text = format_spool_report(report, accepted, true);
+    EXPECT_TRUE(
+        text.starts_with("Damage:\n"
+                         "  spool/000000000001.seg at offset 4096, 128 bytes: no readable "
+                         "records (1 event lost)\n"
+                         "  tokens: the file is missing\n"))
+        << text;
+    EXPECT_NE(text.find("; 1 unaccounted\n"), std::string::npos);
+    EXPECT_TRUE(text.ends_with("Result: DAMAGED in 2 places, 1 event lost; nothing was changed\n"));
+    EXPECT_NE(format_spool_report(report, accepted, false).find("65536  DAMAGED; 3 events"),
+              std::string::npos);
+}
+
+TEST(SpoolText, ShowsNamesThatATerminalWouldObey) {
+    SpoolReport report = example();
+    report.queues[0].source = "c\x1b[2Ji";
+    report.files[0].name = "spool/\x1b[31m";
+    EXPECT_EQ(format_spool_report(report, accepted, false).find('\x1b'), std::string::npos);
+}
+
+TEST(SpoolText, GivesLinesOfJson) {
+    SpoolReport report = example();
+    report.damage = {{"tokens", 64, 10, 0, "why"}};
+    EXPECT_EQ(format_spool_json(report),
+              R"({"type":"file","file":"spool/000000000001.seg","kind":"segment","bytes":65536,)"
+              R"("events":3,"queued":2,"outcomes":1})"
+              "\n"
+              R"({"type":"file","file":"tokens","kind":"registry","bytes":300,"entries":1})"
+              "\n"
+              R"({"type":"damage","file":"tokens","offset":64,"bytes":10,"missing":0,)"
+              R"("reason":"why"})"
+              "\n"
+              R"({"type":"token","token":1,"state":"paused","source":"ci","queued":2,"bytes":400,)"
+              R"("first_seq":2,"oldest":"2023-11-14T22:13:20.000Z"})"
+              "\n"
+              R"({"type":"summary","damaged":1,"files":2,"bytes":65836,"accepted":3,)"
+              R"("delivered":1,"queued":2,"dead":0,"expired":0,"erased":0,"dropped":0,)"
+              R"("unaccounted":0,"dead_letters":0,"oldest":"2023-11-14T22:13:20.000Z"})"
+              "\n");
+}
+
+}  // namespace
+}  // namespace flowrelay::cli
