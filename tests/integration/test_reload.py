@@ -5,6 +5,8 @@ import signal
 
 import log_lines
 import support
+from certificates import Authority
+from nginx import NginxTestCase
 from producers import Producer
 
 
@@ -189,6 +191,27 @@ class Reload(support.RelayTestCase):
             titles = [int(e["title"]) for e in events if e["external_thread_id"] == thread]
             self.assertEqual(titles, sorted(titles))
         self.relay.wait_until_idle()
+
+
+class Certificates(NginxTestCase):
+    def test_files_with_the_same_name_are_read_anew(self):
+        self.start_nginx(self.good)
+        stranger = Authority(self.directory, "stranger")
+        path = self.directory / "ca.pem"
+        path.write_bytes(stranger.certificate.read_bytes())
+        relay = self.start(destination={"ca_file": str(path)})
+        self.submit(relay, *self.some_events(10))
+        self.assert_refused(relay, "comes from an unknown CA")
+
+        path.write_text("no certificate")
+        relay.program.process.send_signal(signal.SIGHUP)
+        relay.wait_for_log(rf"event=config\.invalid reason=.*{path}")
+        relay.wait_for_log(r"event=config\.not_reloaded")
+
+        path.write_bytes(self.authority.certificate.read_bytes())
+        relay.program.process.send_signal(signal.SIGHUP)
+        self.assert_all_arrived(relay, 10)
+        self.assertEqual(len(relay.programs), 1)  # without a restart
 
 
 if __name__ == "__main__":
