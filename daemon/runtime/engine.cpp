@@ -65,6 +65,7 @@ void Engine::append(core::Relay::Append append, MonoTime handed_in, Answered ans
                         if (result.has_value()) {
                             options_.metrics->commit_latency.observe(seconds(
                                 std::max(committed_at_ - handed_in, MonoTime::duration(0))));
+                            options_.metrics->producers.note(record.producer);
                         }
                         appended(std::move(record), result, bytes, answered);
                     });

@@ -1,6 +1,8 @@
 #include "flowrelay/runtime/metrics.hpp"
 
+#include <algorithm>
 #include <chrono>
+#include <string_view>
 #include <utility>
 
 #include "flowrelay/base/time.hpp"
@@ -26,6 +28,25 @@ private:
 };
 
 }  // namespace
+
+void ProducerCounts::note(const std::optional<core::Producer>& producer) {
+    const std::string uid = producer ? std::to_string(producer->uid) : std::string();
+    const std::string_view unit = producer ? std::string_view(producer->unit) : "";
+    const auto fits = [&](const Count& count) { return count.uid == uid && count.unit == unit; };
+    if (last_ >= counts_.size() || !fits(counts_[last_])) {
+        auto found = std::ranges::find_if(counts_, fits);
+        if (found == counts_.end() && counts_.size() < most) {
+            counts_.push_back({uid, std::string(unit), 0});
+            found = counts_.end() - 1;
+        }
+        if (found == counts_.end()) {
+            found = std::ranges::find(counts_, "other", &Count::uid);
+            if (found == counts_.end()) found = counts_.insert(found, Count{"other", "", 0});
+        }
+        last_ = static_cast<std::size_t>(found - counts_.begin());
+    }
+    ++counts_[last_].events;
+}
 
 void Metrics::note_attempt(const core::AttemptResult& result) noexcept {
     if (result.end != core::AttemptEnd::response) {

@@ -171,6 +171,12 @@ void add_ingest(MetricsText& out, const core::RelayCounters& counters, const Met
     out.family("flowrelay_duplicate_events", Type::counter, "events",
                "Events since the start that had been handed in before.");
     out.sample(counters.duplicates);
+    out.family("flowrelay_producer_events", Type::counter, "events",
+               "Events accepted since the start, by the user and the systemd unit that handed them "
+               "in.");
+    for (const auto& count : metrics.producers.counts()) {
+        out.sample(count.events, {{"uid", count.uid}, {"unit", count.unit}});
+    }
     out.family("flowrelay_ingest_connections", Type::gauge, "connections",
                "Open connections of producers.");
     out.sample(std::uint64_t{context.ingest_connections ? context.ingest_connections() : 0});

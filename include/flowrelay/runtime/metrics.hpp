@@ -4,10 +4,13 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "flowrelay/core/event.hpp"
 #include "flowrelay/core/metrics.hpp"
+#include "flowrelay/core/stored_event.hpp"
 #include "flowrelay/core/verdict.hpp"
 #include "flowrelay/runtime/storage_mailbox.hpp"
 #include "flowrelay/runtime/storage_work.hpp"
@@ -17,9 +20,32 @@ namespace flowrelay::runtime {
 struct ControlContext;
 class Engine;
 
+/// Accepted events by who handed them in. Bounded: those who come when there are many already are
+/// counted together.
+class ProducerCounts {
+public:
+    static constexpr std::size_t most = 50;
+
+    /// Nothing is known of producers that come over TCP.
+    void note(const std::optional<core::Producer>& producer);
+
+    struct Count {
+        std::string uid;   ///< "1000"; "" of the unknown, "other" of those beyond the bound
+        std::string unit;  ///< "ci.service"; may be empty
+        std::uint64_t events = 0;
+    };
+    const std::vector<Count>& counts() const noexcept { return counts_; }
+
+private:
+    std::vector<Count> counts_{Count{}};  ///< the unknown first
+    std::size_t last_ = 0;                ///< most often it is the same again
+};
+
 /// Counters and histograms of the I/O thread, but for those of commits, which the storage thread
 /// observes.
 struct Metrics {
+    ProducerCounts producers;
+
     /// From the event handed in to the event durable, in seconds.
     core::Histogram commit_latency{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01,
                                    0.025,  0.05,    0.1,    0.25,  1,      5};
