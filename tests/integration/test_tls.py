@@ -1,6 +1,7 @@
 """Delivery over TLS to a real HTTPS server (nginx), which passes on to the development server."""
 
 import os
+import signal
 import time
 
 import support
@@ -116,6 +117,31 @@ class Tls(NginxTestCase):
         relay.restart()
         self.assert_all_arrived(relay, 10)
         self.assertNotIn("config.key_exposed", relay.log)
+
+    def test_a_renewed_certificate_counts_with_a_reload(self):
+        stranger = Authority(self.directory, "stranger")
+        client, key = self.directory / "client.pem", self.directory / "client.key"
+        old, new = stranger.issue("DNS:client"), self.authority.issue("DNS:client")
+        client.write_bytes(old[0].read_bytes())
+        key.write_bytes(old[1].read_bytes())
+        key.chmod(0o600)
+        self.start_nginx(self.good, tls=f"""
+            ssl_client_certificate {self.authority.certificate};
+            ssl_verify_client on;
+            error_page 495 496 =503 @refused;
+            location @refused {{ return 503; }}""")
+        relay = self.start(destination={"client_certificate": str(client),
+                                        "client_key": str(key)})
+        self.submit(relay, *self.some_events(10))
+        relay.wait_for_log(r"delivery\.retry.*503")
+        key.write_bytes(old[1].read_bytes()[:100])
+        relay.program.process.send_signal(signal.SIGHUP)
+        relay.wait_for_log(r"config\.invalid.*destination\.client_key")
+        self.assertEqual(relay.status()["queued"], 10)
+        client.write_bytes(new[0].read_bytes())
+        key.write_bytes(new[1].read_bytes())
+        relay.program.process.send_signal(signal.SIGHUP)
+        self.assert_all_arrived(relay, 10)
 
     def test_the_certificate_may_be_a_credential_of_systemd(self):
         client, key = self.authority.issue("DNS:client")
