@@ -113,6 +113,7 @@ void Delivery::pump() {
         idle_.pop_back();
         worker.assignment = *assignment;
         ++busy_;
+        if (!std::exchange(watching_, true)) watch_.cancel();
         worker.wake.cancel();
     }
 }
@@ -144,9 +145,12 @@ asio::awaitable<void> Delivery::tick() {
 }
 
 // One watchdog for all connections: a timer for each operation would cost more than the operation.
+// It sleeps while there is no request.
 asio::awaitable<void> Delivery::watch_deadlines() {
     while (!stopping_ || busy_ > 0) {
-        watch_.expires_after(watch_interval);
+        watching_ = busy_ > 0;
+        watch_.expires_at(watching_ ? engine_.clock().now().mono + watch_interval
+                                    : asio::steady_timer::time_point::max());
         co_await watch_.async_wait(asio::as_tuple(asio::deferred));
         const MonoTime now = engine_.clock().now().mono;
         for (const auto& worker : workers_) worker->client->check_deadline(now);

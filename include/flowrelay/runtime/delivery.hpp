@@ -78,6 +78,7 @@ private:
     bool aborting_ = false;
     boost::asio::steady_timer wakeup_;
     boost::asio::steady_timer watch_;
+    bool watching_ = false;  ///< watch_ has a time to end at
     boost::asio::steady_timer ended_;
 };
 
