@@ -1,14 +1,16 @@
 # The entry points; CMake does the work (see CMakePresets.json).
 JOBS ?= $(shell nproc)
+SEEDS ?= 100000
 DESTDIR ?=
 prefix ?= /usr/local
 
-.PHONY: help run test bench format lint install clean
+.PHONY: help run test soak bench format lint install clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make run      builds flowrelay and shows an event on its way, from a producer to a server'
 	@echo 'make test     everything: all tests, both compilers, the sanitizers, short fuzz runs'
+	@echo 'make soak     crashes, power cuts and lives of the relay from $$(SEEDS) seeds: $(SEEDS)'
 	@echo 'make bench    the benchmarks'
 	@echo 'make lint     the rules of the house, and clang-tidy where it is installed'
 	@echo 'make format   lays out the sources with clang-format-19'
@@ -24,6 +26,11 @@ run:
 test:
 	@cmake/install-debian-packages.sh build test
 	@tests/run-all.sh $(JOBS)
+
+soak:
+	@cmake/install-debian-packages.sh build test
+	@cmake --preset ci -D FLOWRELAY_SOAK_SEEDS=$(SEEDS) > /dev/null
+	@cmake --build --preset ci -j $(JOBS) --target soak
 
 bench:
 	@cmake/install-debian-packages.sh build bench

@@ -211,6 +211,11 @@ SegmentIndex LogFiles::write_index(std::uint64_t number, std::vector<std::uint8_
     return index;
 }
 
+void LogFiles::drop_index(std::uint64_t number) {
+    // If it stays, the next start comes to the same place and tries again.
+    static_cast<void>(remove_if_there(index_path(number)));
+}
+
 // --- compaction ----------------------------------------------------------------------------------
 
 Result<std::unique_ptr<File>> LogFiles::create_compacted(std::uint64_t number) {

@@ -62,6 +62,9 @@ public:
     /// Writes an index; it stays in memory if the disk does not take it.
     SegmentIndex write_index(std::uint64_t number, std::vector<std::uint8_t> bytes);
 
+    /// Removes an index that is damaged: the next start makes it anew.
+    void drop_index(std::uint64_t number);
+
     // ---- compaction
 
     Result<std::unique_ptr<File>> create_compacted(std::uint64_t number);

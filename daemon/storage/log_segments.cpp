@@ -370,6 +370,8 @@ Result<void> LogSegments::renew_index(Segment& segment) {
     auto scan = scan_segment(*segment.file, segment.header, range, std::nullopt);
     const IndexContents contents = index_contents(segment.header, std::move(scan));
     if (contents.events.size() != segment.sealed->index.size()) {
+        // A start would believe it again, up to the same place.
+        files_.drop_index(segment.header.number);
         return Error{QueueErrc::damaged,
                      fmt::format("{} and its index are damaged: restart flowrelayd, so that it "
                                  "looks at all of them",

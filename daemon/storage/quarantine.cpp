@@ -44,6 +44,9 @@ Result<std::string> Quarantine::keep(File& file, const std::string& name, std::u
 
 Result<void> Quarantine::copy(File& from, File& to, std::uint64_t offset,
                               std::uint64_t bytes) const {
+    // What should lie behind the end of the file is not there to be kept.
+    const auto size = from.size();
+    if (size.has_value()) bytes = std::min(bytes, *size - std::min(*size, offset));
     std::vector<std::uint8_t> buffer;
     for (std::uint64_t at = 0; at < bytes; at += chunk_size) {
         buffer.assign(static_cast<std::size_t>(std::min(chunk_size, bytes - at)), 0);

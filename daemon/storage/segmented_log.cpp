@@ -402,6 +402,11 @@ Result<EventRecord> SegmentedLog::read(Seq seq) {
                      fmt::format("event {} is not in the queue", to_number(seq))};
     }
     Segment& segment = *segments_.of(seq);
+    // An index that is right by its checksum and wrong all the same is no reason to read anything.
+    if ((*event)->bytes < record_header_size ||
+        std::uint64_t{(*event)->offset} + (*event)->bytes > segment.size) {
+        return damaged(seq, segment, **event);
+    }
     std::vector<std::uint8_t> bytes((*event)->bytes);
     const auto got = segment.file->read_at((*event)->offset, bytes);
     if (got.has_error()) return damaged(seq, segment, **event);

@@ -1,4 +1,5 @@
 // The log with sealed segments: their indexes, and what happens to those.
+#include "flowrelay/storage/segment_index.hpp"
 #include "log_fixture.hpp"
 
 namespace flowrelay::storage {
@@ -128,6 +129,21 @@ TEST_F(LogIndexTest, OneWithoutItsSegmentIsRemoved) {
     fs.overwrite(index(77), 0, std::vector<std::uint8_t>(4096));
     open();
     EXPECT_FALSE(fs.exists(index(77)).value());
+}
+
+TEST_F(LogIndexTest, DamagedTogetherWithItsSegmentItIsMadeAnewByTheNextStart) {
+    open();
+    append(1000);
+    queue.reset();
+    const Seq first = parse_segment_header(fs.contents(segment(2))).header.next_seq;
+    const Seq second{to_number(first) + 1};
+    fs.flip_bit(index(2), index_block_size + 8);
+    fs.flip_bit(segment(2), first_record + 5);
+    open();
+    EXPECT_EQ(queue->read(second).error().code, QueueErrc::damaged);
+    open();
+    EXPECT_TRUE(queue->read(second).has_value());
+    EXPECT_EQ(queued().size(), 999U);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "flowrelay/storage/spool_check.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "flowrelay/base/bytes.hpp"
 #include "flowrelay/base/random.hpp"
@@ -318,7 +319,9 @@ TEST_F(SpoolCheckTest, FindsBooksThatDoNotBalance) {
 
 // What crashes leave behind is not damage, and what is said of it is what the next start finds.
 TEST(SpoolCheckCrash, TakesNoCrashForDamage) {
-    for (std::uint64_t seed = 1; seed <= 400; ++seed) {
+    std::uint64_t seeds = 400;
+    if (const char* given = std::getenv("FLOWRELAY_SEEDS")) seeds = std::stoull(given);
+    for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
         SCOPED_TRACE(fmt::format("seed {}", seed));
         Random random(seed);
         test::SimFileSystem fs(seed);
