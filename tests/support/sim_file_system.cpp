@@ -48,7 +48,7 @@ struct SimFileSystem::Inode {
     void write(std::uint64_t offset, std::span<const std::uint8_t> bytes) {
         if (bytes.empty()) return;
         if (offset + bytes.size() > cache.size()) resize(offset + bytes.size());
-        std::memcpy(cache.data() + offset, bytes.data(), bytes.size());
+        std::copy_n(bytes.data(), bytes.size(), cache.data() + offset);
         for (auto s = offset / sector_size; s <= (offset + bytes.size() - 1) / sector_size; ++s) {
             dirty.insert(s);
         }
@@ -87,7 +87,7 @@ public:
         }
         if (offset >= inode_->cache.size()) return std::size_t{0};
         const std::size_t n = std::min<std::size_t>(out.size(), inode_->cache.size() - offset);
-        std::memcpy(out.data(), inode_->cache.data() + offset, n);
+        std::copy_n(inode_->cache.data() + offset, n, out.data());
         return n;
     }
 
