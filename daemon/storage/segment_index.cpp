@@ -330,8 +330,10 @@ Result<std::optional<std::size_t>> SegmentIndex::find(Seq seq) const {
 Result<SegmentIndex::TokenRun> SegmentIndex::token_at(std::size_t place) const {
     const auto found = row(tokens_section_, place);
     if (found.has_error()) return found.error();
-    return TokenRun{TokenId{load_le<std::uint64_t>(*found)}, load_le<std::uint32_t>(*found + 8),
-                    load_le<std::uint32_t>(*found + 12)};
+    const TokenRun run{TokenId{load_le<std::uint64_t>(*found)}, load_le<std::uint32_t>(*found + 8),
+                       load_le<std::uint32_t>(*found + 12)};
+    if (run.begin + run.count > events_) return damaged_index("contradicts itself");
+    return run;
 }
 
 Result<std::optional<SegmentIndex::TokenRun>> SegmentIndex::find(TokenId token) const {
@@ -355,7 +357,9 @@ Result<std::optional<SegmentIndex::TokenRun>> SegmentIndex::find(TokenId token) 
 Result<std::size_t> SegmentIndex::by_token(std::size_t place) const {
     const auto found = row(by_token_section_, place);
     if (found.has_error()) return found.error();
-    return std::size_t{load_le<std::uint32_t>(*found)};
+    const std::size_t event{load_le<std::uint32_t>(*found)};
+    if (event >= events_) return damaged_index("contradicts itself");
+    return event;
 }
 
 Result<SeqRange> SegmentIndex::settled_at(std::size_t place) const {
