@@ -78,6 +78,12 @@ void read_retry(const MapReader& map, RetryConfig& out) {
     map.read_duration("max_age", out.max_age, Seconds(1), 365 * day);
 }
 
+void read_dead_letters(const MapReader& map, core::DeadLetterLimits& out) {
+    map.read_number("max_events", out.max_events, std::uint64_t{1}, std::uint64_t{10'000'000});
+    map.read_size("max_bytes", out.max_bytes, 1 << 20, 2ULL << 30);
+    map.read_duration("max_age", out.max_age, Hours(1), 3650 * day);
+}
+
 void read_log(const MapReader& map, LogConfig& out) {
     const std::vector<std::string_view> formats{"text", "json", "journal"};
     out.format = static_cast<LogFormat>(
@@ -137,6 +143,7 @@ Config read_config(const YamlNode& root, ProblemList& problems) {
     read_spool(section("spool"), config.spool);
     read_retry(section("retry"), config.retry);
     section("gone").read_duration("grace", config.gone.grace, Milliseconds(0), 30 * day);
+    read_dead_letters(section("dead_letters"), config.dead_letters);
     read_log(section("log"), config.log);
     read_metrics(section("metrics"), config.metrics);
     if (const YamlNode* sources = top.find("sources")) {
@@ -188,6 +195,9 @@ std::span<const std::string_view> config_keys() noexcept {
         "retry.max",
         "retry.max_age",
         "gone.grace",
+        "dead_letters.max_events",
+        "dead_letters.max_bytes",
+        "dead_letters.max_age",
         "log.format",
         "log.level",
         "log.stats_interval",
@@ -198,6 +208,7 @@ std::span<const std::string_view> config_keys() noexcept {
         "sources.flow_token_credential",
         "sources.flow_token_env",
         "sources.rate_limit",
+        "sources.on_reject",
         "sources.defaults",
     });
     return keys;

@@ -46,6 +46,9 @@ constexpr bool restart = false;  // counts at the next start
     X(retry.max, "retry.max", reload)                                                         \
     X(retry.max_age, "retry.max_age", reload)                                                 \
     X(gone.grace, "gone.grace", reload)                                                       \
+    X(dead_letters.max_events, "dead_letters.max_events", reload)                             \
+    X(dead_letters.max_bytes, "dead_letters.max_bytes", reload)                               \
+    X(dead_letters.max_age, "dead_letters.max_age", reload)                                   \
     X(log.format, "log.format", restart)                                                      \
     X(log.level, "log.level", reload)                                                         \
     X(log.stats_interval, "log.stats_interval", reload)                                       \
@@ -56,7 +59,7 @@ bool same(const SourceConfig& a, const SourceConfig& b) {
     return a.flow_token_file == b.flow_token_file &&
            a.flow_token_credential == b.flow_token_credential &&
            a.flow_token_env == b.flow_token_env && a.rate_limit == b.rate_limit &&
-           a.defaults == b.defaults;
+           a.hold_rejected == b.hold_rejected && a.defaults == b.defaults;
 }
 
 const SourceConfig* find_source(const Config& config, std::string_view name) {

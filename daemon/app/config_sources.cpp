@@ -120,6 +120,8 @@ SourceConfig read_source(const YamlNode& node, ProblemList& problems) {
     }
     read_token_origin(map, source);
     map.read_rate("rate_limit", source.rate_limit);
+    const std::vector<std::string_view> policies{"skip", "hold"};
+    source.hold_rejected = map.read_word("on_reject", policies, 0) == 1;
     read_defaults(map, source.defaults, problems);
     return source;
 }

@@ -43,6 +43,7 @@ core::RelayOptions relay_options(const Config& config) {
     options.scheduler.max_in_flight = config.destination.max_connections;
     options.scheduler.rate_limit = config.destination.rate_limit;
     options.gone_grace = config.gone.grace;
+    options.dead_letters = config.dead_letters;
     options.dedup_window = config.spool.dedup_window;
     options.accept_unknown_tokens = config.ingest.accept_unknown_tokens;
     options.destination = config.destination.base_url;
@@ -88,7 +89,8 @@ Surroundings read_surroundings(const Config& config) {
     for (const auto& source : config.sources) {
         attempt([&] {
             around.sources.push_back(
-                {source.name, load_token(source), source.defaults, source.rate_limit});
+                {source.name, load_token(source), source.defaults, source.rate_limit,
+                 source.hold_rejected});
         });
     }
     attempt([&] { around.destination = make_destination(config); });

@@ -69,6 +69,29 @@ void ActiveSet::add(const QueuedEvent& event) {
     backlog.cursor = event.seq;
 }
 
+bool ActiveSet::is_loaded_up_to(const Backlog& backlog, const QueuedEvent& event) {
+    if ((backlog.more || backlog.loading) && event.seq > backlog.cursor) return false;
+    const auto behind = backlog.behind.find(event.lane.thread_hash);
+    return behind == backlog.behind.end() || event.seq <= behind->second.cursor;
+}
+
+void ActiveSet::replay(const QueuedEvent& event) {
+    Backlog& backlog = find_or_add(event.lane.token);
+    ++backlog.queued;
+    ++queued_;
+    backlog.replays.push_back(event);
+    place_replays(backlog);
+}
+
+void ActiveSet::place_replays(Backlog& backlog) {
+    std::erase_if(backlog.replays, [&](const QueuedEvent& event) {
+        if (!is_loaded_up_to(backlog, event)) return false;
+        scheduler_.enqueue(event);
+        ++backlog.loaded;
+        return true;
+    });
+}
+
 void ActiveSet::left(const LaneId& lane) {
     const auto found = backlogs_.find(lane.token);
     if (found == backlogs_.end()) return;
@@ -136,7 +159,9 @@ std::optional<LoadRequest> ActiveSet::request_for(const Place& place) {
     const LaneId lane{place.first, *place.second};
     behind->second.missed = false;
     request.after = behind->second.cursor;
-    request.limit = options_.lane_capacity - scheduler_.lane_size(lane);
+    // Replayed events may have come on top.
+    const std::size_t size = std::min(options_.lane_capacity - 1, scheduler_.lane_size(lane));
+    request.limit = options_.lane_capacity - size;
     return request;
 }
 
@@ -146,6 +171,7 @@ void ActiveSet::loaded(const LoadRequest& request, const LoadedSlice& slice) {
     Backlog& backlog = found->second;
     if (request.thread_hash) {
         loaded_lane(LaneId{request.token, *request.thread_hash}, backlog, slice);
+        place_replays(backlog);
         return;
     }
     for (const auto& event : slice.events) {
@@ -160,6 +186,7 @@ void ActiveSet::loaded(const LoadRequest& request, const LoadedSlice& slice) {
     backlog.more = (!slice.complete || backlog.missed) && backlog.loaded < backlog.queued;
     backlog.missed = false;
     backlog.loading = false;
+    place_replays(backlog);
     look(request.token, backlog);
 }
 

@@ -83,6 +83,7 @@ struct Lane : Timer, TurnHook, TreeHook<InToken> {
     std::uint32_t failures = 0;       ///< in a row, for the backoff
     bool blamed_token = false;        ///< was answered 401 or 403
     bool blamed_destination = false;  ///< was answered as if the base URL were wrong
+    bool held = false;                ///< was rejected, and an operator is to decide
 };
 
 struct ByThread {

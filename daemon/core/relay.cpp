@@ -46,6 +46,7 @@ Relay::Relay(RelayOptions options, const Salt& salt, std::vector<TokenEntry> tok
 
 void Relay::set_options(RelayOptions options) {
     scheduler_.set_options(options.scheduler);
+    trim_at_ = MonoTime::min();
     dedup_.set_window(options.dedup_window);
     options_ = std::move(options);
 }
@@ -94,6 +95,14 @@ void Relay::restore(TokenId token, std::uint64_t queued, Seq first) {
         log_.write(ev::token_missing, {{"source", label}, {"queued", queued}});
     }
     if (known && !found->second.gone()) active_.restore(token, queued, first);
+}
+
+void Relay::replayed(std::span<const QueuedEvent> events) {
+    for (const auto& event : events) {
+        const auto slot = tokens_.all().find(event.lane.token);
+        const bool usable = slot != tokens_.all().end() && !slot->second.gone();
+        if (usable && !scheduler_.contains(event.seq)) active_.replay(event);
+    }
 }
 
 void Relay::loaded(const LoadRequest& request, const LoadedSlice& slice) {
@@ -206,7 +215,8 @@ std::optional<Assignment> Relay::next(Now now) {
 Relay::Effects Relay::attempted(const Assignment& assignment, const EventRecord& record,
                                 const AttemptResult& result, Now now) {
     ++counters_.attempts;
-    const Judgement judgement = judge(result, options_.retry_after_cap);
+    Judgement judgement = judge(result, options_.retry_after_cap);
+    judgement.hold_lane = tokens_.at(assignment.lane.token).hold_rejected;
     const Completion completion = scheduler_.complete(assignment.seq, judgement, now);
     if (judgement.ambiguous) ++counters_.ambiguous;
 
@@ -224,6 +234,9 @@ Relay::Effects Relay::attempted(const Assignment& assignment, const EventRecord&
             break;
         case Completion::Action::retry:
             ++counters_.retried;
+            break;
+        case Completion::Action::hold:
+            log_held(assignment, record, result, completion);
             break;
         case Completion::Action::disable_token:
             disable(assignment.lane.token, effects, now);
@@ -348,6 +361,12 @@ std::vector<TokenEntry> Relay::take_unsaved_tokens(Now now) {
     return entries;
 }
 
+std::optional<DeadLetterLimits> Relay::take_due_trim(Now now) {
+    if (now.mono < trim_at_) return std::nullopt;
+    trim_at_ = now.mono + std::chrono::hours(1);
+    return options_.dead_letters;
+}
+
 std::vector<TokenId> Relay::take_due_erasures(Now now) {
     std::vector<TokenId> due;
     std::erase_if(erasures_, [&](const Erasure& erasure) {
@@ -378,6 +397,7 @@ void Relay::erase_failed(TokenId token, std::string_view reason, Now now) {
 std::optional<MonoTime> Relay::next_wakeup(Now now) const {
     auto wakeup = scheduler_.next_wakeup(now);
     if (retry_loads_at_ && (!wakeup || *retry_loads_at_ < *wakeup)) wakeup = retry_loads_at_;
+    if (trim_at_ != MonoTime::min() && (!wakeup || trim_at_ < *wakeup)) wakeup = trim_at_;
     if (save_again_at_ && (!wakeup || *save_again_at_ < *wakeup)) wakeup = save_again_at_;
     for (const auto& erasure : erasures_) {
         if (unsaved_.contains(erasure.token)) continue;

@@ -147,6 +147,16 @@ void Relay::log_attempt(const Assignment& assignment, const EventRecord& record,
                                     {"suppressed", *suppressed}});
 }
 
+void Relay::log_held(const Assignment& assignment, const EventRecord& record,
+                     const AttemptResult& result, const Completion& completion) {
+    log_.write(ev::delivery_held, {{"source", tokens_.at(assignment.lane.token).label()},
+                                   {"thread", thread_label(record.thread)},
+                                   {"id", record.id},
+                                   {"status", result.status},
+                                   {"attempt", completion.attempt},
+                                   {"reason", describe(result)}});
+}
+
 std::string Relay::token_reason(TokenId token) const {
     const auto found = token_reasons_.find(token);
     if (found != token_reasons_.end()) return found->second;

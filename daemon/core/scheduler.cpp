@@ -155,6 +155,13 @@ struct Scheduler::Impl {
         return keep(event, lane_waits, completion, now);
     }
 
+    Completion hold(Event& event, Completion completion) {
+        ++event.attempts;
+        turns.hold(event);
+        completion.action = Completion::Action::hold;
+        return completion;
+    }
+
     std::size_t remove(Token& token) {
         return turns.clear(token,
                            [this](const Event& event) { in_flight.at(event.seq).removed = true; });
@@ -203,7 +210,8 @@ struct Scheduler::Impl {
             case Verdict::delivered:
                 return settle(event, Outcome::delivered, completion);
             case Verdict::rejected:
-                return settle(event, Outcome::dead, completion);
+                return judgement.hold_lane ? hold(event, completion)
+                                           : settle(event, Outcome::dead, completion);
             default:
                 return retry(event, judgement, completion, now);
         }
@@ -311,6 +319,13 @@ std::optional<QueuedEvent> Scheduler::take(Seq seq) {
     return impl_->turns.leave(*event);
 }
 
+bool Scheduler::release_lane(Seq seq) {
+    Event* event = impl_->turns.find(seq);
+    if (!event || !event->lane->held) return false;
+    impl_->turns.release(*event->lane);
+    return true;
+}
+
 std::vector<QueuedEvent> Scheduler::take_expired(Now now, std::size_t limit) {
     std::vector<QueuedEvent> taken;
     while (taken.size() < limit) {
@@ -366,6 +381,7 @@ Scheduler::Status Scheduler::status() const {
     status.in_flight = impl_->in_flight.size();
     status.lanes = table.lanes();
     status.waiting_lanes = impl_->turns.waiting_lanes();
+    status.held_lanes = impl_->turns.held_lanes();
     if (const Event* oldest = table.oldest()) status.oldest = oldest->accepted;
     status.destination = impl_->breaker.state();
     status.destination_until = impl_->breaker.closed_until();
@@ -401,6 +417,7 @@ std::optional<Scheduler::WaitReason> Scheduler::why(Seq seq) const {
     reason.lane_next = lane.in_flight ? lane.in_flight->seq : lane.head().seq;
     reason.lane_next_in_flight = lane.in_flight != nullptr;
     if (lane.is_armed()) reason.lane_until = lane.at;
+    reason.lane_held = lane.held;
     reason.token = impl_->status_of(*lane.token);
     reason.destination = impl_->breaker.state();
     reason.destination_until = impl_->breaker.closed_until();

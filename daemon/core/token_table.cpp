@@ -104,6 +104,7 @@ std::vector<TokenEntry> TokenTable::configure(std::vector<ConfiguredSource> sour
         token.entry.secret = Secret();
         token.defaults.clear();
         token.rate_limit = 0;
+        token.hold_rejected = false;
     }
     std::vector<TokenEntry> changed;
     for (auto& source : sources) {
@@ -122,6 +123,7 @@ std::vector<TokenEntry> TokenTable::configure(std::vector<ConfiguredSource> sour
         entry.secret = std::move(source.secret);
         token.defaults = std::move(source.defaults);
         token.rate_limit = source.rate_limit;
+        token.hold_rejected = source.hold_rejected;
         token.configured = true;
         if (rotated || is_new) {
             token.durable = false;

@@ -57,6 +57,22 @@ void Turns::put_back(Event& event, std::optional<MonoTime> until) {
     place(lane);
 }
 
+void Turns::hold(Event& event) {
+    Lane& lane = *event.lane;
+    lane.in_flight = nullptr;
+    lane.held = true;
+    ++held_lanes_;
+    expiry_.insert(event);
+    place(lane);
+}
+
+void Turns::release(Lane& lane) noexcept {
+    if (!lane.held) return;
+    lane.held = false;
+    --held_lanes_;
+    place(lane);
+}
+
 QueuedEvent Turns::leave(Event& event) noexcept {
     Lane& lane = *event.lane;
     const QueuedEvent left = to_queued_event(event);
@@ -137,7 +153,7 @@ void Turns::place(Lane& lane) noexcept {
     Token& token = *lane.token;
     if (lane.events.empty()) {
         table_.remove(lane);
-    } else if (!lane.in_flight && !lane.is_armed() && !lane.is_listed()) {
+    } else if (!lane.in_flight && !lane.held && !lane.is_armed() && !lane.is_listed()) {
         token.ready.push_back(lane);
     }
     refresh(token);
@@ -174,6 +190,8 @@ void Turns::begin_anew(Lane& lane) noexcept {
     lane.failures = 0;
     lane.blamed_token = false;
     lane.blamed_destination = false;
+    if (lane.held) --held_lanes_;
+    lane.held = false;
 }
 
 }  // namespace flowrelay::core::scheduling

@@ -1,10 +1,10 @@
 // Which lane's turn it is, as far as lanes and tokens go.
 //
 // A lane is in exactly one of these states: an event of it is in flight; it waits (its timer is
-// armed); it is overdue (its head is over its age and has to leave first); it is ready, in the list
-// of its token. A token takes turns while it has a ready lane and both its gate and its rate limit
-// let one begin; otherwise its timer is armed until the gate lets a probe through and the bucket of
-// the limit has an event.
+// armed); it is held for an operator; it is overdue (its head is over its age and has to leave
+// first); it is ready, in the list of its token. A token takes turns while it has a ready lane and
+// both its gate and its rate limit let one begin; otherwise its timer is armed until the gate lets
+// a probe through and the bucket of the limit has an event.
 //
 // Lanes and tokens that have nothing left are destroyed on the way: references to them, and to
 // events that leave, end with the call.
@@ -43,6 +43,11 @@ public:
 
     /// It is in flight no more and stays; its lane waits, if it is told until when.
     void put_back(Event& event, std::optional<MonoTime> until);
+
+    /// It is in flight no more and stays; its lane waits until release() or until it leaves.
+    void hold(Event& event);
+    void release(Lane& lane) noexcept;
+    std::size_t held_lanes() const noexcept { return held_lanes_; }
 
     /// An event that is not in flight leaves.
     QueuedEvent leave(Event& event) noexcept;
@@ -110,6 +115,7 @@ private:
     TokenList turns_;
     LaneList overdue_;
     WallTime overdue_seen_ = WallTime::min();  // the latest time at which a lane was found overdue
+    std::size_t held_lanes_ = 0;
     MonoTime advanced_to_ = MonoTime::min();
 };
 

@@ -263,8 +263,25 @@ void Engine::tick() {
     carry_out(relay_.expire(clock_.now()));
     auto unsaved = relay_.take_unsaved_tokens(clock_.now());
     if (!unsaved.empty()) save(std::move(unsaved));
+    if (const auto limits = relay_.take_due_trim(clock_.now())) {
+        storage_.trim(*limits, clock_.now().wall);
+    }
     for (const TokenId token : relay_.take_due_erasures(clock_.now())) erase(token);
     load();
+}
+
+void Engine::replay(std::vector<Seq> letters, std::function<void(Result<std::uint64_t>)> done) {
+    storage_.replay(
+        std::move(letters), clock_.now().wall,
+        [this, done = std::move(done)](const Result<std::vector<core::QueuedEvent>>& events) {
+            if (events.has_error()) {
+                done(events.error());
+                return;
+            }
+            relay_.replayed(*events);
+            work_appeared();
+            done(events->size());
+        });
 }
 
 void Engine::erase(TokenId token) {

@@ -1,9 +1,31 @@
 #include "flowrelay/runtime/start_up.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 #include <utility>
 
 namespace flowrelay::runtime {
+
+namespace {
+
+// Between a dead letter and its outcome in the log a crash may have come: then the event is queued
+// still, and the letter must not be there besides.
+void withdraw_letters(Stores& stores, const std::vector<storage::EventQueue::Backlog>& backlogs) {
+    std::vector<Seq> queued;
+    for (const auto& [seq, token] : stores.dead_letters->all()) {
+        const auto backlog =
+            std::ranges::find(backlogs, token, &storage::EventQueue::Backlog::token);
+        if (backlog == backlogs.end() || seq < backlog->first) continue;
+        const auto event = stores.queue->read(seq);
+        const bool absent =
+            event.has_error() && event.error().code == storage::QueueErrc::not_found;
+        if (!absent) queued.push_back(seq);
+    }
+    const auto done = stores.dead_letters->withdraw(queued);
+    if (done.has_error()) throw std::runtime_error(done.error().message);
+}
+
+}  // namespace
 
 void restore(core::Relay& relay, Stores& stores, std::vector<core::ConfiguredSource> sources,
              Milliseconds dedup_window, Now now) {
@@ -12,9 +34,8 @@ void restore(core::Relay& relay, Stores& stores, std::vector<core::ConfiguredSou
     if (found.has_error()) throw std::runtime_error(found.error().message);
     const auto& backlogs = *found;
     for (const auto& backlog : backlogs) relay.tokens().reserve(backlog.token);
-    for (const auto& letter : stores.dead_letters->list(stores.dead_letters->size())) {
-        relay.tokens().reserve(letter.event.token);
-    }
+    for (const auto& [seq, token] : stores.dead_letters->all()) relay.tokens().reserve(token);
+    withdraw_letters(stores, backlogs);
     const auto changed = relay.configure(std::move(sources), now);
     if (!changed.empty()) {
         const auto put = stores.registry->put(changed);
@@ -24,6 +45,7 @@ void restore(core::Relay& relay, Stores& stores, std::vector<core::ConfiguredSou
     for (const auto& backlog : backlogs) {
         relay.restore(backlog.token, backlog.events, backlog.first);
     }
+    relay.replayed(stores.dead_letters->replays());
     for (const auto& known :
          stores.queue->known_ids(now.wall - dedup_window, relay.dedup_capacity())) {
         relay.remember(known.token, known.id, known.accepted);

@@ -12,7 +12,7 @@ bool StorageMailbox::Mail::can_wait() const noexcept {
 
 bool StorageMailbox::Mail::only_reads() const noexcept {
     return new_tokens.empty() && token_puts.empty() && appends.empty() && barriers.empty() &&
-           burials.empty() && erasures.empty() && snapshots.empty();
+           burials.empty() && erasures.empty() && snapshots.empty() && replays.empty() && !trim;
 }
 
 template <class Add>
@@ -60,6 +60,14 @@ void StorageMailbox::put_tokens(std::vector<core::TokenEntry> entries, Done done
 
 void StorageMailbox::erase(TokenId token, EraseDone done) {
     put(false, [&] { mail_.erasures.emplace_back(token, std::move(done)); });
+}
+
+void StorageMailbox::replay(std::vector<Seq> letters, WallTime now, ReplayDone done) {
+    put(false, [&] { mail_.replays.push_back({std::move(letters), now, std::move(done)}); });
+}
+
+void StorageMailbox::trim(const core::DeadLetterLimits& limits, WallTime now) {
+    put(false, [&] { mail_.trim.emplace(limits, now); });
 }
 
 void StorageMailbox::snapshot(SnapshotDone done) {

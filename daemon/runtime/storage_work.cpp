@@ -1,5 +1,7 @@
 #include "flowrelay/runtime/storage_work.hpp"
 
+#include <algorithm>
+#include <string>
 #include <utility>
 
 #include "flowrelay/core/log_events.hpp"
@@ -15,11 +17,20 @@ StorageWork::Completions StorageWork::carry_out(Mail mail) {
     commit(mail, completions);
     for (auto& done : mail.barriers) completions.push_back(std::move(done));
     bury(std::move(mail.burials));
-    for (auto& [seq, answer] : mail.reads) {
+    if (mail.trim) {
+        limits_ = mail.trim->first;
+        trim(mail.trim->second);
+    }
+    for (auto& replay : mail.replays) {
         completions.push_back(
-            [done = std::move(answer), result = stores_.queue->read(seq)]() mutable {
+            [done = std::move(replay.done),
+             result = stores_.dead_letters->replay(replay.letters, replay.now)]() mutable {
                 done(std::move(result));
             });
+    }
+    for (auto& [seq, answer] : mail.reads) {
+        completions.push_back(
+            [done = std::move(answer), result = read(seq)]() mutable { done(std::move(result)); });
     }
     for (auto& item : mail.loads) {
         completions.push_back([done = std::move(item.done),
@@ -65,6 +76,7 @@ void StorageWork::commit(Mail& mail, Completions& completions) {
     }
     const bool observed = stores_.observer && !(records_.empty() && mail.settlements.empty());
     if (observed) stores_.observer->begins();
+    settle_replays(mail.settlements);
     const Result<Seq> first = stores_.queue->commit(records_, mail.settlements);
     if (observed) stores_.observer->ended(records_.size());
     note_commit(first);
@@ -116,15 +128,40 @@ void StorageWork::note_commit(const Result<Seq>& result) {
     }
 }
 
+/// The events of replayed letters are not in the queue.
+void StorageWork::settle_replays(std::vector<core::Settlement>& settlements) {
+    const auto replayed =
+        std::ranges::stable_partition(settlements, [this](const core::Settlement& end) {
+            return !stores_.dead_letters->is_replayed(end.seq);
+        });
+    unsettled_.insert(unsettled_.end(), replayed.begin(), replayed.end());
+    settlements.erase(replayed.begin(), settlements.end());
+    if (unsettled_.empty()) return;
+    const auto settled = stores_.dead_letters->settle(unsettled_);
+    note_letters(settled);
+    if (settled.has_value()) unsettled_.clear();
+}
+
+/// From the queue, or if it is replayed from the dead letters.
+Result<core::EventRecord> StorageWork::read(Seq seq) {
+    if (!stores_.dead_letters->is_replayed(seq)) return stores_.queue->read(seq);
+    auto letter = stores_.dead_letters->read(seq);
+    if (letter.has_error()) return letter.error();
+    return std::move(letter->event);
+}
+
 void StorageWork::bury(std::vector<core::DeadLetter> letters) {
     for (auto& letter : letters) unburied_.push_back(std::move(letter));
+    // What can't be settled any more is delivered, or dies again, after the next start.
+    if (failed_) unburied_.clear();
     if (unburied_.empty()) return;
     // In small portions: each carries its body.
     std::vector<core::DeadLetter> waiting = std::exchange(unburied_, {});
+    const WallTime now = waiting.back().died;
     std::vector<core::DeadLetter> portion;
     std::vector<core::Settlement> outcomes;
     for (std::size_t i = 0; i < waiting.size(); ++i) {
-        auto event = stores_.queue->read(waiting[i].seq);
+        auto event = read(waiting[i].seq);
         if (event.has_value()) {
             outcomes.push_back({waiting[i].seq, waiting[i].outcome});
             portion.push_back(std::move(waiting[i]));
@@ -138,23 +175,55 @@ void StorageWork::bury(std::vector<core::DeadLetter> letters) {
             unburied_.push_back(std::move(waiting[i]));
         }
         if (portion.size() < 64 && i + 1 < waiting.size()) continue;
-        if (portion.empty()) continue;
-        const auto added = stores_.dead_letters->add(portion);
-        if (added.has_error()) {
-            if (!burying_failed_) {
-                log_.write(ev::dead_letters_failed, {{"reason", added.error().message}});
-            }
-            burying_failed_ = true;
-            for (auto& letter : portion) {
-                letter.event.body.clear();  // read again when it is tried again
-                unburied_.push_back(std::move(letter));
-            }
-        } else {
-            burying_failed_ = false;
-            note_commit(stores_.queue->commit({}, outcomes));
-        }
+        if (!portion.empty()) add_letters(portion, outcomes);
         portion.clear();
         outcomes.clear();
+    }
+    trim(now);
+}
+
+void StorageWork::add_letters(std::vector<core::DeadLetter>& portion,
+                              std::vector<core::Settlement>& outcomes) {
+    // What dies again has its outcome in the log already.
+    std::erase_if(outcomes, [this](const core::Settlement& outcome) {
+        return stores_.dead_letters->is_replayed(outcome.seq);
+    });
+    const auto added = stores_.dead_letters->add(portion);
+    note_letters(added);
+    if (added.has_value()) {
+        const auto settled = stores_.queue->commit({}, outcomes);
+        note_commit(settled);
+        if (settled.has_error() && failed_) withdraw(outcomes);
+        return;
+    }
+    for (auto& letter : portion) {
+        letter.event.body.clear();  // read again when it is tried again
+        unburied_.push_back(std::move(letter));
+    }
+}
+
+/// Their events are queued still.
+void StorageWork::withdraw(const std::vector<core::Settlement>& outcomes) {
+    std::vector<Seq> seqs;
+    for (const auto& outcome : outcomes) seqs.push_back(outcome.seq);
+    note_letters(stores_.dead_letters->withdraw(seqs));
+}
+
+void StorageWork::note_letters(const Result<void>& result) {
+    if (result.has_error() && !burying_failed_) {
+        log_.write(ev::dead_letters_failed, {{"reason", result.error().message}});
+    }
+    burying_failed_ = result.has_error();
+}
+
+void StorageWork::trim(WallTime now) {
+    const auto trimmed = stores_.dead_letters->trim(limits_, now);
+    if (trimmed.has_error()) {
+        note_letters(trimmed.error());  // and is tried again with the next letter
+    } else if (trimmed->letters > 0) {
+        log_.write(ev::dead_letters_dropped, {{"events", trimmed->letters},
+                                              {"oldest", format_time(trimmed->oldest)},
+                                              {"limit", "dead_letters." + trimmed->limit}});
     }
 }
 
@@ -194,7 +263,8 @@ void StorageWork::erase(TokenId token, const StorageMailbox::EraseDone& done,
 }
 
 StorageMailbox::Snapshot StorageWork::snapshot() const {
-    return {stores_.queue->ledger(), stores_.queue->usage(), stores_.dead_letters->size(), failed_};
+    return {stores_.dead_letters->corrected(stores_.queue->ledger()), stores_.queue->usage(),
+            stores_.dead_letters->size(), failed_};
 }
 
 }  // namespace flowrelay::runtime

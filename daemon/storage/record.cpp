@@ -62,6 +62,9 @@ bool known_type(std::uint8_t type) noexcept {
         case RecordType::token:
         case RecordType::letter:
         case RecordType::letters_removed:
+        case RecordType::letters_left:
+        case RecordType::letters_replayed:
+        case RecordType::letter_books:
             return true;
     }
     return false;

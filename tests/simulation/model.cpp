@@ -31,6 +31,7 @@ Model::Event& Model::at(std::uint64_t number) {
 void Model::handed_in(const HandedIn& handed, WallTime now) {
     Event& event = events_[handed.number];
     event.handed = handed;
+    ++event.times_handed_in;
     if (event.accepted) return;
     event.in_doubt = true;
     if (event.seq == Seq::none) {
@@ -57,7 +58,7 @@ void Model::accepted(std::uint64_t number, const std::string& id, bool duplicate
 void Model::rejected(std::uint64_t number, bool failed) {
     Event& event = at(number);
     // After a failed sync it may be there at the next start.
-    if (!failed && event.seq == Seq::none) event.in_doubt = false;
+    if (!failed && event.seq == Seq::none && event.times_handed_in == 1) event.in_doubt = false;
 }
 
 void Model::durable(std::uint64_t number, Seq seq) {
@@ -67,6 +68,33 @@ void Model::durable(std::uint64_t number, Seq seq) {
     if (!is_erased(event)) pending_[lane_of(event)][seq] = number;
 }
 
+// ---------------------------------------------------------------- operators
+
+Model::Event* Model::find(Seq seq) {
+    for (auto& [number, event] : events_) {
+        if (event.seq == seq) return &event;
+    }
+    return nullptr;
+}
+
+void Model::queue_again(Event& event) {
+    event.last = Last::none;
+    event.expires = WallTime::max();
+    if (!is_erased(event)) pending_[lane_of(event)][event.seq] = event.handed.number;
+}
+
+void Model::may_be_replayed(const std::vector<Seq>& letters) {
+    asked_to_replay_.insert(letters.begin(), letters.end());
+}
+
+void Model::replayed(Seq seq) {
+    Event* event = find(seq);
+    if (event == nullptr) return;
+    queue_again(*event);
+    const auto turn = assigned_.find(lane_of(*event));
+    if (turn != assigned_.end()) event->may_be_overtaken_by = turn->second;
+}
+
 // ---------------------------------------------------------------- the server
 
 void Model::check_order(const Event& event, Now now) {
@@ -74,6 +102,7 @@ void Model::check_order(const Event& event, Now now) {
     if (!lane.contains(event.seq)) violation(name(event) + " is posted though it is settled");
     for (const auto& [seq, number] : lane) {
         if (seq >= event.seq) break;
+        if (events_.at(number).may_be_overtaken_by == event.seq) continue;
         // Over its age: it may have left for the dead letters.
         if (events_.at(number).expires > now.wall) {
             violation(name(event) + " overtakes " + name(events_.at(number)) + ", which expires " +
@@ -92,6 +121,14 @@ std::vector<Model::Head> Model::heads(Now now) const {
         heads.push_back({head->first, lane.first});
     }
     return heads;
+}
+
+void Model::assigned(Seq seq) {
+    if (const Event* event = find(seq)) assigned_[lane_of(*event)] = seq;
+}
+
+void Model::unassigned(Seq seq) {
+    if (const Event* event = find(seq)) assigned_.erase(lane_of(*event));
 }
 
 void Model::requested(const PostedEvent& post, Seq seq, Now now) {
@@ -161,6 +198,8 @@ void Model::given_up(std::uint64_t number) {
 void Model::ended(Now now) {
     ended_at_ = now.wall;
     in_flight_.clear();
+    assigned_.clear();
+    for (auto& [number, event] : events_) event.may_be_overtaken_by = Seq::none;
 }
 
 void Model::started(const Found& found, Now now) {
@@ -202,7 +241,19 @@ void Model::started(const Found& found, Now now) {
         if (!is_erased(event)) pending_[lane_of(event)][event.seq] = queued.number;
     }
     std::set<Seq> letters;
-    for (const auto& letter : found.letters) letters.insert(letter.seq);
+    for (const auto& letter : found.letters) {
+        letters.insert(letter.seq);
+        Event* event = find(letter.seq);
+        if (event == nullptr || there.contains(event->handed.number)) continue;
+        const bool told_long_ago = event->last == Last::delivered && !disk_in_trouble_ &&
+                                   event->told_at + durable_after < ended_at_;
+        if (told_long_ago) violation(name(*event) + " was delivered and is a dead letter");
+        if (!letter.replayed) continue;
+        if (!asked_to_replay_.contains(letter.seq)) {
+            violation(name(*event) + " is replayed without being asked for");
+        }
+        queue_again(*event);
+    }
     for (auto& [number, event] : events_) {
         if (there.contains(number)) continue;
         if (!event.accepted) {
@@ -233,6 +284,7 @@ void Model::check_letters(const Found& found, bool at_the_end, Now now) {
             continue;
         }
         const core::DeadLetter& found_letter = *letter->second;
+        if (found_letter.replayed) continue;  // it died of what was so then
         if (found_letter.outcome == core::Outcome::expired) {
             if (event.expires > now.wall) {
                 violation(name(event) + " expired too soon, not after " +
@@ -266,8 +318,9 @@ void Model::finished(const Found& found, Now now) {
     const auto& books = found.ledger;
     if (books.unaccounted(found.queued.size()) != 0) violation("the books do not balance");
     if (books.accepted < accepted_) violation("more was accepted than the books say");
-    if (books.dead + books.expired < found.letters.size()) {
-        violation("there are more dead letters than the books say");
+    if (books.dead + books.expired != found.letters.size()) {
+        violation(fmt::format("the books say {} dead and {} expired, and there are {} letters",
+                              books.dead, books.expired, found.letters.size()));
     }
 }
 

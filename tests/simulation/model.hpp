@@ -41,8 +41,17 @@ public:
     /// The event is durable; the producer will be told.
     void durable(std::uint64_t number, Seq seq);
 
+    // ---- operators
+
+    /// Dead letters are to be delivered after all; perhaps, until that is durable.
+    void may_be_replayed(const std::vector<Seq>& letters);
+    void replayed(Seq seq);
+
     // ---- the server
 
+    /// Its turn has come: what is replayed from now on comes too late to be in front of it.
+    void assigned(Seq seq);
+    void unassigned(Seq seq);
     void requested(const PostedEvent& post, Seq seq, Now now);
     /// The server has taken it, whatever it answers.
     void processed(std::uint64_t number);
@@ -67,8 +76,8 @@ public:
             std::string id;
         };
         std::vector<Queued> queued;
-        std::vector<core::DeadLetter> letters;
-        std::set<std::size_t> gone;  ///< tokens that the registry calls gone or erased
+        std::vector<core::DeadLetter> letters;  ///< `replayed` ones are queued as well
+        std::set<std::size_t> gone;             ///< tokens that the registry calls gone or erased
         core::Ledger ledger;
     };
     void ended(Now now);
@@ -99,6 +108,8 @@ private:
         Last last = Last::none;
         unsigned last_life = 0;
         WallTime told_at;
+        unsigned times_handed_in = 0;
+        Seq may_be_overtaken_by = Seq::none;  ///< whose turn it was when this one was replayed
     };
     using Lane = std::pair<std::size_t, std::string>;
 
@@ -108,6 +119,8 @@ private:
     }
     std::string name(const Event& event) const;
     Event& at(std::uint64_t number);
+    Event* find(Seq seq);
+    void queue_again(Event& event);
     void check_order(const Event& event, Now now);
     void check_letters(const Found& found, bool at_the_end, Now now);
     bool is_erased(const Event& event) const { return told_gone_.contains(event.handed.token); }
@@ -116,6 +129,8 @@ private:
     std::map<std::uint64_t, Event> events_;
     std::map<Lane, std::map<Seq, std::uint64_t>> pending_;
     std::map<Lane, std::uint64_t> in_flight_;
+    std::set<Seq> asked_to_replay_;
+    std::map<Lane, Seq> assigned_;
     struct Gone {
         unsigned life = 0;
         WallTime told_at;

@@ -57,7 +57,7 @@ Model::Found look(const runtime::Stores& stores, std::size_t tokens) {
             if (print == entry.fingerprint) found.gone.insert(token);
         }
     }
-    found.ledger = stores.queue->ledger();
+    found.ledger = stores.dead_letters->corrected(stores.queue->ledger());
     return found;
 }
 
@@ -89,6 +89,15 @@ void SimStorage::schedule(Milliseconds delay) {
 
 // Learns where events have come to lie.
 void SimStorage::watch(Mail& mail) {
+    for (auto& replay : mail.replays) {
+        replay.done =
+            [this, done = std::move(replay.done)](Result<std::vector<core::QueuedEvent>> events) {
+                if (events.has_value()) {
+                    for (const auto& event : *events) around_.model.replayed(event.seq);
+                }
+                done(std::move(events));
+            };
+    }
     for (auto& append : mail.appends) {
         append.done = [this, done = std::move(append.done)](core::EventRecord record,
                                                             Result<Seq> result) {
@@ -166,6 +175,12 @@ void RelayProcess::submit(const std::string& json, std::uint64_t number) {
     turn();
 }
 
+void RelayProcess::replay(std::vector<Seq> letters) {
+    around_.model.may_be_replayed(letters);
+    engine_->replay(std::move(letters), [](const Result<std::uint64_t>&) {});
+    turn();
+}
+
 bool RelayProcess::idle() const {
     return busy_ == 0 && storage_->idle();
 }
@@ -212,8 +227,8 @@ bool RelayProcess::could_run(const Model::Head& head) const {
 void RelayProcess::check_causes() const {
     for (const auto& head : around_.model.heads(around_.agenda.now())) {
         if (!could_run(head)) continue;
-        around_.model.violation(fmt::format("seq {} of token {} waits without a cause",
-                                            to_number(head.seq), head.token));
+        around_.model.violation(fmt::format("seq {} of token {} waits without a cause ({} busy)",
+                                            to_number(head.seq), head.token, busy_));
     }
 }
 
@@ -253,6 +268,7 @@ void RelayProcess::arm() {
 void RelayProcess::begin(const core::Assignment& assignment) {
     ++busy_;
     assigned_.insert(assignment.lane.token);
+    around_.model.assigned(assignment.seq);
     check_fairness(assignment.lane.token);
     if (auto cached = engine_->take_cached(assignment.seq)) {
         post(assignment, std::move(*cached));
@@ -289,6 +305,7 @@ void RelayProcess::post(const core::Assignment& assignment, Result<core::EventRe
 void RelayProcess::ended(const core::Assignment& assignment) {
     --busy_;
     assigned_.erase(assigned_.find(assignment.lane.token));
+    around_.model.unassigned(assignment.seq);
 }
 
 void RelayProcess::stop() {

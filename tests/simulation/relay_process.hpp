@@ -81,6 +81,9 @@ public:
     /// Hands an event in: `json`, which the model knows by this number.
     void submit(const std::string& json, std::uint64_t number);
 
+    /// Has dead letters delivered after all.
+    void replay(std::vector<Seq> letters);
+
     /// Ends as after a SIGTERM. May throw SimCrash.
     void stop();
 

@@ -45,6 +45,9 @@ public:
     void remove_token(std::size_t token) { gone_.insert(token); }
     bool is_gone(std::size_t token) const { return gone_.contains(token); }
 
+    /// Takes what it refused before for what it is, or no more.
+    void set_lenient(bool lenient) { lenient_ = lenient; }
+
     /// Well from now on: only what is wrong with an event is refused, and what is gone is gone.
     void heal();
 
@@ -64,6 +67,7 @@ private:
     std::set<std::string> failing_threads_;
     std::set<std::size_t> gone_;
     bool healed_ = false;
+    bool lenient_ = false;
 };
 
 /// What is refused for what it is, always.

@@ -141,7 +141,7 @@ void World::hand_in(const Model::HandedIn& event) {
 }
 
 void World::trouble() {
-    switch (random_.below(10)) {
+    switch (random_.below(11)) {
         case 0:
             fs_.crash_at(1 + random_.below(15));
             break;
@@ -173,11 +173,25 @@ void World::trouble() {
             }
             break;
         case 5:
+            replay();
+            break;
+        case 6:
             if (random_.chance(0.3)) server_.remove_token(random_.below(options_.tokens));
             break;
         default:
             server_.change_weather(options_.tokens);
     }
+}
+
+// Some of what is dead, and perhaps the server takes it now.
+void World::replay() {
+    server_.set_lenient(random_.chance(0.5));
+    std::vector<Seq> letters;
+    for (const auto& [seq, token] : process_->stores().dead_letters->all()) {
+        if (random_.chance(0.5)) letters.push_back(seq);
+    }
+    log_.say(fmt::format("-- replay of {}", letters.size()));
+    process_->replay(std::move(letters));
 }
 
 void World::live() {
@@ -215,7 +229,7 @@ void World::settle_everything() {
         start();
     }
     // The longest waits there are: a Retry-After of an hour, the grace of a token that is gone.
-    run_until(agenda_.now().mono + std::chrono::hours(4));
+    run_until(agenda_.now().mono + std::chrono::minutes(247));
     if (!model_.violations().empty()) return;
     if (!process_->idle()) model_.violation("something never ends");
     model_.finished(look(process_->stores(), options_.tokens), agenda_.now());

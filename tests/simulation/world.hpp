@@ -55,6 +55,7 @@ private:
     void hand_in();
     void hand_in(const Model::HandedIn& event);
     void trouble();
+    void replay();
     void settle_everything();
     void check_erased();
 

@@ -16,6 +16,7 @@
 #include "flowrelay/base/secret.hpp"
 #include "flowrelay/base/time.hpp"
 #include "flowrelay/core/event.hpp"
+#include "flowrelay/core/stored_event.hpp"
 
 namespace flowrelay::app {
 
@@ -94,6 +95,7 @@ struct SourceConfig {
     std::string flow_token_credential;  ///< a file in $CREDENTIALS_DIRECTORY
     std::string flow_token_env;
     double rate_limit = 0;
+    bool hold_rejected = false;    ///< on_reject: hold
     core::EventDefaults defaults;  ///< JSON values by member, `event` is "activity" unless set
 };
 
@@ -104,6 +106,7 @@ struct Config {
     SpoolConfig spool;
     RetryConfig retry;
     GoneConfig gone;
+    core::DeadLetterLimits dead_letters;
     LogConfig log;
     MetricsConfig metrics;
     std::vector<SourceConfig> sources;

@@ -55,6 +55,10 @@ public:
     /// An event has become durable, the newest of all.
     void add(const QueuedEvent& event);
 
+    /// A dead letter is to be delivered after all: it is not part of the backlog on disk. It waits
+    /// until what is on disk in front of it in its lane has been loaded.
+    void replay(const QueuedEvent& event);
+
     /// An event has left the scheduler for good.
     void left(const LaneId& lane);
 
@@ -91,11 +95,14 @@ private:
         bool loading = false;
         bool missed = false;
         std::unordered_map<std::uint64_t, LaneBehind> behind;
+        std::vector<QueuedEvent> replays;  ///< that wait for what is in front of them
     };
     using Place = std::pair<TokenId, std::optional<std::uint64_t>>;
 
     Backlog& find_or_add(TokenId token);
     std::size_t share() const noexcept;
+    static bool is_loaded_up_to(const Backlog& backlog, const QueuedEvent& event);
+    void place_replays(Backlog& backlog);
     bool take(Backlog& backlog, const QueuedEvent& event);
     void look(TokenId token, Backlog& backlog);
     void look(const LaneId& lane, LaneBehind& behind);

@@ -56,6 +56,8 @@ namespace flowrelay::core::log_events {
       "a queued event can't be read")                                                            \
     X(dead_letters_failed, "dead_letters.failed", error, "118da796ae764fba8fe29a54f77996ea",     \
       "a dead letter can't be written yet")                                                      \
+    X(dead_letters_dropped, "dead_letters.dropped", warning, "171db63b59be42c9a545c9e809d66460", \
+      "dead letters were dropped: there were more than the limits allow")                        \
     X(server_listening, "server.listening", info, "aea817fecf7a4c07831d732827cc7428",            \
       "a socket takes connections")                                                              \
     X(ingest_rejected, "ingest.rejected", debug, "2395370b4e144231abe0ebf4038ecac7",             \
@@ -70,6 +72,8 @@ namespace flowrelay::core::log_events {
       "an event was not taken")                                                                  \
     X(delivery_retry, "delivery.retry", warning, "7d4844b0046d4ed7b79769eff9995e71",             \
       "an event could not be delivered and waits")                                               \
+    X(delivery_held, "delivery.held", error, "168303585ac5437db537fd078828e049",                 \
+      "an event was refused and its thread waits for an operator")                               \
     X(delivery_dead, "delivery.dead", error, "9f3f842267ce493ca35dd62acbfe19a1",                 \
       "an event went to the dead letters")                                                       \
     X(delivery_expired, "delivery.expired", error, "268e936e94434c939e8146d4fcdf5294",           \

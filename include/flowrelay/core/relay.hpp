@@ -36,6 +36,7 @@ struct RelayOptions {
     Milliseconds gone_grace{3'600'000};
     Milliseconds dedup_window{600'000};
     std::size_t dedup_entries = 200'000;  ///< bounds the memory of the window
+    DeadLetterLimits dead_letters;
     bool accept_unknown_tokens = true;
     std::string destination;  ///< the base URL, for log lines
 };
@@ -119,6 +120,10 @@ public:
     void loaded(const LoadRequest& request, const LoadedSlice& slice);
     void load_failed(const LoadRequest& request, std::string_view reason, Now now);
 
+    /// Dead letters that are to be delivered after all, at start or by an operator: each takes its
+    /// old place in its lane. Those of tokens that are gone or unknown stay where they are.
+    void replayed(std::span<const QueuedEvent> events);
+
     Effects attempted(const Assignment& assignment, const EventRecord& record,
                       const AttemptResult& result, Now now);
 
@@ -126,6 +131,10 @@ public:
     /// lane waits.
     Effects unreadable(const Assignment& assignment, std::string_view reason, bool damaged,
                        Now now);
+
+    /// By an operator: an event that was rejected, and whose lane is held, is tried again. False:
+    /// its lane is not held.
+    bool release_lane(Seq seq) { return scheduler_.release_lane(seq); }
 
     /// The attempt was not made (the daemon stops).
     void release(const Assignment& assignment, Now now);
@@ -138,6 +147,9 @@ public:
     void tokens_saved(std::span<const TokenEntry> entries);
     void tokens_not_saved(std::span<const TokenEntry> entries, std::string_view reason, Now now);
     std::vector<TokenEntry> take_unsaved_tokens(Now now);
+
+    /// Once an hour, and after set_options(): the limits that the dead letters are to be kept to.
+    std::optional<DeadLetterLimits> take_due_trim(Now now);
 
     /// Slots whose grace is over, to be erased; none of them twice unless erase_failed() says so.
     std::vector<TokenId> take_due_erasures(Now now);
@@ -180,6 +192,8 @@ private:
     void schedule_erasure(const TokenEntry& entry);
     Effects bury(const Assignment& assignment, const EventRecord& record,
                  const AttemptResult& result, const Completion& completion, Now now);
+    void log_held(const Assignment& assignment, const EventRecord& record,
+                  const AttemptResult& result, const Completion& completion);
     void log_attempt(const Assignment& assignment, const EventRecord& record,
                      const AttemptResult& result, const Completion& completion, Now now);
     void log_destination(const AttemptResult& result, const Completion& completion, Now now);
@@ -199,6 +213,7 @@ private:
     std::set<TokenId> unsaved_;  ///< the registry does not have the present entry yet
     std::set<TokenId> to_save_;  ///< of them: it was tried in vain
     std::optional<MonoTime> save_again_at_;
+    MonoTime trim_at_ = MonoTime::min();
     std::optional<MonoTime> retry_loads_at_;
     RepeatLimiter retry_lines_;
     RepeatLimiter dead_lines_;

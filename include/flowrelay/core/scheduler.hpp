@@ -94,6 +94,7 @@ struct Completion {
     enum class Action {
         settle,         ///< record `outcome`; it left the scheduler
         retry,          ///< stays queued; next try not before `wait`
+        hold,           ///< stays queued; its lane waits for an operator
         disable_token,  ///< 410: the whole token left the scheduler; record it and erase
     };
     Action action = Action::retry;
@@ -145,6 +146,10 @@ public:
     /// or not there.
     std::optional<QueuedEvent> take(Seq seq);
 
+    /// An operator wants the lane of an event that was rejected to go on: the event is tried again.
+    /// False: its lane is not held.
+    bool release_lane(Seq seq);
+
     /// Takes events that are over their age and not in flight, at most `limit`. Each lane goes on
     /// at once with what is left: waits and attempts are those of the event that left.
     std::vector<QueuedEvent> take_expired(Now now, std::size_t limit);
@@ -175,6 +180,7 @@ public:
         std::size_t in_flight = 0;
         std::size_t lanes = 0;          ///< with at least one event
         std::size_t waiting_lanes = 0;  ///< in backoff
+        std::size_t held_lanes = 0;     ///< for an operator
         WallTime oldest;                ///< when the event with the smallest seq was accepted
         DestinationState destination = DestinationState::up;
         /// Of the other states: the next probe. In the past: as soon as there is one to send.
@@ -209,6 +215,7 @@ public:
         Seq lane_next;           ///< the event of the lane whose turn it is, or in flight
         bool lane_next_in_flight = false;
         std::optional<MonoTime> lane_until;  ///< the lane is in backoff
+        bool lane_held = false;              ///< until an operator decides: release_lane(), take()
         TokenStatus token;
         DestinationState destination = DestinationState::up;
         std::optional<MonoTime> destination_until;

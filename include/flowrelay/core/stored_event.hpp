@@ -51,6 +51,14 @@ struct DeadLetter {
     int status = 0;             ///< the HTTP status; 0 when there was none
     std::string reason;         ///< for people: the verdict and the server's `message`
     std::string server_errors;  ///< the server's `errors` as JSON; may be empty
+    bool replayed = false;      ///< it is to be delivered after all
+};
+
+/// What the dead letters may grow to: of what is more, the oldest are dropped.
+struct DeadLetterLimits {
+    std::uint64_t max_events = 100'000;
+    std::uint64_t max_bytes = 256ULL << 20;            ///< the file may have twice that
+    Milliseconds max_age{30LL * 24 * 60 * 60 * 1000};  ///< since they died
 };
 
 /// What is known of one token slot.

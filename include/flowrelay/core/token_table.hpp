@@ -26,14 +26,16 @@ struct ConfiguredSource {
     std::string name;
     Secret secret;
     EventDefaults defaults;
-    double rate_limit = 0;  ///< events per second; 0: none
+    double rate_limit = 0;       ///< events per second; 0: none
+    bool hold_rejected = false;  ///< a lane whose event is rejected waits for an operator
 };
 
 /// One slot, as the relay works with it.
 struct Token {
     TokenEntry entry;  ///< of a source the secret is here as well, for posting
     EventDefaults defaults;
-    double rate_limit = 0;   ///< as that of its source
+    double rate_limit = 0;  ///< as that of its source
+    bool hold_rejected = false;
     bool configured = true;  ///< false: a source that is no longer in the configuration
     bool durable = true;     ///< the registry is known to hold the slot
 

@@ -60,6 +60,8 @@ struct Judgement {
     bool connection_failure = false;
     /// A 5xx: counts against the breaker only when several lanes see it.
     bool server_error = false;
+    /// Of `rejected`: the event stays, and its lane waits for an operator.
+    bool hold_lane = false;
     /// How long the server asked to wait, capped: the token (429) or the destination (503).
     std::optional<Milliseconds> hold;
     /// How long the exchange took; zero when that is not known.

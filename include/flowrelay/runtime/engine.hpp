@@ -96,6 +96,9 @@ public:
     void wake() { work_appeared(); }
     const Metrics& metrics() const noexcept { return *options_.metrics; }
 
+    /// Dead letters are delivered after all, in their old places. Gives how many there were.
+    void replay(std::vector<Seq> letters, std::function<void(Result<std::uint64_t>)> done);
+
     core::Relay& relay() noexcept { return relay_; }
     StorageMailbox& storage() noexcept { return storage_; }
     const Clock& clock() const noexcept { return clock_; }

@@ -64,6 +64,13 @@ public:
     void erase(TokenId token, EraseDone done);
     void snapshot(SnapshotDone done);
 
+    using ReplayDone = std::function<void(Result<std::vector<core::QueuedEvent>>)>;
+    /// Marks dead letters as to be delivered after all; gives their events.
+    void replay(std::vector<Seq> letters, WallTime now, ReplayDone done);
+
+    /// From now on the dead letters keep to these limits.
+    void trim(const core::DeadLetterLimits& limits, WallTime now);
+
     /// What has been asked for and not been taken yet.
     struct Mail {
         struct Append {
@@ -85,6 +92,13 @@ public:
         std::vector<Load> loads;
         std::vector<std::pair<TokenId, EraseDone>> erasures;
         std::vector<SnapshotDone> snapshots;
+        struct Replay {
+            std::vector<Seq> letters;
+            WallTime now;
+            ReplayDone done;
+        };
+        std::vector<Replay> replays;
+        std::optional<std::pair<core::DeadLetterLimits, WallTime>> trim;
 
         bool empty() const noexcept;
         bool can_wait() const noexcept;    ///< nothing but outcomes

@@ -51,7 +51,7 @@ public:
     bool maintain();
 
     /// Whether something failed and is to be tried again, with mail or without.
-    bool has_unfinished() const noexcept { return !unburied_.empty(); }
+    bool has_unfinished() const noexcept { return !unburied_.empty() || !unsettled_.empty(); }
 
     StorageMailbox::Snapshot snapshot() const;
     const Stores& stores() const noexcept { return stores_; }
@@ -61,7 +61,14 @@ private:
     void commit(Mail& mail, Completions& completions);
     void answer_appends(Mail& mail, const Result<Seq>& first, Completions& completions);
     void note_commit(const Result<Seq>& result);
+    void settle_replays(std::vector<core::Settlement>& settlements);
     void bury(std::vector<core::DeadLetter> letters);
+    void add_letters(std::vector<core::DeadLetter>& portion,
+                     std::vector<core::Settlement>& outcomes);
+    void withdraw(const std::vector<core::Settlement>& outcomes);
+    void note_letters(const Result<void>& result);
+    void trim(WallTime now);
+    Result<core::EventRecord> read(Seq seq);
     Result<StorageMailbox::Loaded> load(const core::LoadRequest& request, bool with_records);
     void erase(TokenId token, const StorageMailbox::EraseDone& done, Completions& completions);
 
@@ -69,6 +76,8 @@ private:
     Log& log_;
     std::vector<core::EventRecord> records_;
     std::vector<core::DeadLetter> unburied_;
+    std::vector<core::Settlement> unsettled_;  ///< of replayed events
+    core::DeadLetterLimits limits_;
     bool full_ = false;
     bool failed_ = false;
     bool burying_failed_ = false;

@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "flowrelay/base/error.hpp"
@@ -35,21 +36,56 @@ public:
     };
     static Result<Contents> inspect(FileSystem& file_system, const std::string& path);
 
-    /// Adds letters, in one sync. One that is there already (same seq) is replaced: after a crash
-    /// between this and the outcome in the log the event is delivered or dies again.
+    /// Adds letters, in one sync. One that is there already (same seq) is replaced: a replayed
+    /// event has died again.
     virtual Result<void> add(std::span<const DeadLetter> letters) = 0;
 
-    /// Without bodies: seq, token, outcome, died, reason; oldest first, at most `limit`.
+    /// Without bodies; oldest death first, at most `limit`.
     virtual std::vector<DeadLetter> list(std::size_t limit) const = 0;
     virtual Result<DeadLetter> read(Seq seq) = 0;
 
-    /// Takes letters out; unknown seqs are passed over. Gives how many were there.
+    /// By an operator: takes letters out, which counts as dropped. Unknown seqs are passed over,
+    /// and those that are being replayed. Gives how many there were.
     virtual Result<std::uint64_t> remove(std::span<const Seq> seqs) = 0;
+
+    /// Takes out letters whose events are queued, so that they are none (a crash came between the
+    /// letter and the outcome in the log).
+    virtual Result<void> withdraw(std::span<const Seq> seqs) = 0;
+
+    // ---- replay: the event stays here until it is settled, and is delivered from here. Its place
+    // in its lane is that of its seq, as ever.
+
+    /// Marks letters as to be delivered after all; gives their events. Unknown seqs are passed
+    /// over, and those that are being replayed. Their age counts from `now`.
+    virtual Result<std::vector<core::QueuedEvent>> replay(std::span<const Seq> seqs,
+                                                          WallTime now) = 0;
+    /// The events of all letters that are being replayed, in the order of their seqs.
+    virtual std::vector<core::QueuedEvent> replays() const = 0;
+    virtual bool is_replayed(Seq seq) const = 0;
+
+    /// The ends of replayed events, other than a new death; other seqs are passed over.
+    virtual Result<void> settle(std::span<const core::Settlement> ends) = 0;
+
+    // ----
 
     /// Takes all of a token out and rewrites the file, so that none of their bytes is left.
     virtual Result<std::uint64_t> erase(TokenId token) = 0;
 
+    struct Trimmed {
+        std::uint64_t letters = 0;  ///< dropped
+        WallTime oldest;            ///< when the first of them died
+        std::string limit;          ///< which limit it was: "max_events", "max_bytes", "max_age"
+    };
+    /// Drops what is over the limits, oldest first; those that are being replayed stay.
+    virtual Result<Trimmed> trim(const core::DeadLetterLimits& limits, WallTime now) = 0;
+
     virtual std::uint64_t size() const = 0;
+    /// Seq and token of each, in the order of their seqs.
+    virtual std::vector<std::pair<Seq, TokenId>> all() const = 0;
+
+    /// The books of the queue, which knows of these events only that they died, with what has
+    /// become of them since: `dead` and `expired` are those that are still here.
+    virtual core::Ledger corrected(core::Ledger ledger) const = 0;
 };
 
 }  // namespace flowrelay::storage

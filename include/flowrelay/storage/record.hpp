@@ -28,13 +28,16 @@ inline constexpr std::uint32_t max_payload_length = 1U << 30;
 
 /// What a record is. The values are part of the format; a file holds those of its own kind only.
 enum class RecordType : std::uint8_t {
-    event = 1,            ///< log: an accepted event
-    settlements = 2,      ///< log: what became of events
-    settled_before = 3,   ///< log: events that were settled in segments that are there no more
-    registry_salt = 16,   ///< registry: the salt of the fingerprints
-    token = 17,           ///< registry: the present state of a slot
-    letter = 32,          ///< dead letters: one of them
-    letters_removed = 33  ///< dead letters: seqs that are there no more
+    event = 1,              ///< log: an accepted event
+    settlements = 2,        ///< log: what became of events
+    settled_before = 3,     ///< log: events that were settled in segments that are there no more
+    registry_salt = 16,     ///< registry: the salt of the fingerprints
+    token = 17,             ///< registry: the present state of a slot
+    letter = 32,            ///< dead letters: one of them
+    letters_removed = 33,   ///< dead letters: seqs that are none: their events are queued
+    letters_left = 34,      ///< dead letters: seqs that are there no more, and how they ended
+    letters_replayed = 35,  ///< dead letters: seqs that are to be delivered after all
+    letter_books = 36,      ///< dead letters: what became of those that are there no more
 };
 
 /// Bits of the header's `flags`.

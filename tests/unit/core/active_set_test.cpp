@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace flowrelay::core {
 namespace {
@@ -61,7 +62,7 @@ protected:
     std::optional<Assignment> deliver_next() {
         auto assignment = scheduler_.next(now_);
         if (!assignment) return std::nullopt;
-        scheduler_.complete(assignment->seq, Judgement{Verdict::delivered, {}, {}, {}, {}}, now_);
+        scheduler_.complete(assignment->seq, Judgement{Verdict::delivered, {}, {}, {}, {}, {}}, now_);
         disk_.settle(assignment->seq);
         set_.left(assignment->lane);
         return assignment;
@@ -183,7 +184,7 @@ void live(std::uint64_t seed) {
     const auto deliver = [&](double failure) {
         const auto assignment = scheduler.next(now);
         if (!assignment) return;
-        Judgement judgement{Verdict::delivered, {}, {}, {}, {}};
+        Judgement judgement{Verdict::delivered, {}, {}, {}, {}, {}};
         if (random.chance(failure)) judgement.verdict = Verdict::retry;
         const auto completion = scheduler.complete(assignment->seq, judgement, now);
         if (completion.action != Completion::Action::settle) return;
@@ -228,6 +229,36 @@ void live(std::uint64_t seed) {
 TEST(ActiveSetModel, DeliversEverythingOnceAndInOrder) {
     if (const char* given = std::getenv("FLOWRELAY_SEED")) return live(std::stoull(given));
     for (std::uint64_t seed = 1; seed <= 2000 && !testing::Test::HasFailure(); ++seed) live(seed);
+}
+
+TEST(ActiveSetReplay, ADeadLetterGoesBeforeWhatIsQueuedBehindIt) {
+    Scheduler scheduler({}, Random(1));
+    ActiveSet set(scheduler, ActiveSetOptions{4, 2});
+    Disk disk;
+    for (std::uint64_t seq = 10; seq <= 20; ++seq) {
+        if (seq != 15) disk.put(event_of(seq, 1, 7));
+    }
+    set.restore(TokenId{1}, disk.size(), Seq{10});
+    set.replay(event_of(3, 1, 7));
+    EXPECT_TRUE(scheduler.contains(Seq{3}));
+    // One that grew too old further back has to wait for those in front of it on disk.
+    set.replay(event_of(15, 1, 7));
+    EXPECT_FALSE(scheduler.contains(Seq{15}));
+    EXPECT_EQ(set.queued(), 12U);
+    const Now now{MonoTime(Seconds(1000)), WallTime(Seconds(1'000'000))};
+    std::vector<std::uint64_t> order;
+    for (int i = 0; i < 100 && set.queued() > 0; ++i) {
+        while (auto request = set.next_load()) set.loaded(*request, disk.read(*request));
+        const auto given = scheduler.next(now);
+        if (!given) continue;
+        order.push_back(to_number(given->seq));
+        Judgement delivered;
+        delivered.verdict = Verdict::delivered;
+        scheduler.complete(given->seq, delivered, now);
+        disk.settle(given->seq);
+        set.left(given->lane);
+    }
+    EXPECT_EQ(order, (std::vector<std::uint64_t>{3, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20}));
 }
 
 }  // namespace

@@ -433,5 +433,42 @@ TEST_F(RelayTest, AGoneTokenThatCanNotBeSavedIsSavedLaterAndErasedOnlyThen) {
     EXPECT_EQ(relay_->take_due_erasures(now_).size(), 1U);
 }
 
+TEST_F(RelayTest, ASourceCanHaveItsThreadsHeldWhenAnEventIsRejected) {
+    ConfiguredSource source;
+    source.name = "ci";
+    source.secret = Secret(token);
+    source.hold_rejected = true;
+    relay_->configure({source}, now_);
+    const Seq first = accept();
+    accept();
+    const auto effects = answer(422);
+    EXPECT_TRUE(effects.bury.empty());
+    EXPECT_FALSE(effects.settle);
+    EXPECT_EQ(log_.named("delivery.held").size(), 1U);
+    EXPECT_FALSE(relay_->next(now_)) << "not the second before the first";
+    EXPECT_EQ(relay_->queued(), 2U);
+    EXPECT_TRUE(relay_->release_lane(first));
+    EXPECT_EQ(answer(202).settle->seq, first);
+}
+
+TEST_F(RelayTest, AReplayedEventTakesItsOldPlace) {
+    const Seq first = accept();
+    accept();
+    EXPECT_EQ(answer(422).bury.size(), 1U);
+    QueuedEvent letter;
+    letter.seq = first;
+    letter.lane = LaneId{TokenId{1}, records_.at(first).thread_hash};
+    letter.accepted = now_.wall;
+    letter.expires = WallTime::max();
+    QueuedEvent stranger = letter;
+    stranger.seq = Seq{77};
+    stranger.lane.token = TokenId{99};
+    relay_->replayed(std::vector{letter, letter, stranger});
+    EXPECT_EQ(relay_->queued(), 2U);
+    EXPECT_EQ(answer(202).settle->seq, first);
+    EXPECT_EQ(answer(202).settle->seq, Seq{2});
+    EXPECT_EQ(relay_->queued(), 0U);
+}
+
 }  // namespace
 }  // namespace flowrelay::core

@@ -388,5 +388,57 @@ TEST_F(SchedulerTest, StatesHaveNames) {
     EXPECT_EQ(to_string(TokenState::gone), "gone");
 }
 
+TEST_F(SchedulerTest, ALaneWhoseEventIsRejectedCanBeHeldForAnOperator) {
+    enqueue(1, lane_of(1, 1));
+    enqueue(2, lane_of(1, 1));
+    enqueue(3, lane_of(1, 2));
+    ASSERT_EQ(next_all(), (std::vector<std::uint64_t>{1, 3}));
+    Judgement held = answers::rejected();
+    held.hold_lane = true;
+    const auto completion = complete(1, held);
+    EXPECT_EQ(completion.action, Completion::Action::hold);
+    complete(3, answers::ok());
+    pass(std::chrono::hours(24));
+    EXPECT_EQ(next(), 0U) << "until somebody decides";
+    EXPECT_TRUE(scheduler.why(Seq(2))->lane_held);
+    EXPECT_EQ(scheduler.why(Seq(2))->lane_next, Seq(1));
+    EXPECT_EQ(scheduler.status().held_lanes, 1U);
+
+    EXPECT_FALSE(scheduler.release_lane(Seq(9)));
+    EXPECT_TRUE(scheduler.release_lane(Seq(2)));
+    EXPECT_FALSE(scheduler.release_lane(Seq(2))) << "it is not held any more";
+    EXPECT_EQ(next(), 1U) << "tried again";
+    EXPECT_EQ(complete(1, held).attempt, 2U);
+
+    EXPECT_TRUE(scheduler.take(Seq(1))) << "dropped";
+    EXPECT_EQ(scheduler.status().held_lanes, 0U);
+    EXPECT_EQ(next(), 2U) << "the lane goes on";
+}
+
+TEST_F(SchedulerTest, AHeldEventStillGrowsTooOld) {
+    enqueue(1, lane_of(1, 1));
+    enqueue(2, lane_of(1, 1));
+    next();
+    Judgement held = answers::rejected();
+    held.hold_lane = true;
+    complete(1, held);
+    pass(options.max_age / 2);
+    enqueue(3, lane_of(1, 1));
+    pass(options.max_age / 2 + 1ms);
+    EXPECT_EQ(take_expired(), (std::vector<std::uint64_t>{1, 2}));
+    EXPECT_EQ(scheduler.status().held_lanes, 0U);
+    EXPECT_EQ(next(), 3U);
+}
+
+TEST_F(SchedulerTest, AHeldLaneLeavesWithItsToken) {
+    enqueue(1, lane_of(1, 1));
+    next();
+    Judgement held = answers::rejected();
+    held.hold_lane = true;
+    complete(1, held);
+    EXPECT_EQ(scheduler.remove_token(TokenId(1)), 1U);
+    EXPECT_EQ(scheduler.status().held_lanes, 0U);
+}
+
 }  // namespace
 }  // namespace flowrelay::core

@@ -216,5 +216,60 @@ TEST_F(StorageThreadTest, StoppingWritesWhatWasAskedFor) {
     EXPECT_EQ(snapshot().usage.events, 0U) << "durable";
 }
 
+TEST_F(StorageThreadTest, AReplayedLetterIsReadAndSettledAndBuriedLikeAQueuedEvent) {
+    start();
+    core::DeadLetter letter;
+    letter.seq = append(1).value();
+    storage_->bury(letter);
+    std::optional<std::size_t> replayed;
+    const auto replay = [&] {
+        replayed.reset();
+        storage_->replay({letter.seq}, WallTime(Seconds(1)),
+                         [&](const Result<std::vector<core::QueuedEvent>>& events) {
+                             replayed = events.has_value() ? events->size() : 0;
+                         });
+        run_until([&] { return replayed.has_value(); });
+        EXPECT_EQ(replayed, 1U);
+    };
+    replay();
+    std::optional<Result<EventRecord>> record;
+    storage_->read(letter.seq, [&](Result<EventRecord> result) { record = std::move(result); });
+    run_until([&] { return record.has_value(); });
+    EXPECT_EQ(record->value().id, "id-1");
+
+    letter.reason = "again";
+    storage_->bury(letter);
+    EXPECT_EQ(snapshot().ledger.dead, 1U);
+    EXPECT_EQ(snapshot().dead_letters, 1U);
+
+    replay();
+    storage_->settle({letter.seq, Outcome::delivered});
+    const auto after = snapshot();
+    EXPECT_EQ(after.ledger.delivered, 1U);
+    EXPECT_EQ(after.ledger.dead, 0U);
+    EXPECT_EQ(after.dead_letters, 0U);
+    EXPECT_EQ(after.ledger.unaccounted(after.usage.events), 0);
+}
+
+TEST_F(StorageThreadTest, TheDeadLettersKeepToTheirLimits) {
+    start();
+    core::DeadLetterLimits limits;
+    limits.max_events = 2;
+    storage_->trim(limits, WallTime(Seconds(1)));
+    for (std::uint64_t i = 1; i <= 3; ++i) {
+        core::DeadLetter letter;
+        letter.seq = append(i).value();
+        letter.died = WallTime(Seconds(i));
+        storage_->bury(letter);
+    }
+    const auto after = snapshot();
+    EXPECT_EQ(after.dead_letters, 2U);
+    EXPECT_EQ(after.ledger.dropped, 1U);
+    EXPECT_EQ(after.ledger.unaccounted(after.usage.events), 0);
+    ASSERT_EQ(log_.named("dead_letters.dropped").size(), 1U);
+    EXPECT_EQ(log_.named("dead_letters.dropped").front().fields.at("limit"),
+              "dead_letters.max_events");
+}
+
 }  // namespace
 }  // namespace flowrelay::runtime

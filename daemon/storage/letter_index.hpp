@@ -1,0 +1,63 @@
+// Which dead letters there are, where they lie in the file, and what became of those that left.
+// What is done to it is what the file's records say: reading the file and changing it come to the
+// same.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "flowrelay/core/queued_event.hpp"
+#include "letter_record.hpp"
+
+namespace flowrelay::storage {
+
+class LetterIndex {
+public:
+    struct Place {
+        std::uint64_t offset = 0;
+        std::size_t size = 0;
+        TokenId token = TokenId::none;
+        std::uint64_t thread_hash = 0;
+        WallTime died;
+        core::Outcome outcome = core::Outcome::dead;
+        std::optional<WallTime> replayed;  ///< since when it is to be delivered after all
+    };
+    using Places = std::map<Seq, Place>;
+
+    /// A letter, perhaps in the place of an older one with its seq.
+    void add(Seq seq, const Place& place);
+    void withdraw(Seq seq);
+    void leave(Seq seq, core::Outcome outcome);
+    void replay(Seq seq, WallTime when);
+    /// The letters of a token leave as erased; gives how many.
+    std::uint64_t erase(TokenId token);
+    /// For a file that is written anew: where it lies now.
+    void move(Seq seq, std::uint64_t offset) { places_.at(seq).offset = offset; }
+
+    const Place* find(Seq seq) const {
+        const auto found = places_.find(seq);
+        return found == places_.end() ? nullptr : &found->second;
+    }
+    const Places& places() const noexcept { return places_; }
+    /// In the order in which they died.
+    const std::set<std::pair<WallTime, Seq>>& by_age() const noexcept { return by_age_; }
+    const std::set<Seq>& replays() const noexcept { return replays_; }
+    std::uint64_t bytes() const noexcept { return bytes_; }
+
+    const LetterBooks& books() const noexcept { return books_; }
+    void set_books(const LetterBooks& books) { books_ = books; }
+
+private:
+    void remove(Places::iterator at);
+
+    Places places_;
+    std::set<std::pair<WallTime, Seq>> by_age_;
+    std::set<Seq> replays_;
+    std::uint64_t bytes_ = 0;
+    LetterBooks books_;
+};
+
+}  // namespace flowrelay::storage
