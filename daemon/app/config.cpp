@@ -44,6 +44,7 @@ void read_ingest(const MapReader& map, IngestConfig& out) {
     read_listen(map, out.listen);
     map.read_size("max_event_size", out.max_event_size, KiB, 16 * MiB);
     map.read_number("max_connections", out.max_connections, 1U, 65536U);
+    map.read_number("max_connections_per_uid", out.max_connections_per_uid, 0U, 65536U);
     out.accept_unknown_tokens = map.read_word("unknown_tokens", {"accept", "reject"},
                                               out.accept_unknown_tokens ? 0 : 1) == 0;
 }
@@ -52,6 +53,7 @@ void read_control(const MapReader& map, ControlConfig& out) {
     map.read_path("socket", out.socket, longest_socket_path);
     map.read_mode("socket_mode", out.socket_mode);
     map.read("socket_group", out.socket_group);
+    map.read("admin_group", out.admin_group);
 }
 
 void read_spool(const MapReader& map, SpoolConfig& out) {
@@ -182,10 +184,12 @@ std::span<const std::string_view> config_keys() noexcept {
         "ingest.listen",
         "ingest.max_event_size",
         "ingest.max_connections",
+        "ingest.max_connections_per_uid",
         "ingest.unknown_tokens",
         "control.socket",
         "control.socket_mode",
         "control.socket_group",
+        "control.admin_group",
         "spool.directory",
         "spool.max_size",
         "spool.max_events",
@@ -209,6 +213,7 @@ std::span<const std::string_view> config_keys() noexcept {
         "sources.flow_token_env",
         "sources.rate_limit",
         "sources.on_reject",
+        "sources.allow",
         "sources.defaults",
     });
     return keys;

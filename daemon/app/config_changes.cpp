@@ -2,64 +2,19 @@
 
 #include <algorithm>
 
+#include "config_table.hpp"
+
 namespace flowrelay::app {
 
 namespace {
 
-constexpr bool reload = true;    // a running daemon takes it over
-constexpr bool restart = false;  // counts at the next start
-
-// Each key but those of the sources: its place in Config, its name, how it takes effect.
-#define FLOWRELAY_CONFIG_KEYS(X)                                                              \
-    X(destination.base_url, "destination.base_url", reload)                                   \
-    X(destination.path, "destination.path", reload)                                           \
-    X(destination.ca_file, "destination.ca_file", reload)                                     \
-    X(destination.client_certificate, "destination.client_certificate", reload)               \
-    X(destination.client_certificate_credential, "destination.client_certificate_credential", \
-      reload)                                                                                 \
-    X(destination.client_key, "destination.client_key", reload)                               \
-    X(destination.client_key_credential, "destination.client_key_credential", reload)         \
-    X(destination.proxy, "destination.proxy", reload)                                         \
-    X(destination.proxy_credentials_file, "destination.proxy_credentials_file", reload)       \
-    X(destination.proxy_credential, "destination.proxy_credential", reload)                   \
-    X(destination.connect_timeout, "destination.connect_timeout", reload)                     \
-    X(destination.request_timeout, "destination.request_timeout", reload)                     \
-    X(destination.max_connections, "destination.max_connections", reload)                     \
-    X(destination.rate_limit, "destination.rate_limit", reload)                               \
-    X(destination.allow_plaintext, "destination.allow_plaintext", reload)                     \
-    X(ingest.socket, "ingest.socket", restart)                                                \
-    X(ingest.socket_mode, "ingest.socket_mode", restart)                                      \
-    X(ingest.socket_group, "ingest.socket_group", restart)                                    \
-    X(ingest.listen, "ingest.listen", restart)                                                \
-    X(ingest.max_event_size, "ingest.max_event_size", reload)                                 \
-    X(ingest.max_connections, "ingest.max_connections", reload)                               \
-    X(ingest.accept_unknown_tokens, "ingest.unknown_tokens", reload)                          \
-    X(control.socket, "control.socket", restart)                                              \
-    X(control.socket_mode, "control.socket_mode", restart)                                    \
-    X(control.socket_group, "control.socket_group", restart)                                  \
-    X(spool.directory, "spool.directory", restart)                                            \
-    X(spool.max_size, "spool.max_size", restart)                                              \
-    X(spool.max_events, "spool.max_events", restart)                                          \
-    X(spool.segment_size, "spool.segment_size", restart)                                      \
-    X(spool.dedup_window, "spool.dedup_window", reload)                                       \
-    X(retry.initial, "retry.initial", reload)                                                 \
-    X(retry.max, "retry.max", reload)                                                         \
-    X(retry.max_age, "retry.max_age", reload)                                                 \
-    X(gone.grace, "gone.grace", reload)                                                       \
-    X(dead_letters.max_events, "dead_letters.max_events", reload)                             \
-    X(dead_letters.max_bytes, "dead_letters.max_bytes", reload)                               \
-    X(dead_letters.max_age, "dead_letters.max_age", reload)                                   \
-    X(log.format, "log.format", restart)                                                      \
-    X(log.level, "log.level", reload)                                                         \
-    X(log.stats_interval, "log.stats_interval", reload)                                       \
-    X(metrics.listen, "metrics.listen", restart)                                              \
-    X(metrics.allow_remote, "metrics.allow_remote", restart)
+using namespace config_table;
 
 bool same(const SourceConfig& a, const SourceConfig& b) {
     return a.flow_token_file == b.flow_token_file &&
            a.flow_token_credential == b.flow_token_credential &&
            a.flow_token_env == b.flow_token_env && a.rate_limit == b.rate_limit &&
-           a.hold_rejected == b.hold_rejected && a.defaults == b.defaults;
+           a.hold_rejected == b.hold_rejected && a.defaults == b.defaults && a.allow == b.allow;
 }
 
 const SourceConfig* find_source(const Config& config, std::string_view name) {

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "flowrelay/runtime/peer.hpp"
 #include "secret_file.hpp"
 
 namespace flowrelay::app {
@@ -107,6 +108,30 @@ void read_token_origin(const MapReader& map, SourceConfig& out) {
     }
 }
 
+/// "www-data", "1001", "group:ci".
+void read_allow(const MapReader& map, core::AllowRule& rule, ProblemList& problems) {
+    const YamlNode* list = map.find("allow");
+    if (list == nullptr) return;
+    if (list->kind != YamlNode::Kind::sequence || list->items.empty()) {
+        map.complain("allow", "must be a list of users and groups, like [www-data, group:ci]");
+        return;
+    }
+    rule.restricted = true;
+    for (const YamlNode& item : list->items) {
+        const bool is_group = item.text.starts_with("group:");
+        const std::string name = is_group ? item.text.substr(6) : item.text;
+        const auto id = item.kind != YamlNode::Kind::scalar ? std::nullopt
+                        : is_group                          ? runtime::find_group(name)
+                                                            : runtime::find_user(name);
+        if (!id) {
+            problems.add(item, "sources.allow",
+                         fmt::format("there is no {} {}", is_group ? "group" : "user", show(name)));
+        } else {
+            (is_group ? rule.gids : rule.uids).push_back(*id);
+        }
+    }
+}
+
 SourceConfig read_source(const YamlNode& node, ProblemList& problems) {
     SourceConfig source;
     const MapReader map(node, "sources", problems);
@@ -122,6 +147,7 @@ SourceConfig read_source(const YamlNode& node, ProblemList& problems) {
     map.read_rate("rate_limit", source.rate_limit);
     const std::vector<std::string_view> policies{"skip", "hold"};
     source.hold_rejected = map.read_word("on_reject", policies, 0) == 1;
+    read_allow(map, source.allow, problems);
     read_defaults(map, source.defaults, problems);
     return source;
 }

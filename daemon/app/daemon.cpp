@@ -24,6 +24,7 @@
 #include "flowrelay/runtime/listening_socket.hpp"
 #include "flowrelay/runtime/metrics.hpp"
 #include "flowrelay/runtime/metrics_session.hpp"
+#include "flowrelay/runtime/peer.hpp"
 #include "flowrelay/runtime/server.hpp"
 #include "flowrelay/runtime/spawn.hpp"
 #include "flowrelay/runtime/start_up.hpp"
@@ -150,6 +151,7 @@ void Daemon::Impl::open_sockets(const std::vector<PassedSocket>& ingest_sockets)
                                                 ingest_limits(config_.ingest));
         },
         log_);
+    ingest_->set_max_per_uid(ingest.max_connections_per_uid);
     if (ingest_sockets.empty()) {
         ingest_->add_listener(
             runtime::listen_unix(ingest.socket, ingest.socket_mode, ingest.socket_group));
@@ -169,7 +171,15 @@ void Daemon::Impl::open_sockets(const std::vector<PassedSocket>& ingest_sockets)
     control_context_.ingest_connections = [this] { return ingest_->connections(); };
     control_context_.stopping = [this] { return stopping_; };
     control_context_.reload = [this] { return reload(); };
+    control_context_.log = &log_;
     const auto& control = config_.control;
+    if (!control.admin_group.empty()) {
+        control_context_.admin_group = runtime::find_group(control.admin_group);
+        if (!control_context_.admin_group) {
+            throw std::runtime_error(
+                fmt::format("there is no group \"{}\" (control.admin_group)", control.admin_group));
+        }
+    }
     control_.emplace(
         executor_, "control", max_control_connections,
         [this](runtime::StreamSocket socket) {

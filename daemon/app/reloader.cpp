@@ -70,6 +70,7 @@ runtime::ReloadResult Reloader::try_reload() {
     parts_.engine.relay().try_destination_now(clock_.now());
     parts_.control.base_url = parts_.config.destination.base_url;
     parts_.ingest.set_max_connections(parts_.config.ingest.max_connections);
+    parts_.ingest.set_max_per_uid(parts_.config.ingest.max_connections_per_uid);
     parts_.stats.set_interval(parts_.config.log.stats_interval);
     result.changed = changes.live;
     const auto changed_sources = configure_sources(before, std::move(around.sources));

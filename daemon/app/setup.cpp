@@ -88,15 +88,15 @@ Surroundings read_surroundings(const Config& config) {
     };
     for (const auto& source : config.sources) {
         attempt([&] {
-            around.sources.push_back(
-                {source.name, load_token(source), source.defaults, source.rate_limit,
-                 source.hold_rejected});
+            around.sources.push_back({source.name, load_token(source), source.defaults,
+                                      source.rate_limit, source.hold_rejected, source.allow});
         });
     }
     attempt([&] { around.destination = make_destination(config); });
     attempt([&] { around.tls = make_tls_context(config.destination); });
     attempt([&] { check_group("ingest.socket_group", config.ingest.socket_group); });
     attempt([&] { check_group("control.socket_group", config.control.socket_group); });
+    attempt([&] { check_group("control.admin_group", config.control.admin_group); });
     if (!problems.empty()) throw ConfigError(std::move(problems));
     return around;
 }

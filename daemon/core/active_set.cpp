@@ -108,6 +108,21 @@ void ActiveSet::left(const LaneId& lane) {
     look(lane.token, backlog);
 }
 
+bool ActiveSet::drop(const QueuedEvent& event) {
+    const auto found = backlogs_.find(event.lane.token);
+    if (found == backlogs_.end() || dropped_.contains(event.seq)) return false;
+    Backlog& backlog = found->second;
+    const auto behind = backlog.behind.find(event.lane.thread_hash);
+    const bool behind_lane = behind != backlog.behind.end() && event.seq > behind->second.cursor;
+    const bool behind_all = (backlog.more || backlog.loading) && event.seq > backlog.cursor;
+    if (!behind_lane && !behind_all) return false;
+    dropped_.insert(event.seq);
+    --backlog.queued;
+    --queued_;
+    if (backlog.queued == 0) backlogs_.erase(found);
+    return true;
+}
+
 void ActiveSet::forget(TokenId token) {
     const auto found = backlogs_.find(token);
     if (found == backlogs_.end()) return;
@@ -175,6 +190,7 @@ void ActiveSet::loaded(const LoadRequest& request, const LoadedSlice& slice) {
         return;
     }
     for (const auto& event : slice.events) {
+        if (dropped_.contains(event.seq)) continue;
         const auto behind = backlog.behind.find(event.lane.thread_hash);
         if (behind != backlog.behind.end()) {
             behind->second.missed = true;
@@ -198,6 +214,10 @@ void ActiveSet::loaded_lane(const LaneId& lane, Backlog& backlog, const LoadedSl
     for (const auto& event : slice.events) {
         // What the token's own reading has not come to yet is its to load.
         if (event.seq > backlog.cursor) break;
+        if (dropped_.contains(event.seq)) {
+            behind.cursor = event.seq;
+            continue;
+        }
         scheduler_.enqueue(event);
         ++backlog.loaded;
         behind.cursor = event.seq;

@@ -2,6 +2,22 @@
 
 namespace flowrelay::core {
 
+std::string_view to_string(Outcome outcome) noexcept {
+    switch (outcome) {
+        case Outcome::delivered:
+            return "delivered";
+        case Outcome::dead:
+            return "dead";
+        case Outcome::expired:
+            return "expired";
+        case Outcome::erased:
+            return "erased";
+        case Outcome::dropped:
+            return "dropped";
+    }
+    return "unknown";
+}
+
 void Ledger::settle(Outcome outcome, std::uint64_t count) noexcept {
     switch (outcome) {
         case Outcome::delivered:

@@ -130,7 +130,7 @@ Rejection Relay::rejected(Rejection rejection, std::string_view label) {
     return rejection;
 }
 
-Relay::Decision Relay::submit(Submission submission, Now now) {
+Relay::Decision Relay::submit(Submission submission, Now now, const Submitter& by) {
     if (!accepting_) {
         return rejected({RejectCode::shutting_down,
                          "the relay is stopping: hand the event in again in a moment",
@@ -143,6 +143,14 @@ Relay::Decision Relay::submit(Submission submission, Now now) {
     if (slot.has_error()) return rejected(slot.error(), {});
 
     const Token& token = tokens_.at(*slot);
+    if (!token.allow.admits(by)) {
+        return rejected(
+            {RejectCode::not_allowed,
+             fmt::format("this user may not use source \"{}\" (sources.allow)", token.label()),
+             {},
+             {}},
+            token.label());
+    }
     auto contents = std::move(submission).complete(token.defaults);
     if (contents.has_error()) return rejected(contents.error(), token.label());
 
@@ -164,6 +172,7 @@ Relay::Decision Relay::submit(Submission submission, Now now) {
     record.id = record.own_id ? std::move(contents->uuid) : ids_.next(now.wall);
     record.thread = std::move(contents->thread);
     record.body = std::move(contents->body);
+    record.producer = by.producer;
     if (!token.durable) append.new_token = tokens_.registry_entry(*slot);
     return append;
 }
@@ -242,6 +251,7 @@ Relay::Effects Relay::attempted(const Assignment& assignment, const EventRecord&
             disable(assignment.lane.token, effects, now);
             break;
     }
+    remember_attempt(assignment, record, result, completion, now);
     log_state_changes(assignment, result, completion, now);
     log_attempt(assignment, record, result, completion, now);
     return effects;
@@ -281,6 +291,7 @@ Relay::Effects Relay::unreadable(const Assignment& assignment, std::string_view 
     ++counters_.dead;
     DeadLetter letter = letter_for(assignment, completion, now);
     letter.reason = reason;
+    remember_end(letter);
     effects.bury.push_back(std::move(letter));
     return effects;
 }
@@ -307,6 +318,7 @@ Relay::Effects Relay::expire(Now now) {
         letter.died = now.wall;
         letter.reason = event.expires <= now.wall ? "older than its own expires_in"
                                                   : "older than retry.max_age";
+        remember_end(letter);
         oldest = std::min(oldest, event.accepted);
         effects.bury.push_back(std::move(letter));
     }
@@ -380,6 +392,7 @@ std::vector<TokenId> Relay::take_due_erasures(Now now) {
 TokenEntry Relay::erasing(TokenId token, Now now) {
     dedup_.forget(token);
     token_reasons_.erase(token);
+    history_.forget(token);
     return tokens_.erased(token, now.wall);
 }
 

@@ -12,7 +12,7 @@ namespace ev = log_events;
 
 namespace {
 
-/// What to tell an operator of the way an attempt ended: "503 Service Unavailable: try later".
+/// What to tell an operator of the way an attempt ended: "HTTP 503: try later".
 std::string describe(const AttemptResult& result) {
     if (result.end != AttemptEnd::response) {
         return result.detail.empty() ? std::string(to_string(result.end))
@@ -110,6 +110,25 @@ void Relay::log_state_changes(const Assignment& assignment, const AttemptResult&
     }
 }
 
+void Relay::remember_attempt(const Assignment& assignment, const EventRecord& record,
+                             const AttemptResult& result, const Completion& completion, Now now) {
+    if (completion.action == Completion::Action::retry ||
+        completion.action == Completion::Action::hold) {
+        history_.attempted({assignment.seq, assignment.lane.token, now.wall, completion.attempt,
+                            result.status, describe(result)});
+        return;
+    }
+    history_.ended({assignment.seq, assignment.lane.token, hash_thread(record.id),
+                    assignment.lane.thread_hash, assignment.accepted, now.wall, completion.outcome,
+                    completion.attempt, result.status});
+}
+
+void Relay::remember_end(const DeadLetter& letter) {
+    history_.ended({letter.seq, letter.event.token, 0, letter.event.thread_hash,
+                    letter.event.accepted, letter.died, letter.outcome, letter.attempts,
+                    letter.status});
+}
+
 void Relay::log_attempt(const Assignment& assignment, const EventRecord& record,
                         const AttemptResult& result, const Completion& completion, Now now) {
     if (completion.action == Completion::Action::settle &&
@@ -163,9 +182,10 @@ std::string Relay::token_reason(TokenId token) const {
     const Token& slot = tokens_.at(token);
     switch (slot.entry.state) {
         case TokenEntry::State::gone:
-            return "the destination answered 410; erased at " + format_time(slot.entry.erase_at);
+            return "answered 410, or removed by an operator; erased at " +
+                   format_time(slot.entry.erase_at);
         case TokenEntry::State::erased:
-            return "the destination answered 410; erased";
+            return "answered 410, or removed by an operator; erased";
         case TokenEntry::State::paused:
             return "paused by an operator";
         case TokenEntry::State::active:

@@ -222,6 +222,25 @@ struct Scheduler::Impl {
                            turns.rate_limited_until(token)};
     }
 
+    WaitReason why_lane(const Lane& lane) const {
+        WaitReason reason;
+        reason.lane = lane.id();
+        reason.lane_next = lane.in_flight ? lane.in_flight->seq : lane.head().seq;
+        reason.lane_next_in_flight = lane.in_flight != nullptr;
+        if (lane.is_armed()) reason.lane_until = lane.at;
+        reason.lane_held = lane.held;
+        reason.token = status_of(*lane.token);
+        add_destination(reason);
+        return reason;
+    }
+
+    void add_destination(WaitReason& reason) const {
+        reason.destination = breaker.state();
+        reason.destination_until = breaker.closed_until();
+        reason.destination_rate_limited_until = rate_limited_until();
+        reason.destination_full = !breaker.has_room();
+    }
+
     // Like that of a token: as far as it was still to come when there was last a look for turns.
     std::optional<MonoTime> rate_limited_until() const noexcept {
         const MonoTime from = rate.available_from();
@@ -326,6 +345,21 @@ bool Scheduler::release_lane(Seq seq) {
     return true;
 }
 
+bool Scheduler::hurry(Seq seq, Now now) {
+    Event* event = impl_->turns.find(seq);
+    if (!event) return false;
+    Lane& lane = *event->lane;
+    Token& token = *lane.token;
+    impl_->breaker.hurry(now.mono);
+    token.gate.hurry(now.mono);
+    impl_->turns.set_timer(token);
+    if (!lane.in_flight) {
+        impl_->turns.release(lane);
+        impl_->turns.hurry(lane);
+    }
+    return true;
+}
+
 std::vector<QueuedEvent> Scheduler::take_expired(Now now, std::size_t limit) {
     std::vector<QueuedEvent> taken;
     while (taken.size() < limit) {
@@ -409,20 +443,23 @@ std::size_t Scheduler::lane_size(const LaneId& lane) const {
 std::optional<Scheduler::WaitReason> Scheduler::why(Seq seq) const {
     const Event* event = impl_->turns.table().find(seq);
     if (!event) return std::nullopt;
-    const Lane& lane = *event->lane;
-    WaitReason reason;
-    reason.lane = lane.id();
-    reason.in_flight = event == lane.in_flight;
+    WaitReason reason = impl_->why_lane(*event->lane);
+    reason.in_flight = event == event->lane->in_flight;
     reason.attempts = event->attempts;
-    reason.lane_next = lane.in_flight ? lane.in_flight->seq : lane.head().seq;
-    reason.lane_next_in_flight = lane.in_flight != nullptr;
-    if (lane.is_armed()) reason.lane_until = lane.at;
-    reason.lane_held = lane.held;
-    reason.token = impl_->status_of(*lane.token);
-    reason.destination = impl_->breaker.state();
-    reason.destination_until = impl_->breaker.closed_until();
-    reason.destination_rate_limited_until = impl_->rate_limited_until();
-    reason.destination_full = !impl_->breaker.has_room();
+    return reason;
+}
+
+Scheduler::WaitReason Scheduler::why(const LaneId& id) const {
+    const Token* token = impl_->turns.table().find(id.token);
+    if (token) {
+        const auto found = token->lanes.find(id.thread_hash);
+        if (found != token->lanes.end()) return impl_->why_lane(*found);
+    }
+    WaitReason reason;
+    reason.lane = id;
+    reason.lane_next = Seq::none;
+    if (token) reason.token = impl_->status_of(*token);
+    impl_->add_destination(reason);
     return reason;
 }
 

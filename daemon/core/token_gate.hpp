@@ -35,6 +35,7 @@ public:
     std::optional<TokenState> end(Pass pass, const Judgement& judgement, bool blamed,
                                   const SchedulerOptions& options, MonoTime now, Random& random);
 
+    void hurry(MonoTime now) noexcept { gate_.hurry(now); }
     void park(MonoTime until) noexcept;
     void open() noexcept;
 

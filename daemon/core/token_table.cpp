@@ -32,7 +32,8 @@ std::size_t TokenTable::FingerprintHash::operator()(const Fingerprint& value) co
 TokenTable::TokenTable(const Salt& salt, std::vector<TokenEntry> entries) : salt_(salt) {
     for (auto& entry : entries) {
         Token& token = add_slot(std::move(entry));
-        token.configured = token.entry.source.empty();
+        token.managed = !token.entry.source.empty() && !token.entry.secret.empty();
+        token.configured = token.entry.source.empty() || token.managed;
     }
     index();
 }
@@ -99,12 +100,13 @@ void TokenTable::reserve(TokenId id) {
 
 std::vector<TokenEntry> TokenTable::configure(std::vector<ConfiguredSource> sources, WallTime now) {
     for (auto& [id, token] : tokens_) {
-        if (token.entry.source.empty()) continue;
+        if (token.entry.source.empty() || token.managed) continue;
         token.configured = false;
         token.entry.secret = Secret();
         token.defaults.clear();
         token.rate_limit = 0;
         token.hold_rejected = false;
+        token.allow = AllowRule();
     }
     std::vector<TokenEntry> changed;
     for (auto& source : sources) {
@@ -112,7 +114,8 @@ std::vector<TokenEntry> TokenTable::configure(std::vector<ConfiguredSource> sour
         Token& token = slot_for_source(source, print, now);
         TokenEntry& entry = token.entry;
         const bool rotated = entry.fingerprint != print;
-        const bool is_new = entry.source.empty();
+        // New in the registry, or its secret has to leave it.
+        const bool is_new = entry.source.empty() || token.managed;
         if (!rotated && !token.gone() && gone_.contains(print)) {
             entry.state = TokenEntry::State::gone;  // known to be gone under another name
             entry.erase_at = now;
@@ -124,7 +127,9 @@ std::vector<TokenEntry> TokenTable::configure(std::vector<ConfiguredSource> sour
         token.defaults = std::move(source.defaults);
         token.rate_limit = source.rate_limit;
         token.hold_rejected = source.hold_rejected;
+        token.allow = std::move(source.allow);
         token.configured = true;
+        token.managed = false;
         if (rotated || is_new) {
             token.durable = false;
             changed.push_back(registry_entry(entry.id));
@@ -210,7 +215,7 @@ TokenEntry TokenTable::erased(TokenId id, WallTime now) {
 
 TokenEntry TokenTable::registry_entry(TokenId id) const {
     TokenEntry entry = at(id).entry;
-    if (!entry.source.empty()) entry.secret = Secret();
+    if (!entry.source.empty() && !at(id).managed) entry.secret = Secret();
     return entry;
 }
 

@@ -73,6 +73,11 @@ void Turns::release(Lane& lane) noexcept {
     place(lane);
 }
 
+void Turns::hurry(Lane& lane) noexcept {
+    timers_.disarm(lane);
+    place(lane);
+}
+
 QueuedEvent Turns::leave(Event& event) noexcept {
     Lane& lane = *event.lane;
     const QueuedEvent left = to_queued_event(event);

@@ -49,6 +49,9 @@ public:
     void release(Lane& lane) noexcept;
     std::size_t held_lanes() const noexcept { return held_lanes_; }
 
+    /// It waits no more.
+    void hurry(Lane& lane) noexcept;
+
     /// An event that is not in flight leaves.
     QueuedEvent leave(Event& event) noexcept;
 

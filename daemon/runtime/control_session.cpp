@@ -1,50 +1,16 @@
 #include "flowrelay/runtime/control_session.hpp"
 
-#include <boost/asio/async_result.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <memory>
 #include <string>
 #include <utility>
 
+#include "control_routes.hpp"
+#include "flowrelay/runtime/peer.hpp"
 #include "http_exchange.hpp"
-#include "status_report.hpp"
 
 namespace flowrelay::runtime {
 namespace asio = boost::asio;
 
 namespace {
-
-using SharedSnapshot = std::shared_ptr<StorageMailbox::Snapshot>;
-
-asio::awaitable<SharedSnapshot> take_snapshot(Engine& engine) {
-    auto ask = [&engine](auto handler) {
-        auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-        engine.storage().snapshot([shared](const StorageMailbox::Snapshot& snapshot) {
-            (*shared)(std::make_shared<StorageMailbox::Snapshot>(snapshot));
-        });
-    };
-    const auto snapshot =
-        co_await asio::async_initiate<const asio::use_awaitable_t<>, void(SharedSnapshot)>(
-            ask, asio::use_awaitable);
-    co_return snapshot;
-}
-
-asio::awaitable<http::Response> handle_control(const http::RequestReader& reader, Engine& engine,
-                                               const ControlContext& context) {
-    const http::Request& request = reader.request();
-    if (request.path != "/v1/status") {
-        co_return error_response(404, "there is no such resource: GET /v1/status");
-    }
-    if (request.method != "GET" && request.method != "HEAD") {
-        http::Response response = error_response(405, "use GET");
-        response.fields.emplace_back("Allow", "GET, HEAD");
-        co_return response;
-    }
-    const auto snapshot = co_await take_snapshot(engine);
-    http::Response response;
-    response.body = status_report(engine, *snapshot, context);
-    co_return response;
-}
 
 class ControlSession final : public Session {
 public:
@@ -52,8 +18,10 @@ public:
         : Session(std::move(socket)), engine_(engine), context_(context) {}
 
     asio::awaitable<void> run() override {
-        const HttpHandler handler = [this](const http::RequestReader& request) {
-            return handle_control(request, engine_, context_);
+        const auto peer = peer_of(socket_.native_handle());
+        if (!peer) co_return;  // a Unix socket always has one
+        const HttpHandler handler = [this, &peer](const http::RequestReader& request) {
+            return answer_control(request, engine_, context_, *peer);
         };
         std::string nothing_yet;
         co_await serve_http(socket_, deadline_, std::move(nothing_yet), HttpLimits(), handler);

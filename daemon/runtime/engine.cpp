@@ -36,9 +36,9 @@ Engine::Engine(asio::any_io_executor io, core::Relay& relay, StorageMailbox& sto
 
 // ---------------------------------------------------------------- submissions
 
-void Engine::submit(core::Submission submission, Answered answered) {
+void Engine::submit(core::Submission submission, Answered answered, const core::Submitter& by) {
     const Now now = clock_.now();
-    auto decision = relay_.submit(std::move(submission), now);
+    auto decision = relay_.submit(std::move(submission), now, by);
     if (auto* rejection = std::get_if<core::Rejection>(&decision)) {
         Answer answer;
         options_.metrics->note_rejection(rejection->code);
@@ -172,6 +172,13 @@ std::optional<core::EventRecord> Engine::take_cached(Seq seq) {
     cache_.erase(cached);
     cached_bytes_ -= weight(record);
     return record;
+}
+
+std::optional<Seq> Engine::find_in_memory(std::string_view id) const {
+    for (const auto& [seq, record] : cache_) {
+        if (record.id == id) return Seq{seq};
+    }
+    return std::nullopt;
 }
 
 asio::awaitable<Result<core::EventRecord>> Engine::fetch(core::Assignment assignment) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "flowrelay/runtime/peer.hpp"
 #include "http_exchange.hpp"
 #include "messages_handler.hpp"
 #include "ndjson_stream.hpp"
@@ -23,6 +24,7 @@ public:
         : Session(std::move(socket)), engine_(engine), limits_(limits) {}
 
     asio::awaitable<void> run() override {
+        by_ = submitter_of(socket_.native_handle());
         std::string first(4 * 1024, '\0');
         const auto [error, size] =
             co_await socket_.async_read_some(asio::buffer(first), asio::as_tuple(asio::deferred));
@@ -33,7 +35,7 @@ public:
             co_await run_http(std::move(first));
         } else {
             const auto stream =
-                std::make_shared<NdjsonStream>(socket_, deadline_, engine_, limits_);
+                std::make_shared<NdjsonStream>(socket_, deadline_, engine_, limits_, by_);
             co_await stream->run(std::move(first));
         }
     }
@@ -44,13 +46,14 @@ private:
         http_limits.request.body = std::max(limits_.max_batch_size, limits_.max_event_size);
         http_limits.stall_timeout = limits_.stall_timeout;
         const HttpHandler handler = [this](const http::RequestReader& request) {
-            return handle_messages(request, engine_, limits_);
+            return handle_messages(request, engine_, limits_, by_);
         };
         co_await serve_http(socket_, deadline_, std::move(first), http_limits, handler);
     }
 
     Engine& engine_;
     IngestLimits limits_;
+    core::Submitter by_;
 };
 
 }  // namespace

@@ -1,7 +1,6 @@
 #include "flowrelay/runtime/listening_socket.hpp"
 
 #include <fmt/format.h>
-#include <grp.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -17,6 +16,7 @@
 #include <vector>
 
 #include "flowrelay/base/error.hpp"
+#include "flowrelay/runtime/peer.hpp"
 
 namespace flowrelay::runtime {
 namespace {
@@ -79,17 +79,11 @@ void clear_path(const std::string& path, const sockaddr_un& address) {
     if (::unlink(path.c_str()) != 0) fail(errno, "remove the old socket", path);
 }
 
-gid_t find_group(const std::string& name) {
-    std::vector<char> buffer(16 * 1024);
-    group entry{};
-    group* found = nullptr;
-    const int error = ::getgrnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
-    if (found == nullptr) {
-        throw std::runtime_error(
-            fmt::format("there is no group \"{}\" for a socket{}", name,
-                        error == 0 ? "" : ": " + system_error(error, "look up", name).message));
-    }
-    return found->gr_gid;
+gid_t group_of_socket(const std::string& name) {
+    const auto group = find_group(name);
+    if (!group)
+        throw std::runtime_error(fmt::format("there is no group \"{}\" for a socket", name));
+    return *group;
 }
 
 }  // namespace
@@ -102,7 +96,8 @@ int listen_unix(const std::string& path, std::uint32_t mode, const std::string& 
         fail(errno, "listen on", path);
     }
     // Nobody can connect before listen(): until then mode and group can be set in peace.
-    if (!group.empty() && ::chown(path.c_str(), static_cast<uid_t>(-1), find_group(group)) != 0) {
+    if (!group.empty() &&
+        ::chown(path.c_str(), static_cast<uid_t>(-1), group_of_socket(group)) != 0) {
         fail(errno, "give to the group " + group + " the socket", path);
     }
     if (::chmod(path.c_str(), mode) != 0) fail(errno, "set the mode of", path);

@@ -115,8 +115,8 @@ std::optional<http::Response> refuse_request(const http::Request& request) {
 }
 
 void submit(Engine& engine, const IngestLimits& limits, std::string_view event,
-            const std::optional<Secret>& token, std::shared_ptr<Gathering> gathering,
-            std::size_t index) {
+            const std::optional<Secret>& token, const core::Submitter& by,
+            std::shared_ptr<Gathering> gathering, std::size_t index) {
     if (event.size() > limits.max_event_size) {
         gathering->put(index, refuse(too_large(limits.max_event_size)));
         return;
@@ -126,14 +126,15 @@ void submit(Engine& engine, const IngestLimits& limits, std::string_view event,
         gathering->put(index, refuse(submission.error()));
         return;
     }
-    engine.submit(std::move(*submission),
-                  [gathering, index](Answer answer) { gathering->put(index, std::move(answer)); });
+    engine.submit(
+        std::move(*submission),
+        [gathering, index](Answer answer) { gathering->put(index, std::move(answer)); }, by);
 }
 
 }  // namespace
 
 asio::awaitable<http::Response> handle_messages(const http::RequestReader& reader, Engine& engine,
-                                                IngestLimits limits) {
+                                                IngestLimits limits, const core::Submitter& by) {
     const http::Request& request = reader.request();
     if (auto refused = refuse_request(request)) co_return std::move(*refused);
 
@@ -155,7 +156,7 @@ asio::awaitable<http::Response> handle_messages(const http::RequestReader& reade
     const auto gathering = std::make_shared<Gathering>(io, batch.events.size());
     for (std::size_t i = 0; i < batch.events.size(); ++i) {
         if (!engine.has_room()) co_await engine.wait_for_room();
-        submit(engine, limits, batch.events[i], token, gathering, i);
+        submit(engine, limits, batch.events[i], token, by, gathering, i);
     }
     while (gathering->missing > 0) {
         co_await gathering->complete.async_wait(asio::as_tuple(asio::deferred));

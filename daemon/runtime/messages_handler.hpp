@@ -9,8 +9,9 @@
 
 namespace flowrelay::runtime {
 
-/// Answers after the commit. `engine` outlives the call.
+/// Answers after the commit. `engine` and `by` outlive the call.
 boost::asio::awaitable<http::Response> handle_messages(const http::RequestReader& request,
-                                                       Engine& engine, IngestLimits limits);
+                                                       Engine& engine, IngestLimits limits,
+                                                       const core::Submitter& by);
 
 }  // namespace flowrelay::runtime

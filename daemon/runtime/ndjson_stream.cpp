@@ -21,11 +21,12 @@ constexpr std::size_t max_read = 64 * 1024;
 constexpr std::size_t max_unanswered = 4096;
 
 NdjsonStream::NdjsonStream(StreamSocket& socket, MonoTime& deadline, Engine& engine,
-                           IngestLimits limits)
+                           IngestLimits limits, core::Submitter by)
     : socket_(socket),
       deadline_(deadline),
       engine_(engine),
       limits_(limits),
+      by_(std::move(by)),
       changed_(socket.get_executor(), asio::steady_timer::time_point::max()) {}
 
 asio::awaitable<void> NdjsonStream::run(std::string first) {
@@ -117,9 +118,9 @@ void NdjsonStream::take_line(std::string_view line) {
         answer(number, rejected);
         return;
     }
-    engine_.submit(std::move(*submission), [self = shared_from_this(), number](Answer given) {
-        self->answer(number, given);
-    });
+    engine_.submit(
+        std::move(*submission),
+        [self = shared_from_this(), number](Answer given) { self->answer(number, given); }, by_);
 }
 
 void NdjsonStream::answer(std::uint64_t number, const Answer& answer) {

@@ -18,7 +18,8 @@ namespace flowrelay::runtime {
 class NdjsonStream : public std::enable_shared_from_this<NdjsonStream> {
 public:
     /// `socket`, `deadline` and `engine` belong to the session, which waits for run().
-    NdjsonStream(StreamSocket& socket, MonoTime& deadline, Engine& engine, IngestLimits limits);
+    NdjsonStream(StreamSocket& socket, MonoTime& deadline, Engine& engine, IngestLimits limits,
+                 core::Submitter by = {});
 
     /// `first`: what was read already. Returns when the producer is done and all is answered, or
     /// the connection is broken.
@@ -37,6 +38,7 @@ private:
     MonoTime& deadline_;
     Engine& engine_;
     IngestLimits limits_;
+    core::Submitter by_;
 
     std::string input_;
     bool skipping_ = false;  ///< in a line that is over the limit

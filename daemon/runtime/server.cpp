@@ -10,6 +10,7 @@
 
 #include "flowrelay/core/log_events.hpp"
 #include "flowrelay/runtime/listening_socket.hpp"
+#include "flowrelay/runtime/peer.hpp"
 #include "flowrelay/runtime/spawn.hpp"
 
 namespace flowrelay::runtime {
@@ -78,33 +79,46 @@ asio::awaitable<void> Server::accept(Acceptor& acceptor) {
             co_await pause.async_wait(asio::as_tuple(asio::deferred));
             continue;
         }
-        if (sessions_.size() >= max_connections_) {
-            refuse(socket);
+        const auto uid = uid_of(socket.native_handle());
+        if (!has_room_for(uid)) {
+            refuse(socket, uid);
             continue;
         }
         auto session = make_session_(std::move(socket));
         sessions_.push_back(session);
+        if (uid) ++of_uid_[*uid];
         ++running_;
-        spawn(io_, serve(std::move(session)));
+        spawn(io_, serve(std::move(session), uid));
     }
     ended();
 }
 
+bool Server::has_room_for(std::optional<uid_t> uid) const {
+    if (sessions_.size() >= max_connections_) return false;
+    if (max_per_uid_ == 0 || !uid) return true;
+    const auto found = of_uid_.find(*uid);
+    return found == of_uid_.end() || found->second < max_per_uid_;
+}
+
 // Better a word at once than a wait in the kernel's queue that nobody can explain.
-void Server::refuse(StreamSocket& socket) {
+void Server::refuse(StreamSocket& socket, std::optional<uid_t> uid) {
     error_code ignored;
     socket.non_blocking(true, ignored);
     socket.send(asio::buffer(busy_answer), 0, ignored);
     const auto suppressed = busy_lines_.admit(std::chrono::steady_clock::now());
     if (!suppressed) return;
-    log_.write(ev::server_busy,
-               {{"server", name_}, {"connections", sessions_.size()}, {"suppressed", *suppressed}});
+    const std::string user = uid ? std::to_string(*uid) : std::string();
+    log_.write(ev::server_busy, {{"server", name_},
+                                 {"connections", sessions_.size()},
+                                 {"uid", user},
+                                 {"suppressed", *suppressed}});
 }
 
-asio::awaitable<void> Server::serve(std::shared_ptr<Session> session) {
+asio::awaitable<void> Server::serve(std::shared_ptr<Session> session, std::optional<uid_t> uid) {
     co_await session->run();
     session->abort();
     std::erase(sessions_, session);
+    if (uid && --of_uid_[*uid] == 0) of_uid_.erase(*uid);
     ended();
 }
 

@@ -17,20 +17,6 @@ std::int64_t seconds_until(MonoTime until, MonoTime now) {
         0, std::chrono::duration_cast<std::chrono::seconds>(until - now).count());
 }
 
-std::string_view state_of(const core::Token& token, const core::Scheduler::TokenStatus& status) {
-    switch (token.entry.state) {
-        case core::TokenEntry::State::gone:
-            return "gone";
-        case core::TokenEntry::State::erased:
-            return "erased";
-        case core::TokenEntry::State::paused:
-            return "paused";
-        case core::TokenEntry::State::active:
-            break;
-    }
-    return core::to_string(status.state);
-}
-
 json::object destination_of(const core::Relay& relay, const core::Scheduler::Status& status,
                             const ControlContext& context, MonoTime now) {
     json::object destination{{"base_url", context.base_url},
@@ -48,7 +34,7 @@ json::array tokens_of(const core::Relay& relay, MonoTime now) {
     for (const auto& [id, token] : relay.tokens().all()) {
         const auto status = relay.scheduler().token_status(id);
         json::object entry{{"name", token.label()},
-                           {"state", state_of(token, status)},
+                           {"state", token_state(token, status)},
                            {"queued", relay.queued(id)}};
         if (status.until) entry["until_s"] = seconds_until(*status.until, now);
         auto reason = relay.token_reason(id);
@@ -59,6 +45,20 @@ json::array tokens_of(const core::Relay& relay, MonoTime now) {
 }
 
 }  // namespace
+
+std::string_view token_state(const core::Token& token, const core::Scheduler::TokenStatus& status) {
+    switch (token.entry.state) {
+        case core::TokenEntry::State::gone:
+            return "gone";
+        case core::TokenEntry::State::erased:
+            return "erased";
+        case core::TokenEntry::State::paused:
+            return "paused";
+        case core::TokenEntry::State::active:
+            break;
+    }
+    return core::to_string(status.state);
+}
 
 std::string status_report(Engine& engine, const StorageMailbox::Snapshot& snapshot,
                           const ControlContext& context) {

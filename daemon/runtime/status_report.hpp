@@ -8,6 +8,9 @@
 
 namespace flowrelay::runtime {
 
+/// "active", "paused", "gone", ...: what the operator and the destination make of a token together.
+std::string_view token_state(const core::Token& token, const core::Scheduler::TokenStatus& status);
+
 /// `snapshot`: what the storage thread said a moment ago.
 std::string status_report(Engine& engine, const StorageMailbox::Snapshot& snapshot,
                           const ControlContext& context);

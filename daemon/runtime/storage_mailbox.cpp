@@ -12,7 +12,8 @@ bool StorageMailbox::Mail::can_wait() const noexcept {
 
 bool StorageMailbox::Mail::only_reads() const noexcept {
     return new_tokens.empty() && token_puts.empty() && appends.empty() && barriers.empty() &&
-           burials.empty() && erasures.empty() && snapshots.empty() && replays.empty() && !trim;
+           burials.empty() && erasures.empty() && snapshots.empty() && replays.empty() &&
+           questions.empty() && !trim;
 }
 
 template <class Add>
@@ -72,6 +73,10 @@ void StorageMailbox::trim(const core::DeadLetterLimits& limits, WallTime now) {
 
 void StorageMailbox::snapshot(SnapshotDone done) {
     put(false, [&] { mail_.snapshots.push_back(std::move(done)); });
+}
+
+void StorageMailbox::ask(Work work) {
+    put(false, [&] { mail_.questions.push_back(std::move(work)); });
 }
 
 }  // namespace flowrelay::runtime

@@ -116,6 +116,16 @@ public:
         return letters;
     }
 
+    std::vector<DeadLetter> list_after(Seq after, std::size_t limit) const override {
+        std::vector<DeadLetter> letters;
+        const auto& places = index_.places();
+        for (auto at = places.upper_bound(after); at != places.end() && letters.size() < limit;
+             ++at) {
+            letters.push_back(without_body(at->first));
+        }
+        return letters;
+    }
+
     Result<DeadLetter> read(Seq seq) override {
         const Place* place = index_.find(seq);
         if (place == nullptr) {

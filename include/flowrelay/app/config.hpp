@@ -17,6 +17,7 @@
 #include "flowrelay/base/time.hpp"
 #include "flowrelay/core/event.hpp"
 #include "flowrelay/core/stored_event.hpp"
+#include "flowrelay/core/submitter.hpp"
 
 namespace flowrelay::app {
 
@@ -48,13 +49,15 @@ struct IngestConfig {
     std::string listen;  ///< "127.0.0.1:8025", "[::1]:8025"; loopback only; empty: off
     std::uint64_t max_event_size = 1ULL << 20;
     std::uint32_t max_connections = 1024;
-    bool accept_unknown_tokens = true;  ///< key unknown_tokens: accept or reject
+    std::uint32_t max_connections_per_uid = 0;  ///< of one user; 0: no limit
+    bool accept_unknown_tokens = true;          ///< key unknown_tokens: accept or reject
 };
 
 struct ControlConfig {
     std::string socket = "/run/flowrelay/control.sock";
     std::uint32_t socket_mode = 0660;
     std::string socket_group;
+    std::string admin_group;  ///< whose members may change something; empty: root and the daemon
 };
 
 struct SpoolConfig {
@@ -95,7 +98,8 @@ struct SourceConfig {
     std::string flow_token_credential;  ///< a file in $CREDENTIALS_DIRECTORY
     std::string flow_token_env;
     double rate_limit = 0;
-    bool hold_rejected = false;    ///< on_reject: hold
+    bool hold_rejected = false;  ///< on_reject: hold
+    core::AllowRule allow;
     core::EventDefaults defaults;  ///< JSON values by member, `event` is "activity" unless set
 };
 
@@ -171,6 +175,10 @@ Config load_config(const std::string& path);
 
 /// The same for a text in memory; `name` stands for the file in messages.
 Config parse_config(std::string_view text, const std::string& name);
+
+/// What is in force with a configuration, every default included, as a file that says the same.
+/// Tokens and passwords are not in it: a configuration only says where they are.
+std::string show_config(const Config& config);
 
 /// Reads the token of a source (trailing line breaks are cut off). Throws ConfigError: no such
 /// file, readable by others (mode beyond 0640), empty, or with bytes that can't be a token. Never

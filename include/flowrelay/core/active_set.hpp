@@ -16,6 +16,7 @@
 #include <map>
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "flowrelay/core/queued_event.hpp"
@@ -61,6 +62,13 @@ public:
 
     /// An event has left the scheduler for good.
     void left(const LaneId& lane);
+
+    /// An operator drops an event that lies on disk alone: it is not handed to the scheduler any
+    /// more. False if it is not one of those, but has been loaded, or dropped and not settled().
+    /// To be followed by settled() once its outcome is durable, and not to be called with what was
+    /// read before that.
+    bool drop(const QueuedEvent& event);
+    void settled(Seq seq) { dropped_.erase(seq); }
 
     /// A token has left the scheduler with everything that it had.
     void forget(TokenId token);
@@ -112,6 +120,7 @@ private:
     Scheduler& scheduler_;
     ActiveSetOptions options_;
     std::unordered_map<TokenId, Backlog> backlogs_;
+    std::unordered_set<Seq> dropped_;  ///< and perhaps still in an answer that is on its way
     std::uint64_t queued_ = 0;
     std::uint64_t last_ticket_ = 0;
     std::deque<Place> hungry_;

@@ -66,6 +66,12 @@ namespace flowrelay::core::log_events {
       "a connection was refused: too many are open")                                             \
     X(server_accept_failed, "server.accept_failed", error, "ffaf24ca5e4145f0b3177d2eec8e28da",   \
       "connections can't be accepted")                                                           \
+    X(control_changed, "control.changed", notice, "87e9e6def8991eee2acf4dc35732da99",            \
+      "an operator changed something")                                                           \
+    X(control_failed, "control.failed", warning, "99b8fb1a51530eb6b324464286a8dbcc",             \
+      "an operator's change failed")                                                             \
+    X(control_refused, "control.refused", warning, "e4b741ea9959afd5e9b29abaa8352597",           \
+      "a change was asked for by somebody who may not")                                          \
     X(delivery_delivered, "delivery.delivered", debug, "29503f91f471405a8dffa5f70d6ec2c9",       \
       "the destination took an event")                                                           \
     X(delivery_attempt, "delivery.attempt", debug, "29343bba792943949020d11bb0f9c224",           \

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "flowrelay/base/ids.hpp"
 #include "flowrelay/base/time.hpp"
@@ -24,5 +25,8 @@ enum class Outcome : std::uint8_t {
     erased = 4,   ///< with its token
     dropped = 5,  ///< by an operator
 };
+
+/// "delivered", "dead", ...
+std::string_view to_string(Outcome outcome) noexcept;
 
 }  // namespace flowrelay::core

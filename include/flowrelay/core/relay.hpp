@@ -21,6 +21,8 @@
 #include "flowrelay/core/active_set.hpp"
 #include "flowrelay/core/dedup_window.hpp"
 #include "flowrelay/core/event.hpp"
+#include "flowrelay/core/explain.hpp"
+#include "flowrelay/core/history.hpp"
 #include "flowrelay/core/repeat_limiter.hpp"
 #include "flowrelay/core/scheduler.hpp"
 #include "flowrelay/core/stored_event.hpp"
@@ -90,7 +92,7 @@ public:
     };
     using Decision = std::variant<Append, Duplicate, Rejection>;
 
-    Decision submit(Submission submission, Now now);
+    Decision submit(Submission submission, Now now, const Submitter& by = {});
 
     /// The event is durable as `seq`.
     void committed(const EventRecord& record, Seq seq);
@@ -167,6 +169,38 @@ public:
     /// When to call next(), expire() and take_due_erasures() again if nothing comes in before.
     std::optional<MonoTime> next_wakeup(Now now) const;
 
+    // ---- for operators (daemon/core/relay_operations.cpp)
+    //
+    // Entries that come back are for the registry.
+
+    Wish<TokenEntry> add_source(const std::string& name, Secret secret, Now now);
+    Wish<TokenEntry> rotate_source(TokenId token, Secret secret, Now now);
+    Wish<TokenEntry> pause_source(TokenId token, Now now);
+    /// Ends a pause; a token that is parked is tried at once.
+    Wish<TokenEntry> resume_source(TokenId token, Now now);
+    /// Erased at once, without a grace.
+    Wish<TokenEntry> remove_source(TokenId token, Now now);
+    /// Takes a 410 back while nothing is erased yet. `queued` events of it lie in the spool, from
+    /// `first` on.
+    Wish<TokenEntry> enable_source(TokenId token, std::uint64_t queued, Seq first, Now now);
+
+    /// What holds the event waits no longer; a pause and rate limits stay.
+    bool hurry(Seq seq, Now now) { return scheduler_.hurry(seq, now); }
+
+    enum class Drop {
+        dropped,     ///< record it as such, then call drop_settled()
+        in_flight,   ///< its request is under way
+        not_queued,  ///< it has left meanwhile
+    };
+    /// `event`: as EventQueue::load() gave it; `id`: if it is known, for those who ask later.
+    Drop drop(const QueuedEvent& event, std::string_view id, Now now);
+    void drop_settled(Seq seq) { active_.settled(seq); }
+
+    /// Why a queued event waits.
+    Situation situation(const QueuedEvent& event) const;
+
+    const History& history() const noexcept { return history_; }
+
     // ---- views
 
     const TokenTable& tokens() const noexcept { return tokens_; }
@@ -200,6 +234,9 @@ private:
     void log_state_changes(const Assignment& assignment, const AttemptResult& result,
                            const Completion& completion, Now now);
     void disable(TokenId token, Effects& effects, Now now);
+    void remember_attempt(const Assignment& assignment, const EventRecord& record,
+                          const AttemptResult& result, const Completion& completion, Now now);
+    void remember_end(const DeadLetter& letter);
 
     RelayOptions options_;
     Log& log_;
@@ -209,6 +246,7 @@ private:
     DedupWindow dedup_;
     UuidGenerator ids_;
     RelayCounters counters_;
+    History history_;
     std::vector<Erasure> erasures_;
     std::set<TokenId> unsaved_;  ///< the registry does not have the present entry yet
     std::set<TokenId> to_save_;  ///< of them: it was tried in vain

@@ -150,6 +150,11 @@ public:
     /// False: its lane is not held.
     bool release_lane(Seq seq);
 
+    /// An operator wants it tried now: its lane's wait ends, and where its token or the destination
+    /// waits, the next probe may be sent at once. A pause and the rate limits stay. False: it is
+    /// not in the scheduler.
+    bool hurry(Seq seq, Now now);
+
     /// Takes events that are over their age and not in flight, at most `limit`. Each lane goes on
     /// at once with what is left: waits and attempts are those of the event that left.
     std::vector<QueuedEvent> take_expired(Now now, std::size_t limit);
@@ -224,6 +229,9 @@ public:
     };
     /// Nothing for an event that is not in the scheduler.
     std::optional<WaitReason> why(Seq seq) const;
+    /// What holds a lane as a whole: of an event that is not in the scheduler yet. `lane_next` is
+    /// none when nothing of the lane is.
+    WaitReason why(const LaneId& lane) const;
 
 private:
     struct Impl;

@@ -18,6 +18,7 @@
 
 #include "flowrelay/core/event.hpp"
 #include "flowrelay/core/stored_event.hpp"
+#include "flowrelay/core/submitter.hpp"
 
 namespace flowrelay::core {
 
@@ -28,6 +29,7 @@ struct ConfiguredSource {
     EventDefaults defaults;
     double rate_limit = 0;       ///< events per second; 0: none
     bool hold_rejected = false;  ///< a lane whose event is rejected waits for an operator
+    AllowRule allow;             ///< who may use it
 };
 
 /// One slot, as the relay works with it.
@@ -36,8 +38,11 @@ struct Token {
     EventDefaults defaults;
     double rate_limit = 0;  ///< as that of its source
     bool hold_rejected = false;
+    AllowRule allow;
     bool configured = true;  ///< false: a source that is no longer in the configuration
-    bool durable = true;     ///< the registry is known to hold the slot
+    /// An operator added the source: its secret lies in the registry, not in the configuration.
+    bool managed = false;
+    bool durable = true;  ///< the registry is known to hold the slot
 
     /// What logs and answers call it: the source's name, or "token-7".
     std::string label() const;
@@ -47,6 +52,20 @@ struct Token {
         return entry.state == TokenEntry::State::gone || entry.state == TokenEntry::State::erased;
     }
 };
+
+/// Why an operator's wish is not fulfilled.
+struct Refusal {
+    enum class Code {
+        not_found,  ///< there is no such thing
+        conflict,   ///< not in the state that it has
+        invalid,    ///< not understood
+    };
+    Code code = Code::conflict;
+    std::string message;  ///< what is wrong and what to do, a sentence
+};
+
+template <class T>
+using Wish = boost::system::result<T, Refusal>;
 
 class TokenTable {
 public:
@@ -81,6 +100,29 @@ public:
     /// What was stored for a slot that is gone has been erased: the secret goes as well.
     TokenEntry erased(TokenId id, WallTime now);
 
+    // ---- for operators (daemon/core/token_operations.cpp)
+
+    /// The slot that goes by this name: of a source, or "token-7". Of several with the name the one
+    /// that may be used, or else the newest.
+    std::optional<TokenId> find(std::string_view label) const;
+
+    /// A new source. It gets a slot of its own, or takes over that of events that brought this very
+    /// token. Refuses a name that can't be one, and one that is in use.
+    Wish<TokenEntry> add_source(const std::string& name, Secret secret, WallTime now);
+
+    /// Another token for a source that was added by add_source(); its lanes and queued events stay.
+    Wish<TokenEntry> rotate(TokenId id, Secret secret, WallTime now);
+
+    /// active <-> paused. Pausing twice is no error.
+    Wish<TokenEntry> pause(TokenId id, WallTime now);
+    Wish<TokenEntry> resume(TokenId id, WallTime now);
+
+    /// Takes a 410 back: the slot is active again. Refuses one that is erased.
+    Wish<TokenEntry> enable(TokenId id, WallTime now);
+
+    /// As disable(), but of this slot alone and at once.
+    Wish<TokenEntry> remove(TokenId id, WallTime now);
+
     /// The entry as the registry has to hold it: without the secret of a configured source.
     TokenEntry registry_entry(TokenId id) const;
 
@@ -100,6 +142,7 @@ private:
 
     Token& add_slot(TokenEntry entry);
     Token* find_source(std::string_view name);
+    TokenEntry change_state(Token& token, TokenEntry::State state, WallTime now);
     Token* find_slot(std::string_view source, const Fingerprint& print);
     Token& slot_for_source(const ConfiguredSource& source, const Fingerprint& print, WallTime now);
     void index();

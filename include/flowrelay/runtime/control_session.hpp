@@ -1,8 +1,11 @@
 // One operator's connection to the control socket: HTTP/1.1 with JSON (docs/protocol.md).
 #pragma once
 
+#include <sys/types.h>
+
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "flowrelay/runtime/engine.hpp"
@@ -21,6 +24,9 @@ struct ControlContext {
     std::function<std::size_t()> ingest_connections;
     std::function<bool()> stopping;
     Reload reload;
+    /// Whose members may change something, beside root and the daemon's own user.
+    std::optional<gid_t> admin_group;
+    Log* log = nullptr;
 };
 
 /// `engine` and `context` outlive the session.

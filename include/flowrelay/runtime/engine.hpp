@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 
@@ -50,7 +51,7 @@ public:
     // ---- for sessions
 
     /// Hands an event in. `answered` runs once: after the commit, or at once if it is refused.
-    void submit(core::Submission submission, Answered answered);
+    void submit(core::Submission submission, Answered answered, const core::Submitter& by = {});
 
     /// Waits until events may be handed in again: the bytes that wait for their commit are bounded.
     boost::asio::awaitable<void> wait_for_room();
@@ -95,6 +96,13 @@ public:
     /// Something was changed in the relay: there may be work.
     void wake() { work_appeared(); }
     const Metrics& metrics() const noexcept { return *options_.metrics; }
+    /// Only one change at a time that begins with a look at the disk: what it saw has to hold.
+    /// False: another is under way.
+    bool begin_change() noexcept { return !std::exchange(changing_, true); }
+    void end_change() noexcept { changing_ = false; }
+
+    /// A queued event by its id, if it happens to be in memory. Looks through all that is.
+    std::optional<Seq> find_in_memory(std::string_view id) const;
 
     /// Dead letters are delivered after all, in their old places. Gives how many there were.
     void replay(std::vector<Seq> letters, std::function<void(Result<std::uint64_t>)> done);
@@ -129,6 +137,7 @@ private:
     boost::asio::steady_timer room_;
     bool work_posted_ = false;
     MonoTime committed_at_{};  ///< of the events that became durable together
+    bool changing_ = false;
 
     std::unordered_map<std::uint64_t, core::EventRecord> cache_;
     std::uint64_t cached_bytes_ = 0;

@@ -2,6 +2,8 @@
 // I/O thread only.
 #pragma once
 
+#include <sys/types.h>
+
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/basic_socket_acceptor.hpp>
@@ -9,7 +11,9 @@
 #include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <list>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "flowrelay/base/log.hpp"
@@ -63,14 +67,18 @@ public:
     /// Holds for connections made from now on.
     void set_max_connections(std::size_t max) noexcept { max_connections_ = max; }
 
+    /// The same of one user, who is known on a Unix socket; 0: no limit.
+    void set_max_per_uid(std::size_t max) noexcept { max_per_uid_ = max; }
+
     std::size_t connections() const noexcept { return sessions_.size(); }
 
 private:
     using Acceptor = boost::asio::basic_socket_acceptor<boost::asio::generic::stream_protocol>;
 
     boost::asio::awaitable<void> accept(Acceptor& acceptor);
-    boost::asio::awaitable<void> serve(std::shared_ptr<Session> session);
-    void refuse(StreamSocket& socket);
+    boost::asio::awaitable<void> serve(std::shared_ptr<Session> session, std::optional<uid_t> uid);
+    bool has_room_for(std::optional<uid_t> uid) const;
+    void refuse(StreamSocket& socket, std::optional<uid_t> uid);
     boost::asio::awaitable<void> watch_deadlines();
     void ended();
 
@@ -81,7 +89,9 @@ private:
     Log& log_;
     std::list<Acceptor> acceptors_;
     std::list<std::shared_ptr<Session>> sessions_;
-    std::size_t running_ = 0;  ///< coroutines of this object that have not ended
+    std::size_t max_per_uid_ = 0;
+    std::map<uid_t, std::size_t> of_uid_;  ///< sessions
+    std::size_t running_ = 0;              ///< coroutines of this object that have not ended
     bool stopping_ = false;
     core::RepeatLimiter busy_lines_{3, Seconds(60)};
     boost::asio::steady_timer watch_;

@@ -17,6 +17,8 @@
 
 namespace flowrelay::runtime {
 
+struct Stores;
+
 /// The calls come from the I/O thread and return at once; completions run on the I/O thread, in the
 /// order of the calls of one kind.
 class StorageMailbox {
@@ -71,6 +73,12 @@ public:
     /// From now on the dead letters keep to these limits.
     void trim(const core::DeadLetterLimits& limits, WallTime now);
 
+    /// For operators' questions and changes: runs `work` where the disk is used, after what was
+    /// asked for before is committed, then what it gives on the I/O thread. `work` is short: a
+    /// millisecond or two, since commits wait for it.
+    using Work = std::function<std::function<void()>(Stores&)>;
+    void ask(Work work);
+
     /// What has been asked for and not been taken yet.
     struct Mail {
         struct Append {
@@ -99,6 +107,7 @@ public:
         };
         std::vector<Replay> replays;
         std::optional<std::pair<core::DeadLetterLimits, WallTime>> trim;
+        std::vector<Work> questions;
 
         bool empty() const noexcept;
         bool can_wait() const noexcept;    ///< nothing but outcomes

@@ -42,6 +42,8 @@ public:
 
     /// Without bodies; oldest death first, at most `limit`.
     virtual std::vector<DeadLetter> list(std::size_t limit) const = 0;
+    /// The same in the order of their seqs: those behind `after`.
+    virtual std::vector<DeadLetter> list_after(Seq after, std::size_t limit) const = 0;
     virtual Result<DeadLetter> read(Seq seq) = 0;
 
     /// By an operator: takes letters out, which counts as dropped. Unknown seqs are passed over,

@@ -57,10 +57,12 @@ TEST(AnnotatedConfiguration, ShowsTheDefaults) {
     EXPECT_EQ(shown.ingest.listen, plain.ingest.listen);
     EXPECT_EQ(shown.ingest.max_event_size, plain.ingest.max_event_size);
     EXPECT_EQ(shown.ingest.max_connections, plain.ingest.max_connections);
+    EXPECT_EQ(shown.ingest.max_connections_per_uid, plain.ingest.max_connections_per_uid);
     EXPECT_EQ(shown.ingest.accept_unknown_tokens, plain.ingest.accept_unknown_tokens);
     EXPECT_EQ(shown.control.socket, plain.control.socket);
     EXPECT_EQ(shown.control.socket_mode, plain.control.socket_mode);
     EXPECT_EQ(shown.control.socket_group, plain.control.socket_group);
+    EXPECT_EQ(shown.control.admin_group, plain.control.admin_group);
     EXPECT_EQ(shown.spool.directory, plain.spool.directory);
     EXPECT_EQ(shown.spool.max_size, plain.spool.max_size);
     EXPECT_EQ(shown.spool.max_events, plain.spool.max_events);

@@ -25,6 +25,7 @@ class Disk {
 public:
     void put(const QueuedEvent& event) { events_[to_number(event.seq)] = event; }
     void settle(Seq seq) { events_.erase(to_number(seq)); }
+    bool contains(Seq seq) const { return events_.contains(to_number(seq)); }
     std::size_t size() const { return events_.size(); }
 
     /// Looks at no more than `looks` events.
@@ -62,7 +63,8 @@ protected:
     std::optional<Assignment> deliver_next() {
         auto assignment = scheduler_.next(now_);
         if (!assignment) return std::nullopt;
-        scheduler_.complete(assignment->seq, Judgement{Verdict::delivered, {}, {}, {}, {}, {}}, now_);
+        scheduler_.complete(assignment->seq, Judgement{Verdict::delivered, {}, {}, {}, {}, {}},
+                            now_);
         disk_.settle(assignment->seq);
         set_.left(assignment->lane);
         return assignment;
@@ -150,7 +152,7 @@ TEST_F(ActiveSetTest, AFailedReadIsTriedAgain) {
 }
 
 /// One random life against the disk as the model: reads answered late and in pieces, lanes stuck
-/// and freed. Everything is delivered once, in order within its lane.
+/// and freed, events dropped. Everything else is delivered once, in order within its lane.
 void live(std::uint64_t seed) {
     SCOPED_TRACE("FLOWRELAY_SEED=" + std::to_string(seed));
     Random random(seed);
@@ -163,6 +165,8 @@ void live(std::uint64_t seed) {
     std::vector<std::pair<LoadRequest, LoadedSlice>> reads;
     std::map<std::pair<std::uint64_t, std::uint64_t>, std::uint64_t> last;
     std::set<std::uint64_t> delivered;
+    std::vector<QueuedEvent> all;
+    std::set<std::uint64_t> dropped;
     std::uint64_t seq = 0;
 
     const auto start_reads = [&] {
@@ -196,15 +200,39 @@ void live(std::uint64_t seed) {
         set.left(assignment->lane);
     };
 
+    // Reads that are under way may still bring it; the outcome is durable before the next one.
+    const auto drop = [&] {
+        if (all.empty()) return;
+        const auto event = all[random.below(all.size())];
+        if (dropped.contains(to_number(event.seq))) return;
+        const bool was_on_disk = disk.contains(event.seq);
+        if (scheduler.contains(event.seq)) {
+            if (!scheduler.take(event.seq)) return;
+            set.left(event.lane);
+        } else if (!set.drop(event)) {
+            EXPECT_FALSE(was_on_disk) << "it lies on disk and can't be dropped";
+            return;
+        }
+        EXPECT_TRUE(was_on_disk) << "it had left";
+        disk.settle(event.seq);
+        dropped.insert(to_number(event.seq));
+        while (!reads.empty()) finish_read();
+        set.settled(event.seq);
+    };
+
     for (int step = 0; step < 600; ++step) {
         start_reads();
-        switch (random.below(4)) {
+        switch (random.below(5)) {
             case 0: {
                 const auto event = event_of(++seq, 1 + random.below(3), random.below(4));
                 disk.put(event);
                 set.add(event);
+                all.push_back(event);
                 break;
             }
+            case 4:
+                if (random.chance(0.3)) drop();
+                break;
             case 1:
                 finish_read();
                 break;
@@ -221,7 +249,8 @@ void live(std::uint64_t seed) {
         deliver(0);
         now.mono += Milliseconds(100);
     }
-    EXPECT_EQ(delivered.size(), seq) << "something stayed behind";
+    EXPECT_EQ(delivered.size() + dropped.size(), seq) << "something stayed behind";
+    for (const std::uint64_t one : dropped) EXPECT_FALSE(delivered.contains(one));
     EXPECT_EQ(set.queued(), 0U);
     EXPECT_EQ(scheduler.status().queued, 0U);
 }
@@ -259,6 +288,79 @@ TEST(ActiveSetReplay, ADeadLetterGoesBeforeWhatIsQueuedBehindIt) {
         set.left(given->lane);
     }
     EXPECT_EQ(order, (std::vector<std::uint64_t>{3, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20}));
+}
+
+TEST_F(ActiveSetTest, AnEventThatLiesOnDiskAloneCanBeDropped) {
+    for (int i = 0; i < 20; ++i) commit(1, static_cast<std::uint64_t>(i));
+    ASSERT_FALSE(scheduler_.contains(Seq{20}));
+    EXPECT_TRUE(set_.drop(event_of(20, 1, 19)));
+    EXPECT_EQ(set_.queued(), 19U);
+    EXPECT_FALSE(set_.drop(event_of(20, 1, 19))) << "once is enough";
+    std::size_t delivered = 0;
+    for (; deliver_next(); ++delivered) load_all();
+    EXPECT_EQ(delivered, 19U) << "not even if it is still found on disk";
+    EXPECT_EQ(set_.queued(), 0U);
+}
+
+TEST_F(ActiveSetTest, AnEventOfALaneThatIsBehindCanBeDropped) {
+    for (int i = 0; i < 8; ++i) commit(1, 1);
+    ASSERT_FALSE(scheduler_.contains(Seq{6}));
+    EXPECT_TRUE(set_.drop(event_of(6, 1, 1)));
+    std::vector<std::uint64_t> delivered;
+    while (const auto given = deliver_next()) {
+        delivered.push_back(to_number(given->seq));
+        load_all();
+    }
+    EXPECT_EQ(delivered, (std::vector<std::uint64_t>{1, 2, 3, 4, 5, 7, 8}));
+}
+
+TEST_F(ActiveSetTest, WhatTheSchedulerHasOrHadIsNotDroppedHere) {
+    commit(1, 1);
+    EXPECT_FALSE(set_.drop(event_of(1, 1, 1)));
+    deliver_next();
+    EXPECT_FALSE(set_.drop(event_of(1, 1, 1)));
+    EXPECT_EQ(set_.queued(), 0U);
+    commit(1, 1);
+    EXPECT_FALSE(set_.drop(event_of(1, 1, 1))) << "it has left, whatever has come since";
+}
+
+TEST_F(ActiveSetTest, ALoadThatWasUnderWayDoesNotBringADroppedEventBack) {
+    for (int i = 0; i < 20; ++i) commit(1, static_cast<std::uint64_t>(i));
+    std::optional<LoadRequest> request;
+    while (!request) {
+        ASSERT_TRUE(deliver_next());
+        request = set_.next_load();
+    }
+    const auto slice = disk_.read(*request);
+    ASSERT_FALSE(slice.events.empty());
+    const auto doomed = slice.events.front();
+    EXPECT_TRUE(set_.drop(doomed));
+    disk_.settle(doomed.seq);
+    set_.loaded(*request, slice);
+    EXPECT_FALSE(scheduler_.contains(doomed.seq));
+    set_.settled(doomed.seq);
+    std::size_t delivered = 0;
+    for (; deliver_next(); ++delivered) load_all();
+    EXPECT_EQ(disk_.size(), 0U);
+    EXPECT_EQ(set_.queued(), 0U);
+}
+
+TEST_F(ActiveSetTest, ALoadedEventOfALaneIsDroppedWhileTheLaneIsRead) {
+    for (int i = 0; i < 8; ++i) commit(1, 1);
+    std::optional<LoadRequest> request;
+    while (!request) {
+        ASSERT_TRUE(deliver_next());
+        request = set_.next_load();
+    }
+    const auto slice = disk_.read(*request);
+    const auto doomed = slice.events.front();
+    EXPECT_TRUE(set_.drop(doomed));
+    disk_.settle(doomed.seq);
+    set_.loaded(*request, slice);
+    EXPECT_FALSE(scheduler_.contains(doomed.seq));
+    while (deliver_next()) load_all();
+    EXPECT_EQ(disk_.size(), 0U);
+    EXPECT_EQ(set_.queued(), 0U);
 }
 
 }  // namespace

@@ -338,7 +338,7 @@ TEST_F(RelayTest, AnUnreadableEventDiesOrWaits) {
 }
 
 TEST_F(RelayTest, EventsOfASourceThatLeftTheConfigurationWaitAndAreAnnounced) {
-    relay_->configure({{"ci", Secret(std::string(token)), {}}}, now_);
+    relay_->configure({{"ci", Secret(std::string(token)), {}, 0, false, {}}}, now_);
     const TokenEntry entry = relay_->tokens().registry_entry(TokenId{1});
     restart({entry});
     relay_->configure({}, now_);
@@ -356,7 +356,7 @@ TEST_F(RelayTest, EventsOfASourceThatLeftTheConfigurationWaitAndAreAnnounced) {
 }
 
 TEST_F(RelayTest, ASourceGoesAtTheRateOfTheConfiguration) {
-    relay_->configure({{"ci", Secret(std::string(token)), {}, 0.5}}, now_);
+    relay_->configure({{"ci", Secret(std::string(token)), {}, 0.5, false, {}}}, now_);
     accept("t1");
     accept("t2");
     answer(202);
@@ -368,7 +368,7 @@ TEST_F(RelayTest, ASourceGoesAtTheRateOfTheConfiguration) {
 
     accept("t3");
     EXPECT_FALSE(relay_->next(now_));
-    relay_->configure({{"ci", Secret(std::string(token)), {}, 0}}, now_);
+    relay_->configure({{"ci", Secret(std::string(token)), {}, 0, false, {}}}, now_);
     answer(202);
 }
 

@@ -12,7 +12,7 @@ using State = TokenEntry::State;
 const WallTime now{Seconds(1'000'000)};
 
 ConfiguredSource source(const std::string& name, const std::string& token) {
-    return {name, Secret(token), {}};
+    return {name, Secret(token), {}, 0, false, {}};
 }
 
 Addressee by_name(const std::string& name) {

@@ -1,0 +1,248 @@
+#include "flowrelay/core/explain.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace flowrelay::core {
+namespace {
+
+std::string with_trouble(std::string text, std::string_view trouble) {
+    if (trouble.empty()) return text;
+    text += ": ";
+    text += trouble;
+    return text;
+}
+
+std::string in_time(std::optional<Milliseconds> wait) {
+    if (!wait || wait->count() <= 0) return "now";
+    return "in " + format_duration(*wait);
+}
+
+/// Puts the links of one event together.
+class Chain {
+public:
+    Chain(const Situation& situation, MonoTime now) : about_(situation), now_(now) {}
+
+    std::vector<ChainLink> make() && {
+        if (about_.reason.in_flight) {
+            add(Cause::in_flight, Milliseconds(0), "its request was sent and waits for the answer");
+            return std::move(links_);
+        }
+        add_lane();
+        add_token();
+        add_destination();
+        if (links_.empty()) {
+            add(Cause::ready, Milliseconds(0),
+                "nothing holds it: it goes as soon as it is its turn");
+        }
+        return std::move(links_);
+    }
+
+private:
+    std::optional<Milliseconds> wait_until(std::optional<MonoTime> until) const {
+        if (!until) return std::nullopt;
+        return std::max(Milliseconds(0), std::chrono::ceil<Milliseconds>(*until - now_));
+    }
+
+    bool is_ahead(std::optional<MonoTime> until) const { return until && *until > now_; }
+
+    void add(Cause cause, std::optional<Milliseconds> wait, std::string text) {
+        links_.push_back({cause, wait, std::move(text)});
+    }
+
+    void add_lane() {
+        const auto& reason = about_.reason;
+        if (about_.stored) {
+            add(Cause::stored, std::nullopt,
+                "it is further back in its queue: it lies on disk until those in front have gone");
+        } else if (reason.lane_next_in_flight) {
+            add(Cause::behind_in_flight, Milliseconds(0),
+                fmt::format("{} of its thread comes first, and its request waits for the answer",
+                            about_.head));
+        }
+        const bool behind =
+            about_.stored ? !about_.head.empty() : !reason.lane_next_in_flight && !about_.is_next;
+        if (behind) {
+            add(Cause::behind, std::nullopt,
+                fmt::format("{} of its thread has to be delivered first", about_.head));
+        }
+        if (reason.lane_held) {
+            add(Cause::thread_held, std::nullopt,
+                with_trouble(fmt::format("{} was refused and its thread waits for you: `queue "
+                                         "retry` or `queue drop`",
+                                         about_.head),
+                             about_.head_trouble));
+        }
+        if (is_ahead(reason.lane_until)) {
+            add(Cause::thread_waits, wait_until(reason.lane_until),
+                with_trouble(
+                    fmt::format("its thread waits after attempt {}, the next is {}",
+                                about_.head_attempts, in_time(wait_until(reason.lane_until))),
+                    about_.head_trouble));
+        }
+    }
+
+    void add_token() {
+        const auto& token = about_.reason.token;
+        const auto wait = wait_until(token.until);
+        if (about_.token_state == TokenEntry::State::gone ||
+            about_.token_state == TokenEntry::State::erased) {
+            add(Cause::token_gone, std::nullopt,
+                fmt::format("{} is gone and what is stored for it is erased: nothing more is sent",
+                            about_.source));
+            return;
+        }
+        if (!about_.configured) {
+            add(Cause::token_unconfigured, std::nullopt,
+                fmt::format("{} is not in the configuration any more: put it back, or remove it",
+                            about_.source));
+            return;
+        }
+        if (about_.token_state == TokenEntry::State::paused) {
+            add(Cause::token_paused, std::nullopt,
+                fmt::format("{} was paused by an operator: `source resume {}`", about_.source,
+                            about_.source));
+            return;
+        }
+        if (token.state == TokenState::throttled) {
+            add(Cause::token_throttled, wait,
+                with_trouble(fmt::format("the destination asks {} to wait, the next attempt is {}",
+                                         about_.source, in_time(wait)),
+                             about_.token_trouble));
+        } else if (token.state == TokenState::parked) {
+            add(Cause::token_parked, wait,
+                with_trouble(fmt::format("the destination refuses the token of {}, one event is "
+                                         "tried {}",
+                                         about_.source, in_time(wait)),
+                             about_.token_trouble));
+        }
+        if (is_ahead(token.rate_limited_until)) {
+            add(Cause::token_rate_limit, wait_until(token.rate_limited_until),
+                fmt::format("the rate limit of {} lets the next event go {}", about_.source,
+                            in_time(wait_until(token.rate_limited_until))));
+        }
+    }
+
+    void add_destination() {
+        const auto& reason = about_.reason;
+        const auto wait = wait_until(reason.destination_until);
+        const auto closed = [&](Cause cause, std::string_view what) {
+            add(cause, wait,
+                with_trouble(fmt::format("{} {}, one event is tried {}", about_.destination, what,
+                                         in_time(wait)),
+                             about_.destination_trouble));
+        };
+        switch (reason.destination) {
+            case DestinationState::held:
+                closed(Cause::destination_held, "asks everybody to wait");
+                break;
+            case DestinationState::parked:
+                closed(Cause::destination_parked, "answers as if base_url or path were wrong");
+                break;
+            case DestinationState::down:
+                closed(Cause::destination_down, "is down");
+                break;
+            case DestinationState::up:
+                if (reason.destination_full) {
+                    add(Cause::destination_full, Milliseconds(0),
+                        fmt::format("as many requests are under way as {} can take",
+                                    about_.destination));
+                }
+                break;
+        }
+        if (is_ahead(reason.destination_rate_limited_until)) {
+            const auto limited = wait_until(reason.destination_rate_limited_until);
+            add(Cause::destination_rate_limit, limited,
+                fmt::format("destination.rate_limit lets the next event go {}", in_time(limited)));
+        }
+    }
+
+    const Situation& about_;
+    MonoTime now_;
+    std::vector<ChainLink> links_;
+};
+
+}  // namespace
+
+std::string_view to_string(Cause cause) noexcept {
+    switch (cause) {
+        case Cause::in_flight:
+            return "in_flight";
+        case Cause::ready:
+            return "ready";
+        case Cause::stored:
+            return "stored";
+        case Cause::behind:
+            return "behind";
+        case Cause::behind_in_flight:
+            return "behind_in_flight";
+        case Cause::thread_waits:
+            return "thread_waits";
+        case Cause::thread_held:
+            return "thread_held";
+        case Cause::token_throttled:
+            return "token_throttled";
+        case Cause::token_parked:
+            return "token_parked";
+        case Cause::token_paused:
+            return "token_paused";
+        case Cause::token_unconfigured:
+            return "token_unconfigured";
+        case Cause::token_gone:
+            return "token_gone";
+        case Cause::token_rate_limit:
+            return "token_rate_limit";
+        case Cause::destination_held:
+            return "destination_held";
+        case Cause::destination_parked:
+            return "destination_parked";
+        case Cause::destination_down:
+            return "destination_down";
+        case Cause::destination_rate_limit:
+            return "destination_rate_limit";
+        case Cause::destination_full:
+            return "destination_full";
+    }
+    return "unknown";
+}
+
+std::vector<ChainLink> explain(const Situation& situation, MonoTime now) {
+    return Chain(situation, now).make();
+}
+
+std::optional<Milliseconds> earliest(const std::vector<ChainLink>& chain) {
+    Milliseconds latest{0};
+    for (const ChainLink& link : chain) {
+        // What is in front leaves by itself; when, the links that hold it say.
+        if (link.cause == Cause::behind || link.cause == Cause::stored) continue;
+        if (!link.wait) return std::nullopt;
+        latest = std::max(latest, *link.wait);
+    }
+    return latest;
+}
+
+std::string explain(const PastEvent& past) {
+    const std::string when = format_time(past.ended);
+    const std::string answer = past.status == 0 ? "" : fmt::format(" (HTTP {})", past.status);
+    switch (past.outcome) {
+        case Outcome::delivered:
+            return fmt::format("was delivered at {}, with attempt {}{}", when, past.attempts,
+                               answer);
+        case Outcome::dead:
+            return fmt::format("was refused at {}, attempt {}{}, and went to the dead letters",
+                               when, past.attempts, answer);
+        case Outcome::expired:
+            return fmt::format(
+                "grew too old at {}, after {} attempts, and went to the dead letters", when,
+                past.attempts);
+        case Outcome::erased:
+            return fmt::format("was erased with its token at {}", when);
+        case Outcome::dropped:
+            return fmt::format("was dropped by an operator at {}", when);
+    }
+    return "has left";
+}
+
+}  // namespace flowrelay::core

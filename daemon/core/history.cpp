@@ -1,0 +1,63 @@
+#include "flowrelay/core/history.hpp"
+
+#include <algorithm>
+#include <ranges>
+#include <utility>
+
+namespace flowrelay::core {
+
+void History::attempted(PastAttempt attempt) {
+    if (attempt.reason.size() > longest_reason) {
+        std::size_t end = longest_reason;
+        // Not in the middle of a character of several bytes.
+        while (end > 0 && (static_cast<unsigned char>(attempt.reason[end]) & 0xC0) == 0x80) --end;
+        attempt.reason.resize(end);
+        attempt.reason += "...";
+    }
+    if (attempts_.size() == most_attempts) attempts_.pop_front();
+    attempts_.push_back(std::move(attempt));
+}
+
+void History::ended(const PastEvent& event) {
+    if (events_.size() == most_events) events_.pop_front();
+    events_.push_back(event);
+}
+
+std::vector<PastAttempt> History::attempts(Seq seq) const {
+    std::vector<PastAttempt> found;
+    std::ranges::copy_if(attempts_, std::back_inserter(found),
+                         [seq](const PastAttempt& attempt) { return attempt.seq == seq; });
+    return found;
+}
+
+namespace {
+
+// The latest: an event may have left more than once (replayed, died again).
+template <class Matches>
+std::optional<PastEvent> find_last(const std::deque<PastEvent>& events, Matches matches) {
+    const auto found = std::find_if(events.rbegin(), events.rend(), matches);
+    return found == events.rend() ? std::nullopt : std::optional(*found);
+}
+
+}  // namespace
+
+std::optional<PastEvent> History::find(Seq seq) const {
+    return find_last(events_, [seq](const PastEvent& event) { return event.seq == seq; });
+}
+
+std::optional<PastEvent> History::find(std::string_view id) const {
+    const std::uint64_t hash = hash_thread(id);
+    return find_last(events_, [hash](const PastEvent& event) { return event.id_hash == hash; });
+}
+
+std::optional<PastEvent> History::last_of(const LaneId& lane) const {
+    return find_last(events_, [&lane](const PastEvent& event) {
+        return event.token == lane.token && event.thread_hash == lane.thread_hash;
+    });
+}
+
+void History::forget(TokenId token) {
+    std::erase_if(attempts_, [token](const PastAttempt& a) { return a.token == token; });
+}
+
+}  // namespace flowrelay::core

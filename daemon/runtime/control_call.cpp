@@ -1,0 +1,86 @@
+#include "control_call.hpp"
+
+#include <fmt/format.h>
+
+#include <boost/json/serialize.hpp>
+#include <charconv>
+#include <utility>
+
+#include "flowrelay/storage/event_queue.hpp"
+
+namespace flowrelay::runtime {
+namespace json = boost::json;
+
+std::string ControlCall::query(std::string_view parameter) const {
+    return http::query_parameter(reader.request().query, parameter);
+}
+
+bool ControlCall::flag(std::string_view member) const {
+    const json::value* value = body.if_contains(member);
+    return value != nullptr && value->is_bool() && value->get_bool();
+}
+
+std::string ControlCall::text(std::string_view member) const {
+    const json::value* value = body.if_contains(member);
+    if (value == nullptr || !value->is_string()) return {};
+    return std::string(value->get_string());
+}
+
+http::Response json_response(const json::object& object, int status) {
+    http::Response response;
+    response.status = status;
+    response.body = json::serialize(object);
+    return response;
+}
+
+http::Response control_error(int status, std::string_view code, std::string_view message) {
+    return json_response({{"code", code}, {"message", message}}, status);
+}
+
+http::Response control_error(const core::Refusal& refusal) {
+    switch (refusal.code) {
+        case core::Refusal::Code::not_found:
+            return control_error(404, "not_found", refusal.message);
+        case core::Refusal::Code::conflict:
+            return control_error(409, "conflict", refusal.message);
+        case core::Refusal::Code::invalid:
+            return control_error(400, "invalid", refusal.message);
+    }
+    return control_error(500, "internal", refusal.message);
+}
+
+http::Response control_error(const Error& error) {
+    const bool full = error.code == storage::QueueErrc::full ||
+                      error.code == boost::system::errc::no_space_on_device;
+    if (full) return control_error(503, "disk_full", error.message);
+    return control_error(503, "storage_failed", error.message);
+}
+
+http::Response lines_response(std::string lines, const std::string& next) {
+    http::Response response;
+    response.content_type = "application/x-ndjson";
+    response.body = std::move(lines);
+    if (!next.empty()) response.fields.emplace_back("Flowrelay-Next", next);
+    return response;
+}
+
+std::optional<std::size_t> page_limit(const ControlCall& call) {
+    constexpr std::size_t usual = 100;
+    constexpr std::size_t most = 1000;
+    const std::string text = call.query("limit");
+    if (text.empty()) return usual;
+    std::size_t limit = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), limit);
+    const bool usable =
+        error == std::errc() && end == text.data() + text.size() && limit >= 1 && limit <= most;
+    return usable ? std::optional(limit) : std::nullopt;
+}
+
+core::Wish<TokenId> find_source(const ControlCall& call, const std::string& name) {
+    const auto found = call.relay().tokens().find(name);
+    if (found) return *found;
+    return core::Refusal{core::Refusal::Code::not_found,
+                         fmt::format("no source is called \"{}\": `source list` shows them", name)};
+}
+
+}  // namespace flowrelay::runtime

@@ -1,0 +1,79 @@
+// One request on the control socket, and the answers that all of its resources share.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/json/object.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "flowrelay/core/token_table.hpp"
+#include "flowrelay/http/request_reader.hpp"
+#include "flowrelay/http/response_writer.hpp"
+#include "flowrelay/runtime/control_session.hpp"
+#include "flowrelay/runtime/engine.hpp"
+#include "flowrelay/runtime/peer.hpp"
+
+namespace flowrelay::runtime {
+
+struct ControlCall {
+    const http::RequestReader& reader;
+    Engine& engine;
+    const ControlContext& context;
+    std::string name;          ///< what the path names: an event, a source
+    boost::json::object body;  ///< of a POST; empty without one
+
+    // For the log, if it changes something: what was changed, and how it went.
+    std::string target;
+    std::string result;
+
+    core::Relay& relay() const { return engine.relay(); }
+    std::string query(std::string_view parameter) const;
+    bool is_plan() const { return flag("plan"); }
+    bool flag(std::string_view member) const;
+    /// The text of a member of the body; empty when it is not there.
+    std::string text(std::string_view member) const;
+};
+
+using ControlAnswer = boost::asio::awaitable<http::Response>;
+
+/// {"code": …, "message": …}: the shape of every error of the control socket.
+http::Response control_error(int status, std::string_view code, std::string_view message);
+http::Response control_error(const core::Refusal& refusal);
+/// Of the disk.
+http::Response control_error(const Error& error);
+
+http::Response json_response(const boost::json::object& object, int status = 200);
+
+/// JSON lines; `next`: where the next page begins, as the header field Flowrelay-Next.
+http::Response lines_response(std::string lines, const std::string& next);
+
+/// The `limit` of a page: 100 unless asked, 1 to 1000. Nothing: not a number, or out of range.
+std::optional<std::size_t> page_limit(const ControlCall& call);
+
+/// The slot that `name` means; a not_found otherwise.
+core::Wish<TokenId> find_source(const ControlCall& call, const std::string& name);
+
+// The resources (docs/protocol.md).
+ControlAnswer get_status(ControlCall& call);
+ControlAnswer get_metrics(ControlCall& call);
+ControlAnswer reload_config(ControlCall& call);
+ControlAnswer get_queue(ControlCall& call);
+ControlAnswer get_event(ControlCall& call);
+ControlAnswer retry_events(ControlCall& call);
+ControlAnswer drop_events(ControlCall& call);
+ControlAnswer get_explanation(ControlCall& call);
+ControlAnswer get_sources(ControlCall& call);
+ControlAnswer add_source(ControlCall& call);
+ControlAnswer pause_source(ControlCall& call);
+ControlAnswer resume_source(ControlCall& call);
+ControlAnswer enable_source(ControlCall& call);
+ControlAnswer rotate_source(ControlCall& call);
+ControlAnswer remove_source(ControlCall& call);
+ControlAnswer get_dead(ControlCall& call);
+ControlAnswer get_dead_letter(ControlCall& call);
+ControlAnswer replay_dead(ControlCall& call);
+ControlAnswer drop_dead(ControlCall& call);
+
+}  // namespace flowrelay::runtime

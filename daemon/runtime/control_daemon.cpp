@@ -1,0 +1,63 @@
+// /v1/status, /v1/metrics, /v1/reload: the daemon as a whole.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <boost/json/array.hpp>
+#include <utility>
+
+#include "control_call.hpp"
+#include "flowrelay/runtime/engine_operations.hpp"
+#include "flowrelay/runtime/metrics.hpp"
+#include "status_report.hpp"
+
+namespace flowrelay::runtime {
+namespace json = boost::json;
+
+namespace {
+
+json::array to_array(const std::vector<std::string>& texts) {
+    json::array array;
+    for (const auto& text : texts) array.push_back(json::value(text));
+    return array;
+}
+
+}  // namespace
+
+ControlAnswer get_status(ControlCall& call) {
+    const auto snapshot = co_await operations::snapshot(call.engine);
+    http::Response response;
+    response.body = status_report(call.engine, snapshot, call.context);
+    co_return response;
+}
+
+ControlAnswer get_metrics(ControlCall& call) {
+    const auto format = metrics_format(call.reader.field("Accept"));
+    const auto snapshot = co_await operations::snapshot(call.engine);
+    http::Response response;
+    response.content_type = metrics_content_type(format);
+    response.body = metrics_report(format, call.engine, snapshot, call.context);
+    co_return response;
+}
+
+ControlAnswer reload_config(ControlCall& call) {
+    if (!call.context.reload) {
+        co_return control_error(409, "conflict", "this daemon can't read its configuration again");
+    }
+    const ReloadResult result = call.context.reload();
+    call.target = "the configuration";
+    if (!result.applied) {
+        call.result = "not applied";
+        json::object refused{
+            {"code", "invalid_config"},
+            {"message", fmt::format("nothing has changed: {}", fmt::join(result.problems, "; "))},
+            {"problems", to_array(result.problems)}};
+        co_return json_response(refused, 422);
+    }
+    call.result = fmt::format("{} changed", result.changed.size());
+    const json::object answer{{"applied", true},
+                              {"changed", to_array(result.changed)},
+                              {"restart", to_array(result.restart)}};
+    co_return json_response(answer);
+}
+
+}  // namespace flowrelay::runtime

@@ -1,0 +1,207 @@
+// /v1/dead: events that could not be delivered.
+#include <fmt/format.h>
+
+#include <boost/json/array.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <charconv>
+#include <utility>
+
+#include "control_call.hpp"
+#include "control_event.hpp"
+#include "flowrelay/runtime/engine_operations.hpp"
+
+namespace flowrelay::runtime {
+namespace asio = boost::asio;
+namespace json = boost::json;
+
+namespace {
+
+json::object describe(const core::Relay& relay, const core::DeadLetter& letter, Now now) {
+    json::object shown = describe_record(relay, letter.seq, letter.event, now);
+    shown["outcome"] = letter.outcome == core::Outcome::expired ? "expired" : "dead";
+    shown["died"] = format_time(letter.died);
+    shown["attempts"] = letter.attempts;
+    if (letter.status != 0) shown["status"] = letter.status;
+    shown["reason"] = letter.reason;
+    if (letter.replayed) shown["replayed"] = true;
+    boost::system::error_code error;
+    json::value errors = json::parse(letter.server_errors, error);
+    if (!letter.server_errors.empty() && !error) shown["errors"] = std::move(errors);
+    return shown;
+}
+
+std::optional<Seq> parse_seq(std::string_view text) {
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+    return Seq{number};
+}
+
+/// The letters that a POST is about: a page of them, and where the next begins.
+struct Selected {
+    std::vector<core::DeadLetter> letters;
+    std::vector<std::string> not_found;
+    Seq next = Seq::none;
+};
+
+constexpr std::size_t most_at_once = 500;
+constexpr std::size_t most_examples = 5;
+
+asio::awaitable<Result<Selected>> select_ids(Engine& engine, const json::array& ids) {
+    Selected selected;
+    for (const json::value& value : ids) {
+        std::string id;
+        if (value.is_string()) {
+            id = std::string(value.get_string());
+        } else if (value.is_int64()) {
+            id = std::to_string(value.get_int64());
+        }
+        auto letter = co_await operations::find_dead(engine, id);
+        if (letter.has_error()) co_return letter.error();
+        if (*letter) {
+            selected.letters.push_back(std::move(**letter));
+        } else {
+            selected.not_found.push_back(id);
+        }
+    }
+    co_return selected;
+}
+
+asio::awaitable<Selected> select_filtered(Engine& engine, std::optional<TokenId> token, Seq after) {
+    Selected selected;
+    auto letters = co_await operations::list_dead(engine, after, most_at_once);
+    if (letters.size() == most_at_once) selected.next = letters.back().seq;
+    for (auto& letter : letters) {
+        if (!token || letter.event.token == *token) selected.letters.push_back(std::move(letter));
+    }
+    co_return selected;
+}
+
+/// The source that a request narrows itself to, if any.
+core::Wish<std::optional<TokenId>> source_of(const ControlCall& call, const std::string& name) {
+    if (name.empty()) return std::optional<TokenId>();
+    const auto token = find_source(call, name);
+    if (token.has_error()) return token.error();
+    return std::optional(*token);
+}
+
+asio::awaitable<boost::system::result<Selected, http::Response>> select(ControlCall& call) {
+    const json::value* ids = call.body.if_contains("ids");
+    const std::string source = call.text("source");
+    const int ways =
+        (ids != nullptr ? 1 : 0) + (source.empty() ? 0 : 1) + (call.flag("all") ? 1 : 0);
+    if (ways != 1 || (ids != nullptr && !ids->is_array())) {
+        co_return control_error(400, "invalid",
+                                R"(say which: {"ids": […]}, {"source": …}, or {"all": true})");
+    }
+    if (ids != nullptr) {
+        if (ids->get_array().size() > most_at_once) {
+            co_return control_error(400, "invalid",
+                                    fmt::format("at most {} ids at once", most_at_once));
+        }
+        auto selected = co_await select_ids(call.engine, ids->get_array());
+        if (selected.has_error()) co_return control_error(selected.error());
+        co_return std::move(*selected);
+    }
+    const auto token = source_of(call, source);
+    if (token.has_error()) co_return control_error(token.error());
+    const auto after = call.text("after").empty() ? Seq::none : parse_seq(call.text("after"));
+    if (!after) co_return control_error(400, "invalid", "\"after\" has to be a seq");
+    auto selected = co_await select_filtered(call.engine, *token, *after);
+    co_return std::move(selected);
+}
+
+void add_rest(json::object& answer, const Selected& selected) {
+    if (!selected.not_found.empty()) {
+        json::array ids;
+        for (const auto& id : selected.not_found) ids.push_back(json::value(id));
+        answer["not_found"] = std::move(ids);
+    }
+    if (selected.next != Seq::none) answer["next"] = std::to_string(to_number(selected.next));
+}
+
+std::string target_of(const ControlCall& call, const Selected& selected) {
+    if (call.flag("all")) return "all";
+    if (!call.text("source").empty()) return call.text("source");
+    if (selected.letters.size() == 1) return selected.letters.front().event.id;
+    return fmt::format("{} dead letters by their ids", selected.letters.size());
+}
+
+}  // namespace
+
+ControlAnswer get_dead(ControlCall& call) {
+    const auto limit = page_limit(call);
+    if (!limit) co_return control_error(400, "invalid", "limit has to be 1 to 1000");
+    const auto token = source_of(call, call.query("source"));
+    if (token.has_error()) co_return control_error(token.error());
+    const std::string from = call.query("after");
+    const auto after = from.empty() ? Seq::none : parse_seq(from);
+    if (!after) co_return control_error(400, "invalid", "after has to be a seq");
+    const auto letters = co_await operations::list_dead(call.engine, *after, *limit);
+    const Now now = call.engine.clock().now();
+    std::string lines;
+    for (const auto& letter : letters) {
+        if (*token && letter.event.token != **token) continue;
+        lines += json::serialize(describe(call.relay(), letter, now));
+        lines += '\n';
+    }
+    std::string next;
+    if (letters.size() == *limit) next = std::to_string(to_number(letters.back().seq));
+    co_return lines_response(std::move(lines), next);
+}
+
+ControlAnswer get_dead_letter(ControlCall& call) {
+    const auto found = co_await operations::find_dead(call.engine, call.name);
+    if (found.has_error()) co_return control_error(found.error());
+    if (!*found) {
+        co_return control_error(404, "not_found",
+                                fmt::format("{} is not among the dead letters", call.name));
+    }
+    const json::object letter = describe(call.relay(), **found, call.engine.clock().now());
+    http::Response response;
+    const std::string& body = (*found)->event.body;
+    append_with(response.body, letter, "body", body.empty() ? "null" : body);
+    co_return response;
+}
+
+namespace {
+
+using Change = asio::awaitable<Result<std::uint64_t>> (*)(Engine& engine, std::vector<Seq> seqs);
+
+ControlAnswer change(ControlCall& call, Change make, std::string done) {
+    auto selected = co_await select(call);
+    if (selected.has_error()) co_return selected.error();
+    json::object answer{{"matched", selected->letters.size()}};
+    add_rest(answer, *selected);
+    if (call.is_plan()) {
+        json::array shown;
+        for (std::size_t i = 0; i < selected->letters.size() && i < most_examples; ++i) {
+            shown.push_back(
+                describe(call.relay(), selected->letters[i], call.engine.clock().now()));
+        }
+        answer["plan"] = true;
+        answer["examples"] = std::move(shown);
+        co_return json_response(answer);
+    }
+    call.target = target_of(call, *selected);
+    std::vector<Seq> seqs;
+    for (const auto& letter : selected->letters) seqs.push_back(letter.seq);
+    const auto count = co_await make(call.engine, std::move(seqs));
+    if (count.has_error()) co_return control_error(count.error());
+    answer[done] = *count;
+    call.result = fmt::format("{} {}", *count, done);
+    co_return json_response(answer);
+}
+
+}  // namespace
+
+ControlAnswer replay_dead(ControlCall& call) {
+    return change(call, operations::replay_dead, "replayed");
+}
+
+ControlAnswer drop_dead(ControlCall& call) {
+    return change(call, operations::drop_dead, "dropped");
+}
+
+}  // namespace flowrelay::runtime

@@ -1,0 +1,251 @@
+// /v1/explain: why something waits and until when, or what became of it.
+#include <fmt/format.h>
+
+#include <boost/json/array.hpp>
+#include <boost/json/serialize.hpp>
+#include <utility>
+
+#include "control_call.hpp"
+#include "control_event.hpp"
+#include "flowrelay/runtime/engine_operations.hpp"
+#include "status_report.hpp"
+
+namespace flowrelay::runtime {
+namespace asio = boost::asio;
+namespace json = boost::json;
+
+namespace {
+
+using Found = std::optional<json::object>;
+using Asked = Result<Found>;
+
+void add_history(json::object& out, const core::Relay& relay, Seq seq, unsigned attempts) {
+    json::array history;
+    for (const auto& attempt : relay.history().attempts(seq)) {
+        json::object entry{{"at", format_time(attempt.at)},
+                           {"attempt", attempt.number},
+                           {"reason", attempt.reason}};
+        if (attempt.status != 0) entry["status"] = attempt.status;
+        history.push_back(std::move(entry));
+    }
+    // The rest is forgotten, or was before a restart.
+    if (history.size() < attempts) out["attempts_forgotten"] = attempts - history.size();
+    out["history"] = std::move(history);
+}
+
+json::object explain_queued(const core::Relay& relay, const ListedEvent& listed, Now now) {
+    json::object out = describe_event(relay, listed, now);
+    out["kind"] = "event";
+    const auto situation = relay.situation(listed.event);
+    add_chain(out, core::explain(situation, now.mono));
+    add_history(out, relay, listed.event.seq, situation.stored ? 0 : situation.reason.attempts);
+    return out;
+}
+
+json::object explain_past(const core::Relay& relay, const core::PastEvent& past) {
+    core::EventRecord record;
+    record.token = past.token;
+    record.accepted = past.accepted;
+    json::object out = describe_record(relay, past.seq, record, Now{{}, past.ended});
+    out.erase("age_s");
+    out["kind"] = "past";
+    out["state"] = core::to_string(past.outcome);
+    out["ended"] = format_time(past.ended);
+    out["attempts"] = past.attempts;
+    if (past.status != 0) out["status"] = past.status;
+    out["text"] = core::explain(past);
+    add_history(out, relay, past.seq, 0);
+    return out;
+}
+
+json::object explain_dead(const core::Relay& relay, const core::DeadLetter& letter, Now now) {
+    json::object out = describe_record(relay, letter.seq, letter.event, now);
+    core::PastEvent past;
+    past.outcome = letter.outcome;
+    past.ended = letter.died;
+    past.attempts = letter.attempts;
+    past.status = letter.status;
+    out["kind"] = "dead";
+    out["state"] = core::to_string(letter.outcome);
+    out["ended"] = format_time(letter.died);
+    out["attempts"] = letter.attempts;
+    if (letter.status != 0) out["status"] = letter.status;
+    out["reason"] = letter.reason;
+    out["text"] = core::explain(past);
+    add_history(out, relay, letter.seq, 0);
+    return out;
+}
+
+asio::awaitable<Asked> explain_source(Engine& engine, TokenId token) {
+    QueueFilter filter;
+    filter.token = token;
+    auto page = co_await operations::list_queue(engine, filter, QueueCursor(), 1, true);
+    if (page.has_error()) co_return page.error();
+    const core::Relay& relay = engine.relay();
+    const core::Token& slot = relay.tokens().at(token);
+    json::object out{{"kind", "source"},
+                     {"source", slot.label()},
+                     {"state", token_state(slot, relay.scheduler().token_status(token))},
+                     {"queued", relay.queued(token)}};
+    const Now now = engine.clock().now();
+    core::QueuedEvent oldest;
+    oldest.lane.token = token;
+    if (!page->events.empty()) {
+        out["oldest"] = describe_event(relay, page->events.front(), now);
+        oldest = page->events.front().event;
+    }
+    core::Situation situation = relay.situation(oldest);
+    if (page->events.empty()) {
+        situation.stored = false;
+        situation.is_next = true;
+    }
+    add_chain(out, core::explain(situation, now.mono));
+    co_return Found(std::move(out));
+}
+
+/// The oldest queued event of a thread.
+asio::awaitable<Asked> explain_thread(Engine& engine, std::optional<TokenId> token,
+                                      std::string thread) {
+    QueueFilter filter;
+    filter.token = token;
+    filter.thread = thread;
+    std::optional<QueueCursor> next = QueueCursor();
+    while (next) {
+        auto page = co_await operations::list_queue(engine, filter, *next, 1, true);
+        if (page.has_error()) co_return page.error();
+        if (!page->events.empty()) {
+            json::object out =
+                explain_queued(engine.relay(), page->events.front(), engine.clock().now());
+            out["kind"] = "thread";
+            co_return Found(std::move(out));
+        }
+        next = page->next;
+    }
+    for (const auto& [id, slot] : engine.relay().tokens().all()) {
+        if (token && *token != id) continue;
+        for (const char* kind : {"e:", "t:"}) {
+            const auto past = engine.relay().history().last_of({id, hash_thread(kind + thread)});
+            if (!past) continue;
+            json::object out = explain_past(engine.relay(), *past);
+            out["thread"] = thread;
+            co_return Found(std::move(out));
+        }
+    }
+    co_return Found();
+}
+
+std::optional<core::PastEvent> find_past(const core::Relay& relay, const std::string& what) {
+    const bool is_id = what.starts_with("id:");
+    if (!is_id && !what.empty() && what.find_first_not_of("0123456789") == what.npos) {
+        if (what.size() < 20) {
+            if (auto past = relay.history().find(Seq{std::stoull(what)})) return past;
+        }
+    }
+    return relay.history().find(std::string_view(what).substr(is_id ? 3 : 0));
+}
+
+asio::awaitable<Asked> explain_letter(Engine& engine, std::string what) {
+    auto letter = co_await operations::find_dead(engine, what);
+    if (letter.has_error()) co_return letter.error();
+    Found found;
+    const Now now = engine.clock().now();
+    if (*letter && (*letter)->replayed) {
+        const ListedEvent listed = operations::to_listed((*letter)->seq, (*letter)->event);
+        found = explain_queued(engine.relay(), listed, now);
+    } else if (*letter) {
+        found = explain_dead(engine.relay(), **letter, now);
+    }
+    co_return found;
+}
+
+asio::awaitable<Asked> explain_waiting(Engine& engine, std::string what) {
+    auto event = co_await operations::find_event(engine, what);
+    if (event.has_error()) co_return event.error();
+    Found found;
+    if (*event) found = explain_queued(engine.relay(), **event, engine.clock().now());
+    co_return found;
+}
+
+/// In the order of what it costs: an id that nobody knows is looked for in all that is queued.
+asio::awaitable<Asked> explain_event(Engine& engine, std::string what) {
+    std::optional<core::PastEvent> past;
+    if (!engine.find_in_memory(what)) {
+        past = find_past(engine.relay(), what);
+        // A dead letter tells more than the history does.
+        const bool settled =
+            past && past->outcome != core::Outcome::dead && past->outcome != core::Outcome::expired;
+        if (settled) co_return Found(explain_past(engine.relay(), *past));
+        auto letter = co_await explain_letter(engine, what);
+        if (letter.has_error() || *letter) co_return letter;
+    }
+    auto event = co_await explain_waiting(engine, what);
+    if (event.has_value() && !*event && past) {
+        co_return Found(explain_past(engine.relay(), *past));
+    }
+    co_return event;
+}
+
+/// What is named, and as what; empty texts were not given.
+struct Question {
+    std::string of;
+    std::string event;
+    std::string thread;
+    std::optional<TokenId> source;
+};
+
+asio::awaitable<Asked> look_up(Engine& engine, Question question) {
+    if (!question.event.empty()) {
+        auto found = co_await explain_event(engine, question.event);
+        co_return found;
+    }
+    if (!question.thread.empty()) {
+        auto found = co_await explain_thread(engine, question.source, question.thread);
+        co_return found;
+    }
+    if (question.of.empty() && question.source) {
+        auto found = co_await explain_source(engine, *question.source);
+        co_return found;
+    }
+    const auto source = engine.relay().tokens().find(question.of);
+    if (source) {
+        auto found = co_await explain_source(engine, *source);
+        co_return found;
+    }
+    auto thread = co_await explain_thread(engine, question.source, question.of);
+    const bool queued = thread.has_value() && *thread && (*thread)->at("kind") == "thread";
+    if (thread.has_error() || queued) co_return thread;
+    auto event = co_await explain_event(engine, question.of);
+    if (event.has_error() || *event) co_return event;
+    co_return thread;
+}
+
+}  // namespace
+
+ControlAnswer get_explanation(ControlCall& call) {
+    Question question{call.query("of"), call.query("event"), call.query("thread"), {}};
+    const std::string source = call.query("source");
+    if (!source.empty()) {
+        const auto token = find_source(call, source);
+        if (token.has_error()) co_return control_error(token.error());
+        question.source = *token;
+    }
+    const std::string& of = !question.event.empty()    ? question.event
+                            : !question.thread.empty() ? question.thread
+                                                       : question.of;
+    const std::string named = of.empty() ? source : of;
+    if (named.empty()) {
+        co_return control_error(400, "invalid", "say of what: of, event, thread or source");
+    }
+    auto found = co_await look_up(call.engine, std::move(question));
+    if (found.has_error()) co_return control_error(found.error());
+    if (!*found) {
+        co_return control_error(404, "not_found",
+                                fmt::format("nothing is known of {}: no source, thread or event of "
+                                            "that name is queued or dead, nor among the last that "
+                                            "have left since the start",
+                                            named));
+    }
+    co_return json_response(**found);
+}
+
+}  // namespace flowrelay::runtime

@@ -1,0 +1,266 @@
+// /v1/queue: what waits for delivery.
+#include <fmt/format.h>
+
+#include <boost/json/array.hpp>
+#include <boost/json/serialize.hpp>
+#include <charconv>
+#include <utility>
+
+#include "control_call.hpp"
+#include "control_event.hpp"
+#include "flowrelay/runtime/engine_operations.hpp"
+
+namespace flowrelay::runtime {
+namespace asio = boost::asio;
+namespace json = boost::json;
+
+namespace {
+
+constexpr std::size_t most_ids = 1000;         // in one request
+constexpr std::size_t most_for_filter = 5000;  // events that one request looks at
+constexpr std::size_t most_examples = 5;
+
+/// The events that a POST is about.
+struct Selection {
+    QueueFilter filter;
+    QueueCursor from;
+    std::vector<std::string> ids;
+    bool by_filter = false;
+};
+
+core::Wish<QueueFilter> make_filter(const ControlCall& call, const std::string& source,
+                                    std::string thread) {
+    QueueFilter filter;
+    if (!source.empty()) {
+        const auto token = find_source(call, source);
+        if (token.has_error()) return token.error();
+        filter.token = *token;
+    }
+    filter.thread = std::move(thread);
+    return filter;
+}
+
+core::Refusal not_understood(std::string message) {
+    return {core::Refusal::Code::invalid, std::move(message)};
+}
+
+core::Wish<std::vector<std::string>> read_ids(const json::value& value) {
+    if (!value.is_array() || value.get_array().size() > most_ids) {
+        return not_understood(
+            fmt::format("\"ids\" has to be an array of at most {} ids", most_ids));
+    }
+    std::vector<std::string> ids;
+    for (const json::value& id : value.get_array()) {
+        if (id.is_string()) {
+            ids.emplace_back(id.get_string());
+        } else if (id.is_int64() && id.get_int64() > 0) {
+            ids.push_back(std::to_string(id.get_int64()));
+        } else {
+            return not_understood("each of \"ids\" has to be a string (an id) or a number (a seq)");
+        }
+    }
+    return ids;
+}
+
+core::Wish<Selection> read_selection(const ControlCall& call) {
+    Selection selection;
+    const json::value* ids = call.body.if_contains("ids");
+    const bool all = call.flag("all");
+    const std::string source = call.text("source");
+    const std::string thread = call.text("thread");
+    selection.by_filter = all || !source.empty() || !thread.empty();
+    if (selection.by_filter == (ids != nullptr) || (all && !(source + thread).empty())) {
+        return not_understood(
+            R"(say which events: {"ids": […]}, {"source": …, "thread": …}, or {"all": true})");
+    }
+    if (ids != nullptr) {
+        auto read = read_ids(*ids);
+        if (read.has_error()) return read.error();
+        selection.ids = std::move(*read);
+        return selection;
+    }
+    auto filter = make_filter(call, source, thread);
+    if (filter.has_error()) return filter.error();
+    selection.filter = std::move(*filter);
+    selection.filter.accepted_by = call.engine.clock().now().wall;
+    if (const json::value* by = call.body.if_contains("accepted_by_ms")) {
+        if (!by->is_int64()) return not_understood("\"accepted_by_ms\" has to be a whole number");
+        selection.filter.accepted_by = WallTime(Milliseconds(by->get_int64()));
+    }
+    const std::string after = call.text("after");
+    if (!after.empty()) {
+        const auto cursor = parse_queue_cursor(after);
+        if (!cursor) return not_understood("\"after\" is not what an earlier answer gave as next");
+        selection.from = *cursor;
+    }
+    return selection;
+}
+
+/// What a selection means at this moment.
+struct Selected {
+    std::vector<ListedEvent> events;
+    std::vector<std::string> not_found;
+    std::optional<QueueCursor> next;
+};
+
+asio::awaitable<Result<Selected>> select(Engine& engine, Selection selection) {
+    Selected selected;
+    for (const std::string& id : selection.ids) {
+        auto event = co_await operations::find_event(engine, id);
+        if (event.has_error()) co_return event.error();
+        if (*event) {
+            selected.events.push_back(std::move(**event));
+        } else {
+            selected.not_found.push_back(id);
+        }
+    }
+    if (!selection.by_filter) co_return selected;
+    selected.next = selection.from;
+    while (selected.next && selected.events.size() < most_for_filter) {
+        auto page =
+            co_await operations::list_queue(engine, selection.filter, *selected.next, 1000, false);
+        if (page.has_error()) co_return page.error();
+        for (auto& event : page->events) selected.events.push_back(std::move(event));
+        selected.next = page->next;
+        const bool found_little = page->events.size() < 100;
+        if (found_little && selected.next) break;  // much was looked at for it
+    }
+    co_return selected;
+}
+
+asio::awaitable<json::array> examples(Engine& engine, const std::vector<ListedEvent>& events) {
+    json::array shown;
+    for (std::size_t i = 0; i < events.size() && i < most_examples; ++i) {
+        auto event = events[i];
+        if (event.record.id.empty()) {
+            auto read =
+                co_await operations::find_event(engine, std::to_string(to_number(event.event.seq)));
+            if (read.has_value() && *read) event = std::move(**read);
+        }
+        shown.push_back(describe_event(engine.relay(), event, engine.clock().now()));
+    }
+    co_return shown;
+}
+
+void add_rest(json::object& answer, const Selected& selected, const Selection& selection) {
+    if (!selected.not_found.empty()) {
+        json::array ids;
+        for (const auto& id : selected.not_found) ids.push_back(json::value(id));
+        answer["not_found"] = std::move(ids);
+    }
+    if (!selected.next) return;
+    answer["next"] = to_string(*selected.next);
+    answer["accepted_by_ms"] = selection.filter.accepted_by.time_since_epoch().count();
+}
+
+std::string target_of(const ControlCall& call, const Selection& selection) {
+    if (!selection.by_filter) {
+        if (selection.ids.size() == 1) return selection.ids.front();
+        return fmt::format("{} events by their ids", selection.ids.size());
+    }
+    std::string target = call.text("source").empty() ? "all sources" : call.text("source");
+    if (!selection.filter.thread.empty()) target += ", thread " + selection.filter.thread;
+    return target;
+}
+
+}  // namespace
+
+ControlAnswer get_queue(ControlCall& call) {
+    const auto limit = page_limit(call);
+    if (!limit) co_return control_error(400, "invalid", "limit has to be 1 to 1000");
+    auto filter = make_filter(call, call.query("source"), call.query("thread"));
+    if (filter.has_error()) co_return control_error(filter.error());
+    QueueCursor from;
+    const std::string after = call.query("after");
+    if (!after.empty()) {
+        const auto cursor = parse_queue_cursor(after);
+        if (!cursor) {
+            co_return control_error(400, "invalid", "after is not what a page gave as next");
+        }
+        from = *cursor;
+    }
+    auto page = co_await operations::list_queue(call.engine, *filter, from, *limit, true);
+    if (page.has_error()) co_return control_error(page.error());
+    const Now now = call.engine.clock().now();
+    std::string lines;
+    for (const auto& event : page->events) {
+        lines += json::serialize(describe_event(call.relay(), event, now));
+        lines += '\n';
+    }
+    const std::string next = page->next ? to_string(*page->next) : std::string();
+    co_return lines_response(std::move(lines), next);
+}
+
+ControlAnswer get_event(ControlCall& call) {
+    auto found = co_await operations::find_event(call.engine, call.name);
+    if (found.has_error()) co_return control_error(found.error());
+    if (!*found) {
+        co_return control_error(404, "not_found",
+                                fmt::format("no event {} is queued; `flowrelay explain {}` may "
+                                            "know what became of it",
+                                            call.name, call.name));
+    }
+    const auto& listed = **found;
+    const Now now = call.engine.clock().now();
+    json::object event = describe_event(call.relay(), listed, now);
+    event["own_id"] = listed.record.own_id;
+    add_chain(event, core::explain(call.relay().situation(listed.event), now.mono));
+    http::Response response;
+    append_with(response.body, event, "body", listed.record.body);
+    co_return response;
+}
+
+ControlAnswer retry_events(ControlCall& call) {
+    auto selection = read_selection(call);
+    if (selection.has_error()) co_return control_error(selection.error());
+    call.target = target_of(call, *selection);
+    auto selected = co_await select(call.engine, *selection);
+    if (selected.has_error()) co_return control_error(selected.error());
+    json::object answer{{"matched", selected->events.size()}};
+    const Now now = call.engine.clock().now();
+    std::uint64_t hurried = 0;
+    std::uint64_t paused = 0;
+    for (const auto& listed : selected->events) {
+        const auto& slot = call.relay().tokens().all();
+        const auto token = slot.find(listed.event.lane.token);
+        const bool held = token == slot.end() || !token->second.configured ||
+                          token->second.entry.state != core::TokenEntry::State::active;
+        if (held) ++paused;
+        if (held || !call.relay().scheduler().contains(listed.event.seq)) continue;
+        if (!call.is_plan()) call.relay().hurry(listed.event.seq, now);
+        ++hurried;
+    }
+    if (!call.is_plan()) call.engine.wake();
+    answer["retried"] = hurried;
+    if (paused > 0) answer["held"] = paused;
+    if (call.is_plan()) answer["plan"] = true;
+    add_rest(answer, *selected, *selection);
+    call.result = fmt::format("{} tried", hurried);
+    co_return json_response(answer);
+}
+
+ControlAnswer drop_events(ControlCall& call) {
+    auto selection = read_selection(call);
+    if (selection.has_error()) co_return control_error(selection.error());
+    call.target = target_of(call, *selection);
+    const auto turn = co_await operations::wait_for_turn(call.engine);
+    auto selected = co_await select(call.engine, *selection);
+    if (selected.has_error()) co_return control_error(selected.error());
+    json::object answer{{"matched", selected->events.size()}};
+    add_rest(answer, *selected, *selection);
+    if (call.is_plan()) {
+        answer["plan"] = true;
+        auto shown = co_await examples(call.engine, selected->events);
+        answer["examples"] = std::move(shown);
+        co_return json_response(answer);
+    }
+    auto dropped = co_await operations::drop(call.engine, std::move(selected->events));
+    if (dropped.has_error()) co_return control_error(dropped.error());
+    answer["dropped"] = dropped->dropped;
+    if (dropped->in_flight > 0) answer["in_flight"] = dropped->in_flight;
+    if (dropped->not_queued > 0) answer["not_queued"] = dropped->not_queued;
+    call.result = fmt::format("{} dropped", dropped->dropped);
+    co_return json_response(answer);
+}
+
+}  // namespace flowrelay::runtime

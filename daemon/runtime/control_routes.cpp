@@ -1,0 +1,157 @@
+// Which request on the control socket is answered by what, and who may make it.
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/json/parse.hpp>
+#include <boost/json/value.hpp>
+#include <utility>
+
+#include "control_call.hpp"
+#include "control_routes.hpp"
+#include "flowrelay/core/log_events.hpp"
+
+namespace flowrelay::runtime {
+namespace asio = boost::asio;
+namespace json = boost::json;
+namespace ev = core::log_events;
+
+namespace {
+
+struct Route {
+    std::string_view method;
+    std::string_view path;  ///< "*" stands for one name
+    ControlAnswer (*answer)(ControlCall& call);
+    std::string_view change = {};  ///< what the log calls it; empty: it only looks
+};
+
+constexpr std::array routes{
+    Route{"GET", "/v1/status", get_status},
+    Route{"GET", "/v1/metrics", get_metrics},
+    Route{"POST", "/v1/reload", reload_config, "config.reload"},
+    Route{"GET", "/v1/queue", get_queue},
+    Route{"GET", "/v1/queue/*", get_event},
+    Route{"POST", "/v1/queue/retry", retry_events, "queue.retry"},
+    Route{"POST", "/v1/queue/drop", drop_events, "queue.drop"},
+    Route{"GET", "/v1/explain", get_explanation},
+    Route{"GET", "/v1/sources", get_sources},
+    Route{"POST", "/v1/sources", add_source, "source.add"},
+    Route{"POST", "/v1/sources/*/pause", pause_source, "source.pause"},
+    Route{"POST", "/v1/sources/*/resume", resume_source, "source.resume"},
+    Route{"POST", "/v1/sources/*/enable", enable_source, "source.enable"},
+    Route{"POST", "/v1/sources/*/rotate", rotate_source, "source.rotate"},
+    Route{"POST", "/v1/sources/*/remove", remove_source, "source.remove"},
+    Route{"GET", "/v1/dead", get_dead},
+    Route{"GET", "/v1/dead/*", get_dead_letter},
+    Route{"POST", "/v1/dead/replay", replay_dead, "dead.replay"},
+    Route{"POST", "/v1/dead/drop", drop_dead, "dead.drop"},
+};
+
+/// Percent-decoded; unlike in a query, "+" is itself.
+std::string decode(std::string_view segment) {
+    std::string query = "x=";
+    for (const char c : segment) {
+        if (c == '+') {
+            query += "%2B";
+        } else if (c == '&') {
+            query += "%26";
+        } else {
+            query += c;
+        }
+    }
+    return http::query_parameter(query, "x");
+}
+
+/// Whether a path fits a pattern; then `name` is what stood at its "*".
+bool fits(std::string_view pattern, std::string_view path, std::string_view& name) {
+    const std::size_t star = pattern.find('*');
+    if (star == pattern.npos) return pattern == path;
+    const std::string_view before = pattern.substr(0, star);
+    const std::string_view behind = pattern.substr(star + 1);
+    if (!path.starts_with(before) || !path.ends_with(behind)) return false;
+    if (path.size() <= before.size() + behind.size()) return false;
+    name = path.substr(before.size(), path.size() - before.size() - behind.size());
+    return name.find('/') == name.npos;
+}
+
+bool is_method(const Route& route, std::string_view method) {
+    return route.method == method || (route.method == "GET" && method == "HEAD");
+}
+
+const Route* find_route(const http::Request& request, std::string_view& name, std::string& allow) {
+    for (const Route& route : routes) {
+        std::string_view found;
+        if (!fits(route.path, request.path, found)) continue;
+        if (is_method(route, request.method)) {
+            name = found;
+            return &route;
+        }
+        if (allow.find(route.method) == allow.npos) {
+            allow += allow.empty() ? "" : ", ";
+            allow += route.method;
+        }
+    }
+    return nullptr;
+}
+
+http::Response no_such_route(const std::string& allow) {
+    if (allow.empty()) {
+        return control_error(404, "not_found",
+                             "there is no such resource; docs/protocol.md names them all");
+    }
+    http::Response response =
+        control_error(405, "wrong_method", "this resource does not know the method: use " + allow);
+    response.fields.emplace_back("Allow", allow);
+    return response;
+}
+
+/// The object in a body; an empty body is an empty object.
+std::optional<json::object> read_body(std::string_view text) {
+    if (text.find_first_not_of(" \t\r\n") == text.npos) return json::object();
+    boost::system::error_code error;
+    json::value value = json::parse(text, error);
+    if (error || !value.is_object()) return std::nullopt;
+    return std::move(value.get_object());
+}
+
+}  // namespace
+
+bool may_change(const Peer& peer, const ControlContext& context) {
+    if (peer.uid == 0 || peer.uid == ::geteuid()) return true;
+    return context.admin_group && peer.is_in(*context.admin_group);
+}
+
+asio::awaitable<http::Response> answer_control(const http::RequestReader& reader, Engine& engine,
+                                               const ControlContext& context, const Peer& peer) {
+    const http::Request& request = reader.request();
+    std::string_view name;
+    std::string allow;
+    const Route* route = find_route(request, name, allow);
+    if (route == nullptr) co_return no_such_route(allow);
+    auto body = read_body(request.method == "POST" ? request.body : std::string_view());
+    if (!body) co_return control_error(400, "invalid", "the body has to be one JSON object");
+
+    ControlCall call{reader, engine, context, decode(name), std::move(*body), {}, {}};
+    const bool changes = !route->change.empty() && !call.is_plan();
+    if (changes && !may_change(peer, context)) {
+        context.log->write(ev::control_refused,
+                           {{"action", route->change}, {"uid", peer.uid}, {"pid", peer.pid}});
+        co_return control_error(403, "not_permitted",
+                                "only root, the daemon's own user and the members of "
+                                "control.admin_group may change something");
+    }
+    http::Response response = co_await route->answer(call);
+    if (changes) {
+        const bool done = response.status < 300;
+        context.log->write(done ? ev::control_changed : ev::control_failed,
+                           {{"action", route->change},
+                            {"target", call.target.empty() ? call.name : call.target},
+                            {"result", call.result},
+                            {"status", response.status},
+                            {"uid", peer.uid},
+                            {"pid", peer.pid}});
+    }
+    co_return response;
+}
+
+}  // namespace flowrelay::runtime

@@ -1,0 +1,168 @@
+// /v1/sources: the tokens, and what an operator does to them.
+#include <fmt/format.h>
+
+#include <boost/json/serialize.hpp>
+#include <utility>
+
+#include "control_call.hpp"
+#include "control_event.hpp"
+#include "flowrelay/runtime/engine_operations.hpp"
+#include "status_report.hpp"
+
+namespace flowrelay::runtime {
+namespace asio = boost::asio;
+namespace json = boost::json;
+
+namespace {
+
+std::string_view kind_of(const core::Token& token) {
+    if (token.entry.source.empty()) return "token";
+    if (token.managed) return "added";
+    return token.configured ? "configured" : "unconfigured";
+}
+
+json::object describe(const core::Relay& relay, const core::Token& token, Now now) {
+    const TokenId id = token.entry.id;
+    const auto status = relay.scheduler().token_status(id);
+    json::object source{{"name", token.label()},
+                        {"kind", kind_of(token)},
+                        {"state", token_state(token, status)},
+                        {"queued", relay.queued(id)},
+                        {"since", format_time(token.entry.since)}};
+    if (token.rate_limit > 0) source["rate_limit"] = token.rate_limit;
+    if (token.entry.state == core::TokenEntry::State::gone) {
+        source["erase_at"] = format_time(token.entry.erase_at);
+    }
+    if (status.until) {
+        source["until_s"] = in_seconds(
+            std::max(Milliseconds(0), std::chrono::ceil<Milliseconds>(*status.until - now.mono)));
+    }
+    auto reason = relay.token_reason(id);
+    if (!reason.empty()) source["reason"] = std::move(reason);
+    return source;
+}
+
+asio::awaitable<http::Response> saved(ControlCall& call, core::TokenEntry entry, int status) {
+    const TokenId token = entry.id;
+    std::vector<core::TokenEntry> entries;
+    entries.push_back(std::move(entry));
+    const auto done = co_await operations::save(call.engine, std::move(entries));
+    if (done.has_error()) {
+        call.result = "counts until a restart, but could not be written";
+        co_return control_error(done.error());
+    }
+    call.relay().tokens().mark_durable(token);
+    const auto& slot = call.relay().tokens().at(token);
+    call.result = std::string(token_state(slot, call.relay().scheduler().token_status(token)));
+    co_return json_response(describe(call.relay(), slot, call.engine.clock().now()), status);
+}
+
+using Change = core::Wish<core::TokenEntry> (*)(core::Relay& relay, TokenId token, Now now);
+
+asio::awaitable<http::Response> change(ControlCall& call, Change make) {
+    const auto token = find_source(call, call.name);
+    if (token.has_error()) co_return control_error(token.error());
+    auto entry = make(call.relay(), *token, call.engine.clock().now());
+    if (entry.has_error()) co_return control_error(entry.error());
+    auto answer = co_await saved(call, std::move(*entry), 200);
+    co_return answer;
+}
+
+asio::awaitable<std::uint64_t> count_dead(Engine& engine, TokenId token) {
+    std::uint64_t count = 0;
+    Seq after = Seq::none;
+    while (true) {
+        const auto letters = co_await operations::list_dead(engine, after, 256);
+        if (letters.empty()) co_return count;
+        for (const auto& letter : letters) count += letter.event.token == token ? 1 : 0;
+        after = letters.back().seq;
+    }
+}
+
+}  // namespace
+
+ControlAnswer get_sources(ControlCall& call) {
+    const auto limit = page_limit(call);
+    if (!limit) co_return control_error(400, "invalid", "limit has to be 1 to 1000");
+    const auto from = parse_queue_cursor(call.query("after"));
+    const Now now = call.engine.clock().now();
+    const auto& tokens = call.relay().tokens().all();
+    std::string lines;
+    std::size_t shown = 0;
+    auto at = from ? tokens.lower_bound(from->token) : tokens.begin();
+    for (; at != tokens.end() && shown < *limit; ++at, ++shown) {
+        lines += json::serialize(describe(call.relay(), at->second, now));
+        lines += '\n';
+    }
+    const bool more = at != tokens.end();
+    co_return lines_response(std::move(lines),
+                             more ? to_string(QueueCursor{at->first, 0, Seq::none}) : "");
+}
+
+ControlAnswer add_source(ControlCall& call) {
+    const std::string name = call.text("name");
+    call.target = name;
+    auto entry =
+        call.relay().add_source(name, Secret(call.text("flow_token")), call.engine.clock().now());
+    if (entry.has_error()) co_return control_error(entry.error());
+    auto answer = co_await saved(call, std::move(*entry), 201);
+    co_return answer;
+}
+
+ControlAnswer pause_source(ControlCall& call) {
+    return change(call, [](core::Relay& relay, TokenId token, Now now) {
+        return relay.pause_source(token, now);
+    });
+}
+
+ControlAnswer resume_source(ControlCall& call) {
+    return change(call, [](core::Relay& relay, TokenId token, Now now) {
+        return relay.resume_source(token, now);
+    });
+}
+
+ControlAnswer rotate_source(ControlCall& call) {
+    const auto token = find_source(call, call.name);
+    if (token.has_error()) co_return control_error(token.error());
+    auto entry = call.relay().rotate_source(*token, Secret(call.text("flow_token")),
+                                            call.engine.clock().now());
+    if (entry.has_error()) co_return control_error(entry.error());
+    auto answer = co_await saved(call, std::move(*entry), 200);
+    co_return answer;
+}
+
+ControlAnswer enable_source(ControlCall& call) {
+    const auto token = find_source(call, call.name);
+    if (token.has_error()) co_return control_error(token.error());
+    // Nothing is accepted for it while it is gone, so the count stays right until it is used.
+    const auto backlog = co_await operations::backlog_of(call.engine, *token);
+    if (backlog.has_error()) co_return control_error(backlog.error());
+    auto entry = call.relay().enable_source(*token, backlog->queued, backlog->first,
+                                            call.engine.clock().now());
+    if (entry.has_error()) co_return control_error(entry.error());
+    auto answer = co_await saved(call, std::move(*entry), 200);
+    co_return answer;
+}
+
+ControlAnswer remove_source(ControlCall& call) {
+    if (!call.is_plan()) {
+        const Change remove = [](core::Relay& relay, TokenId id, Now now) {
+            return relay.remove_source(id, now);
+        };
+        auto answer = co_await change(call, remove);
+        co_return answer;
+    }
+    const auto token = find_source(call, call.name);
+    if (token.has_error()) co_return control_error(token.error());
+    const auto backlog = co_await operations::backlog_of(call.engine, *token);
+    if (backlog.has_error()) co_return control_error(backlog.error());
+    const auto dead = co_await count_dead(call.engine, *token);
+    json::object plan =
+        describe(call.relay(), call.relay().tokens().at(*token), call.engine.clock().now());
+    plan["plan"] = true;
+    plan["queued"] = backlog->queued;
+    plan["dead_letters"] = dead;
+    co_return json_response(plan);
+}
+
+}  // namespace flowrelay::runtime

@@ -1,0 +1,77 @@
+// Why an event has not been delivered yet, and until when: the chain of causes, from the event to
+// the destination. Everything comes from the scheduler's own state, so it can't disagree with what
+// the relay does.
+//
+// Pure functions; any thread.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "flowrelay/base/time.hpp"
+#include "flowrelay/core/history.hpp"
+#include "flowrelay/core/scheduler.hpp"
+#include "flowrelay/core/stored_event.hpp"
+
+namespace flowrelay::core {
+
+/// A link of the chain. The words (to_string) are part of the control protocol.
+enum class Cause {
+    in_flight,               ///< its request waits for the answer
+    ready,                   ///< nothing holds it: it goes when a connection is free
+    stored,                  ///< further back than what is held in memory
+    behind,                  ///< an older event of its thread comes first
+    behind_in_flight,        ///< that one's request waits for the answer
+    thread_waits,            ///< backoff after failures
+    thread_held,             ///< its event was refused, and waits for an operator
+    token_throttled,         ///< 429
+    token_parked,            ///< 401, 403
+    token_paused,            ///< by an operator
+    token_unconfigured,      ///< its source is not in the configuration any more
+    token_gone,              ///< 410, or removed by an operator
+    token_rate_limit,        ///< sources.rate_limit
+    destination_held,        ///< 503 with Retry-After
+    destination_parked,      ///< the base URL seems to be wrong
+    destination_down,        ///< it does not answer
+    destination_rate_limit,  ///< destination.rate_limit
+    destination_full,        ///< as many requests are under way as it can take
+};
+
+std::string_view to_string(Cause cause) noexcept;
+
+struct ChainLink {
+    Cause cause = Cause::ready;
+    std::optional<Milliseconds> wait;  ///< from now; 0: any moment. Nothing: no time ends it
+    std::string text;                  ///< a sentence for people
+};
+
+/// What is known of an event that is queued. The texts may be empty where there are none.
+struct Situation {
+    Scheduler::WaitReason reason;  ///< of the event; when `stored` only the parts above the lane
+    bool stored = false;           ///< it is not in the scheduler
+    bool is_next = true;           ///< of its lane
+    std::string source;            ///< the label of its token
+    std::string head;              ///< how to call the event of its lane that is next
+    std::string head_trouble;      ///< how that one's last attempt ended: "HTTP 503: try later"
+    unsigned head_attempts = 0;
+    TokenEntry::State token_state = TokenEntry::State::active;
+    bool configured = true;
+    std::string token_trouble;
+    std::string destination;  ///< the base URL
+    std::string destination_trouble;
+};
+
+/// The chain, never empty: from the event to what is farthest from it. Every cause that holds it
+/// now is there, so that who removes one knows what comes next.
+std::vector<ChainLink> explain(const Situation& situation, MonoTime now);
+
+/// When the next attempt may be made at the earliest, seen from the whole chain. Nothing: not
+/// before somebody does something.
+std::optional<Milliseconds> earliest(const std::vector<ChainLink>& chain);
+
+/// What became of an event: "was delivered at …, with attempt 2 (HTTP 202)".
+std::string explain(const PastEvent& past);
+
+}  // namespace flowrelay::core

@@ -1,0 +1,115 @@
+// What operators look at and change: the queue, the sources, the dead letters. Each call does a
+// bounded amount of work, in steps through the storage thread, so that deliveries and producers go
+// on meanwhile; what is longer comes in pages. I/O thread only.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "flowrelay/core/relay.hpp"
+#include "flowrelay/runtime/engine.hpp"
+
+namespace flowrelay::runtime {
+
+/// Where the next page begins.
+struct QueueCursor {
+    TokenId token = TokenId::none;
+    unsigned lane = 0;  ///< of those that a thread's name can mean
+    Seq after = Seq::none;
+};
+
+/// "7.0.4711", and back. Nothing for any other text.
+std::string to_string(const QueueCursor& cursor);
+std::optional<QueueCursor> parse_queue_cursor(std::string_view text);
+
+/// Which of the queued events.
+struct QueueFilter {
+    std::optional<TokenId> token;
+    std::string thread;                      ///< as its producer calls it; empty: all
+    WallTime accepted_by = WallTime::max();  ///< not those that came later
+};
+
+struct ListedEvent {
+    core::QueuedEvent event;
+    core::EventRecord record;  ///< with an empty id if it was not asked for, or can't be read
+};
+
+struct QueuePage {
+    std::vector<ListedEvent> events;  ///< by source, then by age; perhaps fewer than asked for
+    std::optional<QueueCursor> next;  ///< nothing: that was all
+};
+
+struct BacklogOf {
+    std::uint64_t queued = 0;
+    Seq first = Seq::none;
+};
+
+/// All functions: `engine` outlives the call.
+namespace operations {
+
+template <class T>
+using Awaitable = boost::asio::awaitable<T>;
+
+/// An event as EventQueue::load() would give it, out of its record.
+ListedEvent to_listed(Seq seq, core::EventRecord record);
+
+/// The page behind `from`. `limit`: 1 to 1000. With `with_records` the events' own texts as well.
+Awaitable<Result<QueuePage>> list_queue(Engine& engine, QueueFilter filter, QueueCursor from,
+                                        std::size_t limit, bool with_records);
+
+/// A queued event by its seq ("4711") or its id; "id:4711" is an id for sure. Nothing: there is
+/// none. An id that a producer chose is looked for in all that is queued.
+Awaitable<Result<std::optional<ListedEvent>>> find_event(Engine& engine, std::string what);
+
+struct DropCount {
+    std::uint64_t dropped = 0;
+    std::uint64_t in_flight = 0;   ///< left alone: their requests are under way
+    std::uint64_t not_queued = 0;  ///< had left meanwhile
+};
+/// Settles events as dropped; durable when it returns. They were looked up in this turn.
+Awaitable<Result<DropCount>> drop(Engine& engine, std::vector<ListedEvent> events);
+
+/// Holds the turn to change the queue, from wait_for_turn() to its end.
+class Turn {
+public:
+    explicit Turn(Engine& engine) noexcept : engine_(&engine) {}
+    Turn(Turn&& other) noexcept : engine_(std::exchange(other.engine_, nullptr)) {}
+    Turn& operator=(Turn&&) = delete;
+    ~Turn() {
+        if (engine_ != nullptr) engine_->end_change();
+    }
+
+private:
+    Engine* engine_;
+};
+/// Before list_queue() or find_event() whose events are to be given to drop().
+Awaitable<Turn> wait_for_turn(Engine& engine);
+
+/// Makes entries durable; then there may be work.
+Awaitable<Result<void>> save(Engine& engine, std::vector<core::TokenEntry> entries);
+
+/// What lies in the spool for one token, whatever its state.
+Awaitable<Result<BacklogOf>> backlog_of(Engine& engine, TokenId token);
+
+/// Dead letters behind `after`, without bodies. `limit`: 1 to 1000.
+Awaitable<std::vector<core::DeadLetter>> list_dead(Engine& engine, Seq after, std::size_t limit);
+
+/// By seq or id, as find_event(). With its body.
+Awaitable<Result<std::optional<core::DeadLetter>>> find_dead(Engine& engine, std::string what);
+
+/// Has dead letters delivered after all. Gives how many there were.
+Awaitable<Result<std::uint64_t>> replay_dead(Engine& engine, std::vector<Seq> seqs);
+
+/// Takes dead letters out for good. Gives how many were there.
+Awaitable<Result<std::uint64_t>> drop_dead(Engine& engine, std::vector<Seq> seqs);
+
+Awaitable<StorageMailbox::Snapshot> snapshot(Engine& engine);
+
+}  // namespace operations
+
+}  // namespace flowrelay::runtime

@@ -1,0 +1,73 @@
+#include "flowrelay/runtime/peer.hpp"
+
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+
+namespace flowrelay::runtime {
+namespace {
+
+TEST(Peer, IsWhoTheKernelSays) {
+    std::array<int, 2> ends{};
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends.data()), 0);
+    const auto peer = peer_of(ends[0]);
+    ASSERT_TRUE(peer.has_value());
+    EXPECT_EQ(peer->uid, ::geteuid());
+    EXPECT_EQ(peer->pid, ::getpid());
+    EXPECT_TRUE(peer->is_in(::getegid()));
+    EXPECT_EQ(uid_of(ends[0]), ::geteuid());
+    const auto submitter = submitter_of(ends[0]);
+    ASSERT_TRUE(submitter.producer.has_value());
+    EXPECT_EQ(submitter.producer->pid, static_cast<std::uint32_t>(::getpid()));
+    ::close(ends[0]);
+    ::close(ends[1]);
+}
+
+TEST(Peer, IsNotKnownOverTcp) {
+    const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+    ASSERT_GE(fd, 0);
+    EXPECT_FALSE(peer_of(fd).has_value());
+    EXPECT_FALSE(uid_of(fd).has_value());
+    EXPECT_FALSE(submitter_of(fd).producer.has_value());
+    ::close(fd);
+}
+
+TEST(UnitInCgroup, IsTheInnermostUnit) {
+    EXPECT_EQ(unit_in_cgroup("0::/system.slice/cron.service\n"), "cron.service");
+    EXPECT_EQ(unit_in_cgroup("0::/user.slice/user-1000.slice/session-3.scope\n"),
+              "session-3.scope");
+    EXPECT_EQ(unit_in_cgroup("0::/user.slice/user-1000.slice/user@1000.service/app.slice/"
+                             "app-x.service\n"),
+              "app-x.service");
+    EXPECT_EQ(unit_in_cgroup("0::/system.slice/docker-1.scope/inner\n"), "docker-1.scope");
+}
+
+TEST(UnitInCgroup, IsEmptyWhereThereIsNone) {
+    EXPECT_EQ(unit_in_cgroup(""), "");
+    EXPECT_EQ(unit_in_cgroup("0::/\n"), "");
+    EXPECT_EQ(unit_in_cgroup("0::/user.slice\n"), "");
+    EXPECT_EQ(unit_in_cgroup("nonsense"), "");
+    EXPECT_EQ(unit_in_cgroup("0::/" + std::string(300, 'a') + ".service\n"), "");
+}
+
+TEST(UnitInCgroup, IsFoundInTheOldHierarchyToo) {
+    EXPECT_EQ(unit_in_cgroup("12:cpu:/other.service\n1:name=systemd:/system.slice/cron.service\n"),
+              "cron.service");
+}
+
+TEST(FindUserAndGroup, KnowNamesAndNumbers) {
+    EXPECT_EQ(find_user("root"), 0U);
+    EXPECT_EQ(find_user("4711"), 4711U);
+    EXPECT_EQ(find_group("root"), 0U);
+    EXPECT_EQ(find_group("4711"), 4711U);
+    EXPECT_FALSE(find_user("no such user").has_value());
+    EXPECT_FALSE(find_group("no such group").has_value());
+    EXPECT_FALSE(find_user("").has_value());
+    EXPECT_FALSE(find_user("99999999999").has_value());
+}
+
+}  // namespace
+}  // namespace flowrelay::runtime
