@@ -17,11 +17,22 @@ namespace flowrelay::cli {
 struct Context {
     std::string ingest_socket = "/run/flowrelay/ingest.sock";
     std::string control_socket = "/run/flowrelay/control.sock";
+    std::string socket;             ///< --socket: whichever of the two the command talks to
     std::function<ExitCode()> run;  ///< set by the command that was chosen
+
+    const std::string& ingest() const { return socket.empty() ? ingest_socket : socket; }
+    const std::string& control() const { return socket.empty() ? control_socket : socket; }
 };
 
 void add_send_command(CLI::App& app, Context& context);
 void add_status_command(CLI::App& app, Context& context);
+void add_queue_commands(CLI::App& app, Context& context);
+void add_explain_command(CLI::App& app, Context& context);
+void add_dead_commands(CLI::App& app, Context& context);
+void add_source_commands(CLI::App& app, Context& context);
+void add_health_command(CLI::App& app, Context& context);
+void add_top_command(CLI::App& app, Context& context);
+void add_daemon_commands(CLI::App& app, Context& context);
 void add_config_commands(CLI::App& app, Context& context);
 void add_spool_commands(CLI::App& app, Context& context);
 

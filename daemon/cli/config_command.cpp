@@ -7,6 +7,8 @@
 #include <string>
 
 #include "cli/commands.hpp"
+#include "cli/operator.hpp"
+#include "flowrelay/app/config.hpp"
 #include "flowrelay/app/config_check.hpp"
 
 namespace flowrelay::cli {
@@ -24,6 +26,16 @@ ExitCode check_config(const std::string& path) {
     return ExitCode::ok;
 }
 
+ExitCode show_config_file(const std::string& path) {
+    try {
+        print_text(app::show_config(app::load_config(path)));
+    } catch (const app::ConfigError& error) {
+        fmt::print(stderr, "{}\n", error.what());
+        return ExitCode::bad_config;
+    }
+    return ExitCode::ok;
+}
+
 }  // namespace
 
 void add_config_commands(CLI::App& app, Context& context) {
@@ -35,6 +47,14 @@ void add_config_commands(CLI::App& app, Context& context) {
     check->footer(
         "Also reads the files that it names. Exit status: 0, 64 wrong options, 78 problems found.");
     check->callback([path, &context] { context.run = [path] { return check_config(*path); }; });
+
+    CLI::App* show =
+        config->add_subcommand("show", "Print what is in force with a file, defaults included");
+    show->add_option("FILE", *path, "The file (" + *path + ")")->type_name("");
+    show->footer(
+        "As a file that says the same. Tokens are not in it: a configuration only says where they\n"
+        "are. Exit status: 0, 64 wrong options, 78 the file can't be used.");
+    show->callback([path, &context] { context.run = [path] { return show_config_file(*path); }; });
 }
 
 }  // namespace flowrelay::cli

@@ -3,6 +3,8 @@
 #include <fmt/core.h>
 
 #include <array>
+#include <boost/json/parse.hpp>
+#include <boost/json/value.hpp>
 
 #include "cli/unix_stream.hpp"
 #include "flowrelay/app/text.hpp"
@@ -18,15 +20,22 @@ Error broken(std::string message) {
 
 }  // namespace
 
-Result<std::string> get_from_daemon(const std::string& socket, std::string_view target,
-                                    Milliseconds wait) {
+Result<DaemonReply> call_daemon(const std::string& socket, std::string_view method,
+                                std::string_view target, std::string_view body, Milliseconds wait) {
     const MonoTime deadline = MonoTime::clock::now() + wait;
     auto stream = UnixStream::connect(socket, deadline);
     if (!stream) return stream.error();
-    const std::string request = fmt::format(
-        "GET {} HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n"
-        "Connection: close\r\n\r\n",
-        target);
+    std::string request = fmt::format(
+        "{} {} HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\nConnection: close\r\n",
+        method, target);
+    if (!body.empty()) {
+        request +=
+            fmt::format("Content-Type: application/json\r\nContent-Length: {}\r\n", body.size());
+    } else if (method == "POST") {
+        request += "Content-Length: 0\r\n";
+    }
+    request += "\r\n";
+    request += body;
     if (const auto sent = stream->write_all(request, deadline); !sent) return sent.error();
     http::ResponseLimits limits;
     limits.body = limits.drain = 64ULL << 20;
@@ -44,11 +53,53 @@ Result<std::string> get_from_daemon(const std::string& socket, std::string_view 
     if (reader.status() == http::ResponseStatus::broken) {
         return broken(fmt::format("{} gave no proper answer: {}", socket, reader.error()));
     }
-    if (reader.code() != 200) {
-        return broken(fmt::format("flowrelayd answered {}: {:.200}", reader.code(),
-                                  app::printable(reader.body())));
+    return DaemonReply{reader.code(), std::string(reader.body()),
+                       std::string(reader.field("Flowrelay-Next"))};
+}
+
+Result<std::string> get_from_daemon(const std::string& socket, std::string_view target,
+                                    Milliseconds wait) {
+    auto reply = call_daemon(socket, "GET", target, {}, wait);
+    if (!reply) return reply.error();
+    if (reply->code != 200) {
+        return broken(fmt::format("flowrelayd answered {}: {:.200}", reply->code,
+                                  app::printable(reply->body)));
     }
-    return std::string(reader.body());
+    return std::move(reply->body);
+}
+
+std::string message_of(const DaemonReply& reply) {
+    boost::system::error_code error;
+    const auto value = boost::json::parse(reply.body, error);
+    if (!error && value.is_object()) {
+        const auto* message = value.get_object().if_contains("message");
+        if (message != nullptr && message->is_string()) {
+            return app::printable(message->get_string());
+        }
+    }
+    return fmt::format("flowrelayd answered {}: {:.200}", reply.code, app::printable(reply.body));
+}
+
+ExitCode exit_code_of(const DaemonReply& reply) noexcept {
+    if (reply.ok()) return ExitCode::ok;
+    if (reply.code == 400) return ExitCode::usage;
+    if (reply.code == 403) return ExitCode::not_permitted;
+    return reply.code >= 500 ? ExitCode::try_later : ExitCode::rejected;
+}
+
+std::string url_encode(std::string_view text) {
+    constexpr std::string_view plain = "-._~";
+    std::string out;
+    for (const char c : text) {
+        const bool is_plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+                              (c >= 'A' && c <= 'Z') || plain.find(c) != plain.npos;
+        if (is_plain) {
+            out += c;
+        } else {
+            out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+        }
+    }
+    return out;
 }
 
 }  // namespace flowrelay::cli

@@ -4,13 +4,38 @@
 #include <string>
 #include <string_view>
 
+#include "cli/exit_code.hpp"
 #include "flowrelay/base/error.hpp"
 #include "flowrelay/base/time.hpp"
 
 namespace flowrelay::cli {
 
-/// The body of the answer to GET `target`, if that is 200. All of it takes at most `wait`.
+/// An answer of the daemon, whatever its status.
+struct DaemonReply {
+    int code = 0;      ///< the HTTP status
+    std::string body;  ///< JSON, or lines of it
+    std::string next;  ///< where the next page begins; empty: that was all
+
+    bool ok() const noexcept { return code >= 200 && code < 300; }
+};
+
+/// One request and its answer; all of it takes at most `wait`. `body` is JSON, or empty for none.
+/// Error: there was no proper answer.
+Result<DaemonReply> call_daemon(const std::string& socket, std::string_view method,
+                                std::string_view target, std::string_view body, Milliseconds wait);
+
+/// The body of the answer to GET `target`, if that is 200.
 Result<std::string> get_from_daemon(const std::string& socket, std::string_view target,
                                     Milliseconds wait);
+
+/// What the daemon says of a request that it refused: the "message" of the answer, fit to print.
+std::string message_of(const DaemonReply& reply);
+
+/// How the command ends when the daemon refused.
+ExitCode exit_code_of(const DaemonReply& reply) noexcept;
+
+/// A part of a path or a value of a query: everything but letters, digits and "-._~" is
+/// percent-encoded (RFC 3986).
+std::string url_encode(std::string_view text);
 
 }  // namespace flowrelay::cli

@@ -220,9 +220,9 @@ void add_send_command(CLI::App& app, Context& context) {
                 return ExitCode::usage;
             }
             for (const CLI::Option* option : describing) {
-                if (option->count() > 0) return send_one(*options, context.ingest_socket, *wait);
+                if (option->count() > 0) return send_one(*options, context.ingest(), *wait);
             }
-            return send_lines(*options, context.ingest_socket, *wait);
+            return send_lines(*options, context.ingest(), *wait);
         };
     });
 }

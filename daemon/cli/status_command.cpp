@@ -8,6 +8,7 @@
 #include "cli/commands.hpp"
 #include "cli/control_client.hpp"
 #include "cli/status_text.hpp"
+#include "cli/terminal.hpp"
 
 namespace flowrelay::cli {
 
@@ -17,7 +18,7 @@ constexpr Milliseconds longest_wait = Seconds(10);
 
 ExitCode show_status(const std::string& socket, bool as_json) {
     auto text = get_from_daemon(socket, "/v1/status", longest_wait);
-    if (text && !as_json) text = format_status(*text);
+    if (text && !as_json) text = format_status(*text, wants_colour(stdout));
     if (!text) {
         fmt::print(stderr, "flowrelay: {}\n", text.error().message);
         return exit_code_of(text.error());
@@ -38,7 +39,7 @@ void add_status_command(CLI::App& app, Context& context) {
         "Exit status: 0, 64 wrong options, 69 flowrelayd is not there, 75 no proper answer,\n"
         "77 not permitted.");
     status->callback([as_json, &context] {
-        context.run = [as_json, &context] { return show_status(context.control_socket, *as_json); };
+        context.run = [as_json, &context] { return show_status(context.control(), *as_json); };
     });
 }
 

@@ -1,0 +1,98 @@
+// flowrelay reload, flowrelay metrics
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <boost/json/value.hpp>
+#include <cstdio>
+#include <memory>
+
+#include "cli/commands.hpp"
+#include "cli/json_members.hpp"
+#include "cli/operator.hpp"
+#include "flowrelay/app/text.hpp"
+
+namespace flowrelay::cli {
+
+namespace {
+
+namespace json = boost::json;
+
+constexpr Milliseconds longest_wait = Seconds(30);
+constexpr int invalid_config = 422;
+
+void print_list(std::FILE* out, const json::object& answer, std::string_view name,
+                std::string_view before) {
+    const json::array* items = array_of(answer, name);
+    if (items == nullptr) return;
+    for (const json::value& item : *items) {
+        if (item.is_string()) {
+            fmt::print(out, "{}{}\n", before, app::printable(item.get_string()));
+        }
+    }
+}
+
+ExitCode run_reload(const std::string& socket, bool as_json) {
+    const auto reply = call_daemon(socket, "POST", "/v1/reload", "{}", longest_wait);
+    if (!reply) {
+        complain(reply.error().message);
+        return exit_code_of(reply.error());
+    }
+    const auto answer = parse_object(reply->body);
+    if (as_json && (reply->ok() || reply->code == invalid_config)) print_text(reply->body);
+    if (!reply->ok()) {
+        if (reply->code != invalid_config || !answer) {
+            complain(message_of(*reply));
+            return exit_code_of(*reply);
+        }
+        if (!as_json) {
+            complain("the configuration can't be used, and nothing has changed:");
+            print_list(stderr, *answer, "problems", "");
+        }
+        return ExitCode::bad_config;
+    }
+    if (as_json || !answer) return ExitCode::ok;
+    const json::array* changed = array_of(*answer, "changed");
+    fmt::print("{}\n", changed == nullptr || changed->empty() ? "Reloaded; nothing was different."
+                                                              : "Reloaded. In force now:");
+    print_list(stdout, *answer, "changed", "  ");
+    const json::array* restart = array_of(*answer, "restart");
+    if (restart != nullptr && !restart->empty()) fmt::print("After a restart:\n");
+    print_list(stdout, *answer, "restart", "  ");
+    return ExitCode::ok;
+}
+
+ExitCode run_metrics(const std::string& socket) {
+    const auto text = get_from_daemon(socket, "/v1/metrics", longest_wait);
+    if (!text) {
+        complain(text.error().message);
+        return exit_code_of(text.error());
+    }
+    print_text(*text);
+    return ExitCode::ok;
+}
+
+}  // namespace
+
+void add_daemon_commands(CLI::App& app, Context& context) {
+    CLI::App* reload = app.add_subcommand("reload", "Let flowrelayd read its configuration again");
+    const auto as_json = std::make_shared<bool>(false);
+    reload->add_flag("--json", *as_json, "As JSON");
+    reload->footer(
+        "A file that is right counts as a whole, any other changes nothing. `flowrelay config "
+        "check`\n"
+        "says beforehand whether it is.\n\n"
+        "Exit status: 0, 69 flowrelayd is not there, 77 not permitted, 78 the file can't be used.");
+    reload->callback([as_json, &context] {
+        context.run = [as_json, &context] { return run_reload(context.control(), *as_json); };
+    });
+
+    CLI::App* metrics =
+        app.add_subcommand("metrics", "Print the metrics, for Prometheus or another collector");
+    metrics->footer(
+        "For the textfile collector of the node exporter, say:\n"
+        "  flowrelay metrics > flowrelay.prom.new && mv flowrelay.prom.new flowrelay.prom");
+    metrics->callback(
+        [&context] { context.run = [&context] { return run_metrics(context.control()); }; });
+}
+
+}  // namespace flowrelay::cli

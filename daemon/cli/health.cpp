@@ -1,0 +1,136 @@
+#include "cli/health.hpp"
+
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <boost/json/value.hpp>
+#include <vector>
+
+#include "cli/json_members.hpp"
+
+namespace flowrelay::cli {
+
+namespace json = boost::json;
+
+namespace {
+
+/// Collects what is wrong; the worst counts, and comes first.
+class Verdicts {
+public:
+    void add(Health health, std::string text) {
+        if (health > worst_) {
+            problems_.insert(problems_.begin(), std::move(text));
+        } else {
+            problems_.push_back(std::move(text));
+        }
+        worst_ = std::max(worst_, health);
+    }
+
+    Health worst() const { return worst_; }
+    const std::vector<std::string>& problems() const { return problems_; }
+
+private:
+    Health worst_ = Health::ok;
+    std::vector<std::string> problems_;
+};
+
+double seconds(Milliseconds duration) {
+    return static_cast<double>(duration.count()) / 1000;
+}
+
+void look_at_spool(const json::object& status, const HealthLimits& limits, Verdicts& verdicts) {
+    const double used = number_of(status, "spool_bytes").value_or(0);
+    const double most = number_of(status, "spool_max_bytes").value_or(0);
+    if (most <= 0) return;
+    const double percent = used / most * 100;
+    if (percent < limits.warn_spool) return;
+    verdicts.add(percent >= limits.crit_spool ? Health::critical : Health::warning,
+                 fmt::format("the spool is {:.0f}% full", percent));
+}
+
+void look_at_destination(const json::object& status, Verdicts& verdicts) {
+    const json::object* destination = object_of(status, "destination");
+    if (destination == nullptr) return;
+    const std::string state = text_of(*destination, "state");
+    if (state == "up") return;
+    std::string text = fmt::format("the destination is {}", state);
+    const std::string reason = text_of(*destination, "reason");
+    if (!reason.empty()) text += ": " + reason;
+    verdicts.add(state == "parked" ? Health::critical : Health::warning, std::move(text));
+}
+
+void look_at_tokens(const json::object& status, Verdicts& verdicts) {
+    const json::array* tokens = array_of(status, "tokens");
+    if (tokens == nullptr) return;
+    std::vector<std::string> parked;
+    for (const json::value& item : *tokens) {
+        if (!item.is_object()) continue;
+        const auto& token = item.get_object();
+        if (text_of(token, "state") == "parked") parked.push_back(text_of(token, "name"));
+    }
+    if (parked.empty()) return;
+    constexpr std::size_t most = 5;
+    const std::size_t count = parked.size();
+    parked.resize(std::min(count, most));
+    std::string text =
+        fmt::format("the destination refuses the token of {}", fmt::join(parked, ", "));
+    if (count > most) text += fmt::format(" and {} others", count - most);
+    verdicts.add(Health::warning, std::move(text));
+}
+
+std::string performance(const json::object& status, const HealthLimits& limits) {
+    return fmt::format(
+        "queued={} oldest_age={:.0f}s;{:.0f};{:.0f};0 delivered={}c dead={}c dead_letters={} "
+        "unaccounted={};0;0 spool={}B;;;0;{}",
+        count_of(status, "queued"), number_of(status, "oldest_age_s").value_or(0),
+        seconds(limits.warn_age), seconds(limits.crit_age), count_of(status, "delivered"),
+        count_of(status, "dead"), count_of(status, "dead_letters"), count_of(status, "unaccounted"),
+        count_of(status, "spool_bytes"), count_of(status, "spool_max_bytes"));
+}
+
+}  // namespace
+
+HealthReport judge_health(const json::object& status, const HealthLimits& limits) {
+    Verdicts verdicts;
+    const std::string state = text_of(status, "state");
+    if (state == "storage_failed") {
+        verdicts.add(Health::critical, "the disk failed, nothing is accepted until a restart");
+    } else if (state != "running") {
+        verdicts.add(Health::warning, fmt::format("flowrelayd is {}", state));
+    }
+    const double unaccounted = number_of(status, "unaccounted").value_or(0);
+    if (unaccounted != 0) {
+        verdicts.add(Health::critical,
+                     fmt::format("{:.0f} events are unaccounted for", unaccounted));
+    }
+    const double age = number_of(status, "oldest_age_s").value_or(0);
+    if (age >= seconds(limits.warn_age)) {
+        verdicts.add(age >= seconds(limits.crit_age) ? Health::critical : Health::warning,
+                     fmt::format("the oldest event waits for {}", format_seconds(age)));
+    }
+    look_at_destination(status, verdicts);
+    look_at_tokens(status, verdicts);
+    look_at_spool(status, limits, verdicts);
+    const double dead = number_of(status, "dead_letters").value_or(0);
+    if (limits.warn_dead > 0 && dead >= static_cast<double>(limits.warn_dead)) {
+        verdicts.add(Health::warning, fmt::format("{:.0f} dead letters", dead));
+    }
+    HealthReport report;
+    report.health = verdicts.worst();
+    const char* word = report.health == Health::ok        ? "OK"
+                       : report.health == Health::warning ? "WARNING"
+                                                          : "CRITICAL";
+    std::string text = fmt::format("{}", fmt::join(verdicts.problems(), "; "));
+    if (text.empty()) {
+        text = fmt::format("{} queued, {} delivered", count_of(status, "queued"),
+                           count_of(status, "delivered"));
+    }
+    // "|" separates the performance data.
+    std::ranges::replace(text, '|', '/');
+    report.line = fmt::format("FLOWRELAY {} - {} | {}", word, text, performance(status, limits));
+    return report;
+}
+
+}  // namespace flowrelay::cli

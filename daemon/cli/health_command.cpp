@@ -1,0 +1,92 @@
+// flowrelay health
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <boost/json/serialize.hpp>
+#include <cstdio>
+#include <memory>
+
+#include "cli/commands.hpp"
+#include "cli/health.hpp"
+#include "cli/json_members.hpp"
+#include "cli/operator.hpp"
+
+namespace flowrelay::cli {
+
+namespace {
+
+// Monitoring systems give up soon themselves.
+constexpr Milliseconds longest_wait = Seconds(10);
+
+struct HealthOptions {
+    HealthLimits limits;
+    std::string warn_age = "15m";
+    std::string crit_age = "2h";
+    bool as_json = false;
+};
+
+ExitCode run_health(const std::string& socket, const HealthOptions& options) {
+    const auto answer = get_from_daemon(socket, "/v1/status", longest_wait);
+    HealthReport report;
+    if (const auto status = answer ? parse_object(*answer) : answer.error(); status) {
+        report = judge_health(*status, options.limits);
+    } else {
+        report.health = Health::critical;
+        report.line = "FLOWRELAY CRITICAL - " + status.error().message;
+    }
+    if (options.as_json) {
+        const boost::json::object object{{"exit_status", static_cast<int>(report.health)},
+                                         {"text", report.line}};
+        print_text(boost::json::serialize(object));
+    } else {
+        print_text(report.line);
+    }
+    return static_cast<ExitCode>(report.health);
+}
+
+}  // namespace
+
+void add_health_command(CLI::App& app, Context& context) {
+    CLI::App* health = app.add_subcommand("health", "One line and an exit status for monitoring");
+    const auto options = std::make_shared<HealthOptions>();
+    health
+        ->add_option("--warn-age", options->warn_age,
+                     "Warn when the oldest event waits so long (15m)")
+        ->type_name("DURATION");
+    health->add_option("--crit-age", options->crit_age, "Critical when it waits so long (2h)")
+        ->type_name("DURATION");
+    health
+        ->add_option("--warn-spool", options->limits.warn_spool,
+                     "Warn when the spool is so full, in per cent (80)")
+        ->type_name("N");
+    health
+        ->add_option("--crit-spool", options->limits.crit_spool,
+                     "Critical when it is so full, in per cent (95)")
+        ->type_name("N");
+    health
+        ->add_option("--warn-dead", options->limits.warn_dead,
+                     "Warn when there are so many dead letters (0: never)")
+        ->type_name("N");
+    health->add_flag("--json", options->as_json, "As JSON");
+    health->footer(
+        "Always critical: flowrelayd does not answer, its disk failed, base_url is wrong, or "
+        "events\n"
+        "are unaccounted for. Always a warning: the destination does not take events, or refuses "
+        "a\n"
+        "token. Exit status: 0 OK, 1 warning, 2 critical, 64 wrong options.");
+    health->callback([options, &context] {
+        context.run = [options, &context] {
+            const auto warn = parse_duration(options->warn_age);
+            const auto crit = parse_duration(options->crit_age);
+            if (!warn || !crit) {
+                complain("--warn-age, --crit-age: write a number and a unit, like 90s or 2h");
+                return ExitCode::usage;
+            }
+            options->limits.warn_age = *warn;
+            options->limits.crit_age = *crit;
+            return run_health(context.control(), *options);
+        };
+    });
+}
+
+}  // namespace flowrelay::cli

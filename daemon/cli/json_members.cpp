@@ -1,0 +1,87 @@
+#include "cli/json_members.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/json/parse.hpp>
+#include <boost/json/value.hpp>
+#include <cmath>
+#include <cstdint>
+
+#include "flowrelay/app/text.hpp"
+#include "flowrelay/base/time.hpp"
+
+namespace flowrelay::cli {
+
+namespace json = boost::json;
+
+namespace {
+
+const json::value* find(const json::object& object, std::string_view name) {
+    const json::value* value = object.if_contains(name);
+    return value != nullptr && !value->is_null() ? value : nullptr;
+}
+
+}  // namespace
+
+Result<json::object> parse_object(std::string_view text) {
+    boost::system::error_code error;
+    json::value parsed = json::parse(text, error);
+    if (error || !parsed.is_object()) {
+        return Error{make_error_code(boost::system::errc::protocol_error),
+                     "what came back is not an answer of flowrelayd; is this the right socket?"};
+    }
+    return std::move(parsed.get_object());
+}
+
+std::string text_of(const json::object& object, std::string_view name) {
+    const json::value* value = find(object, name);
+    return value != nullptr && value->is_string() ? app::printable(value->get_string()) : "";
+}
+
+std::optional<double> number_of(const json::object& object, std::string_view name) {
+    const json::value* value = find(object, name);
+    if (value == nullptr || !value->is_number()) return std::nullopt;
+    return value->to_number<double>();
+}
+
+std::string count_of(const json::object& object, std::string_view name) {
+    const auto value = number_of(object, name);
+    return value ? fmt::format("{:.0f}", *value) : "-";
+}
+
+std::string seconds_of(const json::object& object, std::string_view name) {
+    const auto value = number_of(object, name);
+    return value ? format_seconds(*value) : "";
+}
+
+std::string format_seconds(double seconds) {
+    const double most = static_cast<double>(max_duration.count());
+    double ms = std::clamp(seconds * 1000, 0.0, most);
+    if (ms >= 1000) ms -= std::fmod(ms, 1000.0);  // nobody reads "20s317ms"
+    return format_duration(Milliseconds(static_cast<std::int64_t>(ms)));
+}
+
+std::string format_bytes(double bytes) {
+    constexpr std::array<const char*, 5> units{"B", "KiB", "MiB", "GiB", "TiB"};
+    std::size_t unit = 0;
+    while (bytes >= 1024 && unit + 1 < units.size()) {
+        bytes /= 1024;
+        ++unit;
+    }
+    return unit == 0 ? fmt::format("{:.0f} B", bytes)
+                     : fmt::format("{:.1f} {}", bytes, units[unit]);
+}
+
+const json::array* array_of(const json::object& object, std::string_view name) {
+    const json::value* value = find(object, name);
+    return value != nullptr ? value->if_array() : nullptr;
+}
+
+const json::object* object_of(const json::object& object, std::string_view name) {
+    const json::value* value = find(object, name);
+    return value != nullptr ? value->if_object() : nullptr;
+}
+
+}  // namespace flowrelay::cli

@@ -1,0 +1,218 @@
+// flowrelay source
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <boost/json/serialize.hpp>
+#include <cstdio>
+#include <memory>
+
+#include "cli/commands.hpp"
+#include "cli/json_members.hpp"
+#include "cli/operator.hpp"
+#include "cli/operator_text.hpp"
+#include "cli/terminal.hpp"
+#include "flowrelay/app/config.hpp"
+
+namespace flowrelay::cli {
+
+namespace {
+
+namespace json = boost::json;
+
+struct SourceOptions {
+    std::string name;
+    std::string token_file;
+    bool plan = false;
+    bool yes = false;
+    bool as_json = false;
+};
+
+ExitCode list_sources(const Context& context, bool as_json) {
+    Operator daemon(context);
+    std::vector<json::object> sources;
+    const auto take = [&](const std::string& lines) {
+        if (as_json) {
+            print_text(lines);
+            return true;
+        }
+        for (auto& source : parse_lines(lines)) sources.push_back(std::move(source));
+        return true;
+    };
+    bool more = false;
+    if (!daemon.pages("/v1/sources", 0, take, more)) return daemon.exit_code();
+    if (!as_json) print_text(format_sources(sources, wants_colour(stdout)));
+    return ExitCode::ok;
+}
+
+/// The one line of stdin. It is never a command line's.
+std::string read_token() {
+    if (::isatty(STDIN_FILENO) == 1) fmt::print(stderr, "The flow_token, then Enter and Ctrl-D:\n");
+    std::string token;
+    for (int c = std::getchar(); c != EOF; c = std::getchar()) token += static_cast<char>(c);
+    token.erase(token.find_last_not_of(" \t\r\n") + 1);
+    return token;
+}
+
+/// The text of a token, from where the options say; nothing, and a word on stderr, if there is
+/// none.
+std::optional<Secret> token_of(const SourceOptions& options, ExitCode& exit_code) {
+    if (options.token_file == "-") {
+        Secret token(read_token());
+        if (!token.empty()) return token;
+        complain("there is no flow_token on stdin");
+        exit_code = ExitCode::usage;
+        return std::nullopt;
+    }
+    app::SourceConfig source;
+    source.name = options.name;
+    source.flow_token_file = options.token_file;
+    try {
+        return app::load_token(source);
+    } catch (const app::ConfigError& error) {
+        complain(error.what());
+        exit_code = ExitCode::bad_config;
+        return std::nullopt;
+    }
+}
+
+ExitCode show_changed(const DaemonReply& reply, const SourceOptions& options, const char* verb) {
+    if (options.as_json) {
+        print_text(reply.body);
+        return ExitCode::ok;
+    }
+    const auto source = parse_object(reply.body);
+    if (!source) {
+        complain(source.error().message);
+        return ExitCode::try_later;
+    }
+    print_text(fmt::format("{} is {}: {}, {} events queued", text_of(*source, "name"), verb,
+                           text_of(*source, "state"), count_of(*source, "queued")));
+    return ExitCode::ok;
+}
+
+ExitCode give_token(const Context& context, const SourceOptions& options, bool add) {
+    ExitCode exit_code = ExitCode::ok;
+    const auto token = token_of(options, exit_code);
+    if (!token) return exit_code;
+    json::object body{{"flow_token", token->reveal()}};
+    if (add) body["name"] = options.name;
+    Operator daemon(context);
+    const auto reply = daemon.post(
+        add ? "/v1/sources" : "/v1/sources/" + url_encode(options.name) + "/rotate", body);
+    if (!reply) return daemon.exit_code();
+    return show_changed(*reply, options, add ? "added" : "rotated");
+}
+
+ExitCode change_source(const Context& context, const SourceOptions& options, const char* action,
+                       const char* verb) {
+    Operator daemon(context);
+    const auto reply =
+        daemon.post(fmt::format("/v1/sources/{}/{}", url_encode(options.name), action), {});
+    if (!reply) return daemon.exit_code();
+    return show_changed(*reply, options, verb);
+}
+
+ExitCode remove_source(const Context& context, const SourceOptions& options) {
+    if (!options.plan && !options.yes) {
+        complain("this can't be undone: --plan says what would be erased, --yes does it");
+        return ExitCode::usage;
+    }
+    Operator daemon(context);
+    const auto reply = daemon.post("/v1/sources/" + url_encode(options.name) + "/remove",
+                                   {{"plan", options.plan}});
+    if (!reply) return daemon.exit_code();
+    if (!options.plan) return show_changed(*reply, options, "removed, what it had is being erased");
+    if (options.as_json) {
+        print_text(reply->body);
+        return ExitCode::ok;
+    }
+    const auto plan = parse_object(reply->body);
+    if (!plan) {
+        complain(plan.error().message);
+        return ExitCode::try_later;
+    }
+    print_text(fmt::format("{} queued events, {} dead letters and the token of {} would be erased",
+                           count_of(*plan, "queued"), count_of(*plan, "dead_letters"),
+                           text_of(*plan, "name")));
+    return ExitCode::ok;
+}
+
+CLI::App* add_change(CLI::App& parent, const char* name, const char* what,
+                     const std::shared_ptr<SourceOptions>& options) {
+    CLI::App* command = parent.add_subcommand(name, what);
+    command->add_option("NAME", options->name, "The source, as `source list` shows it")
+        ->required()
+        ->type_name("");
+    command->add_flag("--json", options->as_json, "As JSON");
+    return command;
+}
+
+void add_token_option(CLI::App& command, SourceOptions& options) {
+    command
+        .add_option("--token-file", options.token_file,
+                    "The file with the flow_token (mode 0600); - reads it from stdin")
+        ->required()
+        ->type_name("FILE");
+}
+
+}  // namespace
+
+void add_source_commands(CLI::App& app, Context& context) {
+    CLI::App* source = app.add_subcommand("source", "See, add, pause, rotate and remove sources");
+    source->require_subcommand(1);
+    const auto options = std::make_shared<SourceOptions>();
+
+    CLI::App* list = source->add_subcommand("list", "Show all sources and tokens");
+    list->add_flag("--json", options->as_json, "One JSON object a line");
+    list->callback([options, &context] {
+        context.run = [options, &context] { return list_sources(context, options->as_json); };
+    });
+
+    CLI::App* add =
+        add_change(*source, "add", "Add a source that is not in the configuration", options);
+    add_token_option(*add, *options);
+    add->footer(
+        "It is there at once and after a restart. A token is never given on the command line,\n"
+        "where ps(1) shows it.\n\n"
+        "  flowrelay source add ci --token-file /root/ci.token\n"
+        "  pass show flowdock/ci | flowrelay source add ci --token-file -");
+    add->callback([options, &context] {
+        context.run = [options, &context] { return give_token(context, *options, true); };
+    });
+
+    CLI::App* rotate = add_change(*source, "rotate", "Give an added source another token", options);
+    add_token_option(*rotate, *options);
+    rotate->footer(
+        "What is queued is posted with the new token from now on, in its order. The token of a\n"
+        "source of the configuration is rotated there.");
+    rotate->callback([options, &context] {
+        context.run = [options, &context] { return give_token(context, *options, false); };
+    });
+
+    const auto simple = [&](const char* name, const char* what, const char* verb) {
+        add_change(*source, name, what, options)->callback([options, name, verb, &context] {
+            context.run = [options, name, verb, &context] {
+                return change_source(context, *options, name, verb);
+            };
+        });
+    };
+    simple("pause", "Keep the events of a source until it is resumed", "paused");
+    simple("resume", "End a pause; a token that the destination refused is tried at once",
+           "resumed");
+    simple("enable", "Take a 410 back, as long as nothing was erased yet", "enabled");
+
+    CLI::App* remove =
+        add_change(*source, "remove", "Erase a source and everything stored for it", options);
+    remove->add_flag("--plan", options->plan, "Only say what would be erased");
+    remove->add_flag("--yes", options->yes, "Do it: what goes can't be brought back");
+    remove->footer(
+        "Its queued events, its dead letters and its token are overwritten on the disk. Take it "
+        "out\n"
+        "of the configuration as well, if it is there.");
+    remove->callback([options, &context] {
+        context.run = [options, &context] { return remove_source(context, *options); };
+    });
+}
+
+}  // namespace flowrelay::cli

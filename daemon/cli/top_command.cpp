@@ -1,0 +1,149 @@
+// flowrelay top
+#include <fmt/core.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <memory>
+#include <optional>
+
+#include "cli/commands.hpp"
+#include "cli/json_members.hpp"
+#include "cli/operator.hpp"
+#include "cli/terminal.hpp"
+#include "cli/top_text.hpp"
+
+namespace flowrelay::cli {
+
+namespace {
+
+constexpr Milliseconds longest_wait = Seconds(5);
+
+struct TopOptions {
+    std::string interval = "1s";
+    unsigned count = 0;
+};
+
+volatile std::sig_atomic_t interrupted = 0;
+
+/// Keys come at once and are not echoed; the picture is on the terminal's other screen. Both end
+/// with this object.
+class Screen {
+public:
+    Screen() : active_(::isatty(STDIN_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 1) {
+        if (!active_ || ::tcgetattr(STDIN_FILENO, &before_) != 0) {
+            active_ = false;
+            return;
+        }
+        termios raw = before_;
+        raw.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);
+        ::tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+        fmt::print("\x1b[?1049h\x1b[?25l");
+        std::fflush(stdout);
+    }
+    Screen(const Screen&) = delete;
+    Screen& operator=(const Screen&) = delete;
+    ~Screen() {
+        if (!active_) return;
+        fmt::print("\x1b[?25h\x1b[?1049l");
+        std::fflush(stdout);
+        ::tcsetattr(STDIN_FILENO, TCSANOW, &before_);
+    }
+
+    bool active() const noexcept { return active_; }
+
+    void show(const std::string& picture) const {
+        fmt::print("{}{}", active_ ? "\x1b[H\x1b[2J" : "", picture);
+        std::fflush(stdout);
+    }
+
+    /// Waits; true when it is to end: q, Ctrl-C, or the end of stdin.
+    bool wait(Milliseconds time) const {
+        const MonoTime end = MonoTime::clock::now() + time;
+        while (interrupted == 0) {
+            const auto left = std::chrono::ceil<Milliseconds>(end - MonoTime::clock::now());
+            if (left.count() <= 0) return false;
+            pollfd key{STDIN_FILENO, POLLIN, 0};
+            const int ready =
+                ::poll(active_ ? &key : nullptr, active_ ? 1 : 0, static_cast<int>(left.count()));
+            if (ready <= 0) continue;
+            char c = 0;
+            if (::read(STDIN_FILENO, &c, 1) <= 0 || c == 'q' || c == 'Q') return true;
+            return false;  // any other key: look at once
+        }
+        return true;
+    }
+
+private:
+    bool active_;
+    termios before_{};
+};
+
+ExitCode run_top(const std::string& socket, Milliseconds interval, unsigned count) {
+    struct sigaction action{};
+    action.sa_handler = [](int) { interrupted = 1; };
+    ::sigaction(SIGINT, &action, nullptr);
+    ::sigaction(SIGTERM, &action, nullptr);
+    std::optional<Error> failed;
+    {
+        const Screen screen;
+        const bool colour = wants_colour(stdout);
+        std::optional<TopSample> before;
+        for (unsigned shown = 0;;) {
+            winsize size{};
+            const bool known = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 2;
+            const auto text = get_from_daemon(socket, "/v1/status", longest_wait);
+            const auto status = text ? parse_object(*text) : text.error();
+            if (status) {
+                const double at =
+                    std::chrono::duration<double>(MonoTime::clock::now().time_since_epoch())
+                        .count();
+                const TopSample sample = take_sample(*status, at);
+                const int rows = known && screen.active() ? size.ws_row - 1 : 1000;
+                screen.show(
+                    render_top(*status, sample, before, rows, known ? size.ws_col : 200, colour));
+                before = sample;
+            } else if (!before || !screen.active()) {
+                failed = status.error();
+                break;
+            } else {
+                screen.show(status.error().message + '\n');  // it may come back
+            }
+            if (++shown == count || screen.wait(interval)) break;
+            if (!screen.active()) fmt::print("\n");
+        }
+    }
+    if (!failed) return ExitCode::ok;
+    complain(failed->message);
+    return exit_code_of(*failed);
+}
+
+}  // namespace
+
+void add_top_command(CLI::App& app, Context& context) {
+    CLI::App* top = app.add_subcommand("top", "Watch flowrelayd work; q ends it");
+    const auto options = std::make_shared<TopOptions>();
+    top->add_option("--interval", options->interval, "Time between two looks (1s)")
+        ->type_name("DURATION");
+    top->add_option("--count", options->count, "End after so many looks")->type_name("N");
+    top->footer(
+        "Any other key looks at once. Without a terminal the pictures follow one another:\n\n"
+        "  flowrelay top --interval 10s --count 6 > minute.txt");
+    top->callback([options, &context] {
+        context.run = [options, &context] {
+            const auto interval = parse_duration(options->interval);
+            if (!interval || *interval < Milliseconds(100)) {
+                complain("--interval: write a number and a unit, 100ms or more");
+                return ExitCode::usage;
+            }
+            return run_top(context.control(), *interval, options->count);
+        };
+    });
+}
+
+}  // namespace flowrelay::cli

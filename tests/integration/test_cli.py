@@ -1,0 +1,329 @@
+"""The command `flowrelay` as an operator uses it, with wrong arguments too."""
+
+import json
+import os
+import pathlib
+import pty
+import re
+import select
+import subprocess
+import time
+import unittest
+
+import support
+from producers import Producer
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+class CliTest(support.RelayTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.server = self.start_devserver()
+        self.ci = self.token()
+
+    def start(self, **settings):
+        sources = [{"name": "ci", "flow_token_file": self.token_file(self.ci),
+                    "defaults": {"author": {"name": "CI"}}}]
+        self.relay = self.start_relay(self.server.url, sources=sources, **settings)
+        return self.relay
+
+    def run_flowrelay(self, *arguments, status=0, stdin=""):
+        outcome = self.flowrelay(self.relay, *arguments, stdin=stdin)
+        self.assertEqual(outcome.status, status, outcome)
+        return outcome
+
+    def lines(self, *arguments):
+        return [json.loads(line) for line in self.run_flowrelay(*arguments).stdout.splitlines()]
+
+    def submit(self, *threads):
+        with Producer(self.relay.ingest_socket, support.PATIENCE) as producer:
+            answers = producer.submit_all([{"source": "ci", "external_thread_id": thread,
+                                            "title": "failed"} for thread in threads])
+        return [answer["id"] for answer in answers]
+
+    def pause(self):
+        self.run_flowrelay("source", "pause", "ci")
+
+    # ---- arguments
+
+    def test_wrong_arguments_are_told_with_what_would_be_right(self):
+        self.start()
+        for arguments, words in [
+                ([], "--help"),
+                (["bogus"], r'no command "bogus".*explain'),
+                (["queue"], "subcommand is required"),
+                (["queue", "bogus"], r'no command "bogus"; there are list, show, retry, drop'),
+                (["queue", "drop"], "say which"),
+                (["queue", "drop", "1"], r"--plan .*--yes"),
+                (["queue", "drop", "--all", "1", "--yes"], "exclude each other"),
+                (["queue", "list", "--limit", "x"], "limit"),
+                (["queue", "show"], "ID"),
+                (["queue", "retry"], "say which"),
+                (["dead", "drop", "--all"], r"--plan .*--yes"),
+                (["source", "remove", "ci"], r"--plan .*--yes"),
+                (["source", "add", "web"], "--token-file"),
+                (["source", "pause"], "NAME"),
+                (["source", "add", "web", "--token-file", "-"], "no flow_token on stdin"),
+                (["explain"], "say of what"),
+                (["explain", "a", "--thread", "b"], "say of what"),
+                (["health", "--warn-age", "soon"], "number and a unit"),
+                (["top", "--interval", "1ms"], "100ms or more"),
+                (["status", "--bogus"], "--bogus")]:
+            with self.subTest(arguments=arguments):
+                outcome = self.run_flowrelay(*arguments, status=64)
+                self.assertEqual(outcome.stdout, "", "errors go to stderr")
+                self.assertRegex(outcome.stderr.replace("\n", " "), words)
+
+    def test_what_is_not_there_ends_with_65(self):
+        self.start()
+        for arguments in (["queue", "show", "17"], ["queue", "drop", "--yes", "17"],
+                          ["queue", "retry", "nothing"], ["queue", "list", "--source", "nobody"],
+                          ["dead", "show", "17"], ["dead", "drop", "--yes", "17"],
+                          ["explain", "nothing"], ["source", "pause", "nobody"],
+                          ["source", "enable", "ci"]):
+            with self.subTest(arguments=arguments):
+                outcome = self.run_flowrelay(*arguments, status=65)
+                self.assertRegex(outcome.stderr, r"^flowrelay: \S")
+
+    def test_without_a_daemon_it_is_69(self):
+        self.start()
+        self.relay.stop()
+        for arguments in (["status"], ["queue", "list"], ["explain", "x"], ["dead", "list"],
+                          ["source", "list"], ["reload"], ["metrics"], ["top"]):
+            with self.subTest(arguments=arguments):
+                outcome = self.run_flowrelay(*arguments, status=69)
+                self.assertIn("is flowrelayd running?", outcome.stderr)
+
+    def test_the_socket_can_be_given_anywhere_on_the_line(self):
+        self.start()
+        path = str(self.relay.control_socket)
+        for arguments in (["--socket", path, "status"], ["status", "--socket", path],
+                          ["--control-socket", path, "status"],
+                          ["queue", "--socket", path, "list"]):
+            done = subprocess.run([support.BIN / "flowrelay", *arguments], capture_output=True,
+                                  timeout=support.PATIENCE, check=False)
+            self.assertEqual(done.returncode, 0, done)
+
+    def test_every_command_has_a_help_that_says_something(self):
+        self.start()
+        tree = {(): self.commands()}
+        for command in self.commands():
+            tree[(command,)] = self.commands(command)
+        for path, children in tree.items():
+            for child in children:
+                outcome = self.run_flowrelay(*path, child, "--help")
+                self.assertGreater(len(outcome.stdout.splitlines()), 3, (path, child))
+
+    def commands(self, *path):
+        """The commands that --help names."""
+        text = self.run_flowrelay(*path, "--help").stdout
+        part = text.partition("Subcommands:")[2].partition("\n\n")[0]
+        return re.findall(r"^  (\w+) ", part, re.MULTILINE)
+
+    # ---- the queue
+
+    def test_the_queue_is_listed_shown_and_dropped(self):
+        self.start()
+        self.pause()
+        ids = self.submit("a", "b", "a")
+        table = self.run_flowrelay("queue", "list").stdout
+        self.assertRegex(table, r"SEQ +AGE +SOURCE +THREAD +TRIES +STATE")
+        self.assertRegex(table, rf"(?m)^ +1 .* ci +a +\S+ +token_paused +{ids[0]}$")
+        self.assertEqual([event["id"] for event in self.lines("queue", "list", "--json")], ids)
+        shown = self.run_flowrelay("queue", "show", ids[2]).stdout
+        self.assertRegex(shown, r"producer +.*uid \d+, pid \d+")
+        self.assertIn('title: "failed"', shown)
+        self.assertIn("behind", shown)
+        plan = self.run_flowrelay("queue", "drop", "--thread", "a", "--plan").stdout
+        self.assertRegex(plan, r"^2 would be dropped\nthe first of them:")
+        self.assertEqual(len(self.lines("queue", "list", "--json")), 3)
+        listed = self.run_flowrelay("queue", "list", "--json", "--thread", "a").stdout
+        done = self.run_flowrelay("queue", "drop", "--yes", "-", stdin=listed + "\n" + ids[1])
+        self.assertEqual(done.stdout, "3 dropped\n")
+        self.assertEqual(self.run_flowrelay("queue", "list", "--json").stdout, "")
+
+    def test_a_long_list_is_cut_for_people_and_whole_for_programs(self):
+        self.start()
+        self.pause()
+        self.submit(*(f"t{n}" for n in range(1300)))
+        outcome = self.run_flowrelay("queue", "list")
+        self.assertEqual(len(outcome.stdout.splitlines()), 101)
+        self.assertIn("--limit 0", outcome.stderr)
+        self.assertEqual(len(self.lines("queue", "list", "--json")), 1300)
+        self.assertEqual(len(self.lines("queue", "list", "--json", "--limit", "600")), 600)
+        done = json.loads(self.run_flowrelay("queue", "drop", "--source", "ci", "--yes",
+                                             "--json").stdout)
+        self.assertEqual(done["dropped"], 1300)
+
+    def test_explain_tells_the_story(self):
+        self.server.rules({"match": {"external_thread_id": "stuck"}, "status": 503,
+                           "body": {"message": "try later"}},
+                          {"match": {"external_thread_id": "bad"}, "status": 422})
+        self.start(retry={"initial": "1h", "max": "1h"})
+        ids = self.submit("stuck", "stuck", "good", "bad")
+        self.relay.wait_for_status("the rest", lambda now: now["queued"] == 2
+                                   and now["waiting_lanes"] == 1)
+        story = self.run_flowrelay("explain", ids[1]).stdout
+        self.assertRegex(story, r"(?s)behind +event 1 of its thread has to be delivered first\n"
+                                r" +thread_waits +its thread waits after attempt 1.*try later\n"
+                                r"next attempt: .* from now at the earliest")
+        self.assertRegex(self.run_flowrelay("explain", "stuck").stdout, "the first of thread stuck")
+        self.assertRegex(self.run_flowrelay("explain", "ci").stdout, "source ci is active, with 2")
+        self.assertRegex(self.run_flowrelay("explain", "good").stdout, r"it was delivered at \d")
+        self.assertRegex(self.run_flowrelay("explain", ids[3]).stdout, r"went to the dead letters")
+        self.assertEqual(json.loads(self.run_flowrelay("explain", ids[1], "--json").stdout)["kind"],
+                         "event")
+
+    # ---- sources
+
+    def test_a_source_lives_from_add_to_remove(self):
+        self.start()
+        token, other = self.token(), self.token()
+        added = self.run_flowrelay("source", "add", "web", "--token-file", "-", stdin=token + "\n")
+        self.assertRegex(added.stdout, "web is added: active")
+        self.run_flowrelay("source", "rotate", "web", "--token-file",
+                           self.token_file(other, "other.token"))
+        self.run_flowrelay("source", "rotate", "ci", "--token-file",
+                           self.token_file(other, "other.token"), status=65)
+        self.run_flowrelay("source", "add", "www", "--token-file",
+                           self.token_file(token, "open.token", 0o644), status=78)
+        table = self.run_flowrelay("source", "list").stdout
+        self.assertRegex(table, r"(?m)^web +added +active +0$")
+        self.assertRegex(self.run_flowrelay("source", "remove", "web", "--plan").stdout,
+                         "0 queued events, 0 dead letters and the token of web would be erased")
+        self.run_flowrelay("source", "remove", "web", "--yes")
+        self.relay.wait_for_log(r"token\.erased")
+        self.assertEqual(self.relay.files_with(token, other), [])
+
+    # ---- the daemon
+
+    def test_health_says_what_a_monitoring_system_wants_to_hear(self):
+        self.start()
+        ok = self.run_flowrelay("health")
+        self.assertRegex(ok.stdout, r"^FLOWRELAY OK - 0 queued, 0 delivered \| queued=0 oldest_age=")
+        self.assertEqual(len(ok.stdout.splitlines()), 1)
+        self.pause()
+        self.submit("a")
+        time.sleep(1.1)
+        self.assertRegex(self.run_flowrelay("health", "--warn-age", "1s", status=1).stdout,
+                         "^FLOWRELAY WARNING - the oldest event waits for ")
+        self.run_flowrelay("health", "--warn-age", "1s", "--crit-age", "1s", status=2)
+        self.relay.stop()
+        down = self.run_flowrelay("health", status=2)
+        self.assertRegex(down.stdout, "^FLOWRELAY CRITICAL - cannot connect to ")
+
+    def test_reload_says_what_has_changed_or_why_not(self):
+        self.start()
+        self.assertIn("nothing was different", self.run_flowrelay("reload").stdout)
+        self.relay.configure({"retry": {"max": "7s"}, "spool": {"max_size": "1GiB"}})
+        done = self.run_flowrelay("reload").stdout
+        self.assertRegex(done, r"(?s)In force now:.*  retry\.max\n.*After a restart:\n.*spool\.max_size")
+        self.relay.config_path.write_text("destination: {base_url: 17\n")
+        failed = self.run_flowrelay("reload", status=78)
+        self.assertRegex(failed.stderr, r"nothing has changed:\n.*flowrelay\.yaml:\d")
+
+    def test_metrics_are_printed(self):
+        self.start()
+        self.assertRegex(self.run_flowrelay("metrics").stdout, r"(?m)^# TYPE flowrelay_")
+
+    def test_top_without_a_terminal_prints_one_picture_after_the_other(self):
+        self.start()
+        done = self.run_flowrelay("top", "--count", "2", "--interval", "100ms").stdout
+        self.assertEqual(done.count("flowrelayd "), 2)
+        self.assertNotIn("\x1b", done)
+
+    def test_top_on_a_terminal_is_drawn_and_ends_with_q(self):
+        self.start()
+        pid, fd = pty.fork()
+        if pid == 0:
+            os.environ.update(TERM="xterm", FLOWRELAY_CONTROL_SOCKET=str(self.relay.control_socket))
+            os.execv(support.BIN / "flowrelay", ["flowrelay", "top", "--interval", "100ms"])
+        output = b""
+        sent = False
+        end = time.monotonic() + support.PATIENCE
+        while time.monotonic() < end:
+            if fd in select.select([fd], [], [], 0.1)[0]:
+                try:
+                    data = os.read(fd, 65536)
+                except OSError:
+                    break
+                if not data:
+                    break
+                output += data
+            if output.count(b"\x1b[H\x1b[2J") >= 3 and not sent:
+                sent = True
+                os.write(fd, b"q")
+        os.close(fd)
+        _, status = os.waitpid(pid, 0)
+        self.assertEqual(os.waitstatus_to_exitcode(status), 0)
+        self.assertIn(b"flowrelayd ", output)
+        self.assertTrue(output.endswith(b"\x1b[?25h\x1b[?1049l"), output[-40:])
+
+    def test_colour_only_on_a_terminal_and_not_with_no_color(self):
+        self.start()
+        self.assertNotIn("\x1b", self.run_flowrelay("status").stdout)
+        for variable, coloured in (({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)):
+            pid, fd = pty.fork()
+            if pid == 0:
+                os.environ.update(TERM="xterm",
+                                  FLOWRELAY_CONTROL_SOCKET=str(self.relay.control_socket))
+                os.environ.pop("NO_COLOR", None)
+                os.environ.update(variable)
+                os.execv(support.BIN / "flowrelay", ["flowrelay", "status"])
+            output = b""
+            try:
+                while data := os.read(fd, 65536):
+                    output += data
+            except OSError:
+                pass
+            os.close(fd)
+            os.waitpid(pid, 0)
+            self.assertIn(b"running", output)
+            self.assertEqual(b"\x1b[" in output, coloured, (variable, output))
+
+    # ---- completion
+
+    def complete(self, *words):
+        script = ('source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); '
+                  '_flowrelay; printf "%s\\n" "${COMPREPLY[@]}"')
+        environment = dict(os.environ, PATH=f"{support.BIN}:{os.environ['PATH']}",
+                           FLOWRELAY_CONTROL_SOCKET=str(self.relay.control_socket))
+        done = subprocess.run(["bash", "-c", script, "bash",
+                               str(ROOT / "config/completion/flowrelay.bash"), "flowrelay", *words],
+                              capture_output=True, text=True, timeout=support.PATIENCE, check=False,
+                              env=environment)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return done.stdout.split()
+
+    def test_bash_completes_every_command_and_option(self):
+        self.start()
+        for command in self.commands():
+            self.assertIn(command, self.complete(""))
+            for action in self.commands(command):
+                self.assertIn(action, self.complete(command, ""), command)
+                self.assert_options_are_known(command, action)
+            if not self.commands(command):
+                self.assert_options_are_known(command)
+        self.assertEqual(self.complete("sta"), ["status"])
+        self.assertEqual(self.complete("queue", "list", "--source", ""), ["ci"])
+        self.assertIn("ci", self.complete("explain", ""))
+
+    def assert_options_are_known(self, *path):
+        text = self.run_flowrelay(*path, "--help").stdout
+        for option in re.findall(r"^  (?:-\w,)?(--[\w-]+)", text, re.MULTILINE):
+            self.assertIn(option, self.complete(*path, "--"), path)
+
+    def test_zsh_knows_every_command(self):
+        self.start()
+        text = (ROOT / "config/completion/_flowrelay").read_text()
+        self.assertTrue(text.startswith("#compdef flowrelay\n"))
+        for command in self.commands():
+            self.assertRegex(text, rf"(?m)^        '{command}:")
+            for action in self.commands(command):
+                self.assertRegex(text, rf"1:action:\([^)]*\b{action}\b")
+
+
+if __name__ == "__main__":
+    support.main()

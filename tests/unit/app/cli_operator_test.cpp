@@ -1,0 +1,219 @@
+// What the operator's commands make of the daemon's answers.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <boost/json/parse.hpp>
+#include <cstdio>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/control_client.hpp"
+#include "cli/health.hpp"
+#include "cli/json_members.hpp"
+#include "cli/operator.hpp"
+#include "cli/operator_text.hpp"
+#include "cli/terminal.hpp"
+#include "cli/top_text.hpp"
+
+namespace flowrelay::cli {
+namespace {
+
+boost::json::object object(const char* text) {
+    return boost::json::parse(text).get_object();
+}
+
+// ---- health
+
+HealthReport health(const char* status, HealthLimits limits = {}) {
+    return judge_health(object(status), limits);
+}
+
+TEST(Health, IsOkWithThePerformanceDataOfPlugIns) {
+    const auto report = health(
+        R"({"state":"running","queued":3,"oldest_age_s":7,"delivered":12,"dead":1,"dead_letters":1,
+            "unaccounted":0,"spool_bytes":100,"spool_max_bytes":1000,"destination":{"state":"up"}})");
+    EXPECT_EQ(report.health, Health::ok);
+    EXPECT_EQ(report.line,
+              "FLOWRELAY OK - 3 queued, 12 delivered | queued=3 oldest_age=7s;900;7200;0 "
+              "delivered=12c dead=1c dead_letters=1 unaccounted=0;0;0 spool=100B;;;0;1000");
+}
+
+TEST(Health, JudgesTheAgeOfTheOldestEvent) {
+    const char* old = R"({"state":"running","oldest_age_s":900})";
+    EXPECT_EQ(health(old).health, Health::warning);
+    EXPECT_EQ(health(R"({"state":"running","oldest_age_s":899})").health, Health::ok);
+    EXPECT_EQ(health(R"({"state":"running","oldest_age_s":7200})").health, Health::critical);
+    HealthLimits patient;
+    patient.warn_age = Seconds(901);
+    EXPECT_EQ(health(old, patient).health, Health::ok);
+}
+
+TEST(Health, IsCriticalWhenTheDiskFailedOrEventsAreMissing) {
+    EXPECT_EQ(health(R"({"state":"storage_failed"})").health, Health::critical);
+    EXPECT_EQ(health(R"({"state":"running","unaccounted":2})").health, Health::critical);
+    EXPECT_EQ(health(R"({"state":"running","unaccounted":-2})").health, Health::critical);
+    EXPECT_EQ(health(R"({"state":"stopping"})").health, Health::warning);
+}
+
+TEST(Health, JudgesDestinationTokensSpoolAndDeadLetters) {
+    EXPECT_EQ(health(R"({"state":"running","destination":{"state":"down"}})").health,
+              Health::warning);
+    EXPECT_EQ(health(R"({"state":"running","destination":{"state":"parked"}})").health,
+              Health::critical);
+    const auto tokens = health(
+        R"({"state":"running","tokens":[{"name":"ci","state":"parked"},{"name":"b","state":"gone"}]})");
+    EXPECT_EQ(tokens.health, Health::warning);
+    EXPECT_NE(tokens.line.find("refuses the token of ci |"), std::string::npos) << tokens.line;
+    EXPECT_EQ(health(R"({"state":"running","spool_bytes":80,"spool_max_bytes":100})").health,
+              Health::warning);
+    EXPECT_EQ(health(R"({"state":"running","spool_bytes":95,"spool_max_bytes":100})").health,
+              Health::critical);
+    HealthLimits limits;
+    EXPECT_EQ(health(R"({"state":"running","dead_letters":5})", limits).health, Health::ok);
+    limits.warn_dead = 5;
+    EXPECT_EQ(health(R"({"state":"running","dead_letters":5})", limits).health, Health::warning);
+    EXPECT_EQ(health(R"({"state":"running","dead_letters":4})", limits).health, Health::ok);
+}
+
+TEST(Health, TheWorstComesFirstAndNoBarIsInTheText) {
+    const auto report = health(
+        R"({"state":"running","unaccounted":1,"destination":{"state":"down","reason":"a|b"}})");
+    EXPECT_EQ(report.health, Health::critical);
+    EXPECT_EQ(report.line.find("FLOWRELAY CRITICAL - 1 events are unaccounted for; the "
+                               "destination is down: a/b |"),
+              0U)
+        << report.line;
+}
+
+// ---- texts
+
+TEST(OperatorText, AnExplanationReadsAsAChain) {
+    const auto text = format_explanation(
+        object(R"({"kind":"event","seq":2,"id":"x","source":"ci","thread":"b","accepted":"now",
+            "age_s":61,"chain":[{"cause":"behind","text":"event 1 first"},
+            {"cause":"thread_waits","text":"waits","wait_s":8}],"earliest_s":8,
+            "attempts_forgotten":2,
+            "history":[{"at":"t1","attempt":3,"reason":"HTTP 503","status":503}]})"),
+        false);
+    EXPECT_EQ(text,
+              "event 2 (x) of ci, thread b, accepted now (1m1s ago)\n"
+              "  behind        event 1 first\n"
+              "  thread_waits  waits\n"
+              "next attempt: 8s from now at the earliest\n"
+              "attempts:\n"
+              "  2 that are not remembered any more\n"
+              "    3  t1  HTTP 503\n");
+}
+
+TEST(OperatorText, WhatNoTimeEndsIsSaid) {
+    const auto text =
+        format_explanation(object(R"({"kind":"source","source":"ci","state":"paused","queued":0,
+            "chain":[{"cause":"token_paused","text":"paused"}]})"),
+                           false);
+    EXPECT_EQ(text,
+              "source ci is paused, with 0 events queued\n"
+              "  token_paused  paused\n"
+              "next attempt: not before somebody does something\n");
+}
+
+TEST(OperatorText, WhatCameFromOutsideCanNotSteerTheTerminal) {
+    const auto text = format_event(
+        object(R"({"seq":1,"thread":"a\u001b[2Jb","body":{"title\n":"x\u009b1m"}})"), false);
+    EXPECT_EQ(text.find('\x1b'), std::string::npos);
+    EXPECT_EQ(text.find("\xC2\x9B"), std::string::npos);
+    EXPECT_EQ(text.find("title\n"), std::string::npos);
+}
+
+TEST(OperatorText, LongCellsAreCutBetweenCharacters) {
+    const std::string thread = std::string(36, 'x') + "\xC3\xA4\xC3\xA4\xC3\xA4";
+    boost::json::object event{{"seq", 1}, {"thread", thread}};
+    const auto text = format_events({event}, false);
+    EXPECT_NE(text.find(std::string(36, 'x') + "..."), std::string::npos) << text;
+}
+
+TEST(Table, ColumnsAreAsWideAsTheirCharacters) {
+    Table table{{"A", "B", "C"}, {{"\xC3\xA4\xC3\xA4\xC3\xA4", "1", "x"}, {"y", "12", ""}}, 1, -1};
+    EXPECT_EQ(format_table(table, false), "A     B  C\n\xC3\xA4\xC3\xA4\xC3\xA4   1  x\ny    12\n");
+}
+
+TEST(Table, StatesAreColouredOnlyWhenThatIsWanted) {
+    Table table{{"S"}, {{"up"}, {"down"}}, -1, 0};
+    EXPECT_EQ(format_table(table, false), "S\nup\ndown\n");
+    const auto coloured = format_table(table, true);
+    EXPECT_NE(coloured.find("\x1b[32mup\x1b[0m"), std::string::npos);
+    EXPECT_NE(coloured.find("\x1b[31mdown\x1b[0m"), std::string::npos);
+}
+
+TEST(Seconds, AreShownAsPeopleSayThem) {
+    EXPECT_EQ(format_seconds(0), "0s");
+    EXPECT_EQ(format_seconds(0.25), "250ms");
+    EXPECT_EQ(format_seconds(20.317), "20s");
+    EXPECT_EQ(format_seconds(-1), "0s");
+    EXPECT_EQ(format_seconds(3661), "1h1m");
+}
+
+// ---- top
+
+TEST(Top, ShowsRatesSinceTheLastLook) {
+    const auto status = object(
+        R"({"version":"1","state":"running","accepted":300,"delivered":50,"queued":250,
+            "since_start":{"attempts":60,"retried":10},
+            "tokens":[{"name":"a","state":"active","queued":1},
+                      {"name":"b","state":"parked","queued":9,"reason":"HTTP 401"}]})");
+    TopSample before;
+    before.at_s = 8;
+    before.accepted = 100;
+    before.delivered = 50;
+    before.attempts = 40;
+    const auto text = render_top(status, take_sample(status, 10), before, 100, 100, false);
+    EXPECT_NE(text.find("accepted 100/s, delivered 0/s, attempts 10/s, retried 5/s"),
+              std::string::npos)
+        << text;
+    EXPECT_LT(text.find("b  "), text.find("a  ")) << "those with the most that waits come first";
+}
+
+TEST(Top, FitsTheTerminal) {
+    const auto status = object(
+        R"({"version":"1","state":"running","tokens":[{"name":"a"},{"name":"b"},{"name":"c"}],
+            "destination":{"base_url":"https://a-very-long-name.example.com","state":"up"}})");
+    const auto text = render_top(status, take_sample(status, 1), std::nullopt, 5, 20, false);
+    EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 5);
+    for (std::size_t at = 0; at < text.size();) {
+        const auto end = text.find('\n', at);
+        EXPECT_LE(end - at, 20U);
+        at = end + 1;
+    }
+}
+
+// ---- calls
+
+TEST(UrlEncode, LeavesNothingThatAUrlWouldTakeForItself) {
+    EXPECT_EQ(url_encode("aZ09-._~"), "aZ09-._~");
+    EXPECT_EQ(url_encode("a b/c?d&e=f#g%+"), "a%20b%2Fc%3Fd%26e%3Df%23g%25%2B");
+    EXPECT_EQ(url_encode("\xC3\xA4"), "%C3%A4");
+}
+
+TEST(DaemonReply, SaysHowTheCommandEnds) {
+    EXPECT_EQ(exit_code_of(DaemonReply{200, "", ""}), ExitCode::ok);
+    EXPECT_EQ(exit_code_of(DaemonReply{400, "", ""}), ExitCode::usage);
+    EXPECT_EQ(exit_code_of(DaemonReply{403, "", ""}), ExitCode::not_permitted);
+    EXPECT_EQ(exit_code_of(DaemonReply{404, "", ""}), ExitCode::rejected);
+    EXPECT_EQ(exit_code_of(DaemonReply{409, "", ""}), ExitCode::rejected);
+    EXPECT_EQ(exit_code_of(DaemonReply{503, "", ""}), ExitCode::try_later);
+    EXPECT_EQ(message_of(DaemonReply{404, R"({"message":"not \u001b here"})", ""}),
+              "not \xEF\xBF\xBD here");
+    EXPECT_EQ(message_of(DaemonReply{500, "oops", ""}), "flowrelayd answered 500: oops");
+}
+
+TEST(ReadIds, TakesIdsSeqsAndLinesOfALog) {
+    std::FILE* in = std::tmpfile();
+    ASSERT_NE(in, nullptr);
+    std::fputs("  abc \r\n\n17\n{\"seq\":4711,\"id\":\"x\"}\nlast", in);
+    std::rewind(in);
+    EXPECT_EQ(read_ids(in), (std::vector<std::string>{"abc", "17", "4711", "last"}));
+    std::fclose(in);
+}
+
+}  // namespace
+}  // namespace flowrelay::cli
