@@ -108,6 +108,7 @@ runtime::Stores open_stores(const SpoolConfig& config, storage::FileSystem& file
     options.segment_size = config.segment_size;
     options.max_size = config.max_size;
     options.max_events = config.max_events;
+    options.dedup_window = config.dedup_window;
     runtime::Stores stores;
     // The log first: its lock keeps a second daemon away from the other two.
     stores.queue = or_throw(

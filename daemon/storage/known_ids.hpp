@@ -1,16 +1,61 @@
-// Finds the ids that producers chose, for the deduplication window.
+// The ids that producers chose, for the deduplication window: those in the segments, and in a
+// journal those of segments that have left the log before the window was over.
 #pragma once
 
 #include <cstddef>
+#include <functional>
+#include <string>
 #include <vector>
 
+#include "flowrelay/base/log.hpp"
 #include "flowrelay/storage/event_queue.hpp"
+#include "flowrelay/storage/record_journal.hpp"
 #include "log_segments.hpp"
 
 namespace flowrelay::storage {
 
-/// The newest `limit` of those accepted since then, oldest first.
-std::vector<EventQueue::KnownId> find_known_ids(const LogSegments& segments, WallTime since,
-                                                std::size_t limit);
+class KnownIds {
+public:
+    using KnownId = EventQueue::KnownId;
+
+    /// `directory`: of the log. Ids are kept for `window` (0: not at all), at most `limit` of them.
+    KnownIds(FileSystem& file_system, const std::string& directory, Milliseconds window,
+             std::size_t limit, Log& log);
+
+    /// Reads the journal. It never fails: without it a repeated event may be taken twice, which is
+    /// logged and no reason not to start.
+    void open();
+
+    /// To be called before a segment leaves the log.
+    void keep(const Segment& segment);
+
+    /// The newest `limit` of those accepted since then, oldest first.
+    std::vector<KnownId> find(const LogSegments& segments, WallTime since, std::size_t limit) const;
+
+    /// Of the journal.
+    std::uint64_t bytes() const noexcept { return open_ ? journal_.end() : 0; }
+
+    /// Takes out those of a token; none of their bytes is left in the journal.
+    Result<void> erase(TokenId token);
+
+private:
+    using Wanted = std::function<bool(const KnownId&)>;
+
+    Result<std::vector<KnownId>> read(const Wanted& wanted) const;
+    Result<void> rewrite(const std::vector<KnownId>& ids);
+    Result<void> append(const std::vector<KnownId>& ids);
+    void report(const Error& error);
+
+    FileSystem& file_system_;
+    std::string path_;
+    Milliseconds window_;
+    std::size_t limit_;
+    Log& log_;
+    RecordJournal journal_;
+    bool open_ = false;                  ///< there is a file
+    std::size_t kept_ = 0;               ///< ids in the journal
+    WallTime newest_ = WallTime::min();  ///< of acceptance, of all that were seen
+    bool failed_ = false;
+};
 
 }  // namespace flowrelay::storage

@@ -222,6 +222,7 @@ Result<void> LogCompaction::publish(std::size_t first) {
     Job job = std::move(*job_);
     job_.reset();
     auto& all = segments_.all();
+    for (std::size_t i = first; i < first + job.count; ++i) known_ids_.keep(all[i]);
     auto done = files_.publish_compacted(job.header.number);
     std::uint64_t freed = 0;
     for (std::size_t i = first; done.has_value() && i < first + job.count; ++i) {

@@ -14,6 +14,7 @@
 
 #include "flowrelay/base/log.hpp"
 #include "flowrelay/base/random.hpp"
+#include "known_ids.hpp"
 #include "log_files.hpp"
 #include "log_segments.hpp"
 
@@ -22,9 +23,14 @@ namespace flowrelay::storage {
 class LogCompaction {
 public:
     /// All references outlive it.
-    LogCompaction(LogFiles& files, LogSegments& segments, Random& random, Log& log,
-                  std::uint64_t segment_size)
-        : files_(files), segments_(segments), random_(random), log_(log), size_(segment_size) {}
+    LogCompaction(LogFiles& files, LogSegments& segments, KnownIds& known_ids, Random& random,
+                  Log& log, std::uint64_t segment_size)
+        : files_(files),
+          segments_(segments),
+          known_ids_(known_ids),
+          random_(random),
+          log_(log),
+          size_(segment_size) {}
 
     /// To be looked at again: a segment was sealed. `pressed`: the spool is full, so that segments
     /// are taken whose events are still on their way out.
@@ -72,6 +78,7 @@ private:
 
     LogFiles& files_;
     LogSegments& segments_;
+    KnownIds& known_ids_;
     Random& random_;
     Log& log_;
     std::uint64_t size_;

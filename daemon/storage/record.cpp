@@ -65,6 +65,7 @@ bool known_type(std::uint8_t type) noexcept {
         case RecordType::letters_left:
         case RecordType::letters_replayed:
         case RecordType::letter_books:
+        case RecordType::known_ids:
             return true;
     }
     return false;

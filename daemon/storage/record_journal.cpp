@@ -250,6 +250,13 @@ Result<std::uint64_t> RecordJournal::append(std::span<const JournalRecord> recor
     return std::exchange(end_, end_ + buffer.size());
 }
 
+Result<void> RecordJournal::scan(RecordSink& sink) const {
+    if (!file_) return damaged_error(path_ + " is not open");
+    const ScanRange range{journal_header_size, end_, ScanRange::Tail::exact};
+    scan_records(*file_, range, salt_, sink);
+    return {};
+}
+
 Result<JournalRecord> RecordJournal::read(std::uint64_t offset, std::size_t size) const {
     std::vector<std::uint8_t> bytes(size);
     const auto got = file_->read_at(offset, bytes);

@@ -65,11 +65,15 @@ public:
           random_(options.salt_seed == 0 ? Random::from_system()
                                          : Random(options.salt_seed + recovered.next_number)),
           segments_(std::move(recovered.segments)),
-          compaction_(*files_, segments_, random_, log, options.segment_size),
+          known_ids_(files_->file_system(), files_->directory(), options.dedup_window,
+                     options.dedup_entries, log),
+          compaction_(*files_, segments_, known_ids_, random_, log, options.segment_size),
           ledger_(recovered.ledger),
           next_seq_(recovered.next_seq),
           next_number_(recovered.next_number),
-          told_damaged_(std::move(recovered.told_damaged)) {}
+          told_damaged_(std::move(recovered.told_damaged)) {
+        known_ids_.open();
+    }
 
     Result<Seq> commit(std::span<const EventRecord> events,
                        std::span<const Settlement> outcomes) override;
@@ -81,7 +85,7 @@ public:
         return segments_.load(request);
     }
     std::vector<KnownId> known_ids(WallTime since, std::size_t limit) override {
-        return find_known_ids(segments_, since, limit);
+        return known_ids_.find(segments_, since, limit);
     }
     core::Ledger ledger() const override { return ledger_; }
     QueueUsage usage() const override { return {segments_.queued(), disk_bytes()}; }
@@ -101,7 +105,8 @@ private:
     std::uint64_t active_room() { return active().size - active().end; }
     std::uint64_t fresh_room() const { return options_.segment_size - segment_header_size; }
     std::uint64_t disk_bytes() const {
-        return files_->spares() * options_.segment_size + segments_.disk_bytes();
+        return files_->spares() * options_.segment_size + segments_.disk_bytes() +
+               known_ids_.bytes();
     }
 
     Result<void> keep(std::span<const Settlement> outcomes);
@@ -126,6 +131,7 @@ private:
     LogOptions options_;
     Random random_;
     LogSegments segments_;  ///< the newest is written to
+    KnownIds known_ids_;
     LogCompaction compaction_;
     core::Ledger ledger_;
     Seq next_seq_;
@@ -355,6 +361,7 @@ Result<void> SegmentedLog::reclaim() {
     while (segments_.all().size() > 1 && segments_.all().front().queued() == 0) {
         const Segment& oldest = segments_.all().front();
         const bool recycle = oldest.size == options_.segment_size && wants_spare();
+        known_ids_.keep(oldest);
         const auto retired = files_->retire_segment(oldest.header.number, recycle);
         if (retired.has_error()) return fail(retired.error());
         if (!*retired) break;  // tried again after the next commit
@@ -471,6 +478,7 @@ Result<void> SegmentedLog::wipe(TokenId token) {
         auto done = *mentioned || segment.damaged ? wipe_token(segment, token) : wipe_tail(segment);
         if (done.has_error()) return done;
     }
+    if (auto done = known_ids_.erase(token); done.has_error()) return done;
     if (auto done = files_->wipe_spares(options_.segment_size); done.has_error()) return done;
     // Files that were removed before may come back until then.
     if (auto done = files_->sync_directory(); done.has_error()) return done;

@@ -46,6 +46,8 @@ namespace flowrelay::core::log_events {
       "what is still queued in old segments was copied together")                                \
     X(spool_compaction_failed, "spool.compaction_failed", warning,                               \
       "a0a9d6b3f7c94c1d8e52b7a6e4d1c2f3", "old segments could not be copied together")           \
+    X(spool_ids_failed, "spool.ids_failed", warning, "7d6c5d0f2f2b4a0c8c3f1b9f5d7e6a44",         \
+      "ids for the deduplication window could not be kept")                                      \
     X(spool_full, "spool.full", warning, "dcee7058db99485fbcd8d604cad91047",                     \
       "new events are refused: the spool is full")                                               \
     X(spool_has_room, "spool.has_room", notice, "816e06772b7043fc81bfcda173f936b3",              \

@@ -38,6 +38,7 @@ enum class RecordType : std::uint8_t {
     letters_left = 34,      ///< dead letters: seqs that are there no more, and how they ended
     letters_replayed = 35,  ///< dead letters: seqs that are to be delivered after all
     letter_books = 36,      ///< dead letters: what became of those that are there no more
+    known_ids = 48          ///< known ids: of events that may have left the log
 };
 
 /// Bits of the header's `flags`.

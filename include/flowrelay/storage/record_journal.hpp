@@ -20,7 +20,7 @@
 namespace flowrelay::storage {
 
 /// What the file is for; part of its header, so that one can't be taken for the other.
-enum class JournalKind : std::uint32_t { registry = 1, dead_letters = 2 };
+enum class JournalKind : std::uint32_t { registry = 1, dead_letters = 2, known_ids = 3 };
 
 inline constexpr std::size_t journal_header_size = 64;
 
@@ -78,6 +78,9 @@ public:
 
     /// Adds records in one write and one sync. Gives the offset of the first.
     Result<std::uint64_t> append(std::span<const JournalRecord> records);
+
+    /// Reads all records once more. Errors: open() or rewrite() has not been successful.
+    Result<void> scan(RecordSink& sink) const;
 
     /// Reads one record; an error if it is damaged.
     Result<JournalRecord> read(std::uint64_t offset, std::size_t size) const;

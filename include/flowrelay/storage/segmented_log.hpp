@@ -7,6 +7,7 @@
 #include <string>
 
 #include "flowrelay/base/log.hpp"
+#include "flowrelay/base/time.hpp"
 #include "flowrelay/storage/event_queue.hpp"
 #include "flowrelay/storage/file_system.hpp"
 
@@ -16,7 +17,9 @@ struct LogOptions {
     std::uint64_t segment_size = 64ULL << 20;  ///< 64 KiB to 1 GiB
     std::uint64_t max_size = 4ULL << 30;       ///< of all segments; at least two of them
     std::uint64_t max_events = 0;              ///< queued; 0: no limit
-    std::uint64_t salt_seed = 0;  ///< of the segments' salts; 0: from the kernel. For tests
+    Milliseconds dedup_window{0};  ///< so long are ids kept of events that were settled; 0: not
+    std::size_t dedup_entries = 200'000;  ///< at most so many of them
+    std::uint64_t salt_seed = 0;          ///< of the segments' salts; 0: from the kernel. For tests
 };
 
 /// Opens or creates the log in `directory` (made if missing) and recovers it: a torn tail is cut

@@ -23,6 +23,7 @@ public:
         options_.segment_size = 16 * 1024;
         options_.max_size = 1 << 20;
         options_.salt_seed = seed + 1;
+        if (random_.chance(0.5)) options_.dedup_window = Milliseconds(1ULL << 40);
         // In every other life some events stay for long, so that there is something to copy
         // forward.
         if (random_.chance(0.5)) stuck_every_ = 5 + random_.below(20);
@@ -149,6 +150,7 @@ private:
             EXPECT_GT(seq, highest_) << "a seq was used again";
             highest_ = seq;
             queued_[seq] = {number_of(events[i]), events[i].token};
+            if (events[i].own_id) own_ids_[events[i].id] = events[i].token;
         }
         in_doubt_.clear();
         for (const Seq seq : settled_in_doubt_) queued_.erase(seq);
@@ -157,6 +159,8 @@ private:
 
     void erase(TokenId token) {
         erasing_.insert(token);
+        // However far it comes.
+        std::erase_if(own_ids_, [token](const auto& item) { return item.second == token; });
         const auto erased = queue_->erase(token);
         if (erased.has_error()) {
             if (erased.error().code == QueueErrc::failed) fail();
@@ -239,6 +243,19 @@ private:
         settled_in_doubt_.clear();
         erasing_.clear();
         check_erased();
+        check_ids();
+    }
+
+    /// Every id that a producer chose is known, also of events that were settled long ago.
+    void check_ids() {
+        if (options_.dedup_window == Milliseconds(0) || !log_.named("spool.ids_failed").empty()) {
+            return;
+        }
+        std::set<std::string> known;
+        for (const auto& id : queue_->known_ids(WallTime::min(), 1 << 20)) known.insert(id.id);
+        for (const auto& [id, token] : own_ids_) {
+            EXPECT_TRUE(known.contains(id)) << id << " is forgotten";
+        }
     }
 
     void check_erased() {
@@ -263,6 +280,7 @@ private:
     std::map<Seq, Event> queued_;
     std::set<std::uint64_t> in_doubt_;  ///< numbers handed in and not answered
     std::set<Seq> settled_in_doubt_;
+    std::map<std::string, TokenId> own_ids_;
     std::set<TokenId> erased_;
     std::set<TokenId> erasing_;
     std::uint64_t generation_ = 0;

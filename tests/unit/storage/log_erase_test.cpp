@@ -234,5 +234,21 @@ TEST_F(LogEraseTest, ACrashAtAnyOperationIsMadeGoodByTheNextCall) {
     EXPECT_GT(operations, 60U) << "the erasure had little to do";
 }
 
+TEST_F(LogEraseTest, ReachesTheIdsOfEventsThatAreGone) {
+    options.dedup_window = Milliseconds(1 << 30);
+    open();
+    append(500, TokenId{1});
+    append(500, TokenId{2});
+    settle(1, 1000);
+    append(1, TokenId{3});
+    ASSERT_TRUE(fs.holds("token-1-mark"));
+    ASSERT_TRUE(queue->erase(TokenId{1}).has_value());
+    EXPECT_FALSE(fs.holds("token-1-mark"));
+    for (const auto& known : queue->known_ids(WallTime::min(), 10'000)) {
+        EXPECT_NE(known.token, TokenId{1});
+    }
+    EXPECT_TRUE(fs.holds("token-2-mark")) << "others keep theirs";
+}
+
 }  // namespace
 }  // namespace flowrelay::storage

@@ -371,5 +371,47 @@ TEST_F(LogTest, ADifferentSegmentSizeIsTakenUp) {
     EXPECT_EQ(unaccounted(), 0);
 }
 
+TEST_F(LogTest, KnownIdsOutliveTheSegmentsTheyCameIn) {
+    options.dedup_window = Milliseconds(500);
+    open();
+    append(2000);
+    settle(1, 2000);
+    ASSERT_LE(segments().size(), 2U);
+    const auto since = make_event(1501).accepted;
+    for (int i = 0; i < 2; ++i) {
+        const auto ids = queue->known_ids(since, 1000);
+        ASSERT_EQ(ids.size(), 250U);  // every other event has an id of its producer's own
+        EXPECT_EQ(ids.front().id, make_event(1502).id);
+        EXPECT_EQ(ids.back().id, make_event(2000).id);
+        power_failure();
+        open();
+    }
+    EXPECT_EQ(queue->known_ids(since, 10).front().id, make_event(1982).id);
+}
+
+TEST_F(LogTest, KnownIdsAreBounded) {
+    options.dedup_window = Milliseconds(1 << 30);
+    options.dedup_entries = 100;
+    open();
+    for (int i = 0; i < 20; ++i) {
+        const std::uint64_t first = to_number(append(500));
+        settle(first, first + 499);
+    }
+    EXPECT_LT(fs.contents(std::string(directory) + "/known-ids").size(), 100'000U);
+    EXPECT_GE(queue->known_ids(WallTime::min(), 100).size(), 100U);
+}
+
+TEST_F(LogTest, WithoutTheKnownIdsTheLogOpensAllTheSame) {
+    options.dedup_window = Milliseconds(1 << 30);
+    open();
+    append(1000);
+    settle(1, 1000);
+    queue.reset();
+    fs.flip_bit(std::string(directory) + "/known-ids", 9);
+    open();
+    EXPECT_EQ(log.named("spool.ids_failed").size(), 1U);
+    EXPECT_EQ(append(1), Seq{1001});
+}
+
 }  // namespace
 }  // namespace flowrelay::storage
