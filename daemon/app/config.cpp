@@ -67,6 +67,8 @@ void read_spool(const MapReader& map, SpoolConfig& out) {
     }
     map.read_number("max_events", out.max_events, std::uint64_t{0},
                     std::numeric_limits<std::uint64_t>::max());
+    map.read_number("max_events_per_token", out.max_events_per_token, std::uint64_t{0},
+                    std::numeric_limits<std::uint64_t>::max());
     map.read_duration("dedup_window", out.dedup_window, Milliseconds(0), day);
 }
 
@@ -193,6 +195,7 @@ std::span<const std::string_view> config_keys() noexcept {
         "spool.directory",
         "spool.max_size",
         "spool.max_events",
+        "spool.max_events_per_token",
         "spool.segment_size",
         "spool.dedup_window",
         "retry.initial",

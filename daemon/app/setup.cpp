@@ -42,6 +42,7 @@ core::RelayOptions relay_options(const Config& config) {
     options.scheduler.max_age = config.retry.max_age;
     options.scheduler.max_in_flight = config.destination.max_connections;
     options.scheduler.rate_limit = config.destination.rate_limit;
+    options.max_events_per_token = config.spool.max_events_per_token;
     options.gone_grace = config.gone.grace;
     options.dead_letters = config.dead_letters;
     options.dedup_window = config.spool.dedup_window;

@@ -162,9 +162,17 @@ Relay::Decision Relay::submit(Submission submission, Now now, const Submitter& b
             ++counters_.duplicates;
             return Duplicate{*slot, std::move(contents->uuid)};
         }
-        // From now on, so that the same id later in the same batch is recognised.
-        dedup_.remember(*slot, contents->uuid, now.wall);
     }
+    if (is_full(*slot)) {
+        return rejected({RejectCode::queue_full,
+                         "as many events are queued for this token as spool.max_events_per_token "
+                         "allows: nothing was lost, hand the event in again later",
+                         {},
+                         Milliseconds(5000)},
+                        token.label());
+    }
+    // From now on, so that the same id later in the same batch is recognised.
+    if (record.own_id) dedup_.remember(*slot, contents->uuid, now.wall);
     record.token = *slot;
     record.thread_hash = hash_thread(contents->thread);
     record.accepted = now.wall;
@@ -174,11 +182,26 @@ Relay::Decision Relay::submit(Submission submission, Now now, const Submitter& b
     record.body = std::move(contents->body);
     record.producer = by.producer;
     if (!token.durable) append.new_token = tokens_.registry_entry(*slot);
+    if (options_.max_events_per_token != 0) ++uncommitted_[*slot];
     return append;
+}
+
+bool Relay::is_full(TokenId token) const {
+    if (options_.max_events_per_token == 0) return false;
+    const auto waiting = uncommitted_.find(token);
+    return active_.queued(token) + (waiting == uncommitted_.end() ? 0 : waiting->second) >=
+           options_.max_events_per_token;
+}
+
+void Relay::no_longer_uncommitted(TokenId token) {
+    if (uncommitted_.empty()) return;
+    const auto waiting = uncommitted_.find(token);
+    if (waiting != uncommitted_.end() && --waiting->second == 0) uncommitted_.erase(waiting);
 }
 
 void Relay::committed(const EventRecord& record, Seq seq) {
     ++counters_.accepted;
+    no_longer_uncommitted(record.token);
     const Token& token = tokens_.at(record.token);
     if (!token.durable) {
         tokens_.mark_durable(record.token);
@@ -197,6 +220,7 @@ void Relay::committed(const EventRecord& record, Seq seq) {
 }
 
 Rejection Relay::commit_failed(const EventRecord& record, bool full) {
+    no_longer_uncommitted(record.token);
     if (record.own_id) dedup_.forget(record.token, record.id);
     if (full) {
         return rejected({RejectCode::queue_full,

@@ -64,6 +64,7 @@ struct SpoolConfig {
     std::string directory = "/var/lib/flowrelay";
     std::uint64_t max_size = 4ULL << 30;
     std::uint64_t max_events = 0;
+    std::uint64_t max_events_per_token = 0;
     std::uint64_t segment_size = 64ULL << 20;
     Milliseconds dedup_window = Minutes(10);
 };

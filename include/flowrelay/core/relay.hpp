@@ -14,6 +14,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <variant>
 #include <vector>
 
@@ -35,6 +36,7 @@ struct RelayOptions {
     SchedulerOptions scheduler;
     ActiveSetOptions active_set;
     Milliseconds retry_after_cap{3'600'000};
+    std::uint64_t max_events_per_token = 0;  ///< queued; 0: no limit
     Milliseconds gone_grace{3'600'000};
     Milliseconds dedup_window{600'000};
     std::size_t dedup_entries = 200'000;  ///< bounds the memory of the window
@@ -222,6 +224,8 @@ private:
     };
 
     Rejection rejected(Rejection rejection, std::string_view label);
+    bool is_full(TokenId token) const;
+    void no_longer_uncommitted(TokenId token);
     void apply_token_states();
     void schedule_erasure(const TokenEntry& entry);
     Effects bury(const Assignment& assignment, const EventRecord& record,
@@ -244,6 +248,7 @@ private:
     Scheduler scheduler_;
     ActiveSet active_;
     DedupWindow dedup_;
+    std::unordered_map<TokenId, std::uint64_t> uncommitted_;  ///< events on their way to the disk
     UuidGenerator ids_;
     RelayCounters counters_;
     History history_;

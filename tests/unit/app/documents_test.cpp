@@ -66,6 +66,7 @@ TEST(AnnotatedConfiguration, ShowsTheDefaults) {
     EXPECT_EQ(shown.spool.directory, plain.spool.directory);
     EXPECT_EQ(shown.spool.max_size, plain.spool.max_size);
     EXPECT_EQ(shown.spool.max_events, plain.spool.max_events);
+    EXPECT_EQ(shown.spool.max_events_per_token, plain.spool.max_events_per_token);
     EXPECT_EQ(shown.spool.segment_size, plain.spool.segment_size);
     EXPECT_EQ(shown.spool.dedup_window, plain.spool.dedup_window);
     EXPECT_EQ(shown.retry.initial, plain.retry.initial);

@@ -172,6 +172,23 @@ TEST_F(RelayTest, AFullQueueSaysWhenToTryAgain) {
     EXPECT_GT(rejection.retry_after.value_or(Milliseconds(0)).count(), 0);
 }
 
+TEST_F(RelayTest, AFullTokenLeavesRoomForOthers) {
+    options_.max_events_per_token = 2;
+    relay_->set_options(options_);
+    accept("t1", R"(,"uuid":"mine")");
+    const auto second = relay_->submit(event("t2"), now_);  // on its way to the disk
+    ASSERT_TRUE(std::holds_alternative<Relay::Append>(second));
+    const auto third = relay_->submit(event("t3"), now_);
+    ASSERT_TRUE(std::holds_alternative<Rejection>(third));
+    EXPECT_EQ(std::get<Rejection>(third).code, RejectCode::queue_full);
+    EXPECT_GT(std::get<Rejection>(third).retry_after.value_or(Milliseconds(0)).count(), 0);
+    // What is there already is no new event.
+    EXPECT_TRUE(std::holds_alternative<Relay::Duplicate>(
+        relay_->submit(event("t1", R"(,"uuid":"mine")"), now_)));
+    relay_->commit_failed(std::get<Relay::Append>(second).record, false);
+    EXPECT_TRUE(std::holds_alternative<Relay::Append>(relay_->submit(event("t3"), now_)));
+}
+
 TEST_F(RelayTest, NothingIsAcceptedWhileItStops) {
     relay_->stop_accepting();
     const auto decision = relay_->submit(event(), now_);
