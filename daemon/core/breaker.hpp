@@ -61,6 +61,9 @@ public:
     /// By an operator: the next probe may begin at once.
     void hurry(MonoTime now) noexcept { gate_.hurry(now); }
 
+    /// The server had asked to wait before the start.
+    void hold(MonoTime until) { close(DestinationState::held, until); }
+
     /// It did not take place after all.
     void cancel(const Pass& pass) noexcept { gate_.leave(pass); }
 

@@ -15,6 +15,9 @@ namespace {
 
 constexpr Seconds save_again_after{10};
 
+// Shorter waits are not worth a write.
+constexpr Seconds shortest_hold{10};
+
 // What is known without the event itself, which only storage has.
 DeadLetter letter_for(const Assignment& assignment, const Completion& completion, Now now) {
     DeadLetter letter;
@@ -95,6 +98,39 @@ void Relay::restore(TokenId token, std::uint64_t queued, Seq first) {
         log_.write(ev::token_missing, {{"source", label}, {"queued", queued}});
     }
     if (known && !found->second.gone()) active_.restore(token, queued, first);
+}
+
+void Relay::restore(const Hold& hold, Now now) {
+    const Milliseconds left = std::min(hold.until - now.wall, options_.retry_after_cap);
+    if (left <= Milliseconds(0)) return;
+    if (hold.token != TokenId::none) {
+        const auto slot = tokens_.all().find(hold.token);
+        if (slot == tokens_.all().end() || slot->second.gone()) return;
+        scheduler_.hold_token(hold.token, now.mono + left);
+        token_reasons_[hold.token] = "asked to wait, before the restart";
+    } else if (hold.destination == hash_thread(options_.destination)) {
+        scheduler_.hold_destination(now.mono + left);
+        destination_reason_ = "asked to wait, before the restart";
+    } else {
+        return;
+    }
+    remembered_holds_[hold.token] = hold.until;
+}
+
+std::optional<Hold> Relay::hold_to_remember(TokenId token, const Judgement& judgement, Now now) {
+    if (!judgement.hold || *judgement.hold < shortest_hold) return std::nullopt;
+    Hold hold;
+    if (judgement.verdict == Verdict::throttled) {
+        hold.token = token;
+    } else {
+        hold.destination = hash_thread(options_.destination);
+    }
+    hold.until = now.wall + *judgement.hold;
+    // Thirty answers to one burst say about the same.
+    WallTime& remembered = remembered_holds_.try_emplace(hold.token, now.wall).first->second;
+    if (hold.until - remembered < *judgement.hold / 10) return std::nullopt;
+    remembered = hold.until;
+    return hold;
 }
 
 void Relay::replayed(std::span<const QueuedEvent> events) {
@@ -275,6 +311,7 @@ Relay::Effects Relay::attempted(const Assignment& assignment, const EventRecord&
             disable(assignment.lane.token, effects, now);
             break;
     }
+    effects.hold = hold_to_remember(assignment.lane.token, judgement, now);
     remember_attempt(assignment, record, result, completion, now);
     log_state_changes(assignment, result, completion, now);
     log_attempt(assignment, record, result, completion, now);

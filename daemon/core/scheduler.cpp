@@ -401,6 +401,16 @@ void Scheduler::set_token_rate(TokenId id, double rate) {
     impl_->turns.set_rate(id, rate);
 }
 
+void Scheduler::hold_token(TokenId id, MonoTime until) {
+    Token& token = impl_->turns.find_or_add(id);
+    token.gate.hold(until);
+    impl_->turns.update(token);
+}
+
+void Scheduler::hold_destination(MonoTime until) {
+    impl_->breaker.hold(until);
+}
+
 void Scheduler::park_token(TokenId id, Now now) {
     Token& token = impl_->turns.find_or_add(id);
     token.gate.park(now.mono + impl_->options.token_probe);

@@ -54,6 +54,11 @@ void TokenGate::park(MonoTime until) noexcept {
     state_ = TokenState::parked;
 }
 
+void TokenGate::hold(MonoTime until) noexcept {
+    gate_.close(until);
+    state_ = TokenState::throttled;
+}
+
 void TokenGate::open() noexcept {
     gate_.open();
     state_ = TokenState::active;

@@ -37,6 +37,7 @@ public:
 
     void hurry(MonoTime now) noexcept { gate_.hurry(now); }
     void park(MonoTime until) noexcept;
+    void hold(MonoTime until) noexcept;
     void open() noexcept;
 
 private:

@@ -242,6 +242,7 @@ void Engine::carry_out(core::Relay::Effects effects) {
         take_cached(letter.seq);
         storage_.bury(std::move(letter));
     }
+    if (effects.hold) storage_.put_hold(*effects.hold);
     if (effects.tokens.empty()) return;
     std::erase_if(cache_, [&](const auto& item) {
         for (const auto& entry : effects.tokens) {

@@ -45,6 +45,7 @@ void restore(core::Relay& relay, Stores& stores, std::vector<core::ConfiguredSou
     for (const auto& backlog : backlogs) {
         relay.restore(backlog.token, backlog.events, backlog.first);
     }
+    for (const auto& hold : stores.registry->holds()) relay.restore(hold, now);
     relay.replayed(stores.dead_letters->replays());
     for (const auto& known :
          stores.queue->known_ids(now.wall - dedup_window, relay.dedup_capacity())) {

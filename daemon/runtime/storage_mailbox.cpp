@@ -13,7 +13,7 @@ bool StorageMailbox::Mail::can_wait() const noexcept {
 bool StorageMailbox::Mail::only_reads() const noexcept {
     return new_tokens.empty() && token_puts.empty() && appends.empty() && barriers.empty() &&
            burials.empty() && erasures.empty() && snapshots.empty() && replays.empty() &&
-           questions.empty() && !trim;
+           questions.empty() && holds.empty() && !trim;
 }
 
 template <class Add>
@@ -65,6 +65,10 @@ void StorageMailbox::erase(TokenId token, EraseDone done) {
 
 void StorageMailbox::replay(std::vector<Seq> letters, WallTime now, ReplayDone done) {
     put(false, [&] { mail_.replays.push_back({std::move(letters), now, std::move(done)}); });
+}
+
+void StorageMailbox::put_hold(const core::Hold& hold) {
+    put(false, [&] { mail_.holds.push_back(hold); });
 }
 
 void StorageMailbox::trim(const core::DeadLetterLimits& limits, WallTime now) {

@@ -17,6 +17,10 @@ StorageWork::Completions StorageWork::carry_out(Mail mail) {
     commit(mail, completions);
     for (auto& done : mail.barriers) completions.push_back(std::move(done));
     bury(std::move(mail.burials));
+    for (const auto& hold : mail.holds) {
+        // Without it the server has to say so again after a restart.
+        static_cast<void>(stores_.registry->put_hold(hold));
+    }
     if (mail.trim) {
         limits_ = mail.trim->first;
         trim(mail.trim->second);

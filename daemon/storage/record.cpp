@@ -60,6 +60,7 @@ bool known_type(std::uint8_t type) noexcept {
         case RecordType::settled_before:
         case RecordType::registry_salt:
         case RecordType::token:
+        case RecordType::hold:
         case RecordType::letter:
         case RecordType::letters_removed:
         case RecordType::letters_left:

@@ -84,6 +84,18 @@ std::optional<TokenEntry> to_entry(const RecordHeader& header,
     return entry;
 }
 
+using Holds = std::map<TokenId, core::Hold>;
+
+// All of it fits into the header.
+JournalRecord to_record(const core::Hold& hold) {
+    JournalRecord record;
+    record.header.type = RecordType::hold;
+    record.header.token = hold.token;
+    record.header.thread_hash = hold.destination;
+    record.header.expires = hold.until;
+    return record;
+}
+
 /// Collects the slots, and what is wrong.
 class Loader final : public RecordSink {
 public:
@@ -93,6 +105,11 @@ public:
         if (record.intact && is_salt) {
             salt.emplace();
             std::memcpy(salt->data(), record.payload.data(), salt->size());
+            return;
+        }
+        if (record.intact && record.header.type == RecordType::hold) {
+            const RecordHeader& header = record.header;
+            holds[header.token] = {header.token, header.thread_hash, header.expires};
             return;
         }
         auto entry = record.intact && record.header.type == RecordType::token
@@ -115,13 +132,17 @@ public:
 
     std::optional<Salt> salt;
     Entries entries;
+    Holds holds;
     std::vector<JournalScan::Damage> damaged;
 };
 
 class JournalRegistry final : public Registry {
 public:
-    JournalRegistry(RecordJournal journal, const Salt& salt, Entries entries)
-        : journal_(std::move(journal)), salt_(salt), entries_(std::move(entries)) {}
+    JournalRegistry(RecordJournal journal, const Salt& salt, Entries entries, Holds holds)
+        : journal_(std::move(journal)),
+          salt_(salt),
+          entries_(std::move(entries)),
+          holds_(std::move(holds)) {}
 
     const Salt& salt() const override { return salt_; }
 
@@ -141,18 +162,41 @@ public:
             slot = entry;
         }
         auto done = loses_secret || journal_.broken() || is_mostly_past(next.size())
-                        ? rewrite(journal_, salt_, next)
+                        ? rewrite(journal_, salt_, next, holds_)
                         : append(changed);
         // In either case memory says what the caller was told.
         if (done.has_value()) entries_ = std::move(next);
         return done;
     }
 
-    static Result<void> rewrite(RecordJournal& journal, const Salt& salt, const Entries& entries) {
+    std::vector<core::Hold> holds() const override {
+        std::vector<core::Hold> result;
+        for (const auto& [token, hold] : holds_) result.push_back(hold);
+        return result;
+    }
+
+    Result<void> put_hold(const core::Hold& hold) override {
+        Holds next = holds_;
+        next[hold.token] = hold;
+        Result<void> done;
+        if (journal_.broken() || is_mostly_past(entries_.size())) {
+            done = rewrite(journal_, salt_, entries_, next);
+        } else {
+            const JournalRecord record = to_record(hold);
+            const auto added = journal_.append({&record, 1});
+            if (added.has_error()) done = added.error();
+        }
+        if (done.has_value()) holds_ = std::move(next);
+        return done;
+    }
+
+    static Result<void> rewrite(RecordJournal& journal, const Salt& salt, const Entries& entries,
+                                const Holds& holds) {
         std::vector<JournalRecord> records(1);
         records[0].header.type = RecordType::registry_salt;
         records[0].payload.assign(salt.begin(), salt.end());
         for (const auto& [id, entry] : entries) records.push_back(to_record(entry));
+        for (const auto& [token, hold] : holds) records.push_back(to_record(hold));
         return journal.rewrite(records);
     }
 
@@ -173,6 +217,7 @@ private:
     RecordJournal journal_;
     Salt salt_;
     Entries entries_;
+    Holds holds_;
 };
 
 }  // namespace
@@ -194,11 +239,11 @@ Result<std::unique_ptr<Registry>> Registry::open(FileSystem& file_system, const 
         }
     } else {
         loaded.salt = make_salt();
-        const auto made = JournalRegistry::rewrite(journal, *loaded.salt, {});
+        const auto made = JournalRegistry::rewrite(journal, *loaded.salt, {}, {});
         if (made.has_error()) return made.error();
     }
     return std::unique_ptr<Registry>(std::make_unique<JournalRegistry>(
-        std::move(journal), *loaded.salt, std::move(loaded.entries)));
+        std::move(journal), *loaded.salt, std::move(loaded.entries), std::move(loaded.holds)));
 }
 
 Result<Registry::Contents> Registry::inspect(FileSystem& file_system, const std::string& path) {

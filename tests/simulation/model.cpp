@@ -146,6 +146,13 @@ void Model::requested(const PostedEvent& post, Seq seq, Now now) {
         (gone != told_gone_.end() && gone->second.life == life_)) {
         violation(name(event) + " is posted though its token is gone");
     }
+    if (const auto wait = waits_.find(post.token); wait != waits_.end()) {
+        // What was on its way when it was asked for has to be over, or the relay been restarted.
+        const bool known = wait->second.asked_at + std::chrono::minutes(1) < now.wall;
+        if (known && now.wall < wait->second.until) {
+            violation(name(event) + " is posted before " + format_time(wait->second.until));
+        }
+    }
     if (event.processed > 0) ++repeats_;
     if (is_final(event) && event.last_life == life_) {
         violation(name(event) + " is posted again without need");
@@ -163,6 +170,12 @@ void Model::answered(std::uint64_t number, const Server::Reply& reply, Now now) 
     Event& event = at(number);
     in_flight_.erase(lane_of(event));
     event.told_at = now.wall;
+    const auto& result = reply.result;
+    if (result.end == core::AttemptEnd::response && result.status == 429 && result.retry_after) {
+        const auto asked = std::min<Milliseconds>(*result.retry_after, std::chrono::hours(1));
+        Wait& wait = waits_[event.handed.token];
+        if (now.wall + asked > wait.until + Seconds(1)) wait = {now.wall, now.wall + asked};
+    }
     switch (core::judge(reply.result, Seconds(1)).verdict) {
         case core::Verdict::delivered:
             event.last = Last::delivered;
@@ -267,6 +280,14 @@ void Model::started(const Found& found, Now now) {
 
     if (const auto off = found.ledger.unaccounted(found.queued.size()); off != 0) {
         violation(fmt::format("{} events are unaccounted for", off));
+    }
+    // Not all of them had reached the disk, and what is nearly the same is not written again.
+    for (auto next = waits_.begin(); next != waits_.end();) {
+        const auto at = next++;
+        const Milliseconds left = at->second.until - at->second.asked_at;
+        at->second.until -= left / 9 + Seconds(11);
+        const bool safe = !disk_in_trouble_ && at->second.asked_at + durable_after < ended_at_;
+        if (!safe) waits_.erase(at);
     }
     disk_in_trouble_ = false;
 }

@@ -130,6 +130,12 @@ private:
     std::map<Lane, std::map<Seq, std::uint64_t>> pending_;
     std::map<Lane, std::uint64_t> in_flight_;
     std::set<Seq> asked_to_replay_;
+    struct Wait {
+        WallTime asked_at;
+        WallTime until;
+    };
+    std::map<std::size_t, Wait>
+        waits_;  ///< that the server asked a token for: Retry-After of a 429
     std::map<Lane, Seq> assigned_;
     struct Gone {
         unsigned life = 0;

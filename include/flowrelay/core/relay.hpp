@@ -78,6 +78,8 @@ public:
     /// So many ids fit into the deduplication window.
     std::size_t dedup_capacity() const noexcept { return options_.dedup_entries; }
     void remember(TokenId token, std::string_view id, WallTime accepted);
+    /// A wait that the server had asked for, of the destination or of a known token.
+    void restore(const Hold& hold, Now now);
 
     // ---- submissions
 
@@ -115,6 +117,7 @@ public:
         std::optional<Settlement> settle;
         std::vector<DeadLetter> bury;    ///< without the events: storage has them
         std::vector<TokenEntry> tokens;  ///< for the registry
+        std::optional<Hold> hold;        ///< for the registry: no harm if it can't be written
     };
 
     std::optional<Assignment> next(Now now);
@@ -230,6 +233,7 @@ private:
     void schedule_erasure(const TokenEntry& entry);
     Effects bury(const Assignment& assignment, const EventRecord& record,
                  const AttemptResult& result, const Completion& completion, Now now);
+    std::optional<Hold> hold_to_remember(TokenId token, const Judgement& judgement, Now now);
     void log_held(const Assignment& assignment, const EventRecord& record,
                   const AttemptResult& result, const Completion& completion);
     void log_attempt(const Assignment& assignment, const EventRecord& record,
@@ -256,6 +260,7 @@ private:
     std::set<TokenId> unsaved_;  ///< the registry does not have the present entry yet
     std::set<TokenId> to_save_;  ///< of them: it was tried in vain
     std::optional<MonoTime> save_again_at_;
+    std::map<TokenId, WallTime> remembered_holds_;
     MonoTime trim_at_ = MonoTime::min();
     std::optional<MonoTime> retry_loads_at_;
     RepeatLimiter retry_lines_;

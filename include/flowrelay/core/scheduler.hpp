@@ -177,6 +177,9 @@ public:
     /// Events per second of this token, in bursts of max(1, rate); 0: no limit. Stays until it is
     /// set again, also when the token is removed.
     void set_token_rate(TokenId token, double rate);
+    /// At start: the server had asked to wait until then.
+    void hold_token(TokenId token, MonoTime until);
+    void hold_destination(MonoTime until);
     /// As if it had been answered 401 now.
     void park_token(TokenId token, Now now);
 

@@ -54,6 +54,14 @@ struct DeadLetter {
     bool replayed = false;      ///< it is to be delivered after all
 };
 
+/// A wait that the server has asked for with Retry-After: it counts over a restart.
+struct Hold {
+    TokenId token = TokenId::none;  ///< none: the destination as a whole
+    std::uint64_t destination =
+        0;  ///< hash_thread() of its base URL: another one asked for nothing
+    WallTime until;
+};
+
 /// What the dead letters may grow to: of what is more, the oldest are dropped.
 struct DeadLetterLimits {
     std::uint64_t max_events = 100'000;

@@ -70,6 +70,9 @@ public:
     /// Marks dead letters as to be delivered after all; gives their events.
     void replay(std::vector<Seq> letters, WallTime now, ReplayDone done);
 
+    /// Remembers a wait, if the disk takes it.
+    void put_hold(const core::Hold& hold);
+
     /// From now on the dead letters keep to these limits.
     void trim(const core::DeadLetterLimits& limits, WallTime now);
 
@@ -106,6 +109,7 @@ public:
             ReplayDone done;
         };
         std::vector<Replay> replays;
+        std::vector<core::Hold> holds;
         std::optional<std::pair<core::DeadLetterLimits, WallTime>> trim;
         std::vector<Work> questions;
 

@@ -33,6 +33,7 @@ enum class RecordType : std::uint8_t {
     settled_before = 3,     ///< log: events that were settled in segments that are there no more
     registry_salt = 16,     ///< registry: the salt of the fingerprints
     token = 17,             ///< registry: the present state of a slot
+    hold = 18,              ///< registry: a wait that the server has asked for
     letter = 32,            ///< dead letters: one of them
     letters_removed = 33,   ///< dead letters: seqs that are none: their events are queued
     letters_left = 34,      ///< dead letters: seqs that are there no more, and how they ended

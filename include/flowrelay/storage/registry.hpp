@@ -44,6 +44,10 @@ public:
     /// `erased`, or a new one in its place) makes the whole file be rewritten, so that the old
     /// secret is in no file when this returns.
     virtual Result<void> put(std::span<const TokenEntry> entries) = 0;
+
+    /// The latest waits of each token and of the destination, those that are over as well.
+    virtual std::vector<core::Hold> holds() const = 0;
+    virtual Result<void> put_hold(const core::Hold& hold) = 0;
 };
 
 }  // namespace flowrelay::storage

@@ -487,5 +487,54 @@ TEST_F(RelayTest, AReplayedEventTakesItsOldPlace) {
     EXPECT_EQ(relay_->queued(), 0U);
 }
 
+TEST_F(RelayTest, AWaitThatTheServerAsksForCountsOverARestart) {
+    options_.destination = "https://flowdock.example";
+    restart({});
+    accept();
+    EXPECT_FALSE(answer(503, Seconds(5)).hold) << "not worth a write";
+    pass(std::chrono::minutes(10));
+    const auto hold = answer(503, Seconds(120)).hold;
+    ASSERT_TRUE(hold);
+    EXPECT_EQ(hold->token, TokenId::none);
+    EXPECT_EQ(hold->until, now_.wall + Seconds(120));
+
+    restart({});
+    relay_->restore(*hold, now_);
+    accept();
+    pass(Seconds(119));
+    EXPECT_FALSE(relay_->next(now_));
+    pass(Seconds(1));
+    EXPECT_TRUE(relay_->next(now_));
+
+    options_.destination = "https://other.example";
+    restart({});
+    relay_->restore(*hold, Now{now_.mono, hold->until - Seconds(60)});
+    accept();
+    EXPECT_TRUE(relay_->next(now_)) << "the other one has asked for nothing";
+}
+
+TEST_F(RelayTest, AThrottledTokenWaitsOverARestartAndOneOfManyAnswersIsWritten) {
+    accept("t1");
+    accept("t2");
+    const auto first = relay_->next(now_);
+    const auto second = relay_->next(now_);
+    const auto hold = end(*first, 429, std::chrono::hours(9)).hold;
+    ASSERT_TRUE(hold);
+    EXPECT_EQ(hold->token, TokenId{1});
+    EXPECT_EQ(hold->until, now_.wall + options_.retry_after_cap);
+    EXPECT_FALSE(end(*second, 429, std::chrono::hours(9)).hold);
+
+    restart({registry_});
+    relay_->restore(*hold, now_);
+    accept("t1");
+    EXPECT_EQ(relay_->scheduler().token_status(TokenId{1}).state, TokenState::throttled);
+    EXPECT_FALSE(relay_->next(now_));
+    pass(options_.retry_after_cap);
+    EXPECT_TRUE(relay_->next(now_));
+    Hold of_unknown = *hold;
+    of_unknown.token = TokenId{99};
+    relay_->restore(of_unknown, Now{now_.mono, hold->until - Seconds(60)});
+}
+
 }  // namespace
 }  // namespace flowrelay::core

@@ -214,5 +214,36 @@ TEST_F(RegistryTest, TheFileDoesNotGrowForEver) {
     EXPECT_EQ(registry->entries()[1].since, WallTime(Milliseconds(4999)));
 }
 
+TEST_F(RegistryTest, WaitsComeBackTheLatestOfEach) {
+    core::Hold of_token{TokenId{3}, 0, WallTime(Milliseconds(1000))};
+    const core::Hold of_destination{TokenId::none, 0xABCDEF, WallTime(Milliseconds(2000))};
+    ASSERT_TRUE(registry->put_hold(of_token).has_value());
+    ASSERT_TRUE(registry->put_hold(of_destination).has_value());
+    of_token.until += Seconds(5);
+    ASSERT_TRUE(registry->put_hold(of_token).has_value());
+    put(entry_of(1, "secret-one"));
+    put(entry_of(1, "another"));  // the file is written anew
+    for (int run = 0; run < 2; ++run) {
+        const auto holds = registry->holds();
+        ASSERT_EQ(holds.size(), 2U);
+        EXPECT_EQ(holds[0].token, TokenId::none);
+        EXPECT_EQ(holds[0].destination, 0xABCDEFU);
+        EXPECT_EQ(holds[0].until, of_destination.until);
+        EXPECT_EQ(holds[1].token, TokenId{3});
+        EXPECT_EQ(holds[1].until, of_token.until);
+        EXPECT_EQ(registry->entries().size(), 1U);
+        fs.power_failure();
+        open();
+    }
+}
+
+TEST_F(RegistryTest, ManyWaitsDoNotMakeTheFileGrow) {
+    for (int i = 0; i < 5000; ++i) {
+        const core::Hold hold{TokenId{1}, 0, WallTime(Milliseconds(i))};
+        ASSERT_TRUE(registry->put_hold(hold).has_value());
+    }
+    EXPECT_LT(fs.contents(path).size(), 200'000U);
+}
+
 }  // namespace
 }  // namespace flowrelay::storage
