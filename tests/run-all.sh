@@ -49,8 +49,7 @@ configuration() {
 
 configuration ci "g++, optimised, warnings are errors; all tests"
 configuration asan "address and undefined behaviour sanitizers"
-configuration tsan "thread sanitizer"
-configuration clang "clang 19, warnings are errors; unit tests"
+configuration tsan "clang 19, warnings are errors; thread sanitizer"
 configuration fuzz "short fuzz runs" fuzzers
 
 printf '\n'
