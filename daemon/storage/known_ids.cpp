@@ -109,7 +109,7 @@ std::deque<KnownId> ids_of(const Segment& segment, WallTime since, std::size_t l
 }
 
 WallTime before(WallTime time, Milliseconds window) {
-    return time - WallTime::min() > window ? time - window : WallTime::min();
+    return time > WallTime::min() + window ? time - window : WallTime::min();
 }
 
 }  // namespace

@@ -389,6 +389,15 @@ TEST_F(LogTest, KnownIdsOutliveTheSegmentsTheyCameIn) {
     EXPECT_EQ(queue->known_ids(since, 10).front().id, make_event(1982).id);
 }
 
+TEST_F(LogTest, IdsFromBeforeTheWindowAreNotKept) {
+    options.dedup_window = Milliseconds(50);
+    open();
+    append(2000);
+    settle(1, 2000);
+    // Of the segment that is still there, and of the last of the window before it.
+    EXPECT_LT(queue->known_ids(WallTime::min(), 10'000).size(), 600U);
+}
+
 TEST_F(LogTest, KnownIdsAreBounded) {
     options.dedup_window = Milliseconds(1 << 30);
     options.dedup_entries = 100;
