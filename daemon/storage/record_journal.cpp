@@ -40,7 +40,7 @@ void append_record(std::vector<std::uint8_t>& out, const JournalRecord& record, 
                    std::uint32_t salt) {
     const std::size_t at = out.size();
     out.resize(at + record_size(record.payload.size()));
-    std::memcpy(out.data() + at + record_header_size, record.payload.data(), record.payload.size());
+    std::ranges::copy(record.payload, out.data() + at + record_header_size);  // may be empty
     RecordHeader header = record.header;
     header.commit = commit;
     seal_record(out.data() + at, header, record.payload.size(), salt);
