@@ -4,6 +4,8 @@ add_library(flowrelay_options INTERFACE)
 target_include_directories(flowrelay_options INTERFACE ${PROJECT_SOURCE_DIR}/include)
 target_compile_options(flowrelay_options INTERFACE
   -Wall -Wextra -Wpedantic -Wconversion -Wshadow
+  # std::stable_sort of libstdc++ 12 calls a function that is deprecated there.
+  $<$<CXX_COMPILER_ID:Clang>:-Wno-deprecated-declarations>
   $<$<BOOL:${FLOWRELAY_WERROR}>:-Werror>)
 if(FLOWRELAY_SANITIZE)
   target_compile_options(flowrelay_options INTERFACE

@@ -116,8 +116,7 @@ WallTime before(WallTime time, Milliseconds window) {
 
 KnownIds::KnownIds(FileSystem& file_system, const std::string& directory, Milliseconds window,
                    std::size_t limit, Log& log)
-    : file_system_(file_system),
-      path_(directory + "/known-ids"),
+    : path_(directory + "/known-ids"),
       window_(window),
       limit_(limit),
       log_(log),

@@ -46,7 +46,6 @@ private:
     Result<void> append(const std::vector<KnownId>& ids);
     void report(const Error& error);
 
-    FileSystem& file_system_;
     std::string path_;
     Milliseconds window_;
     std::size_t limit_;

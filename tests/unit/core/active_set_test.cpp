@@ -339,8 +339,7 @@ TEST_F(ActiveSetTest, ALoadThatWasUnderWayDoesNotBringADroppedEventBack) {
     set_.loaded(*request, slice);
     EXPECT_FALSE(scheduler_.contains(doomed.seq));
     set_.settled(doomed.seq);
-    std::size_t delivered = 0;
-    for (; deliver_next(); ++delivered) load_all();
+    while (deliver_next()) load_all();
     EXPECT_EQ(disk_.size(), 0U);
     EXPECT_EQ(set_.queued(), 0U);
 }

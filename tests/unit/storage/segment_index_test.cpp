@@ -157,7 +157,7 @@ protected:
     }
 
     Result<SegmentIndex> open(std::uint64_t number = 12, std::uint32_t salt = 0x5a175a17) {
-        return SegmentIndex::open(std::move(*fs.open_read_only(path)), number, salt);
+        return SegmentIndex::open(fs.open_read_only(path).value(), number, salt);
     }
 
     static constexpr const char* path = "/state/000000000012.idx";
