@@ -1,0 +1,101 @@
+#include "cli/event_listing.hpp"
+
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+
+#include "cli/json_members.hpp"
+#include "cli/operator.hpp"
+#include "cli/operator_text.hpp"
+#include "cli/terminal.hpp"
+
+namespace flowrelay::cli {
+
+namespace {
+
+constexpr std::size_t usual_limit = 100;
+
+struct Options {
+    std::string source;
+    std::string thread;
+    std::size_t limit = 0;
+    bool limit_given = false;
+    bool as_json = false;
+};
+
+ExitCode list_events(const Context& context, const EventList& list, const Options& options) {
+    Operator daemon(context);
+    std::string target = list.target;
+    add_query(target, "source", options.source);
+    add_query(target, "thread", options.thread);
+    const bool colour = wants_colour(stdout);
+    const auto show = [&](const std::string& lines) {
+        print_text(options.as_json ? lines : list.format(parse_lines(lines), colour));
+        return true;
+    };
+    // Who reads JSON wants all of it; who looks at a table wants to see its beginning.
+    const std::size_t limit = options.limit_given || options.as_json ? options.limit : usual_limit;
+    bool more = false;
+    if (!daemon.pages(target, limit, show, more)) return daemon.exit_code();
+    if (more && !options.as_json) {
+        fmt::print(stderr, "There are more: --limit 0 shows all of them.\n");
+    }
+    return ExitCode::ok;
+}
+
+ExitCode show_event(const Context& context, const std::string& target, bool as_json) {
+    Operator daemon(context);
+    const auto reply = daemon.get(target);
+    if (!reply) return daemon.exit_code();
+    if (as_json) {
+        print_text(reply->body);
+        return ExitCode::ok;
+    }
+    const auto event = parse_object(reply->body);
+    if (!event) {
+        complain(event.error().message);
+        return ExitCode::try_later;
+    }
+    print_text(format_event(*event, wants_colour(stdout)));
+    return ExitCode::ok;
+}
+
+}  // namespace
+
+CLI::App* add_event_list(CLI::App& parent, Context& context, const EventList& list) {
+    CLI::App* command = parent.add_subcommand("list", list.help);
+    const auto options = std::make_shared<Options>();
+    command->add_option("--source", options->source, "Of this source")->type_name("NAME");
+    if (list.with_thread) {
+        command->add_option("--thread", options->thread, "Of this thread")->type_name("ID");
+    }
+    auto* limit = command
+                      ->add_option("--limit", options->limit,
+                                   "At most so many; 0: all (100; with --json all unless given)")
+                      ->type_name("N");
+    command->add_flag("--json", options->as_json, "One JSON object a line");
+    command->callback([options, limit, list, &context] {
+        options->limit_given = limit->count() > 0;
+        context.run = [options, list, &context] { return list_events(context, list, *options); };
+    });
+    return command;
+}
+
+void add_event_show(CLI::App& parent, Context& context, const char* help, const char* target) {
+    CLI::App* show = parent.add_subcommand("show", help);
+    const auto id = std::make_shared<std::string>();
+    const auto as_json = std::make_shared<bool>(false);
+    show->add_option("ID", *id, "Its id or its seq (id:4711 for an id that is a number)")
+        ->required()
+        ->type_name("");
+    show->add_flag("--json", *as_json, "As JSON");
+    show->callback([id, as_json, target, &context] {
+        context.run = [id, as_json, target, &context] {
+            return show_event(context, std::string(target) + "/" + url_encode(*id), *as_json);
+        };
+    });
+}
+
+}  // namespace flowrelay::cli

@@ -1,0 +1,28 @@
+// What `queue` and `dead` have in common: `list` and `show`.
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <string>
+#include <vector>
+
+#include "cli/commands.hpp"
+
+namespace flowrelay::cli {
+
+/// Makes a table of the lines of a list.
+using FormatEvents = std::string (*)(const std::vector<boost::json::object>& events, bool colour);
+
+struct EventList {
+    const char* help;
+    const char* target;  ///< of the control API: "/v1/queue"
+    bool with_thread;    ///< --thread as well as --source
+    FormatEvents format;
+};
+
+/// Adds `list` with --source, --limit and --json.
+CLI::App* add_event_list(CLI::App& parent, Context& context, const EventList& list);
+
+/// Adds `show ID` with --json. `target` is that of the list.
+void add_event_show(CLI::App& parent, Context& context, const char* help, const char* target);
+
+}  // namespace flowrelay::cli
