@@ -11,6 +11,7 @@
 #include "flowrelay/runtime/engine.hpp"
 #include "flowrelay/runtime/metrics.hpp"
 #include "process_usage.hpp"
+#include "status_report.hpp"
 
 namespace flowrelay::runtime {
 
@@ -71,27 +72,13 @@ void add_queue(MetricsText& out, const core::Relay& relay, const StorageMailbox:
     out.sample(std::uint64_t{status.waiting_lanes}, {{"state", "waiting"}});
 }
 
-std::string_view state_of(const core::Token& token, const core::Scheduler& scheduler) {
-    switch (token.entry.state) {
-        case core::TokenEntry::State::gone:
-            return "gone";
-        case core::TokenEntry::State::erased:
-            return "erased";
-        case core::TokenEntry::State::paused:
-            return "paused";
-        case core::TokenEntry::State::active:
-            break;
-    }
-    return core::to_string(scheduler.token_status(token.entry.id).state);
-}
-
 void add_tokens(MetricsText& out, const core::Relay& relay) {
     std::map<std::string_view, std::uint64_t> states{
         {"active", 0}, {"throttled", 0}, {"parked", 0}, {"paused", 0}, {"gone", 0}, {"erased", 0}};
     std::vector<std::pair<std::uint64_t, std::string>> sources;
     std::uint64_t others = 0;
     for (const auto& [id, token] : relay.tokens().all()) {
-        ++states[state_of(token, relay.scheduler())];
+        ++states[token_state(token, relay.scheduler().token_status(id))];
         const auto queued = relay.queued(id);
         if (!token.entry.source.empty() && token.configured) {
             sources.emplace_back(queued, token.entry.source);
