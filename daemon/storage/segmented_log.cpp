@@ -16,6 +16,7 @@
 #include "log_compaction.hpp"
 #include "log_files.hpp"
 #include "log_recovery.hpp"
+#include "log_room.hpp"
 #include "log_segments.hpp"
 #include "path.hpp"
 #include "quarantine.hpp"
@@ -27,12 +28,6 @@ namespace {
 
 constexpr std::uint64_t min_segment_size = 16 * 1024;
 constexpr std::uint64_t max_segment_size = 1ULL << 30;
-
-// Kept free for each queued event: its outcome in a record of its own, at worst.
-constexpr std::uint64_t outcome_reserve = settlements_record_size(1);
-// Kept free besides, and lost at the end of a segment in which not even one outcome fits.
-constexpr std::uint64_t spare_reserve = 4096;
-constexpr std::uint64_t segment_waste = outcome_reserve;
 
 // Spares that are kept although nothing is reserved in them: a busy log goes round in them.
 constexpr std::size_t kept_spares = 2;
@@ -103,6 +98,7 @@ private:
 
     Segment& active() { return segments_.newest(); }
     std::uint64_t active_room() { return active().size - active().end; }
+    LogRoom room() { return {active_room(), fresh_room(), files_->spares()}; }
     std::uint64_t fresh_room() const { return options_.segment_size - segment_header_size; }
     std::uint64_t disk_bytes() const {
         return files_->spares() * options_.segment_size + segments_.disk_bytes() +
@@ -111,7 +107,6 @@ private:
 
     Result<void> keep(std::span<const Settlement> outcomes);
     Result<void> make_room(std::span<const EventRecord> events);
-    bool outcomes_fit_after(std::span<const EventRecord> events);
     Result<void> add_spare();
     Result<void> write(std::span<const EventRecord> events);
     Part encode(std::span<const EventRecord> events, Seq first);
@@ -193,7 +188,7 @@ Result<void> SegmentedLog::make_room(std::span<const EventRecord> events) {
                         "allows {}",
                         queued, options_.max_events));
     }
-    while (!outcomes_fit_after(events)) {
+    while (!has_room(room(), pending_.size(), events, queued)) {
         if (disk_bytes() + options_.segment_size > options_.max_size) {
             compaction_.wake(true);
             return full_error(
@@ -204,34 +199,6 @@ Result<void> SegmentedLog::make_room(std::span<const EventRecord> events) {
         if (auto added = add_spare(); added.has_error()) return added;
     }
     return {};
-}
-
-/// Whether there is room on the disk, taken already, for the outcomes that wait, these events, and
-/// then the outcomes of everything queued.
-bool SegmentedLog::outcomes_fit_after(std::span<const EventRecord> events) {
-    std::uint64_t left = active_room();
-    std::uint64_t begun = 0;
-    const auto begin_next = [&] {
-        left = fresh_room();
-        ++begun;
-    };
-    for (std::uint64_t waiting = pending_.size(); waiting > 0;) {
-        if (left < outcome_reserve) begin_next();
-        const std::uint64_t fitting =
-            std::min(waiting, (left - record_header_size) / settlement_size);
-        left -= settlements_record_size(fitting);
-        waiting -= fitting;
-    }
-    for (const EventRecord& event : events) {
-        const std::uint64_t size = event_record_size(event);
-        if (size > left) begin_next();
-        left -= size;
-    }
-    if (begun > files_->spares()) return false;
-    const std::uint64_t room = left - std::min(left, segment_waste) +
-                               (files_->spares() - begun) * (fresh_room() - segment_waste);
-    const std::uint64_t queued = segments_.queued() - pending_.size() + events.size();
-    return room >= queued * outcome_reserve + spare_reserve;
 }
 
 Result<void> SegmentedLog::add_spare() {
@@ -375,9 +342,8 @@ Result<void> SegmentedLog::reclaim() {
 
 /// Twice what is reserved is kept, so that it is not taken away and made again at once.
 bool SegmentedLog::wants_spare() const {
-    const std::uint64_t needed = segments_.queued() * outcome_reserve + spare_reserve;
-    const std::uint64_t spares = files_->spares();
-    return spares < kept_spares || spares * (fresh_room() - segment_waste) <= 2 * needed;
+    const LogRoom spares{0, fresh_room(), files_->spares()};
+    return files_->spares() < kept_spares || !has_spares_enough(spares, segments_.queued());
 }
 
 Result<bool> SegmentedLog::maintain() {
