@@ -55,6 +55,7 @@ private:
     Result<void> settle_all();
     Result<void> report_suspects();
     void balance_books();
+    void take_totals(const Segment& segment, const SegmentScan& scan);
     void note_seqs(const Segment& segment, Seq highest);
 
     LogFiles& files_;
@@ -76,25 +77,16 @@ Result<void> LogRecovery::open(std::uint64_t number) {
     if (size.has_error()) return size.error();
     segment.size = *size;
 
-    std::vector<std::uint8_t> block(segment_header_size);
-    const auto got = segment.file->read_at(0, block);
-    block.resize(got.has_value() ? *got : 0);
-    const auto parsed = parse_segment_header(block);
-    if (parsed.status == ParsedSegmentHeader::Status::newer) {
-        return Error{boost::system::errc::make_error_code(boost::system::errc::not_supported),
-                     fmt::format("{} has format {}, and this program reads formats up to {}: "
-                                 "use the newer flowrelayd that wrote it",
-                                 files_.segment_path(number), parsed.header.version,
-                                 segment_format_version)};
-    }
-    if (parsed.status != ParsedSegmentHeader::Status::valid || parsed.header.number != number) {
+    const auto header = read_segment_header(*segment.file, files_.segment_path(number), number);
+    if (header.has_error()) return header.error();
+    if (!*header) {
         report_.unreadable(number, segment.size);
         // Its events had seqs of their own: none of them may be given out again.
         unreadable_events_ += segment.size / record_size(0);
         state_.unreadable.push_back(number);
         return {};
     }
-    segment.header = parsed.header;
+    segment.header = **header;
     found_.push_back(std::move(segment));
     return {};
 }
@@ -156,7 +148,10 @@ Result<void> LogRecovery::read_sealed(std::size_t index) {
     Segment& segment = found_[index];
     ScanRange range = range_of(index);
     const bool known_end = range.tail == ScanRange::Tail::exact;
-    if (auto there = open_index(segment, known_end ? range.end : 0)) {
+    // Without the newest segment this one has the last word on the totals: it is read for them.
+    const bool keeps_books = !state_.can_append && index + 1 == found_.size();
+    auto there = keeps_books ? std::nullopt : open_index(segment, known_end ? range.end : 0);
+    if (there) {
         segment.sealed.emplace(std::move(*there));
     } else {
         std::optional<Seq> following;
@@ -164,6 +159,10 @@ Result<void> LogRecovery::read_sealed(std::size_t index) {
         auto scan = scan_segment(*segment.file, segment.header, range, following);
         report_.damage(segment, scan.damage);
         suspects_[segment.header.number] = std::move(scan.suspects);
+        if (keeps_books) {
+            take_totals(segment, scan);
+            for (const auto& outcome : scan.outcomes) state_.ledger.settle(outcome.outcome);
+        }
         const auto contents = index_contents(segment.header, std::move(scan));
         segment.sealed.emplace(files_.write_index(segment.header.number, encode_index(contents)));
     }
@@ -188,10 +187,14 @@ Result<void> LogRecovery::read_newest() {
     segment.tokens = std::move(scan.tokens);
     for (const IndexedEvent& event : scan.events) segment.live.add(event);
     newest_outcomes_ = std::move(scan.outcomes);
-    state_.ledger = segment.header.ledger;
-    state_.ledger.accepted += scan.events.size() + scan.missing;
+    take_totals(segment, scan);
     note_seqs(segment, scan.result.highest_seq);
     return make_durable(segment, scan.result);
+}
+
+void LogRecovery::take_totals(const Segment& segment, const SegmentScan& scan) {
+    state_.ledger = segment.header.ledger;
+    state_.ledger.accepted += scan.accepted();
 }
 
 void LogRecovery::note_seqs(const Segment& segment, Seq highest) {
@@ -278,7 +281,6 @@ Result<void> LogRecovery::report_suspects() {
 // Outcomes that were lost to damage are still in the totals, and their events are queued again.
 void LogRecovery::balance_books() {
     if (!state_.can_append && !state_.segments.all().empty()) {
-        state_.ledger = state_.segments.newest().header.ledger;
         state_.next_seq = Seq{to_number(state_.next_seq) + unreadable_events_};
     }
     core::Ledger& ledger = state_.ledger;

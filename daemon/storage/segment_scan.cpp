@@ -1,5 +1,7 @@
 #include "segment_scan.hpp"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <unordered_set>
 #include <utility>
@@ -83,6 +85,23 @@ private:
 };
 
 }  // namespace
+
+Result<std::optional<SegmentHeader>> read_segment_header(File& file, const std::string& path,
+                                                         std::uint64_t number) {
+    std::vector<std::uint8_t> block(segment_header_size);
+    const auto got = file.read_at(0, block);
+    block.resize(got.has_value() ? *got : 0);
+    const auto parsed = parse_segment_header(block);
+    if (parsed.status == ParsedSegmentHeader::Status::newer) {
+        return Error{boost::system::errc::make_error_code(boost::system::errc::not_supported),
+                     fmt::format("{} has format {}, and this program reads formats up to {}: use "
+                                 "the newer version that wrote it",
+                                 path, parsed.header.version, segment_format_version)};
+    }
+    const bool ours = parsed.status == ParsedSegmentHeader::Status::valid;
+    if (!ours || parsed.header.number != number) return std::optional<SegmentHeader>();
+    return std::optional(parsed.header);
+}
 
 SegmentScan scan_segment(File& file, const SegmentHeader& header, const ScanRange& range,
                          std::optional<Seq> following) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "flowrelay/storage/record_scanner.hpp"
@@ -24,6 +25,11 @@ struct Suspect {
     std::uint64_t offset = 0;
     std::uint64_t bytes = 0;
 };
+
+/// The header of a segment; nothing if it can't be read, or is that of another segment. An error if
+/// it is of a newer format. `path` is for the message.
+Result<std::optional<SegmentHeader>> read_segment_header(File& file, const std::string& path,
+                                                         std::uint64_t number);
 
 struct SegmentScan {
     ScanResult result;

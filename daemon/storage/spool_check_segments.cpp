@@ -116,18 +116,9 @@ Result<void> SegmentCheck::open(std::uint64_t number) {
     if (size.has_error()) return size.error();
     found.size = *size;
 
-    std::vector<std::uint8_t> block(segment_header_size);
-    const auto got = found.file->read_at(0, block);
-    block.resize(got.has_value() ? *got : 0);
-    const auto parsed = parse_segment_header(block);
-    if (parsed.status == ParsedSegmentHeader::Status::newer) {
-        return Error{
-            boost::system::errc::make_error_code(boost::system::errc::not_supported),
-            fmt::format("{} has format {}, and this program reads formats up to {}: use "
-                        "the flowrelay that belongs to the flowrelayd that wrote it",
-                        files.segment_path(number), parsed.header.version, segment_format_version)};
-    }
-    if (parsed.status != ParsedSegmentHeader::Status::valid || parsed.header.number != number) {
+    const auto header = read_segment_header(*found.file, files.segment_path(number), number);
+    if (header.has_error()) return header.error();
+    if (!*header) {
         report_.files.push_back({.name = name, .kind = SpoolFile::Kind::segment, .bytes = *size});
         report_.damage.push_back({name, 0, *size, 0,
                                   "its header can't be read: nothing of it is known, and the next "
@@ -135,7 +126,7 @@ Result<void> SegmentCheck::open(std::uint64_t number) {
         unreadable_.push_back(number);
         return {};
     }
-    found.header = parsed.header;
+    found.header = **header;
     found_.push_back(std::move(found));
     return {};
 }

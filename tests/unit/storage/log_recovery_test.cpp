@@ -335,6 +335,21 @@ TEST_F(LogRecoveryTest, WithoutTheLastHeaderNoSeqIsGivenOutAgain) {
     EXPECT_GT(segments().back(), last);
 }
 
+TEST_F(LogRecoveryTest, WithoutTheLastHeaderTheTotalsGoOnFromTheSegmentBefore) {
+    open();
+    append(900);
+    settle(1, 200);
+    const auto count = segments().size();
+    while (segments().size() == count) append(1);
+    queue.reset();
+    fs.overwrite(segments().back(), 0, std::vector<std::uint8_t>(4096, 0));
+    open();
+    // Of what was in the last segment nothing is known, all else is accounted for.
+    EXPECT_EQ(queue->ledger().delivered, 200U);
+    EXPECT_EQ(queue->ledger().accepted, 200 + queued().size());
+    EXPECT_EQ(unaccounted(), 0);
+}
+
 TEST_F(LogRecoveryTest, AMissingSegmentIsReported) {
     open();
     append(1000);
