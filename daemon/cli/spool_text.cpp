@@ -55,6 +55,8 @@ std::string contents(const SpoolFile& file) {
             return count(file.entries, "token");
         case Kind::dead_letters:
             return count(file.entries, "letter");
+        case Kind::known_ids:
+            return count(file.entries, "id");
         case Kind::quarantined:
         case Kind::leftover:
         case Kind::foreign:

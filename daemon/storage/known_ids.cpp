@@ -55,7 +55,9 @@ public:
     explicit JournalSink(const std::function<bool(const KnownId&)>& wanted) : wanted_(wanted) {}
 
     void record(const ScannedRecord& record) override {
-        if (record.header.type != RecordType::known_ids || !record.intact) return;
+        if (record.header.type != RecordType::known_ids || !record.intact) {
+            return damage(record.offset, record_size(record.header));
+        }
         auto left = record.payload;
         while (left.size() >= at_id && left.size() >= at_id + left[at_length]) {
             const std::uint8_t* in = left.data();
@@ -68,9 +70,12 @@ public:
             left = left.subspan(at_id + length);
         }
     }
-    void damage(std::uint64_t, std::uint64_t) override {}
+    void damage(std::uint64_t offset, std::uint64_t bytes) override {
+        damaged.push_back({offset, bytes});
+    }
 
     std::vector<KnownId> ids;
+    std::vector<JournalScan::Damage> damaged;
 
 private:
     const std::function<bool(const KnownId&)>& wanted_;
@@ -116,11 +121,26 @@ WallTime before(WallTime time, Milliseconds window) {
 
 KnownIds::KnownIds(FileSystem& file_system, const std::string& directory, Milliseconds window,
                    std::size_t limit, Log& log)
-    : path_(directory + "/known-ids"),
+    : path_(directory + "/" + file_name),
       window_(window),
       limit_(limit),
       log_(log),
       journal_(file_system, path_, JournalKind::known_ids) {}
+
+Result<KnownIds::Contents> KnownIds::inspect(FileSystem& file_system, const std::string& path) {
+    Contents contents;
+    const Wanted none = [&contents](const KnownId&) {
+        ++contents.ids;
+        return false;
+    };
+    JournalSink sink(none);
+    auto scan = RecordJournal::inspect(file_system, path, JournalKind::known_ids, sink);
+    if (scan.has_error()) return scan.error();
+    contents.file = std::move(*scan);
+    contents.file.damage.insert(contents.file.damage.end(), sink.damaged.begin(),
+                                sink.damaged.end());
+    return contents;
+}
 
 void KnownIds::open() {
     const Wanted all = [this](const KnownId& known) {

@@ -18,6 +18,15 @@ class KnownIds {
 public:
     using KnownId = EventQueue::KnownId;
 
+    static constexpr const char* file_name = "known-ids";  ///< in the directory of the log
+
+    /// What is in a journal. It is not changed, and read as far as it can be.
+    struct Contents {
+        JournalScan file;
+        std::size_t ids = 0;
+    };
+    static Result<Contents> inspect(FileSystem& file_system, const std::string& path);
+
     /// `directory`: of the log. Ids are kept for `window` (0: not at all), at most `limit` of them.
     KnownIds(FileSystem& file_system, const std::string& directory, Milliseconds window,
              std::size_t limit, Log& log);

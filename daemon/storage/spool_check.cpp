@@ -10,6 +10,7 @@
 
 #include "flowrelay/storage/dead_letters.hpp"
 #include "flowrelay/storage/registry.hpp"
+#include "known_ids.hpp"
 #include "spool_check_segments.hpp"
 
 namespace flowrelay::storage {
@@ -41,6 +42,7 @@ public:
         if (auto read = check_log(); read.has_error()) return read.error();
         if (auto read = check_registry(); read.has_error()) return read.error();
         if (auto read = check_dead_letters(); read.has_error()) return read.error();
+        if (auto read = check_known_ids(); read.has_error()) return read.error();
         check_books();
         // It may have been started while we read.
         if (auto unused = check_unused(); unused.has_error()) return unused.error();
@@ -58,8 +60,9 @@ private:
     Result<std::vector<std::string>> list_quarantine(const std::vector<std::string>& names);
     Result<void> check_registry();
     Result<void> check_dead_letters();
+    Result<void> check_known_ids();
     void check_books();
-    Result<bool> is_there(const std::string& name);
+    Result<bool> find_journal(const std::string& name);
     Result<void> add_file(std::string name, Kind kind, std::string note = {});
     std::optional<Error> file_failed(const std::string& name, Kind kind, const Error& error,
                                      std::string_view meaning);
@@ -75,6 +78,8 @@ private:
 constexpr std::string_view registry_meaning =
     "flowrelayd does not start with it: put the file back from a copy";
 constexpr std::string_view letters_meaning = "these letters are lost";
+constexpr std::string_view ids_meaning =
+    "an event that was delivered and is handed in again may be delivered once more";
 
 Result<void> SpoolCheck::check_directories() {
     const auto names = file_system_.list(directory_);
@@ -105,10 +110,6 @@ Result<void> SpoolCheck::check_unused() {
                              log_directory_, **holder)};
 }
 
-Result<bool> SpoolCheck::is_there(const std::string& name) {
-    return file_system_.exists(directory_ + "/" + name);
-}
-
 Result<void> SpoolCheck::add_file(std::string name, Kind kind, std::string note) {
     const auto file = file_system_.open_read_only(directory_ + "/" + name);
     if (file.has_error()) return file.error();
@@ -128,7 +129,9 @@ Result<void> SpoolCheck::check_log() {
     std::vector<std::uint64_t> indexes;
     std::vector<std::string> spares;
     for (const std::string& name : *names) {
-        if (name == "lock" || name == "quarantine") continue;
+        if (name == "lock" || name == "quarantine" || name.starts_with(KnownIds::file_name)) {
+            continue;
+        }
         Result<void> added;
         if (const auto segment = number_of(name, ".seg"); segment != 0) {
             segments.push_back(segment);
@@ -186,6 +189,17 @@ Result<std::vector<std::string>> SpoolCheck::list_quarantine(
 
 // --- journals ------------------------------------------------------------------------------------
 
+/// Whether it is there. What an interrupted rewrite left beside it is noted.
+Result<bool> SpoolCheck::find_journal(const std::string& name) {
+    const auto rest = file_system_.exists(directory_ + "/" + name + ".tmp");
+    if (rest.has_error()) return rest;
+    if (*rest) {
+        auto added = add_file(name + ".tmp", Kind::leftover, "of a rewrite that was not finished");
+        if (added.has_error()) return added.error();
+    }
+    return file_system_.exists(directory_ + "/" + name);
+}
+
 /// A file that can't be read at all is damaged if the disk says so, and an error otherwise.
 std::optional<Error> SpoolCheck::file_failed(const std::string& name, Kind kind, const Error& error,
                                              std::string_view meaning) {
@@ -212,13 +226,7 @@ void SpoolCheck::add_journal(SpoolFile file, const JournalScan& scan, std::strin
 
 Result<void> SpoolCheck::check_registry() {
     const std::string name = "tokens";
-    if (const auto rest = is_there(name + ".tmp"); rest.has_error()) {
-        return rest.error();
-    } else if (*rest) {
-        auto added = add_file(name + ".tmp", Kind::leftover, "of a rewrite that was not finished");
-        if (added.has_error()) return added;
-    }
-    const auto there = is_there(name);
+    const auto there = find_journal(name);
     if (there.has_error()) return there.error();
     if (!*there) {
         if (!report_.queues.empty()) {
@@ -254,13 +262,7 @@ Result<void> SpoolCheck::check_registry() {
 
 Result<void> SpoolCheck::check_dead_letters() {
     const std::string name = "dead-letters";
-    if (const auto rest = is_there(name + ".tmp"); rest.has_error()) {
-        return rest.error();
-    } else if (*rest) {
-        auto added = add_file(name + ".tmp", Kind::leftover, "of a rewrite that was not finished");
-        if (added.has_error()) return added;
-    }
-    const auto there = is_there(name);
+    const auto there = find_journal(name);
     if (there.has_error()) return there.error();
     if (!*there) return {};
     const auto contents = DeadLetters::inspect(file_system_, directory_ + "/" + name);
@@ -273,6 +275,21 @@ Result<void> SpoolCheck::check_dead_letters() {
     report_.letters = contents->letters;
     add_journal({.name = name, .kind = Kind::dead_letters, .entries = contents->letters},
                 contents->file, letters_meaning);
+    return {};
+}
+
+Result<void> SpoolCheck::check_known_ids() {
+    const std::string name = log_file_name(KnownIds::file_name);
+    const auto there = find_journal(name);
+    if (there.has_error()) return there.error();
+    if (!*there) return {};
+    const auto contents = KnownIds::inspect(file_system_, directory_ + "/" + name);
+    if (contents.has_error()) {
+        const auto error = file_failed(name, Kind::known_ids, contents.error(), ids_meaning);
+        return error ? Result<void>(*error) : Result<void>();
+    }
+    add_journal({.name = name, .kind = Kind::known_ids, .entries = contents->ids}, contents->file,
+                ids_meaning);
     return {};
 }
 
@@ -304,6 +321,8 @@ std::string_view to_string(SpoolFile::Kind kind) noexcept {
             return "registry";
         case Kind::dead_letters:
             return "dead-letters";
+        case Kind::known_ids:
+            return "known-ids";
         case Kind::quarantined:
             return "quarantined";
         case Kind::leftover:

@@ -28,6 +28,7 @@ struct SpoolFile {
         spare,
         registry,
         dead_letters,
+        known_ids,
         quarantined,  ///< a copy of bytes that were found damaged at some start
         leftover,     ///< of something that was interrupted: the next start removes it
         foreign,      ///< not flowrelay's

@@ -104,6 +104,23 @@ TEST_F(SpoolCheckTest, SaysWhatIsInASpoolThatIsWhole) {
     EXPECT_EQ(find(found, "dead-letters")->entries, 1U);
 }
 
+TEST_F(SpoolCheckTest, LooksAtTheKnownIdsAsWell) {
+    options.dedup_window = Milliseconds(1 << 30);
+    open();
+    make_registry();
+    append(500);
+    settle(1, 500);
+    queue.reset();
+    const auto found = report();
+    EXPECT_TRUE(found.damage.empty());
+    const auto* ids = find(found, "spool/known-ids");
+    ASSERT_NE(ids, nullptr);
+    EXPECT_EQ(ids->kind, SpoolFile::Kind::known_ids);
+    EXPECT_GT(ids->entries, 100U);
+    fs.flip_bit("/state/spool/known-ids", journal_header_size + record_header_size + 20);
+    EXPECT_FALSE(report().damage.empty());
+}
+
 TEST_F(SpoolCheckTest, AgreesWithTheLogAfterEachStart) {
     make_spool();
     for (int start = 0; start < 3; ++start) {
