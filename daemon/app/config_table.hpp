@@ -38,8 +38,8 @@ inline constexpr bool restart = false;  // counts at the next start
     X(control.socket_group, "control.socket_group", restart)                                  \
     X(control.admin_group, "control.admin_group", restart)                                    \
     X(spool.directory, "spool.directory", restart)                                            \
-    X(spool.max_size, "spool.max_size", restart)                                              \
-    X(spool.max_events, "spool.max_events", restart)                                          \
+    X(spool.max_size, "spool.max_size", reload)                                               \
+    X(spool.max_events, "spool.max_events", reload)                                           \
     X(spool.max_events_per_token, "spool.max_events_per_token", reload)                       \
     X(spool.segment_size, "spool.segment_size", restart)                                      \
     X(spool.dedup_window, "spool.dedup_window", reload)                                       \

@@ -63,11 +63,16 @@ runtime::ReloadResult Reloader::try_reload() {
     const Config before = std::exchange(parts_.config, in_force(parts_.config, wanted));
     parts_.output.set_level(parts_.config.log.level);
     parts_.engine.relay().set_options(relay_options(parts_.config));
+    parts_.engine.storage().ask([limits = queue_limits(parts_.config)](runtime::Stores& stores) {
+        stores.queue->set_limits(limits);
+        return std::function<void()>([] {});
+    });
     parts_.delivery.set_max_connections(parts_.config.destination.max_connections);
     if (another_destination || names_files(parts_.config.destination)) {
         parts_.delivery.retarget(std::move(around.destination), std::move(around.tls));
     }
     parts_.engine.relay().try_destination_now(clock_.now());
+    parts_.control.spool_max_bytes = parts_.config.spool.max_size;
     parts_.control.base_url = parts_.config.destination.base_url;
     parts_.ingest.set_max_connections(parts_.config.ingest.max_connections);
     parts_.ingest.set_max_per_uid(parts_.config.ingest.max_connections_per_uid);

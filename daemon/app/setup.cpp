@@ -102,6 +102,10 @@ Surroundings read_surroundings(const Config& config) {
     return around;
 }
 
+storage::QueueLimits queue_limits(const Config& config) {
+    return {config.spool.max_size, config.spool.max_events, config.spool.dedup_window};
+}
+
 runtime::Stores open_stores(const SpoolConfig& config, storage::FileSystem& file_system, Log& log) {
     const auto made = file_system.make_directory(config.directory);
     if (made.has_error()) throw std::runtime_error(made.error().message);

@@ -15,6 +15,8 @@ namespace flowrelay::app {
 
 core::RelayOptions relay_options(const Config& config);
 
+storage::QueueLimits queue_limits(const Config& config);
+
 /// Throws ConfigError: the proxy makes no sense, its credentials can't be read.
 runtime::Destination make_destination(const Config& config);
 

@@ -31,6 +31,9 @@ public:
     KnownIds(FileSystem& file_system, const std::string& directory, Milliseconds window,
              std::size_t limit, Log& log);
 
+    /// From now on.
+    void set_window(Milliseconds window) noexcept { window_ = window; }
+
     /// Reads the journal. It never fails: without it a repeated event may be taken twice, which is
     /// logged and no reason not to start.
     void open();

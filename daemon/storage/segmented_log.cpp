@@ -82,6 +82,12 @@ public:
     std::vector<KnownId> known_ids(WallTime since, std::size_t limit) override {
         return known_ids_.find(segments_, since, limit);
     }
+    void set_limits(const QueueLimits& limits) override {
+        options_.max_size = limits.max_size;
+        options_.max_events = limits.max_events;
+        options_ = usable(options_);
+        known_ids_.set_window(limits.dedup_window);
+    }
     core::Ledger ledger() const override { return ledger_; }
     QueueUsage usage() const override { return {segments_.queued(), disk_bytes()}; }
 

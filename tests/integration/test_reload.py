@@ -73,6 +73,18 @@ class Reload(support.RelayTestCase):
         self.assertEqual(self.send("b", body="x" * 2000)["code"], "too_large")
         self.assertNotIn("event=delivery.delivered", self.relay.log)
 
+    def test_a_full_spool_takes_events_again_when_its_limits_are_raised(self):
+        self.server.rules({"status": 503})
+        self.reload("reloaded", spool={"max_events": 2})
+        answers = [self.send(thread) for thread in "abc"]
+        self.assertEqual([answer.get("code") for answer in answers], [None, None, "queue_full"])
+        self.relay.wait_for_log(r"event=spool\.full .*spool\.max_events")
+        line = self.reload("reloaded", spool={"max_events": 3, "max_size": "5GiB"})
+        self.assertIn("changed=spool.max_size,spool.max_events ", line)
+        self.assertEqual(self.send("c")["status"], "accepted")
+        self.assertEqual(self.send("d")["code"], "queue_full")
+        self.assertEqual(self.relay.status()["spool_max_bytes"], 5 << 30)
+
     def test_a_rotated_token_is_read_anew_and_parked_events_go_out_with_it(self):
         self.server.rules({"match": {"flow_token": self.old}, "status": 401})
         self.send("a")
@@ -167,12 +179,12 @@ class Reload(support.RelayTestCase):
         self.assertEqual(len(logged), 3)
 
     def test_what_takes_a_restart_says_so(self):
-        line = self.reload("needs_restart", spool={"max_size": "8GiB"}, retry={"max": "1m"})
+        line = self.reload("needs_restart", spool={"segment_size": "32MiB"}, retry={"max": "1m"})
         self.assertIn("warning", line)
-        self.assertIn("keys=spool.max_size", line)
+        self.assertIn("keys=spool.segment_size", line)
         self.assertIn("changed=retry.max", self.hang_up_line("reloaded"))
         # It is told each time until it is done.
-        self.assertIn("keys=spool.max_size", self.hang_up("needs_restart"))
+        self.assertIn("keys=spool.segment_size", self.hang_up("needs_restart"))
 
     def hang_up_line(self, outcome):
         return [line for line in self.relay.log.splitlines() if f"config.{outcome}" in line][-1]

@@ -13,6 +13,7 @@
 
 #include "flowrelay/base/error.hpp"
 #include "flowrelay/base/ids.hpp"
+#include "flowrelay/base/time.hpp"
 #include "flowrelay/core/active_set.hpp"
 #include "flowrelay/core/ledger.hpp"
 #include "flowrelay/core/stored_event.hpp"
@@ -34,6 +35,15 @@ error_code make_error_code(QueueErrc value) noexcept;
 struct QueueUsage {
     std::uint64_t events = 0;      ///< queued
     std::uint64_t disk_bytes = 0;  ///< of all files of the queue
+};
+
+/// What the queue keeps to; may change while it is in use.
+struct QueueLimits {
+    std::uint64_t max_size = 0;    ///< of all files; what is over it already stays
+    std::uint64_t max_events = 0;  ///< queued; 0: no limit
+    /// So long are the ids of settled events kept. One that grows finds those again that are kept
+    /// still: it is whole when it has passed once.
+    Milliseconds dedup_window{0};
 };
 
 class EventQueue {
@@ -82,6 +92,9 @@ public:
         WallTime accepted;
     };
     virtual std::vector<KnownId> known_ids(WallTime since, std::size_t limit) = 0;
+
+    /// From now on.
+    virtual void set_limits(const QueueLimits& limits) = 0;
 
     virtual core::Ledger ledger() const = 0;
     virtual QueueUsage usage() const = 0;

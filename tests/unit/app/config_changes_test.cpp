@@ -31,11 +31,13 @@ TEST(ConfigChanges, tells_what_counts_now_from_what_takes_a_restart) {
 }
 
 TEST(ConfigChanges, what_takes_a_restart_stays_as_it_was) {
-    const Config next = in_force(config(), config("retry: {max: 10m}\nspool: {max_size: 8GiB}\n"
+    const Config next = in_force(config(), config("retry: {max: 10m}\nspool: {max_size: 8GiB, "
+                                                  "segment_size: 32MiB}\n"
                                                   "ingest: {unknown_tokens: reject}\n"));
     EXPECT_EQ(next.retry.max, Minutes(10));
     EXPECT_FALSE(next.ingest.accept_unknown_tokens);
-    EXPECT_EQ(next.spool.max_size, 4ULL << 30);
+    EXPECT_EQ(next.spool.max_size, 8ULL << 30);
+    EXPECT_EQ(next.spool.segment_size, 64ULL << 20);
 }
 
 TEST(ConfigChanges, an_event_size_that_needs_larger_segments_waits_for_them) {

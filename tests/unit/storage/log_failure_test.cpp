@@ -51,6 +51,19 @@ TEST_F(LogFailureTest, TheLimitOfEventsRefusesEvents) {
     EXPECT_TRUE(try_append(1).has_error());
 }
 
+TEST_F(LogFailureTest, OtherLimitsHoldFromNowOn) {
+    options.max_size = 4 * options.segment_size;
+    open();
+    const std::uint64_t taken = fill();
+    queue->set_limits({8 * options.segment_size, taken + 30, Milliseconds(0)});
+    EXPECT_EQ(fill(), 30U) << "there is room, as far as the number of events goes";
+    EXPECT_NE(try_append(10).error().message.find("spool.max_events"), std::string::npos);
+    // What is there already stays, also over a limit that is too small to be one.
+    queue->set_limits({1, 0, Milliseconds(0)});
+    EXPECT_NE(try_append(1000).error().message.find("spool.max_size"), std::string::npos);
+    EXPECT_EQ(queued().size(), taken + 30);
+}
+
 TEST_F(LogFailureTest, ARefusedBatchLeavesNothingBehind) {
     options.max_size = 2 * options.segment_size;
     open();
