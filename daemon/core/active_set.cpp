@@ -112,11 +112,13 @@ bool ActiveSet::drop(const QueuedEvent& event) {
     const auto found = backlogs_.find(event.lane.token);
     if (found == backlogs_.end() || dropped_.contains(event.seq)) return false;
     Backlog& backlog = found->second;
+    const bool waiting_replay =
+        std::erase_if(backlog.replays, [&](const auto& r) { return r.seq == event.seq; }) > 0;
     const auto behind = backlog.behind.find(event.lane.thread_hash);
     const bool behind_lane = behind != backlog.behind.end() && event.seq > behind->second.cursor;
     const bool behind_all = (backlog.more || backlog.loading) && event.seq > backlog.cursor;
-    if (!behind_lane && !behind_all) return false;
-    dropped_.insert(event.seq);
+    if (!waiting_replay && !behind_lane && !behind_all) return false;
+    if (!waiting_replay) dropped_.insert(event.seq);
     --backlog.queued;
     --queued_;
     if (backlog.queued == 0) backlogs_.erase(found);

@@ -30,6 +30,11 @@ public:
             add(Cause::in_flight, Milliseconds(0), "its request was sent and waits for the answer");
             return std::move(links_);
         }
+        if (about_.token_state == TokenEntry::State::gone ||
+            about_.token_state == TokenEntry::State::erased) {
+            add_gone();
+            return std::move(links_);
+        }
         add_lane();
         add_token();
         add_destination();
@@ -84,16 +89,19 @@ private:
         }
     }
 
+    // Nothing else matters then, and nothing else is known.
+    void add_gone() {
+        add(Cause::token_gone, std::nullopt,
+            about_.token_state == TokenEntry::State::erased
+                ? fmt::format("{} is gone, and what was stored for it is erased", about_.source)
+                : fmt::format("{} is gone: nothing more is sent, and what is stored for it is "
+                              "erased at {}",
+                              about_.source, format_time(about_.erase_at)));
+    }
+
     void add_token() {
         const auto& token = about_.reason.token;
         const auto wait = wait_until(token.until);
-        if (about_.token_state == TokenEntry::State::gone ||
-            about_.token_state == TokenEntry::State::erased) {
-            add(Cause::token_gone, std::nullopt,
-                fmt::format("{} is gone and what is stored for it is erased: nothing more is sent",
-                            about_.source));
-            return;
-        }
         if (!about_.configured) {
             add(Cause::token_unconfigured, std::nullopt,
                 fmt::format("{} is not in the configuration any more: put it back, or remove it",

@@ -70,8 +70,7 @@ void Relay::apply_token_states() {
         switch (token.entry.state) {
             case TokenEntry::State::gone:
             case TokenEntry::State::erased:
-                scheduler_.remove_token(id);
-                active_.forget(id);
+                take_out(id);
                 break;
             case TokenEntry::State::paused:
                 scheduler_.pause_token(id);
@@ -89,6 +88,17 @@ void Relay::apply_token_states() {
     }
 }
 
+void Relay::take_out(TokenId token) {
+    doomed_[token] += active_.queued(token);
+    scheduler_.remove_token(token);
+    active_.forget(token);
+}
+
+std::uint64_t Relay::queued(TokenId token) const {
+    const auto doomed = doomed_.find(token);
+    return active_.queued(token) + (doomed == doomed_.end() ? 0 : doomed->second);
+}
+
 void Relay::restore(TokenId token, std::uint64_t queued, Seq first) {
     const auto found = tokens_.all().find(token);
     const bool known = found != tokens_.all().end();
@@ -97,7 +107,12 @@ void Relay::restore(TokenId token, std::uint64_t queued, Seq first) {
             known ? found->second.label() : fmt::format("token-{}", to_number(token));
         log_.write(ev::token_missing, {{"source", label}, {"queued", queued}});
     }
-    if (known && !found->second.gone()) active_.restore(token, queued, first);
+    if (!known) return;
+    if (found->second.gone()) {
+        doomed_[token] = queued;
+    } else {
+        active_.restore(token, queued, first);
+    }
 }
 
 void Relay::restore(const Hold& hold, Now now) {
@@ -244,7 +259,10 @@ void Relay::committed(const EventRecord& record, Seq seq) {
         log_.write(ev::token_added, {{"source", token.label()}});
     }
     // Accepted a moment before its token was gone: it is erased with the others of that token.
-    if (token.gone()) return;
+    if (token.gone()) {
+        ++doomed_[record.token];
+        return;
+    }
 
     QueuedEvent event;
     event.seq = seq;
@@ -295,6 +313,7 @@ Relay::Effects Relay::attempted(const Assignment& assignment, const EventRecord&
             // Erased: its token has gone meanwhile, and the erasure settles all of that token.
             if (completion.outcome != Outcome::erased) active_.left(assignment.lane);
             if (completion.outcome == Outcome::delivered) {
+                if (tokens_.at(assignment.lane.token).gone()) one_doomed_less(assignment);
                 ++counters_.delivered;
                 effects.settle = Settlement{assignment.seq, Outcome::delivered};
             } else if (completion.outcome == Outcome::dead) {
@@ -316,6 +335,12 @@ Relay::Effects Relay::attempted(const Assignment& assignment, const EventRecord&
     log_state_changes(assignment, result, completion, now);
     log_attempt(assignment, record, result, completion, now);
     return effects;
+}
+
+// It was under way when its token went.
+void Relay::one_doomed_less(const Assignment& assignment) {
+    auto& doomed = doomed_[assignment.lane.token];
+    doomed -= std::min<std::uint64_t>(1, doomed);
 }
 
 Relay::Effects Relay::bury(const Assignment& assignment, const EventRecord& record,
@@ -395,8 +420,7 @@ Relay::Effects Relay::expire(Now now) {
 void Relay::disable(TokenId token, Effects& effects, Now now) {
     effects.tokens = tokens_.disable(token, now.wall, options_.gone_grace);
     for (const auto& entry : effects.tokens) {
-        scheduler_.remove_token(entry.id);
-        active_.forget(entry.id);
+        take_out(entry.id);
         unsaved_.insert(entry.id);
         schedule_erasure(entry);
         log_.write(ev::token_gone, {{"source", tokens_.at(entry.id).label()},
@@ -458,6 +482,7 @@ TokenEntry Relay::erasing(TokenId token, Now now) {
 }
 
 void Relay::erased(TokenId token, std::uint64_t events, std::uint64_t dead_letters) {
+    doomed_.erase(token);
     log_.write(ev::token_erased, {{"source", tokens_.at(token).label()},
                                   {"events", events},
                                   {"dead_letters", dead_letters}});

@@ -118,8 +118,9 @@ void Relay::remember_attempt(const Assignment& assignment, const EventRecord& re
                             result.status, describe(result)});
         return;
     }
+    // Of a replayed event that of its record: for its age the assignment has another.
     history_.ended({assignment.seq, assignment.lane.token, hash_thread(record.id),
-                    assignment.lane.thread_hash, assignment.accepted, now.wall, completion.outcome,
+                    assignment.lane.thread_hash, record.accepted, now.wall, completion.outcome,
                     completion.attempt, result.status});
 }
 

@@ -40,8 +40,7 @@ Wish<TokenEntry> Relay::resume_source(TokenId token, Now now) {
 Wish<TokenEntry> Relay::remove_source(TokenId token, Now now) {
     auto entry = tokens_.remove(token, now.wall);
     if (entry.has_error()) return entry;
-    scheduler_.remove_token(token);
-    active_.forget(token);
+    take_out(token);
     std::erase_if(erasures_, [token](const Erasure& erasure) { return erasure.token == token; });
     schedule_erasure(*entry);
     return entry;
@@ -71,6 +70,7 @@ Wish<TokenEntry> Relay::enable_source(TokenId token, std::uint64_t queued, Seq f
     token_reasons_.erase(token);
     scheduler_.resume_token(token);
     if (!slot.configured) scheduler_.pause_token(token);
+    doomed_.erase(token);
     active_.restore(token, queued, first);
     return entry;
 }
@@ -95,6 +95,19 @@ Relay::Drop Relay::drop(const QueuedEvent& event, std::string_view id, Now now) 
     return Drop::dropped;
 }
 
+void Relay::letter_dropped(const DeadLetter& letter, Now now) {
+    PastEvent past;
+    past.seq = letter.seq;
+    past.token = letter.event.token;
+    past.id_hash = hash_thread(letter.event.id);
+    past.thread_hash = letter.event.thread_hash;
+    past.accepted = letter.event.accepted;
+    past.ended = now.wall;
+    past.outcome = Outcome::dropped;
+    past.attempts = letter.attempts;
+    history_.ended(past);
+}
+
 Situation Relay::situation(const QueuedEvent& event) const {
     Situation situation;
     const auto reason = scheduler_.why(event.seq);
@@ -112,6 +125,7 @@ Situation Relay::situation(const QueuedEvent& event) const {
     if (slot != tokens_.all().end()) {
         situation.source = slot->second.label();
         situation.token_state = slot->second.entry.state;
+        situation.erase_at = slot->second.entry.erase_at;
         situation.configured = slot->second.configured;
         situation.token_trouble = token_reason(event.lane.token);
     } else {

@@ -393,7 +393,11 @@ void Scheduler::resume_token(TokenId id) {
     Token* token = impl_->turns.find(id);
     if (!token) return;
     token->paused = false;
-    if (token->gate.state() == TokenState::parked) token->gate.open();
+    if (token->gate.state() == TokenState::parked) {
+        token->gate.open();
+        // Another answer of the same kind is about the token again, not about one event.
+        for (Lane& lane : token->lanes) lane.blamed_token = false;
+    }
     impl_->turns.update(*token);
 }
 

@@ -190,6 +190,12 @@ ControlAnswer change(ControlCall& call, Change make, std::string done) {
     const auto count = co_await make(call.engine, std::move(seqs));
     if (count.has_error()) co_return control_error(count.error());
     answer[done] = *count;
+    if (make == operations::drop_dead) {
+        const Now now = call.engine.clock().now();
+        for (const auto& letter : selected->letters) {
+            if (!letter.replayed) call.relay().letter_dropped(letter, now);
+        }
+    }
     call.result = fmt::format("{} {}", *count, done);
     co_return json_response(answer);
 }

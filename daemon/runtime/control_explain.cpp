@@ -166,15 +166,31 @@ asio::awaitable<Asked> explain_waiting(Engine& engine, std::string what) {
     co_return found;
 }
 
+/// Whether what is remembered of an event is how it ended. A dead letter tells more than that; and
+/// what belongs to a token that is gone ends with the erasure alone, which may be taken back.
+bool is_settled(const core::Relay& relay, const core::PastEvent& past) {
+    switch (past.outcome) {
+        case core::Outcome::delivered:
+        case core::Outcome::dropped:
+            return true;
+        case core::Outcome::dead:
+        case core::Outcome::expired:
+            return false;
+        case core::Outcome::erased:
+            break;
+    }
+    const auto slot = relay.tokens().all().find(past.token);
+    return slot == relay.tokens().all().end() ||
+           slot->second.entry.state == core::TokenEntry::State::erased;
+}
+
 /// In the order of what it costs: an id that nobody knows is looked for in all that is queued.
 asio::awaitable<Asked> explain_event(Engine& engine, std::string what) {
     std::optional<core::PastEvent> past;
     if (!engine.find_in_memory(what)) {
         past = find_past(engine.relay(), what);
-        // A dead letter tells more than the history does.
-        const bool settled =
-            past && past->outcome != core::Outcome::dead && past->outcome != core::Outcome::expired;
-        if (settled) co_return Found(explain_past(engine.relay(), *past));
+        if (past && is_settled(engine.relay(), *past))
+            co_return Found(explain_past(engine.relay(), *past));
         auto letter = co_await explain_letter(engine, what);
         if (letter.has_error() || *letter) co_return letter;
     }

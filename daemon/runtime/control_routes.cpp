@@ -114,6 +114,42 @@ std::optional<json::object> read_body(std::string_view text) {
     return std::move(value.get_object());
 }
 
+/// Whether all that a request names is UTF-8: what it names comes back in answers, which are.
+bool is_utf8(const http::Request& request, std::string_view name) {
+    for (const std::string& text : {decode(name), decode(request.query)}) {
+        // A JSON text is UTF-8; quotes and the like do not matter.
+        if (std::ranges::all_of(text, [](char c) { return static_cast<signed char>(c) >= 0; })) {
+            continue;
+        }
+        boost::system::error_code error;
+        std::string quoted = "\"";
+        for (const char c : text) quoted += static_cast<signed char>(c) < 0 ? c : '.';
+        json::parse(quoted + '"', error);
+        if (error) return false;
+    }
+    return true;
+}
+
+/// What a change was about, also if it was refused before it was looked up.
+std::string target_of(const ControlCall& call) {
+    if (!call.target.empty()) return call.target;
+    if (!call.name.empty()) return call.name;
+    std::string target = call.text("source");
+    const std::string thread = call.text("thread");
+    if (!thread.empty()) target += (target.empty() ? "thread " : ", thread ") + thread;
+    return target;
+}
+
+/// How it went; of a failure what was answered.
+std::string result_of(const ControlCall& call, const http::Response& response) {
+    if (!call.result.empty() || response.status < 300) return call.result;
+    boost::system::error_code error;
+    const json::value answer = json::parse(response.body, error);
+    const json::value* message =
+        answer.is_object() ? answer.get_object().if_contains("message") : nullptr;
+    return message != nullptr && message->is_string() ? std::string(message->get_string()) : "";
+}
+
 }  // namespace
 
 bool may_change(const Peer& peer, const ControlContext& context) {
@@ -130,6 +166,9 @@ asio::awaitable<http::Response> answer_control(const http::RequestReader& reader
     if (route == nullptr) co_return no_such_route(allow);
     auto body = read_body(request.method == "POST" ? request.body : std::string_view());
     if (!body) co_return control_error(400, "invalid", "the body has to be one JSON object");
+    if (!is_utf8(request, name)) {
+        co_return control_error(400, "invalid", "what the request names is not UTF-8");
+    }
 
     ControlCall call{reader, engine, context, decode(name), std::move(*body), {}, {}};
     const bool changes = !route->change.empty() && !call.is_plan();
@@ -145,8 +184,8 @@ asio::awaitable<http::Response> answer_control(const http::RequestReader& reader
         const bool done = response.status < 300;
         context.log->write(done ? ev::control_changed : ev::control_failed,
                            {{"action", route->change},
-                            {"target", call.target.empty() ? call.name : call.target},
-                            {"result", call.result},
+                            {"target", target_of(call)},
+                            {"result", result_of(call, response)},
                             {"status", response.status},
                             {"uid", peer.uid},
                             {"pid", peer.pid}});

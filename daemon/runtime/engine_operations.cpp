@@ -24,6 +24,7 @@ constexpr std::size_t load_step = 128;        // events that one trip to the dis
 constexpr int loads_for_a_page = 16;          // then it is shown, however short it is
 constexpr std::uint64_t small_backlog = 512;  // is read as a whole instead of searched
 constexpr std::uint64_t dead_step = 256;
+constexpr std::size_t replays_at_once = 4096;  // that are looked at for one trip
 
 std::optional<std::uint64_t> parse_number(std::string_view text) {
     std::uint64_t number = 0;
@@ -63,6 +64,61 @@ asio::awaitable<SharedLoaded> load(Engine& engine, core::LoadRequest request, bo
     const auto result =
         co_await asio::async_initiate<const asio::use_awaitable_t<>, void(SharedLoaded)>(
             ask, asio::use_awaitable);
+    co_return result;
+}
+
+/// What a request asks for out of the dead letters that are replayed, into what the queue gave.
+/// Where many of other tokens lie between, the slice ends before them.
+void add_replays(core::LoadedSlice& slice, const core::LoadRequest& request,
+                 const storage::DeadLetters& letters) {
+    const auto replays = letters.replays_after(request.after, replays_at_once);
+    if (replays.empty()) return;
+    if (replays.size() == replays_at_once && (slice.complete || replays.back().seq < slice.end)) {
+        slice.end = replays.back().seq;
+        slice.complete = false;
+        std::erase_if(slice.events, [&](const auto& event) { return event.seq > slice.end; });
+    }
+    for (const auto& event : replays) {
+        const bool wanted =
+            event.lane.token == request.token &&
+            (!request.thread_hash || event.lane.thread_hash == *request.thread_hash) &&
+            (slice.complete || event.seq <= slice.end);
+        if (wanted) slice.events.push_back(event);
+    }
+    std::ranges::sort(slice.events, {}, &core::QueuedEvent::seq);
+    if (slice.events.size() <= request.limit) return;
+    slice.events.resize(request.limit);
+    slice.end = slice.events.back().seq;
+    slice.complete = false;
+}
+
+Result<core::EventRecord> read_any(Stores& stores, Seq seq) {
+    if (!stores.dead_letters->is_replayed(seq)) return stores.queue->read(seq);
+    auto letter = stores.dead_letters->read(seq);
+    if (letter.has_error()) return letter.error();
+    return std::move(letter->event);
+}
+
+/// As load(), with the dead letters that are replayed.
+asio::awaitable<std::shared_ptr<Result<StorageMailbox::Loaded>>> load_all(Engine& engine,
+                                                                          core::LoadRequest request,
+                                                                          bool with_records) {
+    using Loaded = Result<StorageMailbox::Loaded>;
+    std::function<Loaded(Stores&)> work = [request, with_records](Stores& stores) -> Loaded {
+        auto slice = stores.queue->load(request);
+        if (slice.has_error()) return slice.error();
+        add_replays(*slice, request, *stores.dead_letters);
+        StorageMailbox::Loaded loaded;
+        loaded.slice = std::move(*slice);
+        for (const auto& event : loaded.slice.events) {
+            if (!with_records) break;
+            auto record = read_any(stores, event.seq);
+            if (record.has_error()) break;  // who needs it finds out why
+            loaded.records.push_back(std::move(*record));
+        }
+        return loaded;
+    };
+    const auto result = co_await on_storage<Loaded>(engine, std::move(work));
     co_return result;
 }
 
@@ -111,19 +167,19 @@ void append_loaded(QueuePage& page, StorageMailbox::Loaded& loaded, const QueueF
         if (loaded.slice.events[i].accepted > filter.accepted_by) continue;
         ListedEvent listed;
         listed.event = loaded.slice.events[i];
-        if (i < loaded.records.size()) listed.record = std::move(loaded.records[i]);
+        if (i < loaded.records.size()) {
+            listed.record = std::move(loaded.records[i]);
+            // Of a replayed one its age counts from the replay; it is shown as what it is.
+            listed.event.accepted = listed.record.accepted;
+        }
         page.events.push_back(std::move(listed));
     }
 }
 
 asio::awaitable<Result<std::optional<ListedEvent>>> read_event(Engine& engine, Seq seq) {
     // A dead letter that is replayed is queued as well.
-    std::function<Result<core::EventRecord>(Stores&)> read =
-        [seq](Stores& stores) -> Result<core::EventRecord> {
-        if (!stores.dead_letters->is_replayed(seq)) return stores.queue->read(seq);
-        auto letter = stores.dead_letters->read(seq);
-        if (letter.has_error()) return letter.error();
-        return std::move(letter->event);
+    std::function<Result<core::EventRecord>(Stores&)> read = [seq](Stores& stores) {
+        return read_any(stores, seq);
     };
     const auto record = co_await on_storage<Result<core::EventRecord>>(engine, std::move(read));
     std::optional<ListedEvent> found;
@@ -201,7 +257,7 @@ asio::awaitable<Result<std::optional<ListedEvent>>> scan_for_id(Engine& engine, 
     request.limit = load_step;
     std::optional<ListedEvent> found;
     while (true) {
-        const auto loaded = co_await load(engine, request, true);
+        const auto loaded = co_await load_all(engine, request, true);
         if (loaded->has_error()) co_return loaded->error();
         auto& slice = **loaded;
         for (std::size_t i = 0; i < slice.records.size(); ++i) {
@@ -288,7 +344,7 @@ asio::awaitable<Result<QueuePage>> list_queue(Engine& engine, QueueFilter filter
             continue;
         }
         request->limit = std::min(load_step, limit - page.events.size());
-        const auto loaded = co_await load(engine, *request, with_records);
+        const auto loaded = co_await load_all(engine, *request, with_records);
         if (loaded->has_error()) co_return loaded->error();
         append_loaded(page, **loaded, filter);
         cursor.after = (*loaded)->slice.end;

@@ -86,6 +86,7 @@ std::string status_report(Engine& engine, const StorageMailbox::Snapshot& snapsh
         {"in_flight", status.in_flight},
         {"lanes", status.lanes},
         {"waiting_lanes", status.waiting_lanes},
+        {"held_lanes", status.held_lanes},
         {"dead_letters", snapshot.dead_letters},
         {"spool_bytes", snapshot.usage.disk_bytes},
         {"spool_max_bytes", context.spool_max_bytes},

@@ -181,6 +181,15 @@ public:
         return events;
     }
 
+    std::vector<core::QueuedEvent> replays_after(Seq after, std::size_t limit) const override {
+        std::vector<core::QueuedEvent> events;
+        const auto& all = index_.replays();
+        for (auto at = all.upper_bound(after); at != all.end() && events.size() < limit; ++at) {
+            events.push_back(queued(*at));
+        }
+        return events;
+    }
+
     bool is_replayed(Seq seq) const override { return index_.replays().contains(seq); }
 
     Result<void> settle(std::span<const core::Settlement> ends) override {

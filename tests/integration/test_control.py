@@ -83,6 +83,11 @@ class ControlTest(support.RelayTestCase):
                 ("GET", "/v1/dead?after=x", None, 400, "invalid"),
                 ("GET", "/v1/dead/17", None, 404, "not_found"),
                 ("GET", "/v1/explain", None, 400, "invalid"),
+                ("GET", "/v1/explain?of=%FF", None, 400, "invalid"),
+                ("GET", "/v1/queue?source=a%C3", None, 400, "invalid"),
+                ("GET", "/v1/queue/%E2%82", None, 400, "invalid"),
+                ("GET", "/v1/queue/%E2%82%AC", None, 404, "not_found"),
+                ("POST", "/v1/sources/%FE/pause", {}, 400, "invalid"),
                 ("GET", "/v1/explain?of=nothing", None, 404, "not_found"),
                 ("POST", "/v1/queue/drop", {}, 400, "invalid"),
                 ("POST", "/v1/queue/drop", {"ids": "all"}, 400, "invalid"),
@@ -195,13 +200,18 @@ class ControlTest(support.RelayTestCase):
         self.post(relay, "/v1/queue/drop", ids=["nothing"])
         self.post(relay, "/v1/queue/drop", all=True, plan=True)
         self.post(relay, "/v1/sources/ci/enable", expect=409)
+        self.post(relay, "/v1/queue/drop", expect=404, source="nobody", thread="t")
         relay.stop()
         who = rf"uid={os.geteuid()} pid={os.getpid()}\b"
         changed = [line for line in relay.log.splitlines() if "event=control." in line]
-        self.assertEqual(len(changed), 3, changed)
+        self.assertEqual(len(changed), 4, changed)
         self.assertRegex(changed[0], r"control\.changed action=source\.pause target=ci .*" + who)
         self.assertRegex(changed[1], r"control\.changed action=queue\.drop target=nothing .*" + who)
-        self.assertRegex(changed[2], r"control\.failed action=source\.enable target=ci .*" + who)
+        self.assertRegex(changed[2], r"control\.failed action=source\.enable target=ci "
+                                     r'result="ci is not gone.*" status=409 ' + who)
+        self.assertRegex(changed[3], r"control\.failed action=queue\.drop "
+                                     r'target="nobody, thread t" result="no source is called ' +
+                         '.*' + who)
 
     # ---- the queue
 

@@ -57,6 +57,7 @@ struct Situation {
     std::string head_trouble;      ///< how that one's last attempt ended: "HTTP 503: try later"
     unsigned head_attempts = 0;
     TokenEntry::State token_state = TokenEntry::State::active;
+    WallTime erase_at{};  ///< of a token that is gone
     bool configured = true;
     std::string token_trouble;
     std::string destination;  ///< the base URL

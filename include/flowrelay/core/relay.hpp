@@ -200,6 +200,8 @@ public:
     /// `event`: as EventQueue::load() gave it; `id`: if it is known, for those who ask later.
     Drop drop(const QueuedEvent& event, std::string_view id, Now now);
     void drop_settled(Seq seq) { active_.settled(seq); }
+    /// A dead letter was dropped: for those who ask later.
+    void letter_dropped(const DeadLetter& letter, Now now);
 
     /// Why a queued event waits.
     Situation situation(const QueuedEvent& event) const;
@@ -213,7 +215,8 @@ public:
     const Scheduler& scheduler() const noexcept { return scheduler_; }
     /// Events that wait for delivery, of all tokens or of one.
     std::uint64_t queued() const noexcept { return active_.queued(); }
-    std::uint64_t queued(TokenId token) const { return active_.queued(token); }
+    /// Of a token that is gone: what still lies on disk until it is erased.
+    std::uint64_t queued(TokenId token) const;
     const RelayCounters& counters() const noexcept { return counters_; }
     /// Why the destination does not take events, in a sentence; empty when it does.
     const std::string& destination_reason() const noexcept { return destination_reason_; }
@@ -230,6 +233,8 @@ private:
     bool is_full(TokenId token) const;
     void no_longer_uncommitted(TokenId token);
     void apply_token_states();
+    void take_out(TokenId token);
+    void one_doomed_less(const Assignment& assignment);
     void schedule_erasure(const TokenEntry& entry);
     Effects bury(const Assignment& assignment, const EventRecord& record,
                  const AttemptResult& result, const Completion& completion, Now now);
@@ -252,6 +257,7 @@ private:
     Scheduler scheduler_;
     ActiveSet active_;
     DedupWindow dedup_;
+    std::map<TokenId, std::uint64_t> doomed_;                 ///< events of tokens that are gone
     std::unordered_map<TokenId, std::uint64_t> uncommitted_;  ///< events on their way to the disk
     UuidGenerator ids_;
     RelayCounters counters_;

@@ -63,6 +63,8 @@ public:
                                                           WallTime now) = 0;
     /// The events of all letters that are being replayed, in the order of their seqs.
     virtual std::vector<core::QueuedEvent> replays() const = 0;
+    /// The same of those behind `after`, at most `limit`.
+    virtual std::vector<core::QueuedEvent> replays_after(Seq after, std::size_t limit) const = 0;
     virtual bool is_replayed(Seq seq) const = 0;
 
     /// The ends of replayed events, other than a new death; other seqs are passed over.

@@ -290,6 +290,33 @@ TEST(ActiveSetReplay, ADeadLetterGoesBeforeWhatIsQueuedBehindIt) {
     EXPECT_EQ(order, (std::vector<std::uint64_t>{3, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20}));
 }
 
+TEST(ActiveSetReplay, OneThatWaitsForItsPlaceCanBeDropped) {
+    Scheduler scheduler({}, Random(1));
+    ActiveSet set(scheduler, ActiveSetOptions{4, 2});
+    Disk disk;
+    for (std::uint64_t seq = 10; seq < 20; ++seq) disk.put(event_of(seq, 1, 7));
+    set.restore(TokenId{1}, disk.size(), Seq{10});
+    set.replay(event_of(25, 1, 7));
+    ASSERT_FALSE(scheduler.contains(Seq{25}));
+    EXPECT_TRUE(set.drop(event_of(25, 1, 7)));
+    set.settled(Seq{25});
+    EXPECT_EQ(set.queued(), 10U);
+    const Now now{MonoTime(Seconds(1000)), WallTime(Seconds(1'000'000))};
+    for (int i = 0; i < 100 && set.queued() > 0; ++i) {
+        while (auto request = set.next_load()) set.loaded(*request, disk.read(*request));
+        const auto given = scheduler.next(now);
+        if (!given) continue;
+        EXPECT_NE(given->seq, Seq{25});
+        Judgement delivered;
+        delivered.verdict = Verdict::delivered;
+        scheduler.complete(given->seq, delivered, now);
+        disk.settle(given->seq);
+        set.left(given->lane);
+    }
+    EXPECT_EQ(set.queued(), 0U);
+    EXPECT_EQ(scheduler.status().queued, 0U);
+}
+
 TEST_F(ActiveSetTest, AnEventThatLiesOnDiskAloneCanBeDropped) {
     for (int i = 0; i < 20; ++i) commit(1, static_cast<std::uint64_t>(i));
     ASSERT_FALSE(scheduler_.contains(Seq{20}));

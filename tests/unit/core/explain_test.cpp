@@ -1,4 +1,4 @@
-// One golden text for each state that an event can wait in, taken from a scheduler that is in it.
+// One golden text for each state that an event can wait in.
 #include "flowrelay/core/explain.hpp"
 
 #include <gtest/gtest.h>
@@ -135,13 +135,17 @@ TEST(Explain, ItsSourceIsNotConfigured) {
 }
 
 TEST(Explain, ItsTokenIsGone) {
-    for (const auto state : {TokenEntry::State::gone, TokenEntry::State::erased}) {
-        Situation situation = waiting();
-        situation.token_state = state;
-        EXPECT_EQ(shown(situation),
-                  "token_gone: ci is gone and what is stored for it is erased: nothing more is "
-                  "sent\n= never by itself");
-    }
+    Situation situation = waiting();
+    situation.token_state = TokenEntry::State::gone;
+    situation.erase_at = WallTime(Seconds(1'700'000'000));
+    // Its events have left the scheduler, but they are not "further back".
+    situation.stored = true;
+    EXPECT_EQ(shown(situation),
+              "token_gone: ci is gone: nothing more is sent, and what is stored for it is erased "
+              "at 2023-11-14T22:13:20.000Z\n= never by itself");
+    situation.token_state = TokenEntry::State::erased;
+    EXPECT_EQ(shown(situation),
+              "token_gone: ci is gone, and what was stored for it is erased\n= never by itself");
 }
 
 TEST(Explain, TheRateLimitOfItsSource) {

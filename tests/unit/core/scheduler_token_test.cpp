@@ -300,6 +300,20 @@ TEST_F(SchedulerTest, ResumingTriesAParkedTokenAtOnce) {
     EXPECT_EQ(next(), 1U);
 }
 
+TEST_F(SchedulerTest, AfterAResumeTheSameAnswerIsAboutTheTokenAgain) {
+    enqueue(1, lane_of(1, 1));
+    enqueue(2, lane_of(1, 2));
+    for (int i = 0; i < 3; ++i) {
+        ASSERT_EQ(next(), 1U);
+        ASSERT_EQ(next(), 2U);
+        complete(1, answers::unauthorized());
+        complete(2, answers::unauthorized());
+        EXPECT_EQ(token(1), TokenState::parked) << i;
+        EXPECT_EQ(scheduler.status().waiting_lanes, 0U) << "nobody has said that it is the events";
+        scheduler.resume_token(TokenId(1));
+    }
+}
+
 TEST_F(SchedulerTest, ResumingDoesNotEndAThrottle) {
     enqueue(1, lane_of(1, 1));
     next();

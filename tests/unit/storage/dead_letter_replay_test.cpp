@@ -77,6 +77,10 @@ TEST_F(DeadLetterReplayTest, IsRememberedUntilItIsSettled) {
     EXPECT_EQ(events[0].accepted, now) << "it is not over its age at once";
     EXPECT_EQ(events[0].expires, WallTime::max());
     EXPECT_TRUE(replay({Seq{3}}).empty()) << "once";
+    EXPECT_TRUE(letters->replays_after(Seq{3}, 10).empty());
+    EXPECT_TRUE(letters->replays_after(Seq{2}, 0).empty());
+    ASSERT_EQ(letters->replays_after(Seq{2}, 10).size(), 1U);
+    EXPECT_EQ(letters->replays_after(Seq{2}, 10)[0].seq, Seq{3});
     for (int run = 0; run < 2; ++run) {
         EXPECT_TRUE(letters->is_replayed(Seq{3}));
         EXPECT_FALSE(letters->is_replayed(Seq{4}));
