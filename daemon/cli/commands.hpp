@@ -19,6 +19,8 @@ struct Context {
     std::string control_socket = "/run/flowrelay/control.sock";
     std::string socket;             ///< --socket: whichever of the two the command talks to
     std::function<ExitCode()> run;  ///< set by the command that was chosen
+    /// Whether output that can't be written is a failure. Not of `send`: it has done its work.
+    bool output_counts = true;
 
     const std::string& ingest() const { return socket.empty() ? ingest_socket : socket; }
     const std::string& control() const { return socket.empty() ? control_socket : socket; }

@@ -17,9 +17,9 @@ namespace {
 
 ExitCode check_config(const std::string& path) {
     const app::ConfigFindings findings = app::check_config(path);
-    for (const auto& text : findings.not_checked) fmt::print(stderr, "{}\n", text);
-    for (const auto& text : findings.warnings) fmt::print(stderr, "warning: {}\n", text);
-    for (const auto& problem : findings.problems) fmt::print(stderr, "{}\n", to_string(problem));
+    for (const auto& text : findings.not_checked) note(text);
+    for (const auto& text : findings.warnings) note("warning: " + text);
+    for (const auto& problem : findings.problems) note(to_string(problem));
     if (!findings.problems.empty()) return ExitCode::bad_config;
     fmt::print("{}: can be used; {} source{}\n", path, findings.sources,
                findings.sources == 1 ? "" : "s");
@@ -30,7 +30,7 @@ ExitCode show_config_file(const std::string& path) {
     try {
         print_text(app::show_config(app::load_config(path)));
     } catch (const app::ConfigError& error) {
-        fmt::print(stderr, "{}\n", error.what());
+        note(error.what());
         return ExitCode::bad_config;
     }
     return ExitCode::ok;

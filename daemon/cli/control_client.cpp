@@ -18,6 +18,16 @@ Error broken(std::string message) {
     return {make_error_code(boost::system::errc::protocol_error), std::move(message)};
 }
 
+/// Whether it is the ingest socket that answered: it knows nothing of /v1/status and the like, and
+/// says so without the "code" that every error of the control socket has.
+bool is_of_ingest(const DaemonReply& reply) {
+    if (reply.code != 404 && reply.code != 405) return false;
+    boost::system::error_code error;
+    const auto value = boost::json::parse(reply.body, error);
+    return !error && value.is_object() && value.get_object().contains("message") &&
+           !value.get_object().contains("code");
+}
+
 }  // namespace
 
 Result<DaemonReply> call_daemon(const std::string& socket, std::string_view method,
@@ -53,8 +63,15 @@ Result<DaemonReply> call_daemon(const std::string& socket, std::string_view meth
     if (reader.status() == http::ResponseStatus::broken) {
         return broken(fmt::format("{} gave no proper answer: {}", socket, reader.error()));
     }
-    return DaemonReply{reader.code(), std::string(reader.body()),
-                       std::string(reader.field("Flowrelay-Next"))};
+    DaemonReply reply{reader.code(), std::string(reader.body()),
+                      std::string(reader.field("Flowrelay-Next"))};
+    if (is_of_ingest(reply)) {
+        return Error{make_error_code(boost::system::errc::connection_refused),
+                     fmt::format("{} is where flowrelayd takes events; this command needs its "
+                                 "control socket",
+                                 socket)};
+    }
+    return reply;
 }
 
 Result<std::string> get_from_daemon(const std::string& socket, std::string_view target,
@@ -62,8 +79,7 @@ Result<std::string> get_from_daemon(const std::string& socket, std::string_view 
     auto reply = call_daemon(socket, "GET", target, {}, wait);
     if (!reply) return reply.error();
     if (reply->code != 200) {
-        return broken(fmt::format("flowrelayd answered {}: {:.200}", reply->code,
-                                  app::printable(reply->body)));
+        return broken(message_of(*reply));
     }
     return std::move(reply->body);
 }

@@ -52,11 +52,14 @@ ExitCode run_reload(const std::string& socket, bool as_json) {
     }
     if (as_json || !answer) return ExitCode::ok;
     const json::array* changed = array_of(*answer, "changed");
-    fmt::print("{}\n", changed == nullptr || changed->empty() ? "Reloaded; nothing was different."
-                                                              : "Reloaded. In force now:");
-    print_list(stdout, *answer, "changed", "  ");
     const json::array* restart = array_of(*answer, "restart");
-    if (restart != nullptr && !restart->empty()) fmt::print("After a restart:\n");
+    const bool in_force = changed != nullptr && !changed->empty();
+    const bool later = restart != nullptr && !restart->empty();
+    fmt::print("{}\n", in_force ? "Reloaded. In force now:"
+                       : later  ? "Reloaded; nothing new is in force yet."
+                                : "Reloaded; nothing was different.");
+    print_list(stdout, *answer, "changed", "  ");
+    if (later) fmt::print("In force after a restart of flowrelayd:\n");
     print_list(stdout, *answer, "restart", "  ");
     return ExitCode::ok;
 }

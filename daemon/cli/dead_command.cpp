@@ -23,7 +23,7 @@ ExitCode change_letters(const Context& context, const SelectionOptions& options,
                         const char* verb) {
     Operator daemon(context);
     json::object sum;
-    if (!post_selection(daemon, route, options.selection, options.plan, sum)) {
+    if (!post_selection(daemon, route, verb, options.selection, options.plan, sum)) {
         return daemon.exit_code();
     }
     if (options.as_json) {
@@ -32,7 +32,14 @@ ExitCode change_letters(const Context& context, const SelectionOptions& options,
         print_text(fmt::format("{} would be {}", count_of(sum, "matched"), verb));
         if (const auto* examples = array_of(sum, "examples")) print_examples(*examples, true);
     } else {
-        print_text(fmt::format("{} {}", count_of(sum, verb), verb));
+        const double left =
+            number_of(sum, "matched").value_or(0) - number_of(sum, verb).value_or(0);
+        std::string text = fmt::format("{} {}", count_of(sum, verb), verb);
+        if (left > 0) {
+            text += fmt::format("; {:.0f} left alone: {} queued to be delivered after all", left,
+                                left == 1 ? "it is" : "they are");
+        }
+        print_text(text);
     }
     return complain_of_missing(sum, "is among the dead letters") ? ExitCode::rejected
                                                                  : ExitCode::ok;
@@ -44,9 +51,9 @@ void add_dead_commands(CLI::App& app, Context& context) {
     CLI::App* dead = app.add_subcommand(
         "dead", "Look at the events that could not be delivered; replay or drop them");
     dead->require_subcommand(1);
-    add_event_list(
-        *dead, context,
-        {"Show the dead letters in the order of acceptance", list_target, false, format_dead});
+    add_event_list(*dead, context,
+                   {"Show the dead letters in the order of acceptance", list_target, false,
+                    "There are none.", format_dead});
     add_event_show(*dead, context, "Show one dead letter with its contents", list_target);
 
     CLI::App* replay = dead->add_subcommand("replay", "Have dead letters delivered after all");

@@ -9,6 +9,7 @@
 #include "cli/json_members.hpp"
 #include "cli/operator.hpp"
 #include "cli/operator_text.hpp"
+#include "cli/option_checks.hpp"
 #include "cli/terminal.hpp"
 
 namespace flowrelay::cli {
@@ -31,7 +32,9 @@ ExitCode list_events(const Context& context, const EventList& list, const Option
     add_query(target, "source", options.source);
     add_query(target, "thread", options.thread);
     const bool colour = wants_colour(stdout);
+    bool none = true;
     const auto show = [&](const std::string& lines) {
+        none = false;
         print_text(options.as_json ? lines : list.format(parse_lines(lines), colour));
         return true;
     };
@@ -39,8 +42,9 @@ ExitCode list_events(const Context& context, const EventList& list, const Option
     const std::size_t limit = options.limit_given || options.as_json ? options.limit : usual_limit;
     bool more = false;
     if (!daemon.pages(target, limit, show, more)) return daemon.exit_code();
+    if (none && !options.as_json) note(list.none);
     if (more && !options.as_json) {
-        fmt::print(stderr, "There are more: --limit 0 shows all of them.\n");
+        note("There are more: --limit 0 shows all of them.");
     }
     return ExitCode::ok;
 }
@@ -74,7 +78,8 @@ CLI::App* add_event_list(CLI::App& parent, Context& context, const EventList& li
     auto* limit = command
                       ->add_option("--limit", options->limit,
                                    "At most so many; 0: all (100; with --json all unless given)")
-                      ->type_name("N");
+                      ->type_name("N")
+                      ->check(whole_number());
     command->add_flag("--json", options->as_json, "One JSON object a line");
     command->callback([options, limit, list, &context] {
         options->limit_given = limit->count() > 0;
@@ -93,6 +98,10 @@ void add_event_show(CLI::App& parent, Context& context, const char* help, const 
     show->add_flag("--json", *as_json, "As JSON");
     show->callback([id, as_json, target, &context] {
         context.run = [id, as_json, target, &context] {
+            if (id->empty()) {
+                complain("say which: its id or its seq");
+                return ExitCode::usage;
+            }
             return show_event(context, std::string(target) + "/" + url_encode(*id), *as_json);
         };
     });

@@ -16,6 +16,7 @@ struct EventList {
     const char* help;
     const char* target;  ///< of the control API: "/v1/queue"
     bool with_thread;    ///< --thread as well as --source
+    const char* none;    ///< what is said on stderr when there is nothing to list
     FormatEvents format;
 };
 

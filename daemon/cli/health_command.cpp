@@ -10,6 +10,7 @@
 #include "cli/health.hpp"
 #include "cli/json_members.hpp"
 #include "cli/operator.hpp"
+#include "cli/option_checks.hpp"
 
 namespace flowrelay::cli {
 
@@ -58,15 +59,18 @@ void add_health_command(CLI::App& app, Context& context) {
     health
         ->add_option("--warn-spool", options->limits.warn_spool,
                      "Warn when the spool is so full, in per cent (80)")
-        ->type_name("N");
+        ->type_name("N")
+        ->check(per_cent());
     health
         ->add_option("--crit-spool", options->limits.crit_spool,
                      "Critical when it is so full, in per cent (95)")
-        ->type_name("N");
+        ->type_name("N")
+        ->check(per_cent());
     health
         ->add_option("--warn-dead", options->limits.warn_dead,
                      "Warn when there are so many dead letters (0: never)")
-        ->type_name("N");
+        ->type_name("N")
+        ->check(whole_number());
     health->add_flag("--json", options->as_json, "As JSON");
     health->footer(
         "Always critical: flowrelayd does not answer, its disk failed, base_url is wrong, or "

@@ -1,13 +1,19 @@
 // flowrelay: the command for producers and operators.
+#include <fcntl.h>
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <string>
+#include <system_error>
 
 #include "cli/commands.hpp"
+#include "cli/complain.hpp"
+#include "flowrelay/app/text.hpp"
 
 namespace {
 
@@ -16,6 +22,28 @@ using namespace flowrelay::cli;
 void take_from_environment(const char* name, std::string& out) {
     const char* value = std::getenv(name);
     if (value != nullptr && *value != '\0') out = value;
+}
+
+/// A descriptor of 0 to 2 that was closed would be given to the next socket, and what is meant for
+/// people would go to the daemon. In its place comes one with which reading and writing fail, as
+/// with a closed one.
+void keep_standard_streams() {
+    for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+        if (::fcntl(fd, F_GETFD) >= 0 || errno != EBADF) continue;
+        // The lowest that is free: this one, since those below are open.
+        if (::open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd) std::abort();
+    }
+}
+
+/// What every command has, said where its help ends.
+void add_common_help(CLI::App& app) {
+    for (CLI::App* command : app.get_subcommands({})) {
+        add_common_help(*command);
+        const std::string own = command->get_footer();
+        const std::string common =
+            "--socket PATH goes before or behind the command: see flowrelay --help.";
+        command->footer(own.empty() ? common : own + "\n\n" + common);
+    }
 }
 
 /// The parser only says that a command is missing: says which of the words is none, and which there
@@ -33,14 +61,32 @@ bool complain_of_command(const CLI::App& app, int argc, char** argv) {
             if (command->get_name() == word) next = command;
         }
         if (next == nullptr) {
-            fmt::print(stderr, "{}: there is no command \"{:.40}\"; there are {}\n", name, word,
-                       commands);
+            note(fmt::format("{}: there is no command \"{:.40}\"; there are {}", name,
+                             flowrelay::app::printable(word), commands));
             return true;
         }
         level = next;
         name += " " + word;
     }
     return false;
+}
+
+/// Runs the command and sees to it that what it said was written.
+int finish(const Context& context) {
+    int status = static_cast<int>(ExitCode::try_later);
+    std::string problem;
+    try {
+        status = static_cast<int>(context.run());
+        if (std::fflush(stdout) != 0) problem = std::generic_category().message(errno);
+    } catch (const std::system_error& e) {
+        if (std::ferror(stdout) == 0) throw;
+        problem = e.code().message();
+    }
+    if (problem.empty()) return status;
+    if (problem == std::generic_category().message(EPIPE) && !context.output_counts) return status;
+    complain("cannot write the output: " + problem);
+    // What could not be written was not said. But an event that was accepted stays accepted.
+    return context.output_counts ? static_cast<int>(ExitCode::try_later) : status;
 }
 
 int run(int argc, char** argv) {
@@ -57,14 +103,11 @@ int run(int argc, char** argv) {
                        context.ingest_socket +
                        ". All others: where it takes\norders, $FLOWRELAY_CONTROL_SOCKET or " +
                        context.control_socket)
-        ->type_name("PATH");
+        ->type_name("PATH")
+        ->check([](const std::string& path) {
+            return std::string(path.empty() ? "is empty: leave it out, or give a path" : "");
+        });
     app.add_option("--control-socket", context.control_socket)->group("");  // its former name
-    app.footer(
-        "To begin with:\n"
-        "  flowrelay send --source ci --thread build-42 --title \"build failed\"\n"
-        "  flowrelay status          how it is\n"
-        "  flowrelay explain ci      why something waits, and until when\n"
-        "  flowrelay COMMAND --help  more about a command");
     add_send_command(app, context);
     add_status_command(app, context);
     add_queue_commands(app, context);
@@ -74,27 +117,32 @@ int run(int argc, char** argv) {
     add_health_command(app, context);
     add_top_command(app, context);
     add_daemon_commands(app, context);
+    add_common_help(app);
     add_config_commands(app, context);
     add_spool_commands(app, context);
+    app.footer(
+        "To begin with:\n"
+        "  flowrelay send --source ci --thread build-42 --title \"build failed\"\n"
+        "  flowrelay status          how it is\n"
+        "  flowrelay explain ci      why something waits, and until when\n"
+        "  flowrelay COMMAND --help  more about a command");
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& e) {
         if (complain_of_command(app, argc, argv)) return static_cast<int>(ExitCode::usage);
         return app.exit(e) == 0 ? 0 : static_cast<int>(ExitCode::usage);
     }
-    const int status = static_cast<int>(context.run());
-    // What could not be written was not said.
-    if (std::fflush(stdout) != 0) return static_cast<int>(ExitCode::try_later);
-    return status;
+    return finish(context);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+    keep_standard_streams();
     try {
         return run(argc, argv);
     } catch (const std::exception& e) {
-        fmt::print(stderr, "flowrelay: {}\n", e.what());
+        flowrelay::cli::complain(e.what());
         return 70;  // EX_SOFTWARE: out of memory, or a mistake of ours
     }
 }

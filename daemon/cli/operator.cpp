@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "cli/json_members.hpp"
+#include "flowrelay/app/text.hpp"
 
 namespace flowrelay::cli {
 
@@ -24,10 +25,6 @@ constexpr std::size_t ids_at_once = 500;
 constexpr std::size_t page_size = 500;
 
 }  // namespace
-
-void complain(std::string_view message) {
-    fmt::print(stderr, "flowrelay: {}\n", message);
-}
 
 std::optional<DaemonReply> Operator::call(std::string_view method, std::string_view target,
                                           std::string_view body) {
@@ -50,7 +47,8 @@ std::optional<DaemonReply> Operator::get(std::string_view target) {
 }
 
 std::optional<DaemonReply> Operator::post(std::string_view target, const json::object& body) {
-    return call("POST", target, json::serialize(body));
+    // Arguments are bytes; JSON is UTF-8.
+    return call("POST", target, app::repair_utf8(json::serialize(body)));
 }
 
 bool Operator::pages(const std::string& target, std::size_t limit,
@@ -171,8 +169,8 @@ bool post_ids(Operator& daemon, std::string_view target, const std::vector<std::
 
 }  // namespace
 
-bool post_selection(Operator& daemon, std::string_view target, const Selection& selection,
-                    bool plan, json::object& sum) {
+bool post_selection(Operator& daemon, std::string_view target, std::string_view done,
+                    const Selection& selection, bool plan, json::object& sum) {
     if (!selection.ids.empty()) {
         std::vector<std::string> ids;
         for (const std::string& id : selection.ids) {
@@ -181,8 +179,13 @@ bool post_selection(Operator& daemon, std::string_view target, const Selection& 
                 continue;
             }
             for (auto& read : read_ids(stdin)) ids.push_back(std::move(read));
+            if (std::ferror(stdin) != 0) {
+                complain("cannot read the ids: the standard input is closed or broken");
+                return false;
+            }
         }
         sum["matched"] = 0;
+        if (!plan) sum[done] = 0;
         return post_ids(daemon, target, ids, plan, sum);
     }
     json::object body{{"plan", plan}};

@@ -10,12 +10,10 @@
 #include <vector>
 
 #include "cli/commands.hpp"
+#include "cli/complain.hpp"
 #include "cli/control_client.hpp"
 
 namespace flowrelay::cli {
-
-/// "flowrelay: MESSAGE" on stderr.
-void complain(std::string_view message);
 
 /// Asks the daemon. Nothing when that did not go well: then it was said why, and `exit_code` is
 /// what the command ends with.
@@ -38,7 +36,7 @@ private:
                                     std::string_view body);
 
     std::string socket_;
-    ExitCode exit_code_ = ExitCode::ok;
+    ExitCode exit_code_ = ExitCode::try_later;
 };
 
 /// The lines of JSON in a text as objects; others are left out.
@@ -63,9 +61,9 @@ struct Selection {
 /// Ids, one a line: an id, a seq, or a line of `queue list --json` or `dead list --json`.
 std::vector<std::string> read_ids(std::FILE* in);
 
-/// Carries out a POST about a selection, in portions, and adds the numbers of the answers up. False
-/// when it failed.
-bool post_selection(Operator& daemon, std::string_view target, const Selection& selection,
-                    bool plan, boost::json::object& sum);
+/// Carries out a POST about a selection, in portions, and adds the numbers of the answers up.
+/// `done`: the number that says how many were changed. False when it failed.
+bool post_selection(Operator& daemon, std::string_view target, std::string_view done,
+                    const Selection& selection, bool plan, boost::json::object& sum);
 
 }  // namespace flowrelay::cli

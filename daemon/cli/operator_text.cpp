@@ -132,8 +132,9 @@ std::string format_dead(const std::vector<json::object>& letters, bool colour) {
     for (const auto& letter : letters) {
         table.rows.push_back({count_of(letter, "seq"), text_of(letter, "died"),
                               cell(letter, "source"), cell(letter, "thread"),
-                              text_of(letter, "outcome"), count_of(letter, "status"),
-                              cell(letter, "id"), cell(letter, "reason", 80)});
+                              letter.contains("replayed") ? "replayed" : text_of(letter, "outcome"),
+                              count_of(letter, "status"), cell(letter, "id"),
+                              cell(letter, "reason", 80)});
     }
     return format_table(table, colour);
 }

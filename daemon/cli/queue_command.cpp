@@ -41,14 +41,14 @@ ExitCode change_queue(const Context& context, const SelectionOptions& options, c
                       const char* verb) {
     Operator daemon(context);
     json::object sum;
-    const bool done = post_selection(daemon, route, options.selection, options.plan, sum);
+    const bool done = post_selection(daemon, route, verb, options.selection, options.plan, sum);
     if (options.as_json) {
         if (done || sum.contains(verb)) print_text(json::serialize(sum));
     } else if (done) {
         print_text(summary(sum, verb, options.plan));
         if (const auto* examples = array_of(sum, "examples")) print_examples(*examples, false);
-    } else if (sum.contains(verb)) {
-        fmt::print(stderr, "Until then {} were {}.\n", count_of(sum, verb), verb);
+    } else if (number_of(sum, verb).value_or(0) > 0) {
+        note(fmt::format("Until then {} were {}.", count_of(sum, verb), verb));
     }
     if (!done) return daemon.exit_code();
     return complain_of_missing(sum, "is queued") ? ExitCode::rejected : ExitCode::ok;
@@ -59,9 +59,9 @@ ExitCode change_queue(const Context& context, const SelectionOptions& options, c
 void add_queue_commands(CLI::App& app, Context& context) {
     CLI::App* queue = app.add_subcommand("queue", "Look at the queue, retry and drop events");
     queue->require_subcommand(1);
-    CLI::App* list = add_event_list(
-        *queue, context,
-        {"Show the queued events, by source, oldest first", list_target, true, format_events});
+    CLI::App* list = add_event_list(*queue, context,
+                                    {"Show the queued events, by source, oldest first", list_target,
+                                     true, "Nothing is queued.", format_events});
     list->footer(
         "STATE is the first reason why an event waits; `flowrelay explain SEQ` has them all.\n\n"
         "  flowrelay queue list --source ci --limit 20\n"

@@ -4,9 +4,11 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstddef>
 #include <cstdio>
 #include <memory>
@@ -16,6 +18,7 @@
 
 #include "cli/answer.hpp"
 #include "cli/commands.hpp"
+#include "cli/complain.hpp"
 #include "cli/event_builder.hpp"
 #include "cli/event_stream.hpp"
 #include "cli/exchange.hpp"
@@ -38,8 +41,10 @@ struct SendOptions {
     bool from_flags = false;
 };
 
-void complain(std::string_view message) {
-    fmt::print(stderr, "flowrelay: {}\n", message);
+/// A line. That it can't be written is noticed at the end: the events come first.
+void say(std::FILE* out, std::string_view line) {
+    std::fwrite(line.data(), 1, line.size(), out);
+    std::fputc('\n', out);
 }
 
 /// --body -: without the line breaks at its end, as a shell's $(...) has it.
@@ -78,7 +83,8 @@ ExitCode send_one(SendOptions& options, const std::string& socket, Milliseconds 
         auto body = read_body();
         if (!body) {
             complain(body.error().message);
-            return ExitCode::rejected;
+            return body.error().code == boost::system::errc::message_size ? ExitCode::rejected
+                                                                          : ExitCode::try_later;
         }
         options.event.body = std::move(*body);
     }
@@ -95,9 +101,9 @@ ExitCode send_one(SendOptions& options, const std::string& socket, Milliseconds 
     }
     const Answer answer = parse_answer(*text);
     if (options.json) {
-        fmt::print("{}\n", *text);
+        say(stdout, *text);
     } else if (answer.accepted && !options.quiet) {
-        fmt::print("{}\n", describe(answer));
+        say(stdout, describe(answer));
     }
     if (!answer.accepted) complain(describe(answer));
     return exit_code_of(answer);
@@ -105,17 +111,18 @@ ExitCode send_one(SendOptions& options, const std::string& socket, Milliseconds 
 
 void print_counts(std::FILE* out, const StreamResult& result) {
     const StreamCounts& counts = result.counts;
-    fmt::print(out, "{} accepted", counts.accepted);
-    if (counts.duplicates > 0) fmt::print(out, " ({} duplicates)", counts.duplicates);
-    if (counts.rejected > 0) fmt::print(out, ", {} rejected", counts.rejected);
-    if (counts.refused > 0) fmt::print(out, ", {} refused for now", counts.refused);
+    std::string text = fmt::format("{} accepted", counts.accepted);
+    if (counts.duplicates > 0) text += fmt::format(" ({} duplicates)", counts.duplicates);
+    if (counts.rejected > 0) text += fmt::format(", {} rejected", counts.rejected);
+    if (counts.refused > 0) text += fmt::format(", {} refused for now", counts.refused);
     if (counts.unanswered > 0) {
-        fmt::print(out, ", {} without an answer (they may have been accepted)", counts.unanswered);
+        text +=
+            fmt::format(", {} without an answer (they may have been accepted)", counts.unanswered);
     }
     if (result.stopped_at > 0) {
-        fmt::print(out, "; not sent: line {} and what follows it", result.stopped_at);
+        text += fmt::format("; not sent: line {} and what follows it", result.stopped_at);
     }
-    fmt::print(out, "\n");
+    say(out, text);
 }
 
 /// The size of a regular file on stdin from where it is read; 0 for everything else.
@@ -140,7 +147,7 @@ ExitCode send_lines(const SendOptions& options, const std::string& socket, Milli
         bar.update(events, bytes, MonoTime::clock::now());
     };
     hooks.answered = [&](std::uint64_t line, const Answer& answer, std::string_view text) {
-        if (options.json) fmt::print("{}\n", text);
+        if (options.json) say(stdout, text);
         if (answer.accepted) return;
         bar.clear();
         complain(fmt::format("line {}: {}", line, describe(answer)));
@@ -214,14 +221,18 @@ void add_send_command(CLI::App& app, Context& context) {
         "75 try again later, 77 not permitted, 78 the token file can't be used.");
     send->callback([options, describing, &context] {
         context.run = [options, describing, &context] {
+            context.output_counts = false;
             const auto wait = parse_duration(options->wait);
             if (!wait || *wait <= Milliseconds(0)) {
                 complain("--wait: write a number and a unit, like 500ms or 10s");
                 return ExitCode::usage;
             }
-            for (const CLI::Option* option : describing) {
-                if (option->count() > 0) return send_one(*options, context.ingest(), *wait);
-            }
+            const bool one = std::ranges::any_of(
+                describing, [](const CLI::Option* option) { return option->count() > 0; });
+            // Nobody may be listening: the exit status is to say whether events were accepted. Who
+            // reads answer by answer and has enough ends it.
+            if (one || !options->json) std::signal(SIGPIPE, SIG_IGN);
+            if (one) return send_one(*options, context.ingest(), *wait);
             return send_lines(*options, context.ingest(), *wait);
         };
     });

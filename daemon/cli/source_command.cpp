@@ -86,8 +86,10 @@ ExitCode show_changed(const DaemonReply& reply, const SourceOptions& options, co
         complain(source.error().message);
         return ExitCode::try_later;
     }
-    print_text(fmt::format("{} is {}: {}, {} events queued", text_of(*source, "name"), verb,
-                           text_of(*source, "state"), count_of(*source, "queued")));
+    const std::string state = text_of(*source, "state");
+    const std::string queued = count_of(*source, "queued");
+    print_text(fmt::format("{} is {}{}, {} event{} queued", text_of(*source, "name"), verb,
+                           state == verb ? "" : ": " + state, queued, queued == "1" ? "" : "s"));
     return ExitCode::ok;
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "cli/commands.hpp"
+#include "cli/complain.hpp"
 #include "cli/spool_commands.hpp"
 #include "cli/spool_text.hpp"
 
@@ -28,7 +29,7 @@ ExitCode verify(const VerifyOptions& options) {
     const auto file_system = storage::make_posix_file_system();
     const auto report = storage::check_spool(*file_system, options.directory);
     if (report.has_error()) {
-        fmt::print(stderr, "flowrelay: {}\n", report.error().message);
+        complain(report.error().message);
         return can_not_tell;
     }
     fmt::print("{}", options.as_json

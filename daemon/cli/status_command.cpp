@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "cli/commands.hpp"
+#include "cli/complain.hpp"
 #include "cli/control_client.hpp"
 #include "cli/status_text.hpp"
 #include "cli/terminal.hpp"
@@ -20,7 +21,7 @@ ExitCode show_status(const std::string& socket, bool as_json) {
     auto text = get_from_daemon(socket, "/v1/status", longest_wait);
     if (text && !as_json) text = format_status(*text, wants_colour(stdout));
     if (!text) {
-        fmt::print(stderr, "flowrelay: {}\n", text.error().message);
+        complain(text.error().message);
         return exit_code_of(text.error());
     }
     fmt::print("{}{}", *text, text->ends_with('\n') ? "" : "\n");

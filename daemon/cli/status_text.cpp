@@ -48,12 +48,15 @@ void add_destination(std::string& out, const json::object& status, bool colour) 
     add_row(out, "destination", line);
 }
 
-void add_queue(std::string& out, const json::object& status) {
+void add_queue(std::string& out, const json::object& status, bool colour) {
     std::string line = count_of(status, "queued");
     if (number_of(status, "queued").value_or(0) > 0) {
         line +=
             fmt::format(", {} in flight, {} threads ({} waiting)", count_of(status, "in_flight"),
                         count_of(status, "lanes"), count_of(status, "waiting_lanes"));
+        if (const auto held = number_of(status, "held_lanes"); held && *held > 0) {
+            line += paint(fmt::format(", {:.0f} held for you", *held), Colour::red, colour);
+        }
         if (const auto age = number_of(status, "oldest_age_s")) {
             line += fmt::format(", the oldest for {}", format_seconds(*age));
         }
@@ -73,12 +76,13 @@ void add_spool(std::string& out, const json::object& status) {
 void add_tokens(std::string& out, const json::object& status, bool colour) {
     const json::array* tokens = array_of(status, "tokens");
     if (tokens == nullptr || tokens->empty()) return;
-    Table table{{"TOKEN", "STATE", "QUEUED", "REASON"}, {}, 2, 1};
+    Table table{{"TOKEN", "STATE", "QUEUED", "NEXT", "REASON"}, {}, 2, 1};
     for (const json::value& item : *tokens) {
         if (!item.is_object()) continue;
         const json::object& token = item.get_object();
         table.rows.push_back({text_of(token, "name"), text_of(token, "state"),
-                              count_of(token, "queued"), text_of(token, "reason")});
+                              count_of(token, "queued"), seconds_of(token, "until_s"),
+                              text_of(token, "reason")});
     }
     out += '\n' + format_table(table, colour);
 }
@@ -95,7 +99,7 @@ Result<std::string> format_status(std::string_view json_text, bool colour) {
     out += '\n';
     add_row(out, "accepted", count_of(status, "accepted"));
     add_row(out, "delivered", count_of(status, "delivered"));
-    add_queue(out, status);
+    add_queue(out, status, colour);
     std::string dead = count_of(status, "dead");
     if (number_of(status, "dead_letters").value_or(0) > 0) {
         dead += fmt::format(" ({} kept as dead letters)", count_of(status, "dead_letters"));

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -15,6 +16,7 @@
 #include "cli/commands.hpp"
 #include "cli/json_members.hpp"
 #include "cli/operator.hpp"
+#include "cli/option_checks.hpp"
 #include "cli/terminal.hpp"
 #include "cli/top_text.hpp"
 
@@ -96,7 +98,7 @@ ExitCode run_top(const std::string& socket, Milliseconds interval, unsigned coun
         std::optional<TopSample> before;
         for (unsigned shown = 0;;) {
             winsize size{};
-            const bool known = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 2;
+            const bool known = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0;
             const auto text = get_from_daemon(socket, "/v1/status", longest_wait);
             const auto status = text ? parse_object(*text) : text.error();
             if (status) {
@@ -104,7 +106,7 @@ ExitCode run_top(const std::string& socket, Milliseconds interval, unsigned coun
                     std::chrono::duration<double>(MonoTime::clock::now().time_since_epoch())
                         .count();
                 const TopSample sample = take_sample(*status, at);
-                const int rows = known && screen.active() ? size.ws_row - 1 : 1000;
+                const int rows = known && screen.active() ? std::max(1, size.ws_row - 1) : 1000;
                 screen.show(
                     render_top(*status, sample, before, rows, known ? size.ws_col : 200, colour));
                 before = sample;
@@ -130,7 +132,9 @@ void add_top_command(CLI::App& app, Context& context) {
     const auto options = std::make_shared<TopOptions>();
     top->add_option("--interval", options->interval, "Time between two looks (1s)")
         ->type_name("DURATION");
-    top->add_option("--count", options->count, "End after so many looks")->type_name("N");
+    top->add_option("--count", options->count, "End after so many looks; 0: never")
+        ->type_name("N")
+        ->check(whole_number());
     top->footer(
         "Any other key looks at once. Without a terminal the pictures follow one another:\n\n"
         "  flowrelay top --interval 10s --count 6 > minute.txt");

@@ -95,11 +95,12 @@ std::string render_top(const json::object& status, const TopSample& now,
         lines.push_back({std::move(text), is});
     }
     const std::string oldest = seconds_of(status, "oldest_age_s");
-    lines.push_back({fmt::format("queued {}, in flight {}, threads {} ({} waiting), oldest {}",
-                                 count_of(status, "queued"), count_of(status, "in_flight"),
-                                 count_of(status, "lanes"), count_of(status, "waiting_lanes"),
-                                 oldest.empty() ? "-" : oldest),
-                     ""});
+    lines.push_back(
+        {fmt::format("queued {}, in flight {}, threads {} ({} waiting, {} held), oldest {}",
+                     count_of(status, "queued"), count_of(status, "in_flight"),
+                     count_of(status, "lanes"), count_of(status, "waiting_lanes"),
+                     count_of(status, "held_lanes"), oldest.empty() ? "-" : oldest),
+         ""});
     lines.push_back({fmt::format("accepted {}, delivered {}, attempts {}, retried {}",
                                  rate(now.accepted, last.accepted, seconds),
                                  rate(now.delivered, last.delivered, seconds),

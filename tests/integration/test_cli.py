@@ -1,12 +1,15 @@
 """The command `flowrelay` as an operator uses it, with wrong arguments too."""
 
+import fcntl
 import json
 import os
 import pathlib
 import pty
 import re
 import select
+import struct
 import subprocess
+import termios
 import time
 import unittest
 
@@ -70,11 +73,23 @@ class CliTest(support.RelayTestCase):
                 (["explain", "a", "--thread", "b"], "say of what"),
                 (["health", "--warn-age", "soon"], "number and a unit"),
                 (["top", "--interval", "1ms"], "100ms or more"),
+                (["top", "--count", "-1"], "whole number"),
+                (["queue", "list", "--limit", "-1"], "whole number"),
+                (["queue", "list", "--limit", "99999999999999999999"], "whole number"),
+                (["health", "--warn-spool", "101"], "from 0 to 100"),
+                (["health", "--warn-dead", "-5"], "whole number"),
+                (["queue", "show", ""], "say which"),
+                (["dead", "show", ""], "say which"),
+                (["--socket", "", "status"], "--socket: is empty"),
+                (["explain", "\udcff"], "not UTF-8"),
+                (["source", "pause", "\udcff"], "not UTF-8"),
                 (["status", "--bogus"], "--bogus")]:
             with self.subTest(arguments=arguments):
                 outcome = self.run_flowrelay(*arguments, status=64)
                 self.assertEqual(outcome.stdout, "", "errors go to stderr")
                 self.assertRegex(outcome.stderr.replace("\n", " "), words)
+        odd = self.run_flowrelay("no\x1b[31m", status=64)
+        self.assertNotIn("\x1b", odd.stderr)
 
     def test_what_is_not_there_ends_with_65(self):
         self.start()
@@ -95,6 +110,69 @@ class CliTest(support.RelayTestCase):
             with self.subTest(arguments=arguments):
                 outcome = self.run_flowrelay(*arguments, status=69)
                 self.assertIn("is flowrelayd running?", outcome.stderr)
+
+    def test_the_wrong_one_of_the_two_sockets_is_told(self):
+        self.start()
+        ingest = str(self.relay.ingest_socket)
+        for arguments in (["status"], ["queue", "list"], ["queue", "drop", "--yes", "1"],
+                          ["explain", "x"], ["reload"], ["metrics"], ["top"]):
+            with self.subTest(arguments=arguments):
+                outcome = self.run_flowrelay("--socket", ingest, *arguments, status=69)
+                self.assertIn("is where flowrelayd takes events", outcome.stderr)
+        outcome = self.run_flowrelay("--socket", str(self.relay.control_socket), "send",
+                                     "--source", "ci", "--thread", "a", "--title", "b", status=75)
+        self.assertIn("is this the right socket?", outcome.stderr)
+
+    # ---- standard streams
+
+    def shell(self, script, status=0):
+        environment = dict(os.environ, PATH=f"{support.BIN}:{os.environ['PATH']}",
+                           FLOWRELAY_SOCKET=str(self.relay.ingest_socket),
+                           FLOWRELAY_CONTROL_SOCKET=str(self.relay.control_socket))
+        done = subprocess.run(["bash", "-c", script], capture_output=True, text=True,
+                              timeout=support.PATIENCE, check=False, env=environment)
+        self.printed += [done.stdout, done.stderr]
+        self.assertEqual(done.returncode, status, (script, done))
+        return done
+
+    def test_output_that_can_not_be_written_is_told(self):
+        self.start()
+        self.pause()
+        self.submit("a")
+        for command in ("status", "status --json", "queue list", "metrics", "source list"):
+            with self.subTest(command=command):
+                full = self.shell(f"flowrelay {command} > /dev/full", 75)
+                self.assertIn("cannot write the output: No space left", full.stderr)
+                self.assertIn("cannot write the output", self.shell(f"flowrelay {command} >&-", 75)
+                              .stderr)
+
+    def test_an_accepted_event_is_accepted_whoever_listens(self):
+        self.start()
+        send = "flowrelay send --source ci --thread a --title b"
+        event = '{"source":"ci","external_thread_id":"a","title":"b"}'
+        for script in (f"{send} > /dev/full", f"{send} --json > /dev/full", f"{send} >&-",
+                       f"{send} 2>&-", f"{send} <&-", f"{send} <&- >&- 2>&-",
+                       f"set -o pipefail; {send} | true",
+                       f"set -o pipefail; echo '{event}' | flowrelay send | true",
+                       f"echo '{event}' | flowrelay send > /dev/full"):
+            with self.subTest(script=script):
+                self.shell(script)
+        self.assertEqual(self.relay.wait_until_idle()["accepted"], 9)
+
+    def test_closed_or_empty_stdin_is_told(self):
+        self.start()
+        for script in ("flowrelay send <&-", "flowrelay queue drop --yes - <&-",
+                       "flowrelay dead replay - <&-",
+                       "flowrelay send --source ci --thread a --title b --body - <&-"):
+            with self.subTest(script=script):
+                self.assertIn("cannot read", self.shell(script, 75).stderr)
+        for script, words in (("flowrelay queue drop --yes - < /dev/null", "0 dropped\n"),
+                              ("flowrelay queue drop --plan - < /dev/null", "0 would be dropped\n"),
+                              ("flowrelay queue retry - < /dev/null", "0 retried\n"),
+                              ("flowrelay dead replay - < /dev/null", "0 replayed\n"),
+                              ("flowrelay send < /dev/null", "0 accepted\n")):
+            with self.subTest(script=script):
+                self.assertEqual(self.shell(script).stdout, words)
 
     def test_the_socket_can_be_given_anywhere_on_the_line(self):
         self.start()
@@ -176,6 +254,70 @@ class CliTest(support.RelayTestCase):
         self.assertEqual(json.loads(self.run_flowrelay("explain", ids[1], "--json").stdout)["kind"],
                          "event")
 
+    def test_what_is_replayed_waits_in_the_queue_like_others(self):
+        self.server.rules({"match": {"external_thread_id": "bad"}, "status": 422})
+        self.start()
+        ids = self.submit("bad", "good", "bad", "bad")
+        self.relay.wait_for_status("their deaths", lambda now: now["dead_letters"] == 3)
+        self.pause()
+        queued = self.submit("good", "bad")
+        self.run_flowrelay("dead", "replay", ids[0], ids[3])
+        expected = [ids[0], ids[3], *queued]
+        self.assertEqual([e["id"] for e in self.lines("queue", "list", "--json")], expected)
+        self.assertEqual([e["id"] for e in self.lines("queue", "list", "--json", "--thread", "bad")],
+                         [ids[0], ids[3], queued[1]])
+        for limit in range(1, 4):  # in pages as well
+            self.assertEqual([e["id"] for e in self.lines("queue", "list", "--json", "--limit",
+                                                          str(limit))], expected[:limit])
+        self.assertRegex(self.run_flowrelay("dead", "list").stdout, rf"replayed +422 +{ids[0]}")
+        left = self.run_flowrelay("dead", "drop", "--all", "--yes").stdout
+        self.assertIn("1 dropped; 2 left alone: they are queued", left)
+        self.assertRegex(self.run_flowrelay("explain", ids[2]).stdout, "dropped by an operator")
+        self.assertEqual(self.run_flowrelay("queue", "drop", ids[3], "--yes").stdout, "1 dropped\n")
+        self.assertRegex(self.run_flowrelay("explain", ids[3]).stdout, "dropped by an operator")
+        self.server.rules()
+        self.run_flowrelay("source", "resume", "ci")
+        now = self.relay.wait_until_idle()
+        self.assertEqual((now["delivered"], now["dropped"], now["dead"], now["unaccounted"]),
+                         (4, 2, 0, 0))
+        story = self.run_flowrelay("explain", ids[0]).stdout
+        accepted = json.loads(self.run_flowrelay("explain", ids[1], "--json").stdout)["accepted"]
+        self.assertIn(f"accepted {accepted[:17]}", story, "it is as old as it ever was")
+
+    def test_a_held_thread_is_seen(self):
+        self.server.rules({"status": 422, "body": {"message": "no such field"}})
+        sources = [{"name": "ci", "flow_token_file": self.token_file(self.ci),
+                    "on_reject": "hold", "defaults": {"author": {"name": "CI"}}}]
+        self.relay = self.start_relay(self.server.url, sources=sources)
+        ids = self.submit("bad", "bad")
+        self.relay.wait_for_status("the hold", lambda now: now["held_lanes"] == 1)
+        self.assertRegex(self.run_flowrelay("status").stdout, "1 threads .*, 1 held for you")
+        self.assertRegex(self.run_flowrelay("explain", ids[1]).stdout,
+                         r"(?s)behind .*thread_held .*`queue retry` or `queue drop`.*no such field")
+        self.server.rules()
+        self.run_flowrelay("queue", "retry", ids[0])
+        self.assertEqual(self.relay.wait_until_idle()["held_lanes"], 0)
+
+    def test_during_the_grace_a_gone_source_says_what_will_become_of_its_events(self):
+        self.server.rules({"status": 410})
+        self.start()
+        event, = self.submit("t")
+        self.relay.wait_for_log(r"token\.gone")
+        self.relay.wait_for_status("no request", lambda now: now["in_flight"] == 0)
+        self.assertRegex(self.run_flowrelay("status").stdout, r"(?m)^ci +gone +1 +HTTP 410$")
+        self.assertEqual(self.lines("queue", "list", "--json")[0]["state"], "token_gone")
+        for what in (event, "t", "ci"):
+            self.assertRegex(self.run_flowrelay("explain", what).stdout,
+                             r"token_gone +ci is gone: .* is erased at 20")
+        self.server.rules({"status": 410, "delay_ms": 500})
+        self.run_flowrelay("source", "enable", "ci")
+        self.assertRegex(self.run_flowrelay("explain", event).stdout, "in_flight|ready")
+        self.relay.wait_for_status("410", lambda now: now["tokens"][0]["state"] == "gone")
+        self.run_flowrelay("source", "remove", "ci", "--yes")
+        self.relay.wait_for_log(r"token\.erased")
+        self.assertRegex(self.run_flowrelay("explain", event).stdout, "erased with its token at")
+        self.assertEqual(self.lines("source", "list", "--json")[0]["queued"], 0)
+
     # ---- sources
 
     def test_a_source_lives_from_add_to_remove(self):
@@ -217,9 +359,13 @@ class CliTest(support.RelayTestCase):
     def test_reload_says_what_has_changed_or_why_not(self):
         self.start()
         self.assertIn("nothing was different", self.run_flowrelay("reload").stdout)
-        self.relay.configure({"retry": {"max": "7s"}, "spool": {"max_size": "1GiB"}})
+        self.relay.configure({"retry": {"max": "7s"}, "spool": {"max_size": "1GiB"},
+                              "log": {"format": "json"}})
         done = self.run_flowrelay("reload").stdout
-        self.assertRegex(done, r"(?s)In force now:.*  retry\.max\n.*After a restart:\n.*spool\.max_size")
+        self.assertRegex(done, r"(?s)In force now:\n  spool\.max_size\n  retry\.max\n"
+                               r"In force after a restart of flowrelayd:\n  log\.format\n$")
+        again = self.run_flowrelay("reload").stdout
+        self.assertRegex(again, r"nothing new is in force yet.\nIn force after .*:\n  log\.format\n$")
         self.relay.config_path.write_text("destination: {base_url: 17\n")
         failed = self.run_flowrelay("reload", status=78)
         self.assertRegex(failed.stderr, r"nothing has changed:\n.*flowrelay\.yaml:\d")
@@ -260,6 +406,27 @@ class CliTest(support.RelayTestCase):
         self.assertEqual(os.waitstatus_to_exitcode(status), 0)
         self.assertIn(b"flowrelayd ", output)
         self.assertTrue(output.endswith(b"\x1b[?25h\x1b[?1049l"), output[-40:])
+
+    def test_top_fits_the_smallest_terminal(self):
+        self.start()
+        for rows, columns in ((1, 1), (2, 5), (3, 20)):
+            pid, fd = pty.fork()
+            if pid == 0:
+                fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+                os.environ.update(TERM="dumb",
+                                  FLOWRELAY_CONTROL_SOCKET=str(self.relay.control_socket))
+                os.execv(support.BIN / "flowrelay", ["flowrelay", "top", "--count", "1"])
+            output = b""
+            try:
+                while data := os.read(fd, 65536):
+                    output += data
+            except OSError:
+                pass
+            os.close(fd)
+            os.waitpid(pid, 0)
+            picture = re.sub(rb"\x1b\[[0-9;?]*[a-zA-Z]", b"", output).decode().splitlines()
+            self.assertLessEqual(len([line for line in picture if line]), max(1, rows - 1), output)
+            self.assertLessEqual(max(map(len, picture)), columns, output)
 
     def test_colour_only_on_a_terminal_and_not_with_no_color(self):
         self.start()

@@ -17,19 +17,21 @@ TEST(StatusText, is_a_table_of_the_books_and_the_tokens) {
     EXPECT_EQ(format_status(R"({
         "version": "0.1.0", "state": "running", "uptime_s": 7380, "accepted": 120, "delivered": 100,
         "queued": 15, "in_flight": 3, "dead": 2, "expired": 1, "erased": 2, "dropped": 0,
-        "unaccounted": 0, "oldest_age_s": 90, "lanes": 4, "waiting_lanes": 1, "dead_letters": 3,
+        "unaccounted": 0, "oldest_age_s": 90, "lanes": 4, "waiting_lanes": 1, "held_lanes": 2, "dead_letters": 3,
         "spool_bytes": 67108864, "spool_max_bytes": 4294967296,
         "destination": {"base_url": "https://api.example.com", "state": "held", "until_s": 30,
                         "reason": "HTTP 503"},
         "tokens": [{"name": "ci", "state": "active", "queued": 12},
-                   {"name": "nightly", "state": "parked", "queued": 3, "reason": "HTTP 401"}]})")
+                   {"name": "nightly", "state": "parked", "queued": 3, "until_s": 200,
+                    "reason": "HTTP 401"}]})")
                   .value(),
               "flowrelayd 0.1.0 is running, up 2h3m\n"
               "destination   https://api.example.com is held, next try in 30s: HTTP 503\n"
               "\n"
               "accepted      120\n"
               "delivered     100\n"
-              "queued        15, 3 in flight, 4 threads (1 waiting), the oldest for 1m30s\n"
+              "queued        15, 3 in flight, 4 threads (1 waiting), 2 held for you, the oldest "
+              "for 1m30s\n"
               "dead          2 (3 kept as dead letters)\n"
               "expired       1\n"
               "erased        2\n"
@@ -37,9 +39,9 @@ TEST(StatusText, is_a_table_of_the_books_and_the_tokens) {
               "unaccounted   0\n"
               "spool         64.0 MiB of 4.0 GiB (2%)\n"
               "\n"
-              "TOKEN    STATE   QUEUED  REASON\n"
+              "TOKEN    STATE   QUEUED  NEXT   REASON\n"
               "ci       active      12\n"
-              "nightly  parked       3  HTTP 401\n");
+              "nightly  parked       3  3m20s  HTTP 401\n");
 }
 
 TEST(StatusText, says_what_a_failed_disk_means) {
