@@ -5,81 +5,10 @@
 #include <string>
 #include <string_view>
 
-#include "support/recording_log.hpp"
+#include "relay_fixture.hpp"
 
 namespace flowrelay::core {
 namespace {
-
-constexpr std::string_view token = "5ecret-t0ken";
-
-/// A relay under virtual time; what it wants done is done at once.
-class RelayTest : public testing::Test {
-protected:
-    RelayTest() { restart({}); }
-
-    void restart(std::vector<TokenEntry> entries) {
-        relay_.reset();
-        relay_.emplace(options_, Salt{}, std::move(entries), Random(1), log_);
-    }
-
-    static Submission event(std::string_view thread = "t1", std::string_view more = "") {
-        const std::string json = R"({"flow_token":")" + std::string(token) +
-                                 R"(","event":"activity","title":"x","author":{"name":"a"},)" +
-                                 R"("external_thread_id":")" + std::string(thread) + "\"" +
-                                 std::string(more) + "}";
-        auto parsed = Submission::parse(json);
-        EXPECT_TRUE(parsed.has_value());
-        return std::move(*parsed);
-    }
-
-    /// Hands an event in and makes it durable.
-    Seq accept(std::string_view thread = "t1", std::string_view more = "") {
-        auto decision = relay_->submit(event(thread, more), now_);
-        auto& append = std::get<Relay::Append>(decision);
-        if (append.new_token) registry_ = *append.new_token;
-        const Seq seq{++last_seq_};
-        relay_->committed(append.record, seq);
-        records_[seq] = std::move(append.record);
-        return seq;
-    }
-
-    Relay::Effects answer(int status, std::optional<Milliseconds> retry_after = {}) {
-        const auto assignment = relay_->next(now_);
-        if (!assignment) throw std::logic_error("nothing to post");
-        return end(*assignment, status, retry_after);
-    }
-
-    Relay::Effects end(const Assignment& assignment, int status,
-                       std::optional<Milliseconds> retry_after = {}) {
-        AttemptResult result;
-        result.status = status;
-        result.retry_after = retry_after;
-        result.detail = status >= 400 ? "says the server" : "";
-        return relay_->attempted(assignment, records_.at(assignment.seq), result, now_);
-    }
-
-    void pass(Milliseconds time) {
-        now_.mono += time;
-        now_.wall += time;
-    }
-
-    bool logged_the_token() const {
-        for (const auto& line : log_.lines) {
-            for (const auto& [key, value] : line.fields) {
-                if (value.find(token) != std::string::npos) return true;
-            }
-        }
-        return false;
-    }
-
-    RelayOptions options_;
-    test::RecordingLog log_;
-    std::optional<Relay> relay_;
-    Now now_{MonoTime(Seconds(1000)), WallTime(Seconds(1'000'000))};
-    std::uint64_t last_seq_ = 0;
-    std::map<Seq, EventRecord> records_;
-    TokenEntry registry_;
-};
 
 TEST_F(RelayTest, AnAcceptedEventIsPostedAndSettled) {
     const Seq seq = accept();
@@ -466,69 +395,6 @@ TEST_F(RelayTest, ASourceCanHaveItsThreadsHeldWhenAnEventIsRejected) {
     EXPECT_EQ(relay_->queued(), 2U);
     EXPECT_TRUE(relay_->release_lane(first));
     EXPECT_EQ(answer(202).settle->seq, first);
-}
-
-TEST_F(RelayTest, WhatATokenThatIsGoneHasLeftOnDiskIsCountedUntilItIsErased) {
-    for (int i = 0; i < 3; ++i) accept();
-    const TokenId gone{1};
-    EXPECT_EQ(relay_->queued(gone), 3U);
-    const auto effects = answer(410);
-    relay_->tokens_saved(effects.tokens);
-    EXPECT_EQ(relay_->queued(gone), 3U);
-    EXPECT_EQ(relay_->queued(), 0U) << "nothing of it waits for its delivery";
-    QueuedEvent second;
-    second.seq = Seq{2};
-    second.lane = LaneId{gone, records_.at(Seq{2}).thread_hash};
-    const auto situation = relay_->situation(second);
-    EXPECT_EQ(situation.token_state, TokenEntry::State::gone);
-    EXPECT_EQ(situation.erase_at, now_.wall + options_.gone_grace);
-    restart({effects.tokens.front()});
-    relay_->restore(gone, 3, Seq{1});
-    EXPECT_EQ(relay_->queued(gone), 3U);
-    pass(options_.gone_grace);
-    ASSERT_EQ(relay_->take_due_erasures(now_).size(), 1U);
-    relay_->erasing(gone, now_);
-    relay_->erased(gone, 3, 0);
-    EXPECT_EQ(relay_->queued(gone), 0U);
-}
-
-TEST_F(RelayTest, OneThatIsDeliveredAfterItsTokenWentIsNotToBeErased) {
-    accept("t1");
-    accept("t2");
-    const auto first = relay_->next(now_);
-    const auto second = relay_->next(now_);
-    end(*first, 410);
-    EXPECT_EQ(relay_->queued(TokenId{1}), 2U);
-    end(*second, 202);
-    EXPECT_EQ(relay_->queued(TokenId{1}), 1U);
-}
-
-TEST_F(RelayTest, AnEventThatWasReplayedIsRememberedAsWhatItWas) {
-    const WallTime accepted = now_.wall;
-    const Seq seq = accept();
-    answer(422);
-    pass(std::chrono::hours(24));
-    QueuedEvent letter;
-    letter.seq = seq;
-    letter.lane = LaneId{TokenId{1}, records_.at(seq).thread_hash};
-    letter.accepted = now_.wall;  // for its age
-    letter.expires = WallTime::max();
-    relay_->replayed(std::vector{letter});
-    answer(202);
-    ASSERT_TRUE(relay_->history().find(seq));
-    EXPECT_EQ(relay_->history().find(seq)->accepted, accepted);
-    EXPECT_EQ(relay_->history().find(seq)->outcome, Outcome::delivered);
-}
-
-TEST_F(RelayTest, ADeadLetterThatIsDroppedIsRememberedAsDropped) {
-    const Seq seq = accept();
-    auto letters = answer(422).bury;
-    ASSERT_EQ(letters.size(), 1U);
-    letters[0].event = records_.at(seq);
-    relay_->letter_dropped(letters[0], now_);
-    const auto past = relay_->history().find(letters[0].event.id);
-    ASSERT_TRUE(past);
-    EXPECT_EQ(past->outcome, Outcome::dropped);
 }
 
 TEST_F(RelayTest, AReplayedEventTakesItsOldPlace) {

@@ -1,0 +1,76 @@
+// What operators are told of events that are gone, replayed or dropped.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <vector>
+
+#include "relay_fixture.hpp"
+
+namespace flowrelay::core {
+namespace {
+
+TEST_F(RelayTest, WhatATokenThatIsGoneHasLeftOnDiskIsCountedUntilItIsErased) {
+    for (int i = 0; i < 3; ++i) accept();
+    const TokenId gone{1};
+    EXPECT_EQ(relay_->queued(gone), 3U);
+    const auto effects = answer(410);
+    relay_->tokens_saved(effects.tokens);
+    EXPECT_EQ(relay_->queued(gone), 3U);
+    EXPECT_EQ(relay_->queued(), 0U) << "nothing of it waits for its delivery";
+    QueuedEvent second;
+    second.seq = Seq{2};
+    second.lane = LaneId{gone, records_.at(Seq{2}).thread_hash};
+    const auto situation = relay_->situation(second);
+    EXPECT_EQ(situation.token_state, TokenEntry::State::gone);
+    EXPECT_EQ(situation.erase_at, now_.wall + options_.gone_grace);
+    restart({effects.tokens.front()});
+    relay_->restore(gone, 3, Seq{1});
+    EXPECT_EQ(relay_->queued(gone), 3U);
+    pass(options_.gone_grace);
+    ASSERT_EQ(relay_->take_due_erasures(now_).size(), 1U);
+    relay_->erasing(gone, now_);
+    relay_->erased(gone, 3, 0);
+    EXPECT_EQ(relay_->queued(gone), 0U);
+}
+
+TEST_F(RelayTest, OneThatIsDeliveredAfterItsTokenWentIsNotToBeErased) {
+    accept("t1");
+    accept("t2");
+    const auto first = relay_->next(now_);
+    const auto second = relay_->next(now_);
+    end(*first, 410);
+    EXPECT_EQ(relay_->queued(TokenId{1}), 2U);
+    end(*second, 202);
+    EXPECT_EQ(relay_->queued(TokenId{1}), 1U);
+}
+
+TEST_F(RelayTest, AnEventThatWasReplayedIsRememberedAsWhatItWas) {
+    const WallTime accepted = now_.wall;
+    const Seq seq = accept();
+    answer(422);
+    pass(std::chrono::hours(24));
+    QueuedEvent letter;
+    letter.seq = seq;
+    letter.lane = LaneId{TokenId{1}, records_.at(seq).thread_hash};
+    letter.accepted = now_.wall;  // for its age
+    letter.expires = WallTime::max();
+    relay_->replayed(std::vector{letter});
+    answer(202);
+    ASSERT_TRUE(relay_->history().find(seq));
+    EXPECT_EQ(relay_->history().find(seq)->accepted, accepted);
+    EXPECT_EQ(relay_->history().find(seq)->outcome, Outcome::delivered);
+}
+
+TEST_F(RelayTest, ADeadLetterThatIsDroppedIsRememberedAsDropped) {
+    const Seq seq = accept();
+    auto letters = answer(422).bury;
+    ASSERT_EQ(letters.size(), 1U);
+    letters[0].event = records_.at(seq);
+    relay_->letter_dropped(letters[0], now_);
+    const auto past = relay_->history().find(letters[0].event.id);
+    ASSERT_TRUE(past);
+    EXPECT_EQ(past->outcome, Outcome::dropped);
+}
+
+}  // namespace
+}  // namespace flowrelay::core
