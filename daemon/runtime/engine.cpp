@@ -43,7 +43,7 @@ void Engine::submit(core::Submission submission, Answered answered, const core::
         Answer answer;
         options_.metrics->note_rejection(rejection->code);
         answer.rejection = std::move(*rejection);
-        answered(std::move(answer));
+        answered(answer);
         return;
     }
     ++unanswered_;
@@ -57,37 +57,38 @@ void Engine::submit(core::Submission submission, Answered answered, const core::
 void Engine::append(core::Relay::Append append, MonoTime handed_in, Answered answered) {
     const std::uint64_t bytes = weight(append.record);
     pending_bytes_ += bytes;
+    uncommitted_.push_back({bytes, handed_in, std::move(answered)});
     storage_.append(std::move(append.record), std::move(append.new_token),
-                    [this, bytes, handed_in, answered = std::move(answered)](
-                        core::EventRecord record, const Result<Seq>& result) {
-                        // Many come in one go: one look at the clock serves them all.
-                        if (!work_posted_ || !on_work_) committed_at_ = clock_.now().mono;
-                        if (result.has_value()) {
-                            options_.metrics->commit_latency.observe(seconds(
-                                std::max(committed_at_ - handed_in, MonoTime::duration(0))));
-                            options_.metrics->producers.note(record.producer);
-                        }
-                        appended(std::move(record), result, bytes, answered);
+                    [this](core::EventRecord record, const Result<Seq>& result) {
+                        appended(std::move(record), result);
                     });
 }
 
-void Engine::appended(core::EventRecord record, const Result<Seq>& result, std::uint64_t bytes,
-                      const Answered& answered) {
+void Engine::appended(core::EventRecord record, const Result<Seq>& result) {
+    const Uncommitted event = std::move(uncommitted_.front());
+    uncommitted_.pop_front();
     --unanswered_;
-    pending_bytes_ -= bytes;
+    pending_bytes_ -= event.bytes;
     if (has_room()) room_.cancel();
     Answer answer;
-    if (result.has_value()) {
-        answer.id = record.id;
-        relay_.committed(record, *result);
-        keep(*result, std::move(record));
-        work_appeared();
-    } else {
+    if (result.has_error()) {
         answer.rejection =
             relay_.commit_failed(record, result.error().code == storage::QueueErrc::full);
         options_.metrics->note_rejection(answer.rejection->code);
+        event.answered(answer);
+        return;
     }
-    answered(std::move(answer));
+    // Many come in one go: one look at the clock serves them all.
+    if (!work_posted_ || !on_work_) committed_at_ = clock_.now().mono;
+    options_.metrics->commit_latency.observe(
+        seconds(std::max(committed_at_ - event.handed_in, MonoTime::duration(0))));
+    options_.metrics->producers.note(record.producer);
+    relay_.committed(record, *result);
+    work_appeared();
+    answer.id.swap(record.id);  // lent for the answer: there are many of them
+    event.answered(answer);
+    record.id.swap(answer.id);
+    keep(*result, std::move(record));
 }
 
 void Engine::confirm(core::Relay::Duplicate duplicate, Answered answered) {
@@ -106,7 +107,7 @@ void Engine::confirm(core::Relay::Duplicate duplicate, Answered answered) {
                 Milliseconds(1000)};
             options_.metrics->note_rejection(answer.rejection->code);
         }
-        answered(std::move(answer));
+        answered(answer);
     });
 }
 

@@ -128,7 +128,7 @@ void submit(Engine& engine, const IngestLimits& limits, std::string_view event,
     }
     engine.submit(
         std::move(*submission),
-        [gathering, index](Answer answer) { gathering->put(index, std::move(answer)); }, by);
+        [gathering, index](const Answer& answer) { gathering->put(index, answer); }, by);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/deferred.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
 #include <chrono>
 #include <utility>
@@ -19,6 +20,16 @@ namespace asio = boost::asio;
 constexpr std::size_t min_read = 4 * 1024;
 constexpr std::size_t max_read = 64 * 1024;
 constexpr std::size_t max_unanswered = 4096;
+constexpr std::size_t max_ready = 256 * 1024;  // bytes of answers that the producer has not read
+
+namespace {
+
+void append_line(std::string& out, const Answer& answer) {
+    append_answer(out, answer);
+    out += '\n';
+}
+
+}  // namespace
 
 NdjsonStream::NdjsonStream(StreamSocket& socket, MonoTime& deadline, Engine& engine,
                            IngestLimits limits, core::Submitter by)
@@ -30,12 +41,12 @@ NdjsonStream::NdjsonStream(StreamSocket& socket, MonoTime& deadline, Engine& eng
       changed_(socket.get_executor(), asio::steady_timer::time_point::max()) {}
 
 asio::awaitable<void> NdjsonStream::run(std::string first) {
-    input_ = std::move(first);
+    input_.commit(asio::buffer_copy(input_.prepare(first.size()), asio::buffer(first)));
     co_await take_lines();
     co_await read_lines();
     // A last event without a line break: JSON says itself whether it is whole.
-    if (!broken_ && !skipping_ && !input_.empty()) take_line(input_);
-    while (!broken_ && (!slots_.empty() || writing_)) {
+    if (!broken_ && !skipping_ && input_.size() > 0) take_line(input());
+    while (!broken_ && (!slots_.empty() || !ready_.empty() || writing_)) {
         co_await changed_.async_wait(asio::as_tuple(asio::deferred));
     }
     while (writing_) co_await changed_.async_wait(asio::as_tuple(asio::deferred));
@@ -46,35 +57,40 @@ asio::awaitable<void> NdjsonStream::read_lines() {
     std::size_t read_size = min_read;
     while (!broken_) {
         // Who waits between two events may wait for ever; who stops in the middle may not.
-        const bool in_line = !input_.empty() || skipping_;
+        const bool in_line = input_.size() > 0 || skipping_;
         deadline_ =
             in_line ? std::chrono::steady_clock::now() + limits_.stall_timeout : MonoTime::max();
-        const std::size_t kept = input_.size();
-        input_.resize(kept + read_size);
-        const auto [error, size] = co_await socket_.async_read_some(
-            asio::buffer(input_.data() + kept, read_size), asio::as_tuple(asio::deferred));
+        const auto [error, size] = co_await socket_.async_read_some(input_.prepare(read_size),
+                                                                    asio::as_tuple(asio::deferred));
         deadline_ = MonoTime::max();
-        input_.resize(kept + size);
+        input_.commit(size);
         if (error) co_return;
         read_size = size == read_size ? std::min(2 * read_size, max_read) : min_read;
         co_await take_lines();
+        // A producer that had much to say may be silent for days.
+        if (input_.size() == 0 && input_.capacity() > 2 * max_read) input_.shrink_to_fit();
     }
+}
+
+std::string_view NdjsonStream::input() const noexcept {
+    const auto bytes = input_.cdata();
+    return {static_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 asio::awaitable<void> NdjsonStream::take_lines() {
     std::size_t begin = 0;
     while (!broken_) {
-        const std::size_t end = input_.find('\n', begin);
-        if (end == std::string::npos) break;
+        const std::size_t end = input().find('\n', begin);
+        if (end == std::string_view::npos) break;
         if (skipping_) {
             skipping_ = false;
         } else {
-            take_line(std::string_view(input_).substr(begin, end - begin));
+            take_line(input().substr(begin, end - begin));
         }
         begin = end + 1;
-        if (slots_.size() >= max_unanswered || !engine_.has_room()) co_await wait_for_place();
+        if (!has_place() || !engine_.has_room()) co_await wait_for_place();
     }
-    input_.erase(0, begin);
+    input_.consume(begin);
     if (skipping_) {
         input_.clear();
     } else if (input_.size() > limits_.max_event_size) {
@@ -84,8 +100,12 @@ asio::awaitable<void> NdjsonStream::take_lines() {
     }
 }
 
+bool NdjsonStream::has_place() const noexcept {
+    return slots_.size() < max_unanswered && ready_.size() < max_ready;
+}
+
 asio::awaitable<void> NdjsonStream::wait_for_place() {
-    while (!broken_ && slots_.size() >= max_unanswered) {
+    while (!broken_ && !has_place()) {
         co_await changed_.async_wait(asio::as_tuple(asio::deferred));
     }
     if (!broken_) co_await engine_.wait_for_room();
@@ -120,29 +140,43 @@ void NdjsonStream::take_line(std::string_view line) {
     }
     engine_.submit(
         std::move(*submission),
-        [self = shared_from_this(), number](Answer given) { self->answer(number, given); }, by_);
+        [self = shared_from_this(), number](const Answer& given) { self->answer(number, given); },
+        by_);
 }
 
 void NdjsonStream::answer(std::uint64_t number, const Answer& answer) {
-    std::string& text = slots_[number - first_slot_].text;
-    append_answer(text, answer);
-    text += '\n';
-    if (number == first_slot_) flush();
-}
-
-// Writes all answers that are ready, in order; whatever becomes ready meanwhile goes next.
-void NdjsonStream::flush() {
-    if (writing_ || ended_) return;
-    output_.clear();
-    while (!slots_.empty() && !slots_.front().text.empty()) {
-        output_ += slots_.front().text;
+    if (number != first_slot_) {
+        append_line(slots_[number - first_slot_], answer);
+        return;
+    }
+    append_line(ready_, answer);
+    do {
         slots_.pop_front();
         ++first_slot_;
-    }
-    if (output_.empty() || broken_) {
+        if (!slots_.empty()) ready_ += slots_.front();
+    } while (!slots_.empty() && !slots_.front().empty());
+    flush_soon();
+}
+
+// Many events become durable together: their answers go out together.
+void NdjsonStream::flush_soon() {
+    if (flush_posted_ || writing_) return;
+    flush_posted_ = true;
+    asio::post(socket_.get_executor(), [self = shared_from_this()] {
+        self->flush_posted_ = false;
+        self->flush();
+    });
+}
+
+// Whatever becomes ready while this is written goes next.
+void NdjsonStream::flush() {
+    if (writing_ || ended_) return;
+    if (ready_.empty() || broken_) {
         changed_.cancel();
         return;
     }
+    output_.swap(ready_);
+    ready_.clear();
     writing_ = true;
     asio::async_write(socket_, asio::buffer(output_),
                       [self = shared_from_this()](const error_code& error, std::size_t) {

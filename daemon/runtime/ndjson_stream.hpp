@@ -4,6 +4,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -28,11 +29,14 @@ public:
 private:
     boost::asio::awaitable<void> read_lines();
     boost::asio::awaitable<void> take_lines();
+    bool has_place() const noexcept;
     boost::asio::awaitable<void> wait_for_place();
     void take_line(std::string_view line);
     void reject_too_long();
     void answer(std::uint64_t number, const Answer& answer);
+    void flush_soon();
     void flush();
+    std::string_view input() const noexcept;
 
     StreamSocket& socket_;
     MonoTime& deadline_;
@@ -40,16 +44,15 @@ private:
     IngestLimits limits_;
     core::Submitter by_;
 
-    std::string input_;
+    boost::beast::flat_buffer input_;
     bool skipping_ = false;  ///< in a line that is over the limit
 
-    struct Slot {
-        std::string text;  ///< empty: not answered yet
-    };
-    std::deque<Slot> slots_;        ///< one for each line, the oldest unanswered first
-    std::uint64_t first_slot_ = 0;  ///< number of the first of them
-    std::string output_;            ///< being written
+    std::deque<std::string> slots_;  ///< one for each line from the oldest that is unanswered on
+    std::uint64_t first_slot_ = 0;   ///< number of the first of them
+    std::string ready_;              ///< answers whose turn it is
+    std::string output_;             ///< being written
     bool writing_ = false;
+    bool flush_posted_ = false;
     bool broken_ = false;
     bool ended_ = false;  ///< run() has returned: the socket is not there any more
     boost::asio::steady_timer changed_;

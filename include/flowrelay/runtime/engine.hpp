@@ -6,6 +6,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -39,7 +40,7 @@ struct EngineOptions {
 
 class Engine {
 public:
-    using Answered = std::function<void(Answer)>;
+    using Answered = std::function<void(const Answer&)>;
 
     /// All references outlive the engine.
     Engine(boost::asio::any_io_executor io, core::Relay& relay, StorageMailbox& storage,
@@ -113,8 +114,7 @@ public:
 
 private:
     void append(core::Relay::Append append, MonoTime handed_in, Answered answered);
-    void appended(core::EventRecord record, const Result<Seq>& result, std::uint64_t bytes,
-                  const Answered& answered);
+    void appended(core::EventRecord record, const Result<Seq>& result);
     void confirm(core::Relay::Duplicate duplicate, Answered answered);
     void carry_out(core::Relay::Effects effects);
     void save(std::vector<core::TokenEntry> entries);
@@ -132,6 +132,13 @@ private:
     EngineOptions options_;
     std::function<void()> on_work_;
 
+    /// An event that waits for its commit. They are answered in the order in which they came.
+    struct Uncommitted {
+        std::uint64_t bytes;
+        MonoTime handed_in;
+        Answered answered;
+    };
+    std::deque<Uncommitted> uncommitted_;
     std::uint64_t pending_bytes_ = 0;
     std::size_t unanswered_ = 0;
     boost::asio::steady_timer room_;

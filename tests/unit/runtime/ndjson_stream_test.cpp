@@ -160,6 +160,23 @@ TEST_F(IngestSessionTest, EmptyLinesAreSkippedAndBadOnesAnswered) {
     EXPECT_EQ(answers[3], accepted(2));
 }
 
+TEST_F(IngestSessionTest, WhoDoesNotReadTheAnswersIsNotReadFromEither) {
+    serve();
+    const timeval soon{0, 300'000};
+    ::setsockopt(producer_, SOL_SOCKET, SO_SNDTIMEO, &soon, sizeof soon);
+    const std::string line = "nonsense\n";
+    const std::size_t plenty = 16 << 20;  // the answers are ten times as long
+    std::size_t lines = 0;
+    while (lines * line.size() < plenty) {
+        const auto n = ::send(producer_, line.data(), line.size(), MSG_NOSIGNAL);
+        if (n != static_cast<ssize_t>(line.size())) break;
+        ++lines;
+    }
+    EXPECT_LT(lines * line.size(), plenty);
+    finish();
+    EXPECT_GE(hear(plenty).size(), lines);
+}
+
 TEST_F(IngestSessionTest, ADuplicateInTheSameBreathIsOne) {
     serve();
     say(event(1) + event(1));
