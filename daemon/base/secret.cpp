@@ -19,6 +19,8 @@ bool is_stored_inside(const std::string& text) noexcept {
 }
 
 void wipe_string(std::string& text) noexcept {
+    // What became empty here was wiped, and what was moved out of had its contents elsewhere.
+    if (text.empty() && is_stored_inside(text)) return;
     // All of the capacity: earlier, longer contents may lie behind the present end. This resize
     // never allocates.
     text.resize(text.capacity());

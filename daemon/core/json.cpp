@@ -1,13 +1,11 @@
 // Everything here works on texts that check() has passed: a quote closes, a bracket has its
-// partner, an escape is whole. So only what reads in larger steps has to mind the end.
+// partner, an escape is whole. So nothing has to mind the end.
 #include "flowrelay/core/json.hpp"
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cstdint>
-
-#include "flowrelay/base/bytes.hpp"
+#include <cstring>
 
 namespace flowrelay::core::json {
 
@@ -22,30 +20,22 @@ const char* skip_blanks(const char* at) noexcept {
     return at;
 }
 
-// The high bit of each byte of `word` that is `c`. Above the first such byte there may be others
-// that are set without reason.
-constexpr std::uint64_t bytes_equal_to(std::uint64_t word, char c) noexcept {
-    constexpr std::uint64_t ones = 0x0101010101010101;
-    const std::uint64_t difference = word ^ (ones * static_cast<unsigned char>(c));
-    return (difference - ones) & ~difference & (ones << 7);
+const char* find(const char* begin, const char* end, char c) noexcept {
+    const auto* const found = std::memchr(begin, c, static_cast<std::size_t>(end - begin));
+    return found == nullptr ? end : static_cast<const char*>(found);
 }
 
-// The next quote or backslash, eight bytes at a time: most of a text is in strings.
-const char* find_quote_or_backslash(const char* at, const char* end) noexcept {
-    for (; end - at >= 8; at += 8) {
-        const auto word = load_le<std::uint64_t>(reinterpret_cast<const std::uint8_t*>(at));
-        const std::uint64_t hits = bytes_equal_to(word, '"') | bytes_equal_to(word, '\\');
-        if (hits != 0) return at + std::countr_zero(hits) / 8;
-    }
-    while (*at != '"' && *at != '\\') ++at;
-    return at;
-}
-
-// From an opening quote to behind the closing one.
+// From an opening quote to behind the closing one. Each byte is looked at twice, however many
+// escapes there are.
 const char* skip_string(const char* at, const char* end) noexcept {
-    at = find_quote_or_backslash(at + 1, end);
-    while (*at == '\\') at = find_quote_or_backslash(at + 2, end);
-    return at + 1;
+    ++at;
+    const char* quote = find(at, end, '"');
+    for (const char* escape = find(at, quote, '\\'); escape != quote;
+         escape = find(at, quote, '\\')) {
+        at = escape + 2;
+        if (at > quote) quote = find(at, end, '"');
+    }
+    return quote + 1;
 }
 
 // By how much a character outside of strings changes the depth.
@@ -149,13 +139,29 @@ char decode_short_escape(char c) noexcept {
     }
 }
 
+bool has_to_be_escaped(char c) noexcept {
+    return c == '"' || c == '\\' || static_cast<unsigned char>(c) < 0x20;
+}
+
+void append_escape(std::string& out, char c) {
+    static constexpr char digits[] = "0123456789abcdef";
+    if (c == '"' || c == '\\') {
+        out += '\\';
+        out += c;
+    } else {
+        out += "\\u00";
+        out += digits[c >> 4];
+        out += digits[c & 0xF];
+    }
+}
+
 std::string decode(std::string_view spelled) {
     std::string out;
     out.reserve(spelled.size());
     const char* at = spelled.data();
     const char* const end = at + spelled.size();
     while (at != end) {
-        const char* const escape = std::find(at, end, '\\');
+        const char* const escape = find(at, end, '\\');
         out.append(at, escape);
         if (escape == end) break;
         if (escape[1] == 'u') {
@@ -199,20 +205,15 @@ std::string decode_string(std::string_view value) {
 }
 
 void append_string(std::string& out, std::string_view text) {
-    static constexpr char digits[] = "0123456789abcdef";
     out += '"';
-    for (const char c : text) {
-        if (c == '"' || c == '\\') {
-            out += '\\';
-            out += c;
-        } else if (static_cast<unsigned char>(c) < 0x20) {
-            out += "\\u00";
-            out += digits[c >> 4];
-            out += digits[c & 0xF];
-        } else {
-            out += c;
-        }
+    for (auto special = std::ranges::find_if(text, has_to_be_escaped); special != text.end();
+         special = std::ranges::find_if(text, has_to_be_escaped)) {
+        const auto plain = static_cast<std::size_t>(special - text.begin());
+        out.append(text, 0, plain);
+        append_escape(out, *special);
+        text.remove_prefix(plain + 1);
     }
+    out += text;
     out += '"';
 }
 
