@@ -62,6 +62,9 @@ http::Response Service::control_answer(const http::Request& request) {
         inbox_.append_json_array(list, *since, *limit);
         return answer(200, std::move(list));
     }
+    if (request.path == "/_dev/sources") {
+        return get ? answer(200, sources_.to_json()) : not_allowed("GET");
+    }
     if (request.path == "/_dev/stats") return get ? answer(200, stats()) : not_allowed("GET");
     if (request.path == "/_dev/rules") {
         if (get) return answer(200, rules_.to_json());
@@ -70,7 +73,8 @@ http::Response Service::control_answer(const http::Request& request) {
         if (replaced.has_error()) return answer(400, error_body(replaced.error().message));
         return answer(204, "");
     }
-    return answer(404, error_body("there are /_dev/received, /_dev/rules and /_dev/stats"));
+    return answer(
+        404, error_body("there are /_dev/received, /_dev/rules, /_dev/sources and /_dev/stats"));
 }
 
 std::string Service::stats() const {

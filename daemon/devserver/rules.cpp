@@ -54,7 +54,9 @@ const json::object& object_of(const json::value& value, std::string_view member)
 
 void read_match(Rule& rule, const json::object& match) {
     for (const auto& [name, value] : match) {
-        if (name == "flow_token") {
+        if (name == "path") {
+            rule.path = text_of(value, "match.path");
+        } else if (name == "flow_token") {
             rule.flow_token = text_of(value, "match.flow_token");
         } else if (name == "external_thread_id") {
             rule.external_thread_id = text_of(value, "match.external_thread_id");
@@ -175,9 +177,11 @@ Result<void> Rules::replace(std::string_view text) {
     return {};
 }
 
-const Rule* Rules::take(std::string_view flow_token, std::string_view external_thread_id) {
+const Rule* Rules::take(std::string_view path, std::string_view flow_token,
+                        std::string_view external_thread_id) {
     for (Rule& rule : rules_) {
         if (rule.times == 0) continue;
+        if (rule.path ? *rule.path != path : !path.ends_with("/messages")) continue;
         if (rule.flow_token && *rule.flow_token != flow_token) continue;
         if (rule.external_thread_id && *rule.external_thread_id != external_thread_id) continue;
         if (rule.times) --*rule.times;

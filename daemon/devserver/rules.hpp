@@ -1,4 +1,4 @@
-// Rules: how requests to /messages are answered instead of as usual. The first that matches wins.
+// Rules: how requests are answered instead of as usual. The first that matches wins.
 #pragma once
 
 #include <boost/json/value.hpp>
@@ -30,6 +30,7 @@ constexpr bool answers(Action action) noexcept {
 }
 
 struct Rule {
+    std::optional<std::string> path;        ///< absent: /messages and /v1/messages
     std::optional<std::string> flow_token;  ///< absent matches all, as with the next
     std::optional<std::string> external_thread_id;
     std::optional<std::uint64_t> times;  ///< how often it still counts; absent: for ever
@@ -54,7 +55,8 @@ public:
     bool look_into_messages() const noexcept { return look_into_messages_; }
 
     /// The first rule that matches, or nullptr. Counts as one use.
-    const Rule* take(std::string_view flow_token, std::string_view external_thread_id);
+    const Rule* take(std::string_view path, std::string_view flow_token,
+                     std::string_view external_thread_id);
 
     /// The rules as they were given; `times` is what is left.
     std::string to_json() const;

@@ -21,6 +21,10 @@ bool is_messages(std::string_view path) noexcept {
     return path == "/messages" || path == "/v1/messages";
 }
 
+bool is_sources(std::string_view path) noexcept {
+    return path == "/sources" || path == "/v1/sources";
+}
+
 constexpr bool is_success(int status) noexcept {
     return status >= 200 && status < 300;
 }
@@ -83,9 +87,15 @@ Reply Service::handle(const http::RequestReader& reader, std::uint64_t connectio
         plan = plan_for(reader);
         if (!answers(plan.action)) plan.status = 0;
         record(reader, connection, plan);
+    } else if (is_sources(request.path)) {
+        plan = plan_for_source(request);
+        if (!answers(plan.action)) plan.status = 0;
+        if (options_.show) show_update(request, plan);
     } else {
         plan.status = 404;
-        plan.body = error_body("not found: there are /messages, /v1/messages and /_dev/");
+        plan.body = error_body(
+            "not found: there are /messages, /sources (both with or without /v1 "
+            "in front) and /_dev/");
     }
     ++by_status_[static_cast<std::size_t>(plan.status)];
     if (answers(plan.action)) respond(request, plan, out);
@@ -103,7 +113,7 @@ Service::Plan Service::plan_for(const http::RequestReader& reader) {
         return plan;
     }
     if (options_.fast && !rules_.look_into_messages()) {
-        const Rule* rule = rules_.empty() ? nullptr : rules_.take({}, {});
+        const Rule* rule = rules_.empty() ? nullptr : rules_.take(request.path, {}, {});
         if (rule) return plan_of(*rule);
         plan.status = options_.status;
         plan.taken = is_success(plan.status);
@@ -112,9 +122,54 @@ Service::Plan Service::plan_for(const http::RequestReader& reader) {
     Inspected inspected;
     inspected.parse(request);
     const std::string_view in_body = inspected.member("flow_token");
-    const Rule* rule = rules_.take(in_body.empty() ? inspected.query_token : in_body,
+    const Rule* rule = rules_.take(request.path, in_body.empty() ? inspected.query_token : in_body,
                                    inspected.member("external_thread_id"));
     return rule ? plan_of(*rule) : judge(reader, inspected);
+}
+
+Service::Plan Service::plan_for_source(const http::Request& request) {
+    Plan plan;
+    plan.delay = options_.delay;
+    if (request.method != "PUT") {
+        plan.status = 405;
+        plan.fields.emplace_back("Allow", "PUT");
+        plan.body = error_body("only PUT is allowed here");
+        return plan;
+    }
+    Inspected inspected;
+    inspected.parse(request);
+    if (const Rule* rule = rules_.take(request.path, inspected.member("flow_token"), {})) {
+        plan = plan_of(*rule);
+        if (plan.taken && inspected.object() && Sources::validate(*inspected.object()).empty()) {
+            sources_.update(*inspected.object());
+        }
+        return plan;
+    }
+    if (request.content_type != "application/json") {
+        plan.status = 415;
+        plan.body = error_body("the Content-Type must be application/json");
+    } else if (!inspected.object()) {
+        plan.status = 400;
+        plan.body = error_body("the body is not a JSON object");
+    } else if (json::object errors = Sources::validate(*inspected.object()); !errors.empty()) {
+        plan.status = 400;
+        plan.body = validation_error(std::move(errors));
+    } else {
+        sources_.update(*inspected.object());
+        plan.status = 200;
+        plan.body = "{}";
+    }
+    return plan;
+}
+
+void Service::show_update(const http::Request& request, const Plan& plan) const {
+    error_code ec;
+    const json::value update = json::parse({request.body.data(), request.body.size()}, ec);
+    const std::string text =
+        fmt::format("\n{} {} -> {}\n{}\n", request.method, request.path, plan.status,
+                    ec ? std::string("(no JSON)") : readable_message(update));
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    std::fflush(stdout);
 }
 
 Service::Plan Service::plan_of(const Rule& rule) const {

@@ -14,6 +14,7 @@
 #include "journal.hpp"
 #include "options.hpp"
 #include "rules.hpp"
+#include "sources.hpp"
 
 namespace flowrelay::devserver {
 
@@ -43,6 +44,8 @@ private:
     struct Inspected;
 
     Plan plan_for(const http::RequestReader& reader);
+    Plan plan_for_source(const http::Request& request);
+    void show_update(const http::Request& request, const Plan& plan) const;
     Plan plan_of(const Rule& rule) const;
     Plan judge(const http::RequestReader& reader, const Inspected& inspected) const;
     void record(const http::RequestReader& reader, std::uint64_t connection, const Plan& plan);
@@ -54,6 +57,7 @@ private:
 
     Options options_;
     Rules rules_;
+    Sources sources_;
     Inbox inbox_;
     std::optional<Journal> journal_;
     std::string line_;  ///< of the journal

@@ -1,0 +1,31 @@
+// What sources show in their flow: set with PUT /sources and the source's own flow_token.
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <cstdint>
+#include <map>
+#include <string>
+
+namespace flowrelay::devserver {
+
+class Sources {
+public:
+    /// The errors of an update as the API shows them; empty if it is valid.
+    static boost::json::object validate(const boost::json::object& update);
+
+    /// Takes a valid update. An empty error_message clears.
+    void update(const boost::json::object& update);
+
+    /// {"TOKEN": {"error_message": "…", "configuration_url": "…", "updates": 2}, …}
+    std::string to_json() const;
+
+private:
+    struct Source {
+        std::string error_message;
+        std::string configuration_url;
+        std::uint64_t updates = 0;
+    };
+    std::map<std::string, Source, std::less<>> by_token_;
+};
+
+}  // namespace flowrelay::devserver
