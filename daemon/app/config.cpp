@@ -88,6 +88,12 @@ void read_dead_letters(const MapReader& map, core::DeadLetterLimits& out) {
     map.read_duration("max_age", out.max_age, Hours(1), 3650 * day);
 }
 
+void read_problem_reports(const MapReader& map, core::ProblemReportTimes& out) {
+    map.read_duration("after", out.after, Milliseconds(0), day);
+    map.read_duration("clear_after", out.clear_after, Milliseconds(0), day);
+    map.read_duration("interval", out.interval, Seconds(1), day);
+}
+
 void read_log(const MapReader& map, LogConfig& out) {
     const std::vector<std::string_view> formats{"text", "json", "journal"};
     out.format = static_cast<LogFormat>(
@@ -148,6 +154,7 @@ Config read_config(const YamlNode& root, ProblemList& problems) {
     read_retry(section("retry"), config.retry);
     section("gone").read_duration("grace", config.gone.grace, Milliseconds(0), 30 * day);
     read_dead_letters(section("dead_letters"), config.dead_letters);
+    read_problem_reports(section("problem_reports"), config.problem_reports);
     read_log(section("log"), config.log);
     read_metrics(section("metrics"), config.metrics);
     if (const YamlNode* sources = top.find("sources")) {
@@ -205,6 +212,9 @@ std::span<const std::string_view> config_keys() noexcept {
         "dead_letters.max_events",
         "dead_letters.max_bytes",
         "dead_letters.max_age",
+        "problem_reports.after",
+        "problem_reports.clear_after",
+        "problem_reports.interval",
         "log.format",
         "log.level",
         "log.stats_interval",
@@ -216,6 +226,7 @@ std::span<const std::string_view> config_keys() noexcept {
         "sources.flow_token_env",
         "sources.rate_limit",
         "sources.on_reject",
+        "sources.report_problems",
         "sources.allow",
         "sources.defaults",
     });

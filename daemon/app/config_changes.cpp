@@ -14,7 +14,8 @@ bool same(const SourceConfig& a, const SourceConfig& b) {
     return a.flow_token_file == b.flow_token_file &&
            a.flow_token_credential == b.flow_token_credential &&
            a.flow_token_env == b.flow_token_env && a.rate_limit == b.rate_limit &&
-           a.hold_rejected == b.hold_rejected && a.defaults == b.defaults && a.allow == b.allow;
+           a.hold_rejected == b.hold_rejected && a.report_problems == b.report_problems &&
+           a.defaults == b.defaults && a.allow == b.allow;
 }
 
 const SourceConfig* find_source(const Config& config, std::string_view name) {

@@ -87,6 +87,7 @@ void show_source(std::string& out, const SourceConfig& source) {
     show("flow_token_env", source.flow_token_env);
     out += fmt::format("    rate_limit: {}\n", source.rate_limit);
     out += fmt::format("    on_reject: {}\n", source.hold_rejected ? "hold" : "skip");
+    out += fmt::format("    report_problems: {}\n", source.report_problems);
     if (source.allow.restricted) {
         std::string list;
         for (const auto uid : source.allow.uids) list += fmt::format("\"{}\", ", uid);

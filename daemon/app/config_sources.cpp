@@ -147,6 +147,7 @@ SourceConfig read_source(const YamlNode& node, ProblemList& problems) {
     map.read_rate("rate_limit", source.rate_limit);
     const std::vector<std::string_view> policies{"skip", "hold"};
     source.hold_rejected = map.read_word("on_reject", policies, 0) == 1;
+    map.read("report_problems", source.report_problems);
     read_allow(map, source.allow, problems);
     read_defaults(map, source.defaults, problems);
     return source;

@@ -50,6 +50,9 @@ inline constexpr bool restart = false;  // counts at the next start
     X(dead_letters.max_events, "dead_letters.max_events", reload)                             \
     X(dead_letters.max_bytes, "dead_letters.max_bytes", reload)                               \
     X(dead_letters.max_age, "dead_letters.max_age", reload)                                   \
+    X(problem_reports.after, "problem_reports.after", reload)                                 \
+    X(problem_reports.clear_after, "problem_reports.clear_after", reload)                     \
+    X(problem_reports.interval, "problem_reports.interval", reload)                           \
     X(log.format, "log.format", restart)                                                      \
     X(log.level, "log.level", reload)                                                         \
     X(log.stats_interval, "log.stats_interval", reload)                                       \

@@ -21,6 +21,11 @@ T or_throw(Result<T> result) {
     return std::move(*result);
 }
 
+/// "/v1/messages" -> "/v1/sources": what comes last is replaced.
+std::string sources_path_beside(std::string_view path) {
+    return std::string(path.substr(0, path.rfind('/') + 1)) + "sources";
+}
+
 void check_group(std::string_view key, const std::string& name) {
     std::vector<char> buffer(16 * 1024);
     group entry{};
@@ -45,6 +50,7 @@ core::RelayOptions relay_options(const Config& config) {
     options.max_events_per_token = config.spool.max_events_per_token;
     options.gone_grace = config.gone.grace;
     options.dead_letters = config.dead_letters;
+    options.problem_reports = config.problem_reports;
     options.dedup_window = config.spool.dedup_window;
     options.accept_unknown_tokens = config.ingest.accept_unknown_tokens;
     options.destination = config.destination.base_url;
@@ -59,6 +65,7 @@ runtime::Destination make_destination(const Config& config) {
     destination.port = url.port;
     destination.authority = url.authority;
     destination.target = url.path_prefix + config.destination.path;
+    destination.sources_target = url.path_prefix + sources_path_beside(config.destination.path);
     destination.connect_timeout = config.destination.connect_timeout;
     destination.request_timeout = config.destination.request_timeout;
     const runtime::Environment environment = [](const char* name) {
@@ -90,7 +97,8 @@ Surroundings read_surroundings(const Config& config) {
     for (const auto& source : config.sources) {
         attempt([&] {
             around.sources.push_back({source.name, load_token(source), source.defaults,
-                                      source.rate_limit, source.hold_rejected, source.allow});
+                                      source.rate_limit, source.hold_rejected, source.allow,
+                                      source.report_problems});
         });
     }
     attempt([&] { around.destination = make_destination(config); });

@@ -110,6 +110,7 @@ struct Token : Timer, TurnHook, TreeHook<InAll> {
     LanesByThread lanes;
     LaneList ready;
     std::size_t queued = 0;
+    std::size_t held_lanes = 0;
     TokenGate gate;
     std::unique_ptr<RateLimiter> rate;  ///< null: no limit
     bool paused = false;

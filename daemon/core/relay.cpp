@@ -42,6 +42,8 @@ Relay::Relay(RelayOptions options, const Salt& salt, std::vector<TokenEntry> tok
       active_(scheduler_, options_.active_set),
       dedup_(options_.dedup_window, options_.dedup_entries),
       ids_(Random(random.next())),
+      reports_(options_.problem_reports),
+      report_lines_(10, Seconds(60)),
       retry_lines_(10, Seconds(60)),
       dead_lines_(20, Seconds(60)) {
     for (const auto& [id, token] : tokens_.all()) schedule_erasure(token.entry);
@@ -51,16 +53,21 @@ void Relay::set_options(RelayOptions options) {
     scheduler_.set_options(options.scheduler);
     trim_at_ = MonoTime::min();
     dedup_.set_window(options.dedup_window);
+    reports_.set_times(options.problem_reports);
     options_ = std::move(options);
 }
 
 std::vector<TokenEntry> Relay::configure(std::vector<ConfiguredSource> sources, Now now) {
     auto changed = tokens_.configure(std::move(sources), now.wall);
     erasures_.clear();
+    std::set<TokenId> reporting;
     for (const auto& [id, token] : tokens_.all()) {
         schedule_erasure(token.entry);
         scheduler_.set_token_rate(id, token.rate_limit);
+        if (token.report_problems) reporting.insert(id);
     }
+    for (const auto& entry : changed) reports_.renew(entry.id);
+    reports_.configure(reporting);
     apply_token_states();
     return changed;
 }
@@ -92,6 +99,7 @@ void Relay::take_out(TokenId token) {
     doomed_[token] += active_.queued(token);
     scheduler_.remove_token(token);
     active_.forget(token);
+    reports_.renew(token);
 }
 
 std::uint64_t Relay::queued(TokenId token) const {
@@ -331,6 +339,7 @@ Relay::Effects Relay::attempted(const Assignment& assignment, const EventRecord&
             break;
     }
     effects.hold = hold_to_remember(assignment.lane.token, judgement, now);
+    note_for_reports(assignment, result, completion, now);
     remember_attempt(assignment, record, result, completion, now);
     log_state_changes(assignment, result, completion, now);
     log_attempt(assignment, record, result, completion, now);
@@ -377,6 +386,7 @@ Relay::Effects Relay::unreadable(const Assignment& assignment, std::string_view 
     ++counters_.dead;
     DeadLetter letter = letter_for(assignment, completion, now);
     letter.reason = reason;
+    reports_.trouble(assignment.lane.token, Problem::lost, 0, now);
     remember_end(letter);
     effects.bury.push_back(std::move(letter));
     return effects;
@@ -404,6 +414,7 @@ Relay::Effects Relay::expire(Now now) {
         letter.died = now.wall;
         letter.reason = event.expires <= now.wall ? "older than its own expires_in"
                                                   : "older than retry.max_age";
+        reports_.trouble(event.lane.token, Problem::expired, 0, now);
         remember_end(letter);
         oldest = std::min(oldest, event.accepted);
         effects.bury.push_back(std::move(letter));
@@ -498,6 +509,8 @@ std::optional<MonoTime> Relay::next_wakeup(Now now) const {
     if (retry_loads_at_ && (!wakeup || *retry_loads_at_ < *wakeup)) wakeup = retry_loads_at_;
     if (trim_at_ != MonoTime::min() && (!wakeup || trim_at_ < *wakeup)) wakeup = trim_at_;
     if (save_again_at_ && (!wakeup || *save_again_at_ < *wakeup)) wakeup = save_again_at_;
+    const auto report = next_report_wakeup();
+    if (report && (!wakeup || *report < *wakeup)) wakeup = report;
     for (const auto& erasure : erasures_) {
         if (unsaved_.contains(erasure.token)) continue;
         const auto at = now.mono + std::max(Milliseconds(0), erasure.due - now.wall);

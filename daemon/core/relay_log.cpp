@@ -12,16 +12,6 @@ namespace ev = log_events;
 
 namespace {
 
-/// What to tell an operator of the way an attempt ended: "HTTP 503: try later".
-std::string describe(const AttemptResult& result) {
-    if (result.end != AttemptEnd::response) {
-        return result.detail.empty() ? std::string(to_string(result.end))
-                                     : fmt::format("{}: {}", to_string(result.end), result.detail);
-    }
-    return result.detail.empty() ? fmt::format("HTTP {}", result.status)
-                                 : fmt::format("HTTP {}: {}", result.status, result.detail);
-}
-
 const LogEvent& line_of(DestinationState state) {
     switch (state) {
         case DestinationState::up:

@@ -218,8 +218,8 @@ struct Scheduler::Impl {
     }
 
     TokenStatus status_of(const Token& token) const {
-        return TokenStatus{token.queued, state_of(token), token.gate.closed_until(),
-                           turns.rate_limited_until(token)};
+        return TokenStatus{token.queued, token.held_lanes, state_of(token),
+                           token.gate.closed_until(), turns.rate_limited_until(token)};
     }
 
     WaitReason why_lane(const Lane& lane) const {

@@ -107,6 +107,7 @@ std::vector<TokenEntry> TokenTable::configure(std::vector<ConfiguredSource> sour
         token.rate_limit = 0;
         token.hold_rejected = false;
         token.allow = AllowRule();
+        token.report_problems = false;
     }
     std::vector<TokenEntry> changed;
     for (auto& source : sources) {
@@ -128,6 +129,7 @@ std::vector<TokenEntry> TokenTable::configure(std::vector<ConfiguredSource> sour
         token.rate_limit = source.rate_limit;
         token.hold_rejected = source.hold_rejected;
         token.allow = std::move(source.allow);
+        token.report_problems = source.report_problems;
         token.configured = true;
         token.managed = false;
         if (rotated || is_new) {

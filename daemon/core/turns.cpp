@@ -62,14 +62,14 @@ void Turns::hold(Event& event) {
     lane.in_flight = nullptr;
     lane.held = true;
     ++held_lanes_;
+    ++lane.token->held_lanes;
     expiry_.insert(event);
     place(lane);
 }
 
 void Turns::release(Lane& lane) noexcept {
     if (!lane.held) return;
-    lane.held = false;
-    --held_lanes_;
+    forget_hold(lane);
     place(lane);
 }
 
@@ -195,8 +195,13 @@ void Turns::begin_anew(Lane& lane) noexcept {
     lane.failures = 0;
     lane.blamed_token = false;
     lane.blamed_destination = false;
-    if (lane.held) --held_lanes_;
+    if (lane.held) forget_hold(lane);
+}
+
+void Turns::forget_hold(Lane& lane) noexcept {
     lane.held = false;
+    --held_lanes_;
+    --lane.token->held_lanes;
 }
 
 }  // namespace flowrelay::core::scheduling

@@ -110,6 +110,7 @@ private:
     void refresh(Token& token) noexcept;
     void forget_if_idle(Token& token) noexcept;
     void begin_anew(Lane& lane) noexcept;
+    void forget_hold(Lane& lane) noexcept;
 
     // The table owns what the others refer to: it goes last.
     LaneTable table_;

@@ -1,5 +1,7 @@
 #include "flowrelay/core/verdict.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace flowrelay::core {
@@ -24,6 +26,13 @@ std::string_view to_string(AttemptEnd end) noexcept {
             return "broken_response";
     }
     return "unknown";
+}
+
+std::string describe(const AttemptResult& result) {
+    const std::string end = result.end == AttemptEnd::response
+                                ? fmt::format("HTTP {}", result.status)
+                                : std::string(to_string(result.end));
+    return result.detail.empty() ? end : fmt::format("{}: {}", end, result.detail);
 }
 
 std::string_view to_string(Verdict verdict) noexcept {

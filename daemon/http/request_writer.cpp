@@ -38,33 +38,51 @@ bool is_field_lines(std::string_view lines) noexcept {
     return true;
 }
 
+/// All but the fields that follow the ones that every request has.
+std::string head(std::string_view method, std::string_view authority, std::string_view target,
+                 std::string_view user_agent, std::string_view extra_fields) {
+    require(!authority.empty() && is_visible(authority),
+            "a request: the authority is empty or has a space or a control character");
+    require(!target.empty() && is_visible(target),
+            "a request: the target is empty or has a space or a control character");
+    require(!user_agent.empty() && std::none_of(user_agent.begin(), user_agent.end(), is_control),
+            "a request: the user agent is empty or has a control character");
+    require(is_field_lines(extra_fields), "a request: the extra fields are not whole field lines");
+    std::string text(method);
+    text.append(" ").append(target).append(" HTTP/1.1\r\nHost: ").append(authority);
+    text.append("\r\nUser-Agent: ").append(user_agent);
+    text.append("\r\nAccept: application/json\r\nContent-Type: application/json\r\n");
+    text.append(extra_fields);
+    return text;
+}
+
+void append_length_and_body(std::string& out, std::string_view body) {
+    char digits[20];
+    const auto end = std::to_chars(digits, digits + sizeof digits, body.size()).ptr;
+    out.append("Content-Length: ").append(digits, static_cast<std::size_t>(end - digits));
+    out.append("\r\n\r\n").append(body);
+}
+
 }  // namespace
 
 PostWriter::PostWriter(std::string_view authority, std::string_view target,
-                       std::string_view user_agent, std::string_view extra_fields) {
-    require(!authority.empty() && is_visible(authority),
-            "PostWriter: the authority is empty or has a space or a control character");
-    require(!target.empty() && is_visible(target),
-            "PostWriter: the target is empty or has a space or a control character");
-    require(!user_agent.empty() && std::none_of(user_agent.begin(), user_agent.end(), is_control),
-            "PostWriter: the user agent is empty or has a control character");
-    require(is_field_lines(extra_fields), "PostWriter: the extra fields are not whole field lines");
-    before_key_.append("POST ").append(target).append(" HTTP/1.1\r\nHost: ").append(authority);
-    before_key_.append("\r\nUser-Agent: ").append(user_agent);
-    before_key_.append("\r\nAccept: application/json\r\nContent-Type: application/json\r\n");
-    before_key_.append(extra_fields).append("Idempotency-Key: ");
-    after_key_ = "\r\nContent-Length: ";
+                       std::string_view user_agent, std::string_view extra_fields)
+    : before_key_(head("POST", authority, target, user_agent, extra_fields)) {
+    before_key_.append("Idempotency-Key: ");
 }
 
 void PostWriter::append(std::string& out, std::string_view idempotency_key,
                         std::string_view body) const {
     require(!idempotency_key.empty() && is_visible(idempotency_key),
             "PostWriter: the idempotency key is empty or not visible ASCII");
-    char digits[20];
-    const auto end = std::to_chars(digits, digits + sizeof digits, body.size()).ptr;
-    const std::string_view length(digits, static_cast<std::size_t>(end - digits));
-    out.append(before_key_).append(idempotency_key).append(after_key_);
-    out.append(length).append("\r\n\r\n").append(body);
+    out.append(before_key_).append(idempotency_key).append("\r\n");
+    append_length_and_body(out, body);
+}
+
+void append_put(std::string& out, std::string_view authority, std::string_view target,
+                std::string_view user_agent, std::string_view extra_fields, std::string_view body) {
+    out.append(head("PUT", authority, target, user_agent, extra_fields));
+    append_length_and_body(out, body);
 }
 
 }  // namespace flowrelay::http

@@ -46,11 +46,11 @@ struct Delivery::Worker {
 
 namespace {
 
-std::string target_of(const Destination& destination) {
+std::string target_of(const Destination& destination, const std::string& path) {
     // Towards a proxy plain http is asked for by its whole URI (RFC 9112, section 3.2.2).
     return destination.proxy && !destination.tls
-               ? fmt::format("http://{}{}", destination.authority, destination.target)
-               : destination.target;
+               ? fmt::format("http://{}{}", destination.authority, path)
+               : path;
 }
 
 /// Towards a proxy each request says who we are; a tunnel is only asked for in that way.
@@ -78,8 +78,8 @@ Delivery::Delivery(asio::any_io_executor io, Engine& engine, Destination destina
 Delivery::~Delivery() = default;
 
 void Delivery::retarget(Destination destination, std::shared_ptr<TlsContext> tls) {
-    http::PostWriter writer(destination.authority, target_of(destination), options_.user_agent,
-                            proxy_field(destination));
+    http::PostWriter writer(destination.authority, target_of(destination, destination.target),
+                            options_.user_agent, proxy_field(destination));
     target_ = std::make_shared<const Target>(
         Target{std::move(destination), std::move(tls), std::move(writer)});
     for (Worker* worker : idle_) worker->aim(io_, *this);
@@ -88,7 +88,7 @@ void Delivery::retarget(Destination destination, std::shared_ptr<TlsContext> tls
 std::size_t Delivery::connections() const noexcept {
     std::size_t count = 0;
     for (const auto& worker : workers_) count += worker->client->connected() ? 1 : 0;
-    return count;
+    return count + (reporter_ && reporter_->client->connected() ? 1 : 0);
 }
 
 void Delivery::start() {
@@ -138,6 +138,7 @@ asio::awaitable<void> Delivery::tick() {
         if (engine_.clock().now().mono < wakeup_.expiry()) continue;
         wakeup_.expires_at(MonoTime::max());
         engine_.tick();
+        begin_report();
         pump();
         arm_wakeup();
     }
@@ -154,6 +155,7 @@ asio::awaitable<void> Delivery::watch_deadlines() {
         co_await watch_.async_wait(asio::as_tuple(asio::deferred));
         const MonoTime now = engine_.clock().now().mono;
         for (const auto& worker : workers_) worker->client->check_deadline(now);
+        if (reporter_) reporter_->client->check_deadline(now);
         if (!stopping_ && busy_ > 0) arm_wakeup();  // nobody else does while all are busy
     }
     if (--running_ == 0) ended_.cancel();
@@ -213,6 +215,37 @@ asio::awaitable<void> Delivery::deliver(Worker& worker, core::Assignment assignm
     engine_.attempted(assignment, std::move(record), result);
 }
 
+void Delivery::begin_report() {
+    auto outgoing = engine_.next_report();
+    if (!outgoing) return;
+    reporter_ = std::make_unique<Worker>(io_, *this);
+    ++running_;
+    ++busy_;
+    if (!std::exchange(watching_, true)) watch_.cancel();
+    spawn(io_, report(std::move(*outgoing)));
+}
+
+asio::awaitable<void> Delivery::report(Engine::OutgoingReport outgoing) {
+    Worker& worker = *reporter_;
+    const Destination& destination = worker.target->destination;
+    core::append_report_body(worker.body, outgoing.token, outgoing.report.message);
+    http::append_put(worker.request, destination.authority,
+                     target_of(destination, destination.sources_target), options_.user_agent,
+                     proxy_field(destination), worker.body);
+    auto result = co_await worker.client->post(worker.request);
+    if (stopping_ && result.end != core::AttemptEnd::response) {
+        engine_.release_report(outgoing.report);
+    } else {
+        describe_answer(worker, outgoing.token, result);
+        engine_.end_report(outgoing.report, result);
+    }
+    worker.client->close();
+    reporter_.reset();
+    --busy_;
+    if (!stopping_) arm_wakeup();
+    if (--running_ == 0) ended_.cancel();
+}
+
 void Delivery::describe_answer(Worker& worker, const Secret& token,
                                core::AttemptResult& result) const {
     if (result.end != core::AttemptEnd::response || (result.status >= 200 && result.status < 300)) {
@@ -228,6 +261,7 @@ asio::awaitable<void> Delivery::stop(Milliseconds grace) {
     wakeup_.cancel();
     watch_.cancel();
     for (const auto& worker : workers_) worker->wake.cancel();
+    if (reporter_) reporter_->client->abort();  // nobody waits for it
     const MonoTime deadline = std::chrono::steady_clock::now() + grace;
     while (running_ > 0) {
         ended_.expires_at(aborting_ ? asio::steady_timer::time_point::max() : deadline);

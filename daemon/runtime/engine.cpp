@@ -237,6 +237,17 @@ void Engine::release(const core::Assignment& assignment) {
     relay_.release(assignment, clock_.now());
 }
 
+std::optional<Engine::OutgoingReport> Engine::next_report() {
+    auto report = relay_.next_report(clock_.now());
+    if (!report) return std::nullopt;
+    Secret token = relay_.tokens().at(report->token).entry.secret;
+    return OutgoingReport{std::move(*report), std::move(token)};
+}
+
+void Engine::end_report(const core::ProblemReport& report, const core::AttemptResult& result) {
+    relay_.end_report(report, result, clock_.now());
+}
+
 void Engine::carry_out(core::Relay::Effects effects) {
     if (effects.settle) storage_.settle(*effects.settle);
     for (auto& letter : effects.bury) {

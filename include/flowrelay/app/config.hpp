@@ -16,6 +16,7 @@
 #include "flowrelay/base/secret.hpp"
 #include "flowrelay/base/time.hpp"
 #include "flowrelay/core/event.hpp"
+#include "flowrelay/core/problem_reports.hpp"
 #include "flowrelay/core/stored_event.hpp"
 #include "flowrelay/core/submitter.hpp"
 
@@ -100,6 +101,7 @@ struct SourceConfig {
     std::string flow_token_env;
     double rate_limit = 0;
     bool hold_rejected = false;  ///< on_reject: hold
+    bool report_problems = false;
     core::AllowRule allow;
     core::EventDefaults defaults;  ///< JSON values by member, `event` is "activity" unless set
 };
@@ -112,6 +114,7 @@ struct Config {
     RetryConfig retry;
     GoneConfig gone;
     core::DeadLetterLimits dead_letters;
+    core::ProblemReportTimes problem_reports;
     LogConfig log;
     MetricsConfig metrics;
     std::vector<SourceConfig> sources;

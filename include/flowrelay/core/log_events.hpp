@@ -100,6 +100,12 @@ namespace flowrelay::core::log_events {
       "the destination says that a token is gone: disabled")                                     \
     X(token_save_failed, "token.save_failed", error, "42a6f9049212422ebb6a917f4c392608",         \
       "the state of a token can't be written yet")                                               \
+    X(report_sent, "report.sent", info, "8571af5322ae48c7ab604020d86fb499",                      \
+      "the flow of a source was told of its trouble")                                            \
+    X(report_cleared, "report.cleared", info, "38afc3d58ec543e28fca58c41fe16d02",                \
+      "the flow of a source was told that its trouble is over")                                  \
+    X(report_failed, "report.failed", warning, "4303eb8935d546838f73bdbbfe0e6858",               \
+      "the flow of a source could not be told of its trouble, or that it is over")               \
     X(token_erased, "token.erased", notice, "d997bb55fcab4beeaed21ec49fe6fad8",                  \
       "everything stored for a token was erased")                                                \
     X(token_erase_failed, "token.erase_failed", error, "6934e7e00a604db890bbb424d3684abd",       \

@@ -24,6 +24,7 @@
 #include "flowrelay/core/event.hpp"
 #include "flowrelay/core/explain.hpp"
 #include "flowrelay/core/history.hpp"
+#include "flowrelay/core/problem_reports.hpp"
 #include "flowrelay/core/repeat_limiter.hpp"
 #include "flowrelay/core/scheduler.hpp"
 #include "flowrelay/core/stored_event.hpp"
@@ -41,6 +42,7 @@ struct RelayOptions {
     Milliseconds dedup_window{600'000};
     std::size_t dedup_entries = 200'000;  ///< bounds the memory of the window
     DeadLetterLimits dead_letters;
+    ProblemReportTimes problem_reports;
     bool accept_unknown_tokens = true;
     std::string destination;  ///< the base URL, for log lines
 };
@@ -174,6 +176,15 @@ public:
     /// When to call next(), expire() and take_due_erasures() again if nothing comes in before.
     std::optional<MonoTime> next_wakeup(Now now) const;
 
+    // ---- reports to the flow (daemon/core/relay_reports.cpp)
+
+    /// What is to be said of a source now; one at a time: end_report() or release_report() follows.
+    /// Nothing while the destination is not well.
+    std::optional<ProblemReport> next_report(Now now);
+    void end_report(const ProblemReport& report, const AttemptResult& result, Now now);
+    /// It was not made (the daemon stops).
+    void release_report(const ProblemReport& report) { reports_.release(report); }
+
     // ---- for operators (daemon/core/relay_operations.cpp)
     //
     // Entries that come back are for the registry.
@@ -247,6 +258,10 @@ private:
     void log_state_changes(const Assignment& assignment, const AttemptResult& result,
                            const Completion& completion, Now now);
     void disable(TokenId token, Effects& effects, Now now);
+    void note_for_reports(const Assignment& assignment, const AttemptResult& result,
+                          const Completion& completion, Now now);
+    bool can_report(TokenId token);
+    std::optional<MonoTime> next_report_wakeup() const;
     void remember_attempt(const Assignment& assignment, const EventRecord& record,
                           const AttemptResult& result, const Completion& completion, Now now);
     void remember_end(const DeadLetter& letter);
@@ -262,6 +277,8 @@ private:
     UuidGenerator ids_;
     RelayCounters counters_;
     History history_;
+    ProblemReports reports_;
+    RepeatLimiter report_lines_;
     std::vector<Erasure> erasures_;
     std::set<TokenId> unsaved_;  ///< the registry does not have the present entry yet
     std::set<TokenId> to_save_;  ///< of them: it was tried in vain

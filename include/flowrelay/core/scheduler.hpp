@@ -202,6 +202,7 @@ public:
 
     struct TokenStatus {
         std::size_t queued = 0;
+        std::size_t held_lanes = 0;  ///< for an operator
         TokenState state = TokenState::active;
         std::optional<MonoTime> until;  ///< of throttled and parked, as destination_until
         /// Its rate limit lets nothing begin before. In the past: it does not any more.

@@ -27,9 +27,10 @@ struct ConfiguredSource {
     std::string name;
     Secret secret;
     EventDefaults defaults;
-    double rate_limit = 0;       ///< events per second; 0: none
-    bool hold_rejected = false;  ///< a lane whose event is rejected waits for an operator
-    AllowRule allow;             ///< who may use it
+    double rate_limit = 0;         ///< events per second; 0: none
+    bool hold_rejected = false;    ///< a lane whose event is rejected waits for an operator
+    AllowRule allow;               ///< who may use it
+    bool report_problems = false;  ///< the flow is told of its trouble
 };
 
 /// One slot, as the relay works with it.
@@ -39,6 +40,7 @@ struct Token {
     double rate_limit = 0;  ///< as that of its source
     bool hold_rejected = false;
     AllowRule allow;
+    bool report_problems = false;
     bool configured = true;  ///< false: a source that is no longer in the configuration
     /// An operator added the source: its secret lies in the registry, not in the configuration.
     bool managed = false;

@@ -39,6 +39,9 @@ struct AttemptResult {
     MonoTime::duration elapsed = MonoTime::duration::zero();
 };
 
+/// What to tell an operator of it: "HTTP 503: try later".
+std::string describe(const AttemptResult& result);
+
 enum class Verdict {
     delivered,         ///< 2xx
     gone,              ///< 410: the token is disabled

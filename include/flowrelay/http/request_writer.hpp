@@ -1,4 +1,4 @@
-// Client side: the POST of one event as bytes. What is the same for every event is framed once.
+// Client side: requests as bytes. Of the POST of an event what is the same for all is framed once.
 #pragma once
 
 #include <string>
@@ -22,7 +22,10 @@ public:
 
 private:
     std::string before_key_;
-    std::string after_key_;
 };
+
+/// Appends a PUT of a JSON body; the parts, and what is thrown, are as with PostWriter.
+void append_put(std::string& out, std::string_view authority, std::string_view target,
+                std::string_view user_agent, std::string_view extra_fields, std::string_view body);
 
 }  // namespace flowrelay::http

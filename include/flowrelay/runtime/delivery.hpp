@@ -1,6 +1,7 @@
 // The workers that post events: each has one connection, takes the next event that may go, posts
 // it, says how it went. Workers are made when there is work for them, up to a limit; the one that
-// was used last is used first. I/O thread only.
+// was used last is used first. Reports of problems have a connection of their own beside them, for
+// as long as one takes: a slow answer to one holds up no event. I/O thread only.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -61,6 +62,8 @@ private:
     boost::asio::awaitable<void> work(Worker& worker);
     boost::asio::awaitable<void> wait_for_work(Worker& worker);
     boost::asio::awaitable<void> deliver(Worker& worker, core::Assignment assignment);
+    void begin_report();
+    boost::asio::awaitable<void> report(Engine::OutgoingReport outgoing);
     void describe_answer(Worker& worker, const Secret& token, core::AttemptResult& result) const;
     void hire();
 
@@ -72,8 +75,9 @@ private:
 
     std::vector<std::unique_ptr<Worker>> workers_;
     std::vector<Worker*> idle_;
-    std::size_t running_ = 0;  ///< coroutines of this object that have not ended
-    std::size_t busy_ = 0;     ///< workers with an event
+    std::size_t running_ = 0;           ///< coroutines of this object that have not ended
+    std::size_t busy_ = 0;              ///< workers with an event, and a report
+    std::unique_ptr<Worker> reporter_;  ///< of the report that is under way
     bool stopping_ = false;
     bool aborting_ = false;
     boost::asio::steady_timer wakeup_;

@@ -23,8 +23,9 @@ struct Destination {
     bool tls = true;
     std::string host;  ///< a name or an address, IPv6 without brackets
     std::uint16_t port = 0;
-    std::string authority;  ///< the Host field
-    std::string target;     ///< "/messages"
+    std::string authority;                    ///< the Host field
+    std::string target;                       ///< "/messages"
+    std::string sources_target = "/sources";  ///< for reports of problems
     std::optional<ProxyServer> proxy;
     Milliseconds connect_timeout{10'000};
     Milliseconds request_timeout{30'000};

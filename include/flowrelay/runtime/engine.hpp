@@ -87,6 +87,16 @@ public:
     /// The attempt was not made.
     void release(const core::Assignment& assignment);
 
+    /// What is to be said of a source in its flow, if anything; end_report() or release_report()
+    /// has to follow.
+    struct OutgoingReport {
+        core::ProblemReport report;
+        Secret token;
+    };
+    std::optional<OutgoingReport> next_report();
+    void end_report(const core::ProblemReport& report, const core::AttemptResult& result);
+    void release_report(const core::ProblemReport& report) { relay_.release_report(report); }
+
     /// What time brings: expiry, erasures. To be called once at the start as well.
     void tick();
 

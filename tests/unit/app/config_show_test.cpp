@@ -40,6 +40,7 @@ TEST(ShowConfig, MeansTheSameWhenItIsRead) {
 ingest: {listen: "127.0.0.1:8025", unknown_tokens: reject, socket_mode: "0600"}
 retry: {initial: 1234ms, max: 1h1m1s}
 gone: {grace: 0s}
+problem_reports: {after: 0s, clear_after: 1m, interval: 5m}
 log: {format: json, level: debug, stats_interval: 0s}
 sources:
   - name: ci
@@ -49,6 +50,7 @@ sources:
     defaults: {author: {name: "C \"I\""}, tags: [a, b]}
   - name: web
     flow_token_env: WEB
+    report_problems: true
 )");
 }
 

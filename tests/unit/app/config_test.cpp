@@ -70,6 +70,7 @@ control: {socket: /tmp/c.sock, socket_mode: 0640, socket_group: operators}
 spool: {directory: /tmp/s, max_size: 1GiB, max_events: 1000, segment_size: 1MiB, dedup_window: 0}
 retry: {initial: 500ms, max: 1m, max_age: 1d}
 gone: {grace: 0}
+problem_reports: {after: 1s, clear_after: 1m, interval: 2m}
 log: {format: json, level: debug, stats_interval: 0s}
 sources:
   - {name: ci, flow_token_file: /t/ci, rate_limit: 5, defaults: {author: {name: CI}}}
@@ -77,6 +78,7 @@ sources:
     flow_token_env: WEB_TOKEN
   - name: cron
     flow_token_credential: cron.token
+    report_problems: true
 )",
                                        "f.yaml");
     EXPECT_EQ(config.destination.base_url, "http://127.0.0.1:8080/prefix");
@@ -107,6 +109,9 @@ sources:
     EXPECT_EQ(config.retry.max, Minutes(1));
     EXPECT_EQ(config.retry.max_age, Hours(24));
     EXPECT_EQ(config.gone.grace, Seconds(0));
+    EXPECT_EQ(config.problem_reports.after, Seconds(1));
+    EXPECT_EQ(config.problem_reports.clear_after, Minutes(1));
+    EXPECT_EQ(config.problem_reports.interval, Minutes(2));
     EXPECT_EQ(config.log.format, LogFormat::json);
     EXPECT_EQ(config.log.level, Severity::debug);
     EXPECT_EQ(config.log.stats_interval, Seconds(0));
@@ -115,6 +120,8 @@ sources:
     EXPECT_EQ(config.sources[0].flow_token_file, "/t/ci");
     EXPECT_EQ(config.sources[0].rate_limit, 5);
     EXPECT_EQ(config.sources[1].flow_token_env, "WEB_TOKEN");
+    EXPECT_FALSE(config.sources[1].report_problems);
+    EXPECT_TRUE(config.sources[2].report_problems);
     EXPECT_EQ(config.sources[2].flow_token_credential, "cron.token");
 }
 

@@ -73,6 +73,9 @@ TEST(AnnotatedConfiguration, ShowsTheDefaults) {
     EXPECT_EQ(shown.retry.max, plain.retry.max);
     EXPECT_EQ(shown.retry.max_age, plain.retry.max_age);
     EXPECT_EQ(shown.gone.grace, plain.gone.grace);
+    EXPECT_EQ(shown.problem_reports.after, plain.problem_reports.after);
+    EXPECT_EQ(shown.problem_reports.clear_after, plain.problem_reports.clear_after);
+    EXPECT_EQ(shown.problem_reports.interval, plain.problem_reports.interval);
     EXPECT_EQ(shown.log.format, plain.log.format);
     EXPECT_EQ(shown.log.level, plain.log.level);
     EXPECT_EQ(shown.log.stats_interval, plain.log.stats_interval);

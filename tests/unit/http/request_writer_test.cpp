@@ -74,5 +74,15 @@ TEST(PostWriter, KeyCannotAddAField) {
     }
 }
 
+TEST(RequestWriter, WritesAPutWithoutAKey) {
+    std::string out;
+    append_put(out, "api.flowdock.com", "/sources", "flowrelay/1", "X-Other: 1\r\n", "{}");
+    EXPECT_EQ(out,
+              "PUT /sources HTTP/1.1\r\nHost: api.flowdock.com\r\nUser-Agent: flowrelay/1\r\n"
+              "Accept: application/json\r\nContent-Type: application/json\r\n"
+              "X-Other: 1\r\nContent-Length: 2\r\n\r\n{}");
+    EXPECT_THROW(append_put(out, "h", "/a b", "a", "", ""), std::invalid_argument);
+}
+
 }  // namespace
 }  // namespace flowrelay::http

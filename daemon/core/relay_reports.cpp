@@ -1,0 +1,82 @@
+// What the flow is told of a source's trouble: the heart's side of ProblemReports.
+#include <fmt/format.h>
+
+#include "flowrelay/core/log_events.hpp"
+#include "flowrelay/core/relay.hpp"
+
+namespace flowrelay::core {
+
+namespace ev = log_events;
+
+void Relay::note_for_reports(const Assignment& assignment, const AttemptResult& result,
+                             const Completion& completion, Now now) {
+    const TokenId token = assignment.lane.token;
+    if (completion.token_changed == TokenState::parked) {
+        reports_.trouble(token, Problem::parked, result.status, now);
+    } else if (completion.action == Completion::Action::hold) {
+        reports_.trouble(token, Problem::held, result.status, now);
+    } else if (completion.action == Completion::Action::settle) {
+        if (completion.outcome == Outcome::delivered) {
+            reports_.delivered(token, now);
+        } else if (completion.outcome == Outcome::dead) {
+            reports_.trouble(token, Problem::refused, result.status, now);
+        }
+    }
+}
+
+// A token that is paused gets no request, and one that is gone never again.
+bool Relay::can_report(TokenId token) {
+    const Token& slot = tokens_.at(token);
+    return slot.configured && !slot.gone() && !slot.entry.secret.empty();
+}
+
+std::optional<ProblemReport> Relay::next_report(Now now) {
+    if (scheduler_.status().destination != DestinationState::up) return std::nullopt;
+    while (const auto token = reports_.due(now.mono)) {
+        if (!can_report(*token)) {
+            reports_.drop(*token);
+            continue;
+        }
+        const Token& slot = tokens_.at(*token);
+        if (slot.entry.state == TokenEntry::State::paused) {
+            reports_.postpone(*token, now.mono);
+            continue;
+        }
+        if (scheduler_.token_status(*token).held_lanes > 0) {
+            reports_.not_well_yet(*token, now.mono);
+        }
+        if (auto report = reports_.begin(*token, slot.label(), now.mono)) return report;
+    }
+    return std::nullopt;
+}
+
+void Relay::end_report(const ProblemReport& report, const AttemptResult& result, Now now) {
+    const bool worth_a_line = reports_.ended(report, result, now.mono);
+    if (!worth_a_line) return;
+    const std::string label = tokens_.at(report.token).label();
+    if (result.end == AttemptEnd::response && result.status >= 200 && result.status < 300) {
+        if (report.problem) {
+            log_.write(ev::report_sent,
+                       {{"source", label}, {"problem", to_string(*report.problem)}});
+        } else {
+            log_.write(ev::report_cleared, {{"source", label}});
+        }
+        return;
+    }
+    const auto suppressed = report_lines_.admit(now.mono);
+    if (!suppressed) return;
+    const auto problem = report.problem ? to_string(*report.problem) : std::string_view("none");
+    log_.write(ev::report_failed, {{"source", label},
+                                   {"problem", problem},
+                                   {"status", result.status},
+                                   {"reason", describe(result)},
+                                   {"suppressed", *suppressed}});
+}
+
+// Who waits for the destination is woken by what is delivered.
+std::optional<MonoTime> Relay::next_report_wakeup() const {
+    if (scheduler_.status().destination != DestinationState::up) return std::nullopt;
+    return reports_.next_wakeup();
+}
+
+}  // namespace flowrelay::core
