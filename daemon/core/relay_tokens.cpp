@@ -1,0 +1,118 @@
+// The heart: what becomes of tokens, from their states at the start to their erasure.
+#include <utility>
+
+#include "flowrelay/core/log_events.hpp"
+#include "flowrelay/core/relay.hpp"
+
+namespace flowrelay::core {
+
+namespace ev = log_events;
+
+constexpr Seconds save_again_after{10};
+
+void Relay::apply_token_states() {
+    for (const auto& [id, token] : tokens_.all()) {
+        switch (token.entry.state) {
+            case TokenEntry::State::gone:
+            case TokenEntry::State::erased:
+                take_out(id);
+                break;
+            case TokenEntry::State::paused:
+                scheduler_.pause_token(id);
+                break;
+            case TokenEntry::State::active:
+                if (token.configured) {
+                    scheduler_.resume_token(id);
+                    if (scheduler_.token_status(id).state == TokenState::active) {
+                        token_reasons_.erase(id);
+                    }
+                } else {
+                    scheduler_.pause_token(id);
+                }
+        }
+    }
+}
+
+void Relay::take_out(TokenId token) {
+    doomed_[token] += active_.queued(token);
+    scheduler_.remove_token(token);
+    active_.forget(token);
+    reports_.renew(token);
+}
+
+std::uint64_t Relay::queued(TokenId token) const {
+    const auto doomed = doomed_.find(token);
+    return active_.queued(token) + (doomed == doomed_.end() ? 0 : doomed->second);
+}
+
+void Relay::disable(TokenId token, Effects& effects, Now now) {
+    effects.tokens = tokens_.disable(token, now.wall, options_.gone_grace);
+    for (const auto& entry : effects.tokens) {
+        take_out(entry.id);
+        unsaved_.insert(entry.id);
+        schedule_erasure(entry);
+        log_.write(ev::token_gone, {{"source", tokens_.at(entry.id).label()},
+                                    {"status", 410},
+                                    {"erase_at", format_time(entry.erase_at)}});
+    }
+}
+
+void Relay::schedule_erasure(const TokenEntry& entry) {
+    if (entry.state == TokenEntry::State::gone) erasures_.push_back({entry.id, entry.erase_at});
+}
+
+void Relay::tokens_saved(std::span<const TokenEntry> entries) {
+    for (const auto& entry : entries) unsaved_.erase(entry.id);
+}
+
+void Relay::tokens_not_saved(std::span<const TokenEntry> entries, std::string_view reason,
+                             Now now) {
+    for (const auto& entry : entries) {
+        unsaved_.insert(entry.id);
+        to_save_.insert(entry.id);
+    }
+    save_again_at_ = now.mono + save_again_after;
+    log_.write(ev::token_save_failed,
+               {{"source", tokens_.at(entries.front().id).label()}, {"reason", reason}});
+}
+
+std::vector<TokenEntry> Relay::take_unsaved_tokens(Now now) {
+    std::vector<TokenEntry> entries;
+    if (!save_again_at_ || now.mono < *save_again_at_) return entries;
+    save_again_at_.reset();
+    for (const TokenId id : std::exchange(to_save_, {})) {
+        entries.push_back(tokens_.registry_entry(id));
+    }
+    return entries;
+}
+
+std::vector<TokenId> Relay::take_due_erasures(Now now) {
+    std::vector<TokenId> due;
+    std::erase_if(erasures_, [&](const Erasure& erasure) {
+        if (erasure.due > now.wall || unsaved_.contains(erasure.token)) return false;
+        due.push_back(erasure.token);
+        return true;
+    });
+    return due;
+}
+
+TokenEntry Relay::erasing(TokenId token, Now now) {
+    dedup_.forget(token);
+    token_reasons_.erase(token);
+    history_.forget(token);
+    return tokens_.erased(token, now.wall);
+}
+
+void Relay::erased(TokenId token, std::uint64_t events, std::uint64_t dead_letters) {
+    doomed_.erase(token);
+    log_.write(ev::token_erased, {{"source", tokens_.at(token).label()},
+                                  {"events", events},
+                                  {"dead_letters", dead_letters}});
+}
+
+void Relay::erase_failed(TokenId token, std::string_view reason, Now now) {
+    log_.write(ev::token_erase_failed, {{"source", tokens_.at(token).label()}, {"reason", reason}});
+    erasures_.push_back({token, now.wall + Seconds(60)});
+}
+
+}  // namespace flowrelay::core
