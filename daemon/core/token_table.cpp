@@ -69,20 +69,31 @@ Token* TokenTable::find_source(std::string_view name) {
     return found == by_source_.end() ? nullptr : &tokens_.at(found->second);
 }
 
-/// The slot of a source: that of this very token, or one whose token may be exchanged for it.
-Token* TokenTable::find_slot(std::string_view source, const Fingerprint& print) {
+TokenTable::SlotsByName TokenTable::slots_by_name() const {
+    SlotsByName slots;
+    for (const auto& [id, token] : tokens_) {
+        if (!token.entry.source.empty()) slots[token.entry.source].push_back(id);
+    }
+    return slots;
+}
+
+/// Of the slots of a source that of this very token, or one whose token may be exchanged for it.
+Token* TokenTable::find_slot(const std::vector<TokenId>& slots, const Fingerprint& print) {
     Token* usable = nullptr;
-    for (auto& [id, token] : tokens_) {
-        if (token.entry.source != source) continue;
+    for (const TokenId id : slots) {
+        Token& token = tokens_.at(id);
         if (token.entry.fingerprint == print) return &token;
         if (!token.gone()) usable = &token;
     }
     return usable;
 }
 
-Token& TokenTable::slot_for_source(const ConfiguredSource& source, const Fingerprint& print,
-                                   WallTime now) {
-    if (Token* token = find_slot(source.name, print)) return *token;
+Token& TokenTable::slot_for_source(const ConfiguredSource& source, const SlotsByName& slots,
+                                   const Fingerprint& print, WallTime now) {
+    const auto known = slots.find(source.name);
+    if (known != slots.end()) {
+        if (Token* token = find_slot(known->second, print)) return *token;
+    }
     const auto direct = by_secret_.find(source.secret.reveal());
     if (direct != by_secret_.end() && tokens_.at(direct->second).entry.source.empty()) {
         return tokens_.at(direct->second);
@@ -110,9 +121,10 @@ std::vector<TokenEntry> TokenTable::configure(std::vector<ConfiguredSource> sour
         token.report_problems = false;
     }
     std::vector<TokenEntry> changed;
+    const SlotsByName slots = slots_by_name();
     for (auto& source : sources) {
         const Fingerprint print = fingerprint(source.secret.reveal(), salt_);
-        Token& token = slot_for_source(source, print, now);
+        Token& token = slot_for_source(source, slots, print, now);
         TokenEntry& entry = token.entry;
         const bool rotated = entry.fingerprint != print;
         // New in the registry, or its secret has to leave it.

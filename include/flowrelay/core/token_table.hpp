@@ -81,7 +81,8 @@ public:
     /// Takes the sources of a configuration in the place of the former ones. A source keeps its
     /// slot by its name, also with a new token; unless its old one is gone: what belonged to a
     /// removed integration must not come out under another one, so it gets a new slot. A
-    /// flow_token that is now a source's hands its slot to it. Gives the entries that changed.
+    /// flow_token that is now a source's hands its slot to it. Gives the entries that changed. The
+    /// names of the sources are different ones. O(sources + slots).
     std::vector<TokenEntry> configure(std::vector<ConfiguredSource> sources, WallTime now);
 
     /// The slot of an addressee, if it may be used: otherwise unknown_source or token_gone.
@@ -145,8 +146,12 @@ private:
     Token& add_slot(TokenEntry entry);
     Token* find_source(std::string_view name);
     TokenEntry change_state(Token& token, TokenEntry::State state, WallTime now);
-    Token* find_slot(std::string_view source, const Fingerprint& print);
-    Token& slot_for_source(const ConfiguredSource& source, const Fingerprint& print, WallTime now);
+    /// A name may have several: their tokens are gone, but for one.
+    using SlotsByName = std::unordered_map<std::string, std::vector<TokenId>>;
+    SlotsByName slots_by_name() const;
+    Token* find_slot(const std::vector<TokenId>& slots, const Fingerprint& print);
+    Token& slot_for_source(const ConfiguredSource& source, const SlotsByName& slots,
+                           const Fingerprint& print, WallTime now);
     void index();
 
     Salt salt_;
