@@ -40,6 +40,10 @@ void NameRecord::found(const Endpoints& endpoints, MonoTime now) {
         failed(boost::asio::error::host_not_found, now);
         return;
     }
+    std::erase_if(seen_, [&](const auto& item) {
+        return item.second + times_.lingering <= now || has_now(item.first);
+    });
+    for (const auto& endpoint : this->endpoints(now)) seen_.emplace_back(endpoint, now);
     preferred_ = interleave_families(endpoints);
     passed_over_.clear();
     fresh_until_ = now + times_.fresh;
@@ -59,8 +63,14 @@ Endpoints NameRecord::endpoints(MonoTime now) const {
     return all;
 }
 
-bool NameRecord::has(const boost::asio::ip::tcp::endpoint& endpoint) const {
+bool NameRecord::has_now(const boost::asio::ip::tcp::endpoint& endpoint) const {
     return contains(preferred_, endpoint) || contains(passed_over_, endpoint);
+}
+
+bool NameRecord::has(const boost::asio::ip::tcp::endpoint& endpoint, MonoTime now) const {
+    return has_now(endpoint) || std::ranges::any_of(seen_, [&](const auto& item) {
+               return item.first == endpoint && now < item.second + times_.lingering;
+           });
 }
 
 void NameRecord::pass_over(const boost::asio::ip::tcp::endpoint& endpoint) {

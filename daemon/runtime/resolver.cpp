@@ -78,7 +78,7 @@ bool Resolver::leads_to(const std::string& host, std::uint16_t port,
     const Key key(host, port);
     Name& name = name_of(key);
     refresh(key, name);
-    return name.record.has(endpoint);
+    return name.record.has(endpoint, now());
 }
 
 void Resolver::pass_over(const std::string& host, std::uint16_t port,

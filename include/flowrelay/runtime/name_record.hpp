@@ -3,6 +3,7 @@
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>
+#include <utility>
 #include <vector>
 
 #include "flowrelay/base/error.hpp"
@@ -23,6 +24,9 @@ struct NameTimes {
     /// While look-ups fail the last answer stays in use, so long at the most (RFC 8767, section 5:
     /// one to three days).
     Milliseconds stale = std::chrono::hours(24);
+    /// Some names answer with a few of their many addresses, others each time: a connection to one
+    /// that is not in the last answer is kept for so long.
+    Milliseconds lingering = std::chrono::minutes(5);
 };
 
 class NameRecord {
@@ -40,8 +44,9 @@ public:
     /// In the order in which they are to be tried; empty if nothing (usable) is known.
     Endpoints endpoints(MonoTime now) const;
 
-    /// Whether the last answer had this one. False also when nothing is known.
-    bool has(const boost::asio::ip::tcp::endpoint& endpoint) const;
+    /// Whether the last answer had this one, or one a little while ago. False also when nothing is
+    /// known.
+    bool has(const boost::asio::ip::tcp::endpoint& endpoint, MonoTime now) const;
 
     /// It could not be reached, or another was faster: it comes last until the next answer.
     void pass_over(const boost::asio::ip::tcp::endpoint& endpoint);
@@ -50,9 +55,12 @@ public:
     const error_code& error() const noexcept { return error_; }
 
 private:
+    bool has_now(const boost::asio::ip::tcp::endpoint& endpoint) const;
+
     NameTimes times_;
     Endpoints preferred_;
     Endpoints passed_over_;
+    std::vector<std::pair<boost::asio::ip::tcp::endpoint, MonoTime>> seen_;  ///< when last, before
     MonoTime fresh_until_{};
     MonoTime usable_until_{};
     MonoTime retry_at_{};

@@ -173,7 +173,7 @@ protected:
                            }
                            asio::post(io_, [endpoints, done] { done({}, endpoints); });
                        },
-                       NameTimes{Milliseconds(0), Milliseconds(0), Seconds(60)}};
+                       NameTimes{Milliseconds(0), Milliseconds(0), Seconds(60), Seconds(0)}};
     Destination destination_;
     HttpClient client_{io_.get_executor(), destination_, nullptr, resolver_, clock_};
     std::string request_ = "POST /messages HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}";

@@ -35,7 +35,7 @@ TEST(NameRecord, AsksWhenNothingIsKnown) {
     NameRecord record;
     EXPECT_TRUE(record.wants_look_up(start));
     EXPECT_TRUE(record.endpoints(start).empty());
-    EXPECT_FALSE(record.has(v4a));
+    EXPECT_FALSE(record.has(v4a, start));
 }
 
 TEST(NameRecord, AsksAgainWhenTheAnswerIsNoLongerFresh) {
@@ -50,9 +50,30 @@ TEST(NameRecord, ANewAnswerTakesThePlaceOfTheOldOne) {
     NameRecord record;
     record.found({v4a, v4b}, start);
     record.found({v4b, v6a}, start + Seconds(60));
-    EXPECT_FALSE(record.has(v4a));
-    EXPECT_TRUE(record.has(v6a));
+    EXPECT_TRUE(record.has(v6a, start + Seconds(60)));
     EXPECT_EQ(record.endpoints(start + Seconds(60)), (Endpoints{v4b, v6a}));
+}
+
+TEST(NameRecord, AnAddressThatIsNoLongerAnsweredLingersForConnections) {
+    NameRecord record({Seconds(60), Seconds(5), Seconds(3600), Seconds(300)});
+    record.found({v4a}, start);
+    const MonoTime moved = start + Seconds(60);
+    record.found({v4b}, moved);
+    for (int minute = 0; minute < 5; ++minute) {
+        EXPECT_TRUE(record.has(v4a, moved + Seconds(60 * minute)));
+        record.found({v4b}, moved + Seconds(60 * minute));
+    }
+    EXPECT_FALSE(record.has(v4a, moved + Seconds(300)));
+    EXPECT_EQ(record.endpoints(moved + Seconds(300)), Endpoints{v4b}) << "no new ones to it";
+}
+
+TEST(NameRecord, AddressesThatTakeTurnsAreKept) {
+    NameRecord record;
+    for (int minute = 0; minute < 100; ++minute) {
+        const MonoTime now = start + Seconds(60 * minute);
+        record.found({minute % 3 == 0 ? v4a : minute % 3 == 1 ? v4b : v6a}, now);
+        EXPECT_TRUE(record.has(v4a, now));
+    }
 }
 
 TEST(NameRecord, KeepsItsAnswerWhileLookUpsFail) {
@@ -81,7 +102,7 @@ TEST(NameRecord, AnEmptyAnswerIsAFailure) {
     record.found({v4a}, start);
     record.found({}, start + Seconds(60));
     EXPECT_TRUE(record.error());
-    EXPECT_TRUE(record.has(v4a));
+    EXPECT_TRUE(record.has(v4a, start));
 }
 
 TEST(NameRecord, WhatWasPassedOverComesLastUntilTheNextAnswer) {
@@ -89,7 +110,7 @@ TEST(NameRecord, WhatWasPassedOverComesLastUntilTheNextAnswer) {
     record.found({v6a, v4a, v4b}, start);
     record.pass_over(v6a);
     EXPECT_EQ(record.endpoints(start), (Endpoints{v4a, v4b, v6a}));
-    EXPECT_TRUE(record.has(v6a));
+    EXPECT_TRUE(record.has(v6a, start));
     record.pass_over(v4a);
     record.pass_over(v6a);  // again
     record.pass_over(v6b);  // of another host

@@ -24,7 +24,8 @@ const tcp::endpoint second(asio::ip::make_address("192.0.2.2"), 443);
 /// A resolver over look-ups that the test answers.
 class ResolverTest : public testing::Test {
 protected:
-    explicit ResolverTest(NameTimes times = {Milliseconds(0), Milliseconds(0), Seconds(60)})
+    explicit ResolverTest(NameTimes times = {Milliseconds(0), Milliseconds(0), Seconds(60),
+                                             Seconds(0)})
         : resolver_(
               io_.get_executor(),
               [this](const std::string&, std::uint16_t, LookUpDone done) {
