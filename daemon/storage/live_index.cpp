@@ -1,5 +1,7 @@
 #include "live_index.hpp"
 
+#include <utility>
+
 namespace flowrelay::storage {
 
 void LiveIndex::add(const IndexedEvent& event) {
@@ -31,14 +33,41 @@ bool LiveIndex::settle(Seq seq) {
     if (!at) return false;
     events_[*at].offset = 0;
     --live_;
+    give_back();
+    return true;
+}
+
+std::size_t LiveIndex::settle(Seq first, Seq end) {
+    std::size_t count = 0;
+    auto at = std::ranges::lower_bound(events_, first, {}, &IndexedEvent::seq);
+    for (; at != events_.end() && at->seq < end; ++at) {
+        if (at->offset == 0) continue;
+        at->offset = 0;
+        ++count;
+    }
+    live_ -= count;
+    give_back();
+    return count;
+}
+
+void LiveIndex::give_back() {
     constexpr std::size_t too_few_to_matter = 1024;
     if (live_ == 0) {
-        events_ = {};
+        events_ = IndexedEvents();
     } else if (events_.size() > too_few_to_matter && live_ < events_.size() / 2) {
-        std::erase_if(events_, [](const IndexedEvent& entry) { return entry.offset == 0; });
+        drop_settled();
         events_.shrink_to_fit();
     }
-    return true;
+}
+
+IndexedEvents LiveIndex::take() {
+    drop_settled();
+    live_ = 0;
+    return std::exchange(events_, IndexedEvents());
+}
+
+void LiveIndex::drop_settled() {
+    std::erase_if(events_, [](const IndexedEvent& entry) { return entry.offset == 0; });
 }
 
 }  // namespace flowrelay::storage

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <optional>
 
 #include "flowrelay/storage/segment_index.hpp"
@@ -24,6 +23,12 @@ public:
 
     /// Takes an event out; false when it is not here.
     bool settle(Seq seq);
+
+    /// Takes out what is here from `first` up to `end`; gives how many that were.
+    std::size_t settle(Seq first, Seq end);
+
+    /// Takes all events out.
+    IndexedEvents take();
 
     std::size_t size() const noexcept { return live_; }
     bool empty() const noexcept { return live_ == 0; }
@@ -45,9 +50,11 @@ public:
     }
 
 private:
+    void give_back();
+    void drop_settled();
     std::optional<std::size_t> place(Seq seq) const noexcept;
 
-    std::deque<IndexedEvent> events_;  // it grows without a second copy of itself
+    IndexedEvents events_;
     std::size_t live_ = 0;
 };
 

@@ -64,7 +64,7 @@ private:
     RecoveredLog state_;
     std::deque<Segment> found_;
     std::uint64_t unreadable_events_ = 0;
-    std::vector<core::Settlement> newest_outcomes_;
+    OutcomeSums newest_outcomes_;
     std::map<std::uint64_t, std::vector<Suspect>> suspects_;  // by the number of the segment
 };
 
@@ -161,7 +161,7 @@ Result<void> LogRecovery::read_sealed(std::size_t index) {
         suspects_[segment.header.number] = std::move(scan.suspects);
         if (keeps_books) {
             take_totals(segment, scan);
-            for (const auto& outcome : scan.outcomes) state_.ledger.settle(outcome.outcome);
+            scan.outcomes.settle_in(state_.ledger);
         }
         const auto contents = index_contents(segment.header, std::move(scan));
         segment.sealed.emplace(files_.write_index(segment.header.number, encode_index(contents)));
@@ -253,11 +253,9 @@ Result<void> LogRecovery::settle_all() {
             if (auto done = segments.settle(range, false); done.has_error()) return done;
         }
     }
-    for (const core::Settlement& outcome : newest_outcomes_) {
-        state_.ledger.settle(outcome.outcome);
-        if (auto settled = segments.settle(outcome.seq); settled.has_error()) {
-            return settled.error();
-        }
+    newest_outcomes_.settle_in(state_.ledger);
+    for (const SeqRange& range : newest_outcomes_.seqs()) {
+        if (auto done = segments.settle(range, true); done.has_error()) return done;
     }
     return {};
 }

@@ -96,8 +96,14 @@ Result<bool> LogSegments::settle_in(Segment& segment, Seq seq) {
 
 Result<void> LogSegments::settle(const SeqRange& range, bool fresh) {
     const Seq end{to_number(range.first) + range.count};
+    const Segment* const begin = of(range.first);
     for (Segment& segment : segments_) {
-        if (!segment.sealed || segment.header.next_seq >= end) continue;
+        if (begin != nullptr && segment.header.next_seq < begin->header.next_seq) continue;
+        if (segment.header.next_seq >= end) break;
+        if (!segment.sealed) {
+            if (fresh) queued_ -= segment.live.settle(range.first, end);
+            continue;
+        }
         const auto settled = with_index(segment, [&](SealedEvents& events) -> Result<std::size_t> {
             const auto first = events.index.lower_bound(range.first);
             if (first.has_error()) return first.error();
@@ -319,13 +325,10 @@ Result<void> LogSegments::seal_newest() {
     contents.highest_seq = segment.highest_seq;
     contents.newest_own_id = segment.newest_own_id;
     contents.damaged = segment.damaged;
-    contents.events.reserve(segment.live.size());
-    segment.live.for_each(
-        [&contents](const IndexedEvent& event) { contents.events.push_back(event); });
+    contents.events = segment.live.take();
     contents.tokens = segment.tokens.sorted();
     contents.settled = std::move(*settled);
     segment.sealed.emplace(files_.write_index(segment.header.number, encode_index(contents)));
-    segment.live = {};
     segment.tokens = {};
     for (Segment& older : segments_) {
         if (!older.sealed || &older == &segment) continue;

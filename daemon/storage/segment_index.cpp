@@ -104,7 +104,7 @@ private:
     std::size_t row_size_ = 1;
 };
 
-std::vector<std::uint32_t> sorted_by_token(const std::vector<IndexedEvent>& events) {
+std::vector<std::uint32_t> sorted_by_token(const IndexedEvents& events) {
     std::vector<std::uint32_t> places(events.size());
     std::iota(places.begin(), places.end(), 0U);
     const auto token = [&events](std::uint32_t place) { return events[place].token; };
@@ -204,7 +204,7 @@ SegmentIndex SegmentIndex::in_memory(std::vector<std::uint8_t> bytes) {
 
 void SegmentIndex::move_to(std::unique_ptr<File> file) {
     file_ = std::move(file);
-    memory_ = {};
+    memory_ = std::vector<std::uint8_t>();  // an assignment of {} would keep its memory
 }
 
 Result<void> SegmentIndex::read_header(std::uint64_t number, std::uint32_t salt) {

@@ -3,7 +3,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <unordered_set>
 #include <utility>
 
 namespace flowrelay::storage {
@@ -58,7 +57,7 @@ private:
         if (record.header.type == RecordType::settlements) {
             const auto outcomes = read_settlements(record.payload);
             if (!outcomes) return false;
-            scan_.outcomes.insert(scan_.outcomes.end(), outcomes->begin(), outcomes->end());
+            scan_.outcomes.add(*outcomes);
             return true;
         }
         if (record.header.type == RecordType::settled_before) {
@@ -85,6 +84,34 @@ private:
 };
 
 }  // namespace
+
+void OutcomeSums::add(std::span<const core::Settlement> outcomes) {
+    count_ += outcomes.size();
+    for (const core::Settlement& outcome : outcomes) {
+        ends_.settle(outcome.outcome);
+        if (!ranges_.empty() &&
+            to_number(ranges_.back().first) + ranges_.back().count == to_number(outcome.seq)) {
+            ++ranges_.back().count;
+            continue;
+        }
+        ranges_.push_back({outcome.seq, 1});
+        if (ranges_.size() < merge_at_) continue;
+        ranges_ = merged(std::move(ranges_));
+        merge_at_ = std::max(merge_at_, 2 * ranges_.size());
+    }
+}
+
+void OutcomeSums::settle_in(core::Ledger& ledger) const noexcept {
+    ledger.settle(core::Outcome::delivered, ends_.delivered);
+    ledger.settle(core::Outcome::dead, ends_.dead);
+    ledger.settle(core::Outcome::expired, ends_.expired);
+    ledger.settle(core::Outcome::erased, ends_.erased);
+    ledger.settle(core::Outcome::dropped, ends_.dropped);
+}
+
+std::vector<SeqRange> OutcomeSums::seqs() const {
+    return merged(ranges_);
+}
 
 Result<std::optional<SegmentHeader>> read_segment_header(File& file, const std::string& path,
                                                          std::uint64_t number) {
@@ -125,19 +152,27 @@ IndexContents index_contents(const SegmentHeader& header, SegmentScan scan) {
     contents.newest_own_id = scan.newest_own_id;
     contents.damaged = !scan.damage.empty();
     contents.tokens = scan.tokens.sorted();
-    std::unordered_set<Seq> here;
+    std::vector<SeqRange> here;
     std::vector<SeqRange> before = std::move(scan.settled_before);
-    for (const core::Settlement& outcome : scan.outcomes) {
-        if (outcome.seq >= header.next_seq) {
-            here.insert(outcome.seq);
-        } else {
-            before.push_back({outcome.seq, 1});
-        }
+    const std::uint64_t begin = to_number(header.next_seq);
+    for (const SeqRange& range : scan.outcomes.seqs()) {
+        const std::uint64_t first = to_number(range.first);
+        const std::uint64_t end = first + range.count;
+        if (first < begin) before.push_back({range.first, std::min(end, begin) - first});
+        if (end > begin)
+            here.push_back({Seq{std::max(first, begin)}, end - std::max(first, begin)});
     }
     contents.settled = merged(std::move(before));
     contents.events = std::move(scan.events);
-    std::erase_if(contents.events,
-                  [&here](const IndexedEvent& event) { return here.contains(event.seq); });
+    // Both ascend.
+    auto range = here.begin();
+    std::erase_if(contents.events, [&](const IndexedEvent& event) {
+        while (range != here.end() &&
+               to_number(range->first) + range->count <= to_number(event.seq)) {
+            ++range;
+        }
+        return range != here.end() && range->first <= event.seq;
+    });
     return contents;
 }
 

@@ -3,9 +3,11 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "flowrelay/core/ledger.hpp"
 #include "flowrelay/storage/record_scanner.hpp"
 #include "flowrelay/storage/segment_header.hpp"
 #include "flowrelay/storage/segment_index.hpp"
@@ -31,12 +33,32 @@ struct Suspect {
 Result<std::optional<SegmentHeader>> read_segment_header(File& file, const std::string& path,
                                                          std::uint64_t number);
 
+/// Outcomes of a segment, summed up: when a large backlog drains there are millions in one segment.
+class OutcomeSums {
+public:
+    void add(std::span<const core::Settlement> outcomes);
+
+    std::uint64_t count() const noexcept { return count_; }
+
+    /// Adds them to the books.
+    void settle_in(core::Ledger& ledger) const noexcept;
+
+    /// The events that they settle: ascending, without overlaps.
+    std::vector<SeqRange> seqs() const;
+
+private:
+    std::uint64_t count_ = 0;
+    core::Ledger ends_;
+    std::vector<SeqRange> ranges_;
+    std::size_t merge_at_ = 64 * 1024;  ///< so many ranges are looked through for neighbours
+};
+
 struct SegmentScan {
     ScanResult result;
-    std::vector<IndexedEvent> events;        ///< by seq: all of them
-    std::vector<core::Settlement> outcomes;  ///< in the order of their records
-    std::vector<SeqRange> settled_before;    ///< what compaction kept of earlier outcomes
-    TokenSet tokens;                         ///< of all events
+    IndexedEvents events;  ///< by seq: all of them
+    OutcomeSums outcomes;
+    std::vector<SeqRange> settled_before;  ///< what compaction kept of earlier outcomes
+    TokenSet tokens;                       ///< of all events
     WallTime newest_own_id = WallTime::min();
     std::vector<DamagedRange> damage;
     std::vector<Suspect> suspects;

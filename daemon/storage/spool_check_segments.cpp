@@ -199,7 +199,7 @@ void SegmentCheck::read(std::size_t place) {
                    .kind = SpoolFile::Kind::segment,
                    .bytes = segment.size,
                    .events = scan.events.size(),
-                   .outcomes = scan.outcomes.size()};
+                   .outcomes = scan.outcomes.count()};
     if (segment.header.replaces_from != 0) {
         file.note = fmt::format("compacted: it stands for the segments from {} on",
                                 segment.header.replaces_from);
@@ -217,7 +217,8 @@ void SegmentCheck::read(std::size_t place) {
         }
     }
     std::vector<SeqRange> ranges = scan.settled_before;
-    for (const core::Settlement& outcome : scan.outcomes) ranges.push_back({outcome.seq, 1});
+    const std::vector<SeqRange> settled = scan.outcomes.seqs();
+    ranges.insert(ranges.end(), settled.begin(), settled.end());
     settled_.add(std::move(ranges));
     count_queued(file, scan);
     settled_.forget_from(segment.header.next_seq);
@@ -255,7 +256,7 @@ void SegmentCheck::count_queued(SpoolFile& file, const SegmentScan& scan) {
 void SegmentCheck::count_books(const Found& segment, const SegmentScan& scan) {
     report_.ledger = segment.header.ledger;
     report_.ledger.accepted += scan.accepted();
-    for (const core::Settlement& outcome : scan.outcomes) report_.ledger.settle(outcome.outcome);
+    scan.outcomes.settle_in(report_.ledger);
 }
 
 void SegmentCheck::report_damage(const std::string& name, std::vector<DamagedRange> ranges) {

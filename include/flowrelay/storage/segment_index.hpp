@@ -9,6 +9,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <span>
@@ -35,6 +36,9 @@ struct IndexedEvent {
     friend bool operator==(const IndexedEvent&, const IndexedEvent&) = default;
 };
 
+/// Many of them, by seq: a deque grows without a second copy of itself.
+using IndexedEvents = std::deque<IndexedEvent>;
+
 /// What an index is made of.
 struct IndexContents {
     std::uint64_t number = 0;  ///< of the segment
@@ -44,9 +48,9 @@ struct IndexContents {
     WallTime newest_own_id = WallTime::min();  ///< of acceptance, among events with own_id
     bool damaged = false;                      ///< some bytes hold no readable record
 
-    std::vector<IndexedEvent> events;  ///< by seq: those that no record of the segment settles
-    std::vector<TokenId> tokens;       ///< ascending: of all events, settled ones too
-    std::vector<SeqRange> settled;     ///< ascending: outcomes for events of earlier segments
+    IndexedEvents events;           ///< by seq: those that no record of the segment settles
+    std::vector<TokenId> tokens;    ///< ascending: of all events, settled ones too
+    std::vector<SeqRange> settled;  ///< ascending: outcomes for events of earlier segments
 };
 
 inline constexpr std::size_t index_block_size = 4096;
@@ -65,7 +69,7 @@ public:
     static SegmentIndex in_memory(std::vector<std::uint8_t> bytes);
     std::span<const std::uint8_t> memory() const noexcept { return memory_; }
 
-    /// From now on it is read from this file, to which memory() was written.
+    /// From now on it is read from this file, to which memory() was written; that is given back.
     void move_to(std::unique_ptr<File> file);
 
     std::uint64_t end() const noexcept { return end_; }

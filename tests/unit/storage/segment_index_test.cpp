@@ -104,6 +104,18 @@ TEST(SegmentIndex, FindsTheEventsOfAToken) {
     EXPECT_FALSE(index.find(TokenId{8}).value());
 }
 
+TEST(SegmentIndex, GivesItsMemoryBackOnceItIsInAFile) {
+    test::SimFileSystem fs{1};
+    ASSERT_TRUE(fs.make_directory("/state").has_value());
+    auto file = fs.create("/state/index");
+    ASSERT_TRUE(file.has_value());
+    SegmentIndex index = index_of(example_contents());
+    ASSERT_TRUE((*file)->write_at(0, index.memory()).has_value());
+    index.move_to(std::move(*file));
+    EXPECT_EQ(index.memory().data(), nullptr) << "ten million events have a hundred indexes";
+    EXPECT_EQ(index.find(Seq{1003}).value(), 1U);
+}
+
 TEST(SegmentIndex, OfNothingIsOneBlock) {
     const auto bytes = encode_index({});
     EXPECT_EQ(bytes.size(), index_block_size);
