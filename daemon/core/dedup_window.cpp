@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <limits>
 
 #include "flowrelay/base/bytes.hpp"
 
@@ -58,43 +59,100 @@ void DedupWindow::set_window(Milliseconds window) {
     window_ = window;
     if (window_ <= Milliseconds(0)) {
         order_.clear();
-        accepted_.clear();
+        make_table();
     }
 }
 
 bool DedupWindow::contains(TokenId token, std::string_view id, WallTime now) {
     trim(now);
-    const auto found = accepted_.find(key_of(token, id));
-    return found != accepted_.end() && found->second + window_ > now;
+    if (known_ == 0) return false;
+    const std::size_t slot = slot_of(key_of(token, id));
+    return table_[slot] != 0 && entry_in(slot).accepted + window_ > now;
 }
 
 void DedupWindow::remember(TokenId token, std::string_view id, WallTime accepted) {
     if (window_ <= Milliseconds(0) || max_entries_ == 0) return;
+    const bool numbers_end = first_ > std::numeric_limits<std::uint32_t>::max() - 2 - order_.size();
+    if (numbers_end || 2 * (known_ + 1) > table_.size()) make_table();
     const Key key = key_of(token, id);
     order_.push_back({key, token, accepted});
-    accepted_[key] = accepted;
+    insert(key, first_ + static_cast<std::uint32_t>(order_.size() - 1));
     trim(accepted);
 }
 
 void DedupWindow::forget(TokenId token, std::string_view id) {
-    accepted_.erase(key_of(token, id));
+    if (known_ == 0) return;
+    const std::size_t slot = slot_of(key_of(token, id));
+    if (table_[slot] == 0) return;
+    entry_in(slot).accepted = WallTime::min();
+    empty_slot(slot);
 }
 
 void DedupWindow::forget(TokenId token) {
-    for (const Entry& entry : order_) {
-        if (entry.token == token) accepted_.erase(entry.key);
-    }
     std::erase_if(order_, [token](const Entry& entry) { return entry.token == token; });
+    make_table();
 }
 
 void DedupWindow::trim(WallTime now) {
     while (!order_.empty() &&
            (order_.size() > max_entries_ || order_.front().accepted + window_ <= now)) {
-        const Entry& oldest = order_.front();
         // A later entry of the same id keeps it.
-        const auto found = accepted_.find(oldest.key);
-        if (found != accepted_.end() && found->second == oldest.accepted) accepted_.erase(found);
+        if (order_.front().accepted != WallTime::min()) {
+            const std::size_t slot = slot_of(order_.front().key);
+            if (table_[slot] == first_) empty_slot(slot);
+        }
         order_.pop_front();
+        ++first_;
+    }
+}
+
+// --- the table -----------------------------------------------------------------------------------
+
+/// Where the key is, or where it would be.
+std::size_t DedupWindow::slot_of(const Key& key) noexcept {
+    const std::size_t mask = table_.size() - 1;
+    std::size_t slot = static_cast<std::size_t>(key.low) & mask;
+    while (table_[slot] != 0 && entry_in(slot).key != key) slot = (slot + 1) & mask;
+    return slot;
+}
+
+void DedupWindow::insert(const Key& key, std::uint32_t number) noexcept {
+    const std::size_t slot = slot_of(key);
+    if (table_[slot] == 0) {
+        ++known_;
+    } else {
+        entry_in(slot).accepted = WallTime::min();
+    }
+    table_[slot] = number;
+}
+
+/// Moves up what would not be found behind an empty slot.
+void DedupWindow::empty_slot(std::size_t slot) noexcept {
+    const std::size_t mask = table_.size() - 1;
+    std::size_t next = slot;
+    while (true) {
+        next = (next + 1) & mask;
+        if (table_[next] == 0) break;
+        const std::size_t home = static_cast<std::size_t>(entry_in(next).key.low) & mask;
+        if (((next - home) & mask) < ((next - slot) & mask)) continue;
+        table_[slot] = table_[next];
+        slot = next;
+    }
+    table_[slot] = 0;
+    --known_;
+}
+
+/// With room for twice as many, and entries numbered from 1 on.
+void DedupWindow::make_table() {
+    std::size_t known = 1;
+    for (const Entry& entry : order_) known += entry.accepted != WallTime::min() ? 1 : 0;
+    table_.assign(std::bit_ceil(std::max<std::size_t>(4 * known, 16)), 0);
+    known_ = 0;
+    first_ = 1;
+    std::uint32_t number = first_;
+    for (const Entry& entry : order_) {
+        if (entry.accepted != WallTime::min()) insert(entry.key, number);
+        ++number;
     }
 }
 

@@ -16,7 +16,7 @@ namespace {
 
 // What an event weighs in memory, its bookkeeping included.
 std::uint64_t weight(const core::EventRecord& record) {
-    return record.body.size() + record.thread.size() + record.id.size() + 256;
+    return record.body.size() + record.thread.size() + record.id.size() + 384;
 }
 
 double seconds(MonoTime::duration duration) {

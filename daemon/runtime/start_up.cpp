@@ -47,10 +47,10 @@ void restore(core::Relay& relay, Stores& stores, std::vector<core::ConfiguredSou
     }
     for (const auto& hold : stores.registry->holds()) relay.restore(hold, now);
     relay.replayed(stores.dead_letters->replays());
-    for (const auto& known :
-         stores.queue->known_ids(now.wall - dedup_window, relay.dedup_capacity())) {
-        relay.remember(known.token, known.id, known.accepted);
-    }
+    stores.queue->known_ids(now.wall - dedup_window, relay.dedup_capacity(),
+                            [&relay](const storage::EventQueue::KnownId& known) {
+                                relay.remember(known.token, known.id, known.accepted);
+                            });
 }
 
 }  // namespace flowrelay::runtime

@@ -1,11 +1,8 @@
 #include "known_ids.hpp"
 
 #include <algorithm>
-#include <deque>
-#include <iterator>
 #include <utility>
 
-#include "flowrelay/base/bytes.hpp"
 #include "flowrelay/core/log_events.hpp"
 #include "flowrelay/storage/record_scanner.hpp"
 
@@ -15,76 +12,34 @@ namespace {
 
 using KnownId = EventQueue::KnownId;
 
-// A row in a record of the journal: when it was accepted (8), token (8), length of the id (1), id.
-constexpr std::size_t at_token = 8;
-constexpr std::size_t at_length = 16;
-constexpr std::size_t at_id = 17;
-constexpr std::size_t max_id_length = 255;
-
-// Ids in one record.
-constexpr std::size_t ids_in_record = 4096;
-
-JournalRecord to_record(std::span<const KnownId> ids) {
-    JournalRecord record;
-    record.header.type = RecordType::known_ids;
-    for (const KnownId& known : ids) {
-        const std::size_t at = record.payload.size();
-        record.payload.resize(at + at_id + known.id.size());
-        std::uint8_t* out = record.payload.data() + at;
-        store_le(out, static_cast<std::uint64_t>(known.accepted.time_since_epoch().count()));
-        store_le(out + at_token, to_number(known.token));
-        out[at_length] = static_cast<std::uint8_t>(known.id.size());
-        std::ranges::copy(known.id, out + at_id);
-    }
-    return record;
-}
-
-std::vector<JournalRecord> to_records(std::span<const KnownId> ids) {
-    std::vector<JournalRecord> records;
-    while (!ids.empty()) {
-        const auto part = ids.first(std::min(ids.size(), ids_in_record));
-        records.push_back(to_record(part));
-        ids = ids.subspan(part.size());
-    }
-    return records;
-}
+// Records in one write and one sync: some 30,000 ids.
+constexpr std::size_t records_in_append = 8;
 
 /// Reads the ids of the journal.
 class JournalSink final : public RecordSink {
 public:
-    explicit JournalSink(const std::function<bool(const KnownId&)>& wanted) : wanted_(wanted) {}
+    explicit JournalSink(const IdRows::Use& use) : use_(use) {}
 
     void record(const ScannedRecord& record) override {
         if (record.header.type != RecordType::known_ids || !record.intact) {
             return damage(record.offset, record_size(record.header));
         }
-        auto left = record.payload;
-        while (left.size() >= at_id && left.size() >= at_id + left[at_length]) {
-            const std::uint8_t* in = left.data();
-            const std::size_t length = in[at_length];
-            const auto accepted = static_cast<std::int64_t>(load_le<std::uint64_t>(in));
-            KnownId known{TokenId{load_le<std::uint64_t>(in + at_token)},
-                          std::string(as_text(left.subspan(at_id, length))),
-                          WallTime(Milliseconds(accepted))};
-            if (wanted_(known)) ids.push_back(std::move(known));
-            left = left.subspan(at_id + length);
-        }
+        IdRows::read(record.payload, use_);
     }
     void damage(std::uint64_t offset, std::uint64_t bytes) override {
         damaged.push_back({offset, bytes});
     }
 
-    std::vector<KnownId> ids;
     std::vector<JournalScan::Damage> damaged;
 
 private:
-    const std::function<bool(const KnownId&)>& wanted_;
+    const IdRows::Use& use_;
 };
 
-/// Reads the last ids of a segment.
+/// Reads the ids of a segment.
 class SegmentSink final : public RecordSink {
 public:
-    SegmentSink(WallTime since, std::size_t limit) : since_(since), limit_(limit) {}
+    SegmentSink(WallTime since, IdRows& ids) : since_(since), ids_(ids) {}
 
     void record(const ScannedRecord& record) override {
         const RecordHeader& header = record.header;
@@ -92,26 +47,44 @@ public:
             (header.flags & record_flag_own_id) == 0) {
             return;
         }
-        auto event = read_event(header, record.payload);
-        if (!event || event->id.size() > max_id_length) return;
-        ids.push_back({event->token, std::move(event->id), event->accepted});
-        if (ids.size() > limit_) ids.pop_front();
+        const auto id = read_event_id(header, record.payload);
+        if (!id || id->size() > IdRows::max_id_length) return;
+        ids_.add({header.token, *id, header.accepted});
     }
     void damage(std::uint64_t, std::uint64_t) override {}
 
-    std::deque<KnownId> ids;
-
 private:
     WallTime since_;
-    std::size_t limit_;
+    IdRows& ids_;
 };
 
-std::deque<KnownId> ids_of(const Segment& segment, WallTime since, std::size_t limit) {
-    SegmentSink sink(since, limit);
+void add_ids_of(const Segment& segment, WallTime since, IdRows& ids) {
+    SegmentSink sink(since, ids);
     const ScanRange range{segment_header_size, segment.end, ScanRange::Tail::exact};
     scan_records(*segment.file, range, segment.header.salt, sink);
-    return std::move(sink.ids);
 }
+
+JournalRecord record_of(std::vector<std::uint8_t> rows) {
+    JournalRecord record;
+    record.header.type = RecordType::known_ids;
+    record.payload = std::move(rows);
+    return record;
+}
+
+/// What a new journal is made of.
+class RowsSource final : public RecordJournal::Source {
+public:
+    RowsSource(IdRows& older, IdRows* newer) : older_(older), newer_(newer) {}
+    bool next(JournalRecord& out) override {
+        const bool is_newer = older_.size() == 0 && newer_ != nullptr;
+        out = record_of(is_newer ? newer_->take() : older_.take());
+        return !out.payload.empty();
+    }
+
+private:
+    IdRows& older_;
+    IdRows* newer_;  ///< or none
+};
 
 WallTime before(WallTime time, Milliseconds window) {
     return time > WallTime::min() + window ? time - window : WallTime::min();
@@ -129,11 +102,8 @@ KnownIds::KnownIds(FileSystem& file_system, const std::string& directory, Millis
 
 Result<KnownIds::Contents> KnownIds::inspect(FileSystem& file_system, const std::string& path) {
     Contents contents;
-    const Wanted none = [&contents](const KnownId&) {
-        ++contents.ids;
-        return false;
-    };
-    JournalSink sink(none);
+    const IdRows::Use count = [&contents](const KnownId&) { ++contents.ids; };
+    JournalSink sink(count);
     auto scan = RecordJournal::inspect(file_system, path, JournalKind::known_ids, sink);
     if (scan.has_error()) return scan.error();
     contents.file = std::move(*scan);
@@ -143,21 +113,23 @@ Result<KnownIds::Contents> KnownIds::inspect(FileSystem& file_system, const std:
 }
 
 void KnownIds::open() {
-    const Wanted all = [this](const KnownId& known) {
+    std::size_t ids = 0;
+    const IdRows::Use look = [this, &ids](const KnownId& known) {
         newest_ = std::max(newest_, known.accepted);
-        return true;
+        ++ids;
     };
-    JournalSink sink(all);
+    JournalSink sink(look);
     auto there = journal_.exists();
     if (there.has_error()) return report(there.error());
     if (!*there) return;
     if (const auto opened = journal_.open(sink, log_); opened.has_error()) {
         report(opened.error());
-        static_cast<void>(rewrite({}));
+        IdRows none(limit_);
+        static_cast<void>(rewrite(none));
         return;
     }
     open_ = true;
-    kept_ = sink.ids.size();
+    kept_ = ids;
 }
 
 void KnownIds::keep(const Segment& segment) {
@@ -167,78 +139,95 @@ void KnownIds::keep(const Segment& segment) {
         segment.newest_own_id < since) {
         return;
     }
-    const std::deque<KnownId> found = ids_of(segment, since, limit_);
-    std::vector<KnownId> ids(found.begin(), found.end());
+    IdRows ids(limit_);
+    add_ids_of(segment, since, ids);
     Result<void> done;
     if (!open_ || journal_.broken() || kept_ + ids.size() > 2 * limit_) {
-        auto old = read([since](const KnownId& known) { return known.accepted >= since; });
-        if (old.has_value()) {
-            old->insert(old->end(), ids.begin(), ids.end());
-            if (old->size() > limit_) {
-                old->erase(old->begin(), old->end() - static_cast<std::ptrdiff_t>(limit_));
-            }
-        }
-        done = rewrite(old.has_value() ? *old : ids);
+        IdRows older(limit_ - std::min(limit_, ids.size()));
+        // What can't be read is left behind.
+        static_cast<void>(read([&](const KnownId& known) {
+            if (known.accepted >= since && ids.size() < limit_) older.add(known);
+        }));
+        done = rewrite(older, &ids);
     } else {
         done = append(ids);
     }
     if (done.has_error()) report(done.error());
 }
 
-std::vector<KnownId> KnownIds::find(const LogSegments& segments, WallTime since,
-                                    std::size_t limit) const {
-    std::vector<KnownId> newest_first;
+void KnownIds::find(const LogSegments& segments, WallTime since, std::size_t limit,
+                    const IdRows::Use& use) const {
+    std::vector<IdRows> newest_first;
+    std::size_t found = 0;
     const auto& all = segments.all();
-    for (auto segment = all.rbegin(); segment != all.rend(); ++segment) {
-        if (newest_first.size() >= limit) break;
+    for (auto segment = all.rbegin(); segment != all.rend() && found < limit; ++segment) {
         if (segment->newest_own_id < since) continue;
-        auto ids = ids_of(*segment, since, limit - newest_first.size());
-        std::move(ids.rbegin(), ids.rend(), std::back_inserter(newest_first));
+        newest_first.emplace_back(limit - found);
+        add_ids_of(*segment, since, newest_first.back());
+        found += newest_first.back().size();
     }
-    auto kept = read([since](const KnownId& known) { return known.accepted >= since; });
-    if (kept.has_value()) {
-        for (auto known = kept->rbegin(); known != kept->rend(); ++known) {
-            if (newest_first.size() >= limit) break;
-            newest_first.push_back(std::move(*known));
-        }
+    if (found < limit) {
+        newest_first.emplace_back(limit - found);
+        IdRows& kept = newest_first.back();
+        static_cast<void>(read([&kept, since](const KnownId& known) {
+            if (known.accepted >= since) kept.add(known);
+        }));
+        found += kept.size();
     }
-    std::ranges::reverse(newest_first);
-    std::ranges::stable_sort(newest_first, {}, &KnownId::accepted);
-    return newest_first;
+    std::size_t skip = found - std::min(found, limit);
+    for (auto ids = newest_first.rbegin(); ids != newest_first.rend(); ++ids) {
+        ids->for_each(use, skip);
+        skip -= std::min(skip, ids->size());
+    }
 }
 
 Result<void> KnownIds::erase(TokenId token) {
     if (!open_) return {};
     bool found = false;
-    const auto others = read([&](const KnownId& known) {
-        found = found || known.token == token;
-        return known.token != token;
+    IdRows others(limit_);
+    const auto read_all = read([&](const KnownId& known) {
+        if (known.token == token) {
+            found = true;
+        } else {
+            others.add(known);
+        }
     });
-    if (others.has_error()) return rewrite({});
+    if (read_all.has_error()) {
+        IdRows none(limit_);
+        return rewrite(none);
+    }
     // What was cut off the end may hold them as well, but only until the next opening.
-    return found || journal_.broken() ? rewrite(*others) : Result<void>();
+    return found || journal_.broken() ? rewrite(others) : Result<void>();
 }
 
-Result<std::vector<KnownId>> KnownIds::read(const Wanted& wanted) const {
-    JournalSink sink(wanted);
-    if (!open_) return sink.ids;
-    if (auto done = journal_.scan(sink); done.has_error()) return done.error();
-    return std::move(sink.ids);
+Result<void> KnownIds::read(const IdRows::Use& use) const {
+    if (!open_) return {};
+    JournalSink sink(use);
+    return journal_.scan(sink);
 }
 
-Result<void> KnownIds::rewrite(const std::vector<KnownId>& ids) {
-    auto done = journal_.rewrite(to_records(ids));
+Result<void> KnownIds::rewrite(IdRows& older, IdRows* newer) {
+    const std::size_t count = older.size() + (newer != nullptr ? newer->size() : 0);
+    RowsSource source(older, newer);
+    auto done = journal_.rewrite(source);
     if (done.has_value()) {
         open_ = true;
-        kept_ = ids.size();
+        kept_ = count;
     }
     return done;
 }
 
-Result<void> KnownIds::append(const std::vector<KnownId>& ids) {
-    const auto done = journal_.append(to_records(ids));
-    if (done.has_error()) return done.error();
-    kept_ += ids.size();
+Result<void> KnownIds::append(IdRows& ids) {
+    while (ids.size() > 0) {
+        std::vector<JournalRecord> records;
+        const std::size_t before = ids.size();
+        while (ids.size() > 0 && records.size() < records_in_append) {
+            records.push_back(record_of(ids.take()));
+        }
+        const auto done = journal_.append(records);
+        if (done.has_error()) return done.error();
+        kept_ += before - ids.size();
+    }
     return {};
 }
 

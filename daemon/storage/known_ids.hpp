@@ -3,13 +3,12 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
 #include <string>
-#include <vector>
 
 #include "flowrelay/base/log.hpp"
 #include "flowrelay/storage/event_queue.hpp"
 #include "flowrelay/storage/record_journal.hpp"
+#include "id_rows.hpp"
 #include "log_segments.hpp"
 
 namespace flowrelay::storage {
@@ -41,8 +40,9 @@ public:
     /// To be called before a segment leaves the log.
     void keep(const Segment& segment);
 
-    /// The newest `limit` of those accepted since then, oldest first.
-    std::vector<KnownId> find(const LogSegments& segments, WallTime since, std::size_t limit) const;
+    /// Gives the newest `limit` of those accepted since then, older ones first.
+    void find(const LogSegments& segments, WallTime since, std::size_t limit,
+              const IdRows::Use& use) const;
 
     /// Of the journal.
     std::uint64_t bytes() const noexcept { return open_ ? journal_.end() : 0; }
@@ -51,11 +51,9 @@ public:
     Result<void> erase(TokenId token);
 
 private:
-    using Wanted = std::function<bool(const KnownId&)>;
-
-    Result<std::vector<KnownId>> read(const Wanted& wanted) const;
-    Result<void> rewrite(const std::vector<KnownId>& ids);
-    Result<void> append(const std::vector<KnownId>& ids);
+    Result<void> read(const IdRows::Use& use) const;
+    Result<void> rewrite(IdRows& older, IdRows* newer = nullptr);
+    Result<void> append(IdRows& ids);
     void report(const Error& error);
 
     std::string path_;

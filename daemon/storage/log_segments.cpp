@@ -155,6 +155,15 @@ Result<std::vector<EventQueue::Backlog>> LogSegments::backlog() {
                     const auto run = events.index.token_at(i);
                     if (run.has_error()) return run.error();
                     Part part{run->token, 0, Seq::none};
+                    // Nothing of it is settled, as in most of a large backlog: no need to look.
+                    if (events.live == events.index.size() && run->count > 0) {
+                        const auto place = events.index.by_token(run->begin);
+                        if (place.has_error()) return place.error();
+                        const auto seq = events.index.seq_at(*place);
+                        if (seq.has_error()) return seq.error();
+                        found.push_back({run->token, run->count, *seq});
+                        continue;
+                    }
                     for (std::size_t at = run->begin; at < run->begin + run->count; ++at) {
                         const auto place = events.index.by_token(at);
                         if (place.has_error()) return place.error();

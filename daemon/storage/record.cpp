@@ -204,13 +204,23 @@ std::size_t write_event(std::uint8_t* out, const core::EventRecord& event, Seq s
     return seal_record(out, header, static_cast<std::size_t>(end - payload), salt);
 }
 
-std::optional<core::EventRecord> read_event(const RecordHeader& header,
-                                            std::span<const std::uint8_t> payload) {
+namespace {
+
+/// An event's payload; the texts lie in it.
+struct EventPayload {
+    std::optional<core::Producer> producer;
+    std::string_view id;
+    std::string_view thread;
+    std::string_view body;
+};
+
+std::optional<EventPayload> parse_event(const RecordHeader& header,
+                                        std::span<const std::uint8_t> payload) {
     if (header.type != RecordType::event || payload.size() < at_event_text) return std::nullopt;
     const std::size_t id_length = load_le<std::uint16_t>(payload.data() + at_id_length);
     const std::size_t thread_length = load_le<std::uint16_t>(payload.data() + at_thread_length);
     std::string_view text = as_text(payload.subspan(at_event_text));
-    core::EventRecord event;
+    EventPayload event;
     if ((header.flags & record_flag_producer) != 0) {
         event.producer = read_producer(text);
         if (!event.producer) return std::nullopt;
@@ -218,15 +228,36 @@ std::optional<core::EventRecord> read_event(const RecordHeader& header,
     if (id_length == 0 || id_length > max_id_length || id_length + thread_length > text.size()) {
         return std::nullopt;
     }
+    event.id = text.substr(0, id_length);
+    event.thread = text.substr(id_length, thread_length);
+    event.body = text.substr(id_length + thread_length);
+    return event;
+}
+
+}  // namespace
+
+std::optional<core::EventRecord> read_event(const RecordHeader& header,
+                                            std::span<const std::uint8_t> payload) {
+    auto parsed = parse_event(header, payload);
+    if (!parsed) return std::nullopt;
+    core::EventRecord event;
     event.token = header.token;
     event.thread_hash = header.thread_hash;
     event.accepted = header.accepted;
     event.expires = header.expires;
     event.own_id = (header.flags & record_flag_own_id) != 0;
-    event.id = text.substr(0, id_length);
-    event.thread = text.substr(id_length, thread_length);
-    event.body = text.substr(id_length + thread_length);
+    event.id = parsed->id;
+    event.thread = parsed->thread;
+    event.body = parsed->body;
+    event.producer = std::move(parsed->producer);
     return event;
+}
+
+std::optional<std::string_view> read_event_id(const RecordHeader& header,
+                                              std::span<const std::uint8_t> payload) {
+    const auto parsed = parse_event(header, payload);
+    if (!parsed) return std::nullopt;
+    return parsed->id;
 }
 
 std::size_t write_settlements(std::uint8_t* out, std::span<const core::Settlement> settlements,

@@ -79,8 +79,9 @@ public:
     Result<core::LoadedSlice> load(const core::LoadRequest& request) override {
         return segments_.load(request);
     }
-    std::vector<KnownId> known_ids(WallTime since, std::size_t limit) override {
-        return known_ids_.find(segments_, since, limit);
+    void known_ids(WallTime since, std::size_t limit,
+                   const std::function<void(const KnownId&)>& use) override {
+        known_ids_.find(segments_, since, limit, use);
     }
     void set_limits(const QueueLimits& limits) override {
         options_.max_size = limits.max_size;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdio>
@@ -33,6 +34,7 @@ struct Options {
     std::size_t size = 500;
     std::uint64_t threads = 1000;
     double seconds = 0;
+    bool ids = false;
 };
 
 /// How an event is wrapped, and how a good answer begins. Every answer is a line.
@@ -50,8 +52,18 @@ Protocol protocol_of(const Options& options) {
     throw std::runtime_error("the protocol is ndjson or beanstalk");
 }
 
+constexpr std::string_view id_member = R"({"uuid":")";
+constexpr std::size_t id_digits = 8;
+
+/// The event with an id of the producer's own in front: another run has other ids.
+std::string with_id(const std::string& event) {
+    const auto run = Clock::now().time_since_epoch().count();
+    return fmt::format(R"({}{:0{}}-{:016x}",{})", id_member, 0, id_digits, run, event.substr(1));
+}
+
 /// What all producers share.
 struct Run {
+    std::uint64_t next_id = 0;
     std::uint64_t left = 0;  ///< events that nobody has sent yet
     std::uint64_t answered = 0;
     std::uint64_t bad = 0;
@@ -64,8 +76,9 @@ public:
     Producer(const Options& options, const Protocol& protocol, std::uint64_t first_thread)
         : socket_(connect_unix(options.socket)),
           protocol_(protocol),
-          message_(protocol.before + make_event(options.size, 0) + protocol.after),
+          message_(protocol.before + event(options) + protocol.after),
           digits_at_(thread_digits_at(message_)),
+          id_at_(options.ids ? protocol.before.size() + id_member.size() : 0),
           threads_(options.threads),
           next_thread_(first_thread),
           sent_at_(options.window) {
@@ -85,6 +98,7 @@ public:
         while (run.left > 0 && sent_ - answered_ < sent_at_.size()) {
             --run.left;
             write_digits(message_.data() + digits_at_, next_thread_++ % threads_);
+            if (id_at_ != 0) write_digits(message_.data() + id_at_, run.next_id++);
             output_ += message_;
             sent_at_[sent_++ % sent_at_.size()] = now;
         }
@@ -111,6 +125,12 @@ public:
     }
 
 private:
+    static std::string event(const Options& options) {
+        if (!options.ids) return make_event(options.size, 0);
+        const std::size_t more = with_id("{").size() - 1;
+        return with_id(make_event(options.size - std::min(options.size, more), 0));
+    }
+
     void take_lines(Run& run) {
         const auto now = Clock::now();
         const char* begin = input_.data();
@@ -139,6 +159,7 @@ private:
     const Protocol& protocol_;
     std::string message_;
     std::size_t digits_at_;
+    std::size_t id_at_;  ///< 0: without ids
     std::uint64_t threads_;
     std::uint64_t next_thread_;
     std::vector<Clock::time_point> sent_at_;
@@ -220,6 +241,7 @@ int main(int argc, char** argv) {
     cli.add_option("--threads", options.threads, "different thread ids")
         ->check(CLI::Range(1, 99'999'999))
         ->capture_default_str();
+    cli.add_flag("--ids", options.ids, "each event has an id of the producer's own");
     cli.add_option("--seconds", options.seconds, "stop sending then; 0: never");
     CLI11_PARSE(cli, argc, argv);
     try {

@@ -258,7 +258,7 @@ class Bench:
     def load(self, socket_path, patience=PATIENCE, **options):
         words = []
         for key, value in {"size": self.options.size, **options}.items():
-            words += [f"--{key}", value]
+            words += [f"--{key}"] if value is True else [f"--{key}", value]
         return self.tool("bench_load", "--socket", socket_path, *words, patience=patience)
 
     def commits(self, engine, batch, seconds=None, events=400_000):

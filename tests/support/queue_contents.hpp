@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <string>
 #include <vector>
 
 #include "flowrelay/storage/event_queue.hpp"
@@ -25,6 +26,22 @@ inline std::vector<core::QueuedEvent> queued_events(storage::EventQueue& queue) 
     }
     std::ranges::sort(events, {}, &core::QueuedEvent::seq);
     return events;
+}
+
+/// An id as EventQueue::known_ids() gives it.
+struct KnownId {
+    TokenId token;
+    std::string id;
+    WallTime accepted;
+};
+
+inline std::vector<KnownId> known_ids(storage::EventQueue& queue, WallTime since,
+                                      std::size_t limit) {
+    std::vector<KnownId> ids;
+    queue.known_ids(since, limit, [&ids](const storage::EventQueue::KnownId& known) {
+        ids.push_back({known.token, std::string(known.id), known.accepted});
+    });
+    return ids;
 }
 
 }  // namespace flowrelay::test

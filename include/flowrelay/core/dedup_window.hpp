@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <string_view>
-#include <unordered_map>
+#include <vector>
 
 #include "flowrelay/base/ids.hpp"
 #include "flowrelay/base/time.hpp"
@@ -16,7 +16,7 @@ namespace flowrelay::core {
 class DedupWindow {
 public:
     /// `window` zero turns it off. At most `max_entries` are kept: when there are more, the oldest
-    /// go before their time. An entry costs about 100 bytes, of which the id is a hash of 128 bits
+    /// go before their time. An entry costs about 50 bytes, of which the id is a hash of 128 bits
     /// (a collision is not provided for).
     DedupWindow(Milliseconds window, std::size_t max_entries);
 
@@ -33,7 +33,7 @@ public:
     void forget(TokenId token, std::string_view id);
     void forget(TokenId token);
 
-    std::size_t size() const noexcept { return accepted_.size(); }
+    std::size_t size() const noexcept { return known_; }
 
 private:
     struct Key {
@@ -41,23 +41,28 @@ private:
         std::uint64_t high;
         friend bool operator==(const Key&, const Key&) = default;
     };
-    struct KeyHash {
-        std::size_t operator()(const Key& key) const noexcept {
-            return static_cast<std::size_t>(key.low);
-        }
-    };
     struct Entry {
         Key key;
         TokenId token;
-        WallTime accepted;
+        WallTime accepted;  ///< WallTime::min(): forgotten
     };
     static Key key_of(TokenId token, std::string_view id) noexcept;
+
+    // Slots hold the number of an entry: how many came before it since the table was made anew,
+    // from 1 on; 0 is an empty slot.
+    Entry& entry_in(std::size_t slot) noexcept { return order_[table_[slot] - first_]; }
+    std::size_t slot_of(const Key& key) noexcept;
+    void insert(const Key& key, std::uint32_t number) noexcept;
+    void empty_slot(std::size_t slot) noexcept;
+    void make_table();
     void trim(WallTime now);
 
     Milliseconds window_;
     std::size_t max_entries_;
     std::deque<Entry> order_;  ///< as remembered; forgotten ids stay until their time is over
-    std::unordered_map<Key, WallTime, KeyHash> accepted_;
+    std::uint32_t first_ = 1;  ///< number of its first entry
+    std::vector<std::uint32_t> table_;  ///< open addressing; a power of two, or empty
+    std::size_t known_ = 0;             ///< slots in use
 };
 
 }  // namespace flowrelay::core

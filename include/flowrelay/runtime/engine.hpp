@@ -33,7 +33,7 @@ struct Answer {
 };
 
 struct EngineOptions {
-    std::uint64_t ingest_budget = 8ULL << 20;  ///< bytes submitted and not yet durable
+    std::uint64_t ingest_budget = 6ULL << 20;  ///< bytes submitted and not yet durable
     std::uint64_t cache_size = 8ULL << 20;     ///< bytes of events kept for their delivery
     std::shared_ptr<Metrics> metrics = std::make_shared<Metrics>();
 };

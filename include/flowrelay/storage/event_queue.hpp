@@ -7,8 +7,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "flowrelay/base/error.hpp"
@@ -84,14 +86,15 @@ public:
     /// complete.
     virtual Result<core::LoadedSlice> load(const core::LoadRequest& request) = 0;
 
-    /// Ids that producers chose, of events accepted since then: the newest `limit` of them, oldest
-    /// first, for the deduplication window.
+    /// Gives ids that producers chose, of events accepted since then, to `use`: the newest `limit`
+    /// of them, older ones first, for the deduplication window.
     struct KnownId {
         TokenId token;
-        std::string id;
+        std::string_view id;  ///< valid during the call
         WallTime accepted;
     };
-    virtual std::vector<KnownId> known_ids(WallTime since, std::size_t limit) = 0;
+    virtual void known_ids(WallTime since, std::size_t limit,
+                           const std::function<void(const KnownId&)>& use) = 0;
 
     /// From now on.
     virtual void set_limits(const QueueLimits& limits) = 0;

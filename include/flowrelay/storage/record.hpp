@@ -124,6 +124,10 @@ std::size_t write_event(std::uint8_t* out, const core::EventRecord& event, Seq s
 std::optional<core::EventRecord> read_event(const RecordHeader& header,
                                             std::span<const std::uint8_t> payload);
 
+/// Its id alone; it lies in the payload.
+std::optional<std::string_view> read_event_id(const RecordHeader& header,
+                                              std::span<const std::uint8_t> payload);
+
 // --- settlements -------------------------------------------------------------------------------
 
 inline constexpr std::size_t settlement_size = 8;

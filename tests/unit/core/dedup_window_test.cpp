@@ -2,7 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <string>
+#include <utility>
+
+#include "flowrelay/base/random.hpp"
 
 namespace flowrelay::core {
 namespace {
@@ -169,6 +173,40 @@ TEST(DedupWindowLimits, ManyIdsDoNotMeet) {
     DedupWindow window(Seconds(10), 100'000);
     for (int i = 0; i < 100'000; ++i) window.remember(one, std::to_string(i), at(0));
     EXPECT_EQ(window.size(), 100'000U);
+}
+
+TEST(DedupWindowModel, AgreesWithAMapWhateverComes) {
+    for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+        SCOPED_TRACE(seed);
+        Random random(seed);
+        constexpr std::int64_t length = 40;
+        DedupWindow window(Seconds(length), 1'000'000);
+        std::map<std::pair<TokenId, std::string>, std::int64_t> known;
+        std::int64_t now = 0;
+        for (int step = 0; step < 3000; ++step) {
+            now += random.chance(0.2) ? 1 : 0;
+            const TokenId token{1 + random.below(2)};
+            const std::string id = std::to_string(random.below(200));
+            if (random.chance(0.5)) {
+                window.remember(token, id, at(now));
+                known[{token, id}] = now;
+            } else if (random.chance(0.2)) {
+                window.forget(token, id);
+                known.erase({token, id});
+            } else if (random.chance(0.01)) {
+                window.forget(token);
+                std::erase_if(known, [&](const auto& item) { return item.first.first == token; });
+            }
+            const std::string other = std::to_string(random.below(200));
+            const auto found = known.find({token, other});
+            ASSERT_EQ(window.contains(token, other, at(now)),
+                      found != known.end() && found->second + length > now)
+                << "step " << step;
+        }
+        std::erase_if(known, [&](const auto& item) { return item.second + length <= now; });
+        window.contains(TokenId{1}, "", at(now));
+        EXPECT_EQ(window.size(), known.size());
+    }
 }
 
 }  // namespace

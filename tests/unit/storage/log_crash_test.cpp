@@ -252,7 +252,8 @@ private:
             return;
         }
         std::set<std::string> known;
-        for (const auto& id : queue_->known_ids(WallTime::min(), 1 << 20)) known.insert(id.id);
+        for (const auto& id : test::known_ids(*queue_, WallTime::min(), 1 << 20))
+            known.insert(id.id);
         for (const auto& [id, token] : own_ids_) {
             EXPECT_TRUE(known.contains(id)) << id << " is forgotten";
         }

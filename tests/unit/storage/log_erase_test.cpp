@@ -87,7 +87,7 @@ TEST_F(LogEraseTest, ErasedIdsAreNotKnown) {
     append(10, gone);
     append(2, TokenId{1});
     ASSERT_TRUE(queue->erase(gone).has_value());
-    const auto ids = queue->known_ids(WallTime::min(), 1000);
+    const auto ids = test::known_ids(*queue, WallTime::min(), 1000);
     ASSERT_EQ(ids.size(), 1U);
     EXPECT_EQ(ids[0].token, TokenId{1});
 }
@@ -244,7 +244,7 @@ TEST_F(LogEraseTest, ReachesTheIdsOfEventsThatAreGone) {
     ASSERT_TRUE(fs.holds("token-1-mark"));
     ASSERT_TRUE(queue->erase(TokenId{1}).has_value());
     EXPECT_FALSE(fs.holds("token-1-mark"));
-    for (const auto& known : queue->known_ids(WallTime::min(), 10'000)) {
+    for (const auto& known : test::known_ids(*queue, WallTime::min(), 10'000)) {
         EXPECT_NE(known.token, TokenId{1});
     }
     EXPECT_TRUE(fs.holds("token-2-mark")) << "others keep theirs";

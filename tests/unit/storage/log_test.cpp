@@ -318,7 +318,7 @@ TEST_F(LogTest, KnownIdsAreThoseOfTheProducersSinceThen) {
     append(6);
     settle(1, 6);
     for (int run = 0; run < 2; ++run) {
-        const auto ids = queue->known_ids(make_event(3).accepted, 1000);
+        const auto ids = test::known_ids(*queue, make_event(3).accepted, 1000);
         ASSERT_EQ(ids.size(), 2U);
         EXPECT_EQ(ids[0].id, make_event(4).id);
         EXPECT_EQ(ids[0].token, TokenId{1});
@@ -379,14 +379,14 @@ TEST_F(LogTest, KnownIdsOutliveTheSegmentsTheyCameIn) {
     ASSERT_LE(segments().size(), 2U);
     const auto since = make_event(1501).accepted;
     for (int i = 0; i < 2; ++i) {
-        const auto ids = queue->known_ids(since, 1000);
+        const auto ids = test::known_ids(*queue, since, 1000);
         ASSERT_EQ(ids.size(), 250U);  // every other event has an id of its producer's own
         EXPECT_EQ(ids.front().id, make_event(1502).id);
         EXPECT_EQ(ids.back().id, make_event(2000).id);
         power_failure();
         open();
     }
-    EXPECT_EQ(queue->known_ids(since, 10).front().id, make_event(1982).id);
+    EXPECT_EQ(test::known_ids(*queue, since, 10).front().id, make_event(1982).id);
 }
 
 TEST_F(LogTest, IdsFromBeforeTheWindowAreNotKept) {
@@ -395,7 +395,7 @@ TEST_F(LogTest, IdsFromBeforeTheWindowAreNotKept) {
     append(2000);
     settle(1, 2000);
     // Of the segment that is still there, and of the last of the window before it.
-    EXPECT_LT(queue->known_ids(WallTime::min(), 10'000).size(), 600U);
+    EXPECT_LT(test::known_ids(*queue, WallTime::min(), 10'000).size(), 600U);
 }
 
 TEST_F(LogTest, KnownIdsAreBounded) {
@@ -407,7 +407,7 @@ TEST_F(LogTest, KnownIdsAreBounded) {
         settle(first, first + 499);
     }
     EXPECT_LT(fs.contents(std::string(directory) + "/known-ids").size(), 100'000U);
-    EXPECT_GE(queue->known_ids(WallTime::min(), 100).size(), 100U);
+    EXPECT_GE(test::known_ids(*queue, WallTime::min(), 100).size(), 100U);
 }
 
 TEST_F(LogTest, WithoutTheKnownIdsTheLogOpensAllTheSame) {
