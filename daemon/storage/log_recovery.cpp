@@ -94,9 +94,9 @@ Result<void> LogRecovery::open(std::uint64_t number) {
 /// The crash came between the birth of a compacted segment and the end of those that it stands for.
 Result<void> LogRecovery::drop_replaced() {
     for (std::size_t i = found_.size(); i-- > 0;) {
-        const SegmentHeader& header = found_[i].header;
-        if (header.replaces_from == 0) continue;
-        while (i > 0 && found_[i - 1].header.number >= header.replaces_from) {
+        const std::uint64_t from = found_[i].header.replaces_from;  // found_ moves below
+        if (from == 0) continue;
+        while (i > 0 && found_[i - 1].header.number >= from) {
             auto done = files_.remove_replaced(found_[i - 1].header.number);
             if (done.has_error()) return done;
             found_.erase(found_.begin() + static_cast<std::ptrdiff_t>(--i));

@@ -133,7 +133,7 @@ Result<void> SegmentCheck::open(std::uint64_t number) {
 
 void SegmentCheck::drop_replaced() {
     for (std::size_t i = found_.size(); i-- > 0;) {
-        const SegmentHeader& by = found_[i].header;
+        const SegmentHeader by = found_[i].header;  // found_ moves below
         if (by.replaces_from == 0) continue;
         while (i > 0 && found_[i - 1].header.number >= by.replaces_from) {
             const std::uint64_t number = found_[i - 1].header.number;

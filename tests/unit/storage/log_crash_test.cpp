@@ -54,6 +54,36 @@ public:
         return crashed;
     }
 
+    /// A log in which old events stay is copied forward, while some of them are settled, with a
+    /// crash at the given operation; false when all was done before it.
+    bool live_compacting(std::uint64_t operation) {
+        stuck_every_ = 10;
+        stuck_chance_ = 0;
+        reopen();
+        for (int i = 0; i < 60; ++i) commit();
+        stuck_chance_ = 0.1;
+        fs_.crash_at(operation);
+        try {
+            bool more = true;
+            while (more && !testing::Test::HasFailure()) {
+                const auto done = queue_->maintain();
+                EXPECT_TRUE(done.has_value());
+                more = done.has_value() && *done;
+                if (more) commit(0);
+            }
+            check();
+        } catch (const SimCrash&) {
+            ++crashes_;
+            queue_.reset();
+            fs_.power_failure();
+        }
+        const bool crashed = crashes_ > 0;
+        fs_.crash_at(0);
+        reopen();
+        EXPECT_TRUE(crashed || !log_.named("spool.compacted").empty());
+        return crashed;
+    }
+
 private:
     struct Event {
         std::uint64_t number = 0;
@@ -121,9 +151,10 @@ private:
         }
     }
 
-    void commit() {
+    void commit() { commit(random_.below(6)); }
+
+    void commit(std::size_t count) {
         std::vector<EventRecord> events;
-        const std::size_t count = random_.below(6);
         for (std::size_t i = 0; i < count; ++i) {
             const TokenId token{1 + random_.below(3) + 3 * generation_};
             if (erased_.contains(token)) continue;
@@ -134,7 +165,7 @@ private:
         std::vector<Settlement> outcomes;
         for (const auto& [seq, event] : queued_) {
             const bool stuck = stuck_every_ != 0 && event.number % stuck_every_ == 0;
-            if (!random_.chance(stuck ? 0.01 : 0.3)) continue;
+            if (!random_.chance(stuck ? stuck_chance_ : 0.3)) continue;
             outcomes.push_back({seq, random_.chance(0.8) ? Outcome::delivered : Outcome::dead});
             settled_in_doubt_.insert(seq);
         }
@@ -286,6 +317,7 @@ private:
     std::set<TokenId> erasing_;
     std::uint64_t generation_ = 0;
     std::uint64_t stuck_every_ = 0;
+    double stuck_chance_ = 0.01;
     int crashes_ = 0;
 };
 
@@ -308,6 +340,17 @@ TEST(LogCrash, ACrashAtEveryOperation) {
             SCOPED_TRACE("seed " + std::to_string(seed) + ", crash at " +
                          std::to_string(operation));
             if (!Life(seed).live_until(20, operation)) break;
+            ASSERT_LT(operation, 10'000U);
+        }
+    }
+}
+
+TEST(LogCrash, ACrashAtEveryOperationOfACompaction) {
+    for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+        for (std::uint64_t operation = 1; !testing::Test::HasFailure(); ++operation) {
+            SCOPED_TRACE("seed " + std::to_string(seed) + ", crash at " +
+                         std::to_string(operation));
+            if (!Life(seed).live_compacting(operation)) break;
             ASSERT_LT(operation, 10'000U);
         }
     }

@@ -76,6 +76,12 @@ TEST_F(LogRecoveryTest, ATornTailIsReportedWithItsBytes) {
     const auto bytes = std::stoull(lines[0].fields.at("bytes"));
     EXPECT_LE(bytes, event_size(4));
     EXPECT_GT(bytes, event_size(4) - 8);
+
+    const auto contents = fs.contents(segment(1));
+    const auto tail = std::span(contents).subspan(whole);
+    EXPECT_TRUE(std::ranges::all_of(tail, [](std::uint8_t byte) { return byte == 0; }));
+    open();
+    EXPECT_EQ(log.named("spool.tail_cut").size(), 1U) << "told once";
 }
 
 TEST_F(LogRecoveryTest, ATornCommitIsCutAlsoWhenItsLaterRecordsAreWhole) {
