@@ -48,8 +48,8 @@ configuration() {
 }
 
 configuration ci "g++, optimised, warnings are errors; all tests"
-configuration asan "address and undefined behaviour sanitizers"
-configuration tsan "clang 19, warnings are errors; thread sanitizer"
+configuration asan "g++, address sanitizer"
+configuration tsan "clang 19, warnings are errors; thread and undefined behaviour sanitizers"
 configuration fuzz "short fuzz runs" fuzzers
 
 printf '\n'
