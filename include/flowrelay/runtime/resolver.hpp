@@ -39,8 +39,9 @@ public:
     boost::asio::awaitable<Result<Endpoints>> resolve(std::string host, std::uint16_t port,
                                                       MonoTime deadline);
 
-    /// Whether a connection to `endpoint` still leads to the host (NameRecord::has). Begins to ask again when the
-    /// answer is no longer fresh: so a changed address is noticed by those who never reconnect.
+    /// Whether a connection to `endpoint` still leads to the host (NameRecord::has). Begins to ask
+    /// again when the answer is no longer fresh: so a changed address is noticed by those who never
+    /// reconnect.
     bool leads_to(const std::string& host, std::uint16_t port,
                   const boost::asio::ip::tcp::endpoint& endpoint);
 
