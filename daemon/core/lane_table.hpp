@@ -79,11 +79,11 @@ struct Lane : Timer, TurnHook, TreeHook<InToken> {
     std::uint64_t thread_hash;
     EventsBySeq<InLane> events;  ///< never empty between two calls to the scheduler
     Event* in_flight = nullptr;  ///< one of them; the head unless an older one came meanwhile
+    Event* held = nullptr;       ///< one of them, rejected: nothing goes until an operator decides
     // Of the event whose turn it is:
     std::uint32_t failures = 0;       ///< in a row, for the backoff
     bool blamed_token = false;        ///< was answered 401 or 403
     bool blamed_destination = false;  ///< was answered as if the base URL were wrong
-    bool held = false;                ///< was rejected, and an operator is to decide
 };
 
 struct ByThread {

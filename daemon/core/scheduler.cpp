@@ -228,7 +228,7 @@ struct Scheduler::Impl {
         reason.lane_next = lane.in_flight ? lane.in_flight->seq : lane.head().seq;
         reason.lane_next_in_flight = lane.in_flight != nullptr;
         if (lane.is_armed()) reason.lane_until = lane.at;
-        reason.lane_held = lane.held;
+        reason.lane_held = lane.held != nullptr;
         reason.token = status_of(*lane.token);
         add_destination(reason);
         return reason;

@@ -60,7 +60,7 @@ void Turns::put_back(Event& event, std::optional<MonoTime> until) {
 void Turns::hold(Event& event) {
     Lane& lane = *event.lane;
     lane.in_flight = nullptr;
-    lane.held = true;
+    lane.held = &event;
     ++held_lanes_;
     ++lane.token->held_lanes;
     expiry_.insert(event);
@@ -82,6 +82,7 @@ QueuedEvent Turns::leave(Event& event) noexcept {
     Lane& lane = *event.lane;
     const QueuedEvent left = to_queued_event(event);
     if (&event == &lane.head() && !lane.in_flight) begin_anew(lane);
+    if (&event == lane.held) forget_hold(lane);
     expiry_.erase(event);
     table_.remove(event);
     place(lane);
@@ -195,11 +196,10 @@ void Turns::begin_anew(Lane& lane) noexcept {
     lane.failures = 0;
     lane.blamed_token = false;
     lane.blamed_destination = false;
-    if (lane.held) forget_hold(lane);
 }
 
 void Turns::forget_hold(Lane& lane) noexcept {
-    lane.held = false;
+    lane.held = nullptr;
     --held_lanes_;
     --lane.token->held_lanes;
 }

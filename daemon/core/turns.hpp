@@ -129,6 +129,7 @@ std::size_t Turns::clear(Token& token, Function in_flight) {
     for (auto next = token.lanes.begin(); next != token.lanes.end();) {
         Lane& lane = *next++;
         begin_anew(lane);
+        if (lane.held) forget_hold(lane);
         for (auto i = lane.events.begin(); i != lane.events.end();) {
             Event& event = *i++;
             if (&event == lane.in_flight) {

@@ -430,6 +430,22 @@ TEST_F(SchedulerTest, AHeldEventStillGrowsTooOld) {
     EXPECT_EQ(next(), 3U);
 }
 
+TEST_F(SchedulerTest, WhatComesInFrontOfAHeldEventDecidesNothing) {
+    enqueue(2, lane_of(1, 1));
+    next();
+    Judgement held = answers::rejected();
+    held.hold_lane = true;
+    complete(2, held);
+    enqueue(1, lane_of(1, 1));  // replayed
+    EXPECT_EQ(next(), 0U);
+    EXPECT_TRUE(scheduler.take(Seq(1)));
+    EXPECT_EQ(next(), 0U) << "nobody has decided about the second one";
+    EXPECT_EQ(scheduler.token_status(TokenId(1)).held_lanes, 1U);
+    EXPECT_TRUE(scheduler.release_lane(Seq(2)));
+    EXPECT_EQ(scheduler.token_status(TokenId(1)).held_lanes, 0U);
+    EXPECT_EQ(next(), 2U);
+}
+
 TEST_F(SchedulerTest, AHeldLaneLeavesWithItsToken) {
     enqueue(1, lane_of(1, 1));
     next();
