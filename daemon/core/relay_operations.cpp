@@ -46,7 +46,8 @@ Wish<TokenEntry> Relay::remove_source(TokenId token, Now now) {
     return entry;
 }
 
-Wish<TokenEntry> Relay::enable_source(TokenId token, std::uint64_t queued, Seq first, Now now) {
+Wish<TokenEntry> Relay::enable_source(TokenId token, std::uint64_t queued, Seq first,
+                                      std::span<const QueuedEvent> replays, Now now) {
     const Token& slot = tokens_.at(token);
     if (!slot.gone()) {
         return Refusal{
@@ -72,6 +73,7 @@ Wish<TokenEntry> Relay::enable_source(TokenId token, std::uint64_t queued, Seq f
     if (!slot.configured) scheduler_.pause_token(token);
     doomed_.erase(token);
     active_.restore(token, queued, first);
+    replayed(replays);
     return entry;
 }
 

@@ -135,10 +135,10 @@ ControlAnswer enable_source(ControlCall& call) {
     const auto token = find_source(call, call.name);
     if (token.has_error()) co_return control_error(token.error());
     // Nothing is accepted for it while it is gone, so the count stays right until it is used.
-    const auto backlog = co_await operations::backlog_of(call.engine, *token);
+    const auto backlog = co_await operations::backlog_to_go_on_with(call.engine, *token);
     if (backlog.has_error()) co_return control_error(backlog.error());
     auto entry = call.relay().enable_source(*token, backlog->queued, backlog->first,
-                                            call.engine.clock().now());
+                                            backlog->replays, call.engine.clock().now());
     if (entry.has_error()) co_return control_error(entry.error());
     auto answer = co_await saved(call, std::move(*entry), 200);
     co_return answer;

@@ -298,6 +298,18 @@ asio::awaitable<Result<std::optional<ListedEvent>>> find_in_backlogs(Engine& eng
     co_return nothing;
 }
 
+Result<BacklogOf> count_backlog(Stores& stores, TokenId token) {
+    const auto all = stores.queue->backlog();
+    if (all.has_error()) return all.error();
+    BacklogOf found;
+    for (const auto& backlog : *all) {
+        if (backlog.token == token) found = {backlog.events, backlog.first, {}};
+    }
+    found.replays = stores.dead_letters->replays();
+    std::erase_if(found.replays, [token](const auto& event) { return event.lane.token != token; });
+    return found;
+}
+
 }  // namespace
 
 std::string to_string(const QueueCursor& cursor) {
@@ -431,15 +443,19 @@ asio::awaitable<Result<void>> save(Engine& engine, std::vector<core::TokenEntry>
 }
 
 asio::awaitable<Result<BacklogOf>> backlog_of(Engine& engine, TokenId token) {
+    std::function<Result<BacklogOf>(Stores&)> count = [token](Stores& stores) {
+        return count_backlog(stores, token);
+    };
+    const auto found = co_await on_storage<Result<BacklogOf>>(engine, std::move(count));
+    co_return std::move(*found);
+}
+
+asio::awaitable<Result<BacklogOf>> backlog_to_go_on_with(Engine& engine, TokenId token) {
     using Found = Result<BacklogOf>;
     std::function<Found(Stores&)> count = [token](Stores& stores) -> Found {
-        const auto all = stores.queue->backlog();
-        if (all.has_error()) return all.error();
-        BacklogOf found;
-        for (const auto& backlog : *all) {
-            if (backlog.token == token) found = {backlog.events, backlog.first};
-        }
-        return found;
+        const auto written = stores.queue->commit({}, {});
+        if (written.has_error()) return written.error();
+        return count_backlog(stores, token);
     };
     const auto found = co_await on_storage<Found>(engine, std::move(count));
     co_return std::move(*found);

@@ -197,8 +197,9 @@ public:
     /// Erased at once, without a grace.
     Wish<TokenEntry> remove_source(TokenId token, Now now);
     /// Takes a 410 back while nothing is erased yet. `queued` events of it lie in the spool, from
-    /// `first` on.
-    Wish<TokenEntry> enable_source(TokenId token, std::uint64_t queued, Seq first, Now now);
+    /// `first` on, and of its dead letters `replays` are to be delivered after all.
+    Wish<TokenEntry> enable_source(TokenId token, std::uint64_t queued, Seq first,
+                                   std::span<const QueuedEvent> replays, Now now);
 
     /// What holds the event waits no longer; a pause and rate limits stay.
     bool hurry(Seq seq, Now now) { return scheduler_.hurry(seq, now); }

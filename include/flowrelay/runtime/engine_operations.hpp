@@ -47,6 +47,7 @@ struct QueuePage {
 struct BacklogOf {
     std::uint64_t queued = 0;
     Seq first = Seq::none;
+    std::vector<core::QueuedEvent> replays;  ///< dead letters that are to be delivered after all
 };
 
 /// All functions: `engine` outlives the call.
@@ -95,6 +96,10 @@ Awaitable<Result<void>> save(Engine& engine, std::vector<core::TokenEntry> entri
 
 /// What lies in the spool for one token, whatever its state.
 Awaitable<Result<BacklogOf>> backlog_of(Engine& engine, TokenId token);
+
+/// The same, to go on with. An error while there are outcomes that the disk does not take: what
+/// they have settled would come back.
+Awaitable<Result<BacklogOf>> backlog_to_go_on_with(Engine& engine, TokenId token);
 
 /// Dead letters behind `after`, without bodies. `limit`: 1 to 1000.
 Awaitable<std::vector<core::DeadLetter>> list_dead(Engine& engine, Seq after, std::size_t limit);

@@ -72,5 +72,22 @@ TEST_F(RelayTest, ADeadLetterThatIsDroppedIsRememberedAsDropped) {
     EXPECT_EQ(past->outcome, Outcome::dropped);
 }
 
+TEST_F(RelayTest, WhatIsReplayedComesBackWithATokenThatIsEnabled) {
+    const Seq first = accept();
+    accept();
+    EXPECT_EQ(answer(422).bury.size(), 1U);
+    answer(410);
+    QueuedEvent letter;
+    letter.seq = first;
+    letter.lane = LaneId{TokenId{1}, records_.at(first).thread_hash};
+    letter.accepted = now_.wall;
+    letter.expires = WallTime::max();
+    const std::vector letters{letter};
+    relay_->replayed(letters);
+    EXPECT_FALSE(relay_->next(now_)) << "of a token that is gone";
+    ASSERT_TRUE(relay_->enable_source(TokenId{1}, 0, Seq::none, letters, now_).has_value());
+    EXPECT_EQ(answer(202).settle->seq, first);
+}
+
 }  // namespace
 }  // namespace flowrelay::core
