@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace flowrelay::test {
 namespace {
@@ -68,33 +69,6 @@ void Model::durable(std::uint64_t number, Seq seq) {
     if (!is_erased(event)) pending_[lane_of(event)][seq] = number;
 }
 
-// ---------------------------------------------------------------- operators
-
-Model::Event* Model::find(Seq seq) {
-    for (auto& [number, event] : events_) {
-        if (event.seq == seq) return &event;
-    }
-    return nullptr;
-}
-
-void Model::queue_again(Event& event) {
-    event.last = Last::none;
-    event.expires = WallTime::max();
-    if (!is_erased(event)) pending_[lane_of(event)][event.seq] = event.handed.number;
-}
-
-void Model::may_be_replayed(const std::vector<Seq>& letters) {
-    asked_to_replay_.insert(letters.begin(), letters.end());
-}
-
-void Model::replayed(Seq seq) {
-    Event* event = find(seq);
-    if (event == nullptr) return;
-    queue_again(*event);
-    const auto turn = assigned_.find(lane_of(*event));
-    if (turn != assigned_.end()) event->may_be_overtaken_by = turn->second;
-}
-
 // ---------------------------------------------------------------- the server
 
 void Model::check_order(const Event& event, Now now) {
@@ -103,6 +77,7 @@ void Model::check_order(const Event& event, Now now) {
     for (const auto& [seq, number] : lane) {
         if (seq >= event.seq) break;
         if (events_.at(number).may_be_overtaken_by == event.seq) continue;
+        if (events_.at(number).dropping) continue;
         // Over its age: it may have left for the dead letters.
         if (events_.at(number).expires > now.wall) {
             violation(name(event) + " overtakes " + name(events_.at(number)) + ", which expires " +
@@ -115,7 +90,8 @@ std::vector<Model::Head> Model::heads(Now now) const {
     std::vector<Head> heads;
     for (const auto& [lane, events] : pending_) {
         const auto head = std::ranges::find_if(events, [&](const auto& item) {
-            return events_.at(item.second).expires > now.wall + Milliseconds(1);
+            const Event& event = events_.at(item.second);
+            return !event.dropping && event.expires > now.wall + Milliseconds(1);
         });
         if (head == events.end() || in_flight_.contains(lane)) continue;
         heads.push_back({head->first, lane.first});
@@ -128,6 +104,7 @@ void Model::assigned(Seq seq) {
 }
 
 void Model::unassigned(Seq seq) {
+    assigned_before_pause_.erase(seq);
     if (const Event* event = find(seq)) assigned_.erase(lane_of(*event));
 }
 
@@ -141,10 +118,13 @@ void Model::requested(const PostedEvent& post, Seq seq, Now now) {
     if (event.id.empty()) event.id = post.id;  // the producer is about to be told
     if (post.id != event.id) violation(name(event) + " is posted with another id");
 
-    const auto gone = told_gone_.find(post.token);
-    if (durably_gone_.contains(post.token) ||
-        (gone != told_gone_.end() && gone->second.life == life_)) {
-        violation(name(event) + " is posted though its token is gone");
+    check_gone(post.token, name(event));
+    if (is_paused(post.token) && !assigned_before_pause_.contains(seq)) {
+        violation(name(event) + " is posted though its token is paused");
+    }
+    if (event.dropping) violation(name(event) + " is posted while it is dropped");
+    if (event.last == Last::held && event.last_life == life_) {
+        violation(name(event) + " is posted though nobody has decided");
     }
     if (const auto wait = waits_.find(post.token); wait != waits_.end()) {
         // What was on its way when it was asked for has to be over, or the relay been restarted.
@@ -182,12 +162,21 @@ void Model::answered(std::uint64_t number, const Server::Reply& reply, Now now) 
             pending_[lane_of(event)].erase(event.seq);
             break;
         case core::Verdict::rejected:
-            event.last = Last::rejected;
-            pending_[lane_of(event)].erase(event.seq);
+            if (is_erased(event)) {  // or comes back, should an operator enable the token
+                event.last = Last::unsettled;
+            } else if (holding_.contains(event.handed.token)) {
+                event.last = Last::held;
+                ++holds_;
+            } else {
+                event.last = Last::rejected;
+                pending_[lane_of(event)].erase(event.seq);
+            }
             break;
         case core::Verdict::gone:
             event.last = Last::gone;
             told_gone_.try_emplace(event.handed.token, Gone{life_, now.wall});
+            enabled_.erase(event.handed.token);
+            pauses_.erase(event.handed.token);
             std::erase_if(pending_,
                           [&](const auto& lane) { return lane.first.first == event.handed.token; });
             break;
@@ -212,12 +201,18 @@ void Model::ended(Now now) {
     ended_at_ = now.wall;
     in_flight_.clear();
     assigned_.clear();
+    assigned_before_pause_.clear();
+    reported_at_.clear();
     for (auto& [number, event] : events_) event.may_be_overtaken_by = Seq::none;
 }
 
 void Model::started(const Found& found, Now now) {
     ++life_;
     pending_.clear();
+    for (const auto& [token, gone] : std::exchange(enabled_, {})) {
+        if (found.gone.contains(token)) told_gone_.try_emplace(token, gone);
+    }
+    check_paused(found);
     for (const auto& [token, gone] : told_gone_) {
         const bool long_ago = !disk_in_trouble_ && gone.told_at + durable_after < ended_at_;
         if (long_ago && !found.gone.contains(token)) {
@@ -244,7 +239,9 @@ void Model::started(const Found& found, Now now) {
         }
         const bool told_long_ago =
             is_final(event) && !disk_in_trouble_ && event.told_at + durable_after < ended_at_;
-        if (told_long_ago) violation(name(event) + " came back though it was settled");
+        const bool dropped = event.last == Last::dropped;
+        if (told_long_ago || dropped) violation(name(event) + " came back though it was settled");
+        settle_drop(event, true);
         event.seq = queued.seq;
         event.id = queued.id;
         // Told or not, it is there, and has to be settled from now on.
@@ -260,7 +257,10 @@ void Model::started(const Found& found, Now now) {
         if (event == nullptr || there.contains(event->handed.number)) continue;
         const bool told_long_ago = event->last == Last::delivered && !disk_in_trouble_ &&
                                    event->told_at + durable_after < ended_at_;
-        if (told_long_ago) violation(name(*event) + " was delivered and is a dead letter");
+        if (told_long_ago || event->last == Last::dropped) {
+            violation(name(*event) + " was settled and is a dead letter");
+        }
+        settle_drop(*event, true);
         if (!letter.replayed) continue;
         if (!asked_to_replay_.contains(letter.seq)) {
             violation(name(*event) + " is replayed without being asked for");
@@ -273,7 +273,9 @@ void Model::started(const Found& found, Now now) {
             event.seq = Seq::none;  // it never was
             continue;
         }
-        const bool settled = event.last == Last::delivered || letters.contains(event.seq);
+        if (!letters.contains(event.seq)) settle_drop(event, false);
+        const bool settled = event.last == Last::delivered || event.last == Last::dropped ||
+                             letters.contains(event.seq);
         if (!settled && !is_erased(event)) violation(name(event) + " is lost");
     }
     check_letters(found, false, now);
@@ -300,12 +302,16 @@ void Model::check_letters(const Found& found, bool at_the_end, Now now) {
     for (const auto& [number, event] : events_) {
         const auto letter = letters.find(event.seq);
         if (letter == letters.end()) {
-            const bool missing = event.last == Last::rejected && !queued.contains(event.seq);
+            const bool missing = event.last == Last::rejected && !event.dropping_letter &&
+                                 !queued.contains(event.seq);
             if (missing && !is_erased(event)) violation(name(event) + " is in no dead letter");
             continue;
         }
         const core::DeadLetter& found_letter = *letter->second;
-        if (found_letter.replayed) continue;  // it died of what was so then
+        if (found_letter.replayed) {  // it died of what was so then
+            if (at_the_end) violation(name(event) + " is replayed and still waits");
+            continue;
+        }
         if (found_letter.outcome == core::Outcome::expired) {
             if (event.expires > now.wall) {
                 violation(name(event) + " expired too soon, not after " +
@@ -331,6 +337,7 @@ void Model::finished(const Found& found, Now now) {
     for (const auto& letter : found.letters) letters.insert(letter.seq);
     for (const auto& [number, event] : events_) {
         if (!event.accepted || is_erased(event)) continue;
+        if (event.last == Last::dropped) continue;
         if (event.processed == 0 && !letters.contains(event.seq)) {
             violation(name(event) + " reached neither the server nor the dead letters");
         }
@@ -339,6 +346,10 @@ void Model::finished(const Found& found, Now now) {
     const auto& books = found.ledger;
     if (books.unaccounted(found.queued.size()) != 0) violation("the books do not balance");
     if (books.accepted < accepted_) violation("more was accepted than the books say");
+    if (books.dropped < dropped_ || books.dropped > dropped_ + perhaps_dropped_) {
+        violation(fmt::format("the books say {} dropped, and it were {} to {}", books.dropped,
+                              dropped_, dropped_ + perhaps_dropped_));
+    }
     if (books.dead + books.expired != found.letters.size()) {
         violation(fmt::format("the books say {} dead and {} expired, and there are {} letters",
                               books.dead, books.expired, found.letters.size()));

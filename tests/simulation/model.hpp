@@ -47,12 +47,38 @@ public:
     void may_be_replayed(const std::vector<Seq>& letters);
     void replayed(Seq seq);
 
+    /// An event, or a dead letter, is to be dropped: an event is held back from now on, and either
+    /// may be gone at the next start. False: that was so before, and failed.
+    bool drop_begins(Seq seq, bool is_letter);
+    enum class Drop { done, refused, failed };
+    void drop_ends(Seq seq, Drop how, Now now);
+    bool is_unsure_of_a_drop() const;
+
+    /// An operator wants it tried now: its lane is held no longer, its token asked to wait no more.
+    void retried(Seq seq);
+    std::vector<Seq> held() const;  ///< events that wait for an operator
+    /// Sources whose rejected events are held.
+    void set_holding(std::set<std::size_t> tokens) { holding_ = std::move(tokens); }
+
+    void pause_begins(std::size_t token, bool paused);
+    void pause_saved(std::size_t token, bool paused);
+    bool is_paused(std::size_t token) const;
+
+    /// The relay has taken a 410 back, durably once it is saved.
+    void enabled(std::size_t token);
+    void enable_saved(std::size_t token) { enabled_.erase(token); }
+
+    /// Events of a token that are queued, as far as anybody outside can know.
+    std::vector<Seq> queued() const;
+
     // ---- the server
 
     /// Its turn has come: what is replayed from now on comes too late to be in front of it.
     void assigned(Seq seq);
     void unassigned(Seq seq);
     void requested(const PostedEvent& post, Seq seq, Now now);
+    /// PUT /sources. Gives the token.
+    std::size_t reported(std::string_view body, Now now);
     /// The server has taken it, whatever it answers.
     void processed(std::uint64_t number);
     void answered(std::uint64_t number, const Server::Reply& reply, Now now);
@@ -62,6 +88,8 @@ public:
         std::size_t token = 0;
     };
     std::vector<Head> heads(Now now) const;
+    /// An event of its lane waits for an operator.
+    bool has_held(const Head& head) const;
 
     /// The request was given up without an answer.
     void given_up(std::uint64_t number);
@@ -78,6 +106,7 @@ public:
         std::vector<Queued> queued;
         std::vector<core::DeadLetter> letters;  ///< `replayed` ones are queued as well
         std::set<std::size_t> gone;             ///< tokens that the registry calls gone or erased
+        std::set<std::size_t> paused;
         core::Ledger ledger;
     };
     void ended(Now now);
@@ -93,9 +122,13 @@ public:
     std::uint64_t accepted_events() const noexcept { return accepted_; }
     std::uint64_t requests() const noexcept { return requests_; }
     std::uint64_t repeats() const noexcept { return repeats_; }
+    std::uint64_t dropped() const noexcept { return dropped_; }
+    std::uint64_t enables() const noexcept { return enables_; }
+    std::uint64_t holds() const noexcept { return holds_; }
+    std::uint64_t reports() const noexcept { return reports_; }
 
 private:
-    enum class Last { none, open, unsettled, delivered, rejected, gone };
+    enum class Last { none, open, unsettled, delivered, rejected, held, dropped, gone };
     struct Event {
         HandedIn handed;
         std::string id;
@@ -110,17 +143,24 @@ private:
         WallTime told_at;
         unsigned times_handed_in = 0;
         Seq may_be_overtaken_by = Seq::none;  ///< whose turn it was when this one was replayed
+        bool dropping = false;                ///< an operator drops it; not known how that ended
+        bool dropping_letter = false;
     };
     using Lane = std::pair<std::size_t, std::string>;
 
     static Lane lane_of(const Event& event) { return {event.handed.token, event.handed.thread}; }
     static bool is_final(const Event& event) {
-        return event.last == Last::delivered || event.last == Last::rejected;
+        return event.last == Last::delivered || event.last == Last::rejected ||
+               event.last == Last::dropped;
     }
     std::string name(const Event& event) const;
     Event& at(std::uint64_t number);
     Event* find(Seq seq);
     void queue_again(Event& event);
+    void check_gone(std::size_t token, const std::string& what);
+    void check_paused(const Found& found);
+    void settle_drop(Event& event, bool is_there);
+    bool is_held(const Event& event) const;
     void check_order(const Event& event, Now now);
     void check_letters(const Found& found, bool at_the_end, Now now);
     bool is_erased(const Event& event) const { return told_gone_.contains(event.handed.token); }
@@ -143,6 +183,20 @@ private:
     };
     std::map<std::size_t, Gone> told_gone_;
     std::set<std::size_t> durably_gone_;
+    std::map<std::size_t, Gone> enabled_;  ///< perhaps not for long: it is not saved yet
+    struct Pause {
+        bool now = false;
+        std::optional<bool> saved = false;  ///< nothing: it may be either
+    };
+    std::map<std::size_t, Pause> pauses_;
+    std::set<Seq> assigned_before_pause_;
+    std::set<std::size_t> holding_;
+    std::map<std::size_t, WallTime> reported_at_;
+    std::uint64_t dropped_ = 0;
+    std::uint64_t enables_ = 0;
+    std::uint64_t holds_ = 0;
+    std::uint64_t reports_ = 0;
+    std::uint64_t perhaps_dropped_ = 0;  ///< or erased
     unsigned life_ = 0;
     WallTime ended_at_;
     bool disk_in_trouble_ = false;

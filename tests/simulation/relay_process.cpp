@@ -52,9 +52,10 @@ Model::Found look(const runtime::Stores& stores, std::size_t tokens) {
     for (const auto& entry : stores.registry->entries()) {
         const bool gone = entry.state == core::TokenEntry::State::gone ||
                           entry.state == core::TokenEntry::State::erased;
-        for (std::size_t token = 0; gone && token < tokens; ++token) {
+        const bool paused = entry.state == core::TokenEntry::State::paused;
+        for (std::size_t token = 0; (gone || paused) && token < tokens; ++token) {
             const auto print = fingerprint(secret_of(token), stores.registry->salt());
-            if (print == entry.fingerprint) found.gone.insert(token);
+            if (print == entry.fingerprint) (gone ? found.gone : found.paused).insert(token);
         }
     }
     found.ledger = stores.dead_letters->corrected(stores.queue->ledger());
@@ -149,6 +150,8 @@ RelayProcess::RelayProcess(const Surroundings& around, const ProcessOptions& opt
         source.name = fmt::format("source-{}", i);
         source.secret = Secret(secret_of(i));
         source.rate_limit = options.source_rate;
+        source.hold_rejected = options.holding && i % 2 == 0;
+        source.report_problems = options.reporting;
         sources.push_back(std::move(source));
     }
     runtime::restore(*relay_, stores, std::move(sources), options.relay.dedup_window,
@@ -159,6 +162,11 @@ RelayProcess::RelayProcess(const Surroundings& around, const ProcessOptions& opt
     engine_->set_work_listener([this] { pump(); });
     engine_->tick();
     turn();
+}
+
+// Who waits for the disk goes first: it refers to the engine.
+RelayProcess::~RelayProcess() {
+    storage_.reset();
 }
 
 void RelayProcess::submit(const std::string& json, std::uint64_t number) {
@@ -175,21 +183,36 @@ void RelayProcess::submit(const std::string& json, std::uint64_t number) {
     turn();
 }
 
-void RelayProcess::replay(std::vector<Seq> letters) {
-    around_.model.may_be_replayed(letters);
-    engine_->replay(std::move(letters), [](const Result<std::uint64_t>&) {});
-    turn();
-}
-
 bool RelayProcess::idle() const {
-    return busy_ == 0 && storage_->idle();
+    return busy_ == 0 && !reporting_ && calls_ == 0 && storage_->idle();
 }
 
 // What the I/O thread does whenever something has happened.
 void RelayProcess::turn() {
     io_.restart();
     io_.poll();
+    report();
     pump();
+}
+
+// One at a time, beside the events.
+void RelayProcess::report() {
+    if (stopping_ || reporting_) return;
+    auto outgoing = engine_->next_report();
+    if (!outgoing) return;
+    reporting_ = true;
+    std::string body;
+    core::append_report_body(body, outgoing->token, outgoing->report.message);
+    const std::size_t token = around_.model.reported(body, around_.agenda.now());
+    const auto reply = around_.server.show(token, outgoing->report.message);
+    around_.agenda.in(reply.takes,
+                      [this, alive = std::weak_ptr(alive_), reply, report = outgoing->report] {
+                          if (alive.expired()) return;
+                          reporting_ = false;
+                          if (stopping_) return;
+                          engine_->end_report(report, reply.result);
+                          turn();
+                      });
 }
 
 void RelayProcess::pump() {
@@ -212,9 +235,14 @@ bool RelayProcess::could_run(const Model::Head& head) const {
     const auto in_future = [&](const std::optional<MonoTime>& time) {
         return time && *time > now.mono;
     };
-    const bool lane = why->in_flight || why->lane_next_in_flight || in_future(why->lane_until);
-    const bool token_closed = why->token.state != core::TokenState::active &&
-                              (in_future(why->token.until) || assigned_.contains(why->lane.token));
+    const Model& model = around_.model;
+    const bool lane = why->in_flight || why->lane_next_in_flight || in_future(why->lane_until) ||
+                      (why->lane_held && model.has_held(head));
+    const bool paused = why->token.state == core::TokenState::paused && model.is_paused(head.token);
+    const bool token_closed =
+        paused || (why->token.state != core::TokenState::active &&
+                   why->token.state != core::TokenState::paused &&
+                   (in_future(why->token.until) || assigned_.contains(why->lane.token)));
     const bool destination_closed = why->destination != core::DestinationState::up &&
                                     (in_future(why->destination_until) || busy_ > 0);
     const bool limited = in_future(why->token.rate_limited_until) ||
@@ -227,8 +255,13 @@ bool RelayProcess::could_run(const Model::Head& head) const {
 void RelayProcess::check_causes() const {
     for (const auto& head : around_.model.heads(around_.agenda.now())) {
         if (!could_run(head)) continue;
-        around_.model.violation(fmt::format("seq {} of token {} waits without a cause ({} busy)",
-                                            to_number(head.seq), head.token, busy_));
+        const auto why = relay_->scheduler().why(head.seq);
+        around_.model.violation(
+            fmt::format("seq {} of token {} waits without a cause ({} busy; token {}, destination "
+                        "{}{}{})",
+                        to_number(head.seq), head.token, busy_, core::to_string(why->token.state),
+                        core::to_string(why->destination), why->lane_held ? ", held" : "",
+                        why->destination_full ? ", full" : ""));
     }
 }
 

@@ -2,6 +2,7 @@
 // stores, with virtual time in the place of the clock, a simulated disk and a simulated server.
 #pragma once
 
+#include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 #include <functional>
 #include <map>
@@ -40,6 +41,8 @@ struct ProcessOptions {
     std::size_t tokens = 1;
     std::size_t sources = 0;  ///< of them: configured; the others come with their events
     double source_rate = 0;
+    bool holding = false;  ///< sources with an even number hold what is rejected
+    bool reporting = false;
     Milliseconds storage_delay{20};  ///< the longest that the disk takes
 };
 
@@ -77,12 +80,22 @@ class RelayProcess {
 public:
     /// Starts. May throw SimCrash.
     RelayProcess(const Surroundings& around, const ProcessOptions& options, std::uint64_t seed);
+    ~RelayProcess();
 
     /// Hands an event in: `json`, which the model knows by this number.
     void submit(const std::string& json, std::uint64_t number);
 
+    // ---- operators (operators.cpp). What they ask goes on after the call.
+
     /// Has dead letters delivered after all.
     void replay(std::vector<Seq> letters);
+    void drop_letters(std::vector<Seq> letters);
+    void drop(std::vector<Seq> events);
+    void retry(Seq event);
+    void pause(std::size_t token);
+    void resume(std::size_t token);
+    /// Takes a 410 back, and so does the server.
+    void enable(std::size_t token);
 
     /// Ends as after a SIGTERM. May throw SimCrash.
     void stop();
@@ -96,8 +109,17 @@ public:
     const runtime::Stores& stores() const noexcept { return storage_->stores(); }
 
 private:
+    using Call = boost::asio::awaitable<void>;
+
     void turn();
     void pump();
+    void report();
+    void run(Call call);
+    Call drop_each(std::vector<Seq> events);
+    Call drop_each_letter(std::vector<Seq> letters);
+    Call set_paused(std::size_t token, bool paused);
+    Call take_410_back(std::size_t token);
+    std::optional<TokenId> slot_of(std::size_t token) const;
     void ended(const core::Assignment& assignment);
     bool could_run(const Model::Head& head) const;
     void check_causes() const;
@@ -113,6 +135,9 @@ private:
     std::unique_ptr<SimStorage> storage_;
     std::optional<runtime::Engine> engine_;
     std::size_t busy_ = 0;
+    bool reporting_ = false;                      ///< a report is under way
+    std::size_t calls_ = 0;                       ///< of operators, that have not ended
+    bool dropping_ = false;                       ///< one of them drops
     std::multiset<TokenId> assigned_;             ///< the tokens of what is under way
     std::map<TokenId, std::size_t> passed_over_;  ///< how often, since its last turn
     bool stopping_ = false;

@@ -123,6 +123,18 @@ Server::Reply Server::post(const PostedEvent& event) {
     return answer(random_.chance(0.5) ? 202 : 200);
 }
 
+Server::Reply Server::show(std::size_t token, const std::string& message) {
+    if (weather_ != Weather::calm && random_.chance(0.3)) {
+        Reply reply = any_trouble();
+        if (reply.processed) shown_[token] = message;
+        return reply;
+    }
+    if (gone_.contains(token)) return answer(410);
+    if (tokens_[token] == TokenWeather::refused && random_.chance(0.5)) return answer(401);
+    shown_[token] = message;
+    return answer(200);
+}
+
 void Server::change_weather(std::size_t tokens) {
     if (healed_) return;
     switch (random_.below(6)) {

@@ -38,11 +38,16 @@ public:
     };
     Reply post(const PostedEvent& event);
 
+    /// PUT /sources: what the source of the token shows in its flow.
+    Reply show(std::size_t token, const std::string& message);
+    const std::string& shown(std::size_t token) { return shown_[token]; }
+
     /// Some other trouble, or none.
     void change_weather(std::size_t tokens);
 
     /// Removes a token for good, or with luck one day not.
     void remove_token(std::size_t token) { gone_.insert(token); }
+    void restore_token(std::size_t token) { gone_.erase(token); }
     bool is_gone(std::size_t token) const { return gone_.contains(token); }
 
     /// Takes what it refused before for what it is, or no more.
@@ -66,6 +71,7 @@ private:
     std::map<std::size_t, TokenWeather> tokens_;
     std::set<std::string> failing_threads_;
     std::set<std::size_t> gone_;
+    std::map<std::size_t, std::string> shown_;
     bool healed_ = false;
     bool lenient_ = false;
 };

@@ -19,6 +19,10 @@ struct Totals {
     std::uint64_t requests = 0;
     std::uint64_t repeats = 0;
     std::uint64_t crashes = 0;
+    std::uint64_t dropped = 0;
+    std::uint64_t enables = 0;
+    std::uint64_t holds = 0;
+    std::uint64_t reports = 0;
     Milliseconds time{0};
 };
 
@@ -31,6 +35,10 @@ void live(std::uint64_t seed, bool trace, Totals& totals) {
     totals.requests += world.model().requests();
     totals.repeats += world.model().repeats();
     totals.crashes += world.crashes();
+    totals.dropped += world.model().dropped();
+    totals.enables += world.model().enables();
+    totals.holds += world.model().holds();
+    totals.reports += world.model().reports();
     totals.time += world.now().wall - began;
     if (world.model().violations().empty()) return;
     ++totals.failed;
@@ -57,8 +65,9 @@ TEST(Simulation, KeepsItsPromisesWhateverHappens) {
     std::cout << totals.lives << " lives, " << totals.failed
               << " of them wrong: " << totals.accepted << " events accepted, " << totals.requests
               << " requests, " << totals.repeats << " of them repeats, " << totals.crashes
-              << " crashes, " << format_duration(totals.time) << " of relay life in "
-              << took.count() << " s\n";
+              << " crashes; " << totals.holds << " events held, " << totals.dropped << " dropped, "
+              << totals.enables << " tokens enabled, " << totals.reports << " reports; "
+              << format_duration(totals.time) << " of relay life in " << took.count() << " s\n";
 }
 
 }  // namespace

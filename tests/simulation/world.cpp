@@ -4,6 +4,8 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <set>
+#include <utility>
 
 namespace flowrelay::test {
 
@@ -37,7 +39,11 @@ void World::choose_options() {
     options_.connections = 1 + random_.below(8);
     options_.source_rate = random_.chance(0.2) ? 0.5 + static_cast<double>(random_.below(5)) : 0;
     options_.storage_delay = Milliseconds(random_.below(50));
-    // Small ones are removed soon, and with them what is known of ids: see hand_in().
+    options_.holding = random_.chance(0.5);
+    options_.reporting = random_.chance(0.5);
+    std::set<std::size_t> holding;
+    for (std::size_t i = 0; options_.holding && i < options_.sources; i += 2) holding.insert(i);
+    model_.set_holding(std::move(holding));
     options_.log.segment_size = random_.chance(0.7) ? 16 * 1024 : 256 * 1024;
     options_.log.max_size = 1 << 20;
     options_.log.max_events = random_.chance(0.1) ? 20 : 0;
@@ -45,6 +51,7 @@ void World::choose_options() {
     options_.engine.cache_size = random_.chance(0.5) ? 4000 : 1 << 20;
     core::RelayOptions& relay = options_.relay;
     relay.destination = "https://flowdock.example";
+    options_.log.dedup_window = relay.dedup_window;
     relay.active_set.capacity = 1 + random_.below(40);
     relay.active_set.lane_capacity = 1 + random_.below(6);
     relay.gone_grace =
@@ -55,6 +62,9 @@ void World::choose_options() {
 
 // The crash may come while it starts: then it starts again.
 void World::start() {
+    // Ids that could not be written down are not known any more, and the log says so.
+    const std::uint64_t failed = log_.lines["spool.ids_failed"];
+    if (failed != std::exchange(ids_failed_, failed)) with_uuid_.clear();
     for (int attempt = 0; attempt < 100; ++attempt) {
         try {
             process_ = std::make_unique<RelayProcess>(around_, options_, random_.next());
@@ -103,8 +113,7 @@ void World::hand_in() {
     std::erase_if(with_uuid_, [&](const auto& item) {
         return item.first + options_.relay.dedup_window <= agenda_.now().wall;
     });
-    const bool ids_are_kept = options_.log.segment_size > 16 * 1024;
-    if (ids_are_kept && !with_uuid_.empty() && random_.chance(0.1)) {
+    if (!with_uuid_.empty() && random_.chance(0.1)) {
         hand_in(with_uuid_[random_.below(with_uuid_.size())].second);
         return;
     }
@@ -183,6 +192,55 @@ void World::trouble() {
     }
 }
 
+std::vector<Seq> World::some_of(const std::vector<Seq>& all, double chance) {
+    std::vector<Seq> some;
+    for (const Seq seq : all) {
+        if (random_.chance(chance)) some.push_back(seq);
+    }
+    return some;
+}
+
+void World::operate() {
+    const std::size_t token = random_.below(options_.tokens);
+    const auto queued = model_.queued();
+    switch (random_.below(7)) {
+        case 0:
+            log_.say(fmt::format("-- pause of token {}", token));
+            process_->pause(token);
+            break;
+        case 1:
+        case 2:
+            log_.say(fmt::format("-- resume of token {}", token));
+            process_->resume(token);
+            break;
+        case 3:
+            for (std::size_t gone = 0; gone < options_.tokens; ++gone) {
+                if (!model_.told_gone(gone)) continue;
+                log_.say(fmt::format("-- enable of token {}", gone));
+                process_->enable(gone);
+            }
+            break;
+        case 4:
+            if (queued.empty()) break;
+            log_.say("-- retry");
+            process_->retry(one_of(queued));
+            for (const Seq seq : some_of(model_.held(), 0.5)) process_->retry(seq);
+            break;
+        case 5:
+            log_.say("-- drop");
+            process_->drop(some_of(queued, 0.3));
+            break;
+        default: {
+            log_.say("-- drop of dead letters");
+            std::vector<Seq> letters;
+            for (const auto& [seq, of] : process_->stores().dead_letters->all()) {
+                letters.push_back(seq);
+            }
+            process_->drop_letters(some_of(letters, 0.5));
+        }
+    }
+}
+
 // Some of what is dead, and perhaps the server takes it now.
 void World::replay() {
     server_.set_lenient(random_.chance(0.5));
@@ -202,9 +260,13 @@ void World::live() {
         const std::uint64_t burst = random_.chance(0.1) ? 1 + random_.below(20) : 1;
         for (std::uint64_t j = 0; j < burst; ++j) hand_in();
         run_until(agenda_.now().mono + Milliseconds(random_.below(2 * pace)));
-        if (!random_.chance(0.3)) continue;
+        if (!random_.chance(0.4)) continue;
         try {
-            trouble();
+            if (random_.chance(0.3)) {
+                operate();
+            } else {
+                trouble();
+            }
         } catch (const SimCrash&) {
             crash();
             start();
@@ -221,22 +283,75 @@ void World::settle_everything() {
     fs_.stop_failing();
     fs_.set_capacity(1ULL << 40);
     // Whoever fails stays failed until it starts again.
-    if (process_->failed() || random_.chance(0.3)) {
-        process_->stop();
-        process_.reset();
-        model_.ended(agenda_.now());
-        fs_.kill_process();
-        start();
+    if (process_->failed() || random_.chance(0.3)) restart();
+    decide_everything();
+    // A drop that could not be written is none after a restart.
+    if (model_.is_unsure_of_a_drop()) {
+        restart();
+        decide_everything();
     }
     // The longest waits there are: a Retry-After of an hour, the grace of a token that is gone.
     run_until(agenda_.now().mono + std::chrono::minutes(247));
     if (!model_.violations().empty()) return;
+    if (options_.reporting) hand_in_the_last();
     if (!process_->idle()) model_.violation("something never ends");
     model_.finished(look(process_->stores(), options_.tokens), agenda_.now());
     if (process_->relay().queued() != process_->stores().queue->usage().events) {
         model_.violation("the relay has another idea than the disk of what is queued");
     }
     check_erased();
+    check_reports();
+}
+
+void World::restart() {
+    process_->stop();
+    process_.reset();
+    model_.ended(agenda_.now());
+    fs_.kill_process();
+    start();
+}
+
+// The operators decide of everything that waits for them.
+void World::decide_everything() {
+    const bool lenient = random_.chance(0.5);
+    server_.set_lenient(lenient);
+    for (std::size_t token = 0; token < options_.tokens; ++token) process_->resume(token);
+    for (int round = 0; round < 1000 && model_.violations().empty(); ++round) {
+        run_until(agenda_.now().mono + Seconds(400));
+        const auto held = model_.held();
+        if (held.empty()) {
+            if (round > 40) return;
+            continue;
+        }
+        if (lenient) {
+            for (const Seq seq : held) process_->retry(seq);
+        } else {
+            process_->drop(held);
+        }
+    }
+}
+
+// One more event of each source: then it is known to be well, and its flow is told so.
+void World::hand_in_the_last() {
+    for (std::size_t token = 0; token < options_.sources; ++token) {
+        Model::HandedIn event;
+        do {
+            event.number = ++last_number_;
+        } while (is_unacceptable(event.number));
+        event.token = token;
+        event.thread = "the-last";
+        hand_in(event);
+    }
+    run_until(agenda_.now().mono + std::chrono::hours(3));
+}
+
+void World::check_reports() {
+    for (std::size_t token = 0; options_.reporting && token < options_.sources; ++token) {
+        if (model_.told_gone(token) || server_.is_gone(token)) continue;
+        if (server_.shown(token).empty()) continue;
+        model_.violation(
+            fmt::format("the flow of token {} still reads: {}", token, server_.shown(token)));
+    }
 }
 
 void World::check_erased() {

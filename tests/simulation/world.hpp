@@ -56,7 +56,17 @@ private:
     void hand_in(const Model::HandedIn& event);
     void trouble();
     void replay();
+    void operate();
+    template <class T>
+    T one_of(const std::vector<T>& list) {
+        return list[random_.below(list.size())];
+    }
+    std::vector<Seq> some_of(const std::vector<Seq>& all, double chance);
     void settle_everything();
+    void restart();
+    void decide_everything();
+    void hand_in_the_last();
+    void check_reports();
     void check_erased();
 
     Random random_;
@@ -70,6 +80,7 @@ private:
     std::unique_ptr<RelayProcess> process_;
     std::uint64_t last_number_ = 0;
     std::vector<std::pair<WallTime, Model::HandedIn>> with_uuid_;
+    std::uint64_t ids_failed_ = 0;
     unsigned crashes_ = 0;
     bool healed_ = false;
 };

@@ -1,0 +1,197 @@
+// What operators do, as the model sees it, and what the flow is told.
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "model.hpp"
+
+namespace flowrelay::test {
+
+Model::Event* Model::find(Seq seq) {
+    for (auto& [number, event] : events_) {
+        if (event.seq == seq) return &event;
+    }
+    return nullptr;
+}
+
+void Model::queue_again(Event& event) {
+    event.last = Last::none;
+    event.expires = WallTime::max();
+    if (!is_erased(event)) pending_[lane_of(event)][event.seq] = event.handed.number;
+}
+
+void Model::may_be_replayed(const std::vector<Seq>& letters) {
+    asked_to_replay_.insert(letters.begin(), letters.end());
+}
+
+void Model::replayed(Seq seq) {
+    Event* event = find(seq);
+    if (event == nullptr) return;
+    queue_again(*event);
+    const auto turn = assigned_.find(lane_of(*event));
+    if (turn != assigned_.end()) event->may_be_overtaken_by = turn->second;
+}
+
+// ---------------------------------------------------------------- drop
+
+bool Model::drop_begins(Seq seq, bool is_letter) {
+    Event* event = find(seq);
+    if (event == nullptr || event->dropping) return false;
+    (is_letter ? event->dropping_letter : event->dropping) = true;
+    return true;
+}
+
+void Model::drop_ends(Seq seq, Drop how, Now now) {
+    Event* event = find(seq);
+    if (event == nullptr || how == Drop::failed) return;
+    // Its death may not be in the log, which has failed: then it is queued again after a start.
+    if (event->dropping_letter && how == Drop::done && disk_in_trouble_) return;
+    event->dropping = event->dropping_letter = false;
+    if (how == Drop::refused) return;
+    event->last = Last::dropped;
+    event->told_at = now.wall;
+    pending_[lane_of(*event)].erase(seq);
+    ++(is_erased(*event) ? perhaps_dropped_ : dropped_);
+}
+
+// What a start finds of an event that was being dropped.
+void Model::settle_drop(Event& event, bool is_there) {
+    const bool dropping = event.dropping || event.dropping_letter;
+    event.dropping = event.dropping_letter = false;
+    if (!dropping || is_there) return;
+    event.last = Last::dropped;
+    ++(is_erased(event) ? perhaps_dropped_ : dropped_);
+}
+
+bool Model::is_unsure_of_a_drop() const {
+    return std::ranges::any_of(events_, [](const auto& item) {
+        return item.second.dropping || item.second.dropping_letter;
+    });
+}
+
+// ---------------------------------------------------------------- hold
+
+void Model::retried(Seq seq) {
+    const Event* of = find(seq);
+    if (of == nullptr) return;
+    waits_.erase(of->handed.token);
+    for (const auto& [other, number] : pending_[lane_of(*of)]) {
+        Event& event = events_.at(number);
+        if (event.last == Last::held) event.last = Last::unsettled;
+    }
+}
+
+bool Model::is_held(const Event& event) const {
+    return event.last == Last::held && event.last_life == life_;
+}
+
+bool Model::has_held(const Head& head) const {
+    for (const auto& [lane, events] : pending_) {
+        if (!events.contains(head.seq)) continue;
+        return std::ranges::any_of(
+            events, [&](const auto& item) { return is_held(events_.at(item.second)); });
+    }
+    return false;
+}
+
+std::vector<Seq> Model::held() const {
+    std::vector<Seq> held;
+    for (const Seq seq : queued()) {
+        const auto is_it = [&](const auto& item) {
+            return item.second.seq == seq && is_held(item.second);
+        };
+        if (std::ranges::any_of(events_, is_it)) held.push_back(seq);
+    }
+    return held;
+}
+
+std::vector<Seq> Model::queued() const {
+    std::vector<Seq> seqs;
+    for (const auto& [lane, events] : pending_) {
+        for (const auto& [seq, number] : events) seqs.push_back(seq);
+    }
+    return seqs;
+}
+
+// ---------------------------------------------------------------- pause, 410 taken back
+
+void Model::pause_begins(std::size_t token, bool paused) {
+    pauses_[token] = Pause{paused, std::nullopt};
+    if (!paused) return;
+    for (const auto& [lane, seq] : assigned_) {
+        if (lane.first == token) assigned_before_pause_.insert(seq);
+    }
+}
+
+void Model::pause_saved(std::size_t token, bool paused) {
+    Pause& pause = pauses_[token];
+    if (pause.now == paused) pause.saved = paused;
+}
+
+bool Model::is_paused(std::size_t token) const {
+    const auto pause = pauses_.find(token);
+    return pause != pauses_.end() && pause->second.now;
+}
+
+void Model::check_paused(const Found& found) {
+    for (const auto& [token, pause] : std::exchange(pauses_, {})) {
+        if (found.gone.contains(token) || !pause.saved) continue;
+        if (*pause.saved != found.paused.contains(token)) {
+            violation(fmt::format("token {} is {} after a start", token,
+                                  *pause.saved ? "not paused any more" : "paused again"));
+        }
+    }
+    for (const std::size_t token : found.paused) pauses_[token] = Pause{true, true};
+}
+
+void Model::enabled(std::size_t token) {
+    const auto gone = told_gone_.find(token);
+    if (gone == told_gone_.end()) {
+        violation(fmt::format("token {} could be enabled without a 410", token));
+        return;
+    }
+    ++enables_;
+    enabled_[token] = gone->second;
+    told_gone_.erase(gone);
+    durably_gone_.erase(token);
+    pauses_[token] = Pause{false, std::nullopt};
+    for (auto& [number, event] : events_) {
+        if (event.handed.token != token || event.seq == Seq::none || is_final(event)) continue;
+        event.last = Last::unsettled;
+        pending_[lane_of(event)][event.seq] = number;
+    }
+}
+
+void Model::check_gone(std::size_t token, const std::string& what) {
+    const auto gone = told_gone_.find(token);
+    if (durably_gone_.contains(token) || (gone != told_gone_.end() && gone->second.life == life_)) {
+        violation(what + " is posted though its token is gone");
+    }
+}
+
+// ---------------------------------------------------------------- the flow
+
+std::size_t Model::reported(std::string_view body, Now now) {
+    constexpr std::string_view before = R"({"flow_token":"s3cret-)";
+    std::size_t token = 0;
+    ++reports_;
+    if (!body.starts_with(before)) violation("a report without a token");
+    std::from_chars(body.data() + before.size(), body.data() + body.size(), token);
+    check_gone(token, "a report");
+    if (is_paused(token)) violation(fmt::format("a report of token {}, which is paused", token));
+    const auto message = body.substr(body.find("error_message"));
+    for (const std::string_view secret : {"s3cret", "mark-of", "Validation", "is bad"}) {
+        if (message.find(secret) == std::string_view::npos) continue;
+        violation(fmt::format("a report says too much: {}", message));
+    }
+    const auto [last, first] = reported_at_.try_emplace(token, now.wall);
+    if (!first && now.wall - last->second < Seconds(60)) {
+        violation(fmt::format("two reports of token {} within a minute", token));
+    }
+    last->second = now.wall;
+    return token;
+}
+
+}  // namespace flowrelay::test
