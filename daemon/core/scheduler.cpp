@@ -352,7 +352,7 @@ bool Scheduler::hurry(Seq seq, Now now) {
     Token& token = *lane.token;
     impl_->breaker.hurry(now.mono);
     token.gate.hurry(now.mono);
-    impl_->turns.set_timer(token);
+    impl_->turns.update(token);
     if (!lane.in_flight) {
         impl_->turns.release(lane);
         impl_->turns.hurry(lane);

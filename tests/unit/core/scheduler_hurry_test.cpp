@@ -62,6 +62,19 @@ TEST_F(SchedulerHurryTest, APauseStays) {
     EXPECT_EQ(next(), 0U);
 }
 
+TEST_F(SchedulerHurryTest, ARateLimitStaysAlsoWhenItsEventIsUnderWay) {
+    scheduler.set_token_rate(TokenId{1}, 1);
+    enqueue(1, lane_of(1, 1));
+    enqueue(2, lane_of(1, 2));
+    ASSERT_EQ(next(), 1U);
+    ASSERT_EQ(next(), 0U);
+    scheduler.hurry(Seq{1}, now);
+    EXPECT_EQ(next(), 0U);
+    EXPECT_EQ(wakeup_in(), 1s);
+    pass(1s);
+    EXPECT_EQ(next(), 2U) << "though nothing came of the first one yet";
+}
+
 TEST_F(SchedulerHurryTest, ARateLimitStays) {
     scheduler.set_token_rate(TokenId{1}, 1);
     enqueue(1, lane_of(1, 1));
