@@ -13,6 +13,9 @@ namespace ev = log_events;
 
 namespace {
 
+// So many are looked through for a duplicate, while the disk is in trouble.
+constexpr std::size_t most_failed_ids = 4096;
+
 // Shorter waits are not worth a write.
 constexpr Seconds shortest_hold{10};
 
@@ -182,7 +185,8 @@ Relay::Decision Relay::submit(Submission submission, Now now, const Submitter& b
     if (record.own_id) {
         if (dedup_.contains(*slot, contents->uuid, now.wall)) {
             ++counters_.duplicates;
-            return Duplicate{*slot, std::move(contents->uuid)};
+            return Duplicate{*slot, std::move(contents->uuid),
+                             forgotten_failures_ + failed_ids_.size()};
         }
     }
     if (is_full(*slot)) {
@@ -246,7 +250,14 @@ void Relay::committed(const EventRecord& record, Seq seq) {
 
 Rejection Relay::commit_failed(const EventRecord& record, bool full) {
     no_longer_uncommitted(record.token);
-    if (record.own_id) dedup_.forget(record.token, record.id);
+    if (record.own_id) {
+        dedup_.forget(record.token, record.id);
+        failed_ids_.emplace_back(record.token, hash_thread(record.id));
+        if (failed_ids_.size() > most_failed_ids) {
+            failed_ids_.pop_front();
+            ++forgotten_failures_;
+        }
+    }
     if (full) {
         return rejected({RejectCode::queue_full,
                          "the queue is full: nothing was lost, hand the event in again later",
@@ -262,8 +273,15 @@ Rejection Relay::commit_failed(const EventRecord& record, bool full) {
                     {});
 }
 
+// That the id is known is not enough: it may have been handed in once more since the original
+// failed, and that one is not durable yet.
 bool Relay::confirm(const Duplicate& duplicate, Now now) {
-    return dedup_.contains(duplicate.token, duplicate.id, now.wall);
+    if (duplicate.failures < forgotten_failures_) return false;
+    const auto since = static_cast<std::ptrdiff_t>(duplicate.failures - forgotten_failures_);
+    const std::pair id(duplicate.token, hash_thread(duplicate.id));
+    const bool failed =
+        std::find(failed_ids_.begin() + since, failed_ids_.end(), id) != failed_ids_.end();
+    return !failed && dedup_.contains(duplicate.token, duplicate.id, now.wall);
 }
 
 std::optional<Assignment> Relay::next(Now now) {

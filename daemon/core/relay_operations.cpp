@@ -55,7 +55,8 @@ Wish<TokenEntry> Relay::enable_source(TokenId token, std::uint64_t queued, Seq f
             fmt::format("{} is not gone: `source resume` ends a pause or a park", slot.label())};
     }
     const auto erasure = std::ranges::find(erasures_, token, &Erasure::token);
-    if (slot.entry.state == TokenEntry::State::gone && erasure == erasures_.end()) {
+    const bool begun = erasure == erasures_.end() || erasing_.contains(token);
+    if (slot.entry.state == TokenEntry::State::gone && begun) {
         return Refusal{Refusal::Code::conflict,
                        fmt::format("what is stored for {} is being erased", slot.label())};
     }

@@ -91,6 +91,7 @@ std::vector<TokenId> Relay::take_due_erasures(Now now) {
     std::erase_if(erasures_, [&](const Erasure& erasure) {
         if (erasure.due > now.wall || unsaved_.contains(erasure.token)) return false;
         due.push_back(erasure.token);
+        erasing_.insert(erasure.token);
         return true;
     });
     return due;
@@ -105,6 +106,7 @@ TokenEntry Relay::erasing(TokenId token, Now now) {
 
 void Relay::erased(TokenId token, std::uint64_t events, std::uint64_t dead_letters) {
     doomed_.erase(token);
+    erasing_.erase(token);
     log_.write(ev::token_erased, {{"source", tokens_.at(token).label()},
                                   {"events", events},
                                   {"dead_letters", dead_letters}});

@@ -455,6 +455,10 @@ asio::awaitable<Result<BacklogOf>> backlog_to_go_on_with(Engine& engine, TokenId
     std::function<Found(Stores&)> count = [token](Stores& stores) -> Found {
         const auto written = stores.queue->commit({}, {});
         if (written.has_error()) return written.error();
+        if (stores.unfinished) {
+            return Error{storage::make_error_code(storage::QueueErrc::full),
+                         "the disk does not take outcomes: make room and try again"};
+        }
         return count_backlog(stores, token);
     };
     const auto found = co_await on_storage<Found>(engine, std::move(count));

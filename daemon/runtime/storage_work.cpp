@@ -46,6 +46,7 @@ StorageWork::Completions StorageWork::carry_out(Mail mail) {
     for (auto& done : mail.snapshots) {
         completions.push_back([done = std::move(done), now = snapshot()] { done(now); });
     }
+    stores_.unfinished = has_unfinished();
     for (const auto& work : mail.questions) completions.push_back(work(stores_));
     return completions;
 }

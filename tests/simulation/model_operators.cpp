@@ -62,7 +62,7 @@ void Model::settle_drop(Event& event, bool is_there) {
     event.dropping = event.dropping_letter = false;
     if (!dropping || is_there) return;
     event.last = Last::dropped;
-    ++(is_erased(event) ? perhaps_dropped_ : dropped_);
+    ++(is_erased(event) || disk_in_trouble_ ? perhaps_dropped_ : dropped_);
 }
 
 bool Model::is_unsure_of_a_drop() const {

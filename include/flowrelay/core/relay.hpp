@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -95,6 +96,7 @@ public:
     struct Duplicate {
         TokenId token = TokenId::none;
         std::string id;
+        std::uint64_t failures = 0;  ///< commits of events with ids that had failed before
     };
     using Decision = std::variant<Append, Duplicate, Rejection>;
 
@@ -273,14 +275,17 @@ private:
     Scheduler scheduler_;
     ActiveSet active_;
     DedupWindow dedup_;
-    std::map<TokenId, std::uint64_t> doomed_;                 ///< events of tokens that are gone
-    std::unordered_map<TokenId, std::uint64_t> uncommitted_;  ///< events on their way to the disk
+    std::deque<std::pair<TokenId, std::uint64_t>> failed_ids_;  ///< the last, by their hashes
+    std::uint64_t forgotten_failures_ = 0;                      ///< that came before these
+    std::map<TokenId, std::uint64_t> doomed_;                   ///< events of tokens that are gone
+    std::unordered_map<TokenId, std::uint64_t> uncommitted_;    ///< events on their way to the disk
     UuidGenerator ids_;
     RelayCounters counters_;
     History history_;
     ProblemReports reports_;
     RepeatLimiter report_lines_;
     std::vector<Erasure> erasures_;
+    std::set<TokenId> erasing_;  ///< begun, perhaps in vain so far: some of it is gone
     std::set<TokenId> unsaved_;  ///< the registry does not have the present entry yet
     std::set<TokenId> to_save_;  ///< of them: it was tried in vain
     std::optional<MonoTime> save_again_at_;

@@ -31,6 +31,8 @@ struct Stores {
     std::unique_ptr<storage::Registry> registry;
     std::unique_ptr<storage::DeadLetters> dead_letters;
     std::shared_ptr<CommitObserver> observer;  ///< may be null
+    /// Outcomes wait for the disk to take them. Kept up by StorageWork, for those who ask().
+    bool unfinished = false;
 };
 
 /// Owned by one thread. All calls block.

@@ -89,5 +89,16 @@ TEST_F(RelayTest, WhatIsReplayedComesBackWithATokenThatIsEnabled) {
     EXPECT_EQ(answer(202).settle->seq, first);
 }
 
+TEST_F(RelayTest, WhatIsErasedInPartCanNotBeEnabled) {
+    accept();
+    relay_->tokens_saved(answer(410).tokens);
+    pass(options_.gone_grace);
+    ASSERT_EQ(relay_->take_due_erasures(now_).size(), 1U);
+    relay_->erase_failed(TokenId{1}, "no space", now_);
+    EXPECT_TRUE(relay_->enable_source(TokenId{1}, 1, Seq{1}, {}, now_).has_error());
+    relay_->configure({}, now_);
+    EXPECT_TRUE(relay_->enable_source(TokenId{1}, 1, Seq{1}, {}, now_).has_error());
+}
+
 }  // namespace
 }  // namespace flowrelay::core

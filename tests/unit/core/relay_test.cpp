@@ -94,6 +94,20 @@ TEST_F(RelayTest, ADuplicateOfAnEventThatCouldNotBeStoredIsNone) {
     EXPECT_FALSE(relay_->confirm(std::get<Relay::Duplicate>(again), now_));
 }
 
+TEST_F(RelayTest, ADuplicateIsNoneAlthoughItsIdWasHandedInOnceMoreSince) {
+    const auto submit = [this] { return relay_->submit(event("t1", R"(,"uuid":"x")"), now_); };
+    auto first = submit();
+    auto second = submit();
+    relay_->commit_failed(std::get<Relay::Append>(first).record, true);
+    auto third = submit();
+    EXPECT_TRUE(std::holds_alternative<Relay::Append>(third));
+    EXPECT_FALSE(relay_->confirm(std::get<Relay::Duplicate>(second), now_))
+        << "the third is not durable yet";
+    auto fourth = submit();
+    relay_->committed(std::get<Relay::Append>(third).record, Seq{1});
+    EXPECT_TRUE(relay_->confirm(std::get<Relay::Duplicate>(fourth), now_));
+}
+
 TEST_F(RelayTest, AFullQueueSaysWhenToTryAgain) {
     auto decision = relay_->submit(event(), now_);
     const auto rejection = relay_->commit_failed(std::get<Relay::Append>(decision).record, true);
