@@ -23,7 +23,7 @@ _flowrelay() {
     done
 
     case $previous in
-        --token-file | --socket)
+        --token-file | --access-token-file | --config | --socket)
             COMPREPLY=($(compgen -f -- "$current"))
             return
             ;;
@@ -53,9 +53,10 @@ _flowrelay() {
             case $command:$action in
                 queue:) words="list show retry drop --help" ;;
                 dead:) words="list show replay drop --help" ;;
-                source:) words="list add rotate pause resume enable remove --help" ;;
+                source:) words="list add connect rotate pause resume enable remove --help" ;;
                 config:) words="check show --help" ;;
-                config:check) words="--help" ;;
+                config:check) words="--json --help" ;;
+                config:show) words="--help" ;;
                 spool:) words="verify test --help" ;;
                 spool:verify) words="--json --quiet --help" ;;
                 spool:test) words="--seconds --power-cut --acknowledged --help" ;;
@@ -68,6 +69,7 @@ _flowrelay() {
                 *:show) words="--json --help" ;;
                 source:list) words="--json --help" ;;
                 source:add) words="--token-file --json --help" ;;
+                source:connect) words="--flow --access-token-file --title --url --config --json --help" ;;
                 source:rotate) words="--token-file --json --help $(_flowrelay_sources)" ;;
                 source:remove) words="--plan --yes --json --help $(_flowrelay_sources)" ;;
                 source:*) words="--json --help $(_flowrelay_sources)" ;;

@@ -32,6 +32,7 @@ void add_queue_commands(CLI::App& app, Context& context);
 void add_explain_command(CLI::App& app, Context& context);
 void add_dead_commands(CLI::App& app, Context& context);
 void add_source_commands(CLI::App& app, Context& context);
+void add_connect_command(CLI::App& source, Context& context);  ///< of `source`
 void add_health_command(CLI::App& app, Context& context);
 void add_top_command(CLI::App& app, Context& context);
 void add_daemon_commands(CLI::App& app, Context& context);

@@ -2,9 +2,12 @@
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "cli/commands.hpp"
 #include "cli/operator.hpp"
@@ -15,12 +18,39 @@ namespace flowrelay::cli {
 
 namespace {
 
-ExitCode check_config(const std::string& path) {
+namespace json = boost::json;
+
+/// One object a line; the last says how it comes out.
+void print_findings(const app::ConfigFindings& findings) {
+    const auto line = [](json::object object) { print_text(json::serialize(object)); };
+    for (const auto& problem : findings.problems) {
+        json::object found{
+            {"type", "problem"}, {"file", problem.file}, {"message", problem.message}};
+        if (problem.line > 0) found["line"] = problem.line;
+        if (problem.column > 0) found["column"] = problem.column;
+        line(std::move(found));
+    }
+    for (const auto& text : findings.warnings) line({{"type", "warning"}, {"message", text}});
+    for (const auto& text : findings.not_checked) {
+        line({{"type", "not_checked"}, {"message", text}});
+    }
+    line({{"type", "summary"},
+          {"usable", findings.problems.empty()},
+          {"sources", findings.sources},
+          {"problems", findings.problems.size()}});
+}
+
+ExitCode check_config(const std::string& path, bool as_json) {
     const app::ConfigFindings findings = app::check_config(path);
+    const ExitCode exit_code = findings.problems.empty() ? ExitCode::ok : ExitCode::bad_config;
+    if (as_json) {
+        print_findings(findings);
+        return exit_code;
+    }
     for (const auto& text : findings.not_checked) note(text);
     for (const auto& text : findings.warnings) note("warning: " + text);
     for (const auto& problem : findings.problems) note(to_string(problem));
-    if (!findings.problems.empty()) return ExitCode::bad_config;
+    if (exit_code != ExitCode::ok) return exit_code;
     fmt::print("{}: can be used; {} source{}\n", path, findings.sources,
                findings.sources == 1 ? "" : "s");
     return ExitCode::ok;
@@ -46,7 +76,11 @@ void add_config_commands(CLI::App& app, Context& context) {
     check->add_option("FILE", *path, "The file (" + *path + ")")->type_name("");
     check->footer(
         "Also reads the files that it names. Exit status: 0, 64 wrong options, 78 problems found.");
-    check->callback([path, &context] { context.run = [path] { return check_config(*path); }; });
+    const auto as_json = std::make_shared<bool>(false);
+    check->add_flag("--json", *as_json, "Lines of JSON");
+    check->callback([path, as_json, &context] {
+        context.run = [path, as_json] { return check_config(*path, *as_json); };
+    });
 
     CLI::App* show =
         config->add_subcommand("show", "Print what is in force with a file, defaults included");

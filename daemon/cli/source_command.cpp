@@ -1,6 +1,5 @@
 // flowrelay source
 #include <fmt/core.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <boost/json/serialize.hpp>
@@ -11,6 +10,7 @@
 #include "cli/json_members.hpp"
 #include "cli/operator.hpp"
 #include "cli/operator_text.hpp"
+#include "cli/read_secret.hpp"
 #include "cli/terminal.hpp"
 #include "flowrelay/app/config.hpp"
 
@@ -45,20 +45,11 @@ ExitCode list_sources(const Context& context, bool as_json) {
     return ExitCode::ok;
 }
 
-/// The one line of stdin. It is never a command line's.
-std::string read_token() {
-    if (::isatty(STDIN_FILENO) == 1) fmt::print(stderr, "The flow_token, then Enter and Ctrl-D:\n");
-    std::string token;
-    for (int c = std::getchar(); c != EOF; c = std::getchar()) token += static_cast<char>(c);
-    token.erase(token.find_last_not_of(" \t\r\n") + 1);
-    return token;
-}
-
 /// The text of a token, from where the options say; nothing, and a word on stderr, if there is
 /// none.
 std::optional<Secret> token_of(const SourceOptions& options, ExitCode& exit_code) {
     if (options.token_file == "-") {
-        Secret token(read_token());
+        Secret token(read_secret_line("The flow_token"));
         if (!token.empty()) return token;
         complain("there is no flow_token on stdin");
         exit_code = ExitCode::usage;
@@ -161,7 +152,8 @@ void add_token_option(CLI::App& command, SourceOptions& options) {
 }  // namespace
 
 void add_source_commands(CLI::App& app, Context& context) {
-    CLI::App* source = app.add_subcommand("source", "See, add, pause, rotate and remove sources");
+    CLI::App* source =
+        app.add_subcommand("source", "See, add, connect, pause, rotate and remove sources");
     source->require_subcommand(1);
     const auto options = std::make_shared<SourceOptions>();
 
@@ -182,6 +174,8 @@ void add_source_commands(CLI::App& app, Context& context) {
     add->callback([options, &context] {
         context.run = [options, &context] { return give_token(context, *options, true); };
     });
+
+    add_connect_command(*source, context);
 
     CLI::App* rotate = add_change(*source, "rotate", "Give an added source another token", options);
     add_token_option(*rotate, *options);

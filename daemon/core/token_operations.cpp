@@ -52,14 +52,13 @@ std::optional<TokenId> TokenTable::find(std::string_view label) const {
     return found;
 }
 
-Wish<TokenEntry> TokenTable::add_source(const std::string& name, Secret secret, WallTime now) {
+std::optional<Refusal> TokenTable::refuse_name(std::string_view name) const {
     if (!is_name(name)) {
         return Refusal{Code::invalid,
                        fmt::format("this is no name for a source: 1 to {} letters, digits, \".\", "
                                    "\"_\" and \"-\"",
                                    longest_name)};
     }
-    if (!is_token(secret.reveal())) return not_a_token();
     const auto known = find(name);
     if (known && !at(*known).gone()) {
         return Refusal{Code::conflict,
@@ -67,6 +66,12 @@ Wish<TokenEntry> TokenTable::add_source(const std::string& name, Secret secret, 
                                    "token",
                                    name)};
     }
+    return std::nullopt;
+}
+
+Wish<TokenEntry> TokenTable::add_source(const std::string& name, Secret secret, WallTime now) {
+    if (auto refused = refuse_name(name)) return *refused;
+    if (!is_token(secret.reveal())) return not_a_token();
     const auto direct = by_secret_.find(secret.reveal());
     if (direct != by_secret_.end() && !tokens_.at(direct->second).entry.source.empty()) {
         return Refusal{Code::conflict, fmt::format("source {} has this token",

@@ -40,7 +40,10 @@ std::optional<std::uint64_t> number(std::string_view query, std::string_view nam
 }  // namespace
 
 void Service::control(const http::Request& request, std::string& out) {
-    http::Response response = control_answer(request);
+    send(request, control_answer(request), out);
+}
+
+void Service::send(const http::Request& request, http::Response response, std::string& out) {
     response.keep_alive = request.keep_alive;
     response.head_only = request.method == "HEAD";
     response.minor_version = request.minor_version;

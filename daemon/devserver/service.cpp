@@ -82,6 +82,12 @@ Reply Service::handle(const http::RequestReader& reader, std::uint64_t connectio
         control(request, out);
         return {Action::respond, std::chrono::milliseconds(0), request.keep_alive};
     }
+    if (flows_.is_flow_path(request.path)) {
+        const http::Response made = flows_.answer(request, reader.field("Authorization"));
+        ++by_status_[static_cast<std::size_t>(made.status)];
+        send(request, made, out);
+        return {Action::respond, std::chrono::milliseconds(0), request.keep_alive};
+    }
     Plan plan;
     if (is_messages(request.path)) {
         plan = plan_for(reader);
@@ -124,7 +130,13 @@ Service::Plan Service::plan_for(const http::RequestReader& reader) {
     const std::string_view in_body = inspected.member("flow_token");
     const Rule* rule = rules_.take(request.path, in_body.empty() ? inspected.query_token : in_body,
                                    inspected.member("external_thread_id"));
-    return rule ? plan_of(*rule) : judge(reader, inspected);
+    if (rule) return plan_of(*rule);
+    if (flows_.is_removed(in_body.empty() ? inspected.query_token : in_body)) {
+        plan.status = 410;
+        plan.body = error_body("this source was removed");
+        return plan;
+    }
+    return judge(reader, inspected);
 }
 
 Service::Plan Service::plan_for_source(const http::Request& request) {

@@ -10,6 +10,7 @@
 #include "flowrelay/base/time.hpp"
 #include "flowrelay/http/request_reader.hpp"
 #include "flowrelay/http/response_writer.hpp"
+#include "flows.hpp"
 #include "inbox.hpp"
 #include "journal.hpp"
 #include "options.hpp"
@@ -52,6 +53,7 @@ private:
     void show(const Received& received) const;
     void respond(const http::Request& request, const Plan& plan, std::string& out) const;
     void control(const http::Request& request, std::string& out);
+    static void send(const http::Request& request, http::Response response, std::string& out);
     http::Response control_answer(const http::Request& request);
     std::string stats() const;
 
@@ -59,6 +61,7 @@ private:
     Rules rules_;
     Sources sources_;
     Inbox inbox_;
+    Flows flows_;
     std::optional<Journal> journal_;
     std::string line_;  ///< of the journal
     std::string usual_answer_;

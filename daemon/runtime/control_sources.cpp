@@ -102,6 +102,11 @@ ControlAnswer get_sources(ControlCall& call) {
 ControlAnswer add_source(ControlCall& call) {
     const std::string name = call.text("name");
     call.target = name;
+    if (call.is_plan()) {
+        if (auto refused = call.relay().tokens().refuse_name(name))
+            co_return control_error(*refused);
+        co_return json_response({{"name", name}, {"plan", true}});
+    }
     auto entry =
         call.relay().add_source(name, Secret(call.text("flow_token")), call.engine.clock().now());
     if (entry.has_error()) co_return control_error(entry.error());

@@ -370,6 +370,18 @@ class CliTest(support.RelayTestCase):
         failed = self.run_flowrelay("reload", status=78)
         self.assertRegex(failed.stderr, r"nothing has changed:\n.*flowrelay\.yaml:\d")
 
+    def test_config_check_tells_programs_as_well(self):
+        self.start()
+        found = self.lines("config", "check", "--json", str(self.relay.config_path))
+        self.assertEqual(found, [{"type": "summary", "usable": True, "sources": 1, "problems": 0}])
+        self.relay.config_path.write_text("destination: {base_url: 17}\nbogus: 1\n")
+        told = self.run_flowrelay("config", "check", "--json", str(self.relay.config_path),
+                                  status=78)
+        found = [json.loads(line) for line in told.stdout.splitlines()]
+        self.assertEqual([line["type"] for line in found], ["problem", "problem", "summary"])
+        self.assertEqual((found[1]["line"], found[1]["column"]), (2, 1))
+        self.assertIn("bogus", found[1]["message"])
+
     def test_metrics_are_printed(self):
         self.start()
         self.assertRegex(self.run_flowrelay("metrics").stdout, r"(?m)^# TYPE flowrelay_")
@@ -477,10 +489,13 @@ class CliTest(support.RelayTestCase):
         self.assertEqual(self.complete("queue", "list", "--source", ""), ["ci"])
         self.assertIn("ci", self.complete("explain", ""))
 
-    def assert_options_are_known(self, *path):
+    def options(self, *path):
         text = self.run_flowrelay(*path, "--help").stdout
-        for option in re.findall(r"^  (?:-\w,)?(--[\w-]+)", text, re.MULTILINE):
-            self.assertIn(option, self.complete(*path, "--"), path)
+        return set(re.findall(r"^  (?:-\w,)?(--[\w-]+)", text, re.MULTILINE))
+
+    def assert_options_are_known(self, *path):
+        offered = {word for word in self.complete(*path, "--") if word.startswith("--")}
+        self.assertEqual(offered, self.options(*path), path)
 
     def test_zsh_knows_every_command(self):
         self.start()
@@ -488,8 +503,19 @@ class CliTest(support.RelayTestCase):
         self.assertTrue(text.startswith("#compdef flowrelay\n"))
         for command in self.commands():
             self.assertRegex(text, rf"(?m)^        '{command}:")
-            for action in self.commands(command):
-                self.assertRegex(text, rf"1:action:\([^)]*\b{action}\b")
+            section = re.search(rf"(?ms)^                (?:\w+ \| )*{command}(?: \| \w+)*\)(.*?);;",
+                                text)
+            section = section.group(1) if section else ""
+            offered = set(re.findall(r"'\*?(--[\w-]+)|\"(--[\w-]+)", section.replace(
+                "$selection", re.search(r"selection=\((.*?)\)\n", text, re.DOTALL).group(1))))
+            offered = {one or other for one, other in offered}
+            actions = self.commands(command)
+            known = set().union(*(self.options(command, action) for action in actions)) \
+                if actions else self.options(command)
+            self.assertEqual(offered, known - {"--help"}, command)
+            if actions:
+                listed = re.search(r"1:action:\(([^)]*)\)", section).group(1).split()
+                self.assertEqual(sorted(listed), sorted(actions), command)
 
 
 if __name__ == "__main__":

@@ -109,6 +109,9 @@ public:
     /// that may be used, or else the newest.
     std::optional<TokenId> find(std::string_view label) const;
 
+    /// Why no source can be added by this name, if so.
+    std::optional<Refusal> refuse_name(std::string_view name) const;
+
     /// A new source. It gets a slot of its own, or takes over that of events that brought this very
     /// token. Refuses a name that can't be one, and one that is in use.
     Wish<TokenEntry> add_source(const std::string& name, Secret secret, WallTime now);

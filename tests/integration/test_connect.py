@@ -1,0 +1,158 @@
+"""`flowrelay source connect`: a source is made in a flow, and its token goes to the relay unseen."""
+
+import contextlib
+import http.server
+import json
+import threading
+import unittest
+
+import support
+from producers import Producer
+
+
+class Api(http.server.ThreadingHTTPServer):
+    """An API that answers what it is told to: {(method, path): (status, object)}."""
+
+    def __init__(self, answers):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.answers = answers
+        self.requests = []
+        self.url = f"http://127.0.0.1:{self.server_port}"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+
+    def answer(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        path = self.path.partition("?")[0]
+        self.server.requests.append((self.command, self.path, self.headers.get("Authorization"), body))
+        status, result = self.server.answers.get((self.command, path), (404, {"message": "no"}))
+        text = json.dumps(result).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text)))
+        if status == 302:
+            self.send_header("Location", "http://127.0.0.1:1/")
+        self.end_headers()
+        self.wfile.write(text)
+
+    do_GET = do_POST = do_DELETE = answer
+
+    def log_message(self, *arguments):
+        pass
+
+
+class Connect(support.RelayTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.access = self.token()
+
+    def start(self, url):
+        self.relay = self.start_relay(url)
+
+    def connect(self, *arguments, status=0, stdin="", name="ci", flow="example/main"):
+        file = "-" if stdin else self.token_file(self.access, "access.token")
+        outcome = self.flowrelay(self.relay, "source", "connect", name, "--flow", flow,
+                                 "--access-token-file", file, "--config", self.relay.config_path,
+                                 *arguments, stdin=stdin)
+        self.assertEqual(outcome.status, status, outcome)
+        return outcome
+
+    @contextlib.contextmanager
+    def api(self, **answers):
+        """In the place of the destination, from now on."""
+        paths = {"find": ("GET", "/flows/find"), "make": ("POST", "/flows/example/main/sources"),
+                 "remove": ("DELETE", "/flows/example/main/sources/36")}
+        server = Api({paths[name]: answer for name, answer in answers.items()})
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+            server.server_close()
+
+    def test_a_source_is_made_and_its_events_arrive(self):
+        server = self.start_devserver()
+        self.start(server.url)
+        told = self.connect("--title", "My project", "--url", "https://example.com/p")
+        self.assertRegex(told.stdout, r"^ci is connected to example/main, where it is source 36\n$")
+        told = self.connect("--json", name="web", flow="4711", stdin=self.access + "\n")
+        self.assertEqual(json.loads(told.stdout), {"name": "web", "flow": "4711",
+                                                   "source_id": "37"})
+        for source in ("ci", "web"):
+            with Producer(self.relay.ingest_socket) as producer:
+                answer = producer.submit({"source": source, "external_thread_id": "t", "title": "x",
+                                          "author": {"name": "W"}})
+            self.assertEqual(answer["status"], "accepted")
+        tokens = {event["flow_token"] for event in server.wait_for(2)}
+        self.assertEqual(len(tokens), 2)
+        for token in tokens:
+            self.assertRegex(token, "^[0-9a-f]{32}$")
+            self.assertNotIn(token, told.stdout + told.stderr + self.relay.log)
+        self.assertEqual(self.relay.files_with(self.access), [])
+
+    def test_what_can_be_known_beforehand_makes_no_source(self):
+        with self.api(make=(201, {"id": 36, "flow_token": "t"})) as api:
+            self.start(api.url)
+            self.connect(name="a b", status=64)
+            self.flowrelay(self.relay, "source", "add", "ci", "--token-file", "-",
+                           stdin=self.token())
+            self.assertIn("there is a source ci", self.connect(status=65).stderr)
+            self.assertIn("stdin: access token: is empty", self.connect(stdin="\n", status=64).stderr)
+            self.token_file(self.access, "access.token", 0o644)
+            outcome = self.flowrelay(self.relay, "source", "connect", "x", "--flow", "a/b",
+                                     "--access-token-file", self.directory / "access.token",
+                                     "--config", self.relay.config_path)
+            self.assertEqual(outcome.status, 78)
+            self.assertIn("chmod 0600", outcome.stderr)
+            self.relay.stop()
+            self.connect(name="web", status=69)
+            self.assertEqual(api.requests, [])
+
+    def test_what_the_api_says_is_told(self):
+        for status, body, exit_status, words in [
+                (401, {"message": "bad token"}, 77, "HTTP 401 .*: bad token; is the access token"),
+                (403, {}, 77, "may its user add"), (404, {}, 65, "is there such a flow"),
+                (422, {"message": "no", "errors": {}}, 65, "HTTP 422"),
+                (302, {}, 65, "is destination.base_url right"), (503, {}, 75, "HTTP 503"),
+                (201, [], 65, "did not answer with a JSON object"),
+                (201, {"id": 1}, 65, "gave no flow_token")]:
+            with self.subTest(status=status, body=body), \
+                    self.api(make=(status, body)) as api:
+                self.relays.clear()
+                self.relay = self.make_relay(api.url, name=f"relay{status}{len(body)}").start()
+                self.assertRegex(self.connect(status=exit_status).stderr, words)
+                self.assertEqual(api.requests[0][2], "Bearer " + self.access)
+                self.relay.stop()
+
+    def test_an_answer_that_repeats_the_access_token_does_not_bring_it_out(self):
+        with self.api(make=(401, {"message": f"unknown token {self.access}"})) as api:
+            self.start(api.url)
+            self.assertIn("unknown token [token]", self.connect(status=77).stderr)
+
+    def test_the_access_token_stays_with_its_server(self):
+        with self.api(find=(200, {"url": "http://127.0.0.1:1/flows/a/b"})) as api:
+            self.start(api.url)
+            told = self.connect(flow="4711", status=65).stderr
+            self.assertIn("the access token is not sent there", told)
+
+    def test_a_source_whose_token_nobody_could_take_is_removed_again(self):
+        # A token that the relay refuses.
+        with self.api(make=(201, {"id": 36, "flow_token": "not visible ASCII"}),
+                      remove=(204, {})) as api:
+            self.start(api.url)
+            told = self.connect(status=64).stderr
+            self.assertIn("the source in the flow was removed again", told)
+            self.assertEqual(api.requests[-1][:2], ("DELETE", "/flows/example/main/sources/36"))
+            del api.answers[("DELETE", "/flows/example/main/sources/36")]
+            self.assertIn("source 36 stays in the flow", self.connect(status=64).stderr)
+
+    def test_without_the_api_it_is_75(self):
+        self.start(f"http://127.0.0.1:{support.free_port()}")
+        self.assertRegex(self.connect(status=75).stderr, "does not answer: connect_failed: ")
+
+
+if __name__ == "__main__":
+    support.main()
