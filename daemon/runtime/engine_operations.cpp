@@ -24,7 +24,6 @@ constexpr std::size_t load_step = 128;        // events that one trip to the dis
 constexpr int loads_for_a_page = 16;          // then it is shown, however short it is
 constexpr std::uint64_t small_backlog = 512;  // is read as a whole instead of searched
 constexpr std::uint64_t dead_step = 256;
-constexpr std::size_t replays_at_once = 4096;  // that are looked at for one trip
 
 std::optional<std::uint64_t> parse_number(std::string_view text) {
     std::uint64_t number = 0;
@@ -67,31 +66,6 @@ asio::awaitable<SharedLoaded> load(Engine& engine, core::LoadRequest request, bo
     co_return result;
 }
 
-/// What a request asks for out of the dead letters that are replayed, into what the queue gave.
-/// Where many of other tokens lie between, the slice ends before them.
-void add_replays(core::LoadedSlice& slice, const core::LoadRequest& request,
-                 const storage::DeadLetters& letters) {
-    const auto replays = letters.replays_after(request.after, replays_at_once);
-    if (replays.empty()) return;
-    if (replays.size() == replays_at_once && (slice.complete || replays.back().seq < slice.end)) {
-        slice.end = replays.back().seq;
-        slice.complete = false;
-        std::erase_if(slice.events, [&](const auto& event) { return event.seq > slice.end; });
-    }
-    for (const auto& event : replays) {
-        const bool wanted =
-            event.lane.token == request.token &&
-            (!request.thread_hash || event.lane.thread_hash == *request.thread_hash) &&
-            (slice.complete || event.seq <= slice.end);
-        if (wanted) slice.events.push_back(event);
-    }
-    std::ranges::sort(slice.events, {}, &core::QueuedEvent::seq);
-    if (slice.events.size() <= request.limit) return;
-    slice.events.resize(request.limit);
-    slice.end = slice.events.back().seq;
-    slice.complete = false;
-}
-
 Result<core::EventRecord> read_any(Stores& stores, Seq seq) {
     if (!stores.dead_letters->is_replayed(seq)) return stores.queue->read(seq);
     auto letter = stores.dead_letters->read(seq);
@@ -100,26 +74,10 @@ Result<core::EventRecord> read_any(Stores& stores, Seq seq) {
 }
 
 /// As load(), with the dead letters that are replayed.
-asio::awaitable<std::shared_ptr<Result<StorageMailbox::Loaded>>> load_all(Engine& engine,
-                                                                          core::LoadRequest request,
-                                                                          bool with_records) {
-    using Loaded = Result<StorageMailbox::Loaded>;
-    std::function<Loaded(Stores&)> work = [request, with_records](Stores& stores) -> Loaded {
-        auto slice = stores.queue->load(request);
-        if (slice.has_error()) return slice.error();
-        add_replays(*slice, request, *stores.dead_letters);
-        StorageMailbox::Loaded loaded;
-        loaded.slice = std::move(*slice);
-        for (const auto& event : loaded.slice.events) {
-            if (!with_records) break;
-            auto record = read_any(stores, event.seq);
-            if (record.has_error()) break;  // who needs it finds out why
-            loaded.records.push_back(std::move(*record));
-        }
-        return loaded;
-    };
-    const auto result = co_await on_storage<Loaded>(engine, std::move(work));
-    co_return result;
+asio::awaitable<SharedLoaded> load_all(Engine& engine, core::LoadRequest request,
+                                       bool with_records) {
+    request.with_replays = true;
+    return load(engine, request, with_records);
 }
 
 /// The lanes that a thread's name can mean: the producer's own id of it, or the server's.

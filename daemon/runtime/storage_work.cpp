@@ -11,6 +11,37 @@ namespace flowrelay::runtime {
 namespace ev = core::log_events;
 using storage::QueueErrc;
 
+namespace {
+
+constexpr std::size_t replays_at_once = 4096;  // that are looked at for one load
+
+/// What a request asks for out of the dead letters that are replayed, into what the queue gave.
+/// Where many of other tokens lie between, the slice ends before them.
+void add_replays(core::LoadedSlice& slice, const core::LoadRequest& request,
+                 const storage::DeadLetters& letters) {
+    const auto replays = letters.replays_after(request.after, replays_at_once);
+    if (replays.empty()) return;
+    if (replays.size() == replays_at_once && (slice.complete || replays.back().seq < slice.end)) {
+        slice.end = replays.back().seq;
+        slice.complete = false;
+        std::erase_if(slice.events, [&](const auto& event) { return event.seq > slice.end; });
+    }
+    for (const auto& event : replays) {
+        const bool wanted =
+            event.lane.token == request.token &&
+            (!request.thread_hash || event.lane.thread_hash == *request.thread_hash) &&
+            (slice.complete || event.seq <= slice.end);
+        if (wanted) slice.events.push_back(event);
+    }
+    std::ranges::sort(slice.events, {}, &core::QueuedEvent::seq);
+    if (slice.events.size() <= request.limit) return;
+    slice.events.resize(request.limit);
+    slice.end = slice.events.back().seq;
+    slice.complete = false;
+}
+
+}  // namespace
+
 StorageWork::Completions StorageWork::carry_out(Mail mail) {
     Completions completions;
     put_tokens(mail, completions);
@@ -237,12 +268,13 @@ Result<StorageMailbox::Loaded> StorageWork::load(const core::LoadRequest& reques
                                                  bool with_records) {
     auto slice = stores_.queue->load(request);
     if (slice.has_error()) return slice.error();
+    if (request.with_replays) add_replays(*slice, request, *stores_.dead_letters);
     StorageMailbox::Loaded loaded;
     loaded.slice = std::move(*slice);
     if (!with_records) return loaded;
     loaded.records.reserve(loaded.slice.events.size());
     for (const auto& event : loaded.slice.events) {
-        auto record = stores_.queue->read(event.seq);
+        auto record = read(event.seq);
         if (record.has_error()) break;  // who needs it finds out why
         loaded.records.push_back(std::move(*record));
     }

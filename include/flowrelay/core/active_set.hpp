@@ -30,7 +30,8 @@ struct LoadRequest {
     std::optional<std::uint64_t> thread_hash;
     Seq after = Seq::none;
     std::size_t limit = 0;
-    std::uint64_t ticket = 0;  ///< of the set: tells an answer that comes too late
+    std::uint64_t ticket = 0;   ///< of the set: tells an answer that comes too late
+    bool with_replays = false;  ///< also the dead letters that are replayed: for operators
 };
 
 /// What was read for it.
