@@ -39,7 +39,8 @@ struct ApiClient::Impl {
           watch(io) {}
 
     asio::awaitable<void> post(const std::string& request, core::AttemptResult& result) {
-        result = co_await client.post(request);
+        auto given = co_await client.post(request);
+        result = std::move(given);
         done = true;
         watch.cancel();
     }
