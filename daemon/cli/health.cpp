@@ -112,6 +112,11 @@ HealthReport judge_health(const json::object& status, const HealthLimits& limits
     }
     look_at_destination(status, verdicts);
     look_at_tokens(status, verdicts);
+    const double held = number_of(status, "held_lanes").value_or(0);
+    if (held > 0) {
+        verdicts.add(Health::warning, fmt::format("{:.0f} {} held for an operator", held,
+                                                  held == 1 ? "thread is" : "threads are"));
+    }
     look_at_spool(status, limits, verdicts);
     const double dead = number_of(status, "dead_letters").value_or(0);
     if (limits.warn_dead > 0 && dead >= static_cast<double>(limits.warn_dead)) {

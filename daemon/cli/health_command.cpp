@@ -75,9 +75,9 @@ void add_health_command(CLI::App& app, Context& context) {
     health->footer(
         "Always critical: flowrelayd does not answer, its disk failed, base_url is wrong, or "
         "events\n"
-        "are unaccounted for. Always a warning: the destination does not take events, or refuses "
-        "a\n"
-        "token. Exit status: 0 OK, 1 warning, 2 critical, 64 wrong options.");
+        "are unaccounted for. Always a warning: the destination does not take events, refuses a\n"
+        "token, or a thread is held for an operator. Exit status: 0 OK, 1 warning, 2 critical, 64 "
+        "wrong options.");
     health->callback([options, &context] {
         context.run = [options, &context] {
             const auto warn = parse_duration(options->warn_age);

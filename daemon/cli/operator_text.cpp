@@ -59,19 +59,23 @@ void add_chain(std::string& out, const json::object& answer, bool colour) {
     const json::array* chain = array_of(answer, "chain");
     if (chain == nullptr) return;
     Table table{{}, {}, -1, 1};
+    bool is_behind = false;
     for (const json::value& item : *chain) {
         if (!item.is_object()) continue;
         const auto& link = item.get_object();
-        table.rows.push_back({"", text_of(link, "cause"), text_of(link, "text")});
+        const std::string cause = text_of(link, "cause");
+        is_behind = is_behind || cause == "stored" || cause.starts_with("behind");
+        table.rows.push_back({"", cause, text_of(link, "text")});
     }
     out += format_table(table, colour);
     const auto wait = number_of(answer, "earliest_s");
     if (!wait) {
         out += "next attempt: not before somebody does something\n";
     } else {
-        out += fmt::format(
-            "next attempt: {}\n",
-            *wait <= 0 ? "at any moment" : format_seconds(*wait) + " from now at the earliest");
+        const std::string when = *wait > 0   ? format_seconds(*wait) + " from now at the earliest"
+                                 : is_behind ? "after those in front of it"
+                                             : "at any moment";
+        out += fmt::format("next attempt: {}\n", when);
     }
 }
 
@@ -176,8 +180,11 @@ std::string format_explanation(const json::object& answer, bool colour) {
     std::string out;
     if (kind == "source") {
         const std::string state = text_of(answer, "state");
-        out = fmt::format("source {} is {}, with {} events queued\n", text_of(answer, "source"),
-                          paint(state, colour_of_state(state), colour), count_of(answer, "queued"));
+        const std::string queued = count_of(answer, "queued");
+        out = fmt::format("source {} is {}, with {} event{} queued\n", text_of(answer, "source"),
+                          paint(state, colour_of_state(state), colour), queued,
+                          queued == "1" ? "" : "s");
+        if (queued == "0" && state == "active") return out;  // then there is nothing to explain
         if (const auto* oldest = object_of(answer, "oldest")) {
             out += fmt::format("the oldest is {}\n", head_line(*oldest));
         }

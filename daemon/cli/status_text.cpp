@@ -85,6 +85,9 @@ void add_tokens(std::string& out, const json::object& status, bool colour) {
                               text_of(token, "reason")});
     }
     out += '\n' + format_table(table, colour);
+    if (const auto left_out = number_of(status, "tokens_left_out")) {
+        out += fmt::format("and {:.0f} more: `flowrelay source list` has them all\n", *left_out);
+    }
 }
 
 }  // namespace

@@ -67,9 +67,12 @@ void add_queue(MetricsText& out, const core::Relay& relay, const StorageMailbox:
                "1 when a write or sync has failed: nothing is accepted until a restart.");
     out.sample(std::uint64_t{snapshot.failed ? 1U : 0U});
     out.family("flowrelay_active_lanes", Type::gauge, "",
-               "Threads with events in memory, and those of them that wait after a failure.");
-    out.sample(std::uint64_t{status.lanes - status.waiting_lanes}, {{"state", "ready"}});
+               "Threads with events in memory: ready, waiting after a failure, or held for an "
+               "operator.");
+    const std::uint64_t ready = status.lanes - status.waiting_lanes - status.held_lanes;
+    out.sample(ready, {{"state", "ready"}});
     out.sample(std::uint64_t{status.waiting_lanes}, {{"state", "waiting"}});
+    out.sample(std::uint64_t{status.held_lanes}, {{"state", "held"}});
 }
 
 void add_tokens(MetricsText& out, const core::Relay& relay) {

@@ -29,19 +29,34 @@ json::object destination_of(const core::Relay& relay, const core::Scheduler::Sta
     return destination;
 }
 
-json::array tokens_of(const core::Relay& relay, MonoTime now) {
+json::object describe(const core::Relay& relay, const core::Token& token, MonoTime now) {
+    const TokenId id = token.entry.id;
+    const auto status = relay.scheduler().token_status(id);
+    json::object entry{{"name", token.label()},
+                       {"state", token_state(token, status)},
+                       {"queued", relay.queued(id)}};
+    if (status.until) entry["until_s"] = seconds_until(*status.until, now);
+    auto reason = relay.token_reason(id);
+    if (!reason.empty()) entry["reason"] = std::move(reason);
+    return entry;
+}
+
+// Deliveries wait while this is put together, and producers that bring tokens of their own may have
+// brought a hundred thousand. Sources come first; all there are is in GET /v1/sources.
+constexpr std::size_t most_tokens = 1000;
+
+void add_tokens(json::object& report, const core::Relay& relay, MonoTime now) {
+    const auto& all = relay.tokens().all();
     json::array tokens;
-    for (const auto& [id, token] : relay.tokens().all()) {
-        const auto status = relay.scheduler().token_status(id);
-        json::object entry{{"name", token.label()},
-                           {"state", token_state(token, status)},
-                           {"queued", relay.queued(id)}};
-        if (status.until) entry["until_s"] = seconds_until(*status.until, now);
-        auto reason = relay.token_reason(id);
-        if (!reason.empty()) entry["reason"] = std::move(reason);
-        tokens.push_back(std::move(entry));
+    for (const bool sources : {true, false}) {
+        for (const auto& [id, token] : all) {
+            if (tokens.size() == most_tokens) break;
+            if (token.entry.source.empty() == sources) continue;
+            tokens.push_back(describe(relay, token, now));
+        }
     }
-    return tokens;
+    if (tokens.size() < all.size()) report["tokens_left_out"] = all.size() - tokens.size();
+    report["tokens"] = std::move(tokens);
 }
 
 }  // namespace
@@ -101,7 +116,7 @@ std::string status_report(Engine& engine, const StorageMailbox::Snapshot& snapsh
             std::chrono::duration_cast<std::chrono::seconds>(now.wall - status.oldest).count();
     }
     report["destination"] = destination_of(relay, status, context, now.mono);
-    report["tokens"] = tokens_of(relay, now.mono);
+    add_tokens(report, relay, now.mono);
     return json::serialize(report);
 }
 

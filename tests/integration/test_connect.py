@@ -121,7 +121,6 @@ class Connect(support.RelayTestCase):
                 (201, {"id": 1}, 65, "gave no flow_token")]:
             with self.subTest(status=status, body=body), \
                     self.api(make=(status, body)) as api:
-                self.relays.clear()
                 self.relay = self.make_relay(api.url, name=f"relay{status}{len(body)}").start()
                 self.assertRegex(self.connect(status=exit_status).stderr, words)
                 self.assertEqual(api.requests[0][2], "Bearer " + self.access)

@@ -65,6 +65,9 @@ TEST(Health, JudgesDestinationTokensSpoolAndDeadLetters) {
         R"({"state":"running","tokens":[{"name":"ci","state":"parked"},{"name":"b","state":"gone"}]})");
     EXPECT_EQ(tokens.health, Health::warning);
     EXPECT_NE(tokens.line.find("refuses the token of ci |"), std::string::npos) << tokens.line;
+    const auto held = health(R"({"state":"running","held_lanes":2})");
+    EXPECT_EQ(held.health, Health::warning);
+    EXPECT_NE(held.line.find("2 threads are held for an operator |"), std::string::npos);
     EXPECT_EQ(health(R"({"state":"running","spool_bytes":80,"spool_max_bytes":100})").health,
               Health::warning);
     EXPECT_EQ(health(R"({"state":"running","spool_bytes":95,"spool_max_bytes":100})").health,
@@ -104,6 +107,26 @@ TEST(OperatorText, AnExplanationReadsAsAChain) {
               "attempts:\n"
               "  2 that are not remembered any more\n"
               "    3  t1  HTTP 503\n");
+}
+
+TEST(OperatorText, WhatIsBehindOthersGoesAfterThem) {
+    const auto text = [](const std::string& cause) {
+        const std::string answer = R"({"seq":1,"source":"ci","earliest_s":0,"chain":[{"cause":")" +
+                                   cause + R"(","text":"t"}]})";
+        return format_explanation(object(answer.c_str()), false);
+    };
+    for (const char* cause : {"stored", "behind", "behind_in_flight"}) {
+        EXPECT_NE(text(cause).find("next attempt: after those in front of it\n"),
+                  std::string::npos);
+    }
+    EXPECT_NE(text("ready").find("next attempt: at any moment\n"), std::string::npos);
+}
+
+TEST(OperatorText, OfASourceWithoutEventsThereIsNothingToExplain) {
+    EXPECT_EQ(format_explanation(object(R"({"kind":"source","source":"ci","state":"active",
+            "queued":0,"chain":[{"cause":"ready","text":"nothing holds it"}],"earliest_s":0})"),
+                                 false),
+              "source ci is active, with 0 events queued\n");
 }
 
 TEST(OperatorText, WhatNoTimeEndsIsSaid) {

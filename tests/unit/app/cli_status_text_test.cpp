@@ -44,6 +44,11 @@ TEST(StatusText, is_a_table_of_the_books_and_the_tokens) {
               "nightly  parked       3  3m20s  HTTP 401\n");
 }
 
+TEST(StatusText, says_how_many_tokens_it_leaves_out) {
+    EXPECT_THAT(format_status(R"({"tokens":[{"name":"ci"}],"tokens_left_out":99000})").value(),
+                HasSubstr("\nand 99000 more: `flowrelay source list` has them all\n"));
+}
+
 TEST(StatusText, says_what_a_failed_disk_means) {
     EXPECT_THAT(format_status(R"({"state":"storage_failed","version":"1"})").value(),
                 HasSubstr("is running, but its disk failed\nNothing more is accepted."));
