@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "cli/answer.hpp"
 #include "cli/commands.hpp"
@@ -146,9 +147,13 @@ ExitCode send_lines(const SendOptions& options, const std::string& socket, Milli
     hooks.progress = [&](std::uint64_t events, std::uint64_t bytes) {
         bar.update(events, bytes, MonoTime::clock::now());
     };
+    bool told_later = false;
     hooks.answered = [&](std::uint64_t line, const Answer& answer, std::string_view text) {
         if (options.json) say(stdout, text);
         if (answer.accepted) return;
+        // What was on its way when the queue was full is refused by the thousand, for one reason.
+        const bool later = exit_code_of(answer) == ExitCode::try_later;
+        if (later && std::exchange(told_later, true)) return;
         bar.clear();
         complain(fmt::format("line {}: {}", line, describe(answer)));
     };

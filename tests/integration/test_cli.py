@@ -111,6 +111,15 @@ class CliTest(support.RelayTestCase):
                 outcome = self.run_flowrelay(*arguments, status=69)
                 self.assertIn("is flowrelayd running?", outcome.stderr)
 
+    def test_a_full_queue_is_told_once_for_all_that_was_on_its_way(self):
+        self.start(spool={"max_events": 10})
+        self.pause()
+        event = '{"source":"ci","external_thread_id":"a","title":"b"}\n'
+        outcome = self.run_flowrelay("send", stdin=event * 10, status=0)
+        outcome = self.run_flowrelay("send", stdin=event * 500, status=75)
+        self.assertEqual(outcome.stderr.count("queue_full"), 1, outcome)
+        self.assertRegex(outcome.stdout, r"^0 accepted, \d+ refused for now")
+
     def test_the_wrong_one_of_the_two_sockets_is_told(self):
         self.start()
         ingest = str(self.relay.ingest_socket)
