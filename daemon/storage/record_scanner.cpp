@@ -85,9 +85,29 @@ void for_each_chunk(Window& window, std::uint64_t offset, Use use) {
     }
 }
 
+/// The cheapest test of all: a recycled segment has eight million places to be tried. Of a header
+/// these two bytes are zero (docs/spool-format.md), and in JSON text there are no such bytes.
+bool may_be_header(std::span<const std::uint8_t> bytes) noexcept {
+    constexpr std::size_t at_zeros = 14;
+    return load_le<std::uint16_t>(bytes.data() + at_zeros) == 0;
+}
+
 struct Found {
     std::uint64_t offset = 0;
     RecordHeader header;
+};
+
+/// What was found behind a place.
+struct Survey {
+    std::uint64_t end = 0;  ///< of the last record
+    std::uint32_t highest_commit = 0;
+    Seq highest_seq = Seq::none;
+
+    void note(const Found& found) {
+        end = std::max(end, found.offset + record_size(found.header));
+        highest_commit = std::max(highest_commit, found.header.commit.number);
+        highest_seq = std::max(highest_seq, found.header.seq);
+    }
 };
 
 class Scanner {
@@ -173,11 +193,19 @@ private:
     /// later commit was begun behind it.
     bool confirm(std::uint64_t offset) {
         if (offset < confirmed_) return true;
-        const auto later = find(offset + record_alignment, [this, offset](const Found& found) {
-            return found.header.commit.number > commit_.number &&
-                   found.header.commit.offset > offset;
-        });
-        if (later) confirmed_ = later->header.commit.offset;
+        Survey tail;
+        const auto later =
+            find(offset + record_alignment, [this, offset, &tail](const Found& found) {
+                tail.note(found);
+                return found.header.commit.number > commit_.number &&
+                       found.header.commit.offset > offset;
+            });
+        if (later) {
+            confirmed_ = later->header.commit.offset;
+        } else {
+            tail_ = tail;
+            surveyed_ = true;
+        }
         return later.has_value();
     }
 
@@ -189,6 +217,7 @@ private:
             window_, offset, [&](std::uint64_t start, std::span<const std::uint8_t> bytes) {
                 for (std::size_t at = 0; at + record_header_size <= bytes.size();
                      at += record_alignment) {
+                    if (!may_be_header(bytes.subspan(at))) continue;
                     const auto header =
                         checked(parse_record_header(bytes.subspan(at), salt_), start + at);
                     if (header && test(Found{start + at, *header})) {
@@ -206,13 +235,21 @@ private:
         result_.highest_seq = std::max(result_.highest_seq, header.seq);
     }
 
+    /// What lies behind the end, of writes that nobody was told of. As a rule all of it was looked
+    /// at when it turned out to be the end, but for the first place.
     void survey_tail() {
-        result_.torn_end = at_;
-        find(at_, [this](const Found& found) {
-            note(found.header);
-            result_.torn_end = found.offset + record_size(found.header);
-            return false;
-        });
+        Survey tail = tail_;
+        if (!surveyed_) {
+            find(at_, [&tail](const Found& found) {
+                tail.note(found);
+                return false;
+            });
+        } else if (const auto header = header_at(at_)) {
+            tail.note({at_, *header});
+        }
+        result_.torn_end = std::max(at_, tail.end);
+        result_.highest_commit = std::max(result_.highest_commit, tail.highest_commit);
+        result_.highest_seq = std::max(result_.highest_seq, tail.highest_seq);
     }
 
     Window window_;
@@ -223,6 +260,8 @@ private:
     std::uint64_t at_;
     CommitMark commit_;
     std::uint64_t confirmed_ = 0;
+    bool surveyed_ = false;
+    Survey tail_;  ///< behind the place that turned out to be the end
 };
 
 }  // namespace

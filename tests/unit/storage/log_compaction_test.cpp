@@ -1,4 +1,6 @@
 // Old events that stay do not pin the disk: what is left of segments is copied together.
+#include <fmt/core.h>
+
 #include "log_fixture.hpp"
 
 namespace flowrelay::storage {
@@ -73,6 +75,35 @@ TEST_F(LogCompactionTest, CostsAThirdOfWhatItFrees) {
     check();
     EXPECT_GT(log.named("spool.compacted").size(), 0U);
     EXPECT_LE(compacted("written"), compacted("freed") / 3 + 4096 * compacted("segments"));
+}
+
+// What copying forward costs over the life of a log in which one event in so many stays for ever:
+// bytes that it wrote for each byte that producers handed in.
+TEST_F(LogCompactionTest, WritesAtMostAThirdOfWhatWasAccepted) {
+    options.max_size = 64 << 20;
+    for (const std::uint64_t kept : {2, 3, 4, 5, 8, 20, 100, 1000}) {
+        queue.reset();
+        for (const std::string& path : fs.paths()) fs.drop(path);
+        left.clear();
+        next_number = 1;
+        open();
+        const std::size_t before = fs.operations().size();
+        work(300, kept);
+        double copied = 0;
+        double accepted = 0;
+        for (std::size_t i = before; i < fs.operations().size(); ++i) {
+            const auto& operation = fs.operations()[i];
+            if (operation.op != test::SimOp::write) continue;
+            if (operation.path.ends_with(".tmp")) copied += static_cast<double>(operation.bytes);
+        }
+        for (std::uint64_t number = 1; number < next_number; ++number) {
+            accepted += static_cast<double>(event_size(number));
+        }
+        fmt::print("one event in {} stays: {:.3f} bytes copied for each accepted\n", kept,
+                   copied / accepted);
+        EXPECT_LE(copied / accepted, 0.34) << "one in " << kept;
+        check();
+    }
 }
 
 TEST_F(LogCompactionTest, SmallSegmentsBecomeOne) {
