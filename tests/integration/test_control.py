@@ -248,6 +248,8 @@ class ControlTest(support.RelayTestCase):
             for first in range(0, count, 1000):
                 producer.submit_all([self.ci_event(f"t{n % 3000}", uuid=f"e{n}", title="x")
                                      for n in range(first, first + 1000)])
+        # Slow enough that the drop does not come too late, however busy the machine is.
+        self.server.rules({"status": 202, "delay_ms": 10})
         self.post(relay, "/v1/sources/ci/resume")
         dropped = 0
         body = {"source": "ci"}
