@@ -81,7 +81,7 @@ TEST_F(LogCompactionTest, CostsAThirdOfWhatItFrees) {
 // bytes that it wrote for each byte that producers handed in.
 TEST_F(LogCompactionTest, WritesAtMostAThirdOfWhatWasAccepted) {
     options.max_size = 64 << 20;
-    for (const std::uint64_t kept : {2, 3, 4, 5, 8, 20, 100, 1000}) {
+    for (const std::uint64_t kept : {2U, 3U, 4U, 5U, 8U, 20U, 100U, 1000U}) {
         queue.reset();
         for (const std::string& path : fs.paths()) fs.drop(path);
         left.clear();
