@@ -127,14 +127,18 @@ Spool make_spool() {
     return spool;
 }
 
-/// Edits the last segment as the input says, four bytes an edit: what, where, with what.
-void edit(Spool& spool, std::span<const std::uint8_t> input) {
+/// Edits the last segment as the input says, four bytes an edit: what, where, with what. Gives
+/// whether something was forged: has right checksums without having been written there so.
+bool edit(Spool& spool, std::span<const std::uint8_t> input) {
+    bool forged = false;
     const std::uint32_t file_salt = parse_segment_header(spool.second).header.salt;
     for (; input.size() >= 4; input = input.subspan(4)) {
         const std::size_t record = spool.records[input[1] % spool.records.size()];
         const std::size_t at = record + input[2];
         const auto rest = std::span(spool.second).subspan(record);
-        switch (input[0] % 6) {
+        const int what = input[0] % 6;
+        forged = forged || what == 1 || what == 3 || what == 4;
+        switch (what) {
             case 0:  // in a record, as it is
                 spool.second[at] = input[3];
                 break;
@@ -158,12 +162,13 @@ void edit(Spool& spool, std::span<const std::uint8_t> input) {
                 spool.second.resize(std::max<std::size_t>(spool.records.back() + 512, at));
         }
     }
+    return forged;
 }
 
 void recover(std::span<const std::uint8_t> input) {
     static const Spool original = make_spool();
     Spool spool = original;
-    edit(spool, input);
+    const bool forged = edit(spool, input);
 
     test::SimFileSystem fs(1);
     NullLog log;
@@ -182,6 +187,9 @@ void recover(std::span<const std::uint8_t> input) {
     const EventRecord event = make_event(1);
     const auto added = (*queue)->commit({&event, 1}, {});
     require(added.has_value() || added.error().code == QueueErrc::full);
+    // What proves that a segment goes on behind damage may be a forged record itself, which the log
+    // overwrites: then there is no telling what counts.
+    if (forged) return;
     if (added.has_value() && !found.empty()) require(found.back().seq < *added);
     queue->reset();
     queue = open_segmented_log(fs, directory, options(), log);
