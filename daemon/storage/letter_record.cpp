@@ -36,7 +36,7 @@ constexpr std::size_t replay_size = 16;
 
 // A settlement: the seq in the low 56 bits, the outcome above.
 constexpr unsigned outcome_shift = 56;
-constexpr std::uint64_t seq_mask = (std::uint64_t{1} << outcome_shift) - 1;
+constexpr std::uint64_t seq_mask = to_number(max_seq);
 
 template <class Items, class Store>
 JournalRecord list_record(RecordType type, const Items& items, std::size_t size, Store store) {

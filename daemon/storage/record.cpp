@@ -43,7 +43,7 @@ constexpr std::size_t max_unit_length = 255;
 
 // A settlement: the seq in the low 56 bits, the outcome above.
 constexpr unsigned outcome_shift = 56;
-constexpr std::uint64_t seq_mask = (std::uint64_t{1} << outcome_shift) - 1;
+constexpr std::uint64_t seq_mask = to_number(max_seq);
 
 std::uint64_t time_to_bits(WallTime time) noexcept {
     return static_cast<std::uint64_t>(static_cast<std::int64_t>(time.time_since_epoch().count()));
@@ -121,6 +121,7 @@ std::optional<RecordHeader> parse_record_header(std::span<const std::uint8_t> by
     header.commit.offset = load_le<std::uint32_t>(in + at_commit_offset);
     header.seq = Seq{load_le<std::uint64_t>(in + at_seq)};
     header.token = TokenId{load_le<std::uint64_t>(in + at_token)};
+    if (header.seq > max_seq) return std::nullopt;  // it could never be settled
     header.thread_hash = load_le<std::uint64_t>(in + at_thread_hash);
     header.accepted = time_from_bits(load_le<std::uint64_t>(in + at_accepted));
     header.expires = time_from_bits(load_le<std::uint64_t>(in + at_expires));

@@ -188,6 +188,11 @@ Result<void> SegmentedLog::make_room(std::span<const EventRecord> events) {
                                      size, options_.segment_size)};
         }
     }
+    if (to_number(next_seq_) + events.size() > to_number(max_seq)) {
+        return full_error(
+            "the spool has no sequence numbers left, as only a forged record can bring about: move "
+            "spool.directory away once it is drained");
+    }
     const std::uint64_t queued = segments_.queued() - pending_.size();
     if (options_.max_events != 0 && queued + events.size() > options_.max_events) {
         return full_error(
@@ -476,12 +481,17 @@ Result<std::unique_ptr<EventQueue>> open_segmented_log(FileSystem& file_system,
     if (recovered.has_error()) return recovered.error();
 
     const bool can_append = recovered->can_append;
+    const bool damaged = can_append && recovered->segments.newest().damaged;
     const std::vector<std::uint64_t> unreadable = recovered->unreadable;
     LogFiles& log_files = *files;
     auto queue = std::make_unique<SegmentedLog>(std::move(files), std::move(*lock), used,
                                                 std::move(*recovered), log);
-    if (!can_append) {
-        if (auto begun = queue->begin_segment(); begun.has_error()) return begun.error();
+    if (!can_append || damaged) {
+        // What proves that a segment goes on behind damage may be overwritten or wiped; a sealed
+        // one has its end in the header of the next. On a full disk that has to wait.
+        const auto begun = queue->begin_segment();
+        const bool can_wait = damaged && begun.has_error() && begun.error().code == QueueErrc::full;
+        if (begun.has_error() && !can_wait) return begun.error();
     }
     // Only now: the new segment says which seqs may not be given out again.
     for (const std::uint64_t number : unreadable) {

@@ -26,6 +26,9 @@ inline constexpr std::size_t record_header_size = 64;
 /// Payloads are shorter than this (1 GiB, the largest segment).
 inline constexpr std::uint32_t max_payload_length = 1U << 30;
 
+/// Seqs are at most this: a settlement has its outcome in the 8 bits above them.
+inline constexpr Seq max_seq{(std::uint64_t{1} << 56) - 1};
+
 /// What a record is. The values are part of the format; a file holds those of its own kind only.
 enum class RecordType : std::uint8_t {
     event = 1,              ///< log: an accepted event
@@ -137,7 +140,7 @@ constexpr std::size_t settlements_record_size(std::size_t count) noexcept {
 }
 
 /// Writes one record with all of them; `out` has room for settlements_record_size(). Gives that
-/// size. Seqs are below 2^56.
+/// size. Seqs are at most max_seq.
 std::size_t write_settlements(std::uint8_t* out, std::span<const core::Settlement> settlements,
                               CommitMark commit, std::uint32_t salt) noexcept;
 

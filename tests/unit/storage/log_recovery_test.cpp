@@ -180,6 +180,65 @@ TEST_F(LogRecoveryTest, AnEventWithABadPayloadStaysInTheBooks) {
     EXPECT_EQ(unaccounted(), 0);
 }
 
+TEST_F(LogRecoveryTest, ADamagedNewestSegmentIsSealed) {
+    // Only what lies behind the damage proves that its segment goes on there; the header of the
+    // next segment says it from then on.
+    open();
+    const std::uint64_t offset = append_singly(1);
+    append_singly(2);
+    fs.flip_bit(segment(1), offset + 9);
+    open();
+    append(1);
+    queue.reset();
+    ASSERT_TRUE(fs.exists(segment(2)).value());
+    const std::uint64_t last = offset + event_size(2);
+    overwrite_with(1, last, event_size(3), 0);
+    drop_indexes();
+    log.lines.clear();
+    open();
+    EXPECT_EQ(queued(), (std::vector<std::uint64_t>{1, 4}));
+    EXPECT_EQ(only_damage().fields.at("missing"), "2");
+    EXPECT_TRUE(log.named("spool.tail_cut").empty());
+}
+
+TEST_F(LogRecoveryTest, ADamagedNewestSegmentIsWrittenOnWhenTheDiskIsFull) {
+    open();
+    const std::uint64_t offset = append_singly(1);
+    append_singly(2);
+    fs.flip_bit(segment(1), offset + 9);
+    queue.reset();
+    for (const std::string& path : fs.paths()) {
+        if (path.find("spare") != std::string::npos) fs.drop(path);
+    }
+    fs.set_capacity(0);
+    open();
+    EXPECT_EQ(queued(), (std::vector<std::uint64_t>{1, 3}));
+    settle(1, 1);
+    open();
+    EXPECT_EQ(queued(), (std::vector<std::uint64_t>{3}));
+}
+
+TEST_F(LogRecoveryTest, WithoutSeqsLeftNothingIsAcceptedAndTheRestIsSettled) {
+    open();
+    const std::uint64_t end = append_singly(2);
+    queue.reset();
+    const auto header = parse_segment_header(fs.contents(segment(1))).header;
+    std::vector<std::uint8_t> forged(event_size(3));
+    write_event(forged.data(), make_event(3), max_seq,
+                CommitMark{3, static_cast<std::uint32_t>(end)}, header.salt);
+    fs.overwrite(segment(1), end, forged);
+    open();
+    EXPECT_EQ(queued(), (std::vector<std::uint64_t>{1, 2, to_number(max_seq)}));
+    const auto refused = try_append(1);
+    ASSERT_TRUE(refused.has_error());
+    EXPECT_EQ(refused.error().code, QueueErrc::full);
+    settle(1, 1);
+    settle(to_number(max_seq), to_number(max_seq));
+    open();
+    EXPECT_EQ(queued(), (std::vector<std::uint64_t>{2}));
+    EXPECT_TRUE(try_append(1).has_error());
+}
+
 TEST_F(LogRecoveryTest, DamageIsKeptInTheQuarantine) {
     open();
     const std::uint64_t offset = append_singly(3);

@@ -192,6 +192,15 @@ TEST(Record, AnotherSaltIsAnotherLife) {
     EXPECT_FALSE(parse_record_header(bytes, salt + 1));
 }
 
+TEST(Record, ASeqThatCouldNotBeSettledIsNoRecord) {
+    std::vector<std::uint8_t> bytes(event_record_size(example_event()));
+    write_event(bytes.data(), example_event(), max_seq, CommitMark{3, 4096}, salt);
+    EXPECT_TRUE(parse_record_header(bytes, salt));
+    write_event(bytes.data(), example_event(), Seq{to_number(max_seq) + 1}, CommitMark{3, 4096},
+                salt);
+    EXPECT_FALSE(parse_record_header(bytes, salt));
+}
+
 TEST(Record, ZerosAreNoRecordWhateverTheSalt) {
     const std::vector<std::uint8_t> zeros(record_header_size);
     EXPECT_FALSE(parse_record_header(zeros, 0));
