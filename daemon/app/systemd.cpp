@@ -10,12 +10,13 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <utility>
+
+#include "flowrelay/base/number.hpp"
 
 namespace flowrelay::app {
 
@@ -34,16 +35,8 @@ std::optional<std::string> take_variable(const char* name) {
     return copy;
 }
 
-std::optional<std::uint64_t> to_uint(std::string_view text) {
-    std::uint64_t number = 0;
-    const char* const end = text.data() + text.size();
-    const auto [rest, error] = std::from_chars(text.data(), end, number);
-    if (error != std::errc() || rest != end) return std::nullopt;
-    return number;
-}
-
 bool is_this_process(std::string_view pid) {
-    return to_uint(pid) == static_cast<std::uint64_t>(::getpid());
+    return parse_number<std::uint64_t>(pid) == static_cast<std::uint64_t>(::getpid());
 }
 
 /// A socket whose datagrams go to the address, or -1. An address that begins with "@" is abstract.
@@ -68,7 +61,7 @@ std::optional<Milliseconds> read_watchdog_interval() {
     const auto microseconds = take_variable("WATCHDOG_USEC");
     const auto pid = take_variable("WATCHDOG_PID");
     if (!microseconds || (pid && !is_this_process(*pid))) return std::nullopt;
-    const auto number = to_uint(*microseconds);
+    const auto number = parse_number<std::uint64_t>(*microseconds);
     if (!number || *number < 1000 || *number / 1000 > INT64_MAX / 1000) return std::nullopt;
     return Milliseconds(static_cast<std::int64_t>(*number / 1000));
 }
@@ -154,7 +147,7 @@ Result<std::vector<PassedSocket>> take_passed_sockets() {
     const auto count_text = take_variable("LISTEN_FDS");
     const auto names_text = take_variable("LISTEN_FDNAMES");
     if (!pid || !count_text || !is_this_process(*pid)) return std::vector<PassedSocket>();
-    const auto count = to_uint(*count_text);
+    const auto count = parse_number<std::uint64_t>(*count_text);
     if (!count || *count > most_passed_fds) {
         return Error{make_error_code(boost::system::errc::invalid_argument),
                      fmt::format("LISTEN_FDS=\"{:.20}\" is not a number of sockets", *count_text)};

@@ -1,12 +1,12 @@
 // The part under /_dev/: what tests ask and tell the server.
 #include <fmt/format.h>
 
-#include <charconv>
 #include <limits>
 #include <numeric>
 #include <optional>
 
 #include "api.hpp"
+#include "flowrelay/base/number.hpp"
 #include "service.hpp"
 
 namespace flowrelay::devserver {
@@ -30,11 +30,7 @@ http::Response not_allowed(std::string methods) {
 std::optional<std::uint64_t> number(std::string_view query, std::string_view name,
                                     std::uint64_t otherwise) {
     const std::string text = http::query_parameter(query, name);
-    if (text.empty()) return otherwise;
-    std::uint64_t value = 0;
-    const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (ec != std::errc() || end != text.data() + text.size()) return std::nullopt;
-    return value;
+    return text.empty() ? otherwise : parse_number<std::uint64_t>(text);
 }
 
 }  // namespace

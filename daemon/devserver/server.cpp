@@ -11,7 +11,6 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <charconv>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
@@ -22,6 +21,7 @@
 #include <string_view>
 #include <utility>
 
+#include "flowrelay/base/number.hpp"
 #include "service.hpp"
 #include "session.hpp"
 
@@ -41,11 +41,8 @@ tcp::endpoint parse_endpoint(std::string_view text) {
         if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
         error_code ec;
         const auto address = asio::ip::make_address(std::string(host), ec);
-        std::uint16_t number = 0;
-        const auto [end, failed] = std::from_chars(port.data(), port.data() + port.size(), number);
-        if (!ec && failed == std::errc() && end == port.data() + port.size()) {
-            return {address, number};
-        }
+        const auto number = parse_number<std::uint16_t>(port);
+        if (!ec && number) return {address, *number};
     }
     throw std::invalid_argument(
         fmt::format("--listen {}: give an address and a port, as in 127.0.0.1:8080", text));

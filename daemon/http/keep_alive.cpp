@@ -1,9 +1,9 @@
 #include "flowrelay/http/keep_alive.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdint>
 
+#include "flowrelay/base/number.hpp"
 #include "head.hpp"
 
 namespace flowrelay::http {
@@ -27,12 +27,9 @@ Milliseconds keep_alive_time(std::string_view field, Milliseconds most) {
         const std::string_view parameter = trim(field.substr(0, end));
         field.remove_prefix(std::min(end + 1, field.size()));
         if (!iequals(parameter.substr(0, name.size()), name)) continue;
-        const std::string_view digits = parameter.substr(name.size());
-        std::uint32_t seconds = 0;
-        const auto [stop, error] =
-            std::from_chars(digits.data(), digits.data() + digits.size(), seconds);
-        if (error != std::errc() || stop != digits.data() + digits.size()) continue;
-        const Milliseconds timeout = Seconds(seconds);
+        const auto seconds = parse_number<std::uint32_t>(parameter.substr(name.size()));
+        if (!seconds) continue;
+        const Milliseconds timeout = Seconds(*seconds);
         return std::min(most, timeout - std::min<Milliseconds>(timeout / 4, Seconds(1)));
     }
     return most;

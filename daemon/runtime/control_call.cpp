@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <boost/json/serialize.hpp>
-#include <charconv>
 #include <utility>
 
+#include "flowrelay/base/number.hpp"
 #include "flowrelay/storage/event_queue.hpp"
 
 namespace flowrelay::runtime {
@@ -69,11 +69,8 @@ std::optional<std::size_t> page_limit(const ControlCall& call) {
     constexpr std::size_t most = 1000;
     const std::string text = call.query("limit");
     if (text.empty()) return usual;
-    std::size_t limit = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), limit);
-    const bool usable =
-        error == std::errc() && end == text.data() + text.size() && limit >= 1 && limit <= most;
-    return usable ? std::optional(limit) : std::nullopt;
+    const auto limit = parse_number<std::size_t>(text);
+    return limit && *limit >= 1 && *limit <= most ? limit : std::nullopt;
 }
 
 core::Wish<TokenId> find_source(const ControlCall& call, const std::string& name) {

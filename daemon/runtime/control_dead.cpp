@@ -4,11 +4,11 @@
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <charconv>
 #include <utility>
 
 #include "control_call.hpp"
 #include "control_event.hpp"
+#include "flowrelay/base/number.hpp"
 #include "flowrelay/runtime/engine_operations.hpp"
 
 namespace flowrelay::runtime {
@@ -32,10 +32,8 @@ json::object describe(const core::Relay& relay, const core::DeadLetter& letter, 
 }
 
 std::optional<Seq> parse_seq(std::string_view text) {
-    std::uint64_t number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-    return Seq{number};
+    const auto number = parse_number<std::uint64_t>(text);
+    return number ? std::optional(Seq{*number}) : std::nullopt;
 }
 
 /// The letters that a POST is about: a page of them, and where the next begins.

@@ -8,10 +8,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <cstdint>
 #include <fstream>
 #include <iterator>
+
+#include "flowrelay/base/number.hpp"
 
 namespace flowrelay::runtime {
 namespace {
@@ -27,15 +28,6 @@ bool is_unit(std::string_view name) {
     return std::ranges::any_of(kinds, [&](std::string_view kind) {
         return name.size() > kind.size() && name.ends_with(kind);
     });
-}
-
-std::optional<std::uint32_t> parse_id(std::string_view text) {
-    std::uint32_t number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (text.empty() || error != std::errc() || end != text.data() + text.size()) {
-        return std::nullopt;
-    }
-    return number;
 }
 
 }  // namespace
@@ -106,7 +98,7 @@ core::Submitter submitter_of(int fd) {
 }
 
 std::optional<uid_t> find_user(const std::string& name) {
-    if (const auto number = parse_id(name)) return number;
+    if (const auto number = parse_number<std::uint32_t>(name)) return number;
     std::vector<char> buffer(16 * 1024);
     passwd entry{};
     passwd* found = nullptr;
@@ -118,7 +110,7 @@ std::optional<uid_t> find_user(const std::string& name) {
 }
 
 std::optional<gid_t> find_group(const std::string& name) {
-    if (const auto number = parse_id(name)) return number;
+    if (const auto number = parse_number<std::uint32_t>(name)) return number;
     std::vector<char> buffer(16 * 1024);
     group entry{};
     group* found = nullptr;

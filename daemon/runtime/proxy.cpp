@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <boost/asio/ip/address.hpp>
-#include <charconv>
 #include <utility>
 
+#include "flowrelay/base/number.hpp"
 #include "flowrelay/runtime/destination.hpp"
 
 namespace flowrelay::runtime {
@@ -88,12 +88,8 @@ Result<ProxyServer> parse_proxy(std::string_view url) {
     if (v6 && host_end == std::string_view::npos) return bad_proxy();
     const auto colon = v6 ? rest.find(':', host_end) : host_end;
     if (colon != std::string_view::npos) {
-        const auto digits = rest.substr(colon + 1);
-        const auto [end, error] =
-            std::from_chars(digits.data(), digits.data() + digits.size(), proxy.port);
-        if (error != std::errc() || end != digits.data() + digits.size() || proxy.port == 0) {
-            return bad_proxy();
-        }
+        proxy.port = parse_number<std::uint16_t>(rest.substr(colon + 1)).value_or(0);
+        if (proxy.port == 0) return bad_proxy();
     }
     proxy.host = v6 ? rest.substr(1, host_end - 1) : rest.substr(0, colon);
     if (proxy.host.empty()) return bad_proxy();
