@@ -1,17 +1,11 @@
 """The command `flowrelay` as an operator uses it, with wrong arguments too."""
 
-import fcntl
 import json
 import os
 import pathlib
-import pty
 import re
-import select
-import struct
 import subprocess
-import termios
 import time
-import unittest
 
 import support
 from producers import Producer
@@ -400,76 +394,6 @@ class CliTest(support.RelayTestCase):
         done = self.run_flowrelay("top", "--count", "2", "--interval", "100ms").stdout
         self.assertEqual(done.count("flowrelayd "), 2)
         self.assertNotIn("\x1b", done)
-
-    def test_top_on_a_terminal_is_drawn_and_ends_with_q(self):
-        self.start()
-        pid, fd = pty.fork()
-        if pid == 0:
-            os.environ.update(TERM="xterm", FLOWRELAY_CONTROL_SOCKET=str(self.relay.control_socket))
-            os.execv(support.BIN / "flowrelay", ["flowrelay", "top", "--interval", "100ms"])
-        output = b""
-        sent = False
-        end = time.monotonic() + support.PATIENCE
-        while time.monotonic() < end:
-            if fd in select.select([fd], [], [], 0.1)[0]:
-                try:
-                    data = os.read(fd, 65536)
-                except OSError:
-                    break
-                if not data:
-                    break
-                output += data
-            if output.count(b"\x1b[H\x1b[2J") >= 3 and not sent:
-                sent = True
-                os.write(fd, b"q")
-        os.close(fd)
-        _, status = os.waitpid(pid, 0)
-        self.assertEqual(os.waitstatus_to_exitcode(status), 0)
-        self.assertIn(b"flowrelayd ", output)
-        self.assertTrue(output.endswith(b"\x1b[?25h\x1b[?1049l"), output[-40:])
-
-    def test_top_fits_the_smallest_terminal(self):
-        self.start()
-        for rows, columns in ((1, 1), (2, 5), (3, 20)):
-            pid, fd = pty.fork()
-            if pid == 0:
-                fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-                os.environ.update(TERM="dumb",
-                                  FLOWRELAY_CONTROL_SOCKET=str(self.relay.control_socket))
-                os.execv(support.BIN / "flowrelay", ["flowrelay", "top", "--count", "1"])
-            output = b""
-            try:
-                while data := os.read(fd, 65536):
-                    output += data
-            except OSError:
-                pass
-            os.close(fd)
-            os.waitpid(pid, 0)
-            picture = re.sub(rb"\x1b\[[0-9;?]*[a-zA-Z]", b"", output).decode().splitlines()
-            self.assertLessEqual(len([line for line in picture if line]), max(1, rows - 1), output)
-            self.assertLessEqual(max(map(len, picture)), columns, output)
-
-    def test_colour_only_on_a_terminal_and_not_with_no_color(self):
-        self.start()
-        self.assertNotIn("\x1b", self.run_flowrelay("status").stdout)
-        for variable, coloured in (({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)):
-            pid, fd = pty.fork()
-            if pid == 0:
-                os.environ.update(TERM="xterm",
-                                  FLOWRELAY_CONTROL_SOCKET=str(self.relay.control_socket))
-                os.environ.pop("NO_COLOR", None)
-                os.environ.update(variable)
-                os.execv(support.BIN / "flowrelay", ["flowrelay", "status"])
-            output = b""
-            try:
-                while data := os.read(fd, 65536):
-                    output += data
-            except OSError:
-                pass
-            os.close(fd)
-            os.waitpid(pid, 0)
-            self.assertIn(b"running", output)
-            self.assertEqual(b"\x1b[" in output, coloured, (variable, output))
 
     # ---- completion
 
