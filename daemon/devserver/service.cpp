@@ -110,14 +110,9 @@ Reply Service::handle(const http::RequestReader& reader, std::uint64_t connectio
 
 Service::Plan Service::plan_for(const http::RequestReader& reader) {
     const http::Request& request = reader.request();
+    if (request.method != "POST") return only("POST");
     Plan plan;
     plan.delay = options_.delay;
-    if (request.method != "POST") {
-        plan.status = 405;
-        plan.fields.emplace_back("Allow", "POST");
-        plan.body = error_body("only POST is allowed here");
-        return plan;
-    }
     if (options_.fast && !rules_.look_into_messages()) {
         const Rule* rule = rules_.empty() ? nullptr : rules_.take(request.path, {}, {});
         if (rule) return plan_of(*rule);
@@ -140,14 +135,9 @@ Service::Plan Service::plan_for(const http::RequestReader& reader) {
 }
 
 Service::Plan Service::plan_for_source(const http::Request& request) {
+    if (request.method != "PUT") return only("PUT");
     Plan plan;
     plan.delay = options_.delay;
-    if (request.method != "PUT") {
-        plan.status = 405;
-        plan.fields.emplace_back("Allow", "PUT");
-        plan.body = error_body("only PUT is allowed here");
-        return plan;
-    }
     Inspected inspected;
     inspected.parse(request);
     if (const Rule* rule = rules_.take(request.path, inspected.member("flow_token"), {})) {
@@ -182,6 +172,15 @@ void Service::show_update(const http::Request& request, const Plan& plan) const 
                     ec ? std::string("(no JSON)") : readable_message(update));
     std::fwrite(text.data(), 1, text.size(), stdout);
     std::fflush(stdout);
+}
+
+Service::Plan Service::only(std::string_view method) const {
+    Plan plan;
+    plan.delay = options_.delay;
+    plan.status = 405;
+    plan.fields.emplace_back("Allow", method);
+    plan.body = error_body(fmt::format("only {} is allowed here", method));
+    return plan;
 }
 
 Service::Plan Service::plan_of(const Rule& rule) const {

@@ -48,6 +48,7 @@ private:
     Plan plan_for_source(const http::Request& request);
     void show_update(const http::Request& request, const Plan& plan) const;
     Plan plan_of(const Rule& rule) const;
+    Plan only(std::string_view method) const;
     Plan judge(const http::RequestReader& reader, const Inspected& inspected) const;
     void record(const http::RequestReader& reader, std::uint64_t connection, const Plan& plan);
     void show(const Received& received) const;
