@@ -1,10 +1,10 @@
 #include "flowrelay/runtime/metrics_session.hpp"
 
-#include <boost/asio/async_result.hpp>
-#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/awaitable.hpp>
 #include <string>
 #include <utility>
 
+#include "flowrelay/runtime/engine_operations.hpp"
 #include "flowrelay/runtime/metrics.hpp"
 #include "http_exchange.hpp"
 
@@ -12,21 +12,6 @@ namespace flowrelay::runtime {
 namespace asio = boost::asio;
 
 namespace {
-
-using SharedSnapshot = std::shared_ptr<StorageMailbox::Snapshot>;
-
-asio::awaitable<SharedSnapshot> take_snapshot(Engine& engine) {
-    auto ask = [&engine](auto handler) {
-        auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-        engine.storage().snapshot([shared](const StorageMailbox::Snapshot& snapshot) {
-            (*shared)(std::make_shared<StorageMailbox::Snapshot>(snapshot));
-        });
-    };
-    const auto snapshot =
-        co_await asio::async_initiate<const asio::use_awaitable_t<>, void(SharedSnapshot)>(
-            ask, asio::use_awaitable);
-    co_return snapshot;
-}
 
 asio::awaitable<http::Response> answer(const http::RequestReader& reader, Engine& engine,
                                        const ControlContext& context) {
@@ -40,10 +25,10 @@ asio::awaitable<http::Response> answer(const http::RequestReader& reader, Engine
         co_return response;
     }
     const auto format = metrics_format(reader.field("Accept"));
-    const auto snapshot = co_await take_snapshot(engine);
+    const auto snapshot = co_await operations::snapshot(engine);
     http::Response response;
     response.content_type = metrics_content_type(format);
-    response.body = metrics_report(format, engine, *snapshot, context);
+    response.body = metrics_report(format, engine, snapshot, context);
     co_return response;
 }
 

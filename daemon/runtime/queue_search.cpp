@@ -1,0 +1,302 @@
+// What operators look for in the queue: pages of it, and single events by their ids.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/awaitable.hpp>
+#include <charconv>
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "flowrelay/base/number.hpp"
+#include "flowrelay/runtime/engine_operations.hpp"
+#include "flowrelay/runtime/storage_work.hpp"
+#include "storage_answer.hpp"
+
+namespace flowrelay::runtime {
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr std::size_t load_step = 128;        // events that one trip to the disk brings
+constexpr int loads_for_a_page = 16;          // then it is shown, however short it is
+constexpr std::uint64_t small_backlog = 512;  // is read as a whole instead of searched
+
+using SharedLoaded = std::shared_ptr<Result<StorageMailbox::Loaded>>;
+
+asio::awaitable<SharedLoaded> load(Engine& engine, core::LoadRequest request, bool with_records) {
+    using Loaded = Result<StorageMailbox::Loaded>;
+    Ask<Loaded> ask = [&engine, request, with_records](std::function<void(Loaded)> done) {
+        engine.storage().load(request, with_records, std::move(done));
+    };
+    const auto loaded = co_await answer_of<Loaded>(std::move(ask));
+    co_return loaded;
+}
+
+Result<core::EventRecord> read_any(Stores& stores, Seq seq) {
+    if (!stores.dead_letters->is_replayed(seq)) return stores.queue->read(seq);
+    auto letter = stores.dead_letters->read(seq);
+    if (letter.has_error()) return letter.error();
+    return std::move(letter->event);
+}
+
+/// As load(), with the dead letters that are replayed.
+asio::awaitable<SharedLoaded> load_all(Engine& engine, core::LoadRequest request,
+                                       bool with_records) {
+    request.with_replays = true;
+    return load(engine, request, with_records);
+}
+
+/// The lanes that a thread's name can mean: the producer's own id of it, or the server's.
+std::vector<std::uint64_t> lanes_of(const std::string& thread) {
+    return {hash_thread("e:" + thread), hash_thread("t:" + thread)};
+}
+
+/// The places that a filter has to look at, each a token or one of its lanes.
+class Places {
+public:
+    Places(const core::Relay& relay, const QueueFilter& filter)
+        : tokens_(relay.tokens().all()), filter_(filter) {
+        if (!filter.thread.empty()) lanes_ = lanes_of(filter.thread);
+    }
+
+    /// The request for the events behind a cursor; nothing if that is behind everything.
+    std::optional<core::LoadRequest> request(QueueCursor& cursor) const {
+        auto at = tokens_.lower_bound(cursor.token);
+        if (filter_.token && cursor.token < *filter_.token) at = tokens_.find(*filter_.token);
+        if (at == tokens_.end() || (filter_.token && at->first != *filter_.token)) {
+            return std::nullopt;
+        }
+        if (at->first != cursor.token) cursor = QueueCursor{at->first, 0, Seq::none};
+        core::LoadRequest request;
+        request.token = cursor.token;
+        request.after = cursor.after;
+        if (!lanes_.empty()) request.thread_hash = lanes_[std::min<std::size_t>(cursor.lane, 1)];
+        return request;
+    }
+
+    /// The place behind one that has no more.
+    QueueCursor next(const QueueCursor& cursor) const {
+        if (cursor.lane + 1 < lanes_.size()) return {cursor.token, cursor.lane + 1, Seq::none};
+        return {TokenId{to_number(cursor.token) + 1}, 0, Seq::none};
+    }
+
+private:
+    const std::map<TokenId, core::Token>& tokens_;
+    const QueueFilter& filter_;
+    std::vector<std::uint64_t> lanes_;
+};
+
+void append_loaded(QueuePage& page, StorageMailbox::Loaded& loaded, const QueueFilter& filter) {
+    for (std::size_t i = 0; i < loaded.slice.events.size(); ++i) {
+        if (loaded.slice.events[i].accepted > filter.accepted_by) continue;
+        ListedEvent listed;
+        listed.event = loaded.slice.events[i];
+        if (i < loaded.records.size()) {
+            listed.record = std::move(loaded.records[i]);
+            // Of a replayed one its age counts from the replay; it is shown as what it is.
+            listed.event.accepted = listed.record.accepted;
+        }
+        page.events.push_back(std::move(listed));
+    }
+}
+
+asio::awaitable<Result<std::optional<ListedEvent>>> read_event(Engine& engine, Seq seq) {
+    // A dead letter that is replayed is queued as well.
+    std::function<Result<core::EventRecord>(Stores&)> read = [seq](Stores& stores) {
+        return read_any(stores, seq);
+    };
+    const auto record = co_await on_storage<Result<core::EventRecord>>(engine, std::move(read));
+    std::optional<ListedEvent> found;
+    if (record->has_value()) {
+        found = operations::to_listed(seq, std::move(**record));
+    } else if (record->error().code != storage::QueueErrc::not_found) {
+        co_return record->error();
+    }
+    co_return found;
+}
+
+/// The time in a UUIDv7, which is that of its acceptance if the relay made it.
+std::optional<WallTime> time_of_id(std::string_view id) {
+    if (id.size() != 36 || id[8] != '-' || id[13] != '-' || id[14] != '7') return std::nullopt;
+    const std::string hex = std::string(id.substr(0, 8)) + std::string(id.substr(9, 4));
+    std::uint64_t ms = 0;
+    const auto [end, error] = std::from_chars(hex.data(), hex.data() + hex.size(), ms, 16);
+    if (error != std::errc() || end != hex.data() + hex.size()) return std::nullopt;
+    return WallTime(Milliseconds(static_cast<std::int64_t>(ms)));
+}
+
+/// The first event of a token behind `after`; a request without an event and `complete` set: none.
+asio::awaitable<Result<std::optional<core::QueuedEvent>>> first_behind(Engine& engine,
+                                                                       TokenId token, Seq after) {
+    core::LoadRequest request;
+    request.token = token;
+    request.after = after;
+    request.limit = 1;
+    std::optional<core::QueuedEvent> found;
+    while (!found) {
+        const auto loaded = co_await load(engine, request, false);
+        if (loaded->has_error()) co_return loaded->error();
+        const auto& slice = (*loaded)->slice;
+        if (!slice.events.empty()) found = slice.events.front();
+        if (slice.complete) break;
+        request.after = slice.end;
+    }
+    co_return found;
+}
+
+/// Where to begin to look for an event that was accepted at `time`: seqs and times grow together
+/// but for a clock that is set, so a wrong guess only makes the search miss, and then all is read.
+asio::awaitable<Result<Seq>> search_start(Engine& engine, TokenId token, WallTime time) {
+    std::uint64_t low = 0;
+    std::uint64_t high = 1;
+    while (true) {
+        const Seq after{high};
+        const auto event = co_await first_behind(engine, token, after);
+        if (event.has_error()) co_return event.error();
+        if (!*event || (*event)->accepted >= time) break;
+        low = to_number((*event)->seq);
+        high = low * 2;
+    }
+    while (low + 1 < high) {
+        const std::uint64_t middle = low + (high - low) / 2;
+        const Seq after{middle};
+        const auto event = co_await first_behind(engine, token, after);
+        if (event.has_error()) co_return event.error();
+        if (*event && (*event)->accepted < time) {
+            low = to_number((*event)->seq);
+        } else {
+            high = middle;
+        }
+    }
+    co_return Seq{low};
+}
+
+/// Reads the events of a token behind `after` until one has the id, or is later than `until`.
+asio::awaitable<Result<std::optional<ListedEvent>>> scan_for_id(Engine& engine, TokenId token,
+                                                                std::string id, Seq after,
+                                                                WallTime until) {
+    core::LoadRequest request;
+    request.token = token;
+    request.after = after;
+    request.limit = load_step;
+    std::optional<ListedEvent> found;
+    while (true) {
+        const auto loaded = co_await load_all(engine, request, true);
+        if (loaded->has_error()) co_return loaded->error();
+        auto& slice = **loaded;
+        for (std::size_t i = 0; i < slice.records.size(); ++i) {
+            if (slice.records[i].id != id) continue;
+            found = ListedEvent{slice.slice.events[i], std::move(slice.records[i])};
+            co_return found;
+        }
+        const bool past = !slice.slice.events.empty() && slice.slice.events.back().accepted > until;
+        if (slice.slice.complete || past) co_return found;
+        request.after = slice.slice.end;
+    }
+}
+
+asio::awaitable<Result<std::optional<ListedEvent>>> find_in_backlog(Engine& engine, TokenId token,
+                                                                    std::string id) {
+    const auto time = time_of_id(id);
+    if (time && engine.relay().queued(token) > small_backlog) {
+        const auto start = co_await search_start(engine, token, *time);
+        if (start.has_error()) co_return start.error();
+        auto found = co_await scan_for_id(engine, token, id, *start, *time);
+        if (found.has_error() || *found) co_return found;
+    }
+    auto found = co_await scan_for_id(engine, token, id, Seq::none, WallTime::max());
+    co_return found;
+}
+
+asio::awaitable<Result<std::optional<ListedEvent>>> find_in_backlogs(Engine& engine,
+                                                                     std::string id) {
+    std::vector<TokenId> tokens;
+    for (const auto& [token, slot] : engine.relay().tokens().all()) {
+        if (engine.relay().queued(token) > 0 || slot.gone()) tokens.push_back(token);
+    }
+    std::optional<ListedEvent> nothing;
+    for (const TokenId token : tokens) {
+        auto found = co_await find_in_backlog(engine, token, id);
+        if (found.has_error() || *found) co_return found;
+    }
+    co_return nothing;
+}
+
+}  // namespace
+
+std::string to_string(const QueueCursor& cursor) {
+    return fmt::format("{}.{}.{}", to_number(cursor.token), cursor.lane, to_number(cursor.after));
+}
+
+std::optional<QueueCursor> parse_queue_cursor(std::string_view text) {
+    const std::size_t first = text.find('.');
+    const std::size_t second = first == text.npos ? text.npos : text.find('.', first + 1);
+    if (second == text.npos) return std::nullopt;
+    const auto token = parse_number<std::uint64_t>(text.substr(0, first));
+    const auto lane = parse_number<std::uint64_t>(text.substr(first + 1, second - first - 1));
+    const auto after = parse_number<std::uint64_t>(text.substr(second + 1));
+    if (!token || !lane || *lane > 1 || !after) return std::nullopt;
+    return QueueCursor{TokenId{*token}, static_cast<unsigned>(*lane), Seq{*after}};
+}
+
+namespace operations {
+
+ListedEvent to_listed(Seq seq, core::EventRecord record) {
+    ListedEvent event;
+    event.event.seq = seq;
+    event.event.lane = LaneId{record.token, record.thread_hash};
+    event.event.accepted = record.accepted;
+    event.event.expires = record.expires;
+    event.event.bytes = static_cast<std::uint32_t>(record.body.size() + record.thread.size());
+    event.record = std::move(record);
+    return event;
+}
+
+asio::awaitable<Result<QueuePage>> list_queue(Engine& engine, QueueFilter filter, QueueCursor from,
+                                              std::size_t limit, bool with_records) {
+    QueuePage page;
+    QueueCursor cursor = from;
+    for (int loads = 0; loads < loads_for_a_page && page.events.size() < limit; ++loads) {
+        const Places places(engine.relay(), filter);
+        auto request = places.request(cursor);
+        if (!request) co_return page;
+        // Nothing to read where nothing is queued: there may be thousands of such tokens.
+        const core::Token& slot = engine.relay().tokens().at(request->token);
+        if (!slot.gone() && engine.relay().queued(request->token) == 0) {
+            cursor = {TokenId{to_number(request->token) + 1}, 0, Seq::none};
+            --loads;
+            continue;
+        }
+        request->limit = std::min(load_step, limit - page.events.size());
+        const auto loaded = co_await load_all(engine, *request, with_records);
+        if (loaded->has_error()) co_return loaded->error();
+        append_loaded(page, **loaded, filter);
+        cursor.after = (*loaded)->slice.end;
+        if ((*loaded)->slice.complete) cursor = Places(engine.relay(), filter).next(cursor);
+    }
+    const Places places(engine.relay(), filter);
+    if (places.request(cursor)) page.next = cursor;
+    co_return page;
+}
+
+asio::awaitable<Result<std::optional<ListedEvent>>> find_event(Engine& engine, std::string what) {
+    const bool is_id = what.starts_with("id:");
+    const auto number = is_id ? std::nullopt : parse_number<std::uint64_t>(what);
+    if (number) {
+        const Seq seq{*number};
+        auto found = co_await read_event(engine, seq);
+        if (found.has_error() || *found) co_return found;
+    }
+    const std::string id = is_id ? what.substr(3) : what;
+    if (const auto seq = engine.find_in_memory(id)) {
+        auto found = co_await read_event(engine, *seq);
+        if (found.has_error() || *found) co_return found;
+    }
+    auto found = co_await find_in_backlogs(engine, id);
+    co_return found;
+}
+
+}  // namespace operations
+
+}  // namespace flowrelay::runtime
