@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "quarantine.hpp"
+#include "write_zeros.hpp"
 
 namespace flowrelay::storage {
 
@@ -89,7 +90,7 @@ Result<void> LogFiles::adopt_spare(std::uint64_t number, std::uint64_t spare_siz
     const auto size = (*file)->size();
     if (size.has_error()) return size.error();
     if (*size == spare_size) {
-        spares_.push_back({number, true});
+        spares_.push_back({number, true, false});
         return {};
     }
     // Half made when the process ended, or of another segment_size.
@@ -110,7 +111,7 @@ Result<void> LogFiles::add_spare(std::uint64_t size) {
         static_cast<void>(file_system_.remove(path));
         return done.error();
     }
-    spares_.push_back({number, false});
+    spares_.push_back({number, false, false});
     return {};
 }
 
@@ -121,18 +122,14 @@ Result<void> LogFiles::remove_spare() {
 }
 
 Result<void> LogFiles::wipe_spares(std::uint64_t size) {
-    const std::vector<std::uint8_t> zeros(1024 * 1024);
     for (Spare& spare : spares_) {
         if (!spare.dirty) continue;
         auto file = file_system_.open(spare_path(spare.number));
         if (file.has_error()) return file.error();
-        for (std::uint64_t at = 0; at < size; at += zeros.size()) {
-            const auto part = std::min<std::uint64_t>(zeros.size(), size - at);
-            auto done = (*file)->write_at(at, std::span(zeros).first(part));
-            if (done.has_error()) return done;
-        }
+        if (auto done = write_zeros(**file, 0, size); done.has_error()) return done;
         if (auto synced = (*file)->sync(); synced.has_error()) return synced;
         spare.dirty = false;
+        spare.written = true;
     }
     return {};
 }
@@ -141,8 +138,8 @@ Result<void> LogFiles::wipe_spares(std::uint64_t size) {
 
 Result<LogFiles::Begun> LogFiles::begin_segment(const SegmentHeader& header) {
     // One that was written to before: writing to it again costs less (docs/architecture.md).
-    const auto used = std::ranges::find(spares_, true, &Spare::dirty);
-    const auto spare = used != spares_.end() ? used : spares_.begin();
+    const auto written = std::ranges::find(spares_, true, &Spare::written);
+    const auto spare = written != spares_.end() ? written : spares_.begin();
     const std::string path = spare_path(spare->number);
     auto file = file_system_.open(path);
     if (file.has_error()) return file.error();
@@ -152,11 +149,11 @@ Result<LogFiles::Begun> LogFiles::begin_segment(const SegmentHeader& header) {
     if (done.has_value()) done = (*file)->sync();
     if (done.has_value()) done = file_system_.rename(path, segment_path(header.number));
     if (done.has_error()) return done.error();
-    const bool dirty = spare->dirty;
+    const Spare used = *spare;
     spares_.erase(spare);
     done = sync_directory();
     if (done.has_error()) return done.error();
-    return Begun{std::move(*file), dirty};
+    return Begun{std::move(*file), used.dirty, used.written};
 }
 
 Result<bool> LogFiles::retire_segment(std::uint64_t number, bool recycle) {
@@ -172,7 +169,7 @@ Result<bool> LogFiles::retire_segment(std::uint64_t number, bool recycle) {
     if (done.has_error()) return done.error();
     if (recycle) {
         ++next_spare_;
-        spares_.push_back({spare, true});
+        spares_.push_back({spare, true, true});
     }
     return true;
 }

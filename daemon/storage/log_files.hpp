@@ -44,6 +44,7 @@ public:
     struct Begun {
         std::unique_ptr<File> file;
         bool tail_dirty = false;  ///< behind the header lie bytes of a former life
+        bool written = false;     ///< all its blocks were written to
     };
 
     /// Turns a spare file into the segment `header.number`. It is durable when this returns. There
@@ -83,6 +84,7 @@ private:
     struct Spare {
         std::uint64_t number = 0;  ///< in its name
         bool dirty = false;        ///< it may hold records of a former life
+        bool written = false;      ///< all its blocks are known to have been written to
     };
 
     std::string path_of(const std::string& name) const { return directory_ + "/" + name; }

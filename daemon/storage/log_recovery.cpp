@@ -10,6 +10,7 @@
 #include "damage_report.hpp"
 #include "flowrelay/core/log_events.hpp"
 #include "segment_scan.hpp"
+#include "write_zeros.hpp"
 
 namespace flowrelay::storage {
 
@@ -225,10 +226,7 @@ Result<void> LogRecovery::make_durable(Segment& segment, const ScanResult& scann
         if (got.has_error()) return got.error();
         done = segment.file->write_at(scanned.last_commit.offset, bytes);
     }
-    if (done.has_value() && cut > 0) {
-        bytes.assign(static_cast<std::size_t>(cut), 0);
-        done = segment.file->write_at(scanned.end, bytes);
-    }
+    if (done.has_value()) done = write_zeros(*segment.file, scanned.end, cut);
     if (done.has_value()) done = segment.file->sync();
     if (done.has_value()) done = files_.sync_directory();
     return done;

@@ -48,6 +48,7 @@ struct Segment {
     bool tail_dirty = true;  ///< behind the end there may be bytes of a former life, or torn ones
 
     // Of the one that is written to:
+    std::uint64_t written = 0;  ///< up to here its blocks were written to
     LiveIndex live;
     TokenSet tokens;
     WallTime newest_own_id = WallTime::min();  ///< of acceptance, among events with own_id

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "flowrelay/storage/record_scanner.hpp"
+#include "write_zeros.hpp"
 
 namespace flowrelay::storage {
 
@@ -32,13 +33,9 @@ private:
 };
 
 Result<void> fill_with_zeros(File& file, const std::vector<Range>& ranges) {
-    const std::vector<std::uint8_t> zeros(1024 * 1024);
     for (const Range& range : ranges) {
-        for (std::uint64_t at = 0; at < range.bytes; at += zeros.size()) {
-            const auto part = std::min<std::uint64_t>(zeros.size(), range.bytes - at);
-            auto done = file.write_at(range.offset + at, std::span(zeros).first(part));
-            if (done.has_error()) return done;
-        }
+        auto done = write_zeros(file, range.offset, range.bytes);
+        if (done.has_error()) return done;
     }
     return file.sync();
 }

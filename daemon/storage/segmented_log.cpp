@@ -21,6 +21,7 @@
 #include "path.hpp"
 #include "quarantine.hpp"
 #include "segment_wipe.hpp"
+#include "write_zeros.hpp"
 
 namespace flowrelay::storage {
 
@@ -31,6 +32,9 @@ constexpr std::uint64_t max_segment_size = 1ULL << 30;
 
 // Spares that are kept although nothing is reserved in them: a busy log goes round in them.
 constexpr std::size_t kept_spares = 2;
+
+// So much of a new segment is written at once, ahead of the records.
+constexpr std::uint64_t ahead_size = 1024 * 1024;
 
 bool is_disk_full(const Error& error) {
     return error.code == boost::system::errc::no_space_on_device ||
@@ -118,6 +122,7 @@ private:
     Result<void> write(std::span<const EventRecord> events);
     Part encode(std::span<const EventRecord> events, Seq first);
     Result<void> write_part(const Part& part, bool is_first);
+    void write_ahead(std::uint64_t end);
     Result<void> apply(const Part& part, std::uint32_t salt);
     Result<void> reclaim();
     bool wants_spare() const;
@@ -282,8 +287,21 @@ Result<void> SegmentedLog::write_part(const Part& part, bool is_first) {
         static_cast<void>(segment.file->write_at(segment.end, zeros));
         return fail_unless_full(written.error());
     }
+    write_ahead(segment.end + part.bytes);
     if (auto synced = segment.file->sync(); synced.has_error()) return fail(synced.error());
     return apply(part, segment.header.salt);
+}
+
+/// Fills the blocks behind `end` with zeros, for many commits at once: the first write to a block
+/// makes its sync write metadata of the file system as well.
+void SegmentedLog::write_ahead(std::uint64_t end) {
+    Segment& segment = active();
+    if (end <= segment.written) return;
+    segment.written = std::min(end + ahead_size, segment.size);
+    // Only speed is at stake: what a commit needs is written again by itself.
+    if (write_zeros(*segment.file, end, segment.written - end).has_error()) {
+        segment.written = segment.size;
+    }
 }
 
 /// Takes over what is durable now.
@@ -329,6 +347,7 @@ Result<void> SegmentedLog::begin_segment() {
     segment.file = std::move(begun->file);
     segment.tail_dirty = begun->tail_dirty;
     segment.size = options_.segment_size;
+    segment.written = begun->written ? segment.size : segment_header_size;
     ++next_number_;
     segments_.push_back(std::move(segment));
     return {};

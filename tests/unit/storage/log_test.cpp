@@ -92,6 +92,46 @@ TEST_F(LogTest, ACommitIsOneWriteAndOneSync) {
     EXPECT_EQ(fs.operations()[before + 1].op, SimOp::sync);
 }
 
+TEST_F(LogTest, ANewSegmentIsWrittenToAheadOfItsCommits) {
+    options.segment_size = 4 << 20;
+    options.max_size = 64 << 20;
+    open();
+    std::uint64_t written = first_record;  // of the active segment, without a gap
+    std::size_t ahead = 0;
+    for (int i = 0; i < 4000; ++i) {
+        const std::size_t before = fs.operations().size();
+        append(10);
+        for (const auto& done : std::span(fs.operations()).subspan(before)) {
+            if (done.op != SimOp::write || done.path.ends_with(".idx")) continue;
+            if (done.offset == 0) written = 0;  // another segment
+            ASSERT_LE(done.offset, written);
+            if (done.offset + done.bytes > written) ++ahead;
+            written = std::max(written, done.offset + done.bytes);
+        }
+    }
+    EXPECT_GT(segments().size(), 2U);
+    EXPECT_LT(ahead, 100U) << "commits whose sync has to write metadata";
+}
+
+TEST_F(LogTest, ARecycledSegmentIsNotWrittenToAhead) {
+    open();
+    for (int i = 0; i < 40; ++i) {
+        const Seq first = append(100);
+        settle(to_number(first), to_number(first) + 99);
+    }
+    std::uint64_t largest = 0;
+    const std::size_t before = fs.operations().size();
+    for (int i = 0; i < 40; ++i) {
+        const Seq first = append(10);
+        settle(to_number(first), to_number(first) + 9);
+    }
+    for (const auto& done : std::span(fs.operations()).subspan(before)) {
+        if (done.op != SimOp::write || done.path.ends_with(".idx")) continue;
+        largest = std::max(largest, done.bytes);
+    }
+    EXPECT_LT(largest, 8192U);
+}
+
 TEST_F(LogTest, AnEmptyCommitWritesNothing) {
     open();
     append(1);
