@@ -115,6 +115,17 @@ TEST(SimFileSystem, ADyingProcessLosesNothing) {
     EXPECT_EQ(text(fs, path).substr(0, 4), "bbba");
 }
 
+TEST(SimFileSystem, AProcessMayDieAtTheChosenOperation) {
+    SimFileSystem fs(1);
+    const auto file = durable_file(fs, 10);
+    fs.crash_at(1);
+    EXPECT_THROW(static_cast<void>(file->write_at(0, as_bytes("b"))), SimCrash);
+    fs.crash_at(0);
+    fs.kill_process();
+    EXPECT_NO_THROW(static_cast<void>(file->sync())) << "of the next process";
+    EXPECT_EQ(text(fs, path).substr(0, 2), "ba");
+}
+
 TEST(SimFileSystem, AFullDiskTakesAPartOfAWrite) {
     SimFileSystem fs(1);
     const auto file = durable_file(fs, 100);
