@@ -1,6 +1,11 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/time.h>
+#include <unistd.h>
 
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <iostream>
 #include <string>
@@ -26,7 +31,37 @@ struct Totals {
     Milliseconds time{0};
 };
 
+// What the relay does for ever it does at one moment of the virtual time: only a timer of the
+// process sees it. It counts processor time, of which a life takes a few milliseconds.
+class Watchdog {
+public:
+    explicit Watchdog(std::uint64_t seed) {
+        message =
+            fmt::format("the relay does something for ever\nreplay: FLOWRELAY_SEED={}\n", seed);
+        struct sigaction action{};
+        action.sa_handler = [](int) {
+            if (::write(STDOUT_FILENO, message.data(), message.size()) < 0) ::_exit(2);
+            ::_exit(1);
+        };
+        ::sigaction(SIGPROF, &action, nullptr);
+        std::fflush(stdout);  // what was said before would be lost
+        set(longest_life);
+    }
+    ~Watchdog() { set(0); }
+    Watchdog(const Watchdog&) = delete;
+    Watchdog& operator=(const Watchdog&) = delete;
+
+private:
+    static constexpr time_t longest_life = 10;  // seconds
+    static void set(time_t seconds) {
+        const itimerval timer{{0, 0}, {seconds, 0}};
+        ::setitimer(ITIMER_PROF, &timer, nullptr);
+    }
+    static inline std::string message;  // a handler may not make one
+};
+
 void live(std::uint64_t seed, bool trace, Totals& totals) {
+    const Watchdog watchdog(seed);
     World world(seed, trace);
     const WallTime began = world.now().wall;
     world.live();
