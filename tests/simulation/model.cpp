@@ -280,9 +280,7 @@ void Model::started(const Found& found, Now now) {
     }
     check_letters(found, false, now);
 
-    if (const auto off = found.ledger.unaccounted(found.queued.size()); off != 0) {
-        violation(fmt::format("{} events are unaccounted for", off));
-    }
+    check_books(found);
     // Not all of them had reached the disk, and what is nearly the same is not written again.
     for (auto next = waits_.begin(); next != waits_.end();) {
         const auto at = next++;
@@ -328,6 +326,18 @@ void Model::check_letters(const Found& found, bool at_the_end, Now now) {
     }
 }
 
+void Model::check_books(const Found& found) {
+    const auto& books = found.ledger;
+    if (const auto off = books.unaccounted(found.queued.size()); off != 0) {
+        violation(fmt::format("{} events are unaccounted for", off));
+    }
+    if (books.accepted < accepted_) violation("more was accepted than the books say");
+    if (books.dropped < dropped_ || books.dropped > dropped_ + dropped_or_erased_) {
+        violation(fmt::format("the books say {} dropped, and it were {} to {}", books.dropped,
+                              dropped_, dropped_ + dropped_or_erased_));
+    }
+}
+
 void Model::finished(const Found& found, Now now) {
     if (!found.queued.empty()) {
         violation(fmt::format("{} events still wait, the first of them {}", found.queued.size(),
@@ -343,13 +353,8 @@ void Model::finished(const Found& found, Now now) {
         }
     }
     check_letters(found, true, now);
+    check_books(found);
     const auto& books = found.ledger;
-    if (books.unaccounted(found.queued.size()) != 0) violation("the books do not balance");
-    if (books.accepted < accepted_) violation("more was accepted than the books say");
-    if (books.dropped < dropped_ || books.dropped > dropped_ + perhaps_dropped_) {
-        violation(fmt::format("the books say {} dropped, and it were {} to {}", books.dropped,
-                              dropped_, dropped_ + perhaps_dropped_));
-    }
     if (books.dead + books.expired != found.letters.size()) {
         violation(fmt::format("the books say {} dead and {} expired, and there are {} letters",
                               books.dead, books.expired, found.letters.size()));

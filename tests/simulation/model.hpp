@@ -163,6 +163,7 @@ private:
     bool is_held(const Event& event) const;
     void check_order(const Event& event, Now now);
     void check_letters(const Found& found, bool at_the_end, Now now);
+    void check_books(const Found& found);
     bool is_erased(const Event& event) const { return told_gone_.contains(event.handed.token); }
 
     std::vector<std::string> violations_;
@@ -196,7 +197,7 @@ private:
     std::uint64_t enables_ = 0;
     std::uint64_t holds_ = 0;
     std::uint64_t reports_ = 0;
-    std::uint64_t perhaps_dropped_ = 0;  ///< or erased
+    std::uint64_t dropped_or_erased_ = 0;  ///< nobody was told which of the two
     unsigned life_ = 0;
     WallTime ended_at_;
     bool disk_in_trouble_ = false;

@@ -29,6 +29,7 @@ void Model::may_be_replayed(const std::vector<Seq>& letters) {
 void Model::replayed(Seq seq) {
     Event* event = find(seq);
     if (event == nullptr) return;
+    event->dropping_letter = false;  // it was there still: that came to nothing
     queue_again(*event);
     const auto turn = assigned_.find(lane_of(*event));
     if (turn != assigned_.end()) event->may_be_overtaken_by = turn->second;
@@ -53,7 +54,7 @@ void Model::drop_ends(Seq seq, Drop how, Now now) {
     event->last = Last::dropped;
     event->told_at = now.wall;
     pending_[lane_of(*event)].erase(seq);
-    ++(is_erased(*event) ? perhaps_dropped_ : dropped_);
+    ++dropped_;
 }
 
 // What a start finds of an event that was being dropped.
@@ -62,7 +63,7 @@ void Model::settle_drop(Event& event, bool is_there) {
     event.dropping = event.dropping_letter = false;
     if (!dropping || is_there) return;
     event.last = Last::dropped;
-    ++(is_erased(event) || disk_in_trouble_ ? perhaps_dropped_ : dropped_);
+    ++(is_erased(event) ? dropped_or_erased_ : dropped_);
 }
 
 bool Model::is_unsure_of_a_drop() const {
@@ -126,8 +127,8 @@ void Model::pause_begins(std::size_t token, bool paused) {
 }
 
 void Model::pause_saved(std::size_t token, bool paused) {
-    Pause& pause = pauses_[token];
-    if (pause.now == paused) pause.saved = paused;
+    const auto pause = pauses_.find(token);  // there is none any more if its token is gone
+    if (pause != pauses_.end() && pause->second.now == paused) pause->second.saved = paused;
 }
 
 bool Model::is_paused(std::size_t token) const {
