@@ -70,6 +70,7 @@ public:
 
     /// Events of a token that are queued, as far as anybody outside can know.
     std::vector<Seq> queued() const;
+    std::vector<Seq> under_way() const;
 
     // ---- the server
 

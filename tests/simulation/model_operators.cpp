@@ -116,6 +116,12 @@ std::vector<Seq> Model::queued() const {
     return seqs;
 }
 
+std::vector<Seq> Model::under_way() const {
+    std::vector<Seq> seqs;
+    for (const auto& [lane, seq] : assigned_) seqs.push_back(seq);
+    return seqs;
+}
+
 // ---------------------------------------------------------------- pause, 410 taken back
 
 void Model::pause_begins(std::size_t token, bool paused) {

@@ -227,41 +227,56 @@ void RelayProcess::pump() {
     }
 }
 
-// Whether it could be posted now; not if it is still on disk, or behind one that expires.
-bool RelayProcess::could_run(const Model::Head& head) const {
-    const Now now = around_.agenda.now();
+// When it can be posted: now or before, at a time, or MonoTime::max() if something else has to
+// happen first. Nothing if it is still on disk, or behind one that expires.
+std::optional<MonoTime> RelayProcess::can_run_from(const Model::Head& head) const {
     const auto why = relay_->scheduler().why(head.seq);
-    if (!why || why->lane_next != head.seq) return false;
-    const auto in_future = [&](const std::optional<MonoTime>& time) {
-        return time && *time > now.mono;
-    };
+    if (!why || why->lane_next != head.seq) return std::nullopt;
     const Model& model = around_.model;
-    const bool lane = why->in_flight || why->lane_next_in_flight || in_future(why->lane_until) ||
-                      (why->lane_held && model.has_held(head));
-    const bool paused = why->token.state == core::TokenState::paused && model.is_paused(head.token);
-    const bool token_closed =
-        paused || (why->token.state != core::TokenState::active &&
-                   why->token.state != core::TokenState::paused &&
-                   (in_future(why->token.until) || assigned_.contains(why->lane.token)));
-    const bool destination_closed = why->destination != core::DestinationState::up &&
-                                    (in_future(why->destination_until) || busy_ > 0);
-    const bool limited = in_future(why->token.rate_limited_until) ||
-                         in_future(why->destination_rate_limited_until) ||
-                         (why->destination_full && busy_ > 0);
-    return !lane && !token_closed && !destination_closed && !limited;
+    const auto& token = why->token;
+    const bool down = why->destination != core::DestinationState::up;
+    const bool closed =
+        token.state != core::TokenState::active && token.state != core::TokenState::paused;
+    const bool lane_waits =
+        why->in_flight || why->lane_next_in_flight || (why->lane_held && model.has_held(head));
+    const bool token_waits =
+        (token.state == core::TokenState::paused && model.is_paused(head.token)) ||
+        (closed && assigned_.contains(why->lane.token));
+    const bool destination_waits = (down || why->destination_full) && busy_ > 0;
+    if (lane_waits || token_waits || destination_waits) return MonoTime::max();
+    MonoTime from = MonoTime::min();
+    const auto not_before = [&](const std::optional<MonoTime>& time) {
+        if (time) from = std::max(from, *time);
+    };
+    not_before(why->lane_until);
+    if (closed) not_before(token.until);
+    if (down) not_before(why->destination_until);
+    not_before(token.rate_limited_until);
+    not_before(why->destination_rate_limited_until);
+    return from;
 }
 
-// There is a free connection and nothing to post: whatever waits must have a cause that ends.
+bool RelayProcess::could_run(const Model::Head& head) const {
+    const auto from = can_run_from(head);
+    return from && *from <= around_.agenda.now().mono;
+}
+
+// There is a free connection and nothing to post: whatever waits must have a cause that ends, and
+// if that is a time, the relay has to be awake then.
 void RelayProcess::check_causes() const {
+    const MonoTime now = around_.agenda.now().mono;
+    const auto wakeup = engine_->next_wakeup();
     for (const auto& head : around_.model.heads(around_.agenda.now())) {
-        if (!could_run(head)) continue;
+        const auto from = can_run_from(head);
+        if (!from || *from == MonoTime::max()) continue;
+        if (*from > now && wakeup && *wakeup <= *from) continue;
         const auto why = relay_->scheduler().why(head.seq);
-        around_.model.violation(
-            fmt::format("seq {} of token {} waits without a cause ({} busy; token {}, destination "
-                        "{}{}{})",
-                        to_number(head.seq), head.token, busy_, core::to_string(why->token.state),
-                        core::to_string(why->destination), why->lane_held ? ", held" : "",
-                        why->destination_full ? ", full" : ""));
+        around_.model.violation(fmt::format(
+            "seq {} of token {} waits {} ({} busy; token {}, destination {}{}{})",
+            to_number(head.seq), head.token,
+            *from > now ? "for a time at which nothing wakes the relay" : "without a cause", busy_,
+            core::to_string(why->token.state), core::to_string(why->destination),
+            why->lane_held ? ", held" : "", why->destination_full ? ", full" : ""));
     }
 }
 

@@ -121,6 +121,7 @@ private:
     Call take_410_back(std::size_t token);
     std::optional<TokenId> slot_of(std::size_t token) const;
     void ended(const core::Assignment& assignment);
+    std::optional<MonoTime> can_run_from(const Model::Head& head) const;
     bool could_run(const Model::Head& head) const;
     void check_causes() const;
     void check_fairness(TokenId whose_turn);

@@ -11,6 +11,7 @@ namespace flowrelay::test {
 
 void SimLog::write(const LogEvent& event, std::span<const LogField> fields) noexcept {
     ++lines[event.name];
+    if (const auto found = listeners_.find(event.name); found != listeners_.end()) found->second();
     std::string line(event.name);
     for (const LogField& field : fields) {
         const auto value = std::visit([](auto v) { return fmt::format("{}", v); }, field.value);
@@ -29,6 +30,7 @@ void SimLog::say(const std::string& what) const {
 World::World(std::uint64_t seed, bool trace)
     : random_(seed), fs_(random_.next()), server_(random_.next()), log_(agenda_, model_, trace) {
     choose_options();
+    watch_erasures();
 }
 
 World::~World() = default;
@@ -37,7 +39,8 @@ void World::choose_options() {
     options_.tokens = 1 + random_.below(5);
     options_.sources = random_.below(options_.tokens + 1);
     options_.connections = 1 + random_.below(8);
-    options_.source_rate = random_.chance(0.2) ? 0.5 + static_cast<double>(random_.below(5)) : 0;
+    options_.source_rate =
+        random_.chance(0.3) ? 0.25 * static_cast<double>(1U << random_.below(5)) : 0;
     options_.storage_delay = Milliseconds(random_.below(50));
     options_.holding = random_.chance(0.5);
     options_.reporting = random_.chance(0.5);
@@ -54,8 +57,7 @@ void World::choose_options() {
     options_.log.dedup_window = relay.dedup_window;
     relay.active_set.capacity = 1 + random_.below(40);
     relay.active_set.lane_capacity = 1 + random_.below(6);
-    relay.gone_grace =
-        random_.chance(0.2) ? Milliseconds(0) : Seconds(60 * (1 + random_.below(60)));
+    relay.gone_grace = random_.chance(0.2) ? Milliseconds(0) : Seconds(1U << random_.below(13));
     relay.scheduler.max_in_flight = options_.connections;
     relay.scheduler.rate_limit = random_.chance(0.1) ? 2 : 0;
 }
@@ -214,14 +216,14 @@ void World::operate() {
             process_->resume(token);
             break;
         case 3:
-            for (std::size_t gone = 0; gone < options_.tokens; ++gone) {
-                if (!model_.told_gone(gone)) continue;
-                log_.say(fmt::format("-- enable of token {}", gone));
-                process_->enable(gone);
-            }
+            enable_what_is_gone();
             break;
         case 4:
             if (queued.empty()) break;
+            if (random_.chance(0.5)) {
+                retry_what_is_under_way();
+                break;
+            }
             log_.say("-- retry");
             process_->retry(one_of(queued));
             for (const Seq seq : some_of(model_.held(), 0.5)) process_->retry(seq);
@@ -239,6 +241,48 @@ void World::operate() {
             process_->drop_letters(some_of(letters, 0.5));
         }
     }
+}
+
+void World::enable_what_is_gone() {
+    for (std::size_t gone = 0; gone < options_.tokens; ++gone) {
+        if (!model_.told_gone(gone)) continue;
+        log_.say(fmt::format("-- enable of token {}", gone));
+        process_->enable(gone);
+    }
+}
+
+// The disk may be full or fail just when an erasure begins, and an operator may read in the log
+// that it has failed, and want the source back now.
+void World::watch_erasures() {
+    log_.listen("token.gone", [this] {
+        if (!random_.chance(0.3)) return;
+        agenda_.in(options_.relay.gone_grace - Milliseconds(random_.below(1000)), [this] {
+            if (healed_) return;
+            model_.disk_in_trouble();
+            if (random_.chance(0.5)) {
+                log_.say("-- the disk is full");
+                fs_.set_capacity(0);
+            } else {
+                log_.say("-- the disk is about to fail");
+                fs_.fail_next(random_.chance(0.5) ? SimOp::create : SimOp::sync, EIO);
+            }
+        });
+    });
+    log_.listen("token.erase_failed", [this] {
+        if (!random_.chance(0.5)) return;
+        agenda_.in(Milliseconds(random_.below(60'000)), [this] {
+            if (!healed_) enable_what_is_gone();
+        });
+    });
+}
+
+// It may hang there, as far as an operator can see.
+void World::retry_what_is_under_way() {
+    for (int wait = 0; wait < 30 && model_.under_way().empty(); ++wait) {
+        run_until(agenda_.now().mono + Milliseconds(random_.below(30)));
+    }
+    log_.say("-- retry of what is under way");
+    for (const Seq seq : model_.under_way()) process_->retry(seq);
 }
 
 // Some of what is dead, and perhaps the server takes it now.

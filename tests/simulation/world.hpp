@@ -3,8 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "agenda.hpp"
@@ -25,6 +29,10 @@ public:
     bool enabled(Severity) const noexcept override { return trace_; }
     void write(const LogEvent& event, std::span<const LogField> fields) noexcept override;
     void say(const std::string& what) const;
+    /// Calls this, which must not throw, whenever the line is written.
+    void listen(std::string_view name, std::function<void()> what) {
+        listeners_[name] = std::move(what);
+    }
 
     std::map<std::string_view, std::uint64_t> lines;
 
@@ -32,6 +40,7 @@ private:
     const Agenda& agenda_;
     Model& model_;
     bool trace_;
+    std::map<std::string_view, std::function<void()>> listeners_;
 };
 
 class World {
@@ -57,6 +66,9 @@ private:
     void trouble();
     void replay();
     void operate();
+    void retry_what_is_under_way();
+    void enable_what_is_gone();
+    void watch_erasures();
     template <class T>
     T one_of(const std::vector<T>& list) {
         return list[random_.below(list.size())];
