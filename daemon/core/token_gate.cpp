@@ -1,5 +1,7 @@
 #include "token_gate.hpp"
 
+#include <algorithm>
+
 namespace flowrelay::core::scheduling {
 
 std::optional<TokenState> TokenGate::end(Pass pass, const Judgement& judgement, bool blamed,
@@ -28,6 +30,8 @@ std::optional<TokenState> TokenGate::end(Pass pass, const Judgement& judgement, 
             break;
     }
     throttled_in_a_row_ = 0;
+    // An older one may have been told a time while this one was under way.
+    if (gate_.is_closed() && gate_.until() > now) return change(TokenState::throttled);
     gate_.open();
     return change(TokenState::active);
 }
@@ -44,8 +48,11 @@ std::optional<TokenState> TokenGate::throttle(bool current, const Judgement& jud
     }
     if (!current && !asked) return std::nullopt;
     ++throttled_in_a_row_;
-    gate_.close(now + (asked ? *judgement.hold
-                             : backoff(options.token_backoff, throttled_in_a_row_, random)));
+    MonoTime until = now + (asked ? *judgement.hold
+                                  : backoff(options.token_backoff, throttled_in_a_row_, random));
+    // Here, too, an older one may have been told a later time.
+    if (gate_.is_closed()) until = std::max(until, gate_.until());
+    gate_.close(until);
     return change(TokenState::throttled);
 }
 

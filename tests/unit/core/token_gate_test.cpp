@@ -71,6 +71,32 @@ TEST_F(TokenGateTest, ALate429ClosesItAgainOnlyWhenTheServerNamesATime) {
     EXPECT_EQ(end(b, answers::throttled(5s)), TokenState::throttled);
 }
 
+TEST_F(TokenGateTest, ATimeThatIsNamedDuringAProbeCountsHoweverTheProbeEnds) {
+    for (const auto& answer : {answers::ok(), answers::throttled(), answers::throttled(5s)}) {
+        gate = TokenGate();
+        const auto late = gate.begin();
+        attempt(answers::throttled(1s));
+        wait();
+        const auto probe = gate.begin();
+        EXPECT_FALSE(end(late, answers::throttled(60s)));
+        EXPECT_FALSE(end(probe, answer));
+        EXPECT_EQ(gate.state(), TokenState::throttled);
+        EXPECT_EQ(gate.closed_until(), now + 60s);
+        wait();
+        EXPECT_EQ(attempt(answers::ok()), TokenState::active);
+    }
+}
+
+TEST_F(TokenGateTest, ATokenThatIsTakenAgainIsNotParkedWhileItIsAskedToWait) {
+    const auto late = gate.begin();
+    attempt(answers::unauthorized());
+    wait();
+    const auto probe = gate.begin();
+    end(late, answers::throttled(60s));
+    EXPECT_EQ(end(probe, answers::ok()), TokenState::throttled);
+    EXPECT_EQ(gate.closed_until(), now + 60s);
+}
+
 TEST_F(TokenGateTest, AThrottleIsTriedAgainAtOnceWhenNobodyLookedAtTheToken) {
     attempt(answers::throttled(1s));
     wait();
