@@ -102,6 +102,11 @@ asio::awaitable<Result<BacklogOf>> backlog_to_go_on_with(Engine& engine, TokenId
     std::function<Found(Stores&)> count = [token](Stores& stores) -> Found {
         const auto written = stores.queue->commit({}, {});
         if (written.has_error()) return written.error();
+        if (stores.failed) {
+            return Error{storage::make_error_code(storage::QueueErrc::failed),
+                         "the spool has failed, see the log: mend that, start flowrelayd again, "
+                         "and try again"};
+        }
         if (stores.unfinished) {
             return Error{storage::make_error_code(storage::QueueErrc::full),
                          "the disk does not take outcomes: make room and try again"};

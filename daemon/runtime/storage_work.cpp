@@ -78,6 +78,7 @@ StorageWork::Completions StorageWork::carry_out(Mail mail) {
         completions.push_back([done = std::move(done), now = snapshot()] { done(now); });
     }
     stores_.unfinished = has_unfinished();
+    stores_.failed = failed_;
     for (const auto& work : mail.questions) completions.push_back(work(stores_));
     return completions;
 }

@@ -33,6 +33,8 @@ struct Stores {
     std::shared_ptr<CommitObserver> observer;  ///< may be null
     /// Outcomes wait for the disk to take them. Kept up by StorageWork, for those who ask().
     bool unfinished = false;
+    /// Outcomes that were to become durable were given up; they come back at the next start.
+    bool failed = false;
 };
 
 /// Owned by one thread. All calls block.
