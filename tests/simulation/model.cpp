@@ -35,9 +35,7 @@ void Model::handed_in(const HandedIn& handed, WallTime now) {
     ++event.times_handed_in;
     if (event.accepted) return;
     event.in_doubt = true;
-    if (event.seq == Seq::none) {
-        event.expires = handed.expires_in ? now + *handed.expires_in : WallTime::max();
-    }
+    event.may_expire.insert(handed.expires_in ? now + *handed.expires_in : WallTime::max());
 }
 
 void Model::accepted(std::uint64_t number, const std::string& id, bool duplicate, WallTime now) {
@@ -62,8 +60,16 @@ void Model::rejected(std::uint64_t number, bool failed) {
     if (!failed && event.seq == Seq::none && event.times_handed_in == 1) event.in_doubt = false;
 }
 
-void Model::durable(std::uint64_t number, Seq seq) {
+void Model::set_expiry(Event& event, WallTime when) {
+    if (!event.may_expire.contains(when)) {
+        violation(name(event) + " expires " + format_time(when) + ", which nobody asked for");
+    }
+    event.expires = when;
+}
+
+void Model::durable(std::uint64_t number, Seq seq, WallTime expires) {
     Event& event = at(number);
+    set_expiry(event, expires);
     if (event.seq != Seq::none) violation(name(event) + " was stored twice");
     event.seq = seq;
     if (!is_erased(event)) pending_[lane_of(event)][seq] = number;
@@ -244,6 +250,7 @@ void Model::started(const Found& found, Now now) {
         settle_drop(event, true);
         event.seq = queued.seq;
         event.id = queued.id;
+        set_expiry(event, queued.expires);
         // Told or not, it is there, and has to be settled from now on.
         event.accepted = true;
         event.in_doubt = false;

@@ -39,7 +39,7 @@ public:
     // ---- the disk
 
     /// The event is durable; the producer will be told.
-    void durable(std::uint64_t number, Seq seq);
+    void durable(std::uint64_t number, Seq seq, WallTime expires);
 
     // ---- operators
 
@@ -103,6 +103,7 @@ public:
             std::uint64_t number = 0;
             Seq seq = Seq::none;
             std::string id;
+            WallTime expires;
         };
         std::vector<Queued> queued;
         std::vector<core::DeadLetter> letters;  ///< `replayed` ones are queued as well
@@ -135,6 +136,7 @@ private:
         std::string id;
         Seq seq = Seq::none;
         WallTime accepted_at;
+        std::set<WallTime> may_expire;  ///< as handed in, once or more often
         WallTime expires = WallTime::max();
         bool accepted = false;
         bool in_doubt = false;  ///< handed in, not answered, or answered with a failure
@@ -157,6 +159,7 @@ private:
     std::string name(const Event& event) const;
     Event& at(std::uint64_t number);
     Event* find(Seq seq);
+    void set_expiry(Event& event, WallTime when);
     void queue_again(Event& event);
     void check_gone(std::size_t token, const std::string& what);
     void check_paused(const Found& found);

@@ -61,7 +61,8 @@ void Model::drop_ends(Seq seq, Drop how, Now now) {
 void Model::settle_drop(Event& event, bool is_there) {
     const bool dropping = event.dropping || event.dropping_letter;
     event.dropping = event.dropping_letter = false;
-    if (!dropping || is_there) return;
+    // What was delivered first, perhaps after a replay, was not there to be dropped.
+    if (!dropping || is_there || event.last == Last::delivered) return;
     event.last = Last::dropped;
     ++(is_erased(event) ? dropped_or_erased_ : dropped_);
 }

@@ -45,7 +45,7 @@ Model::Found look(const runtime::Stores& stores, std::size_t tokens) {
     for (const auto& event : queued_events(*stores.queue)) {
         const auto record = stores.queue->read(event.seq);
         if (record.has_error()) throw std::runtime_error(record.error().message);
-        found.queued.push_back({number_of(*record), event.seq, record->id});
+        found.queued.push_back({number_of(*record), event.seq, record->id, record->expires});
     }
     found.letters = stores.dead_letters->list(stores.dead_letters->size());
     for (auto& letter : found.letters) letter = opened(stores.dead_letters->read(letter.seq));
@@ -102,7 +102,8 @@ void SimStorage::watch(Mail& mail) {
     for (auto& append : mail.appends) {
         append.done = [this, done = std::move(append.done)](core::EventRecord record,
                                                             Result<Seq> result) {
-            if (result.has_value()) around_.model.durable(number_of(record), *result);
+            if (result.has_value())
+                around_.model.durable(number_of(record), *result, record.expires);
             done(std::move(record), std::move(result));
         };
     }
@@ -117,7 +118,8 @@ void SimStorage::work() {
     if (completions.empty()) return;
     for (auto& completion : completions) completions_.push_back(std::move(completion));
     // The I/O thread may be busy with something else first.
-    around_.agenda.in(Milliseconds(random_.below(3)), [this, alive = std::weak_ptr(alive_)] {
+    const Milliseconds busy(random_.below(random_.chance(0.1) ? 30 : 3));
+    around_.agenda.in(busy, [this, alive = std::weak_ptr(alive_)] {
         if (!alive.expired()) complete();
     });
 }

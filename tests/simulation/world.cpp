@@ -55,7 +55,7 @@ void World::choose_options() {
     core::RelayOptions& relay = options_.relay;
     relay.destination = "https://flowdock.example";
     options_.log.dedup_window = relay.dedup_window;
-    relay.active_set.capacity = 1 + random_.below(40);
+    relay.active_set.capacity = 1 + random_.below(random_.chance(0.3) ? 5 : 40);
     relay.active_set.lane_capacity = 1 + random_.below(6);
     relay.gone_grace = random_.chance(0.2) ? Milliseconds(0) : Seconds(1U << random_.below(13));
     relay.scheduler.max_in_flight = options_.connections;
@@ -127,6 +127,11 @@ void World::hand_in() {
     if (random_.chance(0.3)) {
         event.uuid = fmt::format("uuid-{}", event.number);
         with_uuid_.emplace_back(agenda_.now().wall, event);
+        // Who is impatient does not wait for the answer.
+        for (std::uint64_t again = random_.chance(0.3) ? random_.below(5) : 0; again > 0; --again) {
+            const std::uint64_t soon = random_.below(1U << random_.below(8));
+            agenda_.in(Milliseconds(soon), [this, event] { hand_in(event); });
+        }
     }
     hand_in(event);
 }
@@ -180,7 +185,15 @@ void World::trouble() {
         case 4:
             if (random_.chance(0.5)) {
                 model_.disk_in_trouble();
-                fs_.set_capacity(random_.chance(0.5) ? 0 : 1ULL << 40);
+                const bool full = random_.chance(0.5);
+                fs_.set_capacity(full ? 0 : 1ULL << 40);
+                // Troubles do not come one at a time.
+                if (full && random_.chance(0.3)) {
+                    const std::uint64_t soon = random_.below(1U << random_.below(17));
+                    agenda_.in(Milliseconds(soon), [this] {
+                        if (!healed_) server_.remove_token(random_.below(options_.tokens));
+                    });
+                }
             }
             break;
         case 5:
@@ -203,9 +216,14 @@ std::vector<Seq> World::some_of(const std::vector<Seq>& all, double chance) {
 }
 
 void World::operate() {
+    // Where there are rate limits there is something to be hurried.
+    if (random_.chance(options_.source_rate > 0 ? 0.3 : 0.05)) {
+        retry_what_is_under_way();
+        return;
+    }
     const std::size_t token = random_.below(options_.tokens);
     const auto queued = model_.queued();
-    switch (random_.below(7)) {
+    switch (random_.below(8)) {
         case 0:
             log_.say(fmt::format("-- pause of token {}", token));
             process_->pause(token);
@@ -220,10 +238,6 @@ void World::operate() {
             break;
         case 4:
             if (queued.empty()) break;
-            if (random_.chance(0.5)) {
-                retry_what_is_under_way();
-                break;
-            }
             log_.say("-- retry");
             process_->retry(one_of(queued));
             for (const Seq seq : some_of(model_.held(), 0.5)) process_->retry(seq);
@@ -231,6 +245,9 @@ void World::operate() {
         case 5:
             log_.say("-- drop");
             process_->drop(some_of(queued, 0.3));
+            break;
+        case 6:
+            replay();
             break;
         default: {
             log_.say("-- drop of dead letters");
@@ -255,7 +272,15 @@ void World::enable_what_is_gone() {
 // that it has failed, and want the source back now.
 void World::watch_erasures() {
     log_.listen("token.gone", [this] {
-        if (!random_.chance(0.3)) return;
+        if (random_.chance(0.2)) {
+            const auto grace = static_cast<std::uint64_t>(options_.relay.gone_grace.count());
+            agenda_.in(Milliseconds(random_.below(grace + 1)), [this] {
+                if (healed_) return;
+                if (random_.chance(0.5)) replay();
+                enable_what_is_gone();
+            });
+        }
+        if (!random_.chance(0.4)) return;
         agenda_.in(options_.relay.gone_grace - Milliseconds(random_.below(1000)), [this] {
             if (healed_) return;
             model_.disk_in_trouble();
@@ -269,20 +294,22 @@ void World::watch_erasures() {
         });
     });
     log_.listen("token.erase_failed", [this] {
-        if (!random_.chance(0.5)) return;
+        if (!random_.chance(0.8)) return;
         agenda_.in(Milliseconds(random_.below(60'000)), [this] {
             if (!healed_) enable_what_is_gone();
         });
     });
 }
 
-// It may hang there, as far as an operator can see.
+// It may hang there, as far as an operator can see, who has not much patience.
 void World::retry_what_is_under_way() {
-    for (int wait = 0; wait < 30 && model_.under_way().empty(); ++wait) {
+    for (int look = 0; look < 50; ++look) {
         run_until(agenda_.now().mono + Milliseconds(random_.below(30)));
+        const auto seqs = model_.under_way();
+        if (seqs.empty() || random_.chance(0.7)) continue;
+        log_.say("-- retry of what is under way");
+        for (const Seq seq : seqs) process_->retry(seq);
     }
-    log_.say("-- retry of what is under way");
-    for (const Seq seq : model_.under_way()) process_->retry(seq);
 }
 
 // Some of what is dead, and perhaps the server takes it now.
@@ -304,9 +331,9 @@ void World::live() {
         const std::uint64_t burst = random_.chance(0.1) ? 1 + random_.below(20) : 1;
         for (std::uint64_t j = 0; j < burst; ++j) hand_in();
         run_until(agenda_.now().mono + Milliseconds(random_.below(2 * pace)));
-        if (!random_.chance(0.4)) continue;
+        if (!random_.chance(0.5)) continue;
         try {
-            if (random_.chance(0.3)) {
+            if (random_.chance(0.35)) {
                 operate();
             } else {
                 trouble();
