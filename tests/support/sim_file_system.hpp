@@ -46,8 +46,8 @@ public:
 
     // --- faults ---
 
-    /// The n-th changing operation from now on (1: the next) throws SimCrash; 0: none does, nor does
-    /// one that was to throw already.
+    /// The n-th changing operation from now on (1: the next) throws SimCrash; 0: none does, nor
+    /// does one that was to throw already.
     void crash_at(std::uint64_t operation) {
         crash_in_ = operation;
         crash_due_ = false;
