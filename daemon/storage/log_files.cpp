@@ -194,7 +194,7 @@ Result<void> LogFiles::remove_if_there(const std::string& path) {
 
 SegmentIndex LogFiles::write_index(std::uint64_t number, std::vector<std::uint8_t> bytes) {
     const std::string path = index_path(number);
-    auto index = SegmentIndex::in_memory(std::move(bytes));
+    auto index = SegmentIndex::in_memory(std::move(bytes), index_cache_);
     auto done = remove_if_there(path);
     if (done.has_error()) return index;
     auto file = file_system_.create(path);

@@ -17,7 +17,9 @@ namespace flowrelay::storage {
 class LogFiles {
 public:
     LogFiles(FileSystem& file_system, std::string directory)
-        : file_system_(file_system), directory_(std::move(directory)) {}
+        : file_system_(file_system),
+          directory_(std::move(directory)),
+          index_cache_(std::make_shared<IndexCache>(cached_index_blocks)) {}
 
     static std::string segment_name(std::uint64_t number);
     std::string segment_path(std::uint64_t number) const;
@@ -66,6 +68,9 @@ public:
     /// Removes an index that is damaged: the next start makes it anew.
     void drop_index(std::uint64_t number);
 
+    /// For the indexes that are opened.
+    const std::shared_ptr<IndexCache>& index_cache() const noexcept { return index_cache_; }
+
     // ---- compaction
 
     Result<std::unique_ptr<File>> create_compacted(std::uint64_t number);
@@ -81,6 +86,8 @@ public:
     Result<void> sync_directory() { return file_system_.sync_directory(directory_); }
 
 private:
+    static constexpr std::size_t cached_index_blocks = 512;  // 2 MiB
+
     struct Spare {
         std::uint64_t number = 0;  ///< in its name
         bool dirty = false;        ///< it may hold records of a former life
@@ -95,6 +102,7 @@ private:
 
     FileSystem& file_system_;
     std::string directory_;
+    std::shared_ptr<IndexCache> index_cache_;
     std::vector<Spare> spares_;
     std::uint64_t next_spare_ = 1;
 };

@@ -140,7 +140,8 @@ ScanRange LogRecovery::range_of(std::size_t index) {
 std::optional<SegmentIndex> LogRecovery::open_index(const Segment& segment, std::uint64_t end) {
     auto file = files_.file_system().open_read_only(files_.index_path(segment.header.number));
     if (file.has_error()) return std::nullopt;
-    auto index = SegmentIndex::open(std::move(*file), segment.header.number, segment.header.salt);
+    auto index = SegmentIndex::open(std::move(*file), segment.header.number, segment.header.salt,
+                                    files_.index_cache());
     if (index.has_error() || (end != 0 && index->end() != end)) return std::nullopt;
     return std::move(*index);
 }

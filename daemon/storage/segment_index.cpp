@@ -182,9 +182,12 @@ std::vector<std::uint8_t> encode_index(const IndexContents& contents) {
     return out.finish();
 }
 
+SegmentIndex::SegmentIndex(std::shared_ptr<IndexCache> cache)
+    : cache_(std::move(cache)), owner_(cache_->new_owner()) {}
+
 Result<SegmentIndex> SegmentIndex::open(std::unique_ptr<File> file, std::uint64_t number,
-                                        std::uint32_t salt) {
-    SegmentIndex index;
+                                        std::uint32_t salt, std::shared_ptr<IndexCache> cache) {
+    SegmentIndex index(std::move(cache));
     index.file_ = std::move(file);
     if (auto read = index.read_header(number, salt); read.has_error()) return read.error();
     const auto size = index.file_->size();
@@ -193,8 +196,9 @@ Result<SegmentIndex> SegmentIndex::open(std::unique_ptr<File> file, std::uint64_
     return index;
 }
 
-SegmentIndex SegmentIndex::in_memory(std::vector<std::uint8_t> bytes) {
-    SegmentIndex index;
+SegmentIndex SegmentIndex::in_memory(std::vector<std::uint8_t> bytes,
+                                     std::shared_ptr<IndexCache> cache) {
+    SegmentIndex index(std::move(cache));
     const auto number = load_le<std::uint64_t>(bytes.data() + at_number);
     const auto salt = load_le<std::uint32_t>(bytes.data() + at_salt);
     index.memory_ = std::move(bytes);
@@ -208,7 +212,7 @@ void SegmentIndex::move_to(std::unique_ptr<File> file) {
 }
 
 Result<void> SegmentIndex::read_header(std::uint64_t number, std::uint32_t salt) {
-    Block block;
+    IndexCache::Block block;
     number_ = number;
     salt_ = salt;
     if (auto read = read_block(0, block); read.has_error()) return read;
@@ -258,11 +262,12 @@ Result<void> SegmentIndex::read_block(std::size_t number, std::span<std::uint8_t
 Result<const std::uint8_t*> SegmentIndex::row(const Section& section, std::size_t place) const {
     const std::size_t in_block = rows_size / section.row_size;
     const std::size_t number = section.first_block + place / in_block;
-    Cached& cached = &section == &events_section_ ? events_block_ : other_block_;
-    if (cached.number != number) {
-        if (!cached.block) cached.block = std::make_unique<Block>();
-        cached.number = 0;
+    IndexCache::Slot& cached = cache_->slot(owner_, number);
+    if (!cached.holds(owner_, number)) {
+        if (!cached.block) cached.block = std::make_unique<IndexCache::Block>();
+        cached.owner = 0;
         if (auto read = read_block(number, *cached.block); read.has_error()) return read.error();
+        cached.owner = owner_;
         cached.number = number;
     }
     return cached.block->data() + at_rows + place % in_block * section.row_size;
@@ -293,28 +298,31 @@ Result<Seq> SegmentIndex::seq_at(std::size_t ordinal) const {
 Result<std::size_t> SegmentIndex::lower_bound(Seq seq) const {
     if (events_ == 0 || seq <= first_seq_) return std::size_t{0};
     if (seq > highest_seq_) return events_;
-    std::size_t low = 0;
-    std::size_t high = events_;
     const std::uint64_t distance = to_number(seq) - to_number(first_seq_);
     if (dense_) return static_cast<std::size_t>(std::min<std::uint64_t>(distance, events_));
-    // Gaps only move an event towards the front of the place that it would have without them.
-    if (distance < events_) {
-        const auto guess = at(distance);
-        if (guess.has_error()) return guess.error();
-        if (guess->seq == seq) return std::size_t{distance};
-        high = distance;
-    }
-    while (low < high) {
-        const std::size_t middle = low + (high - low) / 2;
-        const auto event = at(middle);
+    // Seqs grow by one at least from place to place: so far at most can the wanted place be from
+    // one that was looked at. Gaps lie close together, so that place is mostly the one.
+    std::size_t low = 0;
+    auto high = static_cast<std::size_t>(std::min<std::uint64_t>(distance, events_));
+    std::size_t guess = std::min(high, events_ - 1);
+    bool halve = false;
+    while (true) {
+        const auto event = at(guess);
         if (event.has_error()) return event.error();
-        if (event->seq < seq) {
-            low = middle + 1;
+        if (event->seq == seq) return guess;
+        if (event->seq > seq) {
+            const std::uint64_t down = to_number(event->seq) - to_number(seq);
+            high = std::min(high, guess);
+            if (down < guess) low = std::max(low, guess - static_cast<std::size_t>(down));
         } else {
-            high = middle;
+            const std::uint64_t up = to_number(seq) - to_number(event->seq);
+            low = std::max(low, guess + 1);
+            if (up < high - guess) high = guess + static_cast<std::size_t>(up);
         }
+        if (low >= high) return high;
+        guess = halve ? low + (high - low) / 2 : low;
+        halve = !halve;
     }
-    return low;
 }
 
 Result<std::optional<std::size_t>> SegmentIndex::find(Seq seq) const {

@@ -299,8 +299,8 @@ std::string SegmentCheck::judge_index(SpoolFile& file, const std::string& path,
     const auto bytes = read_whole(**opened);
     if (bytes.has_error()) return bytes.error().message + ": it is made anew";
     file.bytes = bytes->size();
-    const auto index =
-        SegmentIndex::open(std::move(*opened), segment.header.number, segment.header.salt);
+    const auto index = SegmentIndex::open(std::move(*opened), segment.header.number,
+                                          segment.header.salt, std::make_shared<IndexCache>(16));
     if (index.has_error()) return made_anew;
     file.events = index->size();
     if (!scan.damage.empty()) return "not compared, since its segment is damaged";

@@ -6,7 +6,6 @@
 // A SegmentIndex is used by one thread at a time.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -19,6 +18,7 @@
 #include "flowrelay/base/ids.hpp"
 #include "flowrelay/base/time.hpp"
 #include "flowrelay/storage/file_system.hpp"
+#include "flowrelay/storage/index_cache.hpp"
 #include "flowrelay/storage/record.hpp"
 
 namespace flowrelay::storage {
@@ -53,8 +53,6 @@ struct IndexContents {
     std::vector<SeqRange> settled;  ///< ascending: outcomes for events of earlier segments
 };
 
-inline constexpr std::size_t index_block_size = 4096;
-
 /// The whole index, in blocks with a checksum each.
 std::vector<std::uint8_t> encode_index(const IndexContents& contents);
 
@@ -63,10 +61,11 @@ public:
     /// An index in a file. An error if it is not the one of this segment, not whole, or of another
     /// format. Blocks are checked as they are read, so each later call may find damage as well.
     static Result<SegmentIndex> open(std::unique_ptr<File> file, std::uint64_t number,
-                                     std::uint32_t salt);
+                                     std::uint32_t salt, std::shared_ptr<IndexCache> cache);
 
     /// What encode_index() gave, kept in memory until it is moved to a file.
-    static SegmentIndex in_memory(std::vector<std::uint8_t> bytes);
+    static SegmentIndex in_memory(std::vector<std::uint8_t> bytes,
+                                  std::shared_ptr<IndexCache> cache);
     std::span<const std::uint8_t> memory() const noexcept { return memory_; }
 
     /// From now on it is read from this file, to which memory() was written; that is given back.
@@ -108,13 +107,12 @@ public:
     Result<SeqRange> settled_at(std::size_t place) const;  ///< place < settled_ranges()
 
 private:
-    using Block = std::array<std::uint8_t, index_block_size>;
     struct Section {
         std::size_t first_block = 0;
         std::size_t row_size = 0;
     };
 
-    SegmentIndex() = default;
+    explicit SegmentIndex(std::shared_ptr<IndexCache> cache);
     Result<void> read_header(std::uint64_t number, std::uint32_t salt);
     Result<void> read_block(std::size_t number, std::span<std::uint8_t> out) const;
     Result<const std::uint8_t*> row(const Section& section, std::size_t place) const;
@@ -139,13 +137,8 @@ private:
     Section tokens_section_;
     Section settled_section_;
 
-    // The blocks that were read last: neighbours are asked for one after the other.
-    struct Cached {
-        std::size_t number = 0;  ///< 0: none (block 0 is the header)
-        std::unique_ptr<Block> block;
-    };
-    mutable Cached events_block_;
-    mutable Cached other_block_;
+    std::shared_ptr<IndexCache> cache_;
+    std::uint64_t owner_;  ///< of its blocks in the cache
 };
 
 }  // namespace flowrelay::storage
