@@ -119,11 +119,25 @@ asio::awaitable<AttemptResult> HttpClient::post(std::string_view request) {
     co_return result;
 }
 
+// Each coroutine costs an event something: the answer is read in here.
 asio::awaitable<AttemptResult> HttpClient::exchange(std::string_view request) {
     allow(destination_.request_timeout);
     reader_.reset();
     begin_write(request);
-    const error_code read_error = co_await read_answer();
+    error_code read_error;
+    while (!read_error && reader_.status() == http::ResponseStatus::need_more) {
+        if (tls_) {
+            const auto [error, size] = co_await tls_->async_read_some(
+                asio::buffer(buffer_), asio::as_tuple(asio::deferred));
+            read_error = error;
+            take_answer(error, size);
+        } else {
+            const auto [error, size] = co_await socket_.async_read_some(
+                asio::buffer(buffer_), asio::as_tuple(asio::deferred));
+            read_error = error;
+            take_answer(error, size);
+        }
+    }
     const MonoTime now = clock_.now().mono;
     if (writing_) {  // the server does not want to see the rest
         open_ = false;
@@ -138,23 +152,19 @@ asio::awaitable<AttemptResult> HttpClient::exchange(std::string_view request) {
 }
 
 // Also after a failed write: some servers refuse a request before they have read all of it.
-asio::awaitable<error_code> HttpClient::read_answer() {
-    while (reader_.status() == http::ResponseStatus::need_more) {
-        const auto [error, size] = co_await read_some();
-        if (error) {
-            // A server that ends without having read all of the request makes its kernel send a
-            // reset behind the answer.
-            const bool end = error == asio::error::eof || error == asio::error::connection_reset ||
-                             error == asio::ssl::error::stream_truncated;
-            if (end) reader_.put_end();
-            co_return error;
-        }
-        const std::size_t used = reader_.put({buffer_.data(), size});
-        if (used < size && reader_.status() == http::ResponseStatus::complete) {
-            open_ = false;  // bytes that nobody asked for: the connection is out of step
-        }
+void HttpClient::take_answer(const error_code& error, std::size_t size) {
+    if (error) {
+        // A server that ends without having read all of the request makes its kernel send a reset
+        // behind the answer.
+        const bool end = error == asio::error::eof || error == asio::error::connection_reset ||
+                         error == asio::ssl::error::stream_truncated;
+        if (end) reader_.put_end();
+        return;
     }
-    co_return error_code();
+    const std::size_t used = reader_.put({buffer_.data(), size});
+    if (used < size && reader_.status() == http::ResponseStatus::complete) {
+        open_ = false;  // bytes that nobody asked for: the connection is out of step
+    }
 }
 
 AttemptResult HttpClient::result_without_answer(const error_code& read_error) {
@@ -204,14 +214,21 @@ AttemptResult HttpClient::result_of_answer(MonoTime now) {
 
 // The answer is read meanwhile: a server may give it, and then not read on.
 void HttpClient::begin_write(std::string_view bytes) {
-    writing_ = true;
     write_error_ = {};
+    if (!tls_) {
+        // Nearly always the kernel takes all of it at once.
+        const std::size_t size = socket_.write_some(asio::buffer(bytes), write_error_);
+        if (write_error_ == asio::error::would_block) write_error_ = {};
+        bytes.remove_prefix(size);
+        if (write_error_ || bytes.empty()) return;
+    }
+    writing_ = true;
     auto done = [this](const error_code& error, std::size_t) {
         writing_ = false;
         write_error_ = error;
         written_.cancel();
     };
-    const auto buffer = asio::buffer(bytes.data(), bytes.size());
+    const auto buffer = asio::buffer(bytes);
     if (tls_) {
         asio::async_write(*tls_, buffer, std::move(done));
     } else {

@@ -62,6 +62,7 @@ asio::awaitable<HttpClient::Failure> HttpClient::connect() {
     }
     error_code ignored;
     socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+    socket_.non_blocking(true, ignored);
     allow(std::max(deadline - clock_.now().mono, MonoTime::duration::zero()));
     auto failed = co_await set_up();
     if (failed) {
