@@ -197,11 +197,11 @@ Result<std::vector<Seq>> list_queue(storage::EventQueue& queue) {
         request.limit = 1000;
         bool more = true;
         while (more) {
-            const auto slice = queue.load(request);
-            if (slice.has_error()) return slice.error();
-            for (const auto& event : slice->events) seqs.push_back(event.seq);
-            request.after = slice->end;
-            more = !slice->complete;
+            const auto loaded = queue.load(request, 0);
+            if (loaded.has_error()) return loaded.error();
+            for (const auto& event : loaded->slice.events) seqs.push_back(event.seq);
+            request.after = loaded->slice.end;
+            more = !loaded->slice.complete;
         }
     }
     std::ranges::sort(seqs);

@@ -40,6 +40,7 @@ struct Delivery::Worker {
     std::optional<HttpClient> client;
     asio::steady_timer wake;
     std::optional<core::Assignment> assignment;
+    std::optional<Engine::Outgoing> outgoing;  ///< what is posted for it
     std::string body;
     std::string request;
 };
@@ -166,8 +167,17 @@ asio::awaitable<void> Delivery::work(Worker& worker) {
         co_await wait_for_work(worker);
         if (!worker.assignment) break;
         while (worker.assignment) {
-            const core::Assignment assignment = *worker.assignment;
-            co_await deliver(worker, assignment);
+            auto cached = engine_.take_cached(worker.assignment->seq);
+            if (cached) {
+                prepare(worker, std::move(*cached));
+            } else {
+                auto read = co_await engine_.read(worker.assignment->seq);
+                prepare(worker, std::move(read));
+            }
+            if (worker.outgoing) {
+                auto result = co_await worker.client->post(worker.request);
+                posted(worker, std::move(result));
+            }
             worker.assignment = stopping_ ? std::nullopt : engine_.next();
             if (worker.assignment) pump();  // there may be more than one worker can do
         }
@@ -191,28 +201,31 @@ asio::awaitable<void> Delivery::wait_for_work(Worker& worker) {
     }
 }
 
-asio::awaitable<void> Delivery::deliver(Worker& worker, core::Assignment assignment) {
-    auto fetched = co_await engine_.fetch(assignment);
+/// Makes the request of a worker's event; none if it is not to be posted after all.
+void Delivery::prepare(Worker& worker, Result<core::EventRecord> event) {
     if (aborting_) {
-        engine_.release(assignment);
-        co_return;
+        worker.outgoing.reset();
+        engine_.release(*worker.assignment);
+        return;
     }
-    auto outgoing = engine_.prepare(assignment, std::move(fetched));
-    if (!outgoing) co_return;
-    core::EventRecord& record = outgoing->record;
+    worker.outgoing = engine_.prepare(*worker.assignment, std::move(event));
+    if (!worker.outgoing) return;
+    const core::EventRecord& record = worker.outgoing->record;
     worker.aim(io_, *this);
     worker.body.clear();
     worker.request.clear();
-    core::append_post_body(worker.body, outgoing->token, record.id, record.body);
+    core::append_post_body(worker.body, worker.outgoing->token, record.id, record.body);
     worker.target->writer.append(worker.request, record.id, worker.body);
+}
 
-    auto result = co_await worker.client->post(worker.request);
+void Delivery::posted(Worker& worker, core::AttemptResult result) {
     if (aborting_ && result.end != core::AttemptEnd::response) {
-        engine_.release(assignment);
-        co_return;
+        engine_.release(*worker.assignment);
+        return;
     }
-    describe_answer(worker, outgoing->token, result);
-    engine_.attempted(assignment, std::move(record), result);
+    describe_answer(worker, worker.outgoing->token, result);
+    engine_.attempted(*worker.assignment, std::move(worker.outgoing->record), result);
+    worker.outgoing.reset();
 }
 
 void Delivery::begin_report() {

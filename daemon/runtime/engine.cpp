@@ -19,6 +19,9 @@ std::uint64_t weight(const core::EventRecord& record) {
     return record.body.size() + record.thread.size() + record.id.size() + 384;
 }
 
+// Bytes of records that one load may bring for each of its events.
+constexpr std::uint64_t loaded_event = 4096;
+
 double seconds(MonoTime::duration duration) {
     return std::chrono::duration<double>(duration).count();
 }
@@ -88,7 +91,8 @@ void Engine::appended(core::EventRecord record, const Result<Seq>& result) {
     answer.id.swap(record.id);  // lent for the answer: there are many of them
     event.answered(answer);
     record.id.swap(answer.id);
-    keep(*result, std::move(record));
+    // What has to wait on disk for its turn comes along with a load.
+    if (relay_.scheduler().contains(*result)) keep(*result, std::move(record));
 }
 
 void Engine::confirm(core::Relay::Duplicate duplicate, Answered answered) {
@@ -134,9 +138,13 @@ void Engine::work_appeared() {
 // has room: one by one they would cost a trip to the other thread each.
 void Engine::load() {
     while (auto request = relay_.next_load()) {
-        const bool with_records = cached_bytes_ < options_.cache_size / 2;
-        storage_.load(*request, with_records,
-                      [this, request = *request](Result<StorageMailbox::Loaded> result) {
+        const std::uint64_t used = cached_bytes_ + loading_bytes_;
+        const std::uint64_t room = options_.cache_size - std::min(options_.cache_size, used);
+        const std::uint64_t bytes = std::min<std::uint64_t>(room, request->limit * loaded_event);
+        loading_bytes_ += bytes;
+        storage_.load(*request, bytes,
+                      [this, request = *request, bytes](Result<StorageMailbox::Loaded> result) {
+                          loading_bytes_ -= bytes;
                           if (result.has_error()) {
                               relay_.load_failed(request, result.error().message, clock_.now());
                           } else {
@@ -182,10 +190,8 @@ std::optional<Seq> Engine::find_in_memory(std::string_view id) const {
     return std::nullopt;
 }
 
-asio::awaitable<Result<core::EventRecord>> Engine::fetch(core::Assignment assignment) {
-    auto cached = take_cached(assignment.seq);
-    if (cached) co_return std::move(*cached);
-    auto read = [this, seq = assignment.seq](auto handler) {
+asio::awaitable<Result<core::EventRecord>> Engine::read(Seq seq) {
+    auto read = [this, seq](auto handler) {
         auto shared = std::make_shared<decltype(handler)>(std::move(handler));
         storage_.read(seq, [shared](Result<core::EventRecord> result) {
             (*shared)(std::make_shared<Result<core::EventRecord>>(std::move(result)));
@@ -199,18 +205,18 @@ asio::awaitable<Result<core::EventRecord>> Engine::fetch(core::Assignment assign
 }
 
 std::optional<Engine::Outgoing> Engine::prepare(const core::Assignment& assignment,
-                                                Result<core::EventRecord> fetched) {
+                                                Result<core::EventRecord> event) {
     const core::Token& slot = relay_.tokens().at(assignment.lane.token);
     if (slot.gone()) {
         release(assignment);
         return std::nullopt;
     }
-    if (fetched.has_error()) {
-        unreadable(assignment, fetched.error());
+    if (event.has_error()) {
+        unreadable(assignment, event.error());
         return std::nullopt;
     }
     // A copy of the token: the slot may lose it while the request is under way.
-    return Outgoing{std::move(*fetched), slot.entry.secret};
+    return Outgoing{std::move(*event), slot.entry.secret};
 }
 
 void Engine::attempted(const core::Assignment& assignment, core::EventRecord record,

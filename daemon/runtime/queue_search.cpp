@@ -18,16 +18,18 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr std::size_t load_step = 128;        // events that one trip to the disk brings
-constexpr int loads_for_a_page = 16;          // then it is shown, however short it is
-constexpr std::uint64_t small_backlog = 512;  // is read as a whole instead of searched
+constexpr std::size_t load_step = 128;              // events that one trip to the disk brings
+constexpr std::uint64_t records_at_once = 4 << 20;  // bytes of them, in one trip
+constexpr int loads_for_a_page = 16;                // then it is shown, however short it is
+constexpr std::uint64_t small_backlog = 512;        // is read as a whole instead of searched
 
 using SharedLoaded = std::shared_ptr<Result<StorageMailbox::Loaded>>;
 
-asio::awaitable<SharedLoaded> load(Engine& engine, core::LoadRequest request, bool with_records) {
+asio::awaitable<SharedLoaded> load(Engine& engine, core::LoadRequest request,
+                                   std::uint64_t record_bytes) {
     using Loaded = Result<StorageMailbox::Loaded>;
-    Ask<Loaded> ask = [&engine, request, with_records](std::function<void(Loaded)> done) {
-        engine.storage().load(request, with_records, std::move(done));
+    Ask<Loaded> ask = [&engine, request, record_bytes](std::function<void(Loaded)> done) {
+        engine.storage().load(request, record_bytes, std::move(done));
     };
     const auto loaded = co_await answer_of<Loaded>(std::move(ask));
     co_return loaded;
@@ -44,7 +46,7 @@ Result<core::EventRecord> read_any(Stores& stores, Seq seq) {
 asio::awaitable<SharedLoaded> load_all(Engine& engine, core::LoadRequest request,
                                        bool with_records) {
     request.with_replays = true;
-    return load(engine, request, with_records);
+    return load(engine, request, with_records ? records_at_once : 0);
 }
 
 /// The lanes that a thread's name can mean: the producer's own id of it, or the server's.
@@ -135,7 +137,7 @@ asio::awaitable<Result<std::optional<core::QueuedEvent>>> first_behind(Engine& e
     request.limit = 1;
     std::optional<core::QueuedEvent> found;
     while (!found) {
-        const auto loaded = co_await load(engine, request, false);
+        const auto loaded = co_await load(engine, request, 0);
         if (loaded->has_error()) co_return loaded->error();
         const auto& slice = (*loaded)->slice;
         if (!slice.events.empty()) found = slice.events.front();

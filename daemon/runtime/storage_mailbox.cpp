@@ -51,8 +51,8 @@ void StorageMailbox::read(Seq seq, ReadDone done) {
     put(false, [&] { mail_.reads.emplace_back(seq, std::move(done)); });
 }
 
-void StorageMailbox::load(core::LoadRequest request, bool with_records, LoadDone done) {
-    put(false, [&] { mail_.loads.push_back({request, with_records, std::move(done)}); });
+void StorageMailbox::load(core::LoadRequest request, std::uint64_t record_bytes, LoadDone done) {
+    put(false, [&] { mail_.loads.push_back({request, record_bytes, std::move(done)}); });
 }
 
 void StorageMailbox::put_tokens(std::vector<core::TokenEntry> entries, Done done) {

@@ -69,7 +69,7 @@ StorageWork::Completions StorageWork::carry_out(Mail mail) {
     }
     for (auto& item : mail.loads) {
         completions.push_back([done = std::move(item.done),
-                               result = load(item.request, item.with_records)]() mutable {
+                               result = load(item.request, item.record_bytes)]() mutable {
             done(std::move(result));
         });
     }
@@ -266,18 +266,26 @@ void StorageWork::trim(WallTime now) {
 }
 
 Result<StorageMailbox::Loaded> StorageWork::load(const core::LoadRequest& request,
-                                                 bool with_records) {
-    auto slice = stores_.queue->load(request);
-    if (slice.has_error()) return slice.error();
-    if (request.with_replays) add_replays(*slice, request, *stores_.dead_letters);
-    StorageMailbox::Loaded loaded;
-    loaded.slice = std::move(*slice);
-    if (!with_records) return loaded;
-    loaded.records.reserve(loaded.slice.events.size());
-    for (const auto& event : loaded.slice.events) {
+                                                 std::uint64_t record_bytes) {
+    if (!request.with_replays) return stores_.queue->load(request, record_bytes);
+    auto loaded = stores_.queue->load(request, 0);
+    if (loaded.has_error()) return loaded.error();
+    core::LoadedSlice& slice = loaded->slice;
+    add_replays(slice, request, *stores_.dead_letters);
+    if (record_bytes == 0) return loaded;
+    std::uint64_t taken = 0;
+    for (const auto& event : slice.events) {
+        taken += event.bytes;
+        if (taken > record_bytes && !loaded->records.empty()) break;
         auto record = read(event.seq);
-        if (record.has_error()) break;  // who needs it finds out why
-        loaded.records.push_back(std::move(*record));
+        if (record.has_error()) break;
+        loaded->records.push_back(std::move(*record));
+    }
+    const std::size_t shown = std::max<std::size_t>(1, loaded->records.size());
+    if (shown < slice.events.size()) {
+        slice.events.resize(shown);
+        slice.end = slice.events.back().seq;
+        slice.complete = false;
     }
     return loaded;
 }

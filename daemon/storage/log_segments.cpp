@@ -69,10 +69,22 @@ Result<std::optional<IndexedEvent>> LogSegments::find(Seq seq) {
 
 Result<bool> LogSegments::begin_settling(Seq seq) {
     if (settling_.contains(seq)) return false;
-    const auto found = find(seq);
-    if (found.has_error()) return found.error();
-    if (*found) settling_.insert(seq);
-    return found->has_value();
+    const auto queued = is_queued(seq);
+    if (queued.has_error()) return queued.error();
+    if (*queued) settling_.insert(seq);
+    return *queued;
+}
+
+/// As find(), often without a look into the index.
+Result<bool> LogSegments::is_queued(Seq seq) {
+    Segment* segment = of(seq);
+    if (segment == nullptr) return false;
+    if (!segment->sealed) return segment->live.find(seq) != nullptr;
+    return with_index(*segment, [seq](const SealedEvents& events) -> Result<bool> {
+        const auto place = events.index.find(seq);
+        if (place.has_error()) return place.error();
+        return *place && !events.settled.test(**place);
+    });
 }
 
 Result<bool> LogSegments::settle(Seq seq) {
@@ -191,10 +203,13 @@ Result<std::vector<EventQueue::Backlog>> LogSegments::backlog() {
 /// One load(), over the segments one after the other.
 class LogSegments::Loading {
 public:
-    Loading(const core::LoadRequest& request, const std::unordered_set<Seq>& settling)
-        : request_(request), settling_(settling) {
+    Loading(const core::LoadRequest& request, const std::unordered_set<Seq>& settling,
+            std::vector<Place>& places)
+        : request_(request), settling_(settling), places_(places) {
         slice_.end = request.after;
     }
+
+    void begin(Segment& segment) { segment_ = &segment; }
 
     /// False when it has looked at enough.
     bool look(const IndexedEvent& event) {
@@ -211,6 +226,7 @@ public:
                                      event.accepted,
                                      event.expires,
                                      event.bytes});
+            places_.push_back({segment_, event});
         }
         return true;
     }
@@ -257,16 +273,20 @@ private:
 
     const core::LoadRequest& request_;
     const std::unordered_set<Seq>& settling_;
+    std::vector<Place>& places_;
+    Segment* segment_ = nullptr;
     core::LoadedSlice slice_;
     std::size_t looks_ = 0;
 };
 
-Result<core::LoadedSlice> LogSegments::load(const core::LoadRequest& request) {
-    Loading loading(request, settling_);
+Result<core::LoadedSlice> LogSegments::load(const core::LoadRequest& request,
+                                            std::vector<Place>& places) {
+    Loading loading(request, settling_, places);
     for (auto segment = segments_.begin(); segment != segments_.end(); ++segment) {
         const auto next = std::next(segment);
         const bool before = next != segments_.end() && next->header.next_seq <= request.after;
         if (before || segment->queued() == 0) continue;
+        loading.begin(*segment);
         if (segment->sealed) {
             const auto looked = with_index(
                 *segment, [&loading](const SealedEvents& events) { return loading.look(events); });

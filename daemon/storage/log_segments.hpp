@@ -54,7 +54,14 @@ public:
     void add(const RecordHeader& event, std::uint64_t offset);
 
     Result<std::vector<EventQueue::Backlog>> backlog();
-    Result<core::LoadedSlice> load(const core::LoadRequest& request);
+
+    /// Where an event lies. Valid until segments are added or taken away.
+    struct Place {
+        Segment* segment;
+        IndexedEvent event;
+    };
+    /// The events that a request asks for, and where they lie.
+    Result<core::LoadedSlice> load(const core::LoadRequest& request, std::vector<Place>& places);
 
     /// The queued events of a token in one segment, but for those that are being settled.
     Result<std::vector<Seq>> queued_of(TokenId token, Segment& segment);
@@ -79,6 +86,7 @@ private:
 
     Result<void> renew_index(Segment& segment);
     Result<std::vector<SeqRange>> fresh_ranges();
+    Result<bool> is_queued(Seq seq);
     Result<bool> settle_in(Segment& segment, Seq seq);
 
     LogFiles& files_;

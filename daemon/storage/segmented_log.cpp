@@ -9,6 +9,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "block_reader.hpp"
 #include "damage_report.hpp"
 #include "flowrelay/base/random.hpp"
 #include "flowrelay/core/log_events.hpp"
@@ -80,9 +81,7 @@ public:
     Result<EventRecord> read(Seq seq) override;
     Result<std::uint64_t> erase(TokenId token) override;
     Result<std::vector<Backlog>> backlog() override { return segments_.backlog(); }
-    Result<core::LoadedSlice> load(const core::LoadRequest& request) override {
-        return segments_.load(request);
-    }
+    Result<Loaded> load(const core::LoadRequest& request, std::uint64_t record_bytes) override;
     void known_ids(WallTime since, std::size_t limit,
                    const std::function<void(const KnownId&)>& use) override {
         known_ids_.find(segments_, since, limit, use);
@@ -406,24 +405,20 @@ Result<EventRecord> SegmentedLog::read(Seq seq) {
                      fmt::format("event {} is not in the queue", to_number(seq))};
     }
     Segment& segment = *segments_.of(seq);
-    // An index that is right by its checksum and wrong all the same is no reason to read anything.
-    if ((*event)->bytes < record_header_size ||
-        std::uint64_t{(*event)->offset} + (*event)->bytes > segment.size) {
-        return damaged(seq, segment, **event);
-    }
-    std::vector<std::uint8_t> bytes((*event)->bytes);
-    const auto got = segment.file->read_at((*event)->offset, bytes);
-    if (got.has_error()) return damaged(seq, segment, **event);
-    const auto header = parse_record_header(bytes, segment.header.salt);
-    if (*got == bytes.size() && header && header->seq == seq &&
-        record_size(*header) == bytes.size()) {
-        const auto payload = std::span<const std::uint8_t>(bytes).subspan(record_header_size,
-                                                                          header->payload_length);
-        if (payload_intact(*header, payload, segment.header.salt)) {
-            if (auto record = read_event(*header, payload)) return std::move(*record);
-        }
-    }
-    return damaged(seq, segment, **event);
+    BlockReader reader;
+    const auto bytes = reader.read(segment, **event);
+    if (bytes.has_error()) return damaged(seq, segment, **event);
+    auto record = parse_event(*bytes, seq, segment.header.salt);
+    if (!record) return damaged(seq, segment, **event);
+    return std::move(*record);
+}
+
+Result<EventQueue::Loaded> SegmentedLog::load(const core::LoadRequest& request,
+                                              std::uint64_t record_bytes) {
+    std::vector<LogSegments::Place> places;
+    auto slice = segments_.load(request, places);
+    if (slice.has_error()) return slice.error();
+    return Loaded{std::move(*slice), read_records(places, record_bytes)};
 }
 
 Error SegmentedLog::damaged(Seq seq, Segment& segment, const IndexedEvent& event) {

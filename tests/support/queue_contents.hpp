@@ -18,7 +18,7 @@ inline std::vector<core::QueuedEvent> queued_events(storage::EventQueue& queue) 
         request.limit = 100;
         bool more = true;
         while (more) {
-            const auto slice = queue.load(request).value();
+            const auto slice = queue.load(request, 0).value().slice;
             events.insert(events.end(), slice.events.begin(), slice.events.end());
             request.after = slice.end;
             more = !slice.complete;

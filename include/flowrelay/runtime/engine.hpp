@@ -65,13 +65,11 @@ public:
 
     std::optional<core::Assignment> next();
 
-    /// The event of an assignment, from memory or from disk.
-    boost::asio::awaitable<Result<core::EventRecord>> fetch(core::Assignment assignment);
-
     /// The event of an assignment if it is in memory; otherwise it has to be read.
     std::optional<core::EventRecord> take_cached(Seq seq);
+    boost::asio::awaitable<Result<core::EventRecord>> read(Seq seq);
 
-    /// What is to be posted for an assignment, once its event was fetched. Nothing when it is not
+    /// What is to be posted for an assignment, once its event is there. Nothing when it is not
     /// to be posted after all (the token is gone, the event can't be read): then the assignment has
     /// ended.
     struct Outgoing {
@@ -79,7 +77,7 @@ public:
         Secret token;
     };
     std::optional<Outgoing> prepare(const core::Assignment& assignment,
-                                    Result<core::EventRecord> fetched);
+                                    Result<core::EventRecord> event);
 
     void attempted(const core::Assignment& assignment, core::EventRecord record,
                    const core::AttemptResult& result);
@@ -158,6 +156,7 @@ private:
 
     std::unordered_map<std::uint64_t, core::EventRecord> cache_;
     std::uint64_t cached_bytes_ = 0;
+    std::uint64_t loading_bytes_ = 0;  ///< of records that may come with loads under way
 };
 
 }  // namespace flowrelay::runtime

@@ -28,12 +28,7 @@ public:
     using Appended = std::function<void(core::EventRecord, Result<Seq>)>;
     using Done = std::function<void(Result<void>)>;
     using ReadDone = std::function<void(Result<core::EventRecord>)>;
-    /// A part of a backlog, and the records of its events if they were asked for: as many as could
-    /// be read, from the first on.
-    struct Loaded {
-        core::LoadedSlice slice;
-        std::vector<core::EventRecord> records;
-    };
+    using Loaded = storage::EventQueue::Loaded;
     using LoadDone = std::function<void(Result<Loaded>)>;
     struct Erased {
         std::uint64_t events = 0;
@@ -61,7 +56,10 @@ public:
     void bury(core::DeadLetter letter);
 
     void read(Seq seq, ReadDone done);
-    void load(core::LoadRequest request, bool with_records, LoadDone done);
+
+    /// As EventQueue::load(). With replays an answer ends before an event whose record does not
+    /// come along, unless that is the first or none was asked for.
+    void load(core::LoadRequest request, std::uint64_t record_bytes, LoadDone done);
     void put_tokens(std::vector<core::TokenEntry> entries, Done done);
     void erase(TokenId token, EraseDone done);
     void snapshot(SnapshotDone done);
@@ -90,7 +88,7 @@ public:
         };
         struct Load {
             core::LoadRequest request;
-            bool with_records;
+            std::uint64_t record_bytes;
             LoadDone done;
         };
         std::vector<core::TokenEntry> new_tokens;

@@ -73,7 +73,8 @@ private:
     void note_letters(const Result<void>& result);
     void trim(WallTime now);
     Result<core::EventRecord> read(Seq seq);
-    Result<StorageMailbox::Loaded> load(const core::LoadRequest& request, bool with_records);
+    Result<StorageMailbox::Loaded> load(const core::LoadRequest& request,
+                                        std::uint64_t record_bytes);
     void erase(TokenId token, const StorageMailbox::EraseDone& done, Completions& completions);
 
     Stores stores_;

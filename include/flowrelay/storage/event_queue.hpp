@@ -83,8 +83,13 @@ public:
 
     /// The next queued events that a request asks for, in the order of their seqs. Looks at a
     /// bounded number of events for each call: an answer may be short, or empty, and still not
-    /// complete.
-    virtual Result<core::LoadedSlice> load(const core::LoadRequest& request) = 0;
+    /// complete. Of the first events in it the records come along, as many as can be read and take
+    /// at most `record_bytes` on the disk; unless that is 0, the first one's in any case.
+    struct Loaded {
+        core::LoadedSlice slice;
+        std::vector<EventRecord> records;
+    };
+    virtual Result<Loaded> load(const core::LoadRequest& request, std::uint64_t record_bytes) = 0;
 
     /// Gives ids that producers chose, of events accepted since then, to `use`: the newest `limit`
     /// of them, older ones first, for the deduplication window.

@@ -77,6 +77,39 @@ protected:
     std::optional<StorageThread> storage_;
 };
 
+TEST_F(StorageThreadTest, ALoadWithReplaysEndsWhereTheRecordsEnd) {
+    start();
+    ASSERT_TRUE(append(1, token()).has_value());
+    for (std::uint64_t number = 2; number <= 10; ++number) ASSERT_TRUE(append(number).has_value());
+    const auto load = [this](Seq after, std::uint64_t record_bytes) {
+        core::LoadRequest request;
+        request.token = TokenId{1};
+        request.after = after;
+        request.limit = 100;
+        request.with_replays = true;
+        std::optional<StorageThread::Loaded> loaded;
+        storage_->load(request, record_bytes,
+                       [&](Result<StorageThread::Loaded> result) { loaded = result.value(); });
+        run_until([&] { return loaded.has_value(); });
+        return loaded.value_or(StorageThread::Loaded());
+    };
+    EXPECT_TRUE(load(Seq::none, 0).slice.complete);
+    EXPECT_EQ(load(Seq::none, 0).slice.events.size(), 10U);
+    std::vector<std::string> ids;
+    Seq after = Seq::none;
+    for (bool more = true; more;) {
+        const auto loaded = load(after, 400);
+        ASSERT_EQ(loaded.records.size(), loaded.slice.events.size());
+        ASSERT_LT(loaded.records.size(), 10U);
+        for (const auto& record : loaded.records) ids.push_back(record.id);
+        after = loaded.slice.end;
+        more = !loaded.slice.complete;
+        ASSERT_LE(ids.size(), 10U);
+    }
+    EXPECT_EQ(ids.size(), 10U);
+    EXPECT_EQ(ids.back(), "id-10");
+}
+
 TEST_F(StorageThreadTest, AnswersInTheOrderOfTheCallsWithTheRecord) {
     start();
     std::vector<std::string> answered;
