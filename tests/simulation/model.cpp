@@ -111,6 +111,7 @@ void Model::assigned(Seq seq) {
 
 void Model::unassigned(Seq seq) {
     assigned_before_pause_.erase(seq);
+    for (auto& [token, wait] : waits_) wait.on_their_way.erase(seq);
     if (const Event* event = find(seq)) assigned_.erase(lane_of(*event));
 }
 
@@ -133,9 +134,8 @@ void Model::requested(const PostedEvent& post, Seq seq, Now now) {
         violation(name(event) + " is posted though nobody has decided");
     }
     if (const auto wait = waits_.find(post.token); wait != waits_.end()) {
-        // What was on its way when it was asked for has to be over, or the relay been restarted.
-        const bool known = wait->second.asked_at + std::chrono::minutes(1) < now.wall;
-        if (known && now.wall < wait->second.until) {
+        const bool late = wait->second.on_their_way.contains(seq);
+        if (!late && now.wall < wait->second.until) {
             violation(name(event) + " is posted before " + format_time(wait->second.until));
         }
     }
@@ -160,9 +160,14 @@ void Model::answered(std::uint64_t number, const Server::Reply& reply, Now now) 
     if (result.end == core::AttemptEnd::response && result.status == 429 && result.retry_after) {
         const auto asked = std::min<Milliseconds>(*result.retry_after, std::chrono::hours(1));
         Wait& wait = waits_[event.handed.token];
-        if (now.wall + asked > wait.until + Seconds(1)) wait = {now.wall, now.wall + asked};
+        if (now.wall + asked > wait.until) {
+            wait = {now.wall, now.wall + asked, {}};
+            for (const auto& [lane, seq] : assigned_) wait.on_their_way.insert(seq);
+        }
     }
-    switch (core::judge(reply.result, Seconds(1)).verdict) {
+    const auto verdict = core::judge(reply.result, Seconds(1)).verdict;
+    if (verdict == core::Verdict::park_token) refused_.insert(event.handed.token);
+    switch (verdict) {
         case core::Verdict::delivered:
             event.last = Last::delivered;
             pending_[lane_of(event)].erase(event.seq);
@@ -209,6 +214,7 @@ void Model::ended(Now now) {
     assigned_.clear();
     assigned_before_pause_.clear();
     reported_at_.clear();
+    for (auto& [token, wait] : waits_) wait.on_their_way.clear();
     for (auto& [number, event] : events_) event.may_be_overtaken_by = Seq::none;
 }
 

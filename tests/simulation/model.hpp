@@ -178,9 +178,11 @@ private:
     struct Wait {
         WallTime asked_at;
         WallTime until;
+        std::set<Seq> on_their_way;  ///< when it was asked for
     };
     std::map<std::size_t, Wait>
-        waits_;  ///< that the server asked a token for: Retry-After of a 429
+        waits_;                      ///< that the server asked a token for: Retry-After of a 429
+    std::set<std::size_t> refused_;  ///< 401 or 403, since it was resumed
     std::map<Lane, Seq> assigned_;
     struct Gone {
         unsigned life = 0;

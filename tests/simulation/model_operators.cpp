@@ -127,6 +127,8 @@ std::vector<Seq> Model::under_way() const {
 
 void Model::pause_begins(std::size_t token, bool paused) {
     pauses_[token] = Pause{paused, std::nullopt};
+    // One that was refused is tried at once, whatever else was said of it.
+    if (!paused && refused_.erase(token) > 0) waits_.erase(token);
     if (!paused) return;
     for (const auto& [lane, seq] : assigned_) {
         if (lane.first == token) assigned_before_pause_.insert(seq);
