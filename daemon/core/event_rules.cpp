@@ -263,9 +263,9 @@ std::optional<Milliseconds> read_relay(std::string_view json, FieldErrors& error
 }
 
 bool is_visible_ascii(std::string_view text, std::size_t most, std::string_view except) noexcept {
-    return !text.empty() && text.size() <= most && std::ranges::all_of(text, [except](char c) {
-        return c >= 0x21 && c <= 0x7E && except.find(c) == std::string_view::npos;
-    });
+    const auto is_visible = [](char c) { return c >= 0x21 && c <= 0x7E; };
+    return !text.empty() && text.size() <= most && std::ranges::all_of(text, is_visible) &&
+           (except.empty() || text.find_first_of(except) == std::string_view::npos);
 }
 
 std::optional<std::string> read_visible_ascii(std::string_view json, std::size_t most,

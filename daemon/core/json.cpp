@@ -139,8 +139,16 @@ char decode_short_escape(char c) noexcept {
     }
 }
 
-bool has_to_be_escaped(char c) noexcept {
-    return c == '"' || c == '\\' || static_cast<unsigned char>(c) < 0x20;
+constexpr std::array<bool, 256> has_to_be_escaped = [] {
+    std::array<bool, 256> all{};
+    for (unsigned char c = 0; c < 0x20; ++c) all[c] = true;
+    all['"'] = all['\\'] = true;
+    return all;
+}();
+
+const char* find_escaped(const char* at, const char* end) noexcept {
+    while (at != end && !has_to_be_escaped[static_cast<unsigned char>(*at)]) ++at;
+    return at;
 }
 
 void append_escape(std::string& out, char c) {
@@ -206,14 +214,15 @@ std::string decode_string(std::string_view value) {
 
 void append_string(std::string& out, std::string_view text) {
     out += '"';
-    for (auto special = std::ranges::find_if(text, has_to_be_escaped); special != text.end();
-         special = std::ranges::find_if(text, has_to_be_escaped)) {
-        const auto plain = static_cast<std::size_t>(special - text.begin());
-        out.append(text, 0, plain);
+    const char* at = text.data();
+    const char* const end = at + text.size();
+    for (const char* special = find_escaped(at, end); special != end;
+         special = find_escaped(at, end)) {
+        out.append(at, special);
         append_escape(out, *special);
-        text.remove_prefix(plain + 1);
+        at = special + 1;
     }
-    out += text;
+    out.append(at, end);
     out += '"';
 }
 

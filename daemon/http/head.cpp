@@ -39,15 +39,16 @@ std::string_view Head::text(Slice slice) const noexcept {
 }
 
 std::string_view Head::field(std::string_view name) const noexcept {
-    for (const Field& field : fields_) {
-        if (iequals(field.name, name)) return field.value;
+    for (const Entry& entry : entries_) {
+        if (iequals(text(entry.name), name)) return text(entry.value);
     }
     return {};
 }
 
 std::size_t Head::count(std::string_view name) const noexcept {
-    return static_cast<std::size_t>(std::count_if(
-        fields_.begin(), fields_.end(), [&](const Field& f) { return iequals(f.name, name); }));
+    return static_cast<std::size_t>(
+        std::count_if(entries_.begin(), entries_.end(),
+                      [&](const Entry& entry) { return iequals(text(entry.name), name); }));
 }
 
 void Head::clear() noexcept {

@@ -25,11 +25,13 @@ public:
     Slice add_text(std::string_view text);
     void add_field(std::string_view name, std::string_view value);
 
-    /// No text or field is added after this: only now the views below stay valid.
+    /// Makes the list of fields(). No text or field is added after this.
     void finish();
+    std::span<const Field> fields() const noexcept { return fields_; }
+
+    // These views are valid until something is added.
 
     std::string_view text(Slice slice) const noexcept;
-    std::span<const Field> fields() const noexcept { return fields_; }
 
     /// The first field of this name, or an empty view.
     std::string_view field(std::string_view name) const noexcept;

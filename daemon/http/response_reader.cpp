@@ -33,6 +33,12 @@ struct Message {
     std::string body;
     std::uint64_t body_size = 0;  // before it was cut
 
+    // What is in the head, so that it need not be searched.
+    int lengths = 0;
+    int encodings = 0;
+    bool several_lengths = false;  // in one field
+    bool chunked = false;
+
     void clear() {
         head.clear();
         code = 0;
@@ -40,6 +46,8 @@ struct Message {
         body.clear();
         if (body.capacity() > kept_body_capacity) body.shrink_to_fit();
         body_size = 0;
+        lengths = encodings = 0;
+        several_lengths = chunked = false;
     }
 };
 
@@ -64,19 +72,23 @@ private:
         if (code == 101) ec = bh::error::bad_status;
     }
 
-    void on_field_impl(bh::field, BeastView name, BeastView value, error_code&) override {
-        if (!is_header_done()) message_.head.add_field(view(name), view(value));
+    void on_field_impl(bh::field field, BeastView name, BeastView value, error_code&) override {
+        if (is_header_done()) return;
+        message_.head.add_field(view(name), view(value));
+        if (field == bh::field::content_length) {
+            ++message_.lengths;
+            message_.several_lengths = value.find(',') != BeastView::npos;
+        } else if (field == bh::field::transfer_encoding) {
+            ++message_.encodings;
+            message_.chunked = iequals(view(value), "chunked");
+        }
     }
 
     void on_header_impl(error_code& ec) override {
-        Head& head = message_.head;
-        head.finish();
-        const std::size_t lengths = head.count("Content-Length");
-        const std::size_t encodings = head.count("Transfer-Encoding");
-        if (lengths > 1 || head.field("Content-Length").find(',') != std::string_view::npos) {
+        const Message& m = message_;
+        if (m.lengths > 1 || m.several_lengths) {
             ec = bh::error::multiple_content_length;
-        } else if (encodings > 1 || (encodings == 1 && lengths > 0) ||
-                   (encodings == 1 && !iequals(head.field("Transfer-Encoding"), "chunked"))) {
+        } else if (m.encodings > 1 || (m.encodings == 1 && (m.lengths > 0 || !m.chunked))) {
             ec = bh::error::bad_transfer_encoding;
         }
     }
