@@ -50,7 +50,7 @@ std::optional<DestinationState> Breaker::end(const Pass& pass, const Judgement& 
         return std::nullopt;
     }
     if (!current) return std::nullopt;
-    if (shows_health(judgement.verdict)) return answered();
+    if (shows_health(judgement.verdict)) return answered(now);
     if (judgement.verdict == Verdict::park_destination) {
         failures_in_a_row_ = 0;
         if (known.wrong_url && !gate_.is_closed()) return std::nullopt;
@@ -83,7 +83,8 @@ std::optional<DestinationState> Breaker::change(DestinationState state) {
 }
 
 std::optional<DestinationState> Breaker::close(DestinationState state, MonoTime until) {
-    gate_.close(until);
+    // An older request may have been asked for a later time while the probe was under way.
+    gate_.close(gate_.is_closed() ? std::max(until, gate_.until()) : until);
     limit_.restart();
     answers_since_outage_ = 0;
     failures_in_a_row_ = 0;
@@ -91,10 +92,11 @@ std::optional<DestinationState> Breaker::close(DestinationState state, MonoTime 
     return change(state);
 }
 
-std::optional<DestinationState> Breaker::answered() {
+std::optional<DestinationState> Breaker::answered(MonoTime now) {
     failures_in_a_row_ = 0;
     failing_lanes_.clear();
     if (gate_.is_closed()) {
+        if (gate_.until() > now) return change(DestinationState::held);  // as in close()
         gate_.open();
         return change(DestinationState::up);
     }

@@ -76,7 +76,7 @@ public:
 private:
     std::optional<DestinationState> change(DestinationState state);
     std::optional<DestinationState> close(DestinationState state, MonoTime until);
-    std::optional<DestinationState> answered();
+    std::optional<DestinationState> answered(MonoTime now);
     void adapt(const Pass& pass, const Judgement& judgement, Known known) noexcept;
     std::optional<DestinationState> probe_failed(const Judgement& judgement,
                                                  const SchedulerOptions& options, MonoTime now,

@@ -284,6 +284,33 @@ TEST_F(BreakerTest, AShorterRetryAfterFromBeforeDoesNotShortenTheWait) {
     EXPECT_EQ(breaker.closed_until(), now + 20s);
 }
 
+TEST_F(BreakerTest, ATimeThatIsNamedDuringAProbeCountsHoweverTheProbeEnds) {
+    for (const auto& answer : {answers::ok(), answers::unavailable(5s), answers::unavailable(),
+                               answers::no_connection()}) {
+        breaker = Breaker(options.max_in_flight);
+        const auto late = breaker.begin();
+        take_down();
+        wait();
+        const auto probe = breaker.begin();
+        EXPECT_FALSE(end(late, answers::unavailable(60s)));
+        end(probe, answer);
+        EXPECT_EQ(breaker.closed_until(), now + 60s);
+        EXPECT_FALSE(breaker.may_begin(now));
+        wait();
+        EXPECT_EQ(attempt(answers::ok()), DestinationState::up);
+    }
+}
+
+TEST_F(BreakerTest, ADestinationThatAnswersAndIsToBeLeftAloneIsHeld) {
+    const auto late = breaker.begin();
+    take_down();
+    wait();
+    const auto probe = breaker.begin();
+    end(late, answers::unavailable(60s));
+    EXPECT_EQ(end(probe, answers::ok()), DestinationState::held);
+    EXPECT_EQ(breaker.closed_until(), now + 60s);
+}
+
 TEST_F(BreakerTest, AProbeThatIsAskedToWaitHolds) {
     take_down();
     wait();
