@@ -77,6 +77,24 @@ protected:
     std::optional<StorageThread> storage_;
 };
 
+TEST_F(StorageThreadTest, ThoseWhoAskAreToldThatTheSpoolHasFailed) {
+    start();
+    ASSERT_TRUE(append(1, token()).has_value());
+    const auto has_failed = [this] {
+        std::optional<bool> failed;
+        storage_->ask(
+            [&failed](Stores& stores) { return [&failed, now = stores.failed] { failed = now; }; });
+        run_until([&] { return failed.has_value(); });
+        return failed.value_or(false);
+    };
+    EXPECT_FALSE(has_failed());
+    fs_.fail_next(SimOp::write, EIO);
+    core::TokenEntry second = token();
+    second.id = TokenId{2};
+    EXPECT_EQ(append(2, second).error().code, QueueErrc::failed);
+    EXPECT_TRUE(has_failed()) << "also when the disk works again";
+}
+
 TEST_F(StorageThreadTest, ALoadWithReplaysEndsWhereTheRecordsEnd) {
     start();
     ASSERT_TRUE(append(1, token()).has_value());
