@@ -150,7 +150,7 @@ private:
             fmt::format("overwriting {}, into allocated space {}, growing {}",
                         shown(found->written.median), shown(found->allocated.median),
                         shown(found->growing.median)));
-        say("", fmt::format("overwriting, as flowrelayd does in recycled segments, is {:.1f} times "
+        say("", fmt::format("overwriting, as flowrelayd nearly always does, is {:.1f} times "
                             "as fast as growing",
                             found->growing.median / found->written.median));
         return {};
