@@ -96,6 +96,7 @@ void append_loaded(QueuePage& page, StorageMailbox::Loaded& loaded, const QueueF
         listed.event = loaded.slice.events[i];
         if (i < loaded.records.size()) {
             listed.record = std::move(loaded.records[i]);
+            std::string().swap(listed.record.body);  // nobody asks a page for megabytes
             // Of a replayed one its age counts from the replay; it is shown as what it is.
             listed.event.accepted = listed.record.accepted;
         }

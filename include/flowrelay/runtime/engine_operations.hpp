@@ -40,7 +40,8 @@ struct ListedEvent {
 };
 
 struct QueuePage {
-    std::vector<ListedEvent> events;  ///< by source, then by age; perhaps fewer than asked for
+    /// By source, then by age, without their bodies; perhaps fewer than asked for.
+    std::vector<ListedEvent> events;
     std::optional<QueueCursor> next;  ///< nothing: that was all
 };
 
