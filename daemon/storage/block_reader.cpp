@@ -39,6 +39,7 @@ Result<std::span<const std::uint8_t>> BlockReader::read(Segment& segment,
 
 std::optional<core::EventRecord> parse_event(std::span<const std::uint8_t> bytes, Seq seq,
                                              std::uint32_t salt) {
+    if (bytes.size() < record_header_size) return std::nullopt;
     const auto header = parse_record_header(bytes, salt);
     if (!header || header->seq != seq || record_size(*header) != bytes.size()) return std::nullopt;
     const auto payload = bytes.subspan(record_header_size, header->payload_length);

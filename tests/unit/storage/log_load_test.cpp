@@ -1,5 +1,6 @@
 // The records that come along with a part of the backlog.
 #include "log_fixture.hpp"
+#include "storage/block_reader.hpp"
 
 namespace flowrelay::storage {
 namespace {
@@ -50,6 +51,32 @@ TEST_F(LogLoadTest, ALoadBringsNoRecordsFromADamagedOneOn) {
     EXPECT_EQ(loaded.records.size(), 4U);
     EXPECT_EQ(queue->read(Seq{5}).error().code, QueueErrc::damaged);
     EXPECT_TRUE(queue->read(Seq{6}).has_value());
+}
+
+TEST_F(LogLoadTest, AnIndexThatPointsBehindTheFileIsDamage) {
+    open();
+    append(1);
+    queue.reset();
+    const auto contents = fs.contents(segment(1));
+    const auto header = parse_segment_header(contents).header;
+    Segment holder;
+    holder.file = fs.open(segment(1)).value();
+    holder.size = contents.size();
+    BlockReader reader;
+    IndexedEvent event;
+    event.seq = Seq{1};
+    event.offset = first_record;
+    event.bytes = static_cast<std::uint32_t>(event_size(1));
+    EXPECT_TRUE(parse_event(reader.read(holder, event).value(), event.seq, header.salt));
+    event.bytes = 8;
+    EXPECT_FALSE(parse_event(reader.read(holder, event).value(), event.seq, header.salt));
+    event.bytes = 4096;
+    event.offset = static_cast<std::uint32_t>(contents.size() - 8);
+    EXPECT_FALSE(parse_event(reader.read(holder, event).value(), event.seq, header.salt));
+    fs.cut(segment(1), first_record + 16);
+    event.offset = first_record;
+    event.bytes = static_cast<std::uint32_t>(event_size(1));
+    EXPECT_FALSE(parse_event(BlockReader().read(holder, event).value(), event.seq, header.salt));
 }
 
 }  // namespace
