@@ -16,12 +16,12 @@ std::optional<TokenState> TokenGate::end(Pass pass, const Judgement& judgement, 
     switch (judgement.verdict) {
         case Verdict::park_token:
             if (blamed && state_ != TokenState::parked) break;
-            gate_.close(now + options.token_probe);
+            close(now + options.token_probe);
             return change(TokenState::parked);
         case Verdict::retry:
         case Verdict::park_destination:
             // Nobody has looked at the token.
-            if (state_ == TokenState::parked) gate_.close(now + options.token_probe);
+            if (state_ == TokenState::parked) close(now + options.token_probe);
             return std::nullopt;
         case Verdict::delivered:
         case Verdict::rejected:
@@ -48,12 +48,14 @@ std::optional<TokenState> TokenGate::throttle(bool current, const Judgement& jud
     }
     if (!current && !asked) return std::nullopt;
     ++throttled_in_a_row_;
-    MonoTime until = now + (asked ? *judgement.hold
-                                  : backoff(options.token_backoff, throttled_in_a_row_, random));
-    // Here, too, an older one may have been told a later time.
-    if (gate_.is_closed()) until = std::max(until, gate_.until());
-    gate_.close(until);
+    close(now +
+          (asked ? *judgement.hold : backoff(options.token_backoff, throttled_in_a_row_, random)));
     return change(TokenState::throttled);
+}
+
+// Here, too, an older one may have been told a later time while the probe was under way.
+void TokenGate::close(MonoTime until) noexcept {
+    gate_.close(gate_.is_closed() ? std::max(until, gate_.until()) : until);
 }
 
 void TokenGate::park(MonoTime until) noexcept {

@@ -42,6 +42,7 @@ public:
 
 private:
     std::optional<TokenState> change(TokenState state) noexcept;
+    void close(MonoTime until) noexcept;
     std::optional<TokenState> throttle(bool current, const Judgement& judgement,
                                        const SchedulerOptions& options, MonoTime now,
                                        Random& random);

@@ -97,6 +97,20 @@ TEST_F(TokenGateTest, ATokenThatIsTakenAgainIsNotParkedWhileItIsAskedToWait) {
     EXPECT_EQ(gate.closed_until(), now + 60s);
 }
 
+TEST_F(TokenGateTest, AParkDoesNotEndBeforeATimeThatIsNamedMeanwhile) {
+    for (const auto& answer : {answers::unauthorized(), answers::unavailable()}) {
+        gate = TokenGate();
+        const auto late = gate.begin();
+        attempt(answers::unauthorized());
+        wait();
+        const auto probe = gate.begin();
+        end(late, answers::throttled(3600s));
+        EXPECT_FALSE(end(probe, answer));
+        EXPECT_EQ(gate.state(), TokenState::parked);
+        EXPECT_EQ(gate.closed_until(), now + 3600s);
+    }
+}
+
 TEST_F(TokenGateTest, AThrottleIsTriedAgainAtOnceWhenNobodyLookedAtTheToken) {
     attempt(answers::throttled(1s));
     wait();
