@@ -55,7 +55,12 @@ void ActiveSet::add(const QueuedEvent& event) {
     ++backlog.queued;
     ++queued_;
     if (backlog.loading) backlog.missed = true;
-    if (!backlog.more && !backlog.loading && backlog.loaded >= share()) backlog.more = true;
+    if (!backlog.more && !backlog.loading && backlog.loaded >= share()) {
+        backlog.more = true;
+        // What is in front of it has been loaded, or dealt with before there was a backlog.
+        // Replayed events have their places there, and must not wait for this one.
+        backlog.cursor = Seq{to_number(event.seq) - 1};
+    }
     if (backlog.more || backlog.loading) {
         look(event.lane.token, backlog);
         return;

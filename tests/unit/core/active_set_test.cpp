@@ -126,6 +126,16 @@ TEST_F(ActiveSetTest, WhatLayOnDiskAtStartIsLoadedInOrder) {
     EXPECT_EQ(set_.queued(), 0U);
 }
 
+TEST_F(ActiveSetTest, AReplayedEventDoesNotWaitForWhatIsNewerOnDisk) {
+    for (std::uint64_t seq = 2; seq <= 9; ++seq) set_.replay(event_of(seq, 1, seq == 9 ? 7 : seq));
+    last_seq_ = 9;
+    commit(1, 8);
+    EXPECT_EQ(scheduler_.status().queued, 8U) << "the share is full";
+    set_.replay(event_of(1, 1, 7));
+    EXPECT_EQ(scheduler_.status().queued, 9U);
+    EXPECT_EQ(scheduler_.why(Seq{9})->lane_next, Seq{1}) << "the older one of the lane goes first";
+}
+
 TEST_F(ActiveSetTest, AnAnswerForAForgottenTokenIsIgnored) {
     for (std::uint64_t i = 1; i <= 20; ++i) disk_.put(event_of(i, 1, i));
     set_.restore(TokenId{1}, 20, Seq{1});
