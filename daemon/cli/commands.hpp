@@ -5,11 +5,8 @@
 #include <functional>
 #include <string>
 
+#include "cli/command_line.hpp"
 #include "cli/exit_code.hpp"
-
-namespace CLI {
-class App;
-}
 
 namespace flowrelay::cli {
 
@@ -26,17 +23,17 @@ struct Context {
     const std::string& control() const { return socket.empty() ? control_socket : socket; }
 };
 
-void add_send_command(CLI::App& app, Context& context);
-void add_status_command(CLI::App& app, Context& context);
-void add_queue_commands(CLI::App& app, Context& context);
-void add_explain_command(CLI::App& app, Context& context);
-void add_dead_commands(CLI::App& app, Context& context);
-void add_source_commands(CLI::App& app, Context& context);
-void add_connect_command(CLI::App& source, Context& context);  ///< of `source`
-void add_health_command(CLI::App& app, Context& context);
-void add_top_command(CLI::App& app, Context& context);
-void add_daemon_commands(CLI::App& app, Context& context);
-void add_config_commands(CLI::App& app, Context& context);
-void add_spool_commands(CLI::App& app, Context& context);
+void add_send_command(Command app, Context& context);
+void add_status_command(Command app, Context& context);
+void add_queue_commands(Command app, Context& context);
+void add_explain_command(Command app, Context& context);
+void add_dead_commands(Command app, Context& context);
+void add_source_commands(Command app, Context& context);
+void add_connect_command(Command source, Context& context);  ///< of `source`
+void add_health_command(Command app, Context& context);
+void add_top_command(Command app, Context& context);
+void add_daemon_commands(Command app, Context& context);
+void add_config_commands(Command app, Context& context);
+void add_spool_commands(Command app, Context& context);
 
 }  // namespace flowrelay::cli

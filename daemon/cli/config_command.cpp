@@ -1,7 +1,6 @@
 // flowrelay config
 #include <fmt/core.h>
 
-#include <CLI/CLI.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <cstdio>
@@ -68,27 +67,28 @@ ExitCode show_config_file(const std::string& path) {
 
 }  // namespace
 
-void add_config_commands(CLI::App& app, Context& context) {
-    CLI::App* config = app.add_subcommand("config", "Work with the configuration file");
-    config->require_subcommand(1);
-    CLI::App* check = config->add_subcommand("check", "Say everything that is wrong with a file");
+void add_config_commands(Command app, Context& context) {
+    const Command config = app.add_subcommand("config", "Work with the configuration file");
+    config.require_subcommand();
+    const Command check =
+        config.add_subcommand("check", "Say everything that is wrong with a file");
     const auto path = std::make_shared<std::string>("/etc/flowrelay/flowrelay.yaml");
-    check->add_option("FILE", *path, "The file (" + *path + ")")->type_name("");
-    check->footer(
+    check.add_option("FILE", *path, "The file (" + *path + ")").type_name("");
+    check.footer(
         "Also reads the files that it names. Exit status: 0, 64 wrong options, 78 problems found.");
     const auto as_json = std::make_shared<bool>(false);
-    check->add_flag("--json", *as_json, "Lines of JSON");
-    check->callback([path, as_json, &context] {
+    check.add_flag("--json", *as_json, "Lines of JSON");
+    check.callback([path, as_json, &context] {
         context.run = [path, as_json] { return check_config(*path, *as_json); };
     });
 
-    CLI::App* show =
-        config->add_subcommand("show", "Print what is in force with a file, defaults included");
-    show->add_option("FILE", *path, "The file (" + *path + ")")->type_name("");
-    show->footer(
+    const Command show =
+        config.add_subcommand("show", "Print what is in force with a file, defaults included");
+    show.add_option("FILE", *path, "The file (" + *path + ")").type_name("");
+    show.footer(
         "As a file that says the same. Tokens are not in it: a configuration only says where they\n"
         "are. Exit status: 0, 64 wrong options, 78 the file can't be used.");
-    show->callback([path, &context] { context.run = [path] { return show_config_file(*path); }; });
+    show.callback([path, &context] { context.run = [path] { return show_config_file(*path); }; });
 }
 
 }  // namespace flowrelay::cli

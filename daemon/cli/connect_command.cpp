@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <cstdio>
@@ -170,39 +169,38 @@ ExitCode run_connect(const Context& context, const ConnectOptions& options) {
 
 }  // namespace
 
-void add_connect_command(CLI::App& source, Context& context) {
-    CLI::App* connect =
+void add_connect_command(Command source, Context& context) {
+    const Command connect =
         source.add_subcommand("connect", "Make a source in a flow, and add it with its new token");
     const auto options = std::make_shared<ConnectOptions>();
-    connect->add_option("NAME", options->name, "The source, as producers will call it")
-        ->required()
-        ->type_name("");
+    connect.add_option("NAME", options->name, "The source, as producers will call it")
+        .required()
+        .type_name("");
     connect
-        ->add_option("--flow", options->flow,
-                     "The flow: ORG/FLOW as in its address, or the id that a set-up page was given")
-        ->required()
-        ->type_name("FLOW");
+        .add_option("--flow", options->flow,
+                    "The flow: ORG/FLOW as in its address, or the id that a set-up page was given")
+        .required()
+        .type_name("FLOW");
     connect
-        ->add_option("--access-token-file", options->access_token_file,
-                     "The file (mode 0600) with an OAuth access token of somebody in the flow;\n"
-                     "- reads it from stdin")
-        ->required()
-        ->type_name("FILE");
-    connect->add_option("--title", options->title, "What the flow calls the source (NAME)")
-        ->type_name("TEXT");
-    connect->add_option("--url", options->url, "Where what it reports on is found")
-        ->type_name("URL");
+        .add_option("--access-token-file", options->access_token_file,
+                    "The file (mode 0600) with an OAuth access token of somebody in the flow;\n"
+                    "- reads it from stdin")
+        .required()
+        .type_name("FILE");
+    connect.add_option("--title", options->title, "What the flow calls the source (NAME)")
+        .type_name("TEXT");
+    connect.add_option("--url", options->url, "Where what it reports on is found").type_name("URL");
     connect
-        ->add_option("--config", options->config,
-                     "The configuration, which says where the API is (" + options->config + ")")
-        ->type_name("FILE");
-    connect->add_flag("--json", options->as_json, "As JSON");
-    connect->footer(
+        .add_option("--config", options->config,
+                    "The configuration, which says where the API is (" + options->config + ")")
+        .type_name("FILE");
+    connect.add_flag("--json", options->as_json, "As JSON");
+    connect.footer(
         "Asks the API for a source in the flow and hands its flow_token, which nobody sees, to\n"
         "flowrelayd: as `source add`. Where the access token comes from is in docs/operations.md.\n"
         "\n"
         "  flowrelay source connect ci --flow example/main --access-token-file /root/access.token");
-    connect->callback([options, &context] {
+    connect.callback([options, &context] {
         context.run = [options, &context] { return run_connect(context, *options); };
     });
 }

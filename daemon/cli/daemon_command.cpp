@@ -1,7 +1,6 @@
 // flowrelay reload, flowrelay metrics
 #include <fmt/core.h>
 
-#include <CLI/CLI.hpp>
 #include <boost/json/value.hpp>
 #include <cstdio>
 #include <memory>
@@ -76,25 +75,26 @@ ExitCode run_metrics(const std::string& socket) {
 
 }  // namespace
 
-void add_daemon_commands(CLI::App& app, Context& context) {
-    CLI::App* reload = app.add_subcommand("reload", "Let flowrelayd read its configuration again");
+void add_daemon_commands(Command app, Context& context) {
+    const Command reload =
+        app.add_subcommand("reload", "Let flowrelayd read its configuration again");
     const auto as_json = std::make_shared<bool>(false);
-    reload->add_flag("--json", *as_json, "As JSON");
-    reload->footer(
+    reload.add_flag("--json", *as_json, "As JSON");
+    reload.footer(
         "A file that is right counts as a whole, any other changes nothing. `flowrelay config "
         "check`\n"
         "says beforehand whether it is.\n\n"
         "Exit status: 0, 69 flowrelayd is not there, 77 not permitted, 78 the file can't be used.");
-    reload->callback([as_json, &context] {
+    reload.callback([as_json, &context] {
         context.run = [as_json, &context] { return run_reload(context.control(), *as_json); };
     });
 
-    CLI::App* metrics =
+    const Command metrics =
         app.add_subcommand("metrics", "Print the metrics, for Prometheus or another collector");
-    metrics->footer(
+    metrics.footer(
         "For the textfile collector of the node exporter, say:\n"
         "  flowrelay metrics > flowrelay.prom.new && mv flowrelay.prom.new flowrelay.prom");
-    metrics->callback(
+    metrics.callback(
         [&context] { context.run = [&context] { return run_metrics(context.control()); }; });
 }
 

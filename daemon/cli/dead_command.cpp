@@ -1,7 +1,6 @@
 // flowrelay dead
 #include <fmt/core.h>
 
-#include <CLI/CLI.hpp>
 #include <boost/json/serialize.hpp>
 
 #include "cli/commands.hpp"
@@ -47,36 +46,36 @@ ExitCode change_letters(const Context& context, const SelectionOptions& options,
 
 }  // namespace
 
-void add_dead_commands(CLI::App& app, Context& context) {
-    CLI::App* dead = app.add_subcommand(
+void add_dead_commands(Command app, Context& context) {
+    const Command dead = app.add_subcommand(
         "dead", "Look at the events that could not be delivered; replay or drop them");
-    dead->require_subcommand(1);
-    add_event_list(*dead, context,
+    dead.require_subcommand();
+    add_event_list(dead, context,
                    {"Show the dead letters in the order of acceptance", list_target, false,
                     "There are none.", format_dead});
-    add_event_show(*dead, context, "Show one dead letter with its contents", list_target);
+    add_event_show(dead, context, "Show one dead letter with its contents", list_target);
 
-    CLI::App* replay = dead->add_subcommand("replay", "Have dead letters delivered after all");
-    auto revived = add_selection(*replay, false, false);
-    replay->footer(
+    const Command replay = dead.add_subcommand("replay", "Have dead letters delivered after all");
+    auto revived = add_selection(replay, false, false);
+    replay.footer(
         "Each takes its old place in its thread, in front of what came later. What made the\n"
         "destination refuse it should be mended first: it dies again otherwise.\n\n"
         "  flowrelay dead replay --source ci --plan\n"
         "  flowrelay dead replay 4711");
-    replay->callback([revived, &context] {
+    replay.callback([revived, &context] {
         context.run = [revived, &context] {
             if (!check_selection(*revived, true)) return ExitCode::usage;
             return change_letters(context, *revived, "/v1/dead/replay", "replayed");
         };
     });
 
-    CLI::App* drop = dead->add_subcommand("drop", "Throw dead letters away for good");
-    auto options = add_selection(*drop, false, true);
-    drop->footer(
+    const Command drop = dead.add_subcommand("drop", "Throw dead letters away for good");
+    auto options = add_selection(drop, false, true);
+    drop.footer(
         "  flowrelay dead drop --source ci --plan\n"
         "  flowrelay dead list --json | jq -c 'select(.status == 422)' |\n"
         "      flowrelay dead drop --yes -");
-    drop->callback([options, &context] {
+    drop.callback([options, &context] {
         context.run = [options, &context] {
             if (!check_selection(*options, false)) return ExitCode::usage;
             return change_letters(context, *options, "/v1/dead/drop", "dropped");

@@ -2,14 +2,12 @@
 
 #include <fmt/core.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 
 #include "cli/json_members.hpp"
 #include "cli/operator.hpp"
 #include "cli/operator_text.hpp"
-#include "cli/option_checks.hpp"
 #include "cli/terminal.hpp"
 
 namespace flowrelay::cli {
@@ -68,35 +66,36 @@ ExitCode show_event(const Context& context, const std::string& target, bool as_j
 
 }  // namespace
 
-CLI::App* add_event_list(CLI::App& parent, Context& context, const EventList& list) {
-    CLI::App* command = parent.add_subcommand("list", list.help);
+Command add_event_list(Command parent, Context& context, const EventList& list) {
+    const Command command = parent.add_subcommand("list", list.help);
     const auto options = std::make_shared<Options>();
-    command->add_option("--source", options->source, "Of this source")->type_name("NAME");
+    command.add_option("--source", options->source, "Of this source").type_name("NAME");
     if (list.with_thread) {
-        command->add_option("--thread", options->thread, "Of this thread")->type_name("ID");
+        command.add_option("--thread", options->thread, "Of this thread").type_name("ID");
     }
-    auto* limit = command
-                      ->add_option("--limit", options->limit,
-                                   "At most so many; 0: all (100; with --json all unless given)")
-                      ->type_name("N")
-                      ->check(whole_number());
-    command->add_flag("--json", options->as_json, "One JSON object a line");
-    command->callback([options, limit, list, &context] {
-        options->limit_given = limit->count() > 0;
+    const Option limit =
+        command
+            .add_option("--limit", options->limit,
+                        "At most so many; 0: all (100; with --json all unless given)")
+            .type_name("N")
+            .whole_number();
+    command.add_flag("--json", options->as_json, "One JSON object a line");
+    command.callback([options, limit, list, &context] {
+        options->limit_given = limit.given();
         context.run = [options, list, &context] { return list_events(context, list, *options); };
     });
     return command;
 }
 
-void add_event_show(CLI::App& parent, Context& context, const char* help, const char* target) {
-    CLI::App* show = parent.add_subcommand("show", help);
+void add_event_show(Command parent, Context& context, const char* help, const char* target) {
+    const Command show = parent.add_subcommand("show", help);
     const auto id = std::make_shared<std::string>();
     const auto as_json = std::make_shared<bool>(false);
-    show->add_option("ID", *id, "Its id or its seq (id:4711 for an id that is a number)")
-        ->required()
-        ->type_name("");
-    show->add_flag("--json", *as_json, "As JSON");
-    show->callback([id, as_json, target, &context] {
+    show.add_option("ID", *id, "Its id or its seq (id:4711 for an id that is a number)")
+        .required()
+        .type_name("");
+    show.add_flag("--json", *as_json, "As JSON");
+    show.callback([id, as_json, target, &context] {
         context.run = [id, as_json, target, &context] {
             if (id->empty()) {
                 complain("say which: its id or its seq");

@@ -21,9 +21,9 @@ struct EventList {
 };
 
 /// Adds `list` with --source, --limit and --json.
-CLI::App* add_event_list(CLI::App& parent, Context& context, const EventList& list);
+Command add_event_list(Command parent, Context& context, const EventList& list);
 
 /// Adds `show ID` with --json. `target` is that of the list.
-void add_event_show(CLI::App& parent, Context& context, const char* help, const char* target);
+void add_event_show(Command parent, Context& context, const char* help, const char* target);
 
 }  // namespace flowrelay::cli

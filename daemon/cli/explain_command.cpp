@@ -1,7 +1,6 @@
 // flowrelay explain
 #include <fmt/core.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 
@@ -53,20 +52,20 @@ ExitCode run_explain(const Context& context, const ExplainOptions& options) {
 
 }  // namespace
 
-void add_explain_command(CLI::App& app, Context& context) {
-    CLI::App* explain =
+void add_explain_command(Command app, Context& context) {
+    const Command explain =
         app.add_subcommand("explain", "Say why something waits, until when, or what became of it");
     const auto options = std::make_shared<ExplainOptions>();
     explain
-        ->add_option("WHAT", options->of,
-                     "The id or seq of an event, the name of a source, or a thread")
-        ->type_name("");
-    explain->add_option("--event", options->event, "An event for sure")->type_name("ID");
-    explain->add_option("--thread", options->thread, "A thread for sure")->type_name("ID");
-    explain->add_option("--source", options->source, "This source, or a thread of it")
-        ->type_name("NAME");
-    explain->add_flag("--json", options->as_json, "As JSON");
-    explain->footer(
+        .add_option("WHAT", options->of,
+                    "The id or seq of an event, the name of a source, or a thread")
+        .type_name("");
+    explain.add_option("--event", options->event, "An event for sure").type_name("ID");
+    explain.add_option("--thread", options->thread, "A thread for sure").type_name("ID");
+    explain.add_option("--source", options->source, "This source, or a thread of it")
+        .type_name("NAME");
+    explain.add_flag("--json", options->as_json, "As JSON");
+    explain.footer(
         "The chain goes from the event to the destination: each line holds it, and the last line\n"
         "says when it can go. Of an event that has left, what became of it: from the dead "
         "letters,\n"
@@ -74,7 +73,7 @@ void add_explain_command(CLI::App& app, Context& context) {
         "  flowrelay explain build-42\n"
         "  flowrelay explain --source ci --thread build-42\n"
         "  flowrelay explain 01a207fc-14fc-758c-956c-1268ba75d680");
-    explain->callback([options, &context] {
+    explain.callback([options, &context] {
         context.run = [options, &context] { return run_explain(context, *options); };
     });
 }

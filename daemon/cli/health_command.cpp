@@ -1,7 +1,6 @@
 // flowrelay health
 #include <fmt/core.h>
 
-#include <CLI/CLI.hpp>
 #include <boost/json/serialize.hpp>
 #include <cstdio>
 #include <memory>
@@ -10,7 +9,6 @@
 #include "cli/health.hpp"
 #include "cli/json_members.hpp"
 #include "cli/operator.hpp"
-#include "cli/option_checks.hpp"
 
 namespace flowrelay::cli {
 
@@ -47,38 +45,39 @@ ExitCode run_health(const std::string& socket, const HealthOptions& options) {
 
 }  // namespace
 
-void add_health_command(CLI::App& app, Context& context) {
-    CLI::App* health = app.add_subcommand("health", "One line and an exit status for monitoring");
+void add_health_command(Command app, Context& context) {
+    const Command health =
+        app.add_subcommand("health", "One line and an exit status for monitoring");
     const auto options = std::make_shared<HealthOptions>();
     health
-        ->add_option("--warn-age", options->warn_age,
-                     "Warn when the oldest event waits so long (15m)")
-        ->type_name("DURATION");
-    health->add_option("--crit-age", options->crit_age, "Critical when it waits so long (2h)")
-        ->type_name("DURATION");
+        .add_option("--warn-age", options->warn_age,
+                    "Warn when the oldest event waits so long (15m)")
+        .type_name("DURATION");
+    health.add_option("--crit-age", options->crit_age, "Critical when it waits so long (2h)")
+        .type_name("DURATION");
     health
-        ->add_option("--warn-spool", options->limits.warn_spool,
-                     "Warn when the spool is so full, in per cent (80)")
-        ->type_name("N")
-        ->check(per_cent());
+        .add_option("--warn-spool", options->limits.warn_spool,
+                    "Warn when the spool is so full, in per cent (80)")
+        .type_name("N")
+        .per_cent();
     health
-        ->add_option("--crit-spool", options->limits.crit_spool,
-                     "Critical when it is so full, in per cent (95)")
-        ->type_name("N")
-        ->check(per_cent());
+        .add_option("--crit-spool", options->limits.crit_spool,
+                    "Critical when it is so full, in per cent (95)")
+        .type_name("N")
+        .per_cent();
     health
-        ->add_option("--warn-dead", options->limits.warn_dead,
-                     "Warn when there are so many dead letters (0: never)")
-        ->type_name("N")
-        ->check(whole_number());
-    health->add_flag("--json", options->as_json, "As JSON");
-    health->footer(
+        .add_option("--warn-dead", options->limits.warn_dead,
+                    "Warn when there are so many dead letters (0: never)")
+        .type_name("N")
+        .whole_number();
+    health.add_flag("--json", options->as_json, "As JSON");
+    health.footer(
         "Always critical: flowrelayd does not answer, its disk failed, base_url is wrong, or "
         "events\n"
         "are unaccounted for. Always a warning: the destination does not take events, refuses a\n"
         "token, or a thread is held for an operator. Exit status: 0 OK, 1 warning, 2 critical, 64 "
         "wrong options.");
-    health->callback([options, &context] {
+    health.callback([options, &context] {
         context.run = [options, &context] {
             const auto warn = parse_duration(options->warn_age);
             const auto crit = parse_duration(options->crit_age);

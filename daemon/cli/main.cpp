@@ -108,18 +108,19 @@ int run(int argc, char** argv) {
             return std::string(path.empty() ? "is empty: leave it out, or give a path" : "");
         });
     app.add_option("--control-socket", context.control_socket)->group("");  // its former name
-    add_send_command(app, context);
-    add_status_command(app, context);
-    add_queue_commands(app, context);
-    add_explain_command(app, context);
-    add_dead_commands(app, context);
-    add_source_commands(app, context);
-    add_health_command(app, context);
-    add_top_command(app, context);
-    add_daemon_commands(app, context);
+    const Command root(&app);
+    add_send_command(root, context);
+    add_status_command(root, context);
+    add_queue_commands(root, context);
+    add_explain_command(root, context);
+    add_dead_commands(root, context);
+    add_source_commands(root, context);
+    add_health_command(root, context);
+    add_top_command(root, context);
+    add_daemon_commands(root, context);
     add_common_help(app);
-    add_config_commands(app, context);
-    add_spool_commands(app, context);
+    add_config_commands(root, context);
+    add_spool_commands(root, context);
     app.footer(
         "To begin with:\n"
         "  flowrelay send --source ci --thread build-42 --title \"build failed\"\n"

@@ -1,7 +1,6 @@
 // flowrelay queue
 #include <fmt/core.h>
 
-#include <CLI/CLI.hpp>
 #include <boost/json/serialize.hpp>
 #include <cstdio>
 
@@ -56,41 +55,41 @@ ExitCode change_queue(const Context& context, const SelectionOptions& options, c
 
 }  // namespace
 
-void add_queue_commands(CLI::App& app, Context& context) {
-    CLI::App* queue = app.add_subcommand("queue", "Look at the queue, retry and drop events");
-    queue->require_subcommand(1);
-    CLI::App* list = add_event_list(*queue, context,
-                                    {"Show the queued events, by source, oldest first", list_target,
-                                     true, "Nothing is queued.", format_events});
-    list->footer(
+void add_queue_commands(Command app, Context& context) {
+    const Command queue = app.add_subcommand("queue", "Look at the queue, retry and drop events");
+    queue.require_subcommand();
+    const Command list = add_event_list(queue, context,
+                                        {"Show the queued events, by source, oldest first",
+                                         list_target, true, "Nothing is queued.", format_events});
+    list.footer(
         "STATE is the first reason why an event waits; `flowrelay explain SEQ` has them all.\n\n"
         "  flowrelay queue list --source ci --limit 20\n"
         "  flowrelay queue list --json | jq -r 'select(.attempts > 10) | .seq'");
-    add_event_show(*queue, context, "Show one queued event with its contents", list_target);
+    add_event_show(queue, context, "Show one queued event with its contents", list_target);
 
-    CLI::App* retry = queue->add_subcommand("retry", "Try events now that wait after a failure");
-    auto options = add_selection(*retry, true, false);
-    retry->footer(
+    const Command retry = queue.add_subcommand("retry", "Try events now that wait after a failure");
+    auto options = add_selection(retry, true, false);
+    retry.footer(
         "Ends the wait of their threads; where a token or the destination waits as a whole, one\n"
         "event is tried at once. Pauses and rate limits stay.\n\n"
         "  flowrelay queue retry --source ci\n"
         "  flowrelay queue retry --all");
-    retry->callback([options, &context] {
+    retry.callback([options, &context] {
         context.run = [options, &context] {
             if (!check_selection(*options, true)) return ExitCode::usage;
             return change_queue(context, *options, "/v1/queue/retry", "retried");
         };
     });
 
-    CLI::App* drop = queue->add_subcommand("drop", "Take events out of the queue for good");
-    auto doomed = add_selection(*drop, true, true);
-    drop->footer(
+    const Command drop = queue.add_subcommand("drop", "Take events out of the queue for good");
+    auto doomed = add_selection(drop, true, true);
+    drop.footer(
         "They are not delivered and are no dead letters; the books count them as dropped. An "
         "event\n"
         "whose request is under way stays.\n\n"
         "  flowrelay queue drop --thread build-42 --source ci --plan\n"
         "  flowrelay queue list --source ci --json | grep nightly | flowrelay queue drop --yes -");
-    drop->callback([doomed, &context] {
+    drop.callback([doomed, &context] {
         context.run = [doomed, &context] {
             if (!check_selection(*doomed, false)) return ExitCode::usage;
             return change_queue(context, *doomed, "/v1/queue/drop", "dropped");

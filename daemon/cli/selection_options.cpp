@@ -2,7 +2,6 @@
 
 #include <fmt/core.h>
 
-#include <CLI/CLI.hpp>
 #include <boost/json/value.hpp>
 #include <cstdio>
 
@@ -15,18 +14,17 @@ namespace flowrelay::cli {
 
 namespace json = boost::json;
 
-std::shared_ptr<SelectionOptions> add_selection(CLI::App& command, bool with_thread,
-                                                bool destroys) {
+std::shared_ptr<SelectionOptions> add_selection(Command command, bool with_thread, bool destroys) {
     auto options = std::make_shared<SelectionOptions>();
     command
         .add_option("ID", options->selection.ids,
                     "Ids or seqs; - reads them from stdin, one a line, or the lines of list --json")
-        ->type_name("");
+        .type_name("");
     command.add_option("--source", options->selection.source, "All of this source")
-        ->type_name("NAME");
+        .type_name("NAME");
     if (with_thread) {
         command.add_option("--thread", options->selection.thread, "All of this thread")
-            ->type_name("ID");
+            .type_name("ID");
     }
     command.add_flag("--all", options->selection.all, "All there are");
     command.add_flag("--plan", options->plan, "Only say what would be done");

@@ -18,7 +18,7 @@ struct SelectionOptions {
 
 /// Adds ID.., --source, --thread (where there are threads), --all, --plan, --yes (where something
 /// is destroyed) and --json.
-std::shared_ptr<SelectionOptions> add_selection(CLI::App& command, bool with_thread, bool destroys);
+std::shared_ptr<SelectionOptions> add_selection(Command command, bool with_thread, bool destroys);
 
 /// Says what is wrong with them. `harmless`: neither --plan nor --yes is needed.
 bool check_selection(const SelectionOptions& options, bool harmless);

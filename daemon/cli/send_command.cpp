@@ -3,7 +3,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -166,17 +165,18 @@ ExitCode send_lines(const SendOptions& options, const std::string& socket, Milli
 }
 
 /// The options that describe an event. That one of them is there decides what is sent.
-void add_event_options(CLI::App& send, SendOptions& options) {
+std::vector<Option> add_event_options(Command send, SendOptions& options) {
     EventOptions& event = options.event;
+    std::vector<Option> all;
     const auto add = [&](const char* names, std::optional<std::string>& value, const char* help,
                          const char* type) {
-        send.add_option(names, value, help)->type_name(type)->group("Event");
+        all.push_back(send.add_option(names, value, help).type_name(type).group("Event"));
     };
     add("--source", event.source, "The source, by its name in the configuration", "NAME");
-    send.add_option("--token-file", options.token_file,
-                    "Instead of --source: a file of mode 0600 with the flow_token")
-        ->type_name("FILE")
-        ->group("Event");
+    all.push_back(send.add_option("--token-file", options.token_file,
+                                  "Instead of --source: a file of mode 0600 with the flow_token")
+                      .type_name("FILE")
+                      .group("Event"));
     add("--thread", event.thread, "Your own id of the item (external_thread_id)", "ID");
     add("--thread-id", event.thread_id, "The server's id of the thread, instead of --thread", "ID");
     add("--title", event.title, "What happened: \"build failed\"", "TEXT");
@@ -189,34 +189,34 @@ void add_event_options(CLI::App& send, SendOptions& options) {
     add("--thread-title", event.thread_title, "Title of the item; --title unless given", "TEXT");
     add("--thread-body", event.thread_body, "Description of the item, in HTML", "TEXT");
     add("--url", event.url, "Where the item is found", "URL");
-    send.add_option("--field", event.fields, "A property of the item; may be repeated")
-        ->type_name("LABEL=VALUE")
-        ->allow_extra_args(false)
-        ->group("Event");
-    send.add_option("--tag", event.tags, "A tag; may be repeated")
-        ->type_name("TAG")
-        ->allow_extra_args(false)
-        ->group("Event");
+    all.push_back(
+        send.add_option("--field", event.fields, "A property of the item; may be repeated")
+            .type_name("LABEL=VALUE")
+            .one_value()
+            .group("Event"));
+    all.push_back(send.add_option("--tag", event.tags, "A tag; may be repeated")
+                      .type_name("TAG")
+                      .one_value()
+                      .group("Event"));
     add("--uuid", event.uuid, "Your own unique id: sending the event again is then harmless",
         "UUID");
     add("--expires-in", event.expires_in, "Not to be delivered later than that: 90s, 2h, 1d",
         "DURATION");
+    return all;
 }
 
 }  // namespace
 
-void add_send_command(CLI::App& app, Context& context) {
-    CLI::App* send = app.add_subcommand("send", "Hand events in");
+void add_send_command(Command app, Context& context) {
+    const Command send = app.add_subcommand("send", "Hand events in");
     const auto options = std::make_shared<SendOptions>();
-    add_event_options(*send, *options);
-    const std::vector<CLI::Option*> describing =
-        send->get_options([](const CLI::Option* option) { return option->get_group() == "Event"; });
-    send->add_option("--wait", options->wait,
-                     "Longest wait for an answer; with many events, for the next answer (2s)")
-        ->type_name("DURATION");
-    send->add_flag("-q,--quiet", options->quiet, "Say nothing but what went wrong");
-    send->add_flag("--json", options->json, "Print the answers of flowrelayd, one a line");
-    send->footer(
+    const std::vector<Option> describing = add_event_options(send, *options);
+    send.add_option("--wait", options->wait,
+                    "Longest wait for an answer; with many events, for the next answer (2s)")
+        .type_name("DURATION");
+    send.add_flag("-q,--quiet", options->quiet, "Say nothing but what went wrong");
+    send.add_flag("--json", options->json, "Print the answers of flowrelayd, one a line");
+    send.footer(
         "Without options that describe an event, events are read from stdin: one JSON object a\n"
         "line. They are accepted once they are safely on disk.\n\n"
         "  flowrelay send --source ci --thread build-42 --title \"build failed\" \\\n"
@@ -224,7 +224,7 @@ void add_send_command(CLI::App& app, Context& context) {
         "  flowrelay send < events.ndjson\n\n"
         "Exit status: 0 accepted, 64 wrong options, 65 rejected, 69 flowrelayd is not there,\n"
         "75 try again later, 77 not permitted, 78 the token file can't be used.");
-    send->callback([options, describing, &context] {
+    send.callback([options, describing, &context] {
         context.run = [options, describing, &context] {
             context.output_counts = false;
             const auto wait = parse_duration(options->wait);
@@ -233,7 +233,7 @@ void add_send_command(CLI::App& app, Context& context) {
                 return ExitCode::usage;
             }
             const bool one = std::ranges::any_of(
-                describing, [](const CLI::Option* option) { return option->count() > 0; });
+                describing, [](const Option& option) { return option.given(); });
             // Nobody may be listening: the exit status is to say whether events were accepted. Who
             // reads answer by answer and has enough ends it.
             if (one || !options->json) std::signal(SIGPIPE, SIG_IGN);

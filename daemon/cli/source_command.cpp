@@ -1,7 +1,6 @@
 // flowrelay source
 #include <fmt/core.h>
 
-#include <CLI/CLI.hpp>
 #include <boost/json/serialize.hpp>
 #include <cstdio>
 #include <memory>
@@ -131,63 +130,64 @@ ExitCode remove_source(const Context& context, const SourceOptions& options) {
     return ExitCode::ok;
 }
 
-CLI::App* add_change(CLI::App& parent, const char* name, const char* what,
-                     const std::shared_ptr<SourceOptions>& options) {
-    CLI::App* command = parent.add_subcommand(name, what);
-    command->add_option("NAME", options->name, "The source, as `source list` shows it")
-        ->required()
-        ->type_name("");
-    command->add_flag("--json", options->as_json, "As JSON");
+Command add_change(Command parent, const char* name, const char* what,
+                   const std::shared_ptr<SourceOptions>& options) {
+    const Command command = parent.add_subcommand(name, what);
+    command.add_option("NAME", options->name, "The source, as `source list` shows it")
+        .required()
+        .type_name("");
+    command.add_flag("--json", options->as_json, "As JSON");
     return command;
 }
 
-void add_token_option(CLI::App& command, SourceOptions& options) {
+void add_token_option(Command command, SourceOptions& options) {
     command
         .add_option("--token-file", options.token_file,
                     "The file with the flow_token (mode 0600); - reads it from stdin")
-        ->required()
-        ->type_name("FILE");
+        .required()
+        .type_name("FILE");
 }
 
 }  // namespace
 
-void add_source_commands(CLI::App& app, Context& context) {
-    CLI::App* source =
+void add_source_commands(Command app, Context& context) {
+    const Command source =
         app.add_subcommand("source", "See, add, connect, pause, rotate and remove sources");
-    source->require_subcommand(1);
+    source.require_subcommand();
     const auto options = std::make_shared<SourceOptions>();
 
-    CLI::App* list = source->add_subcommand("list", "Show all sources and tokens");
-    list->add_flag("--json", options->as_json, "One JSON object a line");
-    list->callback([options, &context] {
+    const Command list = source.add_subcommand("list", "Show all sources and tokens");
+    list.add_flag("--json", options->as_json, "One JSON object a line");
+    list.callback([options, &context] {
         context.run = [options, &context] { return list_sources(context, options->as_json); };
     });
 
-    CLI::App* add =
-        add_change(*source, "add", "Add a source that is not in the configuration", options);
-    add_token_option(*add, *options);
-    add->footer(
+    const Command add =
+        add_change(source, "add", "Add a source that is not in the configuration", options);
+    add_token_option(add, *options);
+    add.footer(
         "It is there at once and after a restart. A token is never given on the command line,\n"
         "where ps(1) shows it.\n\n"
         "  flowrelay source add ci --token-file /root/ci.token\n"
         "  pass show flowdock/ci | flowrelay source add ci --token-file -");
-    add->callback([options, &context] {
+    add.callback([options, &context] {
         context.run = [options, &context] { return give_token(context, *options, true); };
     });
 
-    add_connect_command(*source, context);
+    add_connect_command(source, context);
 
-    CLI::App* rotate = add_change(*source, "rotate", "Give an added source another token", options);
-    add_token_option(*rotate, *options);
-    rotate->footer(
+    const Command rotate =
+        add_change(source, "rotate", "Give an added source another token", options);
+    add_token_option(rotate, *options);
+    rotate.footer(
         "What is queued is posted with the new token from now on, in its order. The token of a\n"
         "source of the configuration is rotated there.");
-    rotate->callback([options, &context] {
+    rotate.callback([options, &context] {
         context.run = [options, &context] { return give_token(context, *options, false); };
     });
 
     const auto simple = [&](const char* name, const char* what, const char* verb) {
-        add_change(*source, name, what, options)->callback([options, name, verb, &context] {
+        add_change(source, name, what, options).callback([options, name, verb, &context] {
             context.run = [options, name, verb, &context] {
                 return change_source(context, *options, name, verb);
             };
@@ -198,15 +198,15 @@ void add_source_commands(CLI::App& app, Context& context) {
            "resumed");
     simple("enable", "Take a 410 back, as long as nothing was erased yet", "enabled");
 
-    CLI::App* remove =
-        add_change(*source, "remove", "Erase a source and everything stored for it", options);
-    remove->add_flag("--plan", options->plan, "Only say what would be erased");
-    remove->add_flag("--yes", options->yes, "Do it: what goes can't be brought back");
-    remove->footer(
+    const Command remove =
+        add_change(source, "remove", "Erase a source and everything stored for it", options);
+    remove.add_flag("--plan", options->plan, "Only say what would be erased");
+    remove.add_flag("--yes", options->yes, "Do it: what goes can't be brought back");
+    remove.footer(
         "Its queued events, its dead letters and its token are overwritten on the disk. Take it "
         "out\n"
         "of the configuration as well, if it is there.");
-    remove->callback([options, &context] {
+    remove.callback([options, &context] {
         context.run = [options, &context] { return remove_source(context, *options); };
     });
 }

@@ -1,7 +1,6 @@
 // flowrelay spool
 #include <fmt/core.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -38,31 +37,31 @@ ExitCode verify(const VerifyOptions& options) {
     return report->damage.empty() ? ExitCode::ok : damage_found;
 }
 
-void add_verify(CLI::App& spool, Context& context) {
-    CLI::App* command = spool.add_subcommand("verify", "Read a whole spool and say what is there");
+void add_verify(Command spool, Context& context) {
+    const Command command =
+        spool.add_subcommand("verify", "Read a whole spool and say what is there");
     const auto options = std::make_shared<VerifyOptions>();
     command
-        ->add_option("DIR", options->directory,
-                     "The spool.directory of the configuration, like /var/lib/flowrelay")
-        ->required()
-        ->type_name("");
-    command->add_flag("--json", options->as_json, "Lines of JSON");
-    command->add_flag("-q,--quiet", options->quiet, "No line for each file");
-    command->footer(
+        .add_option("DIR", options->directory,
+                    "The spool.directory of the configuration, like /var/lib/flowrelay")
+        .required()
+        .type_name("");
+    command.add_flag("--json", options->as_json, "Lines of JSON");
+    command.add_flag("-q,--quiet", options->quiet, "No line for each file");
+    command.footer(
         "flowrelayd must not run on it. Nothing is written, repaired or removed.\n\n"
         "Exit status: 0 all is whole, 1 it can't be read, 2 something is damaged, 64 wrong "
         "options.");
-    command->callback(
-        [options, &context] { context.run = [options] { return verify(*options); }; });
+    command.callback([options, &context] { context.run = [options] { return verify(*options); }; });
 }
 
 }  // namespace
 
-void add_spool_commands(CLI::App& app, Context& context) {
-    CLI::App* spool = app.add_subcommand("spool", "Look at a spool, and at the disk for one");
-    spool->require_subcommand(1);
-    add_verify(*spool, context);
-    add_spool_test(*spool, context);
+void add_spool_commands(Command app, Context& context) {
+    const Command spool = app.add_subcommand("spool", "Look at a spool, and at the disk for one");
+    spool.require_subcommand();
+    add_verify(spool, context);
+    add_spool_test(spool, context);
 }
 
 }  // namespace flowrelay::cli

@@ -6,6 +6,6 @@
 namespace flowrelay::cli {
 
 /// Adds `test` to the command `spool`.
-void add_spool_test(CLI::App& spool, Context& context);
+void add_spool_test(Command spool, Context& context);
 
 }  // namespace flowrelay::cli

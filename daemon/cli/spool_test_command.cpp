@@ -1,7 +1,6 @@
 // flowrelay spool test
 #include <fmt/core.h>
 
-#include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
 #include <limits>
@@ -290,36 +289,36 @@ ExitCode run_test(const TestOptions& options) {
 
 }  // namespace
 
-void add_spool_test(CLI::App& spool, Context& context) {
-    CLI::App* command = spool.add_subcommand("test", "Try out what a disk really promises");
+void add_spool_test(Command spool, Context& context) {
+    const Command command = spool.add_subcommand("test", "Try out what a disk really promises");
     const auto options = std::make_shared<TestOptions>();
     command
-        ->add_option("DIR", options->directory,
-                     "A directory on that disk; what is in it is left alone")
-        ->required()
-        ->type_name("");
-    command->add_option("--seconds", options->seconds, "How long (15; with --power-cut write 300)")
-        ->check(CLI::Range(1U, 86'400U).description(""))
-        ->type_name("N");
-    auto* power_cut =
+        .add_option("DIR", options->directory,
+                    "A directory on that disk; what is in it is left alone")
+        .required()
+        .type_name("");
+    command.add_option("--seconds", options->seconds, "How long (15; with --power-cut write 300)")
+        .between(1, 86'400)
+        .type_name("N");
+    const Option power_cut =
         command
-            ->add_option("--power-cut", options->power_cut,
-                         "write: write and print numbers until you cut the power; check: say "
-                         "what was kept")
-            ->check(CLI::IsMember({"write", "check"}).description(""))
-            ->type_name("PHASE");
+            .add_option("--power-cut", options->power_cut,
+                        "write: write and print numbers until you cut the power; check: say "
+                        "what was kept")
+            .one_of({"write", "check"})
+            .type_name("PHASE");
     command
-        ->add_option("--acknowledged", options->acknowledged,
-                     "With --power-cut check: the last number that you saw")
-        ->needs(power_cut)
-        ->type_name("N");
-    command->footer(
+        .add_option("--acknowledged", options->acknowledged,
+                    "With --power-cut check: the last number that you saw")
+        .needs(power_cut)
+        .type_name("N");
+    command.footer(
         "Shows what the file system is, what a sync costs and whether one can be believed, and "
         "kills a\nprocess that writes a log like flowrelayd's again and again. flowrelayd may "
         "run.\n\n"
         "Exit status: 0 the disk is fit for a spool, 1 it can't be tested, 2 it is not, 64 wrong "
         "options.");
-    command->callback(
+    command.callback(
         [options, &context] { context.run = [options] { return run_test(*options); }; });
 }
 

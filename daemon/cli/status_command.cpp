@@ -1,7 +1,6 @@
 // flowrelay status
 #include <fmt/core.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 
@@ -30,16 +29,16 @@ ExitCode show_status(const std::string& socket, bool as_json) {
 
 }  // namespace
 
-void add_status_command(CLI::App& app, Context& context) {
-    CLI::App* status = app.add_subcommand("status", "Show how flowrelayd is and what it holds");
+void add_status_command(Command app, Context& context) {
+    const Command status = app.add_subcommand("status", "Show how flowrelayd is and what it holds");
     const auto as_json = std::make_shared<bool>(false);
-    status->add_flag("--json", *as_json, "As JSON");
-    status->footer(
+    status.add_flag("--json", *as_json, "As JSON");
+    status.footer(
         "accepted = delivered + queued + dead + expired + erased + dropped. What this does not\n"
         "explain is unaccounted, which must be 0.\n\n"
         "Exit status: 0, 64 wrong options, 69 flowrelayd is not there, 75 no proper answer,\n"
         "77 not permitted.");
-    status->callback([as_json, &context] {
+    status.callback([as_json, &context] {
         context.run = [as_json, &context] { return show_status(context.control(), *as_json); };
     });
 }

@@ -5,7 +5,6 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <csignal>
@@ -16,7 +15,6 @@
 #include "cli/commands.hpp"
 #include "cli/json_members.hpp"
 #include "cli/operator.hpp"
-#include "cli/option_checks.hpp"
 #include "cli/terminal.hpp"
 #include "cli/top_text.hpp"
 
@@ -127,18 +125,18 @@ ExitCode run_top(const std::string& socket, Milliseconds interval, unsigned coun
 
 }  // namespace
 
-void add_top_command(CLI::App& app, Context& context) {
-    CLI::App* top = app.add_subcommand("top", "Watch flowrelayd work; q ends it");
+void add_top_command(Command app, Context& context) {
+    const Command top = app.add_subcommand("top", "Watch flowrelayd work; q ends it");
     const auto options = std::make_shared<TopOptions>();
-    top->add_option("--interval", options->interval, "Time between two looks (1s)")
-        ->type_name("DURATION");
-    top->add_option("--count", options->count, "End after so many looks; 0: never")
-        ->type_name("N")
-        ->check(whole_number());
-    top->footer(
+    top.add_option("--interval", options->interval, "Time between two looks (1s)")
+        .type_name("DURATION");
+    top.add_option("--count", options->count, "End after so many looks; 0: never")
+        .type_name("N")
+        .whole_number();
+    top.footer(
         "Any other key looks at once. Without a terminal the pictures follow one another:\n\n"
         "  flowrelay top --interval 10s --count 6 > minute.txt");
-    top->callback([options, &context] {
+    top.callback([options, &context] {
         context.run = [options, &context] {
             const auto interval = parse_duration(options->interval);
             if (!interval || *interval < Milliseconds(100)) {
