@@ -6,6 +6,8 @@ target_compile_options(flowrelay_options INTERFACE
   -Wall -Wextra -Wpedantic -Wconversion -Wshadow
   # std::stable_sort of libstdc++ 12 calls a function that is deprecated there.
   $<$<CXX_COMPILER_ID:Clang>:-Wno-deprecated-declarations>
+  # A precompiled header from ccache is as good as one that was compiled just now.
+  "$<$<CXX_COMPILER_ID:Clang>:SHELL:-Xclang -fno-pch-timestamp>"
   $<$<BOOL:${FLOWRELAY_WERROR}>:-Werror>)
 if(FLOWRELAY_SANITIZE)
   target_compile_options(flowrelay_options INTERFACE

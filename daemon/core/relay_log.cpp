@@ -1,6 +1,7 @@
 // The log lines of the heart: which attempts are worth a line, and what changed by them.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "flowrelay/core/log_events.hpp"

@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 jobs=${1:-$(nproc)}
 
-for rule in coroutine_rule layer_rule tidiness; do
+for rule in coroutine_rule include_rule layer_rule tidiness; do
     /usr/bin/python3 -B "tests/lint/$rule.py"
 done
 

@@ -1,6 +1,8 @@
 // What the answers do to the destination, and with it to everything else.
 #include <gmock/gmock.h>
 
+#include <algorithm>
+
 #include "flowrelay/core/scheduler.hpp"
 #include "unit/core/scheduler_fixture.hpp"
 

@@ -1,6 +1,8 @@
 // What the answers and the operators do to tokens, and with them to their events.
 #include <gmock/gmock.h>
 
+#include <algorithm>
+
 #include "flowrelay/core/scheduler.hpp"
 #include "unit/core/scheduler_fixture.hpp"
 
