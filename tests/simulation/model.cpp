@@ -105,14 +105,20 @@ std::vector<Model::Head> Model::heads(Now now) const {
     return heads;
 }
 
-void Model::assigned(Seq seq) {
-    if (const Event* event = find(seq)) assigned_[lane_of(*event)] = seq;
+void Model::assigned(Seq seq, Now now) {
+    const Event* event = find(seq);
+    if (event == nullptr) return;
+    assigned_[lane_of(*event)] = seq;
+    waits_.began(seq, lane_of(*event), now);
 }
 
 void Model::unassigned(Seq seq) {
     assigned_before_pause_.erase(seq);
-    for (auto& [token, wait] : waits_) wait.on_their_way.erase(seq);
     if (const Event* event = find(seq)) assigned_.erase(lane_of(*event));
+}
+
+void Model::not_posted(Seq seq, Now now) {
+    if (const Event* event = find(seq)) waits_.cancelled(seq, lane_of(*event), now);
 }
 
 void Model::requested(const PostedEvent& post, Seq seq, Now now) {
@@ -133,12 +139,6 @@ void Model::requested(const PostedEvent& post, Seq seq, Now now) {
     if (event.last == Last::held && event.last_life == life_) {
         violation(name(event) + " is posted though nobody has decided");
     }
-    if (const auto wait = waits_.find(post.token); wait != waits_.end()) {
-        const bool late = wait->second.on_their_way.contains(seq);
-        if (!late && now.wall < wait->second.until) {
-            violation(name(event) + " is posted before " + format_time(wait->second.until));
-        }
-    }
     if (event.processed > 0) ++repeats_;
     if (is_final(event) && event.last_life == life_) {
         violation(name(event) + " is posted again without need");
@@ -156,18 +156,8 @@ void Model::answered(std::uint64_t number, const Server::Reply& reply, Now now) 
     Event& event = at(number);
     in_flight_.erase(lane_of(event));
     event.told_at = now.wall;
-    const auto& result = reply.result;
-    if (result.end == core::AttemptEnd::response && result.status == 429 && result.retry_after) {
-        const auto asked = std::min<Milliseconds>(*result.retry_after, std::chrono::hours(1));
-        Wait& wait = waits_[event.handed.token];
-        if (now.wall + asked > wait.until) {
-            wait = {now.wall, now.wall + asked, {}};
-            for (const auto& [lane, seq] : assigned_) wait.on_their_way.insert(seq);
-        }
-    }
-    const auto verdict = core::judge(reply.result, Seconds(1)).verdict;
-    if (verdict == core::Verdict::park_token) refused_.insert(event.handed.token);
-    switch (verdict) {
+    waits_.answered(event.seq, lane_of(event), reply.result, is_erased(event), now);
+    switch (core::judge(reply.result, Seconds(1)).verdict) {
         case core::Verdict::delivered:
             event.last = Last::delivered;
             pending_[lane_of(event)].erase(event.seq);
@@ -214,7 +204,7 @@ void Model::ended(Now now) {
     assigned_.clear();
     assigned_before_pause_.clear();
     reported_at_.clear();
-    for (auto& [token, wait] : waits_) wait.on_their_way.clear();
+    waits_.process_ended(now, disk_in_trouble_);
     for (auto& [number, event] : events_) event.may_be_overtaken_by = Seq::none;
 }
 
@@ -294,14 +284,7 @@ void Model::started(const Found& found, Now now) {
     check_letters(found, false, now);
 
     check_books(found);
-    // Not all of them had reached the disk, and what is nearly the same is not written again.
-    for (auto next = waits_.begin(); next != waits_.end();) {
-        const auto at = next++;
-        const Milliseconds left = at->second.until - at->second.asked_at;
-        at->second.until -= left / 9 + Seconds(11);
-        const bool safe = !disk_in_trouble_ && at->second.asked_at + durable_after < ended_at_;
-        if (!safe) waits_.erase(at);
-    }
+    waits_.process_started(found.gone, now);
     disk_in_trouble_ = false;
 }
 

@@ -11,14 +11,20 @@
 #include <vector>
 
 #include "flowrelay/core/ledger.hpp"
+#include "flowrelay/core/relay.hpp"
 #include "flowrelay/core/stored_event.hpp"
 #include "flowrelay/core/verdict.hpp"
 #include "server.hpp"
+#include "waits.hpp"
 
 namespace flowrelay::test {
 
 class Model {
 public:
+    explicit Model(const core::RelayOptions& options)
+        : waits_(options.scheduler, options.retry_after_cap,
+                 [this](std::string what) { violation(std::move(what)); }) {}
+
     /// Where what is wrong is said, each of them once or more.
     const std::vector<std::string>& violations() const noexcept { return violations_; }
     void violation(std::string what) { violations_.push_back(std::move(what)); }
@@ -55,11 +61,12 @@ public:
     bool is_unsure_of_a_drop() const;
 
     /// An operator wants it tried now: its lane is held no longer, its token asked to wait no more.
-    void retried(Seq seq);
+    void retried(Seq seq, Now now);
     std::vector<Seq> held() const;  ///< events that wait for an operator
     /// Sources whose rejected events are held.
     void set_holding(std::set<std::size_t> tokens) { holding_ = std::move(tokens); }
 
+    void reloaded(Now now);
     void pause_begins(std::size_t token, bool paused);
     void pause_saved(std::size_t token, bool paused);
     bool is_paused(std::size_t token) const;
@@ -75,8 +82,10 @@ public:
     // ---- the server
 
     /// Its turn has come: what is replayed from now on comes too late to be in front of it.
-    void assigned(Seq seq);
+    void assigned(Seq seq, Now now);
     void unassigned(Seq seq);
+    /// It could not be read, or its token has gone.
+    void not_posted(Seq seq, Now now);
     void requested(const PostedEvent& post, Seq seq, Now now);
     /// PUT /sources. Gives the token.
     std::size_t reported(std::string_view body, Now now);
@@ -91,6 +100,11 @@ public:
     std::vector<Head> heads(Now now) const;
     /// An event of its lane waits for an operator.
     bool has_held(const Head& head) const;
+    /// Its lane may wait until then, after what the server answered.
+    bool may_wait(const Head& head, MonoTime until) const;
+
+    Waits& waits() noexcept { return waits_; }
+    const Waits& waits() const noexcept { return waits_; }
 
     /// The request was given up without an answer.
     void given_up(std::uint64_t number);
@@ -159,6 +173,7 @@ private:
     std::string name(const Event& event) const;
     Event& at(std::uint64_t number);
     Event* find(Seq seq);
+    const Event* find(Seq seq) const;
     void set_expiry(Event& event, WallTime when);
     void queue_again(Event& event);
     void check_gone(std::size_t token, const std::string& what);
@@ -175,14 +190,7 @@ private:
     std::map<Lane, std::map<Seq, std::uint64_t>> pending_;
     std::map<Lane, std::uint64_t> in_flight_;
     std::set<Seq> asked_to_replay_;
-    struct Wait {
-        WallTime asked_at;
-        WallTime until;
-        std::set<Seq> on_their_way;  ///< when it was asked for
-    };
-    std::map<std::size_t, Wait>
-        waits_;                      ///< that the server asked a token for: Retry-After of a 429
-    std::set<std::size_t> refused_;  ///< 401 or 403, since it was resumed
+    Waits waits_;
     std::map<Lane, Seq> assigned_;
     struct Gone {
         unsigned life = 0;

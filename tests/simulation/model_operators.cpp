@@ -9,11 +9,15 @@
 
 namespace flowrelay::test {
 
-Model::Event* Model::find(Seq seq) {
-    for (auto& [number, event] : events_) {
+const Model::Event* Model::find(Seq seq) const {
+    for (const auto& [number, event] : events_) {
         if (event.seq == seq) return &event;
     }
     return nullptr;
+}
+
+Model::Event* Model::find(Seq seq) {
+    return const_cast<Event*>(std::as_const(*this).find(seq));
 }
 
 void Model::queue_again(Event& event) {
@@ -31,6 +35,7 @@ void Model::replayed(Seq seq) {
     if (event == nullptr) return;
     event->dropping_letter = false;  // it was there still: that came to nothing
     queue_again(*event);
+    waits_.replayed(seq, lane_of(*event));
     const auto turn = assigned_.find(lane_of(*event));
     if (turn != assigned_.end()) event->may_be_overtaken_by = turn->second;
 }
@@ -41,6 +46,7 @@ bool Model::drop_begins(Seq seq, bool is_letter) {
     Event* event = find(seq);
     if (event == nullptr || event->dropping) return false;
     (is_letter ? event->dropping_letter : event->dropping) = true;
+    if (!is_letter) waits_.dropped(seq, lane_of(*event));
     return true;
 }
 
@@ -54,6 +60,7 @@ void Model::drop_ends(Seq seq, Drop how, Now now) {
     event->last = Last::dropped;
     event->told_at = now.wall;
     pending_[lane_of(*event)].erase(seq);
+    waits_.dropped(seq, lane_of(*event));
     ++dropped_;
 }
 
@@ -75,10 +82,10 @@ bool Model::is_unsure_of_a_drop() const {
 
 // ---------------------------------------------------------------- hold
 
-void Model::retried(Seq seq) {
+void Model::retried(Seq seq, Now now) {
     const Event* of = find(seq);
     if (of == nullptr) return;
-    waits_.erase(of->handed.token);
+    waits_.hurried(lane_of(*of), assigned_.contains(lane_of(*of)), now);
     for (const auto& [other, number] : pending_[lane_of(*of)]) {
         Event& event = events_.at(number);
         if (event.last == Last::held) event.last = Last::unsettled;
@@ -96,6 +103,11 @@ bool Model::has_held(const Head& head) const {
             events, [&](const auto& item) { return is_held(events_.at(item.second)); });
     }
     return false;
+}
+
+bool Model::may_wait(const Head& head, MonoTime until) const {
+    const Event* event = find(head.seq);
+    return event != nullptr && waits_.may_wait(lane_of(*event), until);
 }
 
 std::vector<Seq> Model::held() const {
@@ -125,11 +137,21 @@ std::vector<Seq> Model::under_way() const {
 
 // ---------------------------------------------------------------- pause, 410 taken back
 
+void Model::reloaded(Now now) {
+    waits_.hurried_destination(now);
+    std::set<std::size_t> tokens;
+    for (const auto& [number, event] : events_) tokens.insert(event.handed.token);
+    for (const std::size_t token : tokens) {
+        if (!is_paused(token) && !told_gone(token)) waits_.resumed(token);
+    }
+}
+
 void Model::pause_begins(std::size_t token, bool paused) {
     pauses_[token] = Pause{paused, std::nullopt};
-    // One that was refused is tried at once, whatever else was said of it.
-    if (!paused && refused_.erase(token) > 0) waits_.erase(token);
-    if (!paused) return;
+    if (!paused) {
+        waits_.resumed(token);
+        return;
+    }
     for (const auto& [lane, seq] : assigned_) {
         if (lane.first == token) assigned_before_pause_.insert(seq);
     }
@@ -170,6 +192,7 @@ void Model::enabled(std::size_t token) {
     for (auto& [number, event] : events_) {
         if (event.handed.token != token || event.seq == Seq::none || is_final(event)) continue;
         event.last = Last::unsettled;
+        event.dropping = false;  // that failed: it is on the disk, and there again
         pending_[lane_of(event)][event.seq] = number;
     }
 }
@@ -190,6 +213,8 @@ std::size_t Model::reported(std::string_view body, Now now) {
     if (!body.starts_with(before)) violation("a report without a token");
     std::from_chars(body.data() + before.size(), body.data() + body.size(), token);
     check_gone(token, "a report");
+    if (waits_.destination_closed())
+        violation("a report while the destination is to be left alone");
     if (is_paused(token)) violation(fmt::format("a report of token {}, which is paused", token));
     const auto message = body.substr(body.find("error_message"));
     for (const std::string_view secret : {"s3cret", "mark-of", "Validation", "is bad"}) {

@@ -21,10 +21,11 @@ void RelayProcess::run(Call call) {
     turn();
 }
 
-std::optional<TokenId> RelayProcess::slot_of(std::size_t token) const {
+std::optional<TokenId> RelayProcess::slot_of(std::size_t token) {
+    if (const auto known = slots_.find(token); known != slots_.end()) return known->second;
     const auto print = fingerprint(secret_of(token), storage_->stores().registry->salt());
     for (const auto& [id, slot] : relay_->tokens().all()) {
-        if (slot.entry.fingerprint == print) return id;
+        if (slot.entry.fingerprint == print) return slots_[token] = id;
     }
     return std::nullopt;
 }
@@ -74,7 +75,7 @@ RelayProcess::Call RelayProcess::drop_each_letter(std::vector<Seq> letters) {
 
 void RelayProcess::retry(Seq event) {
     if (!relay_->hurry(event, around_.agenda.now())) return;
-    around_.model.retried(event);
+    around_.model.retried(event, around_.agenda.now());
     engine_->wake();
     turn();
 }
@@ -97,6 +98,18 @@ RelayProcess::Call RelayProcess::set_paused(std::size_t token, bool paused) {
     std::vector<core::TokenEntry> entries(1, std::move(*entry));
     const auto saved = co_await operations::save(*engine_, std::move(entries));
     if (saved.has_value()) around_.model.pause_saved(token, paused);
+}
+
+void RelayProcess::reload() {
+    const Now now = around_.agenda.now();
+    relay_->set_options(options_.relay);
+    relay_->try_destination_now(now);
+    if (!relay_->configure(sources(), now).empty()) {
+        around_.model.violation("the same configuration changes something");
+    }
+    around_.model.reloaded(now);
+    engine_->wake();
+    turn();
 }
 
 void RelayProcess::enable(std::size_t token) {

@@ -146,24 +146,28 @@ RelayProcess::RelayProcess(const Surroundings& around, const ProcessOptions& opt
     around.model.started(look(stores, options.tokens), around.agenda.now());
     relay_.emplace(options.relay, stores.registry->salt(), stores.registry->entries(),
                    Random(random.next()), around.log);
-    std::vector<core::ConfiguredSource> sources;
-    for (std::size_t i = 0; i < options.sources; ++i) {
-        core::ConfiguredSource source;
-        source.name = fmt::format("source-{}", i);
-        source.secret = Secret(secret_of(i));
-        source.rate_limit = options.source_rate;
-        source.hold_rejected = options.holding && i % 2 == 0;
-        source.report_problems = options.reporting;
-        sources.push_back(std::move(source));
-    }
-    runtime::restore(*relay_, stores, std::move(sources), options.relay.dedup_window,
-                     around.agenda.now());
+    runtime::restore(*relay_, stores, sources(), options.relay.dedup_window, around.agenda.now());
     storage_ = std::make_unique<SimStorage>(std::move(stores), around, Random(random.next()),
                                             options.storage_delay, [this] { turn(); });
+    tell();
     engine_.emplace(io_.get_executor(), *relay_, *storage_, around.agenda, options.engine);
     engine_->set_work_listener([this] { pump(); });
     engine_->tick();
     turn();
+}
+
+std::vector<core::ConfiguredSource> RelayProcess::sources() const {
+    std::vector<core::ConfiguredSource> sources;
+    for (std::size_t i = 0; i < options_.sources; ++i) {
+        core::ConfiguredSource source;
+        source.name = fmt::format("source-{}", i);
+        source.secret = Secret(secret_of(i));
+        source.rate_limit = options_.source_rate;
+        source.hold_rejected = options_.holding && i % 2 == 0;
+        source.report_problems = options_.reporting;
+        sources.push_back(std::move(source));
+    }
+    return sources;
 }
 
 // Who waits for the disk goes first: it refers to the engine.
@@ -221,11 +225,25 @@ void RelayProcess::pump() {
     while (!stopping_ && busy_ < options_.connections) {
         const auto assignment = engine_->next();
         if (!assignment) {
+            tell();
             check_causes();
             arm();
             return;
         }
         begin(*assignment);
+    }
+    if (!stopping_) tell();
+}
+
+// What `status` says of waits.
+void RelayProcess::tell() {
+    const Now now = around_.agenda.now();
+    Waits& waits = around_.model.waits();
+    waits.told(relay_->scheduler().status(), now);
+    for (std::size_t token = 0; token < options_.tokens; ++token) {
+        if (const auto slot = slot_of(token)) {
+            waits.told(token, relay_->scheduler().token_status(*slot), now);
+        }
     }
 }
 
@@ -243,8 +261,9 @@ std::optional<MonoTime> RelayProcess::can_run_from(const Model::Head& head) cons
         why->in_flight || why->lane_next_in_flight || (why->lane_held && model.has_held(head));
     const bool token_waits =
         (token.state == core::TokenState::paused && model.is_paused(head.token)) ||
-        (closed && assigned_.contains(why->lane.token));
-    const bool destination_waits = (down || why->destination_full) && busy_ > 0;
+        (closed && model.waits().token_is_tried(head.token));
+    const bool destination_waits =
+        (down || why->destination_full) && model.waits().destination_is_tried();
     if (lane_waits || token_waits || destination_waits) return MonoTime::max();
     MonoTime from = MonoTime::min();
     const auto not_before = [&](const std::optional<MonoTime>& time) {
@@ -271,14 +290,39 @@ void RelayProcess::check_causes() const {
     for (const auto& head : around_.model.heads(around_.agenda.now())) {
         const auto from = can_run_from(head);
         if (!from || *from == MonoTime::max()) continue;
-        if (*from > now && wakeup && *wakeup <= *from) continue;
         const auto why = relay_->scheduler().why(head.seq);
+        check_length(head, *why);
+        if (*from > now && wakeup && *wakeup <= *from) continue;
         around_.model.violation(fmt::format(
             "seq {} of token {} waits {} ({} busy; token {}, destination {}{}{})",
             to_number(head.seq), head.token,
             *from > now ? "for a time at which nothing wakes the relay" : "without a cause", busy_,
             core::to_string(why->token.state), core::to_string(why->destination),
             why->lane_held ? ", held" : "", why->destination_full ? ", full" : ""));
+    }
+}
+
+// The waits of a lane and of rate limits are no longer than they may be. Those of a token and of
+// the destination are looked at in tell().
+void RelayProcess::check_length(const Model::Head& head,
+                                const core::Scheduler::WaitReason& why) const {
+    const MonoTime now = around_.agenda.now().mono;
+    const auto complain = [&](std::string_view what) {
+        around_.model.violation(fmt::format("{} of seq {}", what, to_number(head.seq)));
+    };
+    if (why.lane_until && *why.lane_until > now && !around_.model.may_wait(head, *why.lane_until)) {
+        complain("there was no failure to make the lane wait");
+    }
+    const auto limited = [&](const std::optional<MonoTime>& until, double rate) {
+        if (!until || *until <= now) return true;
+        return rate > 0 && std::chrono::duration<double>(*until - now).count() <= 1.001 / rate;
+    };
+    const double rate = head.token < options_.sources ? options_.source_rate : 0;
+    if (!limited(why.token.rate_limited_until, rate)) {
+        complain("the rate limit of the source is no reason for the wait");
+    }
+    if (!limited(why.destination_rate_limited_until, options_.relay.scheduler.rate_limit)) {
+        complain("the rate limit of the destination is no reason for the wait");
     }
 }
 
@@ -317,8 +361,7 @@ void RelayProcess::arm() {
 
 void RelayProcess::begin(const core::Assignment& assignment) {
     ++busy_;
-    assigned_.insert(assignment.lane.token);
-    around_.model.assigned(assignment.seq);
+    around_.model.assigned(assignment.seq, around_.agenda.now());
     check_fairness(assignment.lane.token);
     if (auto cached = engine_->take_cached(assignment.seq)) {
         post(assignment, std::move(*cached));
@@ -332,6 +375,7 @@ void RelayProcess::begin(const core::Assignment& assignment) {
 void RelayProcess::post(const core::Assignment& assignment, Result<core::EventRecord> fetched) {
     auto outgoing = engine_->prepare(assignment, std::move(fetched));
     if (!outgoing) {
+        around_.model.not_posted(assignment.seq, around_.agenda.now());
         ended(assignment);
         return;
     }
@@ -348,13 +392,13 @@ void RelayProcess::post(const core::Assignment& assignment, Result<core::EventRe
         ended(assignment);
         around_.model.answered(number, reply, around_.agenda.now());
         engine_->attempted(assignment, record, reply.result);
+        tell();
         turn();
     });
 }
 
 void RelayProcess::ended(const core::Assignment& assignment) {
     --busy_;
-    assigned_.erase(assigned_.find(assignment.lane.token));
     around_.model.unassigned(assignment.seq);
 }
 

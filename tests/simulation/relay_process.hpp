@@ -96,6 +96,8 @@ public:
     void resume(std::size_t token);
     /// Takes a 410 back, and so does the server.
     void enable(std::size_t token);
+    /// Has the same configuration read again.
+    void reload();
 
     /// Ends as after a SIGTERM. May throw SimCrash.
     void stop();
@@ -112,6 +114,8 @@ private:
     using Call = boost::asio::awaitable<void>;
 
     void turn();
+    void tell();
+    std::vector<core::ConfiguredSource> sources() const;
     void pump();
     void report();
     void run(Call call);
@@ -119,11 +123,12 @@ private:
     Call drop_each_letter(std::vector<Seq> letters);
     Call set_paused(std::size_t token, bool paused);
     Call take_410_back(std::size_t token);
-    std::optional<TokenId> slot_of(std::size_t token) const;
+    std::optional<TokenId> slot_of(std::size_t token);
     void ended(const core::Assignment& assignment);
     std::optional<MonoTime> can_run_from(const Model::Head& head) const;
     bool could_run(const Model::Head& head) const;
     void check_causes() const;
+    void check_length(const Model::Head& head, const core::Scheduler::WaitReason& why) const;
     void check_fairness(TokenId whose_turn);
     void arm();
     void begin(const core::Assignment& assignment);
@@ -139,8 +144,8 @@ private:
     bool reporting_ = false;                      ///< a report is under way
     std::size_t calls_ = 0;                       ///< of operators, that have not ended
     bool dropping_ = false;                       ///< one of them drops
-    std::multiset<TokenId> assigned_;             ///< the tokens of what is under way
     std::map<TokenId, std::size_t> passed_over_;  ///< how often, since its last turn
+    std::map<std::size_t, TokenId> slots_;
     bool stopping_ = false;
     std::optional<MonoTime> wakeup_;
     std::map<std::uint64_t, core::Assignment> under_way_;

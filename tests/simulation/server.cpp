@@ -69,7 +69,8 @@ Server::Reply Server::wait_please(int status) {
     Reply reply = answer(status, "not so fast");
     // Some name a time, some too long a one, some none.
     if (random_.chance(0.7)) {
-        reply.result.retry_after = Seconds(random_.below(random_.chance(0.1) ? 20'000 : 120));
+        const std::uint64_t most = random_.chance(0.1) ? 20'000 : 1ULL << random_.below(8);
+        reply.result.retry_after = Seconds(random_.below(most + 1));
     }
     return reply;
 }
@@ -93,6 +94,41 @@ Server::Reply Server::any_trouble() {
     }
 }
 
+// What it says of all of them and of each contradicts itself, and comes in another order than it
+// was asked: what is said of an outage may come after it, and while it is tried whether that is
+// over.
+Server::Reply Server::anything() {
+    switch (random_.below(8)) {
+        case 0:
+            return later(answer(random_.chance(0.5) ? 404 : 405));
+        case 1:
+        case 2:
+        case 3:
+            return later(wait_please(503));
+        case 4:
+        case 5:
+            return later(answer(202));
+        default:
+            return later(any_trouble());
+    }
+}
+
+Server::Reply Server::anything_of_token() {
+    switch (random_.below(4)) {
+        case 0:
+            return later(answer(random_.chance(0.5) ? 401 : 403));
+        case 1:
+            return later(answer(202));
+        default:
+            return later(wait_please(429));
+    }
+}
+
+Server::Reply Server::later(Reply reply) {
+    if (random_.chance(0.8)) reply.takes += Milliseconds(random_.below(30'000));
+    return reply;
+}
+
 Server::Reply Server::post(const PostedEvent& event) {
     if (weather_ == Weather::down) {
         return end(core::AttemptEnd::connect_failed, Seconds(random_.below(10)), false);
@@ -104,6 +140,7 @@ Server::Reply Server::post(const PostedEvent& event) {
     if (weather_ == Weather::busy && random_.chance(0.7)) return wait_please(503);
     if (weather_ == Weather::failing && random_.chance(0.8)) return any_trouble();
     if (weather_ == Weather::flaky && random_.chance(0.15)) return any_trouble();
+    if (weather_ == Weather::mixed && random_.chance(0.7)) return anything();
     if (gone_.contains(event.token)) return answer(410);
     switch (tokens_[event.token]) {
         case TokenWeather::throttled:
@@ -111,6 +148,9 @@ Server::Reply Server::post(const PostedEvent& event) {
             break;
         case TokenWeather::refused:
             return answer(random_.chance(0.5) ? 401 : 403, "who are you?");
+        case TokenWeather::mixed:
+            if (random_.chance(0.7)) return anything_of_token();
+            break;
         case TokenWeather::calm:
             break;
     }
@@ -137,14 +177,13 @@ Server::Reply Server::show(std::size_t token, const std::string& message) {
 
 void Server::change_weather(std::size_t tokens) {
     if (healed_) return;
-    switch (random_.below(6)) {
+    switch (random_.below(8)) {
         case 0:
         case 1:
             weather_ = Weather::calm;
             break;
         case 2:
-            tokens_[random_.below(tokens)] =
-                random_.chance(0.5) ? TokenWeather::throttled : TokenWeather::refused;
+            tokens_[random_.below(tokens)] = static_cast<TokenWeather>(1 + random_.below(3));
             break;
         case 3:
             tokens_.clear();
@@ -153,8 +192,21 @@ void Server::change_weather(std::size_t tokens) {
         case 4:
             failing_threads_.insert(fmt::format("t{}", random_.below(4)));
             break;
+        case 5:
+            weather_ = random_.chance(0.5) ? Weather::busy : Weather::mixed;
+            break;
         default:
-            weather_ = static_cast<Weather>(random_.below(8));
+            weather_ = static_cast<Weather>(random_.below(9));
+    }
+}
+
+void Server::contradict_itself(std::size_t token) {
+    if (healed_) return;
+    if (random_.chance(0.5)) {
+        weather_ = Weather::mixed;
+    } else {
+        weather_ = Weather::calm;
+        tokens_[token] = TokenWeather::mixed;
     }
 }
 

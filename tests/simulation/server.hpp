@@ -45,6 +45,9 @@ public:
     /// Some other trouble, or none.
     void change_weather(std::size_t tokens);
 
+    /// What it says to all, or of one token, does not fit together, for a while.
+    void contradict_itself(std::size_t token);
+
     /// Removes a token for good, or with luck one day not.
     void remove_token(std::size_t token) { gone_.insert(token); }
     void restore_token(std::size_t token) { gone_.erase(token); }
@@ -57,12 +60,15 @@ public:
     void heal();
 
 private:
-    enum class Weather { calm, flaky, slow, failing, down, hanging, busy, wrong_url };
-    enum class TokenWeather { calm, throttled, refused };
+    enum class Weather { calm, flaky, slow, failing, down, hanging, busy, wrong_url, mixed };
+    enum class TokenWeather { calm, throttled, refused, mixed };
 
     Reply answer(int status, std::string detail = {});
     Reply end(core::AttemptEnd how, Milliseconds takes, bool processed);
     Reply any_trouble();
+    Reply anything();
+    Reply anything_of_token();
+    Reply later(Reply reply);
     Reply wait_please(int status);
     Milliseconds latency();
 

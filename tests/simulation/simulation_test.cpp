@@ -28,6 +28,8 @@ struct Totals {
     std::uint64_t enables = 0;
     std::uint64_t holds = 0;
     std::uint64_t reports = 0;
+    std::uint64_t asked = 0;
+    std::uint64_t remembered = 0;
     Milliseconds time{0};
 };
 
@@ -74,6 +76,8 @@ void live(std::uint64_t seed, bool trace, Totals& totals) {
     totals.enables += world.model().enables();
     totals.holds += world.model().holds();
     totals.reports += world.model().reports();
+    totals.asked += world.model().waits().asked();
+    totals.remembered += world.model().waits().remembered();
     totals.time += world.now().wall - began;
     if (world.model().violations().empty()) return;
     ++totals.failed;
@@ -102,6 +106,7 @@ TEST(Simulation, KeepsItsPromisesWhateverHappens) {
               << " requests, " << totals.repeats << " of them repeats, " << totals.crashes
               << " crashes; " << totals.holds << " events held, " << totals.dropped << " dropped, "
               << totals.enables << " tokens enabled, " << totals.reports << " reports; "
+              << totals.asked << " times named, " << totals.remembered << " of them remembered; "
               << format_duration(totals.time) << " of relay life in " << took.count() << " s\n";
 }
 

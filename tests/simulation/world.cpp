@@ -28,38 +28,45 @@ void SimLog::say(const std::string& what) const {
 }
 
 World::World(std::uint64_t seed, bool trace)
-    : random_(seed), fs_(random_.next()), server_(random_.next()), log_(agenda_, model_, trace) {
-    choose_options();
+    : random_(seed),
+      fs_(random_.next()),
+      server_(random_.next()),
+      options_(choose_options(random_)),
+      model_(options_.relay),
+      log_(agenda_, model_, trace) {
+    std::set<std::size_t> holding;
+    for (std::size_t i = 0; options_.holding && i < options_.sources; i += 2) holding.insert(i);
+    model_.set_holding(std::move(holding));
     watch_erasures();
+    watch_waits();
 }
 
 World::~World() = default;
 
-void World::choose_options() {
-    options_.tokens = 1 + random_.below(5);
-    options_.sources = random_.below(options_.tokens + 1);
-    options_.connections = 1 + random_.below(8);
-    options_.source_rate =
-        random_.chance(0.3) ? 0.25 * static_cast<double>(1U << random_.below(5)) : 0;
-    options_.storage_delay = Milliseconds(random_.below(50));
-    options_.holding = random_.chance(0.5);
-    options_.reporting = random_.chance(0.5);
-    std::set<std::size_t> holding;
-    for (std::size_t i = 0; options_.holding && i < options_.sources; i += 2) holding.insert(i);
-    model_.set_holding(std::move(holding));
-    options_.log.segment_size = random_.chance(0.7) ? 16 * 1024 : 256 * 1024;
-    options_.log.max_size = 1 << 20;
-    options_.log.max_events = random_.chance(0.1) ? 20 : 0;
-    options_.log.salt_seed = 1 + random_.next() / 2;
-    options_.engine.cache_size = random_.chance(0.5) ? 4000 : 1 << 20;
-    core::RelayOptions& relay = options_.relay;
+ProcessOptions World::choose_options(Random& random) {
+    ProcessOptions options;
+    options.tokens = 1 + random.below(5);
+    options.sources = random.below(options.tokens + 1);
+    options.connections = 1 + random.below(8);
+    options.source_rate =
+        random.chance(0.3) ? 0.25 * static_cast<double>(1U << random.below(5)) : 0;
+    options.storage_delay = Milliseconds(random.below(50));
+    options.holding = random.chance(0.5);
+    options.reporting = random.chance(0.5);
+    options.log.segment_size = random.chance(0.7) ? 16 * 1024 : 256 * 1024;
+    options.log.max_size = 1 << 20;
+    options.log.max_events = random.chance(0.1) ? 20 : 0;
+    options.log.salt_seed = 1 + random.next() / 2;
+    options.engine.cache_size = random.chance(0.5) ? 4000 : 1 << 20;
+    core::RelayOptions& relay = options.relay;
     relay.destination = "https://flowdock.example";
-    options_.log.dedup_window = relay.dedup_window;
-    relay.active_set.capacity = 1 + random_.below(random_.chance(0.3) ? 5 : 40);
-    relay.active_set.lane_capacity = 1 + random_.below(6);
-    relay.gone_grace = random_.chance(0.2) ? Milliseconds(0) : Seconds(1U << random_.below(13));
-    relay.scheduler.max_in_flight = options_.connections;
-    relay.scheduler.rate_limit = random_.chance(0.1) ? 2 : 0;
+    options.log.dedup_window = relay.dedup_window;
+    relay.active_set.capacity = 1 + random.below(random.chance(0.3) ? 5 : 40);
+    relay.active_set.lane_capacity = 1 + random.below(6);
+    relay.gone_grace = random.chance(0.2) ? Milliseconds(0) : Seconds(1U << random.below(13));
+    relay.scheduler.max_in_flight = options.connections;
+    relay.scheduler.rate_limit = random.chance(0.1) ? 2 : 0;
+    return options;
 }
 
 // The crash may come while it starts: then it starts again.
@@ -110,7 +117,7 @@ void World::run_until(MonoTime end) {
     }
 }
 
-void World::hand_in() {
+void World::hand_in(std::optional<std::size_t> token) {
     // Some are handed in again: not later than they have to be known by their ids.
     std::erase_if(with_uuid_, [&](const auto& item) {
         return item.first + options_.relay.dedup_window <= agenda_.now().wall;
@@ -121,7 +128,7 @@ void World::hand_in() {
     }
     Model::HandedIn event;
     event.number = ++last_number_;
-    event.token = random_.below(options_.tokens);
+    event.token = token.value_or(random_.below(options_.tokens));
     event.thread = fmt::format("t{}", random_.below(random_.chance(0.3) ? 2 : 6));
     if (random_.chance(0.1)) event.expires_in = Seconds(1 + random_.below(3600));
     if (random_.chance(0.3)) {
@@ -157,7 +164,7 @@ void World::hand_in(const Model::HandedIn& event) {
 }
 
 void World::trouble() {
-    switch (random_.below(11)) {
+    switch (random_.below(12)) {
         case 0:
             fs_.crash_at(1 + random_.below(15));
             break;
@@ -199,12 +206,24 @@ void World::trouble() {
         case 5:
             replay();
             break;
+        case 11:
+            storm();
+            break;
         case 6:
             if (random_.chance(0.3)) server_.remove_token(random_.below(options_.tokens));
             break;
         default:
             server_.change_weather(options_.tokens);
     }
+}
+
+// Many requests at a time, which are answered as if there were many servers.
+void World::storm() {
+    const std::size_t token = random_.below(options_.tokens);
+    log_.say(fmt::format("-- storm over token {}", token));
+    server_.contradict_itself(token);
+    for (std::uint64_t more = 5 + random_.below(15); more > 0; --more) hand_in(token);
+    run_until(agenda_.now().mono + Milliseconds(random_.below(60'000)));
 }
 
 std::vector<Seq> World::some_of(const std::vector<Seq>& all, double chance) {
@@ -223,7 +242,7 @@ void World::operate() {
     }
     const std::size_t token = random_.below(options_.tokens);
     const auto queued = model_.queued();
-    switch (random_.below(8)) {
+    switch (random_.below(9)) {
         case 0:
             log_.say(fmt::format("-- pause of token {}", token));
             process_->pause(token);
@@ -248,6 +267,10 @@ void World::operate() {
             break;
         case 6:
             replay();
+            break;
+        case 7:
+            log_.say("-- reload");
+            process_->reload();
             break;
         default: {
             log_.say("-- drop of dead letters");
@@ -299,6 +322,18 @@ void World::watch_erasures() {
             if (!healed_) enable_what_is_gone();
         });
     });
+}
+
+// The process may end while the server waits to be left alone.
+void World::watch_waits() {
+    for (const char* line : {"destination.held", "token.throttled"}) {
+        log_.listen(line, [this] {
+            if (healed_ || !random_.chance(0.1)) return;
+            agenda_.in(Milliseconds(random_.below(1ULL << random_.below(17))), [this] {
+                if (!healed_) throw SimCrash();
+            });
+        });
+    }
 }
 
 // It may hang there, as far as an operator can see, who has not much patience.

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -57,18 +58,20 @@ public:
     unsigned crashes() const noexcept { return crashes_; }
 
 private:
-    void choose_options();
+    static ProcessOptions choose_options(Random& random);
     void start();
     void crash();
     void run_until(MonoTime end);
-    void hand_in();
+    void hand_in(std::optional<std::size_t> token = std::nullopt);
     void hand_in(const Model::HandedIn& event);
     void trouble();
+    void storm();
     void replay();
     void operate();
     void retry_what_is_under_way();
     void enable_what_is_gone();
     void watch_erasures();
+    void watch_waits();
     template <class T>
     T one_of(const std::vector<T>& list) {
         return list[random_.below(list.size())];
@@ -85,10 +88,10 @@ private:
     Agenda agenda_;
     SimFileSystem fs_;
     Server server_;
+    ProcessOptions options_;
     Model model_;
     SimLog log_;
     Surroundings around_{agenda_, fs_, server_, model_, log_};
-    ProcessOptions options_;
     std::unique_ptr<RelayProcess> process_;
     std::uint64_t last_number_ = 0;
     std::vector<std::pair<WallTime, Model::HandedIn>> with_uuid_;
