@@ -13,6 +13,10 @@ constexpr Milliseconds durable_after{2000};
 
 }  // namespace
 
+void Model::violation(std::string what) {
+    violations_.push_back(std::move(what));
+}
+
 std::string Model::name(const Event& event) const {
     return fmt::format("event {} (seq {}, token {}, thread {}, life {})", event.handed.number,
                        to_number(event.seq), event.handed.token, event.handed.thread, life_);

@@ -27,7 +27,7 @@ public:
 
     /// Where what is wrong is said, each of them once or more.
     const std::vector<std::string>& violations() const noexcept { return violations_; }
-    void violation(std::string what) { violations_.push_back(std::move(what)); }
+    void violation(std::string what);
 
     // ---- producers
 
