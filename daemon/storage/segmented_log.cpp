@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "block_reader.hpp"
+#include "commit_buffer.hpp"
 #include "damage_report.hpp"
 #include "flowrelay/base/random.hpp"
 #include "flowrelay/core/log_events.hpp"
@@ -100,11 +101,7 @@ public:
     std::size_t segments() const noexcept { return segments_.all().size(); }
 
 private:
-    struct Part {
-        std::size_t outcomes = 0;
-        std::size_t events = 0;
-        std::size_t bytes = 0;
-    };
+    using Part = CommitBuffer::Part;
 
     Segment& active() { return segments_.newest(); }
     std::uint64_t active_room() { return active().size - active().end; }
@@ -119,7 +116,6 @@ private:
     Result<void> make_room(std::span<const EventRecord> events);
     Result<void> add_spare();
     Result<void> write(std::span<const EventRecord> events);
-    Part encode(std::span<const EventRecord> events, Seq first);
     Result<void> write_part(const Part& part, bool is_first);
     void write_ahead(std::uint64_t end);
     Result<void> apply(const Part& part, std::uint32_t salt);
@@ -142,8 +138,8 @@ private:
     core::Ledger ledger_;
     Seq next_seq_;
     std::uint64_t next_number_;
-    std::vector<Settlement> pending_;       ///< outcomes that are not written yet
-    std::vector<std::uint8_t> buffer_;      ///< the records of one commit
+    std::vector<Settlement> pending_;  ///< outcomes that are not written yet
+    CommitBuffer buffer_;
     std::unordered_set<Seq> told_damaged_;  ///< reported already
     std::optional<Error> failure_;
 };
@@ -226,7 +222,7 @@ Result<void> SegmentedLog::add_spare() {
 Result<void> SegmentedLog::write(std::span<const EventRecord> events) {
     bool is_first = true;
     while (!events.empty() || !pending_.empty()) {
-        const Part part = encode(events, next_seq_);
+        const Part part = buffer_.encode(active(), pending_, events, next_seq_);
         if (part.bytes == 0) {
             if (auto begun = begin_segment(); begun.has_error()) {
                 return is_first ? begun.error() : fail(begun.error());
@@ -240,45 +236,11 @@ Result<void> SegmentedLog::write(std::span<const EventRecord> events) {
     return {};
 }
 
-/// As much as fits into the active segment: outcomes, then events.
-SegmentedLog::Part SegmentedLog::encode(std::span<const EventRecord> events, Seq first) {
-    Segment& segment = active();
-    const CommitMark mark{segment.last_commit + 1, static_cast<std::uint32_t>(segment.end)};
-    const std::uint64_t room = active_room();
-    Part part;
-    std::uint64_t bytes = 0;
-    if (!pending_.empty() && room >= outcome_reserve) {
-        part.outcomes =
-            std::min<std::uint64_t>(pending_.size(), (room - record_header_size) / settlement_size);
-        bytes += settlements_record_size(part.outcomes);
-    }
-    if (part.outcomes == pending_.size()) {
-        for (const EventRecord& event : events) {
-            const std::uint64_t size = event_record_size(event);
-            if (bytes + size > room) break;
-            bytes += size;
-            ++part.events;
-        }
-    }
-    part.bytes = static_cast<std::size_t>(bytes);
-    if (buffer_.size() < part.bytes) buffer_.resize(part.bytes);
-    std::uint8_t* out = buffer_.data();
-    if (part.outcomes > 0) {
-        out += write_settlements(out, std::span(pending_).first(part.outcomes), mark,
-                                 segment.header.salt);
-    }
-    std::uint64_t seq = to_number(first);
-    for (const EventRecord& event : events.first(part.events)) {
-        out += write_event(out, event, Seq{seq++}, mark, segment.header.salt);
-    }
-    return part;
-}
-
 Result<void> SegmentedLog::write_part(const Part& part, bool is_first) {
     Segment& segment = active();
     ++segment.last_commit;  // an attempt that fails keeps its number: what it left is told by it
-    const auto bytes = std::span<const std::uint8_t>(buffer_).first(part.bytes);
-    if (auto written = segment.file->write_at(segment.end, bytes); written.has_error()) {
+    auto written = segment.file->write_at(segment.end, buffer_.bytes());
+    if (written.has_error()) {
         segment.tail_dirty = true;
         if (!is_first || !is_disk_full(written.error())) return fail(written.error());
         // Nobody was told that these events were accepted: they should not come back after a crash.
@@ -314,7 +276,7 @@ Result<void> SegmentedLog::apply(const Part& part, std::uint32_t salt) {
     Segment& segment = active();
     std::size_t at = part.outcomes > 0 ? settlements_record_size(part.outcomes) : 0;
     while (at < part.bytes) {
-        const auto header = parse_record_header(std::span(buffer_).subspan(at), salt);
+        const auto header = parse_record_header(buffer_.bytes().subspan(at), salt);
         segments_.add(*header, segment.end + at);
         at += record_size(*header);
     }
