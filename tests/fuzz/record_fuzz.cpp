@@ -16,6 +16,7 @@
 #include "flowrelay/storage/segment_header.hpp"
 #include "flowrelay/storage/segmented_log.hpp"
 #include "support/queue_contents.hpp"
+#include "support/reseal.hpp"
 #include "support/sim_file_system.hpp"
 
 namespace {
@@ -33,21 +34,11 @@ void require(bool condition, std::source_location where = std::source_location::
     std::abort();
 }
 
-/// Makes the checksums of the record at the beginning of `bytes` right.
-void reseal(std::span<std::uint8_t> bytes, std::uint32_t with_salt) {
-    if (bytes.size() < record_header_size) return;
-    const auto length = load_le<std::uint32_t>(bytes.data() + 8);
-    if (length <= bytes.size() - record_header_size) {
-        store_le(bytes.data() + 4, crc32c(bytes.subspan(record_header_size, length), with_salt));
-    }
-    store_le(bytes.data(), crc32c(bytes.subspan(4, record_header_size - 4), with_salt));
-}
-
 void decode_record(Bytes bytes) {
     if (bytes.size() < record_header_size) return;
     const auto length = static_cast<std::uint32_t>(bytes.size() - record_header_size);
     store_le(bytes.data() + 8, length);
-    reseal(bytes, salt);
+    test::reseal_record(bytes, salt);
     const auto header = parse_record_header(bytes, salt);
     if (!header) return;
     const auto payload = std::span<const std::uint8_t>(bytes).subspan(record_header_size);
@@ -144,7 +135,7 @@ bool edit(Spool& spool, std::span<const std::uint8_t> input) {
                 break;
             case 1:  // in a record, its checksums right
                 spool.second[at] = input[3];
-                reseal(rest, file_salt);
+                test::reseal_record(rest, file_salt);
                 break;
             case 2:  // a hole
                 std::fill_n(rest.begin(), std::min<std::size_t>(rest.size(), input[3] * 8U), 0);
@@ -214,7 +205,7 @@ void recover_registry(std::span<const std::uint8_t> input) {
     file.resize((file.size() + 7) / 8 * 8 + record_header_size);
     store_le(file.data() + at + 16, std::uint32_t{2});
     store_le(file.data() + at + 20, static_cast<std::uint32_t>(at));
-    reseal(std::span(file).subspan(at), file_salt);
+    test::reseal_record(std::span(file).subspan(at), file_salt);
     fs.overwrite(path, 0, file);
     const auto registry = Registry::open(fs, path, log);
     if (registry.has_error()) return;

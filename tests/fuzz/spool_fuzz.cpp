@@ -27,6 +27,7 @@
 #include "flowrelay/storage/segmented_log.hpp"
 #include "flowrelay/storage/spool_check.hpp"
 #include "support/queue_contents.hpp"
+#include "support/reseal.hpp"
 #include "support/sim_file_system.hpp"
 
 namespace {
@@ -174,15 +175,6 @@ struct Touched {
     bool forged = false;  // something was made right that is not
 };
 
-void reseal_record(std::span<std::uint8_t> record, std::uint32_t salt) {
-    if (record.size() < record_header_size) return;
-    const auto length = load_le<std::uint32_t>(record.data() + 8);
-    if (length <= record.size() - record_header_size) {
-        store_le(record.data() + 4, crc32c(record.subspan(record_header_size, length), salt));
-    }
-    store_le(record.data(), crc32c(record.subspan(4, record_header_size - 4), salt));
-}
-
 void reseal_header(Bytes& segment) {
     constexpr std::size_t crc_at = 508;
     for (const std::size_t copy : {0U, 2048U}) {
@@ -231,8 +223,8 @@ void edit(const Spool& original, Files& files, std::span<const std::uint8_t> how
             if (other == files.end() || other->second.size() < place.end) break;
             Bytes& segment = other->second;
             segment[place.begin + how[2] % (place.end - place.begin)] = how[4];
-            reseal_record(std::span(segment).subspan(place.begin),
-                          parse_segment_header(segment).header.salt);
+            test::reseal_record(std::span(segment).subspan(place.begin),
+                                parse_segment_header(segment).header.salt);
             touched.forged = true;
             break;
         }

@@ -1,0 +1,24 @@
+// Forged records: bytes that are not what was written, with checksums that are right.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "flowrelay/base/bytes.hpp"
+#include "flowrelay/storage/record.hpp"
+
+namespace flowrelay::test {
+
+/// Makes the checksums of the record at the beginning of `bytes` right: that of its header, and
+/// that of its payload if all of it is there.
+inline void reseal_record(std::span<std::uint8_t> bytes, std::uint32_t salt) {
+    using storage::record_header_size;
+    if (bytes.size() < record_header_size) return;
+    const auto length = load_le<std::uint32_t>(bytes.data() + 8);
+    if (length <= bytes.size() - record_header_size) {
+        store_le(bytes.data() + 4, crc32c(bytes.subspan(record_header_size, length), salt));
+    }
+    store_le(bytes.data(), crc32c(bytes.subspan(4, record_header_size - 4), salt));
+}
+
+}  // namespace flowrelay::test
