@@ -13,10 +13,23 @@ namespace {
 constexpr std::uint64_t counter_start_bound = 1ULL << 31;
 constexpr std::uint64_t timestamp_mask = (1ULL << 48) - 1;
 
-void put_hex(char*& out, std::uint64_t value, int digits) noexcept {
-    static constexpr std::string_view alphabet = "0123456789abcdef";
-    for (int shift = 4 * (digits - 1); shift >= 0; shift -= 4) {
-        *out++ = alphabet[(value >> shift) & 0xF];
+// The two digits of each byte.
+constexpr std::array<std::array<char, 2>, 256> hex_digits = [] {
+    constexpr std::string_view alphabet = "0123456789abcdef";
+    std::array<std::array<char, 2>, 256> digits{};
+    for (std::size_t byte = 0; byte < digits.size(); ++byte) {
+        digits[byte] = {alphabet[byte >> 4], alphabet[byte & 0xF]};
+    }
+    return digits;
+}();
+
+template <int Digits>
+void put_hex(char*& out, std::uint64_t value) noexcept {
+    static_assert(Digits % 2 == 0);
+    for (int shift = 4 * Digits - 8; shift >= 0; shift -= 8) {
+        const auto& pair = hex_digits[(value >> shift) & 0xFF];
+        *out++ = pair[0];
+        *out++ = pair[1];
     }
 }
 
@@ -53,15 +66,15 @@ std::string UuidGenerator::next(WallTime now) {
 
     std::string text(36, '-');
     char* out = text.data();
-    put_hex(out, last_ms_ >> 16, 8);
+    put_hex<8>(out, last_ms_ >> 16);
     ++out;
-    put_hex(out, last_ms_ & 0xFFFF, 4);
+    put_hex<4>(out, last_ms_ & 0xFFFF);
     ++out;
-    put_hex(out, version_and_rand_a, 4);
+    put_hex<4>(out, version_and_rand_a);
     ++out;
-    put_hex(out, rand_b >> 48, 4);
+    put_hex<4>(out, rand_b >> 48);
     ++out;
-    put_hex(out, rand_b & 0xFFFFFFFFFFFFULL, 12);
+    put_hex<12>(out, rand_b & 0xFFFFFFFFFFFFULL);
     return text;
 }
 

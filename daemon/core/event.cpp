@@ -120,51 +120,49 @@ private:
     std::array<Span, event_rules::field_names.size()> spans_{};
 };
 
-std::optional<Secret> read_token(std::string_view json, std::optional<Secret> query_token,
-                                 FieldErrors& errors) {
-    std::optional<Secret> token;
-    if (!json.empty()) {
-        auto text = event_rules::read_visible_ascii(json, max_token_length, {});
-        if (text) token = Secret(std::move(*text));
-    }
+void read_token(Addressee& addressee, std::string_view json, std::optional<Secret> query_token,
+                FieldErrors& errors) {
+    std::optional<std::string> text;
+    if (!json.empty()) text = event_rules::read_visible_ascii(json, max_token_length, {});
     const bool query_is_bad =
         query_token && !event_rules::is_visible_ascii(query_token->reveal(), max_token_length, {});
-    if (query_is_bad || (!json.empty() && !token)) {
+    if (query_is_bad || (!json.empty() && !text)) {
         add_error(errors, "flow_token", bad_token);
-        return std::nullopt;
-    }
-    if (token && query_token && *token != *query_token) {
+    } else if (text && query_token && *text != query_token->reveal()) {
         add_error(errors, "flow_token", "is not the one of the query");
     }
-    return token ? std::move(token) : std::move(query_token);
+    if (text) {
+        addressee.emplace<Secret>(std::move(*text));
+    } else if (query_token) {
+        addressee = std::move(*query_token);
+    }
 }
 
-std::optional<SourceName> read_source(std::string_view json, FieldErrors& errors) {
+void read_source(Addressee& addressee, std::string_view json, FieldErrors& errors) {
     if (json::kind_of(json) == json::Kind::string) {
         std::string name = json::decode_string(json);
-        if (!name.empty() && name.size() <= max_source_length) return SourceName{std::move(name)};
+        if (!name.empty() && name.size() <= max_source_length) {
+            addressee = SourceName{std::move(name)};
+            return;
+        }
     }
     add_error(errors, "source", "must be the name of a source");
-    return std::nullopt;
 }
 
 // Exactly one of source and flow_token, or errors.
-std::optional<Addressee> read_addressee(const Values& cut, std::optional<Secret> query_token,
-                                        FieldErrors& errors) {
+void read_addressee(Addressee& addressee, const Values& cut, std::optional<Secret> query_token,
+                    FieldErrors& errors) {
     const bool has_source = cut.has(Field::source);
     const bool has_token = cut.has(Field::flow_token) || query_token;
-    std::optional<SourceName> source;
-    if (has_source) source = read_source(cut[Field::source], errors);
-    std::optional<Secret> token =
-        read_token(cut[Field::flow_token], std::move(query_token), errors);
     if (has_source && has_token) {
         add_error(errors, "source", "can't be given together with flow_token");
     } else if (!has_source && !has_token) {
         add_error(errors, "flow_token", "or source is required");
     }
-    if (source) return Addressee(std::move(*source));
-    if (token) return Addressee(std::move(*token));
-    return std::nullopt;
+    if (has_token) {
+        read_token(addressee, cut[Field::flow_token], std::move(query_token), errors);
+    }
+    if (has_source) read_source(addressee, cut[Field::source], errors);
 }
 
 }  // namespace
@@ -194,6 +192,8 @@ std::string_view to_string(RejectCode code) noexcept {
 }
 
 struct Submission::Parsed {
+    explicit Parsed(std::size_t body_size) : body(body_size) {}
+
     Addressee addressee;
     Body body;
     std::string uuid;
@@ -223,7 +223,8 @@ boost::system::result<Submission, Rejection> Submission::parse(std::string_view 
     FieldErrors errors;
     Values cut;
     // Room for the members that complete() most often adds.
-    Body body(object.size() + 64);
+    auto parsed = std::make_unique<Parsed>(object.size() + 64);
+    Body& body = parsed->body;
     std::array<bool, event_rules::field_names.size()> seen{};
     for (json::MemberReader in(object); in.next();) {
         const json::Member& member = in.member();
@@ -242,20 +243,20 @@ boost::system::result<Submission, Rejection> Submission::parse(std::string_view 
         }
     }
 
-    std::optional<Addressee> addressee = read_addressee(cut, std::move(query_token), errors);
-    std::string uuid;
+    read_addressee(parsed->addressee, cut, std::move(query_token), errors);
     if (cut.has(Field::uuid)) {
         auto own = event_rules::read_visible_ascii(cut[Field::uuid], max_uuid_length, "\"\\");
         if (own) {
-            uuid = std::move(*own);
+            parsed->uuid = std::move(*own);
         } else {
             add_error(
                 errors, "uuid",
                 "must be 1 to 128 characters of visible ASCII without quotes and backslashes");
         }
     }
-    std::optional<Milliseconds> expires_in;
-    if (cut.has(Field::relay)) expires_in = event_rules::read_relay(cut[Field::relay], errors);
+    if (cut.has(Field::relay)) {
+        parsed->expires_in = event_rules::read_relay(cut[Field::relay], errors);
+    }
 
     if (!errors.empty()) {
         // What a source's defaults could still add is not known here; nothing else can.
@@ -266,8 +267,7 @@ boost::system::result<Submission, Rejection> Submission::parse(std::string_view 
         }
         return invalid_event(std::move(errors));
     }
-    return Submission(std::make_unique<Parsed>(
-        Parsed{std::move(*addressee), std::move(body), std::move(uuid), expires_in}));
+    return Submission(std::move(parsed));
 }
 
 boost::system::result<Submission::Contents, Rejection> Submission::complete(

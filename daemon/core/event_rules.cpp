@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <span>
+#include <stdexcept>
 #include <system_error>
 
 #include "flowrelay/core/json.hpp"
@@ -21,6 +22,21 @@ constexpr std::string_view twice = "is there more than once";
 constexpr std::array<std::string_view, 10> colors{"red",  "green", "yellow", "cyan",   "orange",
                                                   "grey", "black", "lime",   "purple", "blue"};
 
+// Where a field of this name would lie in `fields_by_place`.
+constexpr std::size_t place_of(std::string_view name) noexcept {
+    return (static_cast<unsigned char>(name.front()) + 6 * name.size()) % 32;
+}
+
+constexpr std::array<std::optional<Field>, 32> fields_by_place = [] {
+    std::array<std::optional<Field>, 32> fields;
+    for (std::size_t i = 0; i < field_names.size(); ++i) {
+        auto& place = fields[place_of(field_names[i])];
+        if (place) throw std::logic_error("two fields have the same place");
+        place = static_cast<Field>(i);
+    }
+    return fields;
+}();
+
 bool is(std::string_view json, json::Kind kind) noexcept {
     return json::kind_of(json) == kind;
 }
@@ -30,14 +46,13 @@ bool is_blank(std::string_view text) noexcept {
 }
 
 bool is_blank_string(std::string_view json) {
-    const std::string_view inside = json.substr(1, json.size() - 2);
-    const bool has_escapes = inside.find('\\') != std::string_view::npos;
-    return has_escapes ? is_blank(json::decode_string(json)) : is_blank(inside);
+    return is_blank(json::StringText(json).view());
 }
 
 bool is_one_of(std::string_view json, std::span<const std::string_view> words) {
     if (!is(json, json::Kind::string)) return false;
-    return std::ranges::find(words, json::decode_string(json)) != words.end();
+    const json::StringText text(json);
+    return std::ranges::find(words, text.view()) != words.end();
 }
 
 // The members `names` of an object: the value of each, empty when it is absent or null. `prefix`
@@ -152,27 +167,39 @@ void check_tags(std::string_view json, FieldErrors& errors) {
     }
 }
 
-// The id as text; nothing, with an error added, when it can't be one.
-std::optional<std::string> read_thread_id(Field field, std::string_view json, FieldErrors& errors) {
-    std::string text;
-    if (is(json, json::Kind::string)) {
-        text = json::decode_string(json);
-    } else if (is(json, json::Kind::number) && json::is_integer(json)) {
-        text = json;
-    } else {
-        add_error(errors, name_of(field), "must be a string or an integer");
-        return std::nullopt;
-    }
+bool is_thread_id(Field field, std::string_view text, FieldErrors& errors) {
     if (is_blank(text)) {
         add_error(errors, name_of(field), cant_be_blank);
-        return std::nullopt;
+        return false;
     }
     if (text.size() > max_thread_length) {
         add_error(errors, name_of(field),
                   fmt::format("is too long (at most {} bytes)", max_thread_length));
-        return std::nullopt;
+        return false;
     }
-    return text;
+    return true;
+}
+
+std::string joined(std::string_view prefix, std::string_view text) {
+    std::string both;
+    both.reserve(prefix.size() + text.size());
+    return both.append(prefix).append(text);
+}
+
+// `prefix` and the id as text; empty when it is absent or, with an error added, can't be one.
+std::string read_thread_id(Field field, std::string_view prefix, const Values& values,
+                           FieldErrors& errors) {
+    if (!values.has(field)) return {};
+    const std::string_view json = values[field];
+    if (is(json, json::Kind::string)) {
+        const json::StringText text(json);
+        if (is_thread_id(field, text.view(), errors)) return joined(prefix, text.view());
+    } else if (is(json, json::Kind::number) && json::is_integer(json)) {
+        if (is_thread_id(field, json, errors)) return joined(prefix, json);
+    } else {
+        add_error(errors, name_of(field), "must be a string or an integer");
+    }
+    return {};
 }
 
 std::optional<Milliseconds> read_seconds(std::string_view json) noexcept {
@@ -201,10 +228,11 @@ std::string shortened(std::string_view text) {
 
 }  // namespace
 
+// Its length and its first letter tell a field from the others.
 std::optional<Field> field_of(std::string_view name) noexcept {
-    const auto found = std::ranges::find(field_names, name);
-    if (found == field_names.end()) return std::nullopt;
-    return static_cast<Field>(found - field_names.begin());
+    if (name.empty()) return std::nullopt;
+    const std::optional<Field> field = fields_by_place[place_of(name)];
+    return field && name_of(*field) == name ? field : std::nullopt;
 }
 
 void add_error(FieldErrors& errors, std::string_view field, std::string_view message) {
@@ -224,17 +252,10 @@ void check_contents(const Values& values, FieldErrors& errors) {
 }
 
 std::string read_thread_key(const Values& values, FieldErrors& errors) {
-    std::optional<std::string> external;
-    std::optional<std::string> internal;
-    if (values.has(Field::external_thread_id)) {
-        external =
-            read_thread_id(Field::external_thread_id, values[Field::external_thread_id], errors);
-    }
-    if (values.has(Field::thread_id)) {
-        internal = read_thread_id(Field::thread_id, values[Field::thread_id], errors);
-    }
-    if (external) return "e:" + *external;
-    if (internal) return "t:" + *internal;
+    std::string external = read_thread_id(Field::external_thread_id, "e:", values, errors);
+    std::string internal = read_thread_id(Field::thread_id, "t:", values, errors);
+    if (!external.empty()) return external;
+    if (!internal.empty()) return internal;
     if (!values.has(Field::external_thread_id) && !values.has(Field::thread_id)) {
         add_error(errors, "external_thread_id", "or thread_id is required");
     }
@@ -271,9 +292,9 @@ bool is_visible_ascii(std::string_view text, std::size_t most, std::string_view 
 std::optional<std::string> read_visible_ascii(std::string_view json, std::size_t most,
                                               std::string_view except) {
     if (!is(json, json::Kind::string)) return std::nullopt;
-    std::string text = json::decode_string(json);
-    if (!is_visible_ascii(text, most, except)) return std::nullopt;
-    return text;
+    const json::StringText text(json);
+    if (!is_visible_ascii(text.view(), most, except)) return std::nullopt;
+    return std::string(text.view());
 }
 
 std::string sentence_of(const FieldErrors& errors) {

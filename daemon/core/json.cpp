@@ -25,17 +25,19 @@ const char* find(const char* begin, const char* end, char c) noexcept {
     return found == nullptr ? end : static_cast<const char*>(found);
 }
 
-// From an opening quote to behind the closing one. Each byte is looked at twice, however many
-// escapes there are.
+// After an odd number of backslashes. They end at the opening quote at the latest.
+bool is_escaped(const char* quote) noexcept {
+    const char* at = quote;
+    while (at[-1] == '\\') --at;
+    return (quote - at) % 2 != 0;
+}
+
+// From an opening quote to behind the closing one.
 const char* skip_string(const char* at, const char* end) noexcept {
-    ++at;
-    const char* quote = find(at, end, '"');
-    for (const char* escape = find(at, quote, '\\'); escape != quote;
-         escape = find(at, quote, '\\')) {
-        at = escape + 2;
-        if (at > quote) quote = find(at, end, '"');
-    }
-    return quote + 1;
+    do {
+        at = find(at + 1, end, '"');
+    } while (is_escaped(at));
+    return at + 1;
 }
 
 // By how much a character outside of strings changes the depth.
@@ -210,6 +212,12 @@ Kind kind_of(std::string_view value) noexcept {
 
 std::string decode_string(std::string_view value) {
     return decode(value.substr(1, value.size() - 2));
+}
+
+StringText::StringText(std::string_view value) : view_(value.substr(1, value.size() - 2)) {
+    if (view_.find('\\') == std::string_view::npos) return;
+    decoded_ = decode(view_);
+    view_ = decoded_;
 }
 
 void append_string(std::string& out, std::string_view text) {

@@ -41,6 +41,21 @@ Kind kind_of(std::string_view value) noexcept;
 /// A checked string value, quotes included, with its escapes resolved.
 std::string decode_string(std::string_view value);
 
+/// What a checked string value says, without a copy of it unless it has escapes.
+class StringText {
+public:
+    /// `value` includes the quotes.
+    explicit StringText(std::string_view value);
+    StringText(const StringText&) = delete;
+    StringText& operator=(const StringText&) = delete;
+
+    std::string_view view() const noexcept { return view_; }
+
+private:
+    std::string decoded_;
+    std::string_view view_;
+};
+
 /// Writes `text`, which is UTF-8, as a string with quotes. Control characters are escaped.
 void append_string(std::string& out, std::string_view text);
 

@@ -167,6 +167,16 @@ TEST(JsonDecode, OneTwoThreeAndFourBytes) {
     EXPECT_EQ(decode_string(R"("\u007f\u0080\u07ff\u0800\uffff\ud800\udc00\udbff\udfff")"),
               "\x7F\xC2\x80\xDF\xBF\xE0\xA0\x80\xEF\xBF\xBF\xF0\x90\x80\x80\xF4\x8F\xBF\xBF");
 }
+TEST(JsonStringText, WithoutEscapesIsAViewOfTheValue) {
+    const std::string value = R"("abc")";
+    EXPECT_EQ(StringText(value).view(), "abc");
+    EXPECT_EQ(StringText(value).view().data(), value.data() + 1);
+    EXPECT_EQ(StringText(R"("")").view(), "");
+}
+TEST(JsonStringText, WithEscapesIsDecoded) {
+    const StringText text(R"("a long one, so that it does not lie in the object\n\u00e9")");
+    EXPECT_EQ(text.view(), "a long one, so that it does not lie in the object\né");
+}
 TEST(JsonDecode, TextThatLooksLikeAnEscape) {
     EXPECT_EQ(decode_string(R"("\\u0041")"), "\\u0041");
 }
