@@ -39,8 +39,8 @@ Engine::Engine(asio::any_io_executor io, core::Relay& relay, StorageMailbox& sto
 
 // ---------------------------------------------------------------- submissions
 
-void Engine::submit(core::Submission submission, Answered answered, const core::Submitter& by) {
-    const Now now = clock_.now();
+void Engine::submit(core::Submission submission, Answered answered, Now now,
+                    const core::Submitter& by) {
     auto decision = relay_.submit(std::move(submission), now, by);
     if (auto* rejection = std::get_if<core::Rejection>(&decision)) {
         Answer answer;
@@ -57,17 +57,17 @@ void Engine::submit(core::Submission submission, Answered answered, const core::
     append(std::move(std::get<core::Relay::Append>(decision)), now.mono, std::move(answered));
 }
 
-void Engine::append(core::Relay::Append append, MonoTime handed_in, Answered answered) {
+void Engine::append(core::Relay::Append&& append, MonoTime handed_in, Answered answered) {
     const std::uint64_t bytes = weight(append.record);
     pending_bytes_ += bytes;
     uncommitted_.push_back({bytes, handed_in, std::move(answered)});
     storage_.append(std::move(append.record), std::move(append.new_token),
-                    [this](core::EventRecord record, const Result<Seq>& result) {
+                    [this](core::EventRecord&& record, const Result<Seq>& result) {
                         appended(std::move(record), result);
                     });
 }
 
-void Engine::appended(core::EventRecord record, const Result<Seq>& result) {
+void Engine::appended(core::EventRecord&& record, const Result<Seq>& result) {
     const Uncommitted event = std::move(uncommitted_.front());
     uncommitted_.pop_front();
     --unanswered_;
@@ -167,7 +167,7 @@ std::optional<core::Assignment> Engine::next() {
     return relay_.next(clock_.now());
 }
 
-void Engine::keep(Seq seq, core::EventRecord record) {
+void Engine::keep(Seq seq, core::EventRecord&& record) {
     const std::uint64_t bytes = weight(record);
     if (cached_bytes_ + bytes > options_.cache_size) return;
     cached_bytes_ += bytes;

@@ -128,7 +128,8 @@ void submit(Engine& engine, const IngestLimits& limits, std::string_view event,
     }
     engine.submit(
         std::move(*submission),
-        [gathering, index](const Answer& answer) { gathering->put(index, answer); }, by);
+        [gathering, index](const Answer& answer) { gathering->put(index, answer); },
+        engine.clock().now(), by);
 }
 
 }  // namespace

@@ -18,7 +18,7 @@ namespace asio = boost::asio;
 
 // Small for the many connections that idle, larger while a producer has much to say.
 constexpr std::size_t min_read = 4 * 1024;
-constexpr std::size_t max_read = 64 * 1024;
+constexpr std::size_t max_read = 32 * 1024;
 constexpr std::size_t max_unanswered = 4096;
 constexpr std::size_t max_ready = 256 * 1024;  // bytes of answers that the producer has not read
 
@@ -45,11 +45,11 @@ asio::awaitable<void> NdjsonStream::run(std::string first) {
     co_await take_lines();
     co_await read_lines();
     // A last event without a line break: JSON says itself whether it is whole.
-    if (!broken_ && !skipping_ && input_.size() > 0) take_line(input());
-    while (!broken_ && (!slots_.empty() || !ready_.empty() || writing_)) {
+    if (!broken_ && !skipping_ && input_.size() > 0) take_line(input(), engine_.clock().now());
+    // Also when nobody is there to read them: whoever answers refers to this.
+    while (!slots_.empty() || writing_ || (!broken_ && !ready_.empty())) {
         co_await changed_.async_wait(asio::as_tuple(asio::deferred));
     }
-    while (writing_) co_await changed_.async_wait(asio::as_tuple(asio::deferred));
     ended_ = true;
 }
 
@@ -79,16 +79,19 @@ std::string_view NdjsonStream::input() const noexcept {
 
 asio::awaitable<void> NdjsonStream::take_lines() {
     std::size_t begin = 0;
+    Now now = engine_.clock().now();
     while (!broken_) {
         const std::size_t end = input().find('\n', begin);
         if (end == std::string_view::npos) break;
         if (skipping_) {
             skipping_ = false;
         } else {
-            take_line(input().substr(begin, end - begin));
+            take_line(input().substr(begin, end - begin), now);
         }
         begin = end + 1;
-        if (!has_place() || !engine_.has_room()) co_await wait_for_place();
+        if (has_place() && engine_.has_room()) continue;
+        co_await wait_for_place();
+        now = engine_.clock().now();
     }
     input_.consume(begin);
     if (skipping_) {
@@ -122,7 +125,7 @@ void NdjsonStream::reject_too_long() {
     answer(first_slot_ + slots_.size() - 1, too_long);
 }
 
-void NdjsonStream::take_line(std::string_view line) {
+void NdjsonStream::take_line(std::string_view line, Now now) {
     if (line.ends_with('\r')) line.remove_suffix(1);
     if (line.find_first_not_of(" \t") == std::string_view::npos) return;
     if (line.size() > limits_.max_event_size) {
@@ -139,8 +142,7 @@ void NdjsonStream::take_line(std::string_view line) {
         return;
     }
     engine_.submit(
-        std::move(*submission),
-        [self = shared_from_this(), number](const Answer& given) { self->answer(number, given); },
+        std::move(*submission), [this, number](const Answer& given) { answer(number, given); }, now,
         by_);
 }
 

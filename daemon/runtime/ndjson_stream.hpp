@@ -15,15 +15,15 @@
 
 namespace flowrelay::runtime {
 
-/// Kept alive by the answers that are under way.
+/// Kept alive by what is posted and written; run() waits for the answers that are under way.
 class NdjsonStream : public std::enable_shared_from_this<NdjsonStream> {
 public:
     /// `socket`, `deadline` and `engine` belong to the session, which waits for run().
     NdjsonStream(StreamSocket& socket, MonoTime& deadline, Engine& engine, IngestLimits limits,
                  core::Submitter by = {});
 
-    /// `first`: what was read already. Returns when the producer is done and all is answered, or
-    /// the connection is broken.
+    /// `first`: what was read already. Returns when the producer is done, or the connection is
+    /// broken, and all that was taken is answered.
     boost::asio::awaitable<void> run(std::string first);
 
 private:
@@ -31,7 +31,7 @@ private:
     boost::asio::awaitable<void> take_lines();
     bool has_place() const noexcept;
     boost::asio::awaitable<void> wait_for_place();
-    void take_line(std::string_view line);
+    void take_line(std::string_view line, Now now);
     void reject_too_long();
     void answer(std::uint64_t number, const Answer& answer);
     void flush_soon();

@@ -2,6 +2,9 @@
 
 namespace flowrelay::runtime {
 
+// What comes during one commit, from producers who do not wait for their answers.
+constexpr std::size_t appends_at_once = 64;
+
 bool StorageMailbox::Mail::empty() const noexcept {
     return can_wait() && settlements.empty();
 }
@@ -27,11 +30,13 @@ void StorageMailbox::put(bool can_wait, Add add) {
     mail_came(first, can_wait);
 }
 
-void StorageMailbox::append(core::EventRecord record, std::optional<core::TokenEntry> new_token,
+void StorageMailbox::append(core::EventRecord&& record, std::optional<core::TokenEntry>&& new_token,
                             Appended done) {
     put(false, [&] {
         if (new_token) mail_.new_tokens.push_back(std::move(*new_token));
-        mail_.appends.push_back({std::move(record), std::move(done)});
+        // Each time that it grew, all of them would move.
+        if (mail_.appends.empty()) mail_.appends.reserve(appends_at_once);
+        mail_.appends.emplace_back(std::move(record), std::move(done));
     });
 }
 

@@ -178,14 +178,15 @@ RelayProcess::~RelayProcess() {
 void RelayProcess::submit(const std::string& json, std::uint64_t number) {
     auto parsed = core::Submission::parse(json);
     if (parsed.has_error()) throw std::logic_error(parsed.error().message);
-    engine_->submit(std::move(*parsed), [this, number](const runtime::Answer& answer) {
+    auto answered = [this, number](const runtime::Answer& answer) {
         if (answer.accepted()) {
             around_.model.accepted(number, answer.id, answer.duplicate, around_.agenda.now().wall);
         } else {
             const bool failed = answer.rejection->code == core::RejectCode::storage_failed;
             around_.model.rejected(number, failed);
         }
-    });
+    };
+    engine_->submit(std::move(*parsed), std::move(answered), around_.agenda.now());
     turn();
 }
 

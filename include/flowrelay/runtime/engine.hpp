@@ -52,7 +52,9 @@ public:
     // ---- for sessions
 
     /// Hands an event in. `answered` runs once: after the commit, or at once if it is refused.
-    void submit(core::Submission submission, Answered answered, const core::Submitter& by = {});
+    /// `now`: when it came; one look at the clock will do for all that came together.
+    void submit(core::Submission submission, Answered answered, Now now,
+                const core::Submitter& by = {});
 
     /// Waits until events may be handed in again: the bytes that wait for their commit are bounded.
     boost::asio::awaitable<void> wait_for_room();
@@ -121,14 +123,14 @@ public:
     const Clock& clock() const noexcept { return clock_; }
 
 private:
-    void append(core::Relay::Append append, MonoTime handed_in, Answered answered);
-    void appended(core::EventRecord record, const Result<Seq>& result);
+    void append(core::Relay::Append&& append, MonoTime handed_in, Answered answered);
+    void appended(core::EventRecord&& record, const Result<Seq>& result);
     void confirm(core::Relay::Duplicate duplicate, Answered answered);
     void carry_out(core::Relay::Effects effects);
     void save(std::vector<core::TokenEntry> entries);
     void unreadable(const core::Assignment& assignment, const Error& error);
     void erase(TokenId token);
-    void keep(Seq seq, core::EventRecord record);
+    void keep(Seq seq, core::EventRecord&& record);
     void load();
     void loaded(const core::LoadRequest& request, StorageMailbox::Loaded loaded);
     void work_appeared();

@@ -25,7 +25,7 @@ class StorageMailbox {
 public:
     virtual ~StorageMailbox() = default;
 
-    using Appended = std::function<void(core::EventRecord, Result<Seq>)>;
+    using Appended = std::function<void(core::EventRecord&&, const Result<Seq>&)>;
     using Done = std::function<void(Result<void>)>;
     using ReadDone = std::function<void(Result<core::EventRecord>)>;
     using Loaded = storage::EventQueue::Loaded;
@@ -44,7 +44,8 @@ public:
     using SnapshotDone = std::function<void(Snapshot)>;
 
     /// Makes an event durable, after its token if that is new.
-    void append(core::EventRecord record, std::optional<core::TokenEntry> new_token, Appended done);
+    void append(core::EventRecord&& record, std::optional<core::TokenEntry>&& new_token,
+                Appended done);
 
     /// Done when everything appended before is.
     void barrier(std::function<void()> done);

@@ -3,7 +3,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <cerrno>
@@ -209,13 +208,7 @@ TEST_F(IngestSessionTest, AProducerThatGoesAwayTakesNothingWithIt) {
     say(all);
     ::shutdown(producer_, SHUT_RDWR);
     thread_.join();
-    // The session is gone; the answers that are under way find nobody and do no harm.
-    const auto work = boost::asio::make_work_guard(io_);
-    io_.restart();
-    for (int i = 0; i < 1000 && engine_.unanswered() > 0; ++i) {
-        io_.run_one_for(std::chrono::milliseconds(50));
-    }
-    EXPECT_EQ(engine_.unanswered(), 0U);
+    EXPECT_EQ(engine_.unanswered(), 0U) << "the session waits for answers that nobody hears";
 }
 
 TEST_F(IngestSessionTest, ACapitalLetterBeginsHttp) {
