@@ -12,3 +12,6 @@ find_package(fmt 9 REQUIRED)
 find_package(spdlog 1.10 REQUIRED)
 find_package(yaml-cpp 0.7 REQUIRED)
 find_package(CLI11 2.1 REQUIRED)
+if(NOT FLOWRELAY_SANITIZE)  # which brings its own allocator
+  find_library(JEMALLOC jemalloc REQUIRED)
+endif()

@@ -1,6 +1,4 @@
 // flowrelayd: reads its configuration, runs the relay in the foreground.
-#include <malloc.h>
-
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
@@ -22,15 +20,6 @@ using namespace flowrelay;
 constexpr int exit_usage = 64;
 constexpr int exit_failed = 70;
 constexpr int exit_config = 78;
-
-// What is large is short-lived here, the index of a full segment above all: it is given back at
-// once. Left to itself the allocator would keep such blocks, and more of them with each one that is
-// freed.
-constexpr int given_back_from = 512 * 1024;
-// Told one thing, the allocator stops finding out the rest: it would return the end of the heap
-// after each commit, only to ask for it again, for a sixth of the throughput.
-constexpr int kept_at_the_end = 2 * 1024 * 1024;
-constexpr int asked_for_at_once = 512 * 1024;
 
 int run(const std::string& config_file) {
     const SystemClock clock;
@@ -61,9 +50,6 @@ int run(const std::string& config_file) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    ::mallopt(M_MMAP_THRESHOLD, given_back_from);
-    ::mallopt(M_TRIM_THRESHOLD, kept_at_the_end);
-    ::mallopt(M_TOP_PAD, asked_for_at_once);
     CLI::App cli(
         "flowrelayd keeps activity events on disk and posts them to /messages of a "
         "Flowdock-compatible API.");
