@@ -202,7 +202,7 @@ asio::awaitable<void> Delivery::wait_for_work(Worker& worker) {
 }
 
 /// Makes the request of a worker's event; none if it is not to be posted after all.
-void Delivery::prepare(Worker& worker, Result<core::EventRecord> event) {
+void Delivery::prepare(Worker& worker, Result<core::EventRecord>&& event) {
     if (aborting_) {
         worker.outgoing.reset();
         engine_.release(*worker.assignment);
@@ -218,7 +218,7 @@ void Delivery::prepare(Worker& worker, Result<core::EventRecord> event) {
     worker.target->writer.append(worker.request, record.id, worker.body);
 }
 
-void Delivery::posted(Worker& worker, core::AttemptResult result) {
+void Delivery::posted(Worker& worker, core::AttemptResult&& result) {
     if (aborting_ && result.end != core::AttemptEnd::response) {
         engine_.release(*worker.assignment);
         return;

@@ -205,7 +205,7 @@ asio::awaitable<Result<core::EventRecord>> Engine::read(Seq seq) {
 }
 
 std::optional<Engine::Outgoing> Engine::prepare(const core::Assignment& assignment,
-                                                Result<core::EventRecord> event) {
+                                                Result<core::EventRecord>&& event) {
     const core::Token& slot = relay_.tokens().at(assignment.lane.token);
     if (slot.gone()) {
         release(assignment);
@@ -219,7 +219,7 @@ std::optional<Engine::Outgoing> Engine::prepare(const core::Assignment& assignme
     return Outgoing{std::move(*event), slot.entry.secret};
 }
 
-void Engine::attempted(const core::Assignment& assignment, core::EventRecord record,
+void Engine::attempted(const core::Assignment& assignment, core::EventRecord&& record,
                        const core::AttemptResult& result) {
     const Now now = clock_.now();
     auto effects = relay_.attempted(assignment, record, result, now);

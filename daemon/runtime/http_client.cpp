@@ -7,6 +7,7 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/deferred.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/write.hpp>
 #include <utility>
@@ -125,6 +126,12 @@ asio::awaitable<AttemptResult> HttpClient::exchange(std::string_view request) {
     reader_.reset();
     begin_write(request);
     error_code read_error;
+    if (!tls_) {
+        // The others first. When many requests are under way the answer is there by then, and the
+        // read that would have found nothing is saved: a tenth of what an exchange costs.
+        co_await asio::post(socket_.get_executor(), asio::deferred);
+        read_error = read_what_is_there();
+    }
     while (!read_error && reader_.status() == http::ResponseStatus::need_more) {
         if (tls_) {
             const auto [error, size] = co_await tls_->async_read_some(
@@ -149,6 +156,14 @@ asio::awaitable<AttemptResult> HttpClient::exchange(std::string_view request) {
     auto result = result_without_answer(read_error);
     close();
     co_return result;
+}
+
+error_code HttpClient::read_what_is_there() {
+    error_code error;
+    const std::size_t size = socket_.read_some(asio::buffer(buffer_), error);
+    if (error == asio::error::would_block) return {};
+    take_answer(error, size);
+    return error;
 }
 
 // Also after a failed write: some servers refuse a request before they have read all of it.

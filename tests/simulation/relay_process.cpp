@@ -392,7 +392,7 @@ void RelayProcess::post(const core::Assignment& assignment, Result<core::EventRe
         if (alive.expired() || under_way_.erase(number) == 0) return;
         ended(assignment);
         around_.model.answered(number, reply, around_.agenda.now());
-        engine_->attempted(assignment, record, reply.result);
+        engine_->attempted(assignment, core::EventRecord(record), reply.result);
         tell();
         turn();
     });

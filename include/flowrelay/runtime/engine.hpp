@@ -79,9 +79,9 @@ public:
         Secret token;
     };
     std::optional<Outgoing> prepare(const core::Assignment& assignment,
-                                    Result<core::EventRecord> event);
+                                    Result<core::EventRecord>&& event);
 
-    void attempted(const core::Assignment& assignment, core::EventRecord record,
+    void attempted(const core::Assignment& assignment, core::EventRecord&& record,
                    const core::AttemptResult& result);
 
     /// The attempt was not made.

@@ -66,6 +66,7 @@ private:
     boost::asio::awaitable<Failure> open_tunnel();
     boost::asio::awaitable<Failure> shake_hands();
     boost::asio::awaitable<core::AttemptResult> exchange(std::string_view request);
+    error_code read_what_is_there();
     void take_answer(const error_code& error, std::size_t size);
     core::AttemptResult result_of_answer(MonoTime now);
     core::AttemptResult result_without_answer(const error_code& read_error);
