@@ -302,8 +302,9 @@ void append_post_body(std::string& out, const Secret& token, std::string_view uu
     out.reserve(out.size() + token.reveal().size() + uuid.size() + stored_body.size() + 40);
     out += R"({"flow_token":)";
     json::append_string(out, token.reveal());
-    out += R"(,"uuid":)";
-    json::append_string(out, uuid);
+    out += R"(,"uuid":")";
+    out += uuid;
+    out += '"';
     const std::string_view object = json::trim(stored_body);
     const std::string_view members = json::trim(object.substr(1));
     if (members != "}") out += ',';

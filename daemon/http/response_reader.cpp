@@ -27,6 +27,14 @@ std::string_view view(BeastView text) noexcept {
 
 /// Where Beast's parser puts what it reads.
 struct Message {
+    explicit Message(std::span<const std::string_view> names) : wanted(names) {}
+
+    bool wants(std::string_view name) const noexcept {
+        const auto is_it = [name](std::string_view other) { return iequals(name, other); };
+        return wanted.empty() || std::ranges::any_of(wanted, is_it);
+    }
+
+    std::span<const std::string_view> wanted;
     Head head;
     int code = 0;
     int minor_version = 1;
@@ -74,7 +82,7 @@ private:
 
     void on_field_impl(bh::field field, BeastView name, BeastView value, error_code&) override {
         if (is_header_done()) return;
-        message_.head.add_field(view(name), view(value));
+        if (message_.wants(view(name))) message_.head.add_field(view(name), view(value));
         if (field == bh::field::content_length) {
             ++message_.lengths;
             message_.several_lengths = value.find(',') != BeastView::npos;
@@ -126,7 +134,10 @@ private:
 }  // namespace
 
 struct ResponseReader::Impl {
-    explicit Impl(ResponseLimits l) : limits(l), feeder(l.head) { parser.emplace(message, limits); }
+    Impl(ResponseLimits l, std::span<const std::string_view> wanted)
+        : limits(l), message(wanted), feeder(l.head) {
+        parser.emplace(message, limits);
+    }
 
     ResponseLimits limits;
     Message message;
@@ -172,7 +183,8 @@ void ResponseReader::Impl::finish() {
     }
 }
 
-ResponseReader::ResponseReader(ResponseLimits limits) : impl_(std::make_unique<Impl>(limits)) {}
+ResponseReader::ResponseReader(ResponseLimits limits, std::span<const std::string_view> wanted)
+    : impl_(std::make_unique<Impl>(limits, wanted)) {}
 ResponseReader::~ResponseReader() = default;
 ResponseReader::ResponseReader(ResponseReader&&) noexcept = default;
 ResponseReader& ResponseReader::operator=(ResponseReader&&) noexcept = default;

@@ -24,6 +24,8 @@ namespace {
 // What a connection was found fit for lasts for the requests that follow at once.
 constexpr auto trusted_for = Milliseconds(10);
 
+constexpr std::array<std::string_view, 2> read_fields{"Retry-After", "Keep-Alive"};
+
 // Many servers close a connection that has idled for a minute.
 constexpr auto most_idle = Seconds(45);
 
@@ -44,7 +46,7 @@ HttpClient::HttpClient(asio::any_io_executor io, const Destination& destination,
       clock_(clock),
       race_(io),
       socket_(io),
-      reader_(http::ResponseLimits()),
+      reader_(http::ResponseLimits(), read_fields),
       written_(io) {}
 
 void HttpClient::allow(MonoTime::duration time) {

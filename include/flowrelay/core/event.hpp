@@ -118,7 +118,8 @@ constexpr std::string_view thread_label(std::string_view thread_key) noexcept {
 }
 
 /// The request body: `{"flow_token":…,"uuid":…,` and then the members of a stored body, which is
-/// one JSON object without these two. `out` is appended to. Token and uuid are JSON-escaped.
+/// one JSON object without these two. `out` is appended to. The token is JSON-escaped; a uuid has
+/// nothing to escape (max_uuid_length).
 void append_post_body(std::string& out, const Secret& token, std::string_view uuid,
                       std::string_view stored_body);
 

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -24,7 +25,9 @@ enum class ResponseStatus { need_more, complete, broken };
 
 class ResponseReader {
 public:
-    explicit ResponseReader(ResponseLimits limits);
+    /// `wanted`: the names of the fields that field() will be asked for; the others are checked and
+    /// passed over. Empty: all are kept. The array outlives the reader.
+    explicit ResponseReader(ResponseLimits limits, std::span<const std::string_view> wanted = {});
     ~ResponseReader();
     ResponseReader(ResponseReader&&) noexcept;
     ResponseReader& operator=(ResponseReader&&) noexcept;
@@ -42,8 +45,9 @@ public:
 
     int code() const;         ///< of a complete response
     bool keep_alive() const;  ///< whether the connection may carry another request
-    std::string_view field(std::string_view name) const;  ///< the first of this name, or empty
-    std::string_view body() const;                        ///< cut at limits.body
+    /// The first of this name, or empty; of the wanted ones.
+    std::string_view field(std::string_view name) const;
+    std::string_view body() const;  ///< cut at limits.body
 
     /// For the next response on the connection: cheaper than a new reader, its memory is used
     /// again.

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <string>
+#include <string_view>
 
 #include "unit/http/reading.hpp"
 
@@ -32,6 +34,20 @@ TEST(ResponseReader, ReadsAResponseInPiecesOfEverySize) {
         EXPECT_EQ(reader.body(), "{\"a\":1}");
         EXPECT_EQ(reader.error(), "");
     }
+}
+
+TEST(ResponseReader, KeepsTheFieldsThatAreWanted) {
+    static constexpr std::array<std::string_view, 2> wanted{"Retry-After", "Keep-Alive"};
+    ResponseReader reader({}, wanted);
+    reader.put(
+        "HTTP/1.1 503 Service Unavailable\r\nServer: x\r\nRETRY-AFTER: 7\r\n"
+        "Connection: close\r\nContent-Length: 2\r\n\r\nno");
+    ASSERT_EQ(reader.status(), ResponseStatus::complete);
+    EXPECT_EQ(reader.field("Retry-After"), "7");
+    EXPECT_EQ(reader.field("Keep-Alive"), "");
+    EXPECT_EQ(reader.field("Server"), "");
+    EXPECT_FALSE(reader.keep_alive()) << "what is passed over is heeded all the same";
+    EXPECT_EQ(reader.body(), "no");
 }
 
 TEST(ResponseReader, ReadsOneAfterTheOther) {
