@@ -104,7 +104,7 @@ void Delivery::start() {
 // Gives events to idle workers, and to new ones while there may be more.
 void Delivery::pump() {
     while (!stopping_ && (!idle_.empty() || workers_.size() < options_.max_connections)) {
-        auto assignment = engine_.next();
+        auto assignment = engine_.next(engine_.clock().now());
         if (!assignment) {
             arm_wakeup();
             return;
@@ -176,9 +176,12 @@ asio::awaitable<void> Delivery::work(Worker& worker) {
             }
             if (worker.outgoing) {
                 auto result = co_await worker.client->post(worker.request);
-                posted(worker, std::move(result));
+                const Now now = engine_.clock().now();
+                posted(worker, std::move(result), now);
+                take_next(worker, now);
+            } else {
+                take_next(worker, engine_.clock().now());
             }
-            worker.assignment = stopping_ ? std::nullopt : engine_.next();
             if (worker.assignment) pump();  // there may be more than one worker can do
         }
         --busy_;
@@ -218,13 +221,17 @@ void Delivery::prepare(Worker& worker, Result<core::EventRecord>&& event) {
     worker.target->writer.append(worker.request, record.id, worker.body);
 }
 
-void Delivery::posted(Worker& worker, core::AttemptResult&& result) {
+void Delivery::take_next(Worker& worker, Now now) {
+    worker.assignment = stopping_ ? std::nullopt : engine_.next(now);
+}
+
+void Delivery::posted(Worker& worker, core::AttemptResult&& result, Now now) {
     if (aborting_ && result.end != core::AttemptEnd::response) {
         engine_.release(*worker.assignment);
         return;
     }
     describe_answer(worker, worker.outgoing->token, result);
-    engine_.attempted(*worker.assignment, std::move(worker.outgoing->record), result);
+    engine_.attempted(*worker.assignment, std::move(worker.outgoing->record), result, now);
     worker.outgoing.reset();
 }
 

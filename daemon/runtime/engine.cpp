@@ -163,8 +163,8 @@ void Engine::loaded(const core::LoadRequest& request, StorageMailbox::Loaded loa
     }
 }
 
-std::optional<core::Assignment> Engine::next() {
-    return relay_.next(clock_.now());
+std::optional<core::Assignment> Engine::next(Now now) {
+    return relay_.next(now);
 }
 
 void Engine::keep(Seq seq, core::EventRecord&& record) {
@@ -220,8 +220,7 @@ std::optional<Engine::Outgoing> Engine::prepare(const core::Assignment& assignme
 }
 
 void Engine::attempted(const core::Assignment& assignment, core::EventRecord&& record,
-                       const core::AttemptResult& result) {
-    const Now now = clock_.now();
+                       const core::AttemptResult& result, Now now) {
     auto effects = relay_.attempted(assignment, record, result, now);
     Metrics& metrics = *options_.metrics;
     metrics.note_attempt(result);

@@ -49,8 +49,8 @@ HttpClient::HttpClient(asio::any_io_executor io, const Destination& destination,
       reader_(http::ResponseLimits(), read_fields),
       written_(io) {}
 
-void HttpClient::allow(MonoTime::duration time) {
-    deadline_ = clock_.now().mono + time;
+void HttpClient::allow_until(MonoTime deadline) {
+    deadline_ = deadline;
     timed_out_ = false;
 }
 
@@ -83,8 +83,7 @@ AttemptResult HttpClient::failure(AttemptEnd end, std::string detail) const {
     return result;
 }
 
-bool HttpClient::is_reusable() {
-    const MonoTime now = clock_.now().mono;
+bool HttpClient::is_reusable(MonoTime now) {
     if (!open_ || now >= kept_until_) return false;
     if (now < checked_at_ + trusted_for) return true;
     checked_at_ = now;
@@ -96,8 +95,9 @@ asio::awaitable<AttemptResult> HttpClient::post(std::string_view request) {
     busy_ = true;
     aborted_ = false;
     bool sent_before = false;
-    if (is_reusable()) {
-        auto result = co_await exchange(request);
+    const MonoTime begun = clock_.now().mono;
+    if (is_reusable(begun)) {
+        auto result = co_await exchange(request, begun);
         const bool lost_while_idle =
             result.end != AttemptEnd::response && !reader_.started() && !timed_out_ && !aborted_;
         if (!lost_while_idle) {
@@ -113,7 +113,7 @@ asio::awaitable<AttemptResult> HttpClient::post(std::string_view request) {
         busy_ = false;
         co_return std::move(*failed);
     }
-    auto result = co_await exchange(request);
+    auto result = co_await exchange(request, clock_.now().mono);
     result.sent_before = sent_before;
     if (result.end != AttemptEnd::response && !aborted_) {
         resolver_.pass_over(peer_host(), peer_port(), endpoint_);
@@ -123,8 +123,8 @@ asio::awaitable<AttemptResult> HttpClient::post(std::string_view request) {
 }
 
 // Each coroutine costs an event something: the answer is read in here.
-asio::awaitable<AttemptResult> HttpClient::exchange(std::string_view request) {
-    allow(destination_.request_timeout);
+asio::awaitable<AttemptResult> HttpClient::exchange(std::string_view request, MonoTime begun) {
+    allow_until(begun + destination_.request_timeout);
     reader_.reset();
     begin_write(request);
     error_code read_error;

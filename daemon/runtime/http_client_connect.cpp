@@ -42,7 +42,7 @@ std::uint16_t HttpClient::peer_port() const {
 asio::awaitable<HttpClient::Failure> HttpClient::connect() {
     close();
     const MonoTime deadline = clock_.now().mono + destination_.connect_timeout;
-    allow(destination_.connect_timeout);
+    allow_until(deadline);
     auto endpoints = co_await resolver_.resolve(peer_host(), peer_port(), deadline);
     if (endpoints.has_error()) {
         co_return failure(AttemptEnd::resolve_failed, endpoints.error().message);
@@ -63,7 +63,7 @@ asio::awaitable<HttpClient::Failure> HttpClient::connect() {
     error_code ignored;
     socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
     socket_.non_blocking(true, ignored);
-    allow(std::max(deadline - clock_.now().mono, MonoTime::duration::zero()));
+    allow_until(deadline);
     auto failed = co_await set_up();
     if (failed) {
         if (!aborted_) resolver_.pass_over(peer_host(), peer_port(), endpoint_);

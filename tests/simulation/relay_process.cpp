@@ -224,7 +224,7 @@ void RelayProcess::report() {
 
 void RelayProcess::pump() {
     while (!stopping_ && busy_ < options_.connections) {
-        const auto assignment = engine_->next();
+        const auto assignment = engine_->next(around_.agenda.now());
         if (!assignment) {
             tell();
             check_causes();
@@ -392,7 +392,8 @@ void RelayProcess::post(const core::Assignment& assignment, Result<core::EventRe
         if (alive.expired() || under_way_.erase(number) == 0) return;
         ended(assignment);
         around_.model.answered(number, reply, around_.agenda.now());
-        engine_->attempted(assignment, core::EventRecord(record), reply.result);
+        engine_->attempted(assignment, core::EventRecord(record), reply.result,
+                           around_.agenda.now());
         tell();
         turn();
     });

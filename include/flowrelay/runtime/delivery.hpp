@@ -62,7 +62,8 @@ private:
     boost::asio::awaitable<void> work(Worker& worker);
     boost::asio::awaitable<void> wait_for_work(Worker& worker);
     void prepare(Worker& worker, Result<core::EventRecord>&& event);
-    void posted(Worker& worker, core::AttemptResult&& result);
+    void posted(Worker& worker, core::AttemptResult&& result, Now now);
+    void take_next(Worker& worker, Now now);
     void begin_report();
     boost::asio::awaitable<void> report(Engine::OutgoingReport outgoing);
     void describe_answer(Worker& worker, const Secret& token, core::AttemptResult& result) const;

@@ -65,7 +65,9 @@ public:
 
     // ---- for deliveries
 
-    std::optional<core::Assignment> next();
+    // `now` is one look at the clock for what happens together.
+
+    std::optional<core::Assignment> next(Now now);
 
     /// The event of an assignment if it is in memory; otherwise it has to be read.
     std::optional<core::EventRecord> take_cached(Seq seq);
@@ -82,7 +84,7 @@ public:
                                     Result<core::EventRecord>&& event);
 
     void attempted(const core::Assignment& assignment, core::EventRecord&& record,
-                   const core::AttemptResult& result);
+                   const core::AttemptResult& result, Now now);
 
     /// The attempt was not made.
     void release(const core::Assignment& assignment);

@@ -60,12 +60,12 @@ private:
 
     const std::string& peer_host() const;
     std::uint16_t peer_port() const;
-    bool is_reusable();
+    bool is_reusable(MonoTime now);
     boost::asio::awaitable<Failure> connect();
     boost::asio::awaitable<Failure> set_up();
     boost::asio::awaitable<Failure> open_tunnel();
     boost::asio::awaitable<Failure> shake_hands();
-    boost::asio::awaitable<core::AttemptResult> exchange(std::string_view request);
+    boost::asio::awaitable<core::AttemptResult> exchange(std::string_view request, MonoTime begun);
     error_code read_what_is_there();
     void take_answer(const error_code& error, std::size_t size);
     core::AttemptResult result_of_answer(MonoTime now);
@@ -75,7 +75,7 @@ private:
     void begin_write(std::string_view bytes);
     boost::asio::awaitable<void> end_write();
     boost::asio::awaitable<std::pair<error_code, std::size_t>> read_some();
-    void allow(MonoTime::duration time);
+    void allow_until(MonoTime deadline);
 
     const Destination& destination_;
     TlsContext* tls_context_;
