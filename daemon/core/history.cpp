@@ -1,6 +1,7 @@
 #include "flowrelay/core/history.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <ranges>
 #include <utility>
 
@@ -16,6 +17,10 @@ void History::attempted(PastAttempt attempt) {
     }
     if (attempts_.size() == most_attempts) attempts_.pop_front();
     attempts_.push_back(std::move(attempt));
+}
+
+std::size_t History::hash_of(std::string_view id) noexcept {
+    return std::hash<std::string_view>()(id);
 }
 
 void History::ended(const PastEvent& event) {
@@ -46,7 +51,7 @@ std::optional<PastEvent> History::find(Seq seq) const {
 }
 
 std::optional<PastEvent> History::find(std::string_view id) const {
-    const std::uint64_t hash = hash_thread(id);
+    const std::size_t hash = hash_of(id);
     return find_last(events_, [hash](const PastEvent& event) { return event.id_hash == hash; });
 }
 

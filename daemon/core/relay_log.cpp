@@ -110,7 +110,7 @@ void Relay::remember_attempt(const Assignment& assignment, const EventRecord& re
         return;
     }
     // Of a replayed event that of its record: for its age the assignment has another.
-    history_.ended({assignment.seq, assignment.lane.token, hash_thread(record.id),
+    history_.ended({assignment.seq, assignment.lane.token, History::hash_of(record.id),
                     assignment.lane.thread_hash, record.accepted, now.wall, completion.outcome,
                     completion.attempt, result.status});
 }

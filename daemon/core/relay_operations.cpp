@@ -82,7 +82,7 @@ Relay::Drop Relay::drop(const QueuedEvent& event, std::string_view id, Now now) 
     PastEvent past;
     past.seq = event.seq;
     past.token = event.lane.token;
-    past.id_hash = id.empty() ? 0 : hash_thread(id);
+    past.id_hash = id.empty() ? 0 : History::hash_of(id);
     past.thread_hash = event.lane.thread_hash;
     past.accepted = event.accepted;
     past.ended = now.wall;
@@ -102,7 +102,7 @@ void Relay::letter_dropped(const DeadLetter& letter, Now now) {
     PastEvent past;
     past.seq = letter.seq;
     past.token = letter.event.token;
-    past.id_hash = hash_thread(letter.event.id);
+    past.id_hash = History::hash_of(letter.event.id);
     past.thread_hash = letter.event.thread_hash;
     past.accepted = letter.event.accepted;
     past.ended = now.wall;

@@ -131,7 +131,7 @@ asio::awaitable<AttemptResult> HttpClient::exchange(std::string_view request, Mo
     if (!tls_) {
         // The others first. When many requests are under way the answer is there by then, and the
         // read that would have found nothing is saved: a tenth of what an exchange costs.
-        co_await asio::post(socket_.get_executor(), asio::deferred);
+        co_await asio::post(asio::deferred);
         read_error = read_what_is_there();
     }
     while (!read_error && reader_.status() == http::ResponseStatus::need_more) {

@@ -33,7 +33,7 @@ struct PastAttempt {
 struct PastEvent {
     Seq seq = Seq::none;
     TokenId token = TokenId::none;
-    std::uint64_t id_hash = 0;  ///< of the event's id, by hash_thread(); 0: not known
+    std::size_t id_hash = 0;  ///< of the event's id, by History::hash_of(); 0: not known
     std::uint64_t thread_hash = 0;
     WallTime accepted;
     WallTime ended;
@@ -47,6 +47,9 @@ public:
     static constexpr std::size_t most_attempts = 4096;
     static constexpr std::size_t most_events = 8192;
     static constexpr std::size_t longest_reason = 240;
+
+    /// Of an event's id, for this process alone.
+    static std::size_t hash_of(std::string_view id) noexcept;
 
     void attempted(PastAttempt attempt);
     void ended(const PastEvent& event);

@@ -20,7 +20,7 @@ PastEvent ended(std::uint64_t seq, const std::string& id, std::uint64_t thread =
     PastEvent past;
     past.seq = Seq{seq};
     past.token = TokenId{1};
-    past.id_hash = hash_thread(id);
+    past.id_hash = History::hash_of(id);
     past.thread_hash = thread;
     return past;
 }
