@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 
@@ -148,7 +149,22 @@ constexpr std::array<bool, 256> has_to_be_escaped = [] {
     return all;
 }();
 
+// Eight bytes at once: whether one of them has to be escaped. What is subtracted borrows from the
+// next byte only behind one that has.
+bool has_escaped(std::uint64_t bytes) noexcept {
+    constexpr std::uint64_t each = 0x0101'0101'0101'0101;
+    const std::uint64_t quotes = bytes ^ (each * '"');
+    const std::uint64_t backslashes = bytes ^ (each * '\\');
+    const std::uint64_t below = (bytes - each * 0x20) & ~bytes;
+    return ((below | ((quotes - each) & ~quotes) | ((backslashes - each) & ~backslashes)) &
+            (each * 0x80)) != 0;
+}
+
 const char* find_escaped(const char* at, const char* end) noexcept {
+    for (std::uint64_t bytes = 0; end - at >= std::ptrdiff_t{sizeof bytes}; at += sizeof bytes) {
+        std::memcpy(&bytes, at, sizeof bytes);
+        if (has_escaped(bytes)) break;
+    }
     while (at != end && !has_to_be_escaped[static_cast<unsigned char>(*at)]) ++at;
     return at;
 }

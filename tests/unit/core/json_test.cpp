@@ -1,5 +1,6 @@
 #include "flowrelay/core/json.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <vector>
@@ -176,6 +177,20 @@ TEST(JsonStringText, WithoutEscapesIsAViewOfTheValue) {
 TEST(JsonStringText, WithEscapesIsDecoded) {
     const StringText text(R"("a long one, so that it does not lie in the object\n\u00e9")");
     EXPECT_EQ(text.view(), "a long one, so that it does not lie in the object\né");
+}
+TEST(JsonAppend, EscapesWhateverHasToBeWhereverItLies) {
+    for (std::size_t before = 0; before < 20; ++before) {
+        for (int code = 0; code < 256; ++code) {
+            const auto c = static_cast<char>(code);
+            const std::string head(before, 'a');
+            std::string out;
+            append_string(out, head + c + "\xC3\xA9 and so on");
+            std::string spelled(1, c);
+            if (code < 0x20) spelled = fmt::format("\\u{:04x}", code);
+            if (c == '"' || c == '\\') spelled.insert(0, "\\");
+            EXPECT_EQ(out, '"' + head + spelled + "\xC3\xA9 and so on\"") << before << ' ' << code;
+        }
+    }
 }
 TEST(JsonDecode, TextThatLooksLikeAnEscape) {
     EXPECT_EQ(decode_string(R"("\\u0041")"), "\\u0041");
