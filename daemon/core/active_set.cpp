@@ -50,7 +50,7 @@ bool ActiveSet::take(Backlog& backlog, const QueuedEvent& event) {
     return true;
 }
 
-void ActiveSet::add(const QueuedEvent& event) {
+bool ActiveSet::add(const QueuedEvent& event) {
     Backlog& backlog = find_or_add(event.lane.token);
     ++backlog.queued;
     ++queued_;
@@ -63,15 +63,15 @@ void ActiveSet::add(const QueuedEvent& event) {
     }
     if (backlog.more || backlog.loading) {
         look(event.lane.token, backlog);
-        return;
+        return false;
     }
+    backlog.cursor = event.seq;
     const auto behind = backlog.behind.find(event.lane.thread_hash);
     if (behind != backlog.behind.end()) {
         behind->second.missed = true;
-    } else {
-        take(backlog, event);
+        return false;
     }
-    backlog.cursor = event.seq;
+    return take(backlog, event);
 }
 
 bool ActiveSet::is_loaded_up_to(const Backlog& backlog, const QueuedEvent& event) {

@@ -225,7 +225,7 @@ void Relay::no_longer_uncommitted(TokenId token) {
     if (waiting != uncommitted_.end() && --waiting->second == 0) uncommitted_.erase(waiting);
 }
 
-void Relay::committed(const EventRecord& record, Seq seq) {
+bool Relay::committed(const EventRecord& record, Seq seq) {
     ++counters_.accepted;
     no_longer_uncommitted(record.token);
     const Token& token = tokens_.at(record.token);
@@ -236,7 +236,7 @@ void Relay::committed(const EventRecord& record, Seq seq) {
     // Accepted a moment before its token was gone: it is erased with the others of that token.
     if (token.gone()) {
         ++doomed_[record.token];
-        return;
+        return false;
     }
 
     QueuedEvent event;
@@ -245,7 +245,7 @@ void Relay::committed(const EventRecord& record, Seq seq) {
     event.accepted = record.accepted;
     event.expires = record.expires;
     event.bytes = static_cast<std::uint32_t>(record.body.size() + record.thread.size());
-    active_.add(event);
+    return active_.add(event);
 }
 
 Rejection Relay::commit_failed(const EventRecord& record, bool full) {

@@ -86,13 +86,13 @@ void Engine::appended(core::EventRecord&& record, const Result<Seq>& result) {
     options_.metrics->commit_latency.observe(
         seconds(std::max(committed_at_ - event.handed_in, MonoTime::duration(0))));
     options_.metrics->producers.note(record.producer);
-    relay_.committed(record, *result);
+    const bool is_scheduled = relay_.committed(record, *result);
     work_appeared();
     answer.id.swap(record.id);  // lent for the answer: there are many of them
     event.answered(answer);
     record.id.swap(answer.id);
     // What has to wait on disk for its turn comes along with a load.
-    if (relay_.scheduler().contains(*result)) keep(*result, std::move(record));
+    if (is_scheduled) keep(*result, std::move(record));
 }
 
 void Engine::confirm(core::Relay::Duplicate duplicate, Answered answered) {
@@ -216,7 +216,7 @@ std::optional<Engine::Outgoing> Engine::prepare(const core::Assignment& assignme
         return std::nullopt;
     }
     // A copy of the token: the slot may lose it while the request is under way.
-    return Outgoing{std::move(*event), slot.entry.secret};
+    return std::optional<Outgoing>(std::in_place, std::move(*event), slot.entry.secret);
 }
 
 void Engine::attempted(const core::Assignment& assignment, core::EventRecord&& record,

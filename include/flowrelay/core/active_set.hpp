@@ -54,8 +54,9 @@ public:
     /// At start: so many events of a token lie on disk, from this one on.
     void restore(TokenId token, std::uint64_t queued, Seq first);
 
-    /// An event has become durable, the newest of all.
-    void add(const QueuedEvent& event);
+    /// An event has become durable, the newest of all. True: the scheduler has it; otherwise it
+    /// waits on disk for its turn.
+    bool add(const QueuedEvent& event);
 
     /// A dead letter is to be delivered after all: it is not part of the backlog on disk. It waits
     /// until what is on disk in front of it in its lane has been loaded.

@@ -102,8 +102,8 @@ public:
 
     Decision submit(Submission submission, Now now, const Submitter& by = {});
 
-    /// The event is durable as `seq`.
-    void committed(const EventRecord& record, Seq seq);
+    /// The event is durable as `seq`. True: the scheduler has it; otherwise it waits on disk.
+    bool committed(const EventRecord& record, Seq seq);
 
     /// It is not; gives what to tell the producer. `full`: try again later.
     Rejection commit_failed(const EventRecord& record, bool full);
