@@ -13,7 +13,7 @@
 #include <utility>
 #include <variant>
 
-#include "flowrelay/app/text.hpp"
+#include "flowrelay/base/utf8.hpp"
 
 namespace flowrelay::app {
 

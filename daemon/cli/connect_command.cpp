@@ -16,6 +16,7 @@
 #include "cli/read_secret.hpp"
 #include "flowrelay/app/api_client.hpp"
 #include "flowrelay/app/text.hpp"
+#include "flowrelay/base/utf8.hpp"
 
 namespace flowrelay::cli {
 
@@ -122,7 +123,7 @@ private:
     std::optional<NewSource> make(const std::string& place) {
         json::object wanted{{"name", options_.title.empty() ? options_.name : options_.title}};
         if (!options_.url.empty()) wanted["external_url"] = options_.url;
-        const auto answer = call("POST", place, app::repair_utf8(json::serialize(wanted)),
+        const auto answer = call("POST", place, repair_utf8(json::serialize(wanted)),
                                  "when asked to make the source");
         if (!answer) return std::nullopt;
         return understood(read_new_source(answer->body));

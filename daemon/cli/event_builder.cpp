@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "flowrelay/app/text.hpp"
+#include "flowrelay/base/utf8.hpp"
 #include "flowrelay/base/time.hpp"
 
 namespace flowrelay::cli {
@@ -23,7 +24,7 @@ Error bad_option(std::string message) {
 }
 
 json::string text(std::string_view value) {
-    return json::string(app::repair_utf8(value));
+    return json::string(repair_utf8(value));
 }
 
 void put(json::object& object, std::string_view name, const std::optional<std::string>& value) {

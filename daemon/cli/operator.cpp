@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "cli/json_members.hpp"
-#include "flowrelay/app/text.hpp"
+#include "flowrelay/base/utf8.hpp"
 
 namespace flowrelay::cli {
 
@@ -48,7 +48,7 @@ std::optional<DaemonReply> Operator::get(std::string_view target) {
 
 std::optional<DaemonReply> Operator::post(std::string_view target, const json::object& body) {
     // Arguments are bytes; JSON is UTF-8.
-    return call("POST", target, app::repair_utf8(json::serialize(body)));
+    return call("POST", target, repair_utf8(json::serialize(body)));
 }
 
 bool Operator::pages(const std::string& target, std::size_t limit,

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "flowrelay/app/text.hpp"
+#include "flowrelay/base/utf8.hpp"
 
 namespace flowrelay::cli {
 
@@ -154,7 +155,7 @@ void add_verdict(std::string& out, const SpoolReport& report) {
 
 boost::json::object json_of(const SpoolFile& file) {
     boost::json::object object{{"type", "file"},
-                               {"file", app::repair_utf8(file.name)},
+                               {"file", repair_utf8(file.name)},
                                {"kind", storage::to_string(file.kind)},
                                {"bytes", file.bytes}};
     if (file.kind == Kind::segment) {
@@ -171,7 +172,7 @@ boost::json::object json_of(const SpoolFile& file) {
 }
 
 boost::json::object json_of(const SpoolDamage& damage) {
-    boost::json::object object{{"type", "damage"}, {"file", app::repair_utf8(damage.file)}};
+    boost::json::object object{{"type", "damage"}, {"file", repair_utf8(damage.file)}};
     if (damage.offset) object["offset"] = *damage.offset;
     object["bytes"] = damage.bytes;
     object["missing"] = damage.missing;
@@ -182,7 +183,7 @@ boost::json::object json_of(const SpoolDamage& damage) {
 boost::json::object json_of(const SpoolQueue& queue) {
     boost::json::object object{
         {"type", "token"}, {"token", to_number(queue.token)}, {"state", name_of(queue.state)}};
-    if (!queue.source.empty()) object["source"] = app::repair_utf8(queue.source);
+    if (!queue.source.empty()) object["source"] = repair_utf8(queue.source);
     object["queued"] = queue.events;
     object["bytes"] = queue.bytes;
     object["first_seq"] = to_number(queue.first);

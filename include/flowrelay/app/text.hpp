@@ -18,7 +18,4 @@ void append_quoted(std::string& out, std::string_view value);
 /// The same text, with U+FFFD in the place of control characters and of bytes that are not UTF-8.
 std::string printable(std::string_view text);
 
-/// The same text, with U+FFFD in the place of each byte that is not UTF-8 (RFC 3629).
-std::string repair_utf8(std::string_view text);
-
 }  // namespace flowrelay::app
