@@ -10,8 +10,8 @@
 #include <utility>
 
 #include "flowrelay/app/text.hpp"
-#include "flowrelay/base/utf8.hpp"
 #include "flowrelay/base/time.hpp"
+#include "flowrelay/base/utf8.hpp"
 
 namespace flowrelay::cli {
 

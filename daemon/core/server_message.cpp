@@ -1,7 +1,9 @@
 #include "flowrelay/core/server_message.hpp"
 
+#include <algorithm>
 #include <utility>
 
+#include "flowrelay/base/utf8.hpp"
 #include "flowrelay/core/json.hpp"
 
 namespace flowrelay::core {
@@ -10,12 +12,33 @@ namespace {
 constexpr std::size_t max_message = 500;
 constexpr std::size_t max_errors = 4096;
 
-void replace_all(std::string& text, std::string_view what, std::string_view with) {
-    if (what.empty()) return;
-    for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at)) {
-        text.replace(at, what.size(), with);
-        at += with.size();
+// So many characters of a secret in a row are no accident, and are worth something to a thief.
+constexpr std::size_t shortest_piece = 8;
+constexpr std::string_view mask = "[token]";
+
+/// How much of the front of `text` stands in the secret; 0 if that is no piece of it.
+std::size_t piece_at(std::string_view text, std::string_view secret) {
+    const std::size_t least = std::min(shortest_piece, secret.size());
+    std::size_t longest = 0;
+    for (std::size_t at = 0; at + least <= secret.size(); ++at) {
+        const std::string_view rest = secret.substr(at);
+        const auto differs =
+            std::mismatch(rest.begin(), rest.end(), text.begin(), text.end()).first;
+        longest = std::max(longest, static_cast<std::size_t>(differs - rest.begin()));
     }
+    return longest >= least ? longest : 0;
+}
+
+/// Whoever quotes a request often quotes the beginning of it only.
+std::string without(std::string_view text, const Secret& secret) {
+    std::string out;
+    if (secret.empty()) return std::string(text);
+    while (!text.empty()) {
+        const std::size_t piece = piece_at(text, secret.reveal());
+        out += piece == 0 ? text.substr(0, 1) : mask;
+        text.remove_prefix(std::max<std::size_t>(piece, 1));
+    }
+    return out;
 }
 
 /// One line, cut at the beginning of a character.
@@ -49,18 +72,25 @@ ServerMessage read_object(std::string_view object) {
 
 }  // namespace
 
-ServerMessage read_server_message(std::string_view body, const Secret& token) {
+ServerMessage read_server_message(std::string_view body, const Secret& token,
+                                  const Secret& proxy_authorization) {
     ServerMessage result;
-    if (!json::check(body)) {
-        const auto value = json::trim(body);
-        if (json::kind_of(value) == json::Kind::object) result = read_object(value);
-    } else if (!body.starts_with('<')) {  // an HTML page says nothing in a log
-        result.message = body;
+    const auto text = json::trim(body);
+    const bool is_json = !json::check(body);
+    if (is_json && json::kind_of(text) == json::Kind::object) result = read_object(text);
+    // Of another shape: then it speaks for itself, unless it is a page or says nothing.
+    const bool says_more = !text.empty() && !text.starts_with('<') && text != "{}" && text != "[]";
+    if (result.message.empty() && result.errors.empty() && says_more) {
+        result.message = text;
     }
-    replace_all(result.message, token.reveal(), "[token]");
-    replace_all(result.errors, token.reveal(), "[token]");
-    result.message = one_line(std::move(result.message));
+    // More than is kept, so that a secret at the end of that is seen as a whole.
+    if (result.message.size() > 2 * max_message) result.message.resize(2 * max_message);
     if (result.errors.size() > max_errors) result.errors = "{\"_\":[\"too long to be kept\"]}";
+    for (const Secret* secret : {&token, &proxy_authorization}) {
+        result.message = without(result.message, *secret);
+        result.errors = without(result.errors, *secret);
+    }
+    result.message = one_line(repair_utf8(result.message));
     return result;
 }
 

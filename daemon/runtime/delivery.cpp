@@ -271,7 +271,9 @@ void Delivery::describe_answer(Worker& worker, const Secret& token,
     if (result.end != core::AttemptEnd::response || (result.status >= 200 && result.status < 300)) {
         return;
     }
-    auto said = core::read_server_message(worker.client->answer_body(), token);
+    const auto& proxy = worker.target->destination.proxy;
+    auto said = core::read_server_message(worker.client->answer_body(), token,
+                                          proxy ? proxy->authorization : Secret());
     result.detail = std::move(said.message);
     result.server_errors = std::move(said.errors);
 }

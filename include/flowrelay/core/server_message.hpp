@@ -14,9 +14,11 @@ struct ServerMessage {
     std::string errors;   ///< the `errors` member as JSON, at most 4096 bytes; or empty
 };
 
-/// Reads the body of an error response. Anything else than JSON of that shape gives the beginning
-/// of its text as the message, or nothing if that is not readable. Where the server repeats the
-/// token, "[token]" stands in its place.
-ServerMessage read_server_message(std::string_view body, const Secret& token);
+/// Reads the body of an error response. Of anything else than JSON of that shape the beginning is
+/// the message, or nothing if it is a page for people. All is UTF-8, whatever the server sent.
+/// Where it repeats the token or what the proxy is told, or a piece of them, "[token]" stands
+/// instead.
+ServerMessage read_server_message(std::string_view body, const Secret& token,
+                                  const Secret& proxy_authorization = Secret());
 
 }  // namespace flowrelay::core

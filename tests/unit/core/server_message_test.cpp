@@ -37,7 +37,49 @@ TEST(ServerMessage, IsOneLineOfBoundedLength) {
     EXPECT_EQ(cut.size(), 499U) << "no half characters";
 }
 
+TEST(ServerMessage, DoesNotRepeatAPieceOfTheTokenEither) {
+    const Secret longer("965427ebf9997f7aa71384b6f03d608f");
+    // What parsers quote is cut somewhere.
+    EXPECT_EQ(read_server_message(R"(near {"flow_token":"965427ebf9997f7a)", longer).message,
+              R"(near {"flow_token":"[token])");
+    EXPECT_EQ(read_server_message("...f03d608f\"} is bad", longer).message, "...[token]\"} is bad");
+    EXPECT_EQ(read_server_message("965427e", longer).message, "965427e") << "too short to be one";
+    const std::string far = std::string(490, 'x') + "965427ebf9997f7aa71384b6f03d608f";
+    EXPECT_EQ(read_server_message(far, longer).message, std::string(490, 'x') + "[token]");
+    EXPECT_EQ(read_server_message(R"({"errors":["965427ebf9","x"]})", longer).errors,
+              R"(["[token]","x"])");
+}
+
+TEST(ServerMessage, DoesNotRepeatWhatTheProxyIsTold) {
+    const Secret proxy("Basic dXNlcjpwYXNzd29yZA==");
+    const auto said = read_server_message(
+        "you said Proxy-Authorization: Basic dXNlcjpwYXNzd29yZA==, t0ken", token, proxy);
+    EXPECT_EQ(said.message, "you said Proxy-Authorization: [token], [token]");
+}
+
+TEST(ServerMessage, IsAlwaysUtf8) {
+    EXPECT_EQ(read_server_message("schl\xE4gt fehl \xFF", token).message,
+              "schl\xEF\xBF\xBDgt fehl \xEF\xBF\xBD");
+    const auto said = read_server_message("{\"message\":\"a\xFF\",\"errors\":[]}", token);
+    EXPECT_EQ(said.message, "{\"message\":\"a\xEF\xBF\xBD\",\"errors\":[]}");
+    const auto cut = read_server_message("x" + std::string(400, '\xFF'), token).message;
+    EXPECT_EQ(cut.size(), 499U) << "no half characters";
+}
+
+TEST(ServerMessage, WhereJsonHasNoMessageItIsShownItself) {
+    const std::string problem = R"({"title":"Bad thing","detail":"too long"})";
+    EXPECT_EQ(read_server_message(problem, token).message, problem);
+    EXPECT_EQ(read_server_message(R"({"message":{"code":7}})", token).message,
+              R"({"message":{"code":7}})");
+    EXPECT_EQ(read_server_message("[\n \"no\"]", token).message, "[  \"no\"]");
+    EXPECT_EQ(read_server_message("{}", token).message, "");
+    const auto errors = read_server_message(R"({"errors":{"a":["b"]}})", token);
+    EXPECT_EQ(errors.message, "") << "it is in `errors`";
+    EXPECT_EQ(errors.errors, R"({"a":["b"]})");
+}
+
 TEST(ServerMessage, LeavesPagesOut) {
+    EXPECT_EQ(read_server_message("\r\n <!DOCTYPE html><html></html>", token).message, "");
     EXPECT_EQ(read_server_message("<html><body>Bad gateway</body></html>", token).message, "");
     EXPECT_EQ(read_server_message("", token).message, "");
 }
