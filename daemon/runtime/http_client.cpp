@@ -21,18 +21,18 @@ using core::AttemptResult;
 
 namespace {
 
-// What a connection was found fit for lasts for the requests that follow at once.
-constexpr auto trusted_for = Milliseconds(10);
+// A request that follows an answer so soon goes out on the same connection without another look: a
+// system call less for each event of a backlog.
+constexpr auto trusted_for = Milliseconds(1);
 
 constexpr std::array<std::string_view, 2> read_fields{"Retry-After", "Keep-Alive"};
 
 // Many servers close a connection that has idled for a minute.
 constexpr auto most_idle = Seconds(45);
 
-/// Whether the server has ended its side. Bytes to read are no sign of that: under TLS 1.3 they
-/// may be session tickets.
-bool has_hung_up(int fd) {
-    pollfd poll{fd, POLLRDHUP, 0};
+/// Whether there are bytes to read, or the server has ended its side.
+bool has_news(int fd) {
+    pollfd poll{fd, POLLIN | POLLRDHUP, 0};
     return ::poll(&poll, 1, 0) == 1;
 }
 
@@ -85,10 +85,20 @@ AttemptResult HttpClient::failure(AttemptEnd end, std::string detail) const {
 
 bool HttpClient::is_reusable(MonoTime now) {
     if (!open_ || now >= kept_until_) return false;
-    if (now < checked_at_ + trusted_for) return true;
+    if (now < checked_at_ + trusted_for && !tls_) return true;
     checked_at_ = now;
-    return !has_hung_up(socket_.native_handle()) &&
-           resolver_.leads_to(peer_host(), peer_port(), endpoint_);
+    return is_silent() && resolver_.leads_to(peer_host(), peer_port(), endpoint_);
+}
+
+// What has come since the last answer nobody asked for. It must not become the answer to the next
+// request: it may be a 410.
+bool HttpClient::is_silent() {
+    if (!tls_) return !has_news(socket_.native_handle());
+    // Under TLS there may be session tickets, which this takes in; and bytes that were read with
+    // those of the answer.
+    error_code error;
+    tls_->read_some(asio::buffer(buffer_), error);
+    return error == asio::error::would_block;
 }
 
 asio::awaitable<AttemptResult> HttpClient::post(std::string_view request) {
@@ -220,6 +230,7 @@ AttemptResult HttpClient::result_of_answer(MonoTime now) {
         result.retry_after = core::parse_retry_after(retry_after, clock_.now().wall);
     }
     if (open_ && reader_.keep_alive() && !timed_out_ && !aborted_) {
+        checked_at_ = now;
         kept_until_ = now + http::keep_alive_time(reader_.field("Keep-Alive"), most_idle);
     } else {
         close();

@@ -31,10 +31,10 @@ public:
     /// Sends a whole request and reads the answer, which may come before all of the request was
     /// sent. `request` lives until the end.
     ///
-    /// A kept connection is used again unless it has idled too long, the server has hung up, or the
-    /// name no longer leads to its address. Should it end before a byte of the answer came, the
-    /// request is sent once more, at once, over a fresh one (RFC 9112, section 9.3.1), and
-    /// AttemptResult::sent_before says so if the first one was sent as a whole.
+    /// A kept connection is used again unless it has idled too long, the server has hung up or sent
+    /// what nobody asked for, or the name no longer leads to its address. Should it end before a
+    /// byte of the answer came, the request is sent once more, at once, over a fresh one (RFC 9112,
+    /// section 9.3.1), and AttemptResult::sent_before says so if the first one was sent as a whole.
     boost::asio::awaitable<core::AttemptResult> post(std::string_view request);
 
     /// The body of the answer that post() has just read.
@@ -61,6 +61,7 @@ private:
     const std::string& peer_host() const;
     std::uint16_t peer_port() const;
     bool is_reusable(MonoTime now);
+    bool is_silent();
     boost::asio::awaitable<Failure> connect();
     boost::asio::awaitable<Failure> set_up();
     boost::asio::awaitable<Failure> open_tunnel();
@@ -94,7 +95,7 @@ private:
     bool timed_out_ = false;
     bool aborted_ = false;
     MonoTime deadline_{};
-    MonoTime checked_at_{};  ///< when is_reusable() last looked
+    MonoTime checked_at_{};  ///< when nothing more than what was asked for had come
     MonoTime kept_until_{};
 
     bool writing_ = false;  ///< a write is under way; its bytes and tls_ have to stay

@@ -70,6 +70,23 @@ TEST_F(HttpClientTest, AnswersThatNobodyAskedForEndTheConnection) {
     EXPECT_EQ(results_[1].status, 202);
 }
 
+TEST_F(HttpClientTest, AnAnswerThatComesLaterIsNotTheNextOne) {
+    pause_ = Milliseconds(4);
+    // The server stays, so that nothing but the bytes themselves tells that it is out of step.
+    run_all({[](Script& server) -> asio::awaitable<void> {
+                 co_await server.read_request();
+                 co_await server.send(accepted);
+                 co_await server.pause(Milliseconds(1));
+                 co_await server.send("HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n");
+                 co_await server.read_request();
+             },
+             [](Script& server) { return answer_in_turn(server, {accepted}); }},
+            2);
+    EXPECT_EQ(results_[1].status, 202);
+    EXPECT_FALSE(results_[1].sent_before);
+    EXPECT_EQ(connections_, 2);
+}
+
 TEST_F(HttpClientTest, TheServerMayShortenTheIdleTime) {
     pause_ = Milliseconds(20);
     run({{"HTTP/1.1 202 x\r\nKeep-Alive: timeout=0\r\nContent-Length: 0\r\n\r\n", accepted},

@@ -83,6 +83,15 @@ protected:
             const auto [read_error, size] = co_await stream.async_read_some(
                 asio::buffer(input), asio::as_tuple(asio::deferred));
             if (read_error) continue;
+            if (!answers_.empty()) {
+                for (const auto& each : std::exchange(answers_, {})) {
+                    co_await asio::async_write(stream, asio::buffer(each),
+                                               asio::as_tuple(asio::deferred));
+                }
+                const auto [end, more] = co_await stream.async_read_some(
+                    asio::buffer(input), asio::as_tuple(asio::deferred));
+                if (end) continue;
+            }
             const std::string answer =
                 "HTTP/1.1 202 Accepted\r\nConnection: close\r\n"
                 "Content-Length: 0\r\n\r\n";
@@ -133,9 +142,21 @@ protected:
     Destination destination_;
     Authority authority_{"Good CA"};
     std::vector<AttemptResult> results_;
+    /// What the first request is answered with, each in a record of its own; the connection stays.
+    std::vector<std::string> answers_;
     std::vector<bool> resumed_;
     bool serving_ = false;
 };
+
+TEST_F(TlsTest, AnAnswerThatNobodyAskedForIsNotTheNextOne) {
+    be_server(authority_.issue("DNS:localhost"));
+    answers_ = {"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n",
+                "HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n"};
+    const auto result = run(trusting(authority_), 2);
+    EXPECT_EQ(results_.front().status, 202);
+    EXPECT_EQ(result.status, 202);
+    EXPECT_EQ(resumed_.size(), 2U) << "connections";
+}
 
 class TlsVersionTest : public TlsTest, public testing::WithParamInterface<int> {};
 
