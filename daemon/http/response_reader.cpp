@@ -41,6 +41,8 @@ struct Message {
     std::string body;
     std::uint64_t body_size = 0;  // before it was cut
 
+    bool has_head = false;  // as a whole, and in order
+
     // What is in the head, so that it need not be searched.
     int lengths = 0;
     int encodings = 0;
@@ -54,6 +56,7 @@ struct Message {
         body.clear();
         if (body.capacity() > kept_body_capacity) body.shrink_to_fit();
         body_size = 0;
+        has_head = false;
         lengths = encodings = 0;
         several_lengths = chunked = false;
     }
@@ -93,17 +96,17 @@ private:
     }
 
     void on_header_impl(error_code& ec) override {
-        const Message& m = message_;
+        Message& m = message_;
         if (m.lengths > 1 || m.several_lengths) {
             ec = bh::error::multiple_content_length;
         } else if (m.encodings > 1 || (m.encodings == 1 && (m.lengths > 0 || !m.chunked))) {
             ec = bh::error::bad_transfer_encoding;
+        } else {
+            m.has_head = m.code >= 200;
         }
     }
 
-    void on_body_init_impl(const boost::optional<std::uint64_t>& length, error_code& ec) override {
-        if (length && *length > limits_.drain) ec = bh::error::body_limit;
-    }
+    void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
 
     std::size_t on_body_impl(BeastView body, error_code& ec) override { return add_body(body, ec); }
 
@@ -117,13 +120,10 @@ private:
 
     std::size_t add_body(BeastView body, error_code& ec) {
         message_.body_size += body.size();
-        if (message_.body_size > limits_.drain) {
-            ec = bh::error::body_limit;
-            return 0;
-        }
         const std::uint64_t room = limits_.body - message_.body.size();
         message_.body.append(body.data(),
                              static_cast<std::size_t>(std::min<std::uint64_t>(room, body.size())));
+        if (message_.body_size > limits_.drain) ec = bh::error::body_limit;
         return body.size();
     }
 
@@ -232,8 +232,12 @@ std::string_view ResponseReader::error() const noexcept {
     return impl_->error;
 }
 
+bool ResponseReader::has_head() const noexcept {
+    return impl_->message.has_head;
+}
+
 int ResponseReader::code() const {
-    BOOST_ASSERT(impl_->status == ResponseStatus::complete);
+    BOOST_ASSERT(has_head());
     return impl_->message.code;
 }
 

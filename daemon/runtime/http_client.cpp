@@ -164,7 +164,7 @@ asio::awaitable<AttemptResult> HttpClient::exchange(std::string_view request, Mo
         socket_.close(ignored);
         co_await end_write();
     }
-    if (reader_.status() == http::ResponseStatus::complete) co_return result_of_answer(now);
+    if (reader_.has_head()) co_return result_of_answer(now);
     auto result = result_without_answer(read_error);
     close();
     co_return result;

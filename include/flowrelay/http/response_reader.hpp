@@ -43,7 +43,11 @@ public:
     bool started() const noexcept;            ///< any byte has been seen
     std::string_view error() const noexcept;  ///< why it is broken: "the head is too long"
 
-    int code() const;         ///< of a complete response
+    /// The head of a response is there that is not interim. It is the answer, whatever becomes of
+    /// the body: code(), field() and what there is of body() may be used then.
+    bool has_head() const noexcept;
+
+    int code() const;
     bool keep_alive() const;  ///< whether the connection may carry another request
     /// The first of this name, or empty; of the wanted ones.
     std::string_view field(std::string_view name) const;

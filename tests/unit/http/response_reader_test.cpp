@@ -236,13 +236,43 @@ TEST(ResponseReader, BodyIsCutAtTheLimit) {
 
 TEST(ResponseReader, BodyPastTheDrainLimitIsBroken) {
     const ResponseLimits limits{1024, 4, 8};
-    for (const std::string& bytes : {std::string("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n1"),
-                                     chunked("3\r\n123\r\n6\r\n456789\r\n0\r\n\r\n"),
-                                     std::string("HTTP/1.1 200 OK\r\n\r\n123456789")}) {
+    for (const std::string& bytes :
+         {std::string("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n") + "123456789",
+          chunked("3\r\n123\r\n6\r\n456789\r\n0\r\n\r\n"),
+          std::string("HTTP/1.1 200 OK\r\n\r\n123456789")}) {
         ResponseReader reader(limits);
         reader.put(bytes);
         EXPECT_EQ(reader.status(), ResponseStatus::broken) << bytes;
         EXPECT_EQ(reader.error(), "the body is too long");
+    }
+}
+
+TEST(ResponseReader, TheHeadIsTheAnswerWhateverBecomesOfTheBody) {
+    const ResponseLimits limits{1024, 4, 8};
+    for (const std::string& bytes :
+         {std::string("HTTP/1.1 202 x\r\nContent-Length: 9\r\n\r\n1"),
+          std::string("HTTP/1.1 202 x\r\nContent-Length: 9\r\n\r\n") + "123456789",
+          std::string("HTTP/1.1 100 x\r\n\r\nHTTP/1.1 202 x\r\n\r\n1"),
+          std::string("HTTP/1.1 202 x\r\nTransfer-Encoding: chunked\r\n"
+                      "\r\n1\r\n1\r\nplain text")}) {
+        ResponseReader reader(limits);
+        EXPECT_FALSE(reader.has_head());
+        put_in_pieces(reader, bytes, 1);
+        EXPECT_NE(reader.status(), ResponseStatus::complete) << bytes;
+        ASSERT_TRUE(reader.has_head()) << bytes;
+        EXPECT_EQ(reader.code(), 202);
+        EXPECT_EQ(reader.body().substr(0, 1), "1");
+        EXPECT_FALSE(reader.keep_alive());
+        reader.reset();
+        EXPECT_FALSE(reader.has_head());
+    }
+    for (const std::string_view bytes :
+         {"HTTP/1.1 202 x\r\nContent-Length: 9\r\n", "HTTP/1.1 100 x\r\n\r\n",
+          "HTTP/1.1 202 x\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n",
+          "HTTP/1.1 101 x\r\n\r\n"}) {
+        ResponseReader reader(limits);
+        reader.put(bytes);
+        EXPECT_FALSE(reader.has_head()) << bytes;
     }
 }
 
