@@ -22,6 +22,10 @@ bool shows_health(Verdict verdict) noexcept {
     return false;
 }
 
+void note(std::vector<LaneId>& lanes, LaneId lane) {
+    if (std::find(lanes.begin(), lanes.end(), lane) == lanes.end()) lanes.push_back(lane);
+}
+
 }  // namespace
 
 std::optional<MonoTime> Breaker::may_begin_from() const noexcept {
@@ -52,7 +56,7 @@ std::optional<DestinationState> Breaker::end(const Pass& pass, const Judgement& 
     if (!current) return std::nullopt;
     if (shows_health(judgement.verdict)) return answered(now);
     if (judgement.verdict == Verdict::park_destination) {
-        failures_in_a_row_ = 0;
+        break_row();
         if (known.wrong_url && !gate_.is_closed()) return std::nullopt;
         return close(DestinationState::parked, now + options.destination_probe);
     }
@@ -87,13 +91,13 @@ std::optional<DestinationState> Breaker::close(DestinationState state, MonoTime 
     gate_.close(gate_.is_closed() ? std::max(until, gate_.until()) : until);
     limit_.restart();
     answers_since_outage_ = 0;
-    failures_in_a_row_ = 0;
+    break_row();
     failing_lanes_.clear();
     return change(state);
 }
 
 std::optional<DestinationState> Breaker::answered(MonoTime now) {
-    failures_in_a_row_ = 0;
+    break_row();
     failing_lanes_.clear();
     if (gate_.is_closed()) {
         if (gate_.until() > now) return change(DestinationState::held);  // as in close()
@@ -115,14 +119,22 @@ std::optional<DestinationState> Breaker::probe_failed(const Judgement& judgement
     return close(state, until);
 }
 
+void Breaker::break_row() noexcept {
+    failures_in_a_row_ = 0;
+    silent_lanes_.clear();
+}
+
 bool Breaker::too_many_failures(const Judgement& judgement, LaneId lane,
                                 const SchedulerOptions& options) {
-    if (judgement.connection_failure) return ++failures_in_a_row_ >= options.breaker_failures;
-    failures_in_a_row_ = 0;
-    if (!judgement.server_error) return false;
-    if (std::find(failing_lanes_.begin(), failing_lanes_.end(), lane) == failing_lanes_.end()) {
-        failing_lanes_.push_back(lane);
+    if (judgement.connection_failure) {
+        if (judgement.after_sending) note(silent_lanes_, lane);
+        const bool one_event_explains_it =
+            judgement.after_sending && silent_lanes_.size() < options.breaker_lanes;
+        return ++failures_in_a_row_ >= options.breaker_failures && !one_event_explains_it;
     }
+    break_row();
+    if (!judgement.server_error) return false;
+    note(failing_lanes_, lane);
     return failing_lanes_.size() >= options.breaker_lanes;
 }
 

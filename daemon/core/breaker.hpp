@@ -3,7 +3,8 @@
 //   up      as many may be under way as the concurrency limit allows
 //   held    the server asked to wait (503 with Retry-After)
 //   parked  the base URL seems to be wrong (3xx, 404, 405)
-//   down    no connection or no answer several times in a row, or 5xx for several lanes
+//   down    no connection or no answer several times in a row, or 5xx for several lanes; no answers
+//           must have been those of several lanes, too: an event may be too much for the server
 //
 // In the last three nothing begins until a time, and from then on one probe at a time until an
 // answer shows that the destination is well again; after that the concurrency limit begins small.
@@ -81,6 +82,7 @@ private:
     std::optional<DestinationState> probe_failed(const Judgement& judgement,
                                                  const SchedulerOptions& options, MonoTime now,
                                                  Random& random);
+    void break_row() noexcept;
     bool too_many_failures(const Judgement& judgement, LaneId lane,
                            const SchedulerOptions& options);
     MonoTime next_probe(const SchedulerOptions& options, MonoTime now, Random& random);
@@ -89,6 +91,7 @@ private:
     DestinationState state_ = DestinationState::up;
     ConcurrencyLimit limit_;
     unsigned failures_in_a_row_ = 0;     // of connections, while up
+    std::vector<LaneId> silent_lanes_;   // of these, that were sent and not answered
     unsigned probes_failed_ = 0;         // kept until it has recovered: a relapse goes on here
     unsigned answers_since_outage_ = 0;  // good ones, until it has recovered
     std::vector<LaneId> failing_lanes_;  // answered 5xx since the last success

@@ -104,6 +104,9 @@ Judgement judge(const AttemptResult& attempt, Milliseconds retry_after_cap) noex
     Judgement judgement;
     judgement.verdict = Verdict::retry;
     judgement.connection_failure = true;
+    judgement.after_sending = attempt.end == AttemptEnd::write_failed ||
+                              attempt.end == AttemptEnd::timed_out ||
+                              attempt.end == AttemptEnd::broken_response;
     judgement.ambiguous = attempt.sent_before || attempt.end == AttemptEnd::timed_out ||
                           attempt.end == AttemptEnd::broken_response;
     return judgement;

@@ -194,6 +194,7 @@ void Waits::answer_destination(const core::Judgement& judgement, std::optional<M
     if (!current) return;
     if (is_healthy(judgement.verdict)) {
         to.failures = 0;
+        to.silent.clear();
         to.failing.clear();
         if (to.closed && now.mono < to.earliest) {
             to.state = DestinationState::held;
@@ -208,6 +209,7 @@ void Waits::answer_destination(const core::Judgement& judgement, std::optional<M
     }
     if (judgement.verdict == Verdict::park_destination) {
         to.failures = 0;
+        to.silent.clear();
         const MonoTime until = now.mono + options_.destination_probe;
         if (head.blamed_destination && !to.closed) return;
         if (head.unsure && !to.closed) {
@@ -223,9 +225,13 @@ void Waits::answer_destination(const core::Judgement& judgement, std::optional<M
         return;
     }
     if (judgement.connection_failure) {
-        if (++to.failures < options_.breaker_failures) return;
+        if (judgement.after_sending) to.silent.insert(lane);
+        ++to.failures;
+        const bool lanes = !judgement.after_sending || to.silent.size() >= options_.breaker_lanes;
+        if (to.failures < options_.breaker_failures || !lanes) return;
     } else {
         to.failures = 0;
+        to.silent.clear();
         if (!judgement.server_error) return;
         to.failing.insert(lane);
         if (to.failing.size() < options_.breaker_lanes) return;
@@ -247,6 +253,7 @@ void Waits::close_destination(DestinationState state, Range until) {
     destination_.close(until.first, until.second);
     destination_.state = state;
     destination_.failures = 0;
+    destination_.silent.clear();
     destination_.failing.clear();
     destination_.good_answers = 0;
     destination_.allowance = std::min(first_allowance, options_.max_in_flight);

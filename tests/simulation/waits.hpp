@@ -101,6 +101,7 @@ private:
         core::DestinationState state = core::DestinationState::up;
         unsigned failures = 0;  // of connections, in a row
         std::set<Lane> failing;
+        std::set<Lane> silent;  ///< sent and not answered, in the row of failures
         unsigned probes_failed = 0;
         unsigned good_answers = 0;
         std::size_t allowance = 0;  // at most so many at a time

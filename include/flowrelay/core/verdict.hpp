@@ -61,6 +61,9 @@ struct Judgement {
     bool ambiguous = false;
     /// Counts against the breaker of the destination: no connection, no answer.
     bool connection_failure = false;
+    /// Of `connection_failure`: there was a connection, and the request went out on it. It may be
+    /// the one event that the server can't cope with: counts only when several lanes see it.
+    bool after_sending = false;
     /// A 5xx: counts against the breaker only when several lanes see it.
     bool server_error = false;
     /// Of `rejected`: the event stays, and its lane waits for an operator.

@@ -88,6 +88,37 @@ TEST_F(BreakerTest, ThreeLanesWith5xxOpenIt) {
     EXPECT_EQ(attempt(answers::unavailable(), 3), DestinationState::down);
 }
 
+TEST_F(BreakerTest, OneOrTwoLanesWithoutAnAnswerNeverOpenIt) {
+    for (int i = 0; i < 100; ++i) {
+        EXPECT_FALSE(attempt(answers::no_answer(), 1));
+        EXPECT_FALSE(attempt(answers::no_answer(), 2));
+    }
+}
+
+TEST_F(BreakerTest, ARowOfThreeLanesWithoutAnAnswerOpensIt) {
+    for (std::uint64_t lane = 1; lane < options.breaker_failures; ++lane) {
+        EXPECT_FALSE(attempt(answers::no_answer(), lane));
+    }
+    EXPECT_EQ(attempt(answers::no_answer(), 1), DestinationState::down);
+}
+
+TEST_F(BreakerTest, AnAnswerBetweenForgetsTheLanesWithoutOne) {
+    for (const auto& answer :
+         {answers::ok(), answers::try_again(), answers::unavailable(), answers::not_found()}) {
+        for (std::uint64_t lane = 1; lane < options.breaker_failures; ++lane) {
+            attempt(answers::no_answer(), lane);
+        }
+        attempt(answer, 99, true);
+        for (int i = 0; i < 10; ++i) EXPECT_FALSE(attempt(answers::no_answer(), 1));
+        attempt(answers::ok());
+    }
+}
+
+TEST_F(BreakerTest, WithNoConnectionInTheRowOneLaneWillDo) {
+    for (unsigned i = 1; i < options.breaker_failures; ++i) attempt(answers::no_answer());
+    EXPECT_EQ(attempt(answers::no_connection()), DestinationState::down);
+}
+
 TEST_F(BreakerTest, ASuccessBetweenForgetsTheLanes) {
     for (std::uint64_t lane = 1; lane <= 30; ++lane) {
         EXPECT_FALSE(attempt(answers::unavailable(), lane));

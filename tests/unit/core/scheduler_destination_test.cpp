@@ -232,6 +232,21 @@ TEST_F(SchedulerTest, ThreeLanesWith5xxAndNoSuccessBetweenTakeTheDestinationDown
 
 // ---- the destination asks to wait, or is parked
 
+TEST_F(SchedulerTest, AThreadThatIsNeverAnsweredDelaysItselfAlone) {
+    enqueue(1, lane_of(1, 1));
+    Milliseconds wait{0};
+    for (int i = 0; i < 20; ++i) {
+        pass(wait);
+        ASSERT_EQ(next(), 1U);
+        const auto completion = complete(1, answers::no_answer());
+        EXPECT_FALSE(completion.destination_changed);
+        wait = completion.wait;
+    }
+    EXPECT_EQ(next(), 0U);
+    enqueue(2, lane_of(1, 2));
+    EXPECT_EQ(next(), 2U) << "at once, though nothing has been answered for long";
+}
+
 TEST_F(SchedulerTest, RetryAfterOn503HoldsEverything) {
     enqueue(1, lane_of(1, 1));
     enqueue(2, lane_of(2, 1));

@@ -52,6 +52,12 @@ inline Judgement no_connection() {
     judgement.connection_failure = true;
     return judgement;
 }
+/// The request was sent, and no answer came.
+inline Judgement no_answer() {
+    Judgement judgement = no_connection();
+    judgement.after_sending = true;
+    return judgement;
+}
 /// 408 or 425: neither the breaker's nor the token's business.
 inline Judgement try_again() {
     return of(Verdict::retry);

@@ -136,6 +136,11 @@ TEST_P(FailureVerdict, CountsAgainstTheBreaker) {
     EXPECT_TRUE(judgement.connection_failure);
     EXPECT_FALSE(judgement.server_error);
 }
+TEST_P(FailureVerdict, MayBeAboutTheOneEventOnceThatWasSent) {
+    const AttemptEnd end = GetParam().end;
+    EXPECT_EQ(judge(failure(end), cap).after_sending,
+              GetParam().ambiguous || end == AttemptEnd::write_failed);
+}
 TEST_P(FailureVerdict, HoldsNothing) {
     AttemptResult attempt = failure(GetParam().end);
     attempt.retry_after = Seconds(5);  // of half a response
