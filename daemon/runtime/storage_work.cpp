@@ -92,12 +92,7 @@ bool StorageWork::maintain() {
 void StorageWork::put_tokens(Mail& mail, Completions& completions) {
     token_error_.reset();
     if (!mail.new_tokens.empty()) {
-        const auto put = stores_.registry->put(mail.new_tokens);
-        if (put.has_error()) {
-            token_error_ = put.error();
-            const bool full = put.error().code == boost::system::errc::no_space_on_device;
-            token_error_->code = make_error_code(full ? QueueErrc::full : QueueErrc::failed);
-        }
+        note_token(stores_.registry->put(mail.new_tokens));
     }
     for (auto& [entries, answer] : mail.token_puts) {
         completions.push_back(
@@ -105,6 +100,20 @@ void StorageWork::put_tokens(Mail& mail, Completions& completions) {
                 done(std::move(result));
             });
     }
+}
+
+/// A registry that fails is written anew as a whole the next time: the log has nothing to do with
+/// it.
+void StorageWork::note_token(const Result<void>& put) {
+    const bool failed = put.has_error();
+    if (failed) {
+        token_error_ = put.error();
+        const bool full = storage::is_disk_full(put.error().code) ||
+                          storage::is_out_of_descriptors(put.error().code);
+        token_error_->code = make_error_code(full ? QueueErrc::full : QueueErrc::failed);
+        if (!token_failed_) log_.write(ev::token_not_kept, {{"reason", put.error().message}});
+    }
+    token_failed_ = failed;
 }
 
 void StorageWork::commit(Mail& mail, Completions& completions) {
@@ -120,7 +129,6 @@ void StorageWork::commit(Mail& mail, Completions& completions) {
     note_commit(first);
     if (token_error_) {
         // An event is accepted only after the token that it is to be posted with.
-        note_commit(*token_error_);
         for (auto& append : mail.appends) {
             completions.push_back([append = std::move(append), error = *token_error_]() mutable {
                 append.done(std::move(append.record), error);
@@ -160,7 +168,7 @@ void StorageWork::note_commit(const Result<Seq>& result) {
     if (error.code == QueueErrc::full) {
         if (!full_) log_.write(ev::spool_full, {{"reason", error.message}});
         full_ = true;
-    } else {
+    } else if (error.code == QueueErrc::failed) {
         if (!failed_) log_.write(ev::spool_failed, {{"reason", error.message}});
         failed_ = true;
     }

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
+#include <map>
 #include <string>
 #include <utility>
 
@@ -56,9 +57,9 @@ public:
             const ssize_t n = retry([&] {
                 return ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
             });
-            if (n < 0) return system_error(errno, "write to", path_);
+            if (n < 0) return failed(errno, "write to");
             // POSIX allows it and names no reason; it would be an endless loop.
-            if (n == 0) return system_error(EIO, "write to", path_);
+            if (n == 0) return failed(EIO, "write to");
             bytes = bytes.subspan(static_cast<std::size_t>(n));
             offset += static_cast<std::uint64_t>(n);
         }
@@ -72,7 +73,7 @@ public:
                 return ::pread(fd_.get(), out.data() + done, out.size() - done,
                                static_cast<off_t>(offset + done));
             });
-            if (n < 0) return system_error(errno, "read", path_);
+            if (n < 0) return failed(errno, "read");
             if (n == 0) break;
             done += static_cast<std::size_t>(n);
         }
@@ -81,7 +82,7 @@ public:
 
     Result<void> sync() override {
         if (retry([&] { return ::fdatasync(fd_.get()); }) != 0) {
-            return system_error(errno, "sync", path_);
+            return failed(errno, "sync");
         }
         return {};
     }
@@ -90,29 +91,39 @@ public:
         const auto length = static_cast<off_t>(size);
         if (retry([&] { return ::fallocate(fd_.get(), 0, 0, length); }) == 0) return {};
         if (errno != EOPNOTSUPP && errno != ENOSYS) {
-            return system_error(errno, "allocate space for", path_);
+            return failed(errno, "allocate space for");
         }
         // Some file systems can't; the C library then writes to each block.
         int error = EINTR;
         while (error == EINTR) error = ::posix_fallocate(fd_.get(), 0, length);
-        if (error != 0) return system_error(error, "allocate space for", path_);
+        if (error != 0) return failed(error, "allocate space for");
         return {};
     }
 
     Result<void> truncate(std::uint64_t size) override {
         if (retry([&] { return ::ftruncate(fd_.get(), static_cast<off_t>(size)); }) != 0) {
-            return system_error(errno, "truncate", path_);
+            return failed(errno, "truncate");
         }
         return {};
     }
 
     Result<std::uint64_t> size() override {
         struct stat status{};
-        if (::fstat(fd_.get(), &status) != 0) return system_error(errno, "look at", path_);
+        if (::fstat(fd_.get(), &status) != 0) return failed(errno, "look at");
         return static_cast<std::uint64_t>(status.st_size);
     }
 
 private:
+    /// Under the name that the file has now: it may have been renamed since it was opened.
+    Error failed(int error, std::string_view action) const {
+        std::array<char, 4096> target{};
+        const std::string link = "/proc/self/fd/" + std::to_string(fd_.get());
+        const ssize_t n = ::readlink(link.c_str(), target.data(), target.size());
+        const std::string_view name(target.data(),
+                                    static_cast<std::size_t>(std::max(n, ssize_t{0})));
+        return system_error(error, action, name.empty() ? path_ : name);
+    }
+
     Descriptor fd_;
     std::string path_;
 };
@@ -155,12 +166,18 @@ public:
         return {};
     }
 
+    // A rename has been done when its directory is to be synced: that must not fail because just
+    // then no descriptor is left.
     Result<void> sync_directory(const std::string& path) override {
-        auto fd = open_path(path, O_RDONLY | O_DIRECTORY, "open");
-        if (fd.has_error()) return fd.error();
-        if (retry([&] { return ::fsync(fd->get()); }) != 0) {
-            return system_error(errno, "sync", path);
+        auto known = directories_.find(path);
+        if (known == directories_.end() || !is_at(known->second.get(), path)) {
+            auto fd = open_path(path, O_RDONLY | O_DIRECTORY, "open");
+            if (fd.has_error()) return fd.error();
+            if (known != directories_.end()) directories_.erase(known);
+            known = directories_.emplace(path, std::move(*fd)).first;
         }
+        const int fd = known->second.get();
+        if (retry([&] { return ::fsync(fd); }) != 0) return system_error(errno, "sync", path);
         return {};
     }
 
@@ -238,6 +255,14 @@ public:
     }
 
 private:
+    /// Whether what is open there is what has this path now.
+    static bool is_at(int fd, const std::string& path) {
+        struct stat open{};
+        struct stat named{};
+        return ::fstat(fd, &open) == 0 && ::stat(path.c_str(), &named) == 0 &&
+               open.st_dev == named.st_dev && open.st_ino == named.st_ino;
+    }
+
     static std::string name_of(int pid) {
         return pid > 0 ? "process " + std::to_string(pid) : std::string("another process");
     }
@@ -248,6 +273,8 @@ private:
                          ": another flowrelayd uses this spool; stop it, or "
                          "give this one its own spool.directory"};
     }
+
+    std::map<std::string, Descriptor> directories_;  ///< that are synced now and then
 };
 
 }  // namespace

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstring>
 #include <limits>
 #include <string_view>
@@ -239,8 +238,7 @@ Result<std::uint64_t> RecordJournal::append(std::span<const JournalRecord> recor
     for (const JournalRecord& record : records) append_record(buffer, record, commit, salt_);
     if (auto written = file_->write_at(end_, buffer); written.has_error()) {
         // A full disk is no reason to distrust what is there, once the rest is gone.
-        broken_ = written.error().code != boost::system::errc::no_space_on_device ||
-                  file_->truncate(end_).has_error();
+        broken_ = !is_disk_full(written.error().code) || file_->truncate(end_).has_error();
         return written.error();
     }
     if (auto synced = file_->sync(); synced.has_error()) {

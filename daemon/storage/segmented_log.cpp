@@ -3,7 +3,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <optional>
 #include <span>
 #include <unordered_set>
@@ -37,11 +36,6 @@ constexpr std::size_t kept_spares = 2;
 
 // So much of a new segment is written at once, ahead of the records.
 constexpr std::uint64_t ahead_size = 1024 * 1024;
-
-bool is_disk_full(const Error& error) {
-    return error.code == boost::system::errc::no_space_on_device ||
-           error.code == error_code(EDQUOT, boost::system::system_category());
-}
 
 Error full_error(std::string message) {
     return {QueueErrc::full, std::move(message)};
@@ -125,7 +119,7 @@ private:
     Result<std::uint64_t> settle_erased(TokenId token);
     Result<void> wipe(TokenId token);
     Error fail(const Error& error);
-    Error fail_unless_full(const Error& error);
+    Error fail_unless_passing(const Error& error);
 
     std::shared_ptr<void> lock_;
     std::unique_ptr<LogFiles> files_;
@@ -215,7 +209,7 @@ Result<void> SegmentedLog::make_room(std::span<const EventRecord> events) {
 
 Result<void> SegmentedLog::add_spare() {
     auto added = files_->add_spare(options_.segment_size);
-    if (added.has_error()) return fail_unless_full(added.error());
+    if (added.has_error()) return fail_unless_passing(added.error());
     return {};
 }
 
@@ -242,11 +236,11 @@ Result<void> SegmentedLog::write_part(const Part& part, bool is_first) {
     auto written = segment.file->write_at(segment.end, buffer_.bytes());
     if (written.has_error()) {
         segment.tail_dirty = true;
-        if (!is_first || !is_disk_full(written.error())) return fail(written.error());
+        if (!is_first || !is_disk_full(written.error().code)) return fail(written.error());
         // Nobody was told that these events were accepted: they should not come back after a crash.
         const std::vector<std::uint8_t> zeros(record_header_size);
         static_cast<void>(segment.file->write_at(segment.end, zeros));
-        return fail_unless_full(written.error());
+        return fail_unless_passing(written.error());
     }
     write_ahead(segment.end + part.bytes);
     if (auto synced = segment.file->sync(); synced.has_error()) return fail(synced.error());
@@ -304,7 +298,7 @@ Result<void> SegmentedLog::begin_segment() {
         segment.header.previous_end = active().end;
     }
     auto begun = files_->begin_segment(segment.header);
-    if (begun.has_error()) return fail_unless_full(begun.error());
+    if (begun.has_error()) return fail_unless_passing(begun.error());
     segment.file = std::move(begun->file);
     segment.tail_dirty = begun->tail_dirty;
     segment.size = options_.segment_size;
@@ -352,8 +346,9 @@ Error SegmentedLog::fail(const Error& error) {
     return *failure_;
 }
 
-Error SegmentedLog::fail_unless_full(const Error& error) {
-    if (is_disk_full(error)) return full_error("the disk is full: " + error.message);
+Error SegmentedLog::fail_unless_passing(const Error& error) {
+    if (is_disk_full(error.code)) return full_error("the disk is full: " + error.message);
+    if (is_out_of_descriptors(error.code)) return full_error(error.message);
     return fail(error);
 }
 
@@ -401,7 +396,7 @@ Result<std::uint64_t> SegmentedLog::erase(TokenId token) {
     // for wiped, however far the wiping came.
     const auto settled = settle_erased(token);
     if (settled.has_error()) return settled.error();
-    if (auto wiped = wipe(token); wiped.has_error()) return fail_unless_full(wiped.error());
+    if (auto wiped = wipe(token); wiped.has_error()) return wiped.error();
     return *settled;
 }
 
@@ -428,14 +423,17 @@ Result<std::uint64_t> SegmentedLog::settle_erased(TokenId token) {
 Result<void> SegmentedLog::wipe(TokenId token) {
     for (Segment& segment : segments_.all()) {
         const auto mentioned = segments_.mentions(segment, token);
-        if (mentioned.has_error()) return mentioned.error();
+        if (mentioned.has_error()) return fail_unless_passing(mentioned.error());
         auto done = *mentioned || segment.damaged ? wipe_token(segment, token) : wipe_tail(segment);
-        if (done.has_error()) return done;
+        if (done.has_error()) return fail_unless_passing(done.error());
     }
+    // What lies beside the log may resist without a harm to it: that is tried again.
     if (auto done = known_ids_.erase(token); done.has_error()) return done;
     if (auto done = files_->wipe_spares(options_.segment_size); done.has_error()) return done;
     // Files that were removed before may come back until then.
-    if (auto done = files_->sync_directory(); done.has_error()) return done;
+    if (auto done = files_->sync_directory(); done.has_error()) {
+        return fail_unless_passing(done.error());
+    }
     return Quarantine(files_->file_system(), files_->directory()).empty();
 }
 

@@ -88,6 +88,8 @@ namespace flowrelay::core::log_events {
       "events grew too old and went to the dead letters")                                        \
     X(token_added, "token.added", info, "1d3f86b13ec14459a57a5a50fe0d21e4",                      \
       "a token was seen for the first time")                                                     \
+    X(token_not_kept, "token.not_kept", error, "279b006927984816bcabe82872f7371c",               \
+      "a new token can't be written: its events are refused")                                    \
     X(token_missing, "token.missing", error, "49aedeb0f4c84c3ebbc57b8532ad5d2d",                 \
       "events wait for a source that is not configured")                                         \
     X(token_parked, "token.parked", error, "eb7e89cbe0084e7b9bf67adf59de264b",                   \

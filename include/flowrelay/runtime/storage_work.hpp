@@ -62,6 +62,7 @@ public:
 
 private:
     void put_tokens(Mail& mail, Completions& completions);
+    void note_token(const Result<void>& put);
     void commit(Mail& mail, Completions& completions);
     void answer_appends(Mail& mail, const Result<Seq>& first, Completions& completions);
     void note_commit(const Result<Seq>& result);
@@ -86,6 +87,7 @@ private:
     bool full_ = false;
     bool failed_ = false;
     bool burying_failed_ = false;
+    bool token_failed_ = false;
     std::optional<Error> token_error_;
 };
 

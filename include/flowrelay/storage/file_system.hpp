@@ -17,6 +17,13 @@
 
 namespace flowrelay::storage {
 
+/// The disk is full, or a quota of it used up.
+bool is_disk_full(const error_code& code) noexcept;
+
+/// No file can be opened just now, since there are no descriptors left: nothing is wrong with the
+/// disk, and nothing was changed.
+bool is_out_of_descriptors(const error_code& code) noexcept;
+
 class File {
 public:
     virtual ~File() = default;

@@ -89,9 +89,7 @@ TEST_F(StorageThreadTest, ThoseWhoAskAreToldThatTheSpoolHasFailed) {
     };
     EXPECT_FALSE(has_failed());
     fs_.fail_next(SimOp::write, EIO);
-    core::TokenEntry second = token();
-    second.id = TokenId{2};
-    EXPECT_EQ(append(2, second).error().code, QueueErrc::failed);
+    EXPECT_EQ(append(2).error().code, QueueErrc::failed);
     EXPECT_TRUE(has_failed()) << "also when the disk works again";
 }
 
@@ -165,6 +163,32 @@ TEST_F(StorageThreadTest, WithoutItsTokenAnEventIsNotAccepted) {
     const auto first = append(1, token());
     ASSERT_TRUE(first.has_error());
     EXPECT_EQ(snapshot().usage.events, 0U);
+}
+
+TEST_F(StorageThreadTest, ATokenThatCanNotBeKeptIsNoHarmToTheLog) {
+    start();
+    fs_.fail_next(SimOp::sync, EIO);
+    ASSERT_TRUE(append(1, token()).has_error());
+    EXPECT_EQ(log_.named("token.not_kept").size(), 1U);
+    EXPECT_TRUE(log_.named("spool.failed").empty());
+    EXPECT_FALSE(snapshot().failed);
+    core::DeadLetter letter;
+    letter.seq = append(2, token()).value();
+    storage_->bury(letter);
+    EXPECT_EQ(snapshot().dead_letters, 1U);
+}
+
+TEST_F(StorageThreadTest, ATokenThatFindsNoRoomIsRefusedAsAFullQueueIs) {
+    start();
+    for (const int error : {ENOSPC, EDQUOT, EMFILE}) {
+        fs_.refuse("tokens.tmp", error);
+        fs_.fail_next(SimOp::write, error);
+        EXPECT_EQ(append(1, token()).error().code, QueueErrc::full) << error;
+    }
+    fs_.refuse("", 0);
+    fs_.stop_failing();
+    EXPECT_TRUE(append(1, token()).has_value());
+    EXPECT_EQ(log_.named("token.not_kept").size(), 1U);
 }
 
 TEST_F(StorageThreadTest, AFullQueueIsSaidOnceAndEndsWhenThereIsRoom) {

@@ -40,6 +40,27 @@ TEST_F(LogEraseTest, NothingOfTheTokenIsInAnyFile) {
     EXPECT_TRUE(fs.holds("token-1-mark"));
 }
 
+TEST_F(LogEraseTest, WhatResistsInTheQuarantineIsNoHarmToTheLog) {
+    open();
+    append(3, gone);
+    append(1, gone);
+    fs.flip_bit(segment(1), first_record + event_size());  // in a header
+    open();
+    const auto copies = [this] {
+        auto paths = fs.paths();
+        std::erase_if(
+            paths, [](const auto& path) { return path.find("/quarantine/") == std::string::npos; });
+        return paths;
+    };
+    ASSERT_EQ(copies().size(), 1U);
+    fs.refuse(copies().front(), EACCES);
+    ASSERT_TRUE(queue->erase(gone).has_error());
+    append(1, TokenId{1});
+    fs.refuse("", 0);
+    ASSERT_TRUE(queue->erase(gone).has_value());
+    EXPECT_FALSE(fs.holds(gone_mark));
+}
+
 TEST_F(LogEraseTest, DeliveredEventsAreWipedToo) {
     open();
     append(1, TokenId{1});

@@ -168,6 +168,20 @@ TEST_F(LogFailureTest, AFullDiskRefusesEventsAndRecoversByItself) {
     EXPECT_EQ(unaccounted(), 0);
 }
 
+TEST_F(LogFailureTest, WithoutADescriptorForANewSegmentEventsAreRefusedUntilThereIsOne) {
+    open();
+    fs.refuse("2.spare", EMFILE);
+    std::uint64_t taken = 0;
+    auto first = try_append(10);
+    for (; first.has_value(); first = try_append(10)) taken += 10;
+    EXPECT_EQ(first.error().code, QueueErrc::full);
+    EXPECT_NE(first.error().message.find("Too many open files"), std::string::npos);
+    settle(1, 10);
+    append(1000);
+    EXPECT_EQ(queued().size(), taken + 990);
+    EXPECT_EQ(unaccounted(), 0);
+}
+
 TEST_F(LogFailureTest, AWriteThatFindsNoSpaceIsUndone) {
     // On a file system that copies on write, also a write into allocated space may find none.
     open();

@@ -1,6 +1,7 @@
 // The machine's file system, in a directory of its own under /tmp.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -45,6 +46,42 @@ protected:
     std::unique_ptr<FileSystem> fs = make_posix_file_system();
     std::string root;
 };
+
+TEST_F(PosixFileSystemTest, AnErrorNamesAFileAsItIsCalledNow) {
+    ASSERT_TRUE(fs->create(path("old")).has_value());
+    const auto file = fs->open_read_only(path("old"));
+    ASSERT_TRUE(file.has_value());
+    ASSERT_TRUE(fs->rename(path("old"), path("new")).has_value());
+    const std::vector<std::uint8_t> byte(1);
+    const auto written = (*file)->write_at(0, byte);
+    ASSERT_TRUE(written.has_error());
+    EXPECT_EQ(written.error().message, "cannot write to " + path("new") + ": Bad file descriptor");
+}
+
+TEST_F(PosixFileSystemTest, ADirectoryThatWasSyncedOnceIsSyncedWithoutADescriptorLeft) {
+    ASSERT_TRUE(fs->sync_directory(root).has_value());
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+    const int next = ::dup(0);
+    ::close(next);
+    const rlimit none{static_cast<rlim_t>(next), before.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+    const auto opened = fs->create(path("file"));
+    const auto synced = fs->sync_directory(root);
+    ::setrlimit(RLIMIT_NOFILE, &before);
+    ASSERT_TRUE(opened.has_error());
+    EXPECT_TRUE(is_out_of_descriptors(opened.error().code));
+    EXPECT_TRUE(synced.has_value());
+}
+
+TEST_F(PosixFileSystemTest, ADirectoryThatWasMadeAnewIsTheOneThatIsSynced) {
+    ASSERT_TRUE(fs->make_directory(path("directory")).has_value());
+    ASSERT_TRUE(fs->sync_directory(path("directory")).has_value());
+    std::filesystem::remove(path("directory"));
+    EXPECT_TRUE(fs->sync_directory(path("directory")).has_error());
+    ASSERT_TRUE(fs->make_directory(path("directory")).has_value());
+    EXPECT_TRUE(fs->sync_directory(path("directory")).has_value());
+}
 
 TEST_F(PosixFileSystemTest, FilesAndDirectoriesAreOurs) {
     const mode_t before = ::umask(0);
