@@ -96,7 +96,8 @@ void add_damage(std::string& out, const SpoolReport& report) {
         }
         fmt::format_to(std::back_inserter(out), ": {}", damage.reason);
         if (damage.missing > 0) {
-            fmt::format_to(std::back_inserter(out), " ({} lost)", count(damage.missing, "event"));
+            fmt::format_to(std::back_inserter(out), " ({} missing)",
+                           count(damage.missing, "event"));
         }
         out += '\n';
     }
@@ -147,10 +148,12 @@ void add_verdict(std::string& out, const SpoolReport& report) {
         out += "Result: whole, nothing is damaged\n";
         return;
     }
-    std::uint64_t missing = 0;
-    for (const SpoolDamage& damage : report.damage) missing += damage.missing;
-    fmt::format_to(std::back_inserter(out), "Result: DAMAGED in {}, {} lost; nothing was changed\n",
-                   count(report.damage.size(), "place"), count(missing, "event"));
+    const std::string lost = count(report.lost, "event") + " lost";
+    fmt::format_to(std::back_inserter(out), "Result: DAMAGED in {}, {}; nothing was changed\n",
+                   count(report.damage.size(), "place"),
+                   report.lost_is_known ? lost
+                   : report.lost > 0    ? "at least " + lost
+                                        : "events may be lost");
 }
 
 boost::json::object json_of(const SpoolFile& file) {
@@ -195,6 +198,7 @@ boost::json::object summary_of(const SpoolReport& report) {
     const core::Ledger& books = report.ledger;
     boost::json::object object{{"type", "summary"},
                                {"damaged", report.damage.size()},
+                               {"lost", report.lost},
                                {"files", report.files.size()},
                                {"bytes", report.bytes},
                                {"accepted", books.accepted},

@@ -28,6 +28,7 @@ void DamageReport::damage(Segment& segment, std::vector<DamagedRange> ranges) {
 }
 
 void DamageReport::report(Segment& segment, const DamagedRange& range) {
+    any_ = true;
     const std::string name = LogFiles::segment_name(segment.header.number);
     const Quarantine quarantine(files_.file_system(), files_.directory());
     const auto copy = quarantine.keep(*segment.file, name, range.offset, range.bytes);
@@ -38,14 +39,31 @@ void DamageReport::report(Segment& segment, const DamagedRange& range) {
                                    {"copy", copy.has_value() ? *copy : copy.error().message}});
 }
 
-void DamageReport::unreadable(std::uint64_t number, std::uint64_t bytes) {
+void DamageReport::unreadable(std::uint64_t number, std::uint64_t bytes,
+                              std::optional<std::uint64_t> missing) {
+    any_ = true;
     const std::string name = LogFiles::segment_name(number);
-    const Quarantine quarantine(files_.file_system(), files_.directory());
-    log_.write(ev::spool_damaged, {{"file", name},
-                                   {"offset", std::uint64_t{0}},
-                                   {"bytes", bytes},
-                                   {"reason", "its header can't be read"},
-                                   {"copy", quarantine.path_of(name)}});
+    const std::string copy = Quarantine(files_.file_system(), files_.directory()).path_of(name);
+    std::vector<LogField> fields{{"file", name}, {"offset", std::uint64_t{0}}, {"bytes", bytes}};
+    if (missing) fields.push_back({"missing", *missing});
+    fields.push_back({"reason", "its header can't be read"});
+    fields.push_back({"copy", copy});
+    log_.write(ev::spool_damaged, fields);
+}
+
+void DamageReport::absent(std::uint64_t number, std::uint64_t missing) {
+    any_ = true;
+    log_.write(ev::spool_damaged, {{"file", LogFiles::segment_name(number)},
+                                   {"missing", missing},
+                                   {"reason", "the file is missing"}});
+}
+
+void DamageReport::unaccounted(std::uint64_t events) {
+    log_.write(ev::spool_damaged,
+               {{"missing", events},
+                {"reason",
+                 "the books know of them, and no file does: the oldest segment was taken "
+                 "away, or they were lost at an earlier start"}});
 }
 
 }  // namespace flowrelay::storage

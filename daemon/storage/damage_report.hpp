@@ -21,14 +21,26 @@ public:
     /// Ranges without readable records, or with a record that lost its payload.
     void damage(Segment& segment, std::vector<DamagedRange> ranges);
 
-    /// A segment without a readable header.
-    void unreadable(std::uint64_t number, std::uint64_t bytes);
+    /// A segment without a readable header. `missing`: events that it held, as far as the seqs
+    /// around it tell.
+    void unreadable(std::uint64_t number, std::uint64_t bytes,
+                    std::optional<std::uint64_t> missing);
+
+    /// A segment that is not there.
+    void absent(std::uint64_t number, std::uint64_t missing);
+
+    /// Events that the books know and no file does.
+    void unaccounted(std::uint64_t events);
+
+    /// Whether there was anything to report.
+    bool any() const noexcept { return any_; }
 
 private:
     void report(Segment& segment, const DamagedRange& range);
 
     LogFiles& files_;
     Log& log_;
+    bool any_ = false;
 };
 
 }  // namespace flowrelay::storage

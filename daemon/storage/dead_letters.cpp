@@ -84,6 +84,19 @@ private:
     Log& log_;
 };
 
+core::Ledger with_changes(core::Ledger ledger, const LetterBooks& books) {
+    const auto add = [&books](std::uint64_t& column, core::Outcome outcome) {
+        column +=
+            static_cast<std::uint64_t>(books.change.at(static_cast<std::size_t>(outcome) - 1));
+    };
+    add(ledger.delivered, core::Outcome::delivered);
+    add(ledger.dead, core::Outcome::dead);
+    add(ledger.expired, core::Outcome::expired);
+    add(ledger.erased, core::Outcome::erased);
+    add(ledger.dropped, core::Outcome::dropped);
+    return ledger;
+}
+
 class JournalDeadLetters final : public DeadLetters {
 public:
     JournalDeadLetters(RecordJournal journal, LetterIndex index, Log& log)
@@ -243,16 +256,7 @@ public:
     }
 
     core::Ledger corrected(core::Ledger ledger) const override {
-        const auto add = [this](std::uint64_t& column, core::Outcome outcome) {
-            const auto at = static_cast<std::size_t>(outcome) - 1;
-            column += static_cast<std::uint64_t>(index_.books().change.at(at));
-        };
-        add(ledger.delivered, core::Outcome::delivered);
-        add(ledger.dead, core::Outcome::dead);
-        add(ledger.expired, core::Outcome::expired);
-        add(ledger.erased, core::Outcome::erased);
-        add(ledger.dropped, core::Outcome::dropped);
-        return ledger;
+        return with_changes(ledger, index_.books());
     }
 
 private:
@@ -391,7 +395,14 @@ Result<std::unique_ptr<DeadLetters>> DeadLetters::open(FileSystem& file_system,
     if (exists.has_error()) return exists.error();
     Loader loaded(path, log);
     if (*exists) {
-        if (auto opened = journal.open(loaded, log); opened.has_error()) return opened.error();
+        if (auto opened = journal.open(loaded, log); opened.has_error()) {
+            Error error = opened.error();
+            if (error.code == boost::system::errc::io_error) {
+                error.message +=
+                    ": put it back from a copy, or move it away: its letters are lost then";
+            }
+            return error;
+        }
     } else if (auto made = journal.rewrite(std::span<const JournalRecord>()); made.has_error()) {
         return made.error();
     }
@@ -406,7 +417,11 @@ Result<DeadLetters::Contents> DeadLetters::inspect(FileSystem& file_system,
     auto scan = RecordJournal::inspect(file_system, path, JournalKind::dead_letters, loaded);
     if (scan.has_error()) return scan.error();
     scan->damage.insert(scan->damage.begin(), loaded.damaged.begin(), loaded.damaged.end());
-    return Contents{std::move(*scan), loaded.index.places().size()};
+    return Contents{std::move(*scan), loaded.index.places().size(), loaded.index.books().change};
+}
+
+core::Ledger corrected(core::Ledger ledger, const DeadLetters::Contents& contents) {
+    return with_changes(ledger, LetterBooks{contents.changes});
 }
 
 }  // namespace flowrelay::storage

@@ -31,13 +31,13 @@ public:
         state_.next_number = numbers.back() + 1;
         state_.can_append = !found_.empty() && found_.back().header.number == numbers.back();
         if (auto dropped = drop_replaced(); dropped.has_error()) return dropped.error();
-        report_missing();
         for (std::size_t i = 0; i < found_.size(); ++i) {
             const bool sealed = i + 1 < found_.size() || !state_.can_append;
             auto read = sealed ? read_sealed(i) : read_newest();
             if (read.has_error()) return read.error();
             state_.segments.push_back(std::move(found_[i]));
         }
+        report_missing();
         if (auto settled = settle_all(); settled.has_error()) return settled.error();
         if (auto reported = report_suspects(); reported.has_error()) return reported.error();
         balance_books();
@@ -64,6 +64,7 @@ private:
     DamageReport report_;
     RecoveredLog state_;
     std::deque<Segment> found_;
+    std::map<std::uint64_t, std::uint64_t> unreadable_;  // number of a segment, its bytes
     std::uint64_t unreadable_events_ = 0;
     OutcomeSums newest_outcomes_;
     std::map<std::uint64_t, std::vector<Suspect>> suspects_;  // by the number of the segment
@@ -81,10 +82,10 @@ Result<void> LogRecovery::open(std::uint64_t number) {
     const auto header = read_segment_header(*segment.file, files_.segment_path(number), number);
     if (header.has_error()) return header.error();
     if (!*header) {
-        report_.unreadable(number, segment.size);
         // Its events had seqs of their own: none of them may be given out again.
         unreadable_events_ += segment.size / record_size(0);
         state_.unreadable.push_back(number);
+        unreadable_[number] = segment.size;
         return {};
     }
     segment.header = **header;
@@ -106,19 +107,32 @@ Result<void> LogRecovery::drop_replaced() {
     return {};
 }
 
+/// Segments without a header, and those that are not there: segments leave the log at its old end
+/// only.
 void LogRecovery::report_missing() {
-    for (std::size_t i = 1; i < found_.size(); ++i) {
-        const SegmentHeader& header = found_[i].header;
-        const std::uint64_t before = found_[i - 1].header.number;
+    const auto& all = state_.segments.all();
+    for (std::size_t i = 1; i < all.size(); ++i) {
+        const SegmentHeader& before = all[i - 1].header;
+        const SegmentHeader& header = all[i].header;
         const std::uint64_t first =
             header.replaces_from != 0 ? header.replaces_from : header.number;
-        for (std::uint64_t number = before + 1; number < first; ++number) {
-            // Segments leave the log at its old end only, but for those without a header.
-            if (std::ranges::find(state_.unreadable, number) != state_.unreadable.end()) continue;
-            log_.write(ev::spool_damaged, {{"file", LogFiles::segment_name(number)},
-                                           {"reason", "the file is missing"}});
-            if (number - before >= DamageReport::max_lines) break;
+        // Of several in a row the first gets the blame.
+        std::uint64_t seqs = seqs_between(before, all[i - 1].highest_seq, header);
+        std::uint64_t lines = 0;
+        for (std::uint64_t number = before.number + 1; number < first; ++number) {
+            const auto unreadable = unreadable_.find(number);
+            if (unreadable != unreadable_.end()) {
+                report_.unreadable(number, unreadable->second, std::exchange(seqs, 0));
+                unreadable_.erase(unreadable);
+            } else if (++lines <= DamageReport::max_lines) {
+                report_.absent(number, std::exchange(seqs, 0));
+            } else {
+                break;
+            }
         }
+    }
+    for (const auto& [number, bytes] : unreadable_) {
+        report_.unreadable(number, bytes, std::nullopt);
     }
 }
 
@@ -171,7 +185,8 @@ Result<void> LogRecovery::read_sealed(std::size_t index) {
     segment.end = segment.sealed->index.end();
     segment.damaged = segment.sealed->index.damaged();
     segment.newest_own_id = segment.sealed->index.newest_own_id();
-    note_seqs(segment, segment.sealed->index.highest_seq());
+    segment.highest_seq = segment.sealed->index.highest_seq();
+    note_seqs(segment, segment.highest_seq);
     return {};
 }
 
@@ -282,6 +297,9 @@ void LogRecovery::balance_books() {
     }
     core::Ledger& ledger = state_.ledger;
     const std::int64_t unaccounted = ledger.unaccounted(state_.segments.queued());
+    if (unaccounted > 0 && !report_.any()) {
+        report_.unaccounted(static_cast<std::uint64_t>(unaccounted));
+    }
     if (unaccounted >= 0) return;
     auto surplus = static_cast<std::uint64_t>(-unaccounted);
     for (auto column : {&core::Ledger::delivered, &core::Ledger::dead, &core::Ledger::expired,

@@ -132,6 +132,9 @@ Result<std::unique_ptr<File>> open_file(const std::string& path, int flags,
                                         std::string_view action) {
     auto fd = open_path(path, flags, action);
     if (fd.has_error()) return fd.error();
+    struct stat status{};
+    const bool is_directory = ::fstat(fd->get(), &status) == 0 && S_ISDIR(status.st_mode);
+    if (is_directory) return system_error(EISDIR, action, path);  // one may be opened for reading
     return std::unique_ptr<File>(std::make_unique<PosixFile>(std::move(*fd), path));
 }
 

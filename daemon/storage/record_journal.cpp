@@ -143,8 +143,7 @@ Result<std::uint64_t> RecordJournal::read_header() {
     const std::uint8_t* in = header.data();
     if (*got < header.size() || std::memcmp(in, magic.data(), magic.size()) != 0 ||
         load_le<std::uint32_t>(in + at_crc) != crc32c({in, at_crc})) {
-        return damaged_error(fmt::format(
-            "the header of {} (offset 0) is damaged: put the file back from a copy", path_));
+        return damaged_error(fmt::format("the header of {} (offset 0) is damaged", path_));
     }
     if (const auto version = load_le<std::uint32_t>(in + at_version); version > format_version) {
         return Error{

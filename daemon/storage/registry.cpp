@@ -16,6 +16,9 @@ namespace flowrelay::storage {
 
 namespace {
 
+constexpr std::string_view advice =
+    "put it back from a copy (without it, what is queued keeps waiting)";
+
 // Offsets in the payload of a slot.
 constexpr std::size_t at_state = 0;
 constexpr std::size_t at_since = 8;
@@ -229,13 +232,17 @@ Result<std::unique_ptr<Registry>> Registry::open(FileSystem& file_system, const 
     if (exists.has_error()) return exists.error();
     Loader loaded;
     if (*exists) {
-        if (auto opened = journal.open(loaded, log); opened.has_error()) return opened.error();
+        if (auto opened = journal.open(loaded, log); opened.has_error()) {
+            Error error = opened.error();
+            if (error.code == boost::system::errc::io_error)
+                error.message.append(": ").append(advice);
+            return error;
+        }
         loaded.finish();
         if (!loaded.damaged.empty()) {
             return Error{boost::system::errc::make_error_code(boost::system::errc::io_error),
-                         fmt::format("the registry of tokens {} is damaged at offset {}: put it "
-                                     "back from a copy (without it, what is queued keeps waiting)",
-                                     path, loaded.damaged.front().offset)};
+                         fmt::format("the registry of tokens {} is damaged at offset {}: {}", path,
+                                     loaded.damaged.front().offset, advice)};
         }
     } else {
         loaded.salt = make_salt();

@@ -143,6 +143,11 @@ SegmentScan scan_segment(File& file, const SegmentHeader& header, const ScanRang
     return scan;
 }
 
+std::uint64_t seqs_between(const SegmentHeader& before, Seq highest, const SegmentHeader& behind) {
+    const std::uint64_t expected = std::max(to_number(before.next_seq), to_number(highest) + 1);
+    return std::max(to_number(behind.next_seq), expected) - expected;
+}
+
 IndexContents index_contents(const SegmentHeader& header, SegmentScan scan) {
     IndexContents contents;
     contents.number = header.number;

@@ -71,6 +71,10 @@ struct SegmentScan {
 SegmentScan scan_segment(File& file, const SegmentHeader& header, const ScanRange& range,
                          std::optional<Seq> following);
 
+/// How many events lay between two segments, as far as their seqs tell; some may be settled.
+/// `highest`: of the one before.
+std::uint64_t seqs_between(const SegmentHeader& before, Seq highest, const SegmentHeader& behind);
+
 /// What the index of a sealed segment holds.
 IndexContents index_contents(const SegmentHeader& header, SegmentScan scan);
 

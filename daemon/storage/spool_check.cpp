@@ -26,7 +26,9 @@ std::uint64_t number_of(std::string_view name, std::string_view suffix) {
     const std::string_view text = name.substr(0, name.size() - suffix.size());
     std::uint64_t number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    return error == std::errc() && end == text.data() + text.size() ? number : 0;
+    const bool is_number = error == std::errc() && end == text.data() + text.size();
+    // The log knows files by their names: with other zeros in front it is none of its own.
+    return is_number && fmt::format("{:0{}}", number, digits) == text ? number : 0;
 }
 
 class SpoolCheck {
@@ -273,6 +275,7 @@ Result<void> SpoolCheck::check_dead_letters() {
         return error ? Result<void>(*error) : Result<void>();
     }
     report_.letters = contents->letters;
+    report_.ledger = corrected(report_.ledger, *contents);
     add_journal({.name = name, .kind = Kind::dead_letters, .entries = contents->letters},
                 contents->file, letters_meaning);
     return {};

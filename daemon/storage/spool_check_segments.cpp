@@ -90,18 +90,22 @@ Result<void> SegmentCheck::run(const std::vector<std::uint64_t>& segments,
     newest_unreadable_ =
         !segments.empty() && (found_.empty() || found_.back().header.number != segments.back());
     drop_replaced();
-    report_missing(quarantined);
     if (!found_.empty()) segment_size_ = found_.back().size;
     // Newest first: the outcomes of a segment's events lie in it or behind it.
     for (std::size_t i = found_.size(); i-- > 0;) {
         read(i);
         found_[i].file.reset();
     }
+    report_missing(quarantined);
     for (auto& [token, queue] : queues_) {
         report_.queued += queue.events;
         report_.oldest = std::min(report_.oldest, queue.oldest);
         report_.queues.push_back(std::move(queue));
     }
+    // The newest segment has the last word on the books.
+    report_.lost_is_known = !newest_unreadable_;
+    const std::int64_t unaccounted = std::max<std::int64_t>(report_.unaccounted(), 0);
+    report_.lost = static_cast<std::uint64_t>(unaccounted) + without_contents_;
     return {};
 }
 
@@ -120,10 +124,7 @@ Result<void> SegmentCheck::open(std::uint64_t number) {
     if (header.has_error()) return header.error();
     if (!*header) {
         report_.files.push_back({.name = name, .kind = SpoolFile::Kind::segment, .bytes = *size});
-        report_.damage.push_back({name, 0, *size, 0,
-                                  "its header can't be read: nothing of it is known, and the next "
-                                  "start moves it to the quarantine"});
-        unreadable_.push_back(number);
+        unreadable_[number] = *size;
         return {};
     }
     found.header = **header;
@@ -154,18 +155,33 @@ void SegmentCheck::report_missing(const std::vector<std::string>& quarantined) {
         const std::uint64_t before = found_[i - 1].header.number;
         const std::uint64_t first =
             header.replaces_from != 0 ? header.replaces_from : header.number;
+        // Of several in a row the first gets the blame.
+        std::uint64_t seqs = seqs_between(found_[i - 1].header, found_[i - 1].highest_seq, header);
+        std::uint64_t lines = 0;
         for (std::uint64_t number = before + 1; number < first; ++number) {
-            // Segments leave the log at its old end only, but for those without a header.
-            if (std::ranges::find(unreadable_, number) != unreadable_.end()) continue;
+            if (unreadable_.contains(number)) {
+                report_unreadable(number, std::exchange(seqs, 0));
+                continue;
+            }
+            if (++lines > max_ranges) break;
             const std::string name = LogFiles::segment_name(number);
             const bool moved = std::ranges::find(quarantined, name) != quarantined.end();
             report_.damage.push_back(
-                {log_file_name(name), std::nullopt, 0, 0,
+                {log_file_name(name), std::nullopt, 0, std::exchange(seqs, 0),
                  moved ? "it was moved to the quarantine, since its header could not be read"
                        : "the file is missing"});
-            if (number - before >= max_ranges) break;
         }
     }
+    while (!unreadable_.empty()) report_unreadable(unreadable_.begin()->first, 0);
+}
+
+void SegmentCheck::report_unreadable(std::uint64_t number, std::uint64_t missing) {
+    const auto found = unreadable_.find(number);
+    report_.damage.push_back({log_file_name(LogFiles::segment_name(number)), 0, found->second,
+                              missing,
+                              "its header can't be read: nothing of it is known, and the next "
+                              "start moves it to the quarantine"});
+    unreadable_.erase(found);
 }
 
 // --- what is in them -----------------------------------------------------------------------------
@@ -189,11 +205,12 @@ ScanRange SegmentCheck::range_of(std::size_t place) const {
 }
 
 void SegmentCheck::read(std::size_t place) {
-    const Found& segment = found_[place];
+    Found& segment = found_[place];
     const ScanRange range = range_of(place);
     std::optional<Seq> following;
     if (place + 1 < found_.size()) following = found_[place + 1].header.next_seq;
     SegmentScan scan = scan_segment(*segment.file, segment.header, range, following);
+    segment.highest_seq = scan.result.highest_seq;
 
     SpoolFile file{.name = log_file_name(LogFiles::segment_name(segment.header.number)),
                    .kind = SpoolFile::Kind::segment,
@@ -247,6 +264,7 @@ void SegmentCheck::count_queued(SpoolFile& file, const SegmentScan& scan) {
     // Of a settled event nothing is lost, and erasure wipes just those.
     for (const Suspect& suspect : scan.suspects) {
         if (settled_.contains(suspect.seq)) continue;
+        ++without_contents_;
         report_.damage.push_back({file.name, suspect.offset, suspect.bytes, 1,
                                   fmt::format("the contents of event {} do not have their checksum",
                                               to_number(suspect.seq))});

@@ -45,11 +45,13 @@ private:
         SegmentHeader header;
         std::unique_ptr<File> file;
         std::uint64_t size = 0;
+        Seq highest_seq = Seq::none;
     };
 
     Result<void> open(std::uint64_t number);
     void drop_replaced();
     void report_missing(const std::vector<std::string>& quarantined);
+    void report_unreadable(std::uint64_t number, std::uint64_t missing);
     ScanRange range_of(std::size_t place) const;
     void read(std::size_t place);
     void report_damage(const std::string& name, std::vector<DamagedRange> ranges);
@@ -63,11 +65,12 @@ private:
     std::string directory_;
     SpoolReport& report_;
     std::vector<Found> found_;
-    std::vector<std::uint64_t> unreadable_;
+    std::map<std::uint64_t, std::uint64_t> unreadable_;  // number of a segment, its bytes
     std::vector<std::uint64_t> indexes_;
     std::map<TokenId, SpoolQueue> queues_;
     SettledSeqs settled_;
     std::uint64_t segment_size_ = 0;
+    std::uint64_t without_contents_ = 0;  // queued events that have lost theirs
     bool newest_unreadable_ = false;
 };
 

@@ -121,7 +121,7 @@ class Spool(support.RelayTestCase):
         outcome = self.verify(relay)
         self.assertEqual(outcome.status, 2)
         self.assertRegex(outcome.stdout, rf"spool/{first.name} at offset {second}, \d+ bytes: .*"
-                                         r"\(1 event lost\)")
+                                         r"\(1 event missing\)")
         self.assertIn("Result: DAMAGED in 1 place, 1 event lost", outcome.stdout)
 
     def test_a_damaged_registry(self):

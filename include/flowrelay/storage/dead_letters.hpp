@@ -5,6 +5,7 @@
 // returns.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -33,6 +34,7 @@ public:
     struct Contents {
         JournalScan file;
         std::uint64_t letters = 0;
+        std::array<std::int64_t, 5> changes{};  ///< to the ledger of the log, by core::Outcome
     };
     static Result<Contents> inspect(FileSystem& file_system, const std::string& path);
 
@@ -91,5 +93,8 @@ public:
     /// become of them since: `dead` and `expired` are those that are still here.
     virtual core::Ledger corrected(core::Ledger ledger) const = 0;
 };
+
+/// The same with the changes of a file that was only looked at.
+core::Ledger corrected(core::Ledger ledger, const DeadLetters::Contents& contents);
 
 }  // namespace flowrelay::storage

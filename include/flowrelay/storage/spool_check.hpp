@@ -49,7 +49,7 @@ struct SpoolDamage {
     std::string file;
     std::optional<std::uint64_t> offset;  ///< none: the file as a whole
     std::uint64_t bytes = 0;
-    std::uint64_t missing = 0;  ///< events that are lost with it, as far as their seqs tell
+    std::uint64_t missing = 0;  ///< events that were in it, as far as their seqs tell
     std::string reason;         ///< what it is, and what it means
 };
 
@@ -68,11 +68,15 @@ struct SpoolReport {
     std::vector<SpoolFile> files;  ///< by kind and name
     std::vector<SpoolDamage> damage;
     std::vector<SpoolQueue> queues;  ///< by token
-    core::Ledger ledger;
+    core::Ledger ledger;  ///< as `status` shows it: corrected by the books of the dead letters
     std::uint64_t queued = 0;
     std::uint64_t letters = 0;
     std::uint64_t bytes = 0;            ///< of all files
     WallTime oldest = WallTime::max();  ///< when the oldest queued event was accepted
+    /// Events that were queued and can't be delivered any more: those that no file knows, and those
+    /// without their contents. `missing` of the damage may count settled ones as well.
+    std::uint64_t lost = 0;
+    bool lost_is_known = true;  ///< false: the newest segment is damaged, it may be more
     std::int64_t unaccounted() const noexcept { return ledger.unaccounted(queued); }
 };
 

@@ -51,18 +51,22 @@ TEST(SpoolText, ShowsASpoolThatIsWhole) {
 TEST(SpoolText, ShowsDamage) {
     SpoolReport report = example();
     report.queued = 1;
+    report.lost = 1;
     report.damage = {{"spool/000000000001.seg", 4096, 128, 1, "no readable records"},
                      {"tokens", std::nullopt, 0, 0, "the file is missing"}};
     const std::string text = format_spool_report(report, accepted, true);
     EXPECT_TRUE(
         text.starts_with("Damage:\n"
                          "  spool/000000000001.seg at offset 4096, 128 bytes: no readable "
-                         "records (1 event lost)\n"
+                         "records (1 event missing)\n"
                          "  tokens: the file is missing\n"))
         << text;
     EXPECT_NE(text.find("; 1 unaccounted\n"), std::string::npos);
     EXPECT_TRUE(text.ends_with("Result: DAMAGED in 2 places, 1 event lost; nothing was changed\n"));
     EXPECT_NE(format_spool_report(report, accepted, false).find("65536  DAMAGED; 3 events"),
+              std::string::npos);
+    report.lost_is_known = false;
+    EXPECT_NE(format_spool_report(report, accepted, true).find(", at least 1 event lost;"),
               std::string::npos);
 }
 
@@ -88,7 +92,7 @@ TEST(SpoolText, GivesLinesOfJson) {
               R"({"type":"token","token":1,"state":"paused","source":"ci","queued":2,"bytes":400,)"
               R"("first_seq":2,"oldest":"2023-11-14T22:13:20.000Z"})"
               "\n"
-              R"({"type":"summary","damaged":1,"files":2,"bytes":65836,"accepted":3,)"
+              R"({"type":"summary","damaged":1,"lost":0,"files":2,"bytes":65836,"accepted":3,)"
               R"("delivered":1,"queued":2,"dead":0,"expired":0,"erased":0,"dropped":0,)"
               R"("unaccounted":0,"dead_letters":0,"oldest":"2023-11-14T22:13:20.000Z"})"
               "\n");

@@ -377,6 +377,7 @@ TEST_F(LogRecoveryTest, ASegmentWithoutAHeaderGoesIntoTheQuarantine) {
     overwrite_with(2, 0, 4096, 0);
     open();
     EXPECT_EQ(only_damage().fields.at("file"), "000000000002.seg");
+    EXPECT_EQ(only_damage().fields.at("missing"), std::to_string(unaccounted()));
     EXPECT_FALSE(fs.exists(segment(2)).value());
     auto kept = fs.contents(only_damage().fields.at("copy"));
     EXPECT_TRUE(std::equal(kept.begin() + 4096, kept.end(), lost.begin() + 4096));
@@ -423,6 +424,17 @@ TEST_F(LogRecoveryTest, AMissingSegmentIsReported) {
     const auto line = only_damage();
     EXPECT_EQ(line.fields.at("file"), "000000000002.seg");
     EXPECT_NE(line.fields.at("reason").find("missing"), std::string::npos);
+    EXPECT_EQ(line.fields.at("missing"), std::to_string(unaccounted()));
+    EXPECT_GT(unaccounted(), 0);
+}
+
+TEST_F(LogRecoveryTest, WhatIsLostWithTheOldestSegmentIsReported) {
+    open();
+    append(1000);
+    queue.reset();
+    fs.drop(segment(1));
+    open();
+    EXPECT_EQ(only_damage().fields.at("missing"), std::to_string(unaccounted()));
     EXPECT_GT(unaccounted(), 0);
 }
 

@@ -207,17 +207,40 @@ TEST_F(SpoolCheckTest, TakesATornTailForWhatItIs) {
 
 TEST_F(SpoolCheckTest, FindsASegmentWithoutAHeaderAndOneThatIsMissing) {
     make_spool();
+    const auto first_seq = [this](std::uint64_t number) {
+        return to_number(parse_segment_header(fs.contents(segment(number))).header.next_seq);
+    };
+    const std::uint64_t held = first_seq(3) - first_seq(2);
     const std::vector<std::uint8_t> zeros(segment_header_size);
     fs.overwrite(segment(2), 0, zeros);
     SpoolReport found = report();
     ASSERT_EQ(found.damage.size(), 1U);
     EXPECT_EQ(found.damage[0].file, "spool/000000000002.seg");
     EXPECT_EQ(found.damage[0].bytes, options.segment_size);
+    EXPECT_EQ(found.damage[0].missing, held);
+    EXPECT_EQ(found.lost, static_cast<std::uint64_t>(found.unaccounted()));
+    EXPECT_GT(found.lost, 0U);
     fs.drop(segment(2));
     found = report();
     ASSERT_EQ(found.damage.size(), 1U);
     EXPECT_FALSE(found.damage[0].offset.has_value());
+    EXPECT_EQ(found.damage[0].missing, held);
     EXPECT_EQ(find(found, "spool/000000000002.idx")->kind, Kind::leftover);
+}
+
+TEST_F(SpoolCheckTest, WithoutTheLastHeaderItDoesNotKnowAllThatIsLost) {
+    make_spool();
+    EXPECT_TRUE(report().lost_is_known);
+    fs.overwrite(segments().back(), 0, std::vector<std::uint8_t>(segment_header_size));
+    EXPECT_FALSE(report().lost_is_known);
+}
+
+TEST_F(SpoolCheckTest, TakesNoFileForASegmentThatTheLogDoesNot) {
+    make_spool();
+    fs.copy(segment(2), std::string(directory) + "/0000000000000002.seg");
+    const SpoolReport found = report();
+    EXPECT_TRUE(found.damage.empty());
+    EXPECT_EQ(find(found, "spool/0000000000000002.seg")->kind, Kind::foreign);
 }
 
 TEST_F(SpoolCheckTest, FindsAnUnreadableSector) {
