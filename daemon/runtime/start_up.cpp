@@ -34,7 +34,11 @@ void restore(core::Relay& relay, Stores& stores, std::vector<core::ConfiguredSou
     if (found.has_error()) throw std::runtime_error(found.error().message);
     const auto& backlogs = *found;
     for (const auto& backlog : backlogs) relay.tokens().reserve(backlog.token);
-    for (const auto& [seq, token] : stores.dead_letters->all()) relay.tokens().reserve(token);
+    for (const auto& [seq, token] : stores.dead_letters->all()) {
+        relay.tokens().reserve(token);
+        // Nor must a letter share its seq with another event, should the log be of an earlier time.
+        stores.queue->reserve(seq);
+    }
     withdraw_letters(stores, backlogs);
     const auto changed = relay.configure(std::move(sources), now);
     if (!changed.empty()) {

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <limits>
 #include <optional>
 #include <set>
 #include <utility>
@@ -85,9 +86,12 @@ private:
 };
 
 core::Ledger with_changes(core::Ledger ledger, const LetterBooks& books) {
-    const auto add = [&books](std::uint64_t& column, core::Outcome outcome) {
-        column +=
-            static_cast<std::uint64_t>(books.change.at(static_cast<std::size_t>(outcome) - 1));
+    const auto add = [&](std::uint64_t& column, core::Outcome outcome) {
+        const std::int64_t change = books.change.at(static_cast<std::size_t>(outcome) - 1);
+        column += static_cast<std::uint64_t>(change);
+        if (change >= 0 || column <= std::numeric_limits<std::uint64_t>::max() / 2) return;
+        // Letters of a time that the log does not know: a log of an earlier one lies beside them.
+        ledger.accepted -= std::exchange(column, 0);
     };
     add(ledger.delivered, core::Outcome::delivered);
     add(ledger.dead, core::Outcome::dead);

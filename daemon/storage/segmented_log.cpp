@@ -81,6 +81,9 @@ public:
                    const std::function<void(const KnownId&)>& use) override {
         known_ids_.find(segments_, since, limit, use);
     }
+    void reserve(Seq highest) override {
+        next_seq_ = std::max(next_seq_, Seq{to_number(highest) + 1});
+    }
     void set_limits(const QueueLimits& limits) override {
         options_.max_size = limits.max_size;
         options_.max_events = limits.max_events;

@@ -2,6 +2,7 @@
 disk."""
 
 import json
+import shutil
 import signal
 import struct
 
@@ -133,6 +134,32 @@ class Spool(support.RelayTestCase):
         self.assertEqual(outcome.status, 2, outcome)
         self.assertIn("  tokens at offset 64", outcome.stdout)
         self.assertIn("put the file back from a copy", outcome.stdout)
+
+    def test_a_log_of_an_earlier_time_beside_the_dead_letters(self):
+        """As when a copy was made while the daemon ran."""
+        server = self.start_devserver()
+        server.rules({"match": {"external_thread_id": "dead"}, "status": 422})
+        relay = self.start_relay(server.url)
+        token = self.token()
+        lines = "".join(support.line(event(token, "dead", uuid=f"dead-{n}")) for n in range(10))
+        shutil.copytree(relay.state / "spool", self.directory / "copy")
+        self.assertEqual(self.flowrelay(relay, "send", stdin=lines).status, 0)
+        relay.wait_for_status("the dead letters", lambda now: now["dead"] == 10)
+        self.assertEqual(relay.stop(), 0)
+        shutil.rmtree(relay.state / "spool")
+        (self.directory / "copy").rename(relay.state / "spool")
+
+        relay.start()
+        server.rules({"match": {}, "status": 503})
+        new = "".join(support.line(event(token, uuid=f"new-{n}")) for n in range(10))
+        self.assertEqual(self.flowrelay(relay, "send", stdin=new).status, 0)
+        self.assertEqual(self.flowrelay(relay, "dead", "replay", "--all").status, 0)
+        relay.restart()
+        server.rules()
+        arrived = {event["uuid"] for event in server.wait_for(20)}
+        self.assertEqual(arrived, {f"{kind}-{n}" for kind in ("new", "dead") for n in range(10)})
+        now = relay.wait_until_idle()
+        self.assertEqual((now["accepted"], now["delivered"], now["dead"]), (20, 20, 0))
 
     def test_a_running_daemon(self):
         relay = self.make_spool()

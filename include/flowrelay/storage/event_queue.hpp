@@ -101,6 +101,9 @@ public:
     virtual void known_ids(WallTime since, std::size_t limit,
                            const std::function<void(const KnownId&)>& use) = 0;
 
+    /// Seqs up to this one belong to events that something else knows: none is given out again.
+    virtual void reserve(Seq highest) = 0;
+
     /// From now on.
     virtual void set_limits(const QueueLimits& limits) = 0;
 

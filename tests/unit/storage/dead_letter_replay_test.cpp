@@ -67,6 +67,16 @@ protected:
     using Seqs = std::vector<std::uint64_t>;
 };
 
+TEST_F(DeadLetterReplayTest, WhatTheLogDoesNotKnowIsInTheBooksOnceItIsDelivered) {
+    add(3);
+    log_books = {};  // the log is of an earlier time
+    replay({Seq{3}});
+    settle(3, Outcome::delivered);
+    EXPECT_EQ(books().dead, 0U);
+    EXPECT_EQ(books().delivered, 1U);
+    EXPECT_EQ(books().accepted, 1U);
+}
+
 TEST_F(DeadLetterReplayTest, IsRememberedUntilItIsSettled) {
     add(3);
     add(4);

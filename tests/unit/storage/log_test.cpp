@@ -228,6 +228,19 @@ TEST_F(LogTest, SeqsGoOnWhenEverythingWasSettled) {
     EXPECT_EQ(append(1), Seq{5});
 }
 
+TEST_F(LogTest, SeqsThatSomethingElseKnowsAreNotGivenOut) {
+    open();
+    append(2);
+    queue->reserve(Seq{10});
+    EXPECT_EQ(append(1), Seq{11});
+    queue->reserve(Seq{5});
+    EXPECT_EQ(append(1), Seq{12});
+    open();
+    EXPECT_EQ(queued(), (std::vector<std::uint64_t>{1, 2, 11, 12}));
+    EXPECT_EQ(unaccounted(), 0);
+    EXPECT_TRUE(log.named("spool.damaged").empty());
+}
+
 TEST_F(LogTest, RollsOverToANewSegment) {
     open();
     append(1000);
