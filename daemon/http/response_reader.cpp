@@ -236,6 +236,11 @@ bool ResponseReader::has_head() const noexcept {
     return impl_->message.has_head;
 }
 
+bool ResponseReader::body_is_too_long() const noexcept {
+    const Message& message = impl_->message;
+    return message.has_head && message.body_size > impl_->limits.drain;
+}
+
 int ResponseReader::code() const {
     BOOST_ASSERT(has_head());
     return impl_->message.code;

@@ -164,7 +164,7 @@ asio::awaitable<AttemptResult> HttpClient::exchange(std::string_view request, Mo
         socket_.close(ignored);
         co_await end_write();
     }
-    if (reader_.has_head()) co_return result_of_answer(now);
+    if (has_answer()) co_return result_of_answer(now);
     auto result = result_without_answer(read_error);
     close();
     co_return result;
@@ -194,6 +194,13 @@ void HttpClient::take_answer(const error_code& error, std::size_t size) {
     }
 }
 
+// Where the rest of an answer is missing its status counts, unless it is a success: a server may
+// have died of the event after it had begun to answer.
+bool HttpClient::has_answer() const {
+    if (reader_.status() == http::ResponseStatus::complete) return true;
+    return reader_.has_head() && (reader_.code() / 100 != 2 || reader_.body_is_too_long());
+}
+
 AttemptResult HttpClient::result_without_answer(const error_code& read_error) {
     const std::string timeout = format_duration(destination_.request_timeout);
     if (write_error_) {
@@ -202,7 +209,10 @@ AttemptResult HttpClient::result_without_answer(const error_code& read_error) {
                                   : write_error_.message());
     }
     if (timed_out_) {
-        return failure(AttemptEnd::timed_out, fmt::format("no answer within {}", timeout));
+        return failure(AttemptEnd::timed_out,
+                       reader_.has_head()
+                           ? fmt::format("the body of the answer did not end within {}", timeout)
+                           : fmt::format("no answer within {}", timeout));
     }
     if (reader_.started()) {
         return failure(AttemptEnd::broken_response, reader_.status() == http::ResponseStatus::broken

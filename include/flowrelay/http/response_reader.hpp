@@ -43,9 +43,10 @@ public:
     bool started() const noexcept;            ///< any byte has been seen
     std::string_view error() const noexcept;  ///< why it is broken: "the head is too long"
 
-    /// The head of a response is there that is not interim. It is the answer, whatever becomes of
-    /// the body: code(), field() and what there is of body() may be used then.
+    /// The head of a response is there that is not interim: code(), field() and what there is of
+    /// body() may be used, whatever becomes of the rest.
     bool has_head() const noexcept;
+    bool body_is_too_long() const noexcept;  ///< nothing else is wrong with it
 
     int code() const;
     bool keep_alive() const;  ///< whether the connection may carry another request

@@ -62,6 +62,7 @@ private:
     std::uint16_t peer_port() const;
     bool is_reusable(MonoTime now);
     bool is_silent();
+    bool has_answer() const;
     boost::asio::awaitable<Failure> connect();
     boost::asio::awaitable<Failure> set_up();
     boost::asio::awaitable<Failure> open_tunnel();

@@ -247,7 +247,7 @@ TEST(ResponseReader, BodyPastTheDrainLimitIsBroken) {
     }
 }
 
-TEST(ResponseReader, TheHeadIsTheAnswerWhateverBecomesOfTheBody) {
+TEST(ResponseReader, TheHeadIsThereWhateverBecomesOfTheBody) {
     const ResponseLimits limits{1024, 4, 8};
     for (const std::string& bytes :
          {std::string("HTTP/1.1 202 x\r\nContent-Length: 9\r\n\r\n1"),

@@ -106,27 +106,37 @@ TEST_F(HttpClientTest, AnAnswerInManyPieces) {
     EXPECT_EQ(result.status, 202);
 }
 
-// A server that counts the bytes of its answers wrong would else be sent each event for ever.
-TEST_F(HttpClientTest, AnAnswerCountsWhoseBodyIsCutOff) {
+TEST_F(HttpClientTest, ASuccessWhoseBodyIsCutOffIsAFailure) {
     run({{"HTTP/1.1 202 x\r\nContent-Length: 10\r\n\r\nhello"}}, 1);
+    EXPECT_EQ(results_[0].end, AttemptEnd::broken_response);
+    EXPECT_EQ(results_[0].detail, "the connection ended in the middle of the response");
+    EXPECT_FALSE(client_.connected());
+}
+
+TEST_F(HttpClientTest, ARefusalCountsWhoseBodyIsCutOff) {
+    run({{"HTTP/1.1 422 x\r\nContent-Length: 10\r\n\r\nhello"}}, 1);
     EXPECT_EQ(results_[0].end, AttemptEnd::response);
-    EXPECT_EQ(results_[0].status, 202);
+    EXPECT_EQ(results_[0].status, 422);
     EXPECT_EQ(client_.answer_body(), "hello");
     EXPECT_FALSE(client_.connected());
 }
 
-TEST_F(HttpClientTest, AnAnswerCountsWhoseBodyDoesNotEnd) {
-    for (const auto* answer :
-         {"HTTP/1.1 202 x\r\nContent-Length: 10\r\n\r\nhello", "HTTP/1.1 202 x\r\n\r\nhello"}) {
-        const auto result = run_one([answer](Script& server) -> asio::awaitable<void> {
-            co_await server.read_request();
-            co_await server.send(answer);
-            co_await server.pause(Seconds(5));
-        });
-        EXPECT_EQ(result.end, AttemptEnd::response) << answer;
-        EXPECT_EQ(result.status, 202) << answer;
-        EXPECT_GE(result.elapsed, Milliseconds(300));
-        EXPECT_FALSE(client_.connected());
+TEST_F(HttpClientTest, OfABodyThatDoesNotEndARefusalCountsAndASuccessDoesNot) {
+    for (const std::string& rest :
+         {std::string("Content-Length: 10\r\n\r\nhello"), std::string("\r\nhello")}) {
+        for (const std::string& status : {std::string("422"), std::string("202")}) {
+            const std::string answer = "HTTP/1.1 " + status + " x\r\n" + rest;
+            const auto result = run_one([answer](Script& server) -> asio::awaitable<void> {
+                co_await server.read_request();
+                co_await server.send(answer);
+                co_await server.pause(Seconds(5));
+            });
+            const bool counts = status == "422";
+            EXPECT_EQ(result.end, counts ? AttemptEnd::response : AttemptEnd::timed_out) << answer;
+            EXPECT_EQ(result.status, counts ? 422 : 0) << answer;
+            EXPECT_EQ(result.detail.find("the body of the answer did not end") == 0, !counts);
+            EXPECT_FALSE(client_.connected());
+        }
     }
 }
 
@@ -159,17 +169,20 @@ TEST_F(HttpClientTest, AHugeBodyIsCutAndAnEndlessOneIsNotWaitedFor) {
     run({{answer(600'000)}}, 1);
     EXPECT_EQ(results_[0].status, 422);
     EXPECT_EQ(client_.answer_body().size(), 256U * 1024);
-    const auto endless = run_one([](Script& server) -> asio::awaitable<void> {
-        co_await server.read_request();
-        const std::string piece = "10000\r\n" + std::string(0x10000, 'x') + "\r\n";
-        co_await server.send("HTTP/1.1 422 x\r\nTransfer-Encoding: chunked\r\n\r\n");
-        while (!server.broken()) co_await server.send(piece);
-    });
-    EXPECT_EQ(endless.end, AttemptEnd::response);
-    EXPECT_EQ(endless.status, 422);
-    EXPECT_LT(endless.elapsed, Milliseconds(300));
-    EXPECT_EQ(client_.answer_body().size(), 256U * 1024);
-    EXPECT_FALSE(client_.connected());
+    for (const int status : {422, 202}) {
+        const auto endless = run_one([status](Script& server) -> asio::awaitable<void> {
+            co_await server.read_request();
+            const std::string piece = "10000\r\n" + std::string(0x10000, 'x') + "\r\n";
+            co_await server.send("HTTP/1.1 " + std::to_string(status) +
+                                 " x\r\nTransfer-Encoding: chunked\r\n\r\n");
+            while (!server.broken()) co_await server.send(piece);
+        });
+        EXPECT_EQ(endless.end, AttemptEnd::response);
+        EXPECT_EQ(endless.status, status);
+        EXPECT_LT(endless.elapsed, Milliseconds(300));
+        EXPECT_EQ(client_.answer_body().size(), 256U * 1024);
+        EXPECT_FALSE(client_.connected());
+    }
 }
 
 TEST_F(HttpClientTest, TooManyInterimAnswersAreAFailure) {
