@@ -77,4 +77,8 @@ std::string printable(std::string_view text) {
     return out;
 }
 
+std::string counted(std::uint64_t number, std::string_view what) {
+    return fmt::format("{} {}{}", number, what, number == 1 ? "" : "s");
+}
+
 }  // namespace flowrelay::app

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cli/json_members.hpp"
+#include "flowrelay/app/text.hpp"
 
 namespace flowrelay::cli {
 
@@ -76,7 +77,7 @@ void look_at_tokens(const json::object& status, Verdicts& verdicts) {
     parked.resize(std::min(count, most));
     std::string text =
         fmt::format("the destination refuses the token of {}", fmt::join(parked, ", "));
-    if (count > most) text += fmt::format(" and {} others", count - most);
+    if (count > most) text += " and " + app::counted(count - most, "other");
     verdicts.add(Health::warning, std::move(text));
 }
 
@@ -102,8 +103,9 @@ HealthReport judge_health(const json::object& status, const HealthLimits& limits
     }
     const double unaccounted = number_of(status, "unaccounted").value_or(0);
     if (unaccounted != 0) {
-        verdicts.add(Health::critical,
-                     fmt::format("{:.0f} events are unaccounted for", unaccounted));
+        verdicts.add(Health::critical, fmt::format("{} {} unaccounted for",
+                                                   counted_of(status, "unaccounted", "event"),
+                                                   unaccounted == 1 ? "is" : "are"));
     }
     const double age = number_of(status, "oldest_age_s").value_or(0);
     if (age >= seconds(limits.warn_age)) {
@@ -120,7 +122,7 @@ HealthReport judge_health(const json::object& status, const HealthLimits& limits
     look_at_spool(status, limits, verdicts);
     const double dead = number_of(status, "dead_letters").value_or(0);
     if (limits.warn_dead > 0 && dead >= static_cast<double>(limits.warn_dead)) {
-        verdicts.add(Health::warning, fmt::format("{:.0f} dead letters", dead));
+        verdicts.add(Health::warning, counted_of(status, "dead_letters", "dead letter"));
     }
     HealthReport report;
     report.health = verdicts.worst();

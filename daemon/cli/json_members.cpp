@@ -51,6 +51,11 @@ std::string count_of(const json::object& object, std::string_view name) {
     return value ? fmt::format("{:.0f}", *value) : "-";
 }
 
+std::string counted_of(const json::object& object, std::string_view name, std::string_view what) {
+    const std::string count = count_of(object, name);
+    return fmt::format("{} {}{}", count, what, count == "1" ? "" : "s");
+}
+
 std::string seconds_of(const json::object& object, std::string_view name) {
     const auto value = number_of(object, name);
     return value ? format_seconds(*value) : "";

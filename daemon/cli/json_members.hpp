@@ -23,6 +23,10 @@ std::optional<double> number_of(const boost::json::object& object, std::string_v
 /// A count as text; "-" when it is not there.
 std::string count_of(const boost::json::object& object, std::string_view name);
 
+/// A count with what it counts: "1 thread", "2 threads"; "- threads" when it is not there.
+std::string counted_of(const boost::json::object& object, std::string_view name,
+                       std::string_view what);
+
 /// A number of seconds as "1m30s"; empty when it is not there.
 std::string seconds_of(const boost::json::object& object, std::string_view name);
 

@@ -181,9 +181,9 @@ std::string format_explanation(const json::object& answer, bool colour) {
     if (kind == "source") {
         const std::string state = text_of(answer, "state");
         const std::string queued = count_of(answer, "queued");
-        out = fmt::format("source {} is {}, with {} event{} queued\n", text_of(answer, "source"),
-                          paint(state, colour_of_state(state), colour), queued,
-                          queued == "1" ? "" : "s");
+        out = fmt::format("source {} is {}, with {} queued\n", text_of(answer, "source"),
+                          paint(state, colour_of_state(state), colour),
+                          counted_of(answer, "queued", "event"));
         if (queued == "0" && state == "active") return out;  // then there is nothing to explain
         if (const auto* oldest = object_of(answer, "oldest")) {
             out += fmt::format("the oldest is {}\n", head_line(*oldest));

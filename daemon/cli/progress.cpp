@@ -9,6 +9,8 @@
 #include <cstddef>
 #include <cstdio>
 
+#include "flowrelay/app/text.hpp"
+
 namespace flowrelay::cli {
 
 namespace {
@@ -35,7 +37,8 @@ std::string render_progress(const ProgressState& state, int width) {
         const auto filled = static_cast<std::size_t>(done * bar_width);
         text += fmt::format("[{:<{}}] {:3.0f}%  ", std::string(filled, '#'), bar_width, done * 100);
     }
-    text += fmt::format("{} events, {}/s", state.events, state.events * 1000 / elapsed);
+    text +=
+        fmt::format("{}, {}/s", app::counted(state.events, "event"), state.events * 1000 / elapsed);
     if (state.total_bytes > state.bytes && state.bytes > 0) {
         const double left = static_cast<double>(elapsed) *
                             static_cast<double>(state.total_bytes - state.bytes) /

@@ -24,6 +24,7 @@
 #include "cli/exchange.hpp"
 #include "cli/progress.hpp"
 #include "flowrelay/app/config.hpp"
+#include "flowrelay/app/text.hpp"
 #include "flowrelay/base/time.hpp"
 
 namespace flowrelay::cli {
@@ -112,7 +113,7 @@ ExitCode send_one(SendOptions& options, const std::string& socket, Milliseconds 
 void print_counts(std::FILE* out, const StreamResult& result) {
     const StreamCounts& counts = result.counts;
     std::string text = fmt::format("{} accepted", counts.accepted);
-    if (counts.duplicates > 0) text += fmt::format(" ({} duplicates)", counts.duplicates);
+    if (counts.duplicates > 0) text += " (" + app::counted(counts.duplicates, "duplicate") + ")";
     if (counts.rejected > 0) text += fmt::format(", {} rejected", counts.rejected);
     if (counts.refused > 0) text += fmt::format(", {} refused for now", counts.refused);
     if (counts.unanswered > 0) {

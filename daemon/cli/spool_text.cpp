@@ -16,17 +16,13 @@ namespace flowrelay::cli {
 
 namespace {
 
+using app::counted;
 using storage::SpoolDamage;
 using storage::SpoolFile;
 using storage::SpoolQueue;
 using storage::SpoolReport;
 using Kind = SpoolFile::Kind;
 using State = core::TokenEntry::State;
-
-/// "1 event", "2 events".
-std::string count(std::uint64_t number, std::string_view what) {
-    return fmt::format("{} {}{}", number, what, number == 1 ? "" : "s");
-}
 
 std::string_view name_of(const std::optional<State>& state) {
     if (!state) return "unknown";
@@ -46,18 +42,18 @@ std::string_view name_of(const std::optional<State>& state) {
 std::string contents(const SpoolFile& file) {
     switch (file.kind) {
         case Kind::segment:
-            return fmt::format("{}, {} of them queued; {}", count(file.events, "event"),
-                               file.queued, count(file.outcomes, "outcome"));
+            return fmt::format("{}, {} of them queued; {}", counted(file.events, "event"),
+                               file.queued, counted(file.outcomes, "outcome"));
         case Kind::index:
-            return fmt::format("index of {}", count(file.events, "event"));
+            return fmt::format("index of {}", counted(file.events, "event"));
         case Kind::spare:
             return "space held ready";
         case Kind::registry:
-            return count(file.entries, "token");
+            return counted(file.entries, "token");
         case Kind::dead_letters:
-            return count(file.entries, "letter");
+            return counted(file.entries, "letter");
         case Kind::known_ids:
-            return count(file.entries, "id");
+            return counted(file.entries, "id");
         case Kind::quarantined:
         case Kind::leftover:
         case Kind::foreign:
@@ -92,12 +88,12 @@ void add_damage(std::string& out, const SpoolReport& report) {
         out += "  " + app::printable(damage.file);
         if (damage.offset) {
             fmt::format_to(std::back_inserter(out), " at offset {}, {}", *damage.offset,
-                           count(damage.bytes, "byte"));
+                           counted(damage.bytes, "byte"));
         }
         fmt::format_to(std::back_inserter(out), ": {}", damage.reason);
         if (damage.missing > 0) {
             fmt::format_to(std::back_inserter(out), " ({} missing)",
-                           count(damage.missing, "event"));
+                           counted(damage.missing, "event"));
         }
         out += '\n';
     }
@@ -115,7 +111,7 @@ void add_queues(std::string& out, const SpoolReport& report, WallTime now) {
         return;
     }
     fmt::format_to(std::back_inserter(out), "Queued: {}, the oldest accepted {} ({} ago)\n",
-                   count(report.queued, "event"), format_time(report.oldest),
+                   counted(report.queued, "event"), format_time(report.oldest),
                    format_duration(std::max(now - report.oldest, Milliseconds(0))));
     std::size_t width = 0;
     for (const SpoolQueue& queue : report.queues) {
@@ -124,7 +120,7 @@ void add_queues(std::string& out, const SpoolReport& report, WallTime now) {
     for (const SpoolQueue& queue : report.queues) {
         fmt::format_to(std::back_inserter(out), "  token {:<4} {:<{}}  {}, oldest {}{}\n",
                        to_number(queue.token), source_of(queue), width,
-                       count(queue.events, "event"), format_time(queue.oldest),
+                       counted(queue.events, "event"), format_time(queue.oldest),
                        queue.state && queue.state != State::active
                            ? fmt::format(", {}", name_of(queue.state))
                            : "");
@@ -137,10 +133,10 @@ void add_books(std::string& out, const SpoolReport& report) {
                    "Dead letters: {}\n"
                    "Books: {} accepted = {} delivered + {} queued + {} dead + {} expired + {} "
                    "erased + {} dropped; {} unaccounted\n"
-                   "On disk: {} bytes in {}\n",
+                   "On disk: {} in {}\n",
                    report.letters, books.accepted, books.delivered, report.queued, books.dead,
-                   books.expired, books.erased, books.dropped, report.unaccounted(), report.bytes,
-                   count(report.files.size(), "file"));
+                   books.expired, books.erased, books.dropped, report.unaccounted(),
+                   counted(report.bytes, "byte"), counted(report.files.size(), "file"));
 }
 
 void add_verdict(std::string& out, const SpoolReport& report) {
@@ -148,9 +144,9 @@ void add_verdict(std::string& out, const SpoolReport& report) {
         out += "Result: whole, nothing is damaged\n";
         return;
     }
-    const std::string lost = count(report.lost, "event") + " lost";
+    const std::string lost = counted(report.lost, "event") + " lost";
     fmt::format_to(std::back_inserter(out), "Result: DAMAGED in {}, {}; nothing was changed\n",
-                   count(report.damage.size(), "place"),
+                   counted(report.damage.size(), "place"),
                    report.lost_is_known ? lost
                    : report.lost > 0    ? "at least " + lost
                                         : "events may be lost");

@@ -52,8 +52,8 @@ void add_queue(std::string& out, const json::object& status, bool colour) {
     std::string line = count_of(status, "queued");
     if (number_of(status, "queued").value_or(0) > 0) {
         line +=
-            fmt::format(", {} in flight, {} threads ({} waiting)", count_of(status, "in_flight"),
-                        count_of(status, "lanes"), count_of(status, "waiting_lanes"));
+            fmt::format(", {} in flight, {} ({} waiting)", count_of(status, "in_flight"),
+                        counted_of(status, "lanes", "thread"), count_of(status, "waiting_lanes"));
         if (const auto held = number_of(status, "held_lanes"); held && *held > 0) {
             line += paint(fmt::format(", {:.0f} held for you", *held), Colour::red, colour);
         }
@@ -105,7 +105,7 @@ Result<std::string> format_status(std::string_view json_text, bool colour) {
     add_queue(out, status, colour);
     std::string dead = count_of(status, "dead");
     if (number_of(status, "dead_letters").value_or(0) > 0) {
-        dead += fmt::format(" ({} kept as dead letters)", count_of(status, "dead_letters"));
+        dead += fmt::format(" ({} kept)", counted_of(status, "dead_letters", "dead letter"));
     }
     add_row(out, "dead", dead);
     for (const char* name : {"expired", "erased", "dropped"}) {

@@ -85,9 +85,8 @@ std::string render_top(const json::object& status, const TopSample& now,
                      state});
     if (const auto* destination = object_of(status, "destination")) {
         const std::string is = text_of(*destination, "state");
-        std::string text =
-            fmt::format("{} is {}, {} connections", text_of(*destination, "base_url"), is,
-                        count_of(*destination, "connections"));
+        std::string text = fmt::format("{} is {}, {}", text_of(*destination, "base_url"), is,
+                                       counted_of(*destination, "connections", "connection"));
         const std::string until = seconds_of(*destination, "until_s");
         if (!until.empty()) text += ", next try in " + until;
         const std::string reason = text_of(*destination, "reason");

@@ -243,8 +243,8 @@ std::string explain(const PastEvent& past) {
                                when, past.attempts, answer);
         case Outcome::expired:
             return fmt::format(
-                "grew too old at {}, after {} attempts, and went to the dead letters", when,
-                past.attempts);
+                "grew too old at {}, after {} attempt{}, and went to the dead letters", when,
+                past.attempts, past.attempts == 1 ? "" : "s");
         case Outcome::erased:
             return fmt::format("was erased with its token at {}", when);
         case Outcome::dropped:

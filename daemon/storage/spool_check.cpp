@@ -254,9 +254,10 @@ Result<void> SpoolCheck::check_registry() {
         } else if (contents->file.damage.empty()) {
             report_.damage.push_back(
                 {name, std::nullopt, 0, 0,
-                 fmt::format("it does not know token {}, for which {} events are queued and would "
-                             "wait: it is not the file that belongs to this log",
-                             to_number(queue.token), queue.events)});
+                 fmt::format(
+                     "it does not know token {}, whose queued events ({}) would wait: it is "
+                     "not the file that belongs to this log",
+                     to_number(queue.token), queue.events)});
         }
     }
     return {};
@@ -304,10 +305,9 @@ void SpoolCheck::check_books() {
     report_.damage.push_back(
         {"spool", std::nullopt, 0, unaccounted > 0 ? static_cast<std::uint64_t>(unaccounted) : 0,
          unaccounted > 0
-             ? fmt::format("{} events are unaccounted for: lost to damage that is not here any "
-                           "more",
+             ? fmt::format("the books miss events ({}): lost to damage that is not here any more",
                            unaccounted)
-             : fmt::format("{} outcomes too many are in the books", -unaccounted)});
+             : fmt::format("the books have more outcomes than events ({})", -unaccounted)});
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Text from outside, made fit for a log line, a terminal or a JSON text. Pure; any thread.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -17,5 +18,8 @@ void append_quoted(std::string& out, std::string_view value);
 
 /// The same text, with U+FFFD in the place of control characters and of bytes that are not UTF-8.
 std::string printable(std::string_view text);
+
+/// "1 event", "2 events": for words whose plural ends with an s.
+std::string counted(std::uint64_t number, std::string_view what);
 
 }  // namespace flowrelay::app

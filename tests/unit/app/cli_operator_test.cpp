@@ -83,7 +83,7 @@ TEST(Health, TheWorstComesFirstAndNoBarIsInTheText) {
     const auto report = health(
         R"({"state":"running","unaccounted":1,"destination":{"state":"down","reason":"a|b"}})");
     EXPECT_EQ(report.health, Health::critical);
-    EXPECT_EQ(report.line.find("FLOWRELAY CRITICAL - 1 events are unaccounted for; the "
+    EXPECT_EQ(report.line.find("FLOWRELAY CRITICAL - 1 event is unaccounted for; the "
                                "destination is down: a/b |"),
               0U)
         << report.line;

@@ -32,7 +32,7 @@ TEST(StatusText, is_a_table_of_the_books_and_the_tokens) {
               "delivered     100\n"
               "queued        15, 3 in flight, 4 threads (1 waiting), 2 held for you, the oldest "
               "for 1m30s\n"
-              "dead          2 (3 kept as dead letters)\n"
+              "dead          2 (3 dead letters kept)\n"
               "expired       1\n"
               "erased        2\n"
               "dropped       0\n"
@@ -42,6 +42,15 @@ TEST(StatusText, is_a_table_of_the_books_and_the_tokens) {
               "TOKEN    STATE   QUEUED  NEXT   REASON\n"
               "ci       active      12\n"
               "nightly  parked       3  3m20s  HTTP 401\n");
+}
+
+TEST(StatusText, speaks_of_one_as_of_one) {
+    const std::string text =
+        format_status(R"({"queued":1,"in_flight":0,"lanes":1,"waiting_lanes":1,"dead":1,
+                          "dead_letters":1})")
+            .value();
+    EXPECT_THAT(text, HasSubstr("queued        1, 0 in flight, 1 thread (1 waiting)\n"));
+    EXPECT_THAT(text, HasSubstr("dead          1 (1 dead letter kept)\n"));
 }
 
 TEST(StatusText, says_how_many_tokens_it_leaves_out) {

@@ -16,5 +16,11 @@ TEST(Printable, marks_what_a_terminal_would_obey) {
     EXPECT_EQ(printable("größe"), "größe");
 }
 
+TEST(Text, counts_one_as_one) {
+    EXPECT_EQ(counted(0, "event"), "0 events");
+    EXPECT_EQ(counted(1, "event"), "1 event");
+    EXPECT_EQ(counted(2, "event"), "2 events");
+}
+
 }  // namespace
 }  // namespace flowrelay::app
