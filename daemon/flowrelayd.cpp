@@ -61,12 +61,16 @@ int main(int argc, char** argv) {
         "flowrelayd keeps activity events on disk and posts them to /messages of a "
         "Flowdock-compatible API.");
     std::string config_file = "/etc/flowrelay/flowrelay.yaml";
-    cli.add_option("--config", config_file, "The configuration file")->capture_default_str();
+    cli.add_option("--config", config_file, "The configuration file (" + config_file + ")")
+        ->type_name("FILE");
     cli.set_version_flag("--version", "flowrelayd " + std::string(version()));
     try {
         cli.parse(argc, argv);
+    } catch (const CLI::Success& help_or_version) {
+        return cli.exit(help_or_version);
     } catch (const CLI::ParseError& error) {
-        return cli.exit(error) == 0 ? 0 : exit_usage;
+        std::fprintf(stderr, "flowrelayd: %s\nSee flowrelayd --help.\n", error.what());
+        return exit_usage;
     }
     return run(config_file);
 }

@@ -31,6 +31,13 @@ Option Option::one_value() const {
     return *this;
 }
 
+Option Option::not_empty() const {
+    option_->check([](const std::string& text) {
+        return std::string(text.empty() ? "is empty: leave it out, or give it a value" : "");
+    });
+    return *this;
+}
+
 // The parser itself takes "-1" for a very large number, and one that is too large for the largest.
 Option Option::whole_number() const {
     option_->check([](const std::string& text) {

@@ -26,6 +26,7 @@ public:
     Option group(const char* name) const;      ///< under which heading the help has it
     Option needs(Option other) const;          ///< means nothing without the other one
     Option one_value() const;                  ///< of a list: each value has the option before it
+    Option not_empty() const;                  ///< as a variable of a shell that is not set is
     Option whole_number() const;               ///< from 0 to 999,999,999
     Option per_cent() const;                   ///< from 0 to 100, perhaps with decimals
     Option between(unsigned least, unsigned most) const;

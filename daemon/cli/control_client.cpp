@@ -6,6 +6,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 
+#include "cli/complain.hpp"
 #include "cli/unix_stream.hpp"
 #include "flowrelay/app/text.hpp"
 #include "flowrelay/http/response_reader.hpp"
@@ -14,8 +15,18 @@ namespace flowrelay::cli {
 
 namespace {
 
+constexpr unsigned request_too_long = 431;
+constexpr Milliseconds silent_wait = Seconds(5);
+
 Error broken(std::string message) {
     return {make_error_code(boost::system::errc::protocol_error), std::move(message)};
+}
+
+Error no_answer(Milliseconds waited) {
+    return {make_error_code(boost::system::errc::timed_out),
+            fmt::format("flowrelayd did not answer within {}: is it stopped, or its disk stuck? "
+                        "`systemctl status flowrelayd`",
+                        format_duration(waited))};
 }
 
 /// Whether it is the ingest socket that answered: it knows nothing of /v1/status and the like, and
@@ -51,8 +62,17 @@ Result<DaemonReply> call_daemon(const std::string& socket, std::string_view meth
     limits.body = limits.drain = 64ULL << 20;
     http::ResponseReader reader(limits);
     std::array<char, 16384> chunk;
+    // Whoever looks at a screen should not have to guess why nothing happens.
+    bool told = wait <= 2 * silent_wait;
     while (reader.status() == http::ResponseStatus::need_more) {
-        const auto got = stream->read(chunk, deadline);
+        const auto got = stream->read(chunk, told ? deadline : deadline - wait + silent_wait);
+        if (!got && got.error().code == boost::system::errc::timed_out) {
+            if (told) return no_answer(wait);
+            note(fmt::format("No answer from flowrelayd yet; waiting for up to {}.",
+                             format_duration(wait)));
+            told = true;
+            continue;
+        }
         if (!got) return got.error();
         if (*got == 0) {
             reader.put_end();
@@ -85,6 +105,7 @@ Result<std::string> get_from_daemon(const std::string& socket, std::string_view 
 }
 
 std::string message_of(const DaemonReply& reply) {
+    if (reply.code == request_too_long) return "an id or a name of the command line is too long";
     boost::system::error_code error;
     const auto value = boost::json::parse(reply.body, error);
     if (!error && value.is_object()) {
@@ -98,7 +119,7 @@ std::string message_of(const DaemonReply& reply) {
 
 ExitCode exit_code_of(const DaemonReply& reply) noexcept {
     if (reply.ok()) return ExitCode::ok;
-    if (reply.code == 400) return ExitCode::usage;
+    if (reply.code == 400 || reply.code == request_too_long) return ExitCode::usage;
     if (reply.code == 403) return ExitCode::not_permitted;
     return reply.code >= 500 ? ExitCode::try_later : ExitCode::rejected;
 }

@@ -84,7 +84,8 @@ void add_daemon_commands(Command app, Context& context) {
         "A file that is right counts as a whole, any other changes nothing. `flowrelay config "
         "check`\n"
         "says beforehand whether it is.\n\n"
-        "Exit status: 0, 69 flowrelayd is not there, 77 not permitted, 78 the file can't be used.");
+        "Exit status: 0, 64 wrong options, 69 flowrelayd is not there, 75 no proper answer,\n"
+        "77 not permitted, 78 the file can't be used.");
     reload.callback([as_json, &context] {
         context.run = [as_json, &context] { return run_reload(context.control(), *as_json); };
     });

@@ -50,9 +50,10 @@ void add_dead_commands(Command app, Context& context) {
     const Command dead = app.add_subcommand(
         "dead", "Look at the events that could not be delivered; replay or drop them");
     dead.require_subcommand();
-    add_event_list(dead, context,
-                   {"Show the dead letters in the order of acceptance", list_target, false,
-                    "There are none.", format_dead});
+    add_event_list(
+        dead, context,
+        {"Show the dead letters in the order of acceptance", list_target, false,
+         "There are no dead letters.", "There are no dead letters of this source.", format_dead});
     add_event_show(dead, context, "Show one dead letter with its contents", list_target);
 
     const Command replay = dead.add_subcommand("replay", "Have dead letters delivered after all");

@@ -40,7 +40,10 @@ ExitCode list_events(const Context& context, const EventList& list, const Option
     const std::size_t limit = options.limit_given || options.as_json ? options.limit : usual_limit;
     bool more = false;
     if (!daemon.pages(target, limit, show, more)) return daemon.exit_code();
-    if (none && !options.as_json) note(list.none);
+    if (none && !options.as_json) {
+        const bool filtered = !options.source.empty() || !options.thread.empty();
+        note(filtered ? list.none_such : list.none);
+    }
     if (more && !options.as_json) {
         note("There are more: --limit 0 shows all of them.");
     }
@@ -69,9 +72,11 @@ ExitCode show_event(const Context& context, const std::string& target, bool as_j
 Command add_event_list(Command parent, Context& context, const EventList& list) {
     const Command command = parent.add_subcommand("list", list.help);
     const auto options = std::make_shared<Options>();
-    command.add_option("--source", options->source, "Of this source").type_name("NAME");
+    command.add_option("--source", options->source, "Of this source").type_name("NAME").not_empty();
     if (list.with_thread) {
-        command.add_option("--thread", options->thread, "Of this thread").type_name("ID");
+        command.add_option("--thread", options->thread, "Of this thread")
+            .type_name("ID")
+            .not_empty();
     }
     const Option limit =
         command
@@ -93,14 +98,11 @@ void add_event_show(Command parent, Context& context, const char* help, const ch
     const auto as_json = std::make_shared<bool>(false);
     show.add_option("ID", *id, "Its id or its seq (id:4711 for an id that is a number)")
         .required()
-        .type_name("");
+        .type_name("")
+        .not_empty();
     show.add_flag("--json", *as_json, "As JSON");
     show.callback([id, as_json, target, &context] {
         context.run = [id, as_json, target, &context] {
-            if (id->empty()) {
-                complain("say which: its id or its seq");
-                return ExitCode::usage;
-            }
             return show_event(context, std::string(target) + "/" + url_encode(*id), *as_json);
         };
     });

@@ -14,9 +14,10 @@ using FormatEvents = std::string (*)(const std::vector<boost::json::object>& eve
 
 struct EventList {
     const char* help;
-    const char* target;  ///< of the control API: "/v1/queue"
-    bool with_thread;    ///< --thread as well as --source
-    const char* none;    ///< what is said on stderr when there is nothing to list
+    const char* target;     ///< of the control API: "/v1/queue"
+    bool with_thread;       ///< --thread as well as --source
+    const char* none;       ///< what is said on stderr when there is nothing to list, ...
+    const char* none_such;  ///< ... or nothing of the source or thread that was asked for
     FormatEvents format;
 };
 

@@ -1,5 +1,7 @@
 #include "cli/exchange.hpp"
 
+#include <fmt/core.h>
+
 #include <array>
 #include <cstddef>
 #include <optional>
@@ -40,6 +42,12 @@ Result<std::string> exchange(const std::string& socket, std::string_view event, 
     if (!sent && sent.error().code == errc::timed_out) return sent.error();
     // A daemon that has too many connections answers and closes without reading.
     auto answer = read_answer(*stream, deadline);
+    if (!answer && answer.error().code == errc::timed_out) {
+        return Error{answer.error().code,
+                     fmt::format("flowrelayd did not answer within {}: the event may have been "
+                                 "accepted; with a --uuid sending it again is harmless",
+                                 format_duration(wait))};
+    }
     return answer || sent ? answer : Result<std::string>(sent.error());
 }
 

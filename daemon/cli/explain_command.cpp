@@ -26,7 +26,8 @@ ExitCode run_explain(const Context& context, const ExplainOptions& options) {
     const int ways = (options.of.empty() ? 0 : 1) + (options.event.empty() ? 0 : 1) +
                      (options.thread.empty() ? 0 : 1);
     if (ways > 1 || (ways == 0 && options.source.empty())) {
-        complain("say of what: an event, a thread or a source");
+        complain(ways > 1 ? "an id, --event and --thread exclude each other: name one"
+                          : "say of what: an event, a thread or a source");
         return ExitCode::usage;
     }
     std::string target = "/v1/explain";
@@ -60,10 +61,13 @@ void add_explain_command(Command app, Context& context) {
         .add_option("WHAT", options->of,
                     "The id or seq of an event, the name of a source, or a thread")
         .type_name("");
-    explain.add_option("--event", options->event, "An event for sure").type_name("ID");
-    explain.add_option("--thread", options->thread, "A thread for sure").type_name("ID");
+    explain.add_option("--event", options->event, "An event for sure").type_name("ID").not_empty();
+    explain.add_option("--thread", options->thread, "A thread for sure")
+        .type_name("ID")
+        .not_empty();
     explain.add_option("--source", options->source, "This source, or a thread of it")
-        .type_name("NAME");
+        .type_name("NAME")
+        .not_empty();
     explain.add_flag("--json", options->as_json, "As JSON");
     explain.footer(
         "The chain goes from the event to the destination: each line holds it, and the last line\n"

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -47,28 +48,43 @@ void add_common_help(CLI::App& app) {
 }
 
 /// The parser only says that a command is missing: says which of the words is none, and which there
-/// are.
+/// are. False when it is something else that is missing.
 bool complain_of_command(const CLI::App& app, int argc, char** argv) {
     const CLI::App* level = &app;
     std::string name = "flowrelay";
-    for (int i = 1; i < argc; ++i) {
+    std::string unknown;
+    for (int i = 1; i < argc && unknown.empty(); ++i) {
         const std::string word = argv[i];
-        if (word.starts_with("-") || level->get_subcommands({}).empty()) return false;
-        const CLI::App* next = nullptr;
-        std::string commands;
-        for (const CLI::App* command : level->get_subcommands({})) {
-            commands += (commands.empty() ? "" : ", ") + command->get_name();
-            if (command->get_name() == word) next = command;
+        if (word == "--socket") ++i;
+        if (word.starts_with("-")) continue;
+        const auto commands = level->get_subcommands({});
+        const auto next = std::ranges::find(commands, word, &CLI::App::get_name);
+        if (next == commands.end()) {
+            unknown = word;
+        } else {
+            level = *next;
+            name += " " + word;
         }
-        if (next == nullptr) {
-            note(fmt::format("{}: there is no command \"{:.40}\"; there are {}", name,
-                             flowrelay::app::printable(word), commands));
-            return true;
-        }
-        level = next;
-        name += " " + word;
     }
-    return false;
+    std::string commands;
+    for (const CLI::App* command : level->get_subcommands({})) {
+        commands += (commands.empty() ? "" : ", ") + command->get_name();
+    }
+    if (commands.empty()) return false;
+    note(unknown.empty() ? fmt::format("{}: say which command: {}", name, commands)
+                         : fmt::format("{}: there is no command \"{:.40}\"; there are {}", name,
+                                       flowrelay::app::printable(unknown), commands));
+    return true;
+}
+
+/// What is wrong with the command line, and whose help says how it has to be.
+void complain_of_arguments(const CLI::App& app, const CLI::ParseError& error) {
+    std::string name = "flowrelay";
+    for (const CLI::App* level = &app; !level->get_subcommands().empty();) {
+        level = level->get_subcommands().front();
+        name += " " + level->get_name();
+    }
+    complain(fmt::format("{}\nSee {} --help.", error.what(), name));
 }
 
 /// Runs the command and sees to it that what it said was written.
@@ -97,18 +113,15 @@ int run(int argc, char** argv) {
     app.set_version_flag("--version", std::string("flowrelay ") + FLOWRELAY_VERSION);
     app.require_subcommand(1);
     app.fallthrough();
-    app.add_option("--socket", context.socket,
-                   "The socket that the command talks to. send: where flowrelayd takes events,\n"
-                   "$FLOWRELAY_SOCKET or " +
-                       context.ingest_socket +
-                       ". All others: where it takes\norders, $FLOWRELAY_CONTROL_SOCKET or " +
-                       context.control_socket)
-        ->type_name("PATH")
-        ->check([](const std::string& path) {
-            return std::string(path.empty() ? "is empty: leave it out, or give a path" : "");
-        });
-    app.add_option("--control-socket", context.control_socket)->group("");  // its former name
     const Command root(&app);
+    root.add_option("--socket", context.socket,
+                    "The socket that the command talks to. send: where flowrelayd takes events,\n"
+                    "$FLOWRELAY_SOCKET or " +
+                        context.ingest_socket +
+                        ". All others: where it takes\norders, $FLOWRELAY_CONTROL_SOCKET or " +
+                        context.control_socket)
+        .type_name("PATH")
+        .not_empty();
     add_send_command(root, context);
     add_status_command(root, context);
     add_queue_commands(root, context);
@@ -129,9 +142,14 @@ int run(int argc, char** argv) {
         "  flowrelay COMMAND --help  more about a command");
     try {
         app.parse(argc, argv);
+    } catch (const CLI::Success& help_or_version) {
+        return app.exit(help_or_version);
+    } catch (const CLI::RequiredError& e) {
+        if (!complain_of_command(app, argc, argv)) complain_of_arguments(app, e);
+        return static_cast<int>(ExitCode::usage);
     } catch (const CLI::ParseError& e) {
-        if (complain_of_command(app, argc, argv)) return static_cast<int>(ExitCode::usage);
-        return app.exit(e) == 0 ? 0 : static_cast<int>(ExitCode::usage);
+        complain_of_arguments(app, e);
+        return static_cast<int>(ExitCode::usage);
     }
     return finish(context);
 }

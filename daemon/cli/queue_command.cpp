@@ -24,11 +24,12 @@ std::string summary(const json::object& sum, const char* verb, bool plan) {
     std::string text =
         plan ? fmt::format("{} would be {}", count, verb) : fmt::format("{} {}", count, verb);
     if (const auto held = number_of(sum, "held"); held && *held > 0) {
-        text += fmt::format("; {:.0f} belong to a source that is paused, gone or not configured",
-                            *held);
+        text +=
+            fmt::format("; {:.0f} left alone: the source is paused, gone or not configured", *held);
     }
     if (const auto busy = number_of(sum, "in_flight"); busy && *busy > 0) {
-        text += fmt::format("; {:.0f} left alone, their requests are under way", *busy);
+        text += fmt::format("; {:.0f} left alone: {} under way", *busy,
+                            *busy == 1 ? "its request is" : "their requests are");
     }
     if (const auto left = number_of(sum, "not_queued"); left && *left > 0) {
         text += fmt::format("; {:.0f} had left meanwhile", *left);
@@ -47,7 +48,7 @@ ExitCode change_queue(const Context& context, const SelectionOptions& options, c
         print_text(summary(sum, verb, options.plan));
         if (const auto* examples = array_of(sum, "examples")) print_examples(*examples, false);
     } else if (number_of(sum, verb).value_or(0) > 0) {
-        note(fmt::format("Until then {} were {}.", count_of(sum, verb), verb));
+        note(fmt::format("Until then: {} {}.", count_of(sum, verb), verb));
     }
     if (!done) return daemon.exit_code();
     return complain_of_missing(sum, "is queued") ? ExitCode::rejected : ExitCode::ok;
@@ -58,9 +59,10 @@ ExitCode change_queue(const Context& context, const SelectionOptions& options, c
 void add_queue_commands(Command app, Context& context) {
     const Command queue = app.add_subcommand("queue", "Look at the queue, retry and drop events");
     queue.require_subcommand();
-    const Command list = add_event_list(queue, context,
-                                        {"Show the queued events, by source, oldest first",
-                                         list_target, true, "Nothing is queued.", format_events});
+    const Command list =
+        add_event_list(queue, context,
+                       {"Show the queued events, by source, oldest first", list_target, true,
+                        "Nothing is queued.", "No such event is queued.", format_events});
     list.footer(
         "STATE is the first reason why an event waits; `flowrelay explain SEQ` has them all.\n\n"
         "  flowrelay queue list --source ci --limit 20\n"

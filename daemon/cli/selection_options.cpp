@@ -19,12 +19,15 @@ std::shared_ptr<SelectionOptions> add_selection(Command command, bool with_threa
     command
         .add_option("ID", options->selection.ids,
                     "Ids or seqs; - reads them from stdin, one a line, or the lines of list --json")
-        .type_name("");
+        .type_name("")
+        .not_empty();
     command.add_option("--source", options->selection.source, "All of this source")
-        .type_name("NAME");
+        .type_name("NAME")
+        .not_empty();
     if (with_thread) {
         command.add_option("--thread", options->selection.thread, "All of this thread")
-            .type_name("ID");
+            .type_name("ID")
+            .not_empty();
     }
     command.add_flag("--all", options->selection.all, "All there are");
     command.add_flag("--plan", options->plan, "Only say what would be done");
@@ -68,7 +71,7 @@ bool complain_of_missing(const json::object& sum, std::string_view is) {
         complain(fmt::format("no event {} {}", app::printable(id.get_string()), is));
     }
     if (missing->size() > most) {
-        complain(fmt::format("and {} others are not there either", missing->size() - most));
+        complain(fmt::format("nor {}", app::counted(missing->size() - most, "other")));
     }
     return true;
 }

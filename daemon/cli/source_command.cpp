@@ -77,9 +77,9 @@ ExitCode show_changed(const DaemonReply& reply, const SourceOptions& options, co
         return ExitCode::try_later;
     }
     const std::string state = text_of(*source, "state");
-    const std::string queued = count_of(*source, "queued");
-    print_text(fmt::format("{} is {}{}, {} event{} queued", text_of(*source, "name"), verb,
-                           state == verb ? "" : ": " + state, queued, queued == "1" ? "" : "s"));
+    print_text(fmt::format("{} is {}{}, {} queued", text_of(*source, "name"), verb,
+                           state == verb ? "" : ": " + state,
+                           counted_of(*source, "queued", "event")));
     return ExitCode::ok;
 }
 
@@ -124,9 +124,9 @@ ExitCode remove_source(const Context& context, const SourceOptions& options) {
         complain(plan.error().message);
         return ExitCode::try_later;
     }
-    print_text(fmt::format("{} queued events, {} dead letters and the token of {} would be erased",
-                           count_of(*plan, "queued"), count_of(*plan, "dead_letters"),
-                           text_of(*plan, "name")));
+    print_text(fmt::format(
+        "{}, {} and the token of {} would be erased", counted_of(*plan, "queued", "queued event"),
+        counted_of(*plan, "dead_letters", "dead letter"), text_of(*plan, "name")));
     return ExitCode::ok;
 }
 
@@ -135,7 +135,8 @@ Command add_change(Command parent, const char* name, const char* what,
     const Command command = parent.add_subcommand(name, what);
     command.add_option("NAME", options->name, "The source, as `source list` shows it")
         .required()
-        .type_name("");
+        .type_name("")
+        .not_empty();
     command.add_flag("--json", options->as_json, "As JSON");
     return command;
 }
@@ -145,7 +146,8 @@ void add_token_option(Command command, SourceOptions& options) {
         .add_option("--token-file", options.token_file,
                     "The file with the flow_token (mode 0600); - reads it from stdin")
         .required()
-        .type_name("FILE");
+        .type_name("FILE")
+        .not_empty();
 }
 
 }  // namespace

@@ -45,7 +45,8 @@ void add_verify(Command spool, Context& context) {
         .add_option("DIR", options->directory,
                     "The spool.directory of the configuration, like /var/lib/flowrelay")
         .required()
-        .type_name("");
+        .type_name("")
+        .not_empty();
     command.add_flag("--json", options->as_json, "Lines of JSON");
     command.add_flag("-q,--quiet", options->quiet, "No line for each file");
     command.footer(

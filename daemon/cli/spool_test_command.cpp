@@ -13,6 +13,7 @@
 #include "cli/power_cut.hpp"
 #include "cli/spool_commands.hpp"
 #include "cli/test_directory.hpp"
+#include "flowrelay/app/text.hpp"
 
 namespace flowrelay::cli {
 
@@ -159,18 +160,17 @@ private:
         const auto found = run_kill_test(directory, until, random_, interruption_);
         if (found.has_error()) return found.error();
         if (interruption_.pending()) return not_tested("interrupted");
-        say("kill -9",
-            fmt::format("{} times, {} events acknowledged, {} lost; a start took at most "
-                        "{}",
-                        found->kills, found->acknowledged, found->lost,
-                        format_duration(found->slowest_recovery)));
+        say("kill -9", fmt::format("{}, {} acknowledged, {} lost; a start took at most {}",
+                                   app::counted(found->kills, "time"),
+                                   app::counted(found->acknowledged, "event"), found->lost,
+                                   format_duration(found->slowest_recovery)));
         if (found->lost > 0) fail("acknowledged events were lost though only a process died");
         if (found->revived > 0) {
-            fail(fmt::format("{} settled events came back though only a process died",
-                             found->revived));
+            fail(app::counted(found->revived, "settled event") +
+                 " came back though only a process died");
         }
         if (found->unaccounted != 0) {
-            fail(fmt::format("{} events are unaccounted for", found->unaccounted));
+            fail(fmt::format("events are unaccounted for: {}", found->unaccounted));
         }
         if (found->kills == 0) return not_tested("no time was left for the kills: raise --seconds");
         return {};
@@ -296,6 +296,7 @@ void add_spool_test(Command spool, Context& context) {
         .add_option("DIR", options->directory,
                     "A directory on that disk; what is in it is left alone")
         .required()
+        .not_empty()
         .type_name("");
     command.add_option("--seconds", options->seconds, "How long (15; with --power-cut write 300)")
         .between(1, 86'400)

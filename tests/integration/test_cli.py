@@ -48,9 +48,11 @@ class CliTest(support.RelayTestCase):
     def test_wrong_arguments_are_told_with_what_would_be_right(self):
         self.start()
         for arguments, words in [
-                ([], "--help"),
+                ([], r"^flowrelay: say which command: send, status"),
                 (["bogus"], r'no command "bogus".*explain'),
-                (["queue"], "subcommand is required"),
+                (["queue"], r"^flowrelay queue: say which command: list, show, retry, drop"),
+                (["--socket", "x"], r"^flowrelay: say which command: send, status"),
+                (["--bogus"], r"^flowrelay: say which command: send, status"),
                 (["queue", "bogus"], r'no command "bogus"; there are list, show, retry, drop'),
                 (["queue", "drop"], "say which"),
                 (["queue", "drop", "1"], r"--plan .*--yes"),
@@ -64,7 +66,12 @@ class CliTest(support.RelayTestCase):
                 (["source", "pause"], "NAME"),
                 (["source", "add", "web", "--token-file", "-"], "no flow_token on stdin"),
                 (["explain"], "say of what"),
-                (["explain", "a", "--thread", "b"], "say of what"),
+                (["explain", "a", "--thread", "b"], "exclude each other"),
+                (["explain", "--source", "", "a"], "--source: is empty"),
+                (["queue", "drop", "--yes", "--source", "", "--all"], "--source: is empty"),
+                (["queue", "drop", "--yes", ""], "ID: is empty"),
+                (["source", "remove", "--yes", ""], "NAME: is empty"),
+                (["queue", "show", "a" * 100000], "too long"),
                 (["health", "--warn-age", "soon"], "number and a unit"),
                 (["top", "--interval", "1ms"], "100ms or more"),
                 (["top", "--count", "-1"], "whole number"),
@@ -72,12 +79,13 @@ class CliTest(support.RelayTestCase):
                 (["queue", "list", "--limit", "99999999999999999999"], "whole number"),
                 (["health", "--warn-spool", "101"], "from 0 to 100"),
                 (["health", "--warn-dead", "-5"], "whole number"),
-                (["queue", "show", ""], "say which"),
-                (["dead", "show", ""], "say which"),
+                (["queue", "show", ""], "ID: is empty"),
+                (["dead", "show", ""], "ID: is empty"),
                 (["--socket", "", "status"], "--socket: is empty"),
                 (["explain", "\udcff"], "not UTF-8"),
                 (["source", "pause", "\udcff"], "not UTF-8"),
-                (["status", "--bogus"], "--bogus")]:
+                (["status", "--bogus"], r"^flowrelay: .*--bogus See flowrelay status --help"),
+                (["status", "a\x1b[31m"], "^flowrelay: [^\x1b]*$")]:
             with self.subTest(arguments=arguments):
                 outcome = self.run_flowrelay(*arguments, status=64)
                 self.assertEqual(outcome.stdout, "", "errors go to stderr")
@@ -181,7 +189,6 @@ class CliTest(support.RelayTestCase):
         self.start()
         path = str(self.relay.control_socket)
         for arguments in (["--socket", path, "status"], ["status", "--socket", path],
-                          ["--control-socket", path, "status"],
                           ["queue", "--socket", path, "list"]):
             done = subprocess.run([support.BIN / "flowrelay", *arguments], capture_output=True,
                                   timeout=support.PATIENCE, check=False)
@@ -294,7 +301,7 @@ class CliTest(support.RelayTestCase):
         self.relay = self.start_relay(self.server.url, sources=sources)
         ids = self.submit("bad", "bad")
         self.relay.wait_for_status("the hold", lambda now: now["held_lanes"] == 1)
-        self.assertRegex(self.run_flowrelay("status").stdout, "1 threads .*, 1 held for you")
+        self.assertRegex(self.run_flowrelay("status").stdout, "1 thread .*, 1 held for you")
         self.assertRegex(self.run_flowrelay("explain", ids[1]).stdout,
                          r"(?s)behind .*thread_held .*`queue retry` or `queue drop`.*no such field")
         self.server.rules()

@@ -63,7 +63,8 @@ TEST(Exchange, does_not_wait_longer_than_told_for_an_answer) {
     const FakeDaemon daemon([](FakeConnection& peer) { peer.until("never"); });
     const Stopwatch watch;
     EXPECT_EQ(failure(exchange(daemon.path(), "{}\n", soon)),
-              "75 flowrelayd did not answer in time");
+              "75 flowrelayd did not answer within 100ms: the event may have been accepted; with a "
+              "--uuid sending it again is harmless");
     EXPECT_GE(watch.elapsed(), soon);
     EXPECT_LT(watch.elapsed(), Seconds(4));
 }
