@@ -341,13 +341,8 @@ Relay::Effects Relay::bury(const Assignment& assignment, const EventRecord& reco
     letter.reason = result.detail;
     letter.server_errors = result.server_errors;
     if (const auto suppressed = dead_lines_.admit(now.mono)) {
-        log_.write(ev::delivery_dead, {{"source", tokens_.at(assignment.lane.token).label()},
-                                       {"thread", thread_label(record.thread)},
-                                       {"id", record.id},
-                                       {"status", result.status},
-                                       {"attempt", completion.attempt},
-                                       {"reason", result.detail},
-                                       {"suppressed", *suppressed}});
+        log_event(ev::delivery_dead, assignment, record, result, completion,
+                  {{"reason", result.detail}, {"suppressed", *suppressed}});
     }
     Effects effects;
     effects.bury.push_back(std::move(letter));

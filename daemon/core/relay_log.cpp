@@ -2,7 +2,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
+#include <string>
+#include <vector>
 
 #include "flowrelay/core/log_events.hpp"
 #include "flowrelay/core/relay.hpp"
@@ -121,25 +122,30 @@ void Relay::remember_end(const DeadLetter& letter) {
                     letter.status});
 }
 
+// A request without an answer has no status, and its line none either.
+void Relay::log_event(const LogEvent& line, const Assignment& assignment, const EventRecord& record,
+                      const AttemptResult& result, const Completion& completion,
+                      std::initializer_list<LogField> more) {
+    const std::string source = tokens_.at(assignment.lane.token).label();
+    std::vector<LogField> fields{
+        {"source", source}, {"thread", thread_label(record.thread)}, {"id", record.id}};
+    if (result.status != 0) fields.emplace_back("status", result.status);
+    fields.emplace_back("attempt", completion.attempt);
+    fields.insert(fields.end(), more.begin(), more.end());
+    log_.write(line, fields);
+}
+
 void Relay::log_attempt(const Assignment& assignment, const EventRecord& record,
                         const AttemptResult& result, const Completion& completion, Now now) {
     if (completion.action == Completion::Action::settle &&
         completion.outcome == Outcome::delivered) {
         if (!log_.enabled(ev::delivery_delivered.severity)) return;
-        log_.write(ev::delivery_delivered, {{"source", tokens_.at(assignment.lane.token).label()},
-                                            {"thread", thread_label(record.thread)},
-                                            {"id", record.id},
-                                            {"status", result.status},
-                                            {"attempt", completion.attempt}});
+        log_event(ev::delivery_delivered, assignment, record, result, completion, {});
         return;
     }
     if (log_.enabled(ev::delivery_attempt.severity)) {
-        log_.write(ev::delivery_attempt, {{"source", tokens_.at(assignment.lane.token).label()},
-                                          {"thread", thread_label(record.thread)},
-                                          {"id", record.id},
-                                          {"status", result.status},
-                                          {"attempt", completion.attempt},
-                                          {"reason", describe(result)}});
+        log_event(ev::delivery_attempt, assignment, record, result, completion,
+                  {{"reason", describe(result)}});
     }
     if (completion.action != Completion::Action::retry) return;
     // While the destination or the token waits as a whole, its own line has told why.
@@ -148,24 +154,16 @@ void Relay::log_attempt(const Assignment& assignment, const EventRecord& record,
     if (told) return;
     const auto suppressed = retry_lines_.admit(now.mono);
     if (!suppressed) return;
-    log_.write(ev::delivery_retry, {{"source", tokens_.at(assignment.lane.token).label()},
-                                    {"thread", thread_label(record.thread)},
-                                    {"id", record.id},
-                                    {"status", result.status},
-                                    {"attempt", completion.attempt},
-                                    {"next_in", format_duration(completion.wait)},
-                                    {"reason", describe(result)},
-                                    {"suppressed", *suppressed}});
+    log_event(ev::delivery_retry, assignment, record, result, completion,
+              {{"next_in", format_duration(completion.wait)},
+               {"reason", describe(result)},
+               {"suppressed", *suppressed}});
 }
 
 void Relay::log_held(const Assignment& assignment, const EventRecord& record,
                      const AttemptResult& result, const Completion& completion) {
-    log_.write(ev::delivery_held, {{"source", tokens_.at(assignment.lane.token).label()},
-                                   {"thread", thread_label(record.thread)},
-                                   {"id", record.id},
-                                   {"status", result.status},
-                                   {"attempt", completion.attempt},
-                                   {"reason", describe(result)}});
+    log_event(ev::delivery_held, assignment, record, result, completion,
+              {{"reason", describe(result)}});
 }
 
 std::string Relay::token_reason(TokenId token) const {

@@ -1,6 +1,9 @@
 // What the flow is told of a source's trouble: the heart's side of ProblemReports.
 #include <fmt/format.h>
 
+#include <string>
+#include <vector>
+
 #include "flowrelay/core/log_events.hpp"
 #include "flowrelay/core/relay.hpp"
 
@@ -66,11 +69,12 @@ void Relay::end_report(const ProblemReport& report, const AttemptResult& result,
     const auto suppressed = report_lines_.admit(now.mono);
     if (!suppressed) return;
     const auto problem = report.problem ? to_string(*report.problem) : std::string_view("none");
-    log_.write(ev::report_failed, {{"source", label},
-                                   {"problem", problem},
-                                   {"status", result.status},
-                                   {"reason", describe(result)},
-                                   {"suppressed", *suppressed}});
+    const std::string reason = describe(result);
+    std::vector<LogField> fields{{"source", label}, {"problem", problem}};
+    if (result.status != 0) fields.emplace_back("status", result.status);
+    fields.emplace_back("reason", reason);
+    fields.emplace_back("suppressed", *suppressed);
+    log_.write(ev::report_failed, fields);
 }
 
 // Who waits for the destination is woken by what is delivered.

@@ -20,8 +20,8 @@ constexpr Milliseconds calm = Seconds(600);
 constexpr std::size_t most_kinds = 4096;
 
 // What the relay notices by itself; anything else is somebody's doing, and every line of it counts.
-constexpr std::array<std::string_view, 8> rooms{
-    "spool.", "dead_letters.", "server.", "ingest.", "delivery.", "token.", "destination.", "tls."};
+constexpr std::array<std::string_view, 7> rooms{
+    "spool.", "dead_letters.", "server.", "ingest.", "delivery.", "token.", "destination."};
 
 bool repeats(const LogEvent& event) {
     return event.severity != Severity::debug &&

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <initializer_list>
 #include <map>
 #include <optional>
 #include <set>
@@ -253,6 +254,9 @@ private:
     Effects bury(const Assignment& assignment, const EventRecord& record,
                  const AttemptResult& result, const Completion& completion, Now now);
     std::optional<Hold> hold_to_remember(TokenId token, const Judgement& judgement, Now now);
+    void log_event(const LogEvent& line, const Assignment& assignment, const EventRecord& record,
+                   const AttemptResult& result, const Completion& completion,
+                   std::initializer_list<LogField> more);
     void log_held(const Assignment& assignment, const EventRecord& record,
                   const AttemptResult& result, const Completion& completion);
     void log_attempt(const Assignment& assignment, const EventRecord& record,

@@ -151,6 +151,7 @@ TEST_F(RelayTest, AnEventWaitsAfterA503AndKeepsItsId) {
     EXPECT_EQ(again->attempt, 2U);
     EXPECT_EQ(log_.named("delivery.retry").size(), 1U);
     EXPECT_EQ(log_.named("delivery.retry").front().fields.at("thread"), "t1");
+    EXPECT_EQ(log_.named("delivery.retry").front().fields.at("status"), "503");
 }
 
 TEST_F(RelayTest, ARejectedEventGoesToTheDeadLetters) {
@@ -280,6 +281,8 @@ TEST_F(RelayTest, AnOutageIsAFewLines) {
         }
         pass(Seconds(60));
     }
+    EXPECT_FALSE(log_.named("delivery.retry").front().fields.contains("status"))
+        << "there was no answer";
     EXPECT_LT(log_.named("delivery.retry").size() + log_.named("destination.down").size(), 50U);
     EXPECT_GE(log_.named("destination.down").size(), 1U);
 }
