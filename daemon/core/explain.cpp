@@ -17,7 +17,8 @@ std::string with_trouble(std::string text, std::string_view trouble) {
 
 std::string in_time(std::optional<Milliseconds> wait) {
     if (!wait || wait->count() <= 0) return "now";
-    return "in " + format_duration(*wait);
+    const bool long_one = *wait >= Seconds(1);  // nobody reads "in 20s317ms"
+    return "in " + format_duration(long_one ? *wait - *wait % Seconds(1) : *wait);
 }
 
 /// Puts the links of one event together.

@@ -74,8 +74,9 @@ Wish<TokenEntry> TokenTable::add_source(const std::string& name, Secret secret, 
     if (!is_token(secret.reveal())) return not_a_token();
     const auto direct = by_secret_.find(secret.reveal());
     if (direct != by_secret_.end() && !tokens_.at(direct->second).entry.source.empty()) {
-        return Refusal{Code::conflict, fmt::format("source {} has this token",
-                                                   tokens_.at(direct->second).entry.source)};
+        return Refusal{Code::conflict,
+                       fmt::format("source {} has this token already; each source needs its own",
+                                   tokens_.at(direct->second).entry.source)};
     }
     // Slots that had the name before are gone; what belonged to them stays theirs.
     for (auto& [id, old] : tokens_) {

@@ -103,7 +103,35 @@ asio::awaitable<Asked> explain_source(Engine& engine, TokenId token) {
     co_return Found(std::move(out));
 }
 
-/// The oldest queued event of a thread.
+asio::awaitable<Asked> explain_letter(Engine& engine, std::string what) {
+    auto letter = co_await operations::find_dead(engine, what);
+    if (letter.has_error()) co_return letter.error();
+    Found found;
+    const Now now = engine.clock().now();
+    if (*letter && (*letter)->replayed) {
+        const ListedEvent listed = operations::to_listed((*letter)->seq, (*letter)->event);
+        found = explain_queued(engine.relay(), listed, now);
+    } else if (*letter) {
+        found = explain_dead(engine.relay(), **letter, now);
+    }
+    co_return found;
+}
+
+/// The one of a thread's events that left last.
+std::optional<core::PastEvent> last_of_thread(const core::Relay& relay,
+                                              std::optional<TokenId> token,
+                                              const std::string& thread) {
+    for (const auto& [id, slot] : relay.tokens().all()) {
+        if (token && *token != id) continue;
+        for (const char* kind : {"e:", "t:"}) {
+            const auto past = relay.history().last_of({id, hash_thread(kind + thread)});
+            if (past) return past;
+        }
+    }
+    return std::nullopt;
+}
+
+/// The oldest queued event of a thread; if there is none, what became of its last one.
 asio::awaitable<Asked> explain_thread(Engine& engine, std::optional<TokenId> token,
                                       std::string thread) {
     QueueFilter filter;
@@ -121,17 +149,15 @@ asio::awaitable<Asked> explain_thread(Engine& engine, std::optional<TokenId> tok
         }
         next = page->next;
     }
-    for (const auto& [id, slot] : engine.relay().tokens().all()) {
-        if (token && *token != id) continue;
-        for (const char* kind : {"e:", "t:"}) {
-            const auto past = engine.relay().history().last_of({id, hash_thread(kind + thread)});
-            if (!past) continue;
-            json::object out = explain_past(engine.relay(), *past);
-            out["thread"] = thread;
-            co_return Found(std::move(out));
-        }
+    const auto past = last_of_thread(engine.relay(), token, thread);
+    if (!past) co_return Found();
+    if (past->outcome == core::Outcome::dead || past->outcome == core::Outcome::expired) {
+        auto letter = co_await explain_letter(engine, std::to_string(to_number(past->seq)));
+        if (letter.has_error() || *letter) co_return letter;
     }
-    co_return Found();
+    json::object out = explain_past(engine.relay(), *past);
+    out["thread"] = thread;
+    co_return Found(std::move(out));
 }
 
 std::optional<core::PastEvent> find_past(const core::Relay& relay, const std::string& what) {
@@ -142,20 +168,6 @@ std::optional<core::PastEvent> find_past(const core::Relay& relay, const std::st
         }
     }
     return relay.history().find(std::string_view(what).substr(is_id ? 3 : 0));
-}
-
-asio::awaitable<Asked> explain_letter(Engine& engine, std::string what) {
-    auto letter = co_await operations::find_dead(engine, what);
-    if (letter.has_error()) co_return letter.error();
-    Found found;
-    const Now now = engine.clock().now();
-    if (*letter && (*letter)->replayed) {
-        const ListedEvent listed = operations::to_listed((*letter)->seq, (*letter)->event);
-        found = explain_queued(engine.relay(), listed, now);
-    } else if (*letter) {
-        found = explain_dead(engine.relay(), **letter, now);
-    }
-    co_return found;
 }
 
 asio::awaitable<Asked> explain_waiting(Engine& engine, std::string what) {
