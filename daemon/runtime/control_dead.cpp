@@ -4,6 +4,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
+#include <set>
 #include <utility>
 
 #include "control_call.hpp"
@@ -48,6 +49,7 @@ constexpr std::size_t most_examples = 5;
 
 asio::awaitable<Result<Selected>> select_ids(Engine& engine, const json::array& ids) {
     Selected selected;
+    std::set<Seq> seen;  // a letter may be named twice, by its id and by its seq
     for (const json::value& value : ids) {
         std::string id;
         if (value.is_string()) {
@@ -57,10 +59,10 @@ asio::awaitable<Result<Selected>> select_ids(Engine& engine, const json::array& 
         }
         auto letter = co_await operations::find_dead(engine, id);
         if (letter.has_error()) co_return letter.error();
-        if (*letter) {
-            selected.letters.push_back(std::move(**letter));
-        } else {
+        if (!*letter) {
             selected.not_found.push_back(id);
+        } else if (seen.insert((*letter)->seq).second) {
+            selected.letters.push_back(std::move(**letter));
         }
     }
     co_return selected;

@@ -3,7 +3,7 @@
 
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
-#include <charconv>
+#include <set>
 #include <utility>
 
 #include "control_call.hpp"
@@ -105,13 +105,14 @@ struct Selected {
 
 asio::awaitable<Result<Selected>> select(Engine& engine, Selection selection) {
     Selected selected;
+    std::set<Seq> seen;  // an event may be named twice, by its id and by its seq
     for (const std::string& id : selection.ids) {
         auto event = co_await operations::find_event(engine, id);
         if (event.has_error()) co_return event.error();
-        if (*event) {
-            selected.events.push_back(std::move(**event));
-        } else {
+        if (!*event) {
             selected.not_found.push_back(id);
+        } else if (seen.insert((**event).event.seq).second) {
+            selected.events.push_back(std::move(**event));
         }
     }
     if (!selection.by_filter) co_return selected;

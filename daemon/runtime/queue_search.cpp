@@ -11,6 +11,7 @@
 #include "flowrelay/base/number.hpp"
 #include "flowrelay/runtime/engine_operations.hpp"
 #include "flowrelay/runtime/storage_work.hpp"
+#include "flowrelay/storage/record.hpp"
 #include "storage_answer.hpp"
 
 namespace flowrelay::runtime {
@@ -251,7 +252,7 @@ ListedEvent to_listed(Seq seq, core::EventRecord record) {
     event.event.lane = LaneId{record.token, record.thread_hash};
     event.event.accepted = record.accepted;
     event.event.expires = record.expires;
-    event.event.bytes = static_cast<std::uint32_t>(record.body.size() + record.thread.size());
+    event.event.bytes = static_cast<std::uint32_t>(storage::event_record_size(record));
     event.record = std::move(record);
     return event;
 }

@@ -228,8 +228,8 @@ class CliTest(support.RelayTestCase):
         self.assertRegex(plan, r"^2 would be dropped\nthe first of them:")
         self.assertEqual(len(self.lines("queue", "list", "--json")), 3)
         listed = self.run_flowrelay("queue", "list", "--json", "--thread", "a").stdout
-        done = self.run_flowrelay("queue", "drop", "--yes", "-", stdin=listed + "\n" + ids[1])
-        self.assertEqual(done.stdout, "3 dropped\n")
+        done = self.run_flowrelay("queue", "drop", "--yes", "-", stdin=listed + "\n" + ids[1] + "\n2")
+        self.assertEqual(done.stdout, "3 dropped\n", "one was named twice, by its id and its seq")
         self.assertEqual(self.run_flowrelay("queue", "list", "--json").stdout, "")
 
     def test_a_long_list_is_cut_for_people_and_whole_for_programs(self):
@@ -248,7 +248,8 @@ class CliTest(support.RelayTestCase):
     def test_explain_tells_the_story(self):
         self.server.rules({"match": {"external_thread_id": "stuck"}, "status": 503,
                            "body": {"message": "try later"}},
-                          {"match": {"external_thread_id": "bad"}, "status": 422})
+                          {"match": {"external_thread_id": "bad"}, "status": 422,
+                           "body": {"message": "no good"}})
         self.start(retry={"initial": "1h", "max": "1h"})
         ids = self.submit("stuck", "stuck", "good", "bad")
         self.relay.wait_for_status("the rest", lambda now: now["queued"] == 2
@@ -260,7 +261,12 @@ class CliTest(support.RelayTestCase):
         self.assertRegex(self.run_flowrelay("explain", "stuck").stdout, "the first of thread stuck")
         self.assertRegex(self.run_flowrelay("explain", "ci").stdout, "source ci is active, with 2")
         self.assertRegex(self.run_flowrelay("explain", "good").stdout, r"it was delivered at \d")
-        self.assertRegex(self.run_flowrelay("explain", ids[3]).stdout, r"went to the dead letters")
+        for of in (ids[3], "bad"):
+            dead = self.run_flowrelay("explain", of).stdout
+            self.assertRegex(dead, rf"(?s){ids[3]}.*went to the dead letters\n +because: no good")
+        sizes = [event["bytes"] for event in self.lines("queue", "list", "--json")]
+        self.assertEqual(sizes, [json.loads(self.run_flowrelay("queue", "show", of, "--json").stdout)
+                                 ["bytes"] for of in ids[:2]])
         self.assertEqual(json.loads(self.run_flowrelay("explain", ids[1], "--json").stdout)["kind"],
                          "event")
 
@@ -271,7 +277,8 @@ class CliTest(support.RelayTestCase):
         self.relay.wait_for_status("their deaths", lambda now: now["dead_letters"] == 3)
         self.pause()
         queued = self.submit("good", "bad")
-        self.run_flowrelay("dead", "replay", ids[0], ids[3])
+        self.assertEqual(self.run_flowrelay("dead", "replay", ids[0], "1", ids[3]).stdout,
+                         "2 replayed\n")
         expected = [ids[0], ids[3], *queued]
         self.assertEqual([e["id"] for e in self.lines("queue", "list", "--json")], expected)
         self.assertEqual([e["id"] for e in self.lines("queue", "list", "--json", "--thread", "bad")],
