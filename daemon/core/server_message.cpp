@@ -86,12 +86,18 @@ ServerMessage read_server_message(std::string_view body, const Secret& token,
     // More than is kept, so that a secret at the end of that is seen as a whole.
     if (result.message.size() > 2 * max_message) result.message.resize(2 * max_message);
     if (result.errors.size() > max_errors) result.errors = "{\"_\":[\"too long to be kept\"]}";
-    for (const Secret* secret : {&token, &proxy_authorization}) {
-        result.message = without(result.message, *secret);
-        result.errors = without(result.errors, *secret);
-    }
+    result.errors = without(without(result.errors, token), proxy_authorization);
+    result.message = without(without(result.message, token), proxy_authorization);
     result.message = one_line(repair_utf8(result.message));
     return result;
+}
+
+std::string describe_redirect(std::string_view location, const Secret& token,
+                              const Secret& proxy_authorization) {
+    if (location.empty()) return {};
+    const auto beginning = location.substr(0, 2 * max_message);
+    const auto where = without(without(beginning, token), proxy_authorization);
+    return one_line("redirects to " + repair_utf8(where));
 }
 
 }  // namespace flowrelay::core

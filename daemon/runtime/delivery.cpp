@@ -272,8 +272,13 @@ void Delivery::describe_answer(Worker& worker, const Secret& token,
         return;
     }
     const auto& proxy = worker.target->destination.proxy;
-    auto said = core::read_server_message(worker.client->answer_body(), token,
-                                          proxy ? proxy->authorization : Secret());
+    const Secret authorization = proxy ? proxy->authorization : Secret();
+    if (result.status < 400) {
+        result.detail =
+            core::describe_redirect(worker.client->answer_location(), token, authorization);
+        if (!result.detail.empty()) return;
+    }
+    auto said = core::read_server_message(worker.client->answer_body(), token, authorization);
     result.detail = std::move(said.message);
     result.server_errors = std::move(said.errors);
 }

@@ -25,7 +25,7 @@ namespace {
 // system call less for each event of a backlog.
 constexpr auto trusted_for = Milliseconds(1);
 
-constexpr std::array<std::string_view, 2> read_fields{"Retry-After", "Keep-Alive"};
+constexpr std::array<std::string_view, 3> read_fields{"Retry-After", "Keep-Alive", "Location"};
 
 // Many servers close a connection that has idled for a minute.
 constexpr auto most_idle = Seconds(45);

@@ -176,6 +176,9 @@ class Delivery(support.RelayTestCase):
                 now = relay.status()
                 self.assertEqual((now["queued"], now["dead"]), (50, 0))
                 self.assertEqual(now["destination"]["state"], "parked")
+                if fields:
+                    self.assertEqual(now["destination"]["reason"],
+                                     f"HTTP {status}: redirects to {elsewhere.url}/messages")
                 self.assertLessEqual(len(self.server.requests()) - before, 33)
                 self.server.rules()
                 relay.restart()

@@ -21,4 +21,9 @@ struct ServerMessage {
 ServerMessage read_server_message(std::string_view body, const Secret& token,
                                   const Secret& proxy_authorization = Secret());
 
+/// Where a redirect leads to: "redirects to https://api.example.com/messages", fit for a log as
+/// above. Nothing without a `location`.
+std::string describe_redirect(std::string_view location, const Secret& token,
+                              const Secret& proxy_authorization);
+
 }  // namespace flowrelay::core

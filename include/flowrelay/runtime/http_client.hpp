@@ -40,6 +40,9 @@ public:
     /// The body of the answer that post() has just read.
     std::string_view answer_body() const { return reader_.body(); }
 
+    /// Where it leads to, if it is a redirect.
+    std::string_view answer_location() const { return reader_.field("Location"); }
+
     /// Ends what takes longer than its timeout. To be called a few times a second.
     void check_deadline(MonoTime now);
 

@@ -90,5 +90,14 @@ TEST(ServerMessage, DropsErrorsThatAreTooLong) {
     EXPECT_LT(said.errors.size(), 100U);
 }
 
+TEST(Redirect, SaysWhereTo) {
+    EXPECT_EQ(describe_redirect("https://api.example.com/messages", token, Secret()),
+              "redirects to https://api.example.com/messages");
+    EXPECT_EQ(describe_redirect("/login?t=t0ken&x=\xFF", token, Secret()),
+              "redirects to /login?t=[token]&x=\xEF\xBF\xBD");
+    EXPECT_EQ(describe_redirect("", token, Secret()), "");
+    EXPECT_EQ(describe_redirect(std::string(5000, 'x'), token, Secret()).size(), 500U);
+}
+
 }  // namespace
 }  // namespace flowrelay::core
