@@ -60,7 +60,7 @@ std::optional<DestinationState> Breaker::end(const Pass& pass, const Judgement& 
         if (known.wrong_url && !gate_.is_closed()) return std::nullopt;
         return close(DestinationState::parked, now + options.destination_probe);
     }
-    if (gate_.is_closed()) return probe_failed(judgement, options, now, random);
+    if (gate_.is_closed()) return probe_failed(judgement, lane, options, now, random);
     if (!too_many_failures(judgement, lane, options)) return std::nullopt;
     return close(DestinationState::down, next_probe(options, now, random));
 }
@@ -87,6 +87,10 @@ std::optional<DestinationState> Breaker::change(DestinationState state) {
 }
 
 std::optional<DestinationState> Breaker::close(DestinationState state, MonoTime until) {
+    if (!gate_.is_closed()) {
+        outage_lanes_ = std::move(failing_lanes_.size() > silent_lanes_.size() ? failing_lanes_
+                                                                               : silent_lanes_);
+    }
     // An older request may have been asked for a later time while the probe was under way.
     gate_.close(gate_.is_closed() ? std::max(until, gate_.until()) : until);
     limit_.restart();
@@ -108,15 +112,21 @@ std::optional<DestinationState> Breaker::answered(MonoTime now) {
     return std::nullopt;
 }
 
-std::optional<DestinationState> Breaker::probe_failed(const Judgement& judgement,
+std::optional<DestinationState> Breaker::probe_failed(const Judgement& judgement, LaneId lane,
                                                       const SchedulerOptions& options, MonoTime now,
                                                       Random& random) {
     // A 5xx may be about the one event that was the probe: the state stays what it was, and the
     // next probe is another lane's, since this one waits.
     const auto state = judgement.connection_failure ? DestinationState::down : state_;
-    const MonoTime until = state == DestinationState::parked ? now + options.destination_probe
-                                                             : next_probe(options, now, random);
-    return close(state, until);
+    if (state == DestinationState::parked) return close(state, now + options.destination_probe);
+    // So may no answer at all. As long as nobody else had that in this outage, who comes next need
+    // not wait as long as that event does.
+    const bool reached = !judgement.connection_failure || judgement.after_sending;
+    if (reached && outage_lanes_.size() < options.breaker_lanes) note(outage_lanes_, lane);
+    if (reached && outage_lanes_.size() < options.breaker_lanes) {
+        return close(state, now + backoff(options.destination_backoff, 1, random));
+    }
+    return close(state, next_probe(options, now, random));
 }
 
 void Breaker::break_row() noexcept {

@@ -79,7 +79,7 @@ private:
     std::optional<DestinationState> close(DestinationState state, MonoTime until);
     std::optional<DestinationState> answered(MonoTime now);
     void adapt(const Pass& pass, const Judgement& judgement, Known known) noexcept;
-    std::optional<DestinationState> probe_failed(const Judgement& judgement,
+    std::optional<DestinationState> probe_failed(const Judgement& judgement, LaneId lane,
                                                  const SchedulerOptions& options, MonoTime now,
                                                  Random& random);
     void break_row() noexcept;
@@ -95,6 +95,7 @@ private:
     unsigned probes_failed_ = 0;         // kept until it has recovered: a relapse goes on here
     unsigned answers_since_outage_ = 0;  // good ones, until it has recovered
     std::vector<LaneId> failing_lanes_;  // answered 5xx since the last success
+    std::vector<LaneId> outage_lanes_;   // of the outage: a server was there, and did no better
 };
 
 }  // namespace flowrelay::core::scheduling

@@ -131,7 +131,8 @@ struct Scheduler::Impl {
     bool must_wait(const Lane& lane, const Judgement& judgement) const noexcept {
         switch (judgement.verdict) {
             case Verdict::retry:
-                return !judgement.connection_failure || breaker.state() != DestinationState::down;
+                return !judgement.connection_failure || judgement.after_sending ||
+                       breaker.state() != DestinationState::down;
             case Verdict::park_token:
                 return lane.blamed_token && !lane.token->gate.is_closed();
             case Verdict::park_destination:

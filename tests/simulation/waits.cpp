@@ -159,7 +159,8 @@ bool Waits::lane_waits(const core::Judgement& judgement, const Token& token,
                        const Head& head) const {
     switch (judgement.verdict) {
         case Verdict::retry:
-            return !judgement.connection_failure || destination_.state != DestinationState::down;
+            return !judgement.connection_failure || judgement.after_sending ||
+                   destination_.state != DestinationState::down;
         case Verdict::park_token:
             return head.blamed_token && !token.closed;
         case Verdict::park_destination:
@@ -221,7 +222,7 @@ void Waits::answer_destination(const core::Judgement& judgement, std::optional<M
         return;
     }
     if (to.closed) {
-        probe_failed(judgement, now);
+        probe_failed(judgement, lane, now);
         return;
     }
     if (judgement.connection_failure) {
@@ -240,16 +241,25 @@ void Waits::answer_destination(const core::Judgement& judgement, std::optional<M
                       after_backoff(options_.destination_backoff, ++to.probes_failed, now));
 }
 
-void Waits::probe_failed(const core::Judgement& judgement, Now now) {
+void Waits::probe_failed(const core::Judgement& judgement, const Lane& lane, Now now) {
     const auto state = judgement.connection_failure ? DestinationState::down : destination_.state;
     const MonoTime parked_until = now.mono + options_.destination_probe;
-    close_destination(state, state == DestinationState::parked
-                                 ? Range(parked_until, parked_until)
-                                 : after_backoff(options_.destination_backoff,
-                                                 ++destination_.probes_failed, now));
+    if (state == DestinationState::parked) {
+        close_destination(state, {parked_until, parked_until});
+        return;
+    }
+    const bool reached = !judgement.connection_failure || judgement.after_sending;
+    if (reached) destination_.outage.insert(lane);
+    const bool one_event = reached && destination_.outage.size() < options_.breaker_lanes;
+    const unsigned failures = one_event ? 1 : ++destination_.probes_failed;
+    close_destination(state, after_backoff(options_.destination_backoff, failures, now));
 }
 
 void Waits::close_destination(DestinationState state, Range until) {
+    if (!destination_.closed) {
+        const bool answered = destination_.failing.size() > destination_.silent.size();
+        destination_.outage = answered ? destination_.failing : destination_.silent;
+    }
     destination_.close(until.first, until.second);
     destination_.state = state;
     destination_.failures = 0;

@@ -102,6 +102,7 @@ private:
         unsigned failures = 0;  // of connections, in a row
         std::set<Lane> failing;
         std::set<Lane> silent;  ///< sent and not answered, in the row of failures
+        std::set<Lane> outage;  ///< of which a probe has shown that a server is there, but not well
         unsigned probes_failed = 0;
         unsigned good_answers = 0;
         std::size_t allowance = 0;  // at most so many at a time
@@ -127,7 +128,7 @@ private:
     void answer_destination(const core::Judgement& judgement, std::optional<Milliseconds> asked,
                             bool current, const Lane& lane, const Head& head, Now now);
     void close_destination(core::DestinationState state, Range until);
-    void probe_failed(const core::Judgement& judgement, Now now);
+    void probe_failed(const core::Judgement& judgement, const Lane& lane, Now now);
     void answer_token(Token& token, const core::Judgement& judgement,
                       std::optional<Milliseconds> asked, bool current, const Head& head, Now now);
     void throttle(Token& token, std::optional<Milliseconds> asked, bool current, Now now);

@@ -172,6 +172,33 @@ TEST_F(BreakerTest, A5xxOrA408ToAProbeDoesNot) {
     }
 }
 
+TEST_F(BreakerTest, ProbesOfOneLaneThatAreAnsweredBadlyDoNotWaitLonger) {
+    for (const auto& answer :
+         {answers::no_answer(), answers::unavailable(), answers::try_again()}) {
+        take_down();
+        wait();
+        for (int i = 0; i < 20; ++i) {
+            attempt(answer, 1);
+            EXPECT_LE(wait(), options.destination_backoff.initial);
+        }
+        for (std::uint64_t lane = 2; lane <= 20; ++lane) {
+            wait();
+            attempt(answer, lane);
+        }
+        EXPECT_GT(wait(), options.destination_backoff.initial) << "now it is not the one event";
+        attempt(answers::ok());
+    }
+}
+
+TEST_F(BreakerTest, WhatTookItDownCountsForItsProbes) {
+    for (std::uint64_t lane = 1; lane <= 3; ++lane) attempt(answers::unavailable(), lane);
+    for (int i = 0; i < 20; ++i) {
+        wait();
+        attempt(answers::unavailable(), 1);
+    }
+    EXPECT_GT(wait(), options.destination_backoff.initial);
+}
+
 TEST_F(BreakerTest, TheSlowStartAllowsOneMoreWithEachAnswer) {
     take_down();
     wait();

@@ -247,6 +247,29 @@ TEST_F(SchedulerTest, AThreadThatIsNeverAnsweredDelaysItselfAlone) {
     EXPECT_EQ(next(), 2U) << "at once, though nothing has been answered for long";
 }
 
+TEST_F(SchedulerTest, AThreadThatIsNeverAnsweredDoesNotProlongAnOutage) {
+    for (const auto& answer : {answers::no_answer(), answers::unavailable()}) {
+        enqueue(1, lane_of(1, 1));
+        // The server is away for a while; then it is back, but for this event.
+        Milliseconds wait{0};
+        for (int i = 0; i < 30; ++i) {
+            pass(wait);
+            ASSERT_EQ(next(), 1U);
+            wait = complete(1, i < 10 ? answers::no_connection() : answer).wait;
+        }
+        EXPECT_EQ(destination(), DestinationState::down);
+        pass(options.destination_backoff.initial);
+        EXPECT_EQ(next(), 0U) << "its own wait is longer";
+        enqueue(2, lane_of(1, 2));
+        EXPECT_EQ(next(), 2U) << "another is tried at once";
+        complete(2, answers::ok());
+        EXPECT_EQ(destination(), DestinationState::up);
+        pass(wait);
+        ASSERT_EQ(next(), 1U);
+        complete(1, answers::ok());
+    }
+}
+
 TEST_F(SchedulerTest, RetryAfterOn503HoldsEverything) {
     enqueue(1, lane_of(1, 1));
     enqueue(2, lane_of(2, 1));
