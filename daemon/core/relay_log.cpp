@@ -46,10 +46,15 @@ const LogEvent* line_of(TokenState state) {
 
 // While the trouble goes on the line comes again now and then: who looks at the log of today should
 // not have to know that of yesterday.
-void Relay::log_destination(const AttemptResult& result, const Completion& completion, Now now) {
+void Relay::log_destination(const Assignment& assignment, const AttemptResult& result,
+                            const Completion& completion, Now now) {
     const auto status = scheduler_.status();
     const DestinationState state = completion.destination_changed.value_or(status.destination);
     const bool up = state == DestinationState::up;
+    const bool tells_why = completion.destination_changed || assignment.probe;
+    if (!up && tells_why && (result.end != AttemptEnd::response || result.status >= 300)) {
+        destination_reason_ = describe(result);
+    }
     if (!completion.destination_changed && (up || now.mono < next_reminder_)) return;
     const MonoTime since = trouble_since_.value_or(now.mono);
     const auto lasted = format_duration(std::chrono::duration_cast<Milliseconds>(now.mono - since));
@@ -63,9 +68,6 @@ void Relay::log_destination(const AttemptResult& result, const Completion& compl
     }
     trouble_since_ = since;
     next_reminder_ = now.mono + Seconds(3600);
-    if (result.end != AttemptEnd::response || result.status >= 300) {
-        destination_reason_ = describe(result);
-    }
     std::string next_try = "now";
     if (status.destination_until) {
         next_try = format_duration(std::chrono::duration_cast<Milliseconds>(
@@ -80,9 +82,14 @@ void Relay::log_destination(const AttemptResult& result, const Completion& compl
 
 void Relay::log_state_changes(const Assignment& assignment, const AttemptResult& result,
                               const Completion& completion, Now now) {
-    log_destination(result, completion, now);
+    log_destination(assignment, result, completion, now);
+    const TokenId id = assignment.lane.token;
+    const bool about_token = result.status == 401 || result.status == 403 || result.status == 429;
+    const auto told = token_reasons_.find(id);
+    if (assignment.probe && about_token && told != token_reasons_.end()) {
+        told->second = describe(result);
+    }
     if (completion.token_changed) {
-        const TokenId id = assignment.lane.token;
         const TokenState state = *completion.token_changed;
         const bool active = state == TokenState::active;
         if (active) {

@@ -261,7 +261,8 @@ private:
                   const AttemptResult& result, const Completion& completion);
     void log_attempt(const Assignment& assignment, const EventRecord& record,
                      const AttemptResult& result, const Completion& completion, Now now);
-    void log_destination(const AttemptResult& result, const Completion& completion, Now now);
+    void log_destination(const Assignment& assignment, const AttemptResult& result,
+                         const Completion& completion, Now now);
     void log_state_changes(const Assignment& assignment, const AttemptResult& result,
                            const Completion& completion, Now now);
     void disable(TokenId token, Effects& effects, Now now);

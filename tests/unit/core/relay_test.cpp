@@ -254,6 +254,9 @@ TEST_F(RelayTest, AParkedTokenIsProbedAndSaysWhy) {
     EXPECT_EQ(relay_->token_reason(TokenId{1}), "HTTP 401: says the server");
     EXPECT_EQ(log_.named("token.parked").front().fields.at("queued"), "2");
     pass(std::chrono::minutes(5));
+    answer(403);
+    EXPECT_EQ(relay_->token_reason(TokenId{1}), "HTTP 403: says the server") << "as of now";
+    pass(std::chrono::minutes(5));
     const auto probe = relay_->next(now_);
     ASSERT_TRUE(probe);
     EXPECT_TRUE(probe->probe);
@@ -269,6 +272,31 @@ TEST_F(RelayTest, AWrongBaseUrlParksTheDestination) {
     EXPECT_EQ(relay_->destination_reason(), "HTTP 404: says the server");
     EXPECT_EQ(relay_->queued(), 1U);
     EXPECT_EQ(log_.named("destination.parked").size(), 1U);
+}
+
+TEST_F(RelayTest, TheReasonIsThatOfTheLastProbe) {
+    for (int i = 0; i < 8; ++i) accept("t" + std::to_string(i));
+    AttemptResult failed;
+    failed.end = AttemptEnd::connect_failed;
+    std::vector<Assignment> begun;
+    while (const auto assignment = relay_->next(now_)) begun.push_back(*assignment);
+    const auto fail = [&](const Assignment& assignment) {
+        relay_->attempted(assignment, records_.at(assignment.seq), failed, now_);
+    };
+    for (std::size_t i = 0; i < 6; ++i) fail(begun[i]);
+    EXPECT_EQ(relay_->destination_reason(), "connect_failed");
+    pass(Seconds(1));
+    // The network is mended, and shows the next trouble.
+    failed.end = AttemptEnd::tls_failed;
+    failed.detail = "the certificate has expired";
+    const auto probe = relay_->next(now_);
+    ASSERT_TRUE(probe);
+    fail(*probe);
+    EXPECT_EQ(relay_->destination_reason(), "tls_failed: the certificate has expired");
+    // What began before the outage tells nothing new.
+    failed.end = AttemptEnd::timed_out;
+    fail(begun[6]);
+    EXPECT_EQ(relay_->destination_reason(), "tls_failed: the certificate has expired");
 }
 
 TEST_F(RelayTest, AnOutageIsAFewLines) {
