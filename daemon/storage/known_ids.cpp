@@ -15,6 +15,21 @@ using KnownId = EventQueue::KnownId;
 // Records in one write and one sync: some 30,000 ids.
 constexpr std::size_t records_in_append = 8;
 
+/// Tells which ids are still in the window, of those that are shown to it in the order in which
+/// they were accepted. Behind one that is, all are: the clock may have been set back.
+class Window {
+public:
+    explicit Window(WallTime since) : since_(since) {}
+    bool holds(WallTime accepted) noexcept {
+        reached_ = reached_ || accepted >= since_;
+        return reached_;
+    }
+
+private:
+    WallTime since_;
+    bool reached_ = false;
+};
+
 /// Reads the ids of the journal.
 class JournalSink final : public RecordSink {
 public:
@@ -39,12 +54,12 @@ private:
 /// Reads the ids of a segment.
 class SegmentSink final : public RecordSink {
 public:
-    SegmentSink(WallTime since, IdRows& ids) : since_(since), ids_(ids) {}
+    SegmentSink(WallTime since, IdRows& ids) : window_(since), ids_(ids) {}
 
     void record(const ScannedRecord& record) override {
         const RecordHeader& header = record.header;
-        if (header.type != RecordType::event || !record.intact || header.accepted < since_ ||
-            (header.flags & record_flag_own_id) == 0) {
+        if (header.type != RecordType::event || !record.intact ||
+            (header.flags & record_flag_own_id) == 0 || !window_.holds(header.accepted)) {
             return;
         }
         const auto id = read_event_id(header, record.payload);
@@ -54,7 +69,7 @@ public:
     void damage(std::uint64_t, std::uint64_t) override {}
 
 private:
-    WallTime since_;
+    Window window_;
     IdRows& ids_;
 };
 
@@ -114,10 +129,7 @@ Result<KnownIds::Contents> KnownIds::inspect(FileSystem& file_system, const std:
 
 void KnownIds::open() {
     std::size_t ids = 0;
-    const IdRows::Use look = [this, &ids](const KnownId& known) {
-        newest_ = std::max(newest_, known.accepted);
-        ++ids;
-    };
+    const IdRows::Use look = [&ids](const KnownId&) { ++ids; };
     JournalSink sink(look);
     auto there = journal_.exists();
     if (there.has_error()) return report(there.error());
@@ -133,20 +145,17 @@ void KnownIds::open() {
 }
 
 void KnownIds::keep(const Segment& segment) {
-    newest_ = std::max(newest_, segment.newest_own_id);
-    const WallTime since = before(newest_, window_);
-    if (window_ == Milliseconds(0) || segment.newest_own_id == WallTime::min() ||
-        segment.newest_own_id < since) {
-        return;
-    }
+    if (window_ == Milliseconds(0) || segment.newest_own_id == WallTime::min()) return;
+    const WallTime since = before(segment.newest_own_id, window_);
     IdRows ids(limit_);
     add_ids_of(segment, since, ids);
     Result<void> done;
     if (!open_ || journal_.broken() || kept_ + ids.size() > 2 * limit_) {
         IdRows older(limit_ - std::min(limit_, ids.size()));
         // What can't be read is left behind.
+        Window window(since);
         static_cast<void>(read([&](const KnownId& known) {
-            if (known.accepted >= since && ids.size() < limit_) older.add(known);
+            if (window.holds(known.accepted) && ids.size() < limit_) older.add(known);
         }));
         done = rewrite(older, &ids);
     } else {
@@ -169,8 +178,9 @@ void KnownIds::find(const LogSegments& segments, WallTime since, std::size_t lim
     if (found < limit) {
         newest_first.emplace_back(limit - found);
         IdRows& kept = newest_first.back();
-        static_cast<void>(read([&kept, since](const KnownId& known) {
-            if (known.accepted >= since) kept.add(known);
+        Window window(since);
+        static_cast<void>(read([&kept, &window](const KnownId& known) {
+            if (window.holds(known.accepted)) kept.add(known);
         }));
         found += kept.size();
     }

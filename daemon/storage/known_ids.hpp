@@ -61,9 +61,8 @@ private:
     std::size_t limit_;
     Log& log_;
     RecordJournal journal_;
-    bool open_ = false;                  ///< there is a file
-    std::size_t kept_ = 0;               ///< ids in the journal
-    WallTime newest_ = WallTime::min();  ///< of acceptance, of all that were seen
+    bool open_ = false;     ///< there is a file
+    std::size_t kept_ = 0;  ///< ids in the journal
     bool failed_ = false;
 };
 

@@ -1,5 +1,6 @@
 // The log as its users see it.
 #include <algorithm>
+#include <set>
 
 #include "log_fixture.hpp"
 
@@ -440,6 +441,23 @@ TEST_F(LogTest, KnownIdsOutliveTheSegmentsTheyCameIn) {
         open();
     }
     EXPECT_EQ(test::known_ids(*queue, since, 10).front().id, make_event(1982).id);
+}
+
+TEST_F(LogTest, KnownIdsOutliveAClockThatWasSetBack) {
+    options.dedup_window = Milliseconds(500);
+    open();
+    EventRecord early = make_event(2);
+    early.accepted += std::chrono::hours(1);
+    ASSERT_TRUE(queue->commit({&early, 1}, {}).has_value());
+    append(2000);
+    settle(1, 2001);
+    ASSERT_LE(segments().size(), 2U);
+    open();
+    std::set<std::string> ids;
+    for (const auto& known : test::known_ids(*queue, WallTime::min(), 10'000)) ids.insert(known.id);
+    for (const std::uint64_t number : {2U, 4U, 1600U, 2000U}) {
+        EXPECT_TRUE(ids.contains(make_event(number).id)) << number;
+    }
 }
 
 TEST_F(LogTest, IdsFromBeforeTheWindowAreNotKept) {
