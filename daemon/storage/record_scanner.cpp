@@ -124,6 +124,7 @@ public:
             more = header && continues(*header, at_) ? take(*header) : skip();
         }
         survey_tail();
+        find_cut_off();
         result_.end = at_;
         result_.last_commit = commit_;
         result_.unreadable = window_.unreadable();
@@ -250,6 +251,15 @@ private:
         result_.torn_end = std::max(at_, tail.end);
         result_.highest_commit = std::max(result_.highest_commit, tail.highest_commit);
         result_.highest_seq = std::max(result_.highest_seq, tail.highest_seq);
+    }
+
+    void find_cut_off() {
+        const auto bytes = window_.view(at_, record_header_size);
+        if (bytes.size() < record_header_size) return;
+        const auto header = parse_record_header(bytes, salt_);
+        if (!header || !continues(*header, at_) || record_size(*header) <= range_.end - at_) return;
+        result_.cut_off = header;
+        note(*header);
     }
 
     Window window_;

@@ -139,6 +139,10 @@ SegmentScan scan_segment(File& file, const SegmentHeader& header, const ScanRang
     if (size.has_value()) readable.end = std::min(range.end, *size);
     scan.result = scan_records(file, readable, header.salt, sink);
     if (range.end > readable.end) sink.damage(readable.end, range.end - readable.end);
+    if (const auto& lost = scan.result.cut_off; lost && range.tail == ScanRange::Tail::unknown) {
+        sink.damage(scan.result.end, record_size(*lost));
+        if (lost->type == RecordType::event) sink.finish(Seq{to_number(lost->seq) + 1});
+    }
     if (following) sink.finish(*following);
     return scan;
 }

@@ -103,7 +103,7 @@ Result<void> SegmentCheck::run(const std::vector<std::uint64_t>& segments,
         report_.queues.push_back(std::move(queue));
     }
     // The newest segment has the last word on the books.
-    report_.lost_is_known = !newest_unreadable_;
+    report_.lost_is_known = !newest_unreadable_ && !newest_cut_;
     const std::int64_t unaccounted = std::max<std::int64_t>(report_.unaccounted(), 0);
     report_.lost = static_cast<std::uint64_t>(unaccounted) + without_contents_;
     return {};
@@ -241,6 +241,7 @@ void SegmentCheck::read(std::size_t place) {
     settled_.forget_from(segment.header.next_seq);
     report_damage(file.name, scan.damage);
     if (is_newest) count_books(segment, scan);
+    if (is_newest) newest_cut_ = scan.result.cut_off || scan.result.unreadable > 0;
     const bool sealed = range.tail != ScanRange::Tail::unknown;
     const bool has_index = std::ranges::binary_search(indexes_, segment.header.number);
     if (sealed && !has_index && file.note.empty()) {

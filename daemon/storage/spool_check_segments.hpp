@@ -72,6 +72,7 @@ private:
     std::uint64_t segment_size_ = 0;
     std::uint64_t without_contents_ = 0;  // queued events that have lost theirs
     bool newest_unreadable_ = false;
+    bool newest_cut_ = false;  // it ends where it did not when it was written
 };
 
 /// The name of a file in the log, as reports have it.

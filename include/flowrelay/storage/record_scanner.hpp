@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "flowrelay/storage/file_system.hpp"
@@ -52,6 +53,10 @@ struct ScanResult {
     // The highest of all records, those in the cut tail included: never to be used again.
     std::uint32_t highest_commit = 0;
     Seq highest_seq = Seq::none;
+
+    /// The record at `end` that would reach beyond the end of the range: what was written to a file
+    /// of a fixed size never did, so the file was cut short.
+    std::optional<RecordHeader> cut_off;
 
     std::uint64_t unreadable = 0;  ///< bytes that the disk did not give; taken for zeros
 };

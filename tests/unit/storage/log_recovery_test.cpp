@@ -327,6 +327,22 @@ TEST_F(LogRecoveryTest, ASealedSegmentThatWasCutShortIsDamaged) {
     EXPECT_EQ(append(1), Seq{1001});
 }
 
+TEST_F(LogRecoveryTest, ANewestSegmentThatWasCutShortIsDamaged) {
+    open();
+    append_singly(20);
+    queue.reset();
+    fs.cut(segment(1), first_record + 10 * event_size() + record_header_size + 8);
+    open();
+    EXPECT_EQ(only_damage().fields.at("offset"), std::to_string(first_record + 10 * event_size()));
+    EXPECT_EQ(only_damage().fields.at("missing"), "1") << "so much is known";
+    EXPECT_EQ(queued(), range(1, 10));
+    EXPECT_GT(append(1), Seq{11});
+    EXPECT_EQ(segments().size(), 2U);
+    open();
+    EXPECT_EQ(queued().size(), 11U);
+    EXPECT_EQ(unaccounted(), 1);
+}
+
 TEST_F(LogRecoveryTest, DamagedOutcomesBringTheirEventsBack) {
     open();
     append_singly(4);

@@ -231,6 +231,12 @@ TEST_F(SpoolCheckTest, FindsASegmentWithoutAHeaderAndOneThatIsMissing) {
 TEST_F(SpoolCheckTest, WithoutTheLastHeaderItDoesNotKnowAllThatIsLost) {
     make_spool();
     EXPECT_TRUE(report().lost_is_known);
+    const auto whole = fs.contents(segments().back());
+    fs.cut(segments().back(), first_record + record_header_size + 8);
+    EXPECT_FALSE(report().lost_is_known);
+    EXPECT_EQ(report().damage.size(), 1U);
+    fs.overwrite(segments().back(), 0, whole);
+    EXPECT_TRUE(report().lost_is_known);
     fs.overwrite(segments().back(), 0, std::vector<std::uint8_t>(segment_header_size));
     EXPECT_FALSE(report().lost_is_known);
 }
