@@ -11,6 +11,7 @@
 #include "flowrelay/storage/record_journal.hpp"
 #include "letter_index.hpp"
 #include "letter_record.hpp"
+#include "read_failures.hpp"
 
 namespace flowrelay::storage {
 
@@ -150,7 +151,12 @@ public:
                          fmt::format("event {} is not among the dead letters", to_number(seq))};
         }
         auto letter = read_at(*place);
-        if (letter.has_value()) letter->replayed = place->replayed.has_value();
+        if (letter.has_value()) {
+            read_failures_.forget(seq);
+            letter->replayed = place->replayed.has_value();
+        } else if (letter.error().code != QueueErrc::damaged && read_failures_.give_up(seq)) {
+            return Error{QueueErrc::damaged, letter.error().message};
+        }
         return letter;
     }
 
@@ -281,7 +287,11 @@ private:
 
     Result<DeadLetter> read_at(const Place& place) const {
         const auto record = journal_.read(place.offset, place.size);
-        if (record.has_error()) return Error{QueueErrc::damaged, record.error().message};
+        if (record.has_error()) {
+            const bool is_damaged = record.error().code == boost::system::errc::bad_message;
+            if (!is_damaged) return record.error();
+            return Error{QueueErrc::damaged, record.error().message};
+        }
         auto letter = to_letter(record->header, record->payload);
         if (!letter) return Error{QueueErrc::damaged, "a dead letter makes no sense"};
         return std::move(*letter);
@@ -318,6 +328,7 @@ private:
 
     RecordJournal journal_;
     LetterIndex index_;
+    ReadFailures read_failures_;
     Log& log_;
 };
 
@@ -325,8 +336,8 @@ private:
 /// which of them are replayed. Notes where the letters lie in the new one.
 class JournalDeadLetters::Survivors final : public RecordJournal::Source {
 public:
-    Survivors(RecordJournal& journal, LetterIndex& kept, Log& log)
-        : journal_(journal), kept_(kept), log_(log) {
+    Survivors(RecordJournal& journal, LetterIndex& kept, ReadFailures& failures, Log& log)
+        : journal_(journal), kept_(kept), failures_(failures), log_(log) {
         for (const auto& [seq, place] : kept.places()) left_.push_back(seq);
     }
 
@@ -337,8 +348,9 @@ public:
             end_ += record_size(out.payload.size());
             return true;
         }
-        return next_letter(out) || next_replays(out);
+        return next_letter(out) || (!failure_ && next_replays(out));
     }
+    std::optional<Error> failure() const override { return failure_; }
 
 private:
     bool next_letter(JournalRecord& out) {
@@ -352,7 +364,12 @@ private:
                 out = std::move(*record);
                 return true;
             }
-            // One that can't be read must not keep the others from being erased.
+            // One that can't be read must not keep the others from being erased for ever.
+            const bool is_damaged = record.error().code == boost::system::errc::bad_message;
+            if (!is_damaged && !failures_.give_up(seq)) {
+                failure_ = record.error();
+                return false;
+            }
             log_.write(core::log_events::spool_damaged, {{"file", journal_.path()},
                                                          {"offset", place.offset},
                                                          {"bytes", place.size},
@@ -373,7 +390,9 @@ private:
 
     RecordJournal& journal_;
     LetterIndex& kept_;
+    ReadFailures& failures_;
     Log& log_;
+    std::optional<Error> failure_;
     std::vector<Seq> left_;
     std::size_t next_ = 0;
     std::uint64_t end_ = journal_header_size;
@@ -382,7 +401,7 @@ private:
 };
 
 Result<void> JournalDeadLetters::rewrite(LetterIndex kept) {
-    Survivors survivors(journal_, kept, log_);
+    Survivors survivors(journal_, kept, read_failures_, log_);
     const std::uint64_t before = journal_.generation();
     const auto done = journal_.rewrite(survivors);
     // If only the directory could not be synced, the new file is in use all the same.

@@ -215,6 +215,7 @@ Result<std::uint64_t> RecordJournal::write_file(File& file, std::uint32_t salt, 
     bool more = true;
     while (more) {
         more = source.next(record);
+        if (auto failed = source.failure()) return *failed;
         if (more) append_record(buffer, record, commit, salt);
         if (buffer.size() < write_size && more) continue;
         if (auto done = file.write_at(end, buffer); done.has_error()) return done.error();
@@ -268,7 +269,8 @@ Result<JournalRecord> RecordJournal::read(std::uint64_t offset, std::size_t size
             }
         }
     }
-    return damaged_error(fmt::format("the record at offset {} of {} is damaged", offset, path_));
+    return Error{boost::system::errc::make_error_code(boost::system::errc::bad_message),
+                 fmt::format("the record at offset {} of {} is damaged", offset, path_)};
 }
 
 }  // namespace flowrelay::storage

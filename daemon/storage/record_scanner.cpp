@@ -57,13 +57,21 @@ private:
                 page_size - static_cast<std::size_t>((offset + at) % page_size);
             const auto page =
                 std::span(bytes_).subspan(at, std::min(to_boundary, bytes_.size() - at));
-            const auto got = file_.read_at(offset + at, page);
+            const auto got = read_again(offset + at, page);
             const std::size_t good = got.has_value() ? *got : 0;
             if (got.has_error()) unreadable_ += page.size();
             std::fill(page.begin() + static_cast<std::ptrdiff_t>(good), page.end(),
                       std::uint8_t{0});
             at += page.size();
         }
+    }
+
+    /// An error may pass; what it hides counts as damaged.
+    Result<std::size_t> read_again(std::uint64_t offset, std::span<std::uint8_t> out) {
+        constexpr int more_tries = 2;
+        auto got = file_.read_at(offset, out);
+        for (int i = 0; got.has_error() && i < more_tries; ++i) got = file_.read_at(offset, out);
+        return got;
     }
 
     File& file_;

@@ -116,7 +116,9 @@ std::vector<SeqRange> OutcomeSums::seqs() const {
 Result<std::optional<SegmentHeader>> read_segment_header(File& file, const std::string& path,
                                                          std::uint64_t number) {
     std::vector<std::uint8_t> block(segment_header_size);
-    const auto got = file.read_at(0, block);
+    constexpr int more_tries = 2;  // an error may pass
+    auto got = file.read_at(0, block);
+    for (int i = 0; got.has_error() && i < more_tries; ++i) got = file.read_at(0, block);
     block.resize(got.has_value() ? *got : 0);
     const auto parsed = parse_segment_header(block);
     if (parsed.status == ParsedSegmentHeader::Status::newer) {

@@ -21,6 +21,7 @@
 #include "log_segments.hpp"
 #include "path.hpp"
 #include "quarantine.hpp"
+#include "read_failures.hpp"
 #include "segment_wipe.hpp"
 #include "write_zeros.hpp"
 
@@ -138,6 +139,7 @@ private:
     std::vector<Settlement> pending_;  ///< outcomes that are not written yet
     CommitBuffer buffer_;
     std::unordered_set<Seq> told_damaged_;  ///< reported already
+    ReadFailures read_failures_;
     std::optional<Error> failure_;
 };
 
@@ -367,7 +369,10 @@ Result<EventRecord> SegmentedLog::read(Seq seq) {
     Segment& segment = *segments_.of(seq);
     BlockReader reader;
     const auto bytes = reader.read(segment, **event);
-    if (bytes.has_error()) return damaged(seq, segment, **event);
+    if (bytes.has_error()) {
+        return read_failures_.give_up(seq) ? damaged(seq, segment, **event) : bytes.error();
+    }
+    read_failures_.forget(seq);
     auto record = parse_event(*bytes, seq, segment.header.salt);
     if (!record) return damaged(seq, segment, **event);
     return std::move(*record);

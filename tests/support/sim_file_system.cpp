@@ -201,6 +201,10 @@ void SimFileSystem::make_unreadable(const std::string& path, std::uint64_t offse
     at(path).unreadable.emplace_back(offset, bytes);
 }
 
+void SimFileSystem::make_readable(const std::string& path) {
+    at(path).unreadable.clear();
+}
+
 // --- behind the back
 // -------------------------------------------------------------------------------
 

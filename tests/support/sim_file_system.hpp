@@ -81,6 +81,7 @@ public:
 
     /// Reads that touch these bytes fail with EIO.
     void make_unreadable(const std::string& path, std::uint64_t offset, std::uint64_t bytes);
+    void make_readable(const std::string& path);
 
     // --- behind the back of the program ---
 

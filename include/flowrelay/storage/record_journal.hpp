@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -67,6 +68,9 @@ public:
 
         /// Fills `out`, or gives false when there are no more.
         virtual bool next(JournalRecord& out) = 0;
+
+        /// Why next() gave false although there are more: then no new file is made.
+        virtual std::optional<Error> failure() const { return std::nullopt; }
     };
 
     /// Makes a new file of these records and puts it in the old one's place, which is gone when
@@ -82,7 +86,7 @@ public:
     /// Reads all records once more. Errors: open() or rewrite() has not been successful.
     Result<void> scan(RecordSink& sink) const;
 
-    /// Reads one record; an error if it is damaged.
+    /// Reads one record. Errors: errc::bad_message if it is damaged, others are the disk's.
     Result<JournalRecord> read(std::uint64_t offset, std::size_t size) const;
 
     /// A write or sync failed: rewrite() has to come before append().

@@ -189,6 +189,34 @@ TEST_F(DeadLettersTest, ALetterThatRotsDoesNotKeepOthersFromBeingErased) {
     EXPECT_EQ(log.named("spool.damaged").size(), 1U);
 }
 
+TEST_F(DeadLettersTest, AnErrorOfReadingMayPass) {
+    add(1, 3);
+    add(4, 4, TokenId{2});
+    fs.make_unreadable(path, journal_header_size + 100, 1);
+    EXPECT_EQ(letters->read(Seq{1}).error().code, boost::system::errc::io_error);
+    EXPECT_TRUE(letters->erase(TokenId{2}).has_error()) << "it would lose the other";
+    fs.make_readable(path);
+    EXPECT_TRUE(letters->read(Seq{1}).has_value());
+    ASSERT_TRUE(letters->erase(TokenId{2}).has_value());
+    EXPECT_EQ(letters->size(), 3U);
+    EXPECT_TRUE(log.named("spool.damaged").empty());
+}
+
+TEST_F(DeadLettersTest, ALetterThatCanNotBeReadForLongIsGivenUp) {
+    add(1, 3);
+    add(4, 4, TokenId{2});
+    fs.make_unreadable(path, journal_header_size + 100, 1);
+    Result<std::uint64_t> erased = letters->erase(TokenId{2});
+    for (int i = 1; i < 10; ++i) {
+        EXPECT_TRUE(erased.has_error());
+        erased = letters->erase(TokenId{2});
+    }
+    EXPECT_TRUE(erased.has_value());
+    EXPECT_EQ(letters->size(), 2U);
+    EXPECT_EQ(log.named("spool.damaged").size(), 1U);
+    EXPECT_EQ(letters->read(Seq{2}).value().seq, Seq{2});
+}
+
 TEST_F(DeadLettersTest, AFailedAddIsNotThereAndCanBeRepeated) {
     add(1, 2);
     for (const SimOp op : {SimOp::write, SimOp::sync}) {

@@ -278,9 +278,26 @@ TEST_F(LogFailureTest, ARecordThatCannotBeReadIsDamaged) {
     append(3);
     fs.flip_bit(segment(1), first_record + event_size() + 100);
     EXPECT_EQ(queue->read(Seq{2}).error().code, QueueErrc::damaged);
-    fs.make_unreadable(segment(1), first_record, 8);
-    EXPECT_EQ(queue->read(Seq{1}).error().code, QueueErrc::damaged);
     EXPECT_TRUE(same(*queue->read(Seq{3}), make_event(3)));
+}
+
+TEST_F(LogFailureTest, AnErrorOfReadingMayPassUntilItHasComeOftenInARow) {
+    open();
+    append(3);
+    for (int run = 0; run < 2; ++run) {
+        fs.make_unreadable(segment(1), first_record, 8);
+        for (int i = 1; i < 10; ++i) {
+            const auto read = queue->read(Seq{1});
+            ASSERT_TRUE(read.has_error());
+            EXPECT_EQ(read.error().code, boost::system::errc::io_error);
+        }
+        if (run == 1) continue;
+        fs.make_readable(segment(1));
+        EXPECT_TRUE(same(*queue->read(Seq{1}), make_event(1)));
+    }
+    EXPECT_TRUE(log.named("spool.damaged").empty());
+    EXPECT_EQ(queue->read(Seq{1}).error().code, QueueErrc::damaged);
+    EXPECT_EQ(log.named("spool.damaged").size(), 1U);
 }
 
 TEST_F(LogFailureTest, ASegmentThatCannotBeRemovedIsTriedAgain) {
