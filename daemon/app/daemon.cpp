@@ -68,7 +68,10 @@ class Daemon::Impl {
 public:
     Impl(Config config, std::string config_file, std::vector<PassedSocket> ingest_sockets,
          ServiceNotifier notifier, LeveledLog& log, const Clock& clock);
-    ~Impl() { std::signal(SIGPIPE, SIG_DFL); }
+    ~Impl() {
+        std::signal(SIGPIPE, SIG_DFL);
+        std::signal(SIGXFSZ, SIG_DFL);
+    }
 
     void run();
 
@@ -112,6 +115,7 @@ Daemon::Impl::Impl(Config config, std::string config_file, std::vector<PassedSoc
       file_system_(storage::make_posix_file_system()),
       signals_(io_, SIGTERM, SIGINT, SIGHUP) {
     std::signal(SIGPIPE, SIG_IGN);  // a peer that hangs up is an error of that write
+    std::signal(SIGXFSZ, SIG_IGN);  // as is a limit of the size of files
     log_.write(ev::relay_starting,
                {{"version", version()}, {"destination", config_.destination.base_url}});
     Surroundings around = read_surroundings(config_);

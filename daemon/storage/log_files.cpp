@@ -90,7 +90,7 @@ Result<void> LogFiles::adopt_spare(std::uint64_t number, std::uint64_t spare_siz
     const auto size = (*file)->size();
     if (size.has_error()) return size.error();
     if (*size == spare_size) {
-        spares_.push_back({number, true, false});
+        spares_.push_back({std::move(*file), number, true, false});
         return {};
     }
     // Half made when the process ended, or of another segment_size.
@@ -111,7 +111,7 @@ Result<void> LogFiles::add_spare(std::uint64_t size) {
         static_cast<void>(file_system_.remove(path));
         return done.error();
     }
-    spares_.push_back({number, false, false});
+    spares_.push_back({std::move(*file), number, false, false});
     return {};
 }
 
@@ -124,10 +124,8 @@ Result<void> LogFiles::remove_spare() {
 Result<void> LogFiles::wipe_spares(std::uint64_t size) {
     for (Spare& spare : spares_) {
         if (!spare.dirty) continue;
-        auto file = file_system_.open(spare_path(spare.number));
-        if (file.has_error()) return file.error();
-        if (auto done = write_zeros(**file, 0, size); done.has_error()) return done;
-        if (auto synced = (*file)->sync(); synced.has_error()) return synced;
+        if (auto done = write_zeros(*spare.file, 0, size); done.has_error()) return done;
+        if (auto synced = spare.file->sync(); synced.has_error()) return synced;
         spare.dirty = false;
         spare.written = true;
     }
@@ -140,23 +138,23 @@ Result<LogFiles::Begun> LogFiles::begin_segment(const SegmentHeader& header) {
     // One that was written to before: writing to it again costs less (docs/architecture.md).
     const auto written = std::ranges::find(spares_, true, &Spare::written);
     const auto spare = written != spares_.end() ? written : spares_.begin();
-    const std::string path = spare_path(spare->number);
-    auto file = file_system_.open(path);
-    if (file.has_error()) return file.error();
     std::vector<std::uint8_t> block(segment_header_size);
     write_segment_header(block.data(), header);
-    auto done = (*file)->write_at(0, block);
-    if (done.has_value()) done = (*file)->sync();
-    if (done.has_value()) done = file_system_.rename(path, segment_path(header.number));
+    auto done = spare->file->write_at(0, block);
+    if (done.has_value()) done = spare->file->sync();
+    if (done.has_value()) {
+        done = file_system_.rename(spare_path(spare->number), segment_path(header.number));
+    }
     if (done.has_error()) return done.error();
-    const Spare used = *spare;
+    Spare used = std::move(*spare);
     spares_.erase(spare);
     done = sync_directory();
     if (done.has_error()) return done.error();
-    return Begun{std::move(*file), used.dirty, used.written};
+    return Begun{std::move(used.file), used.dirty, used.written};
 }
 
-Result<bool> LogFiles::retire_segment(std::uint64_t number, bool recycle) {
+Result<bool> LogFiles::retire_segment(std::uint64_t number, std::unique_ptr<File>& file,
+                                      bool recycle) {
     const std::uint64_t spare = next_spare_;
     auto done = recycle ? file_system_.rename(segment_path(number), spare_path(spare))
                         : file_system_.remove(segment_path(number));
@@ -169,7 +167,7 @@ Result<bool> LogFiles::retire_segment(std::uint64_t number, bool recycle) {
     if (done.has_error()) return done.error();
     if (recycle) {
         ++next_spare_;
-        spares_.push_back({spare, true, true});
+        spares_.push_back({std::move(file), spare, true, true});
     }
     return true;
 }

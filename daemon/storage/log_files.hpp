@@ -53,9 +53,9 @@ public:
     /// is a spare.
     Result<Begun> begin_segment(const SegmentHeader& header);
 
-    /// Takes a segment out of the log, durably. `recycle`: its file becomes a spare. False: it is
-    /// still there, as it was.
-    Result<bool> retire_segment(std::uint64_t number, bool recycle);
+    /// Takes a segment out of the log, durably. `recycle`: its `file` becomes a spare, and is
+    /// taken. False: it is still there, as it was.
+    Result<bool> retire_segment(std::uint64_t number, std::unique_ptr<File>& file, bool recycle);
 
     /// Moves a segment that can't be read out of the way, into the quarantine.
     Result<void> quarantine_segment(std::uint64_t number);
@@ -88,7 +88,10 @@ public:
 private:
     static constexpr std::size_t cached_index_blocks = 512;  // 2 MiB
 
+    // Open, so that a new segment can be begun when no descriptor is left: the rest of a commit may
+    // depend on it.
     struct Spare {
+        std::unique_ptr<File> file;
         std::uint64_t number = 0;  ///< in its name
         bool dirty = false;        ///< it may hold records of a former life
         bool written = false;      ///< all its blocks are known to have been written to

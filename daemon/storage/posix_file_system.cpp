@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "flowrelay/storage/file_system.hpp"
+#include "path.hpp"
 
 namespace flowrelay::storage {
 
@@ -232,23 +233,36 @@ public:
             // On a full disk the lock still holds; only its message loses the number.
             if (errno != ENOSPC && errno != EDQUOT) return system_error(errno, "write to", path);
         }
-        return std::shared_ptr<void>(std::make_shared<Descriptor>(std::move(*fd)));
+        // The directory as well: somebody may have taken the file away. Not everywhere can one be
+        // locked (NFS), and then the file has to do.
+        auto directory = open_path(parent_of(path), O_RDONLY | O_DIRECTORY, "open");
+        if (directory.has_error()) return directory.error();
+        if (retry([&] { return ::flock(directory->get(), LOCK_EX | LOCK_NB); }) != 0 &&
+            errno == EWOULDBLOCK) {
+            return locked_error(parent_of(path), 0);
+        }
+        return std::shared_ptr<void>(
+            std::make_shared<Lock>(Lock{std::move(*fd), std::move(*directory)}));
     }
 
     Result<std::optional<std::string>> lock_holder(const std::string& path) override {
+        using Holder = std::optional<std::string>;
         auto fd = open_path(path, O_RDONLY, "open");
-        if (fd.has_error()) {
-            if (fd.error().code == boost::system::errc::no_such_file_or_directory) {
-                return std::optional<std::string>();
-            }
+        const bool there = fd.has_value();
+        if (!there && fd.error().code != boost::system::errc::no_such_file_or_directory) {
             return fd.error();
         }
-        // A shared lock is refused while somebody has the exclusive one, and goes with `fd`.
-        if (retry([&] { return ::flock(fd->get(), LOCK_SH | LOCK_NB); }) == 0) {
-            return std::optional<std::string>();
+        // A shared lock is refused while somebody has the exclusive one, and goes with its file.
+        if (there && retry([&] { return ::flock(fd->get(), LOCK_SH | LOCK_NB); }) != 0) {
+            if (errno != EWOULDBLOCK) return system_error(errno, "look at", path);
+            return Holder(name_of(holder_of(fd->get())));
         }
-        if (errno != EWOULDBLOCK) return system_error(errno, "look at", path);
-        return std::optional(name_of(holder_of(fd->get())));
+        const auto directory = open_path(parent_of(path), O_RDONLY | O_DIRECTORY, "open");
+        if (directory.has_error()) return directory.error();
+        const bool held =
+            retry([&] { return ::flock(directory->get(), LOCK_SH | LOCK_NB); }) != 0 &&
+            errno == EWOULDBLOCK;
+        return held ? Holder(name_of(0)) : Holder();
     }
 
     Result<std::uint64_t> free_space(const std::string& path) override {
@@ -258,6 +272,11 @@ public:
     }
 
 private:
+    struct Lock {
+        Descriptor file;
+        Descriptor directory;
+    };
+
     /// Whether what is open there is what has this path now.
     static bool is_at(int fd, const std::string& path) {
         struct stat open{};

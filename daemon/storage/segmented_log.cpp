@@ -317,10 +317,10 @@ Result<void> SegmentedLog::begin_segment() {
 /// of a segment's events lie behind it, and must not go before it does.
 Result<void> SegmentedLog::reclaim() {
     while (segments_.all().size() > 1 && segments_.all().front().queued() == 0) {
-        const Segment& oldest = segments_.all().front();
+        Segment& oldest = segments_.all().front();
         const bool recycle = oldest.size == options_.segment_size && wants_spare();
         known_ids_.keep(oldest);
-        const auto retired = files_->retire_segment(oldest.header.number, recycle);
+        const auto retired = files_->retire_segment(oldest.header.number, oldest.file, recycle);
         if (retired.has_error()) return fail(retired.error());
         if (!*retired) break;  // tried again after the next commit
         segments_.pop_front();

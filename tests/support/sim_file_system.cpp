@@ -295,6 +295,7 @@ void SimFileSystem::change(const std::string& directory,
 }
 
 Result<std::unique_ptr<storage::File>> SimFileSystem::create(const std::string& path) {
+    if (opening_errno_ != 0) return system_error(opening_errno_, "create", path);
     if (const auto error = begin(SimOp::create, path)) return system_error(*error, "create", path);
     if (live_.contains(path)) return system_error(EEXIST, "create", path);
     if (!live_.contains(parent(path))) return system_error(ENOENT, "create", path);
@@ -304,6 +305,7 @@ Result<std::unique_ptr<storage::File>> SimFileSystem::create(const std::string& 
 }
 
 Result<std::unique_ptr<storage::File>> SimFileSystem::open(const std::string& path) {
+    if (opening_errno_ != 0) return system_error(opening_errno_, "open", path);
     const auto found = live_.find(path);
     if (found == live_.end()) return system_error(ENOENT, "open", path);
     return std::unique_ptr<storage::File>(std::make_unique<SimFile>(*this, found->second, path));

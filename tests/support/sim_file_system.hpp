@@ -79,6 +79,9 @@ public:
         refused_errno_ = errno_value;
     }
 
+    /// From now on no file can be opened or created: that fails with this; 0: it can.
+    void refuse_opening(int errno_value) { opening_errno_ = errno_value; }
+
     /// Reads that touch these bytes fail with EIO.
     void make_unreadable(const std::string& path, std::uint64_t offset, std::uint64_t bytes);
     void make_readable(const std::string& path);
@@ -152,6 +155,7 @@ private:
     int read_only_ = 0;
     std::string refused_;
     int refused_errno_ = 0;
+    int opening_errno_ = 0;
 };
 
 }  // namespace flowrelay::test

@@ -170,15 +170,30 @@ TEST_F(LogFailureTest, AFullDiskRefusesEventsAndRecoversByItself) {
 
 TEST_F(LogFailureTest, WithoutADescriptorForANewSegmentEventsAreRefusedUntilThereIsOne) {
     open();
-    fs.refuse("2.spare", EMFILE);
-    std::uint64_t taken = 0;
-    auto first = try_append(10);
-    for (; first.has_value(); first = try_append(10)) taken += 10;
-    EXPECT_EQ(first.error().code, QueueErrc::full);
-    EXPECT_NE(first.error().message.find("Too many open files"), std::string::npos);
+    fs.refuse_opening(EMFILE);
+    const std::uint64_t taken = fill();
+    EXPECT_NE(try_append(10).error().message.find("Too many open files"), std::string::npos);
     settle(1, 10);
+    fs.refuse_opening(0);
     append(1000);
     EXPECT_EQ(queued().size(), taken + 990);
+    EXPECT_EQ(unaccounted(), 0);
+}
+
+TEST_F(LogFailureTest, NoDescriptorIsNeededInTheMidstOfACommit) {
+    open();
+    fs.refuse("3.spare", ENOSPC);
+    fill();
+    fs.refuse("", 0);
+    settle(1, 10'000);
+    EXPECT_EQ(segments().size(), 1U);
+    fs.refuse_opening(EMFILE);
+    // Into the rest of one segment, and the next, whose space is there already.
+    std::vector<std::size_t> counts;
+    while (try_append(20).has_value()) counts.push_back(segments().size());
+    EXPECT_GT(counts.back(), 1U);
+    fs.refuse_opening(0);
+    append(1000);
     EXPECT_EQ(unaccounted(), 0);
 }
 

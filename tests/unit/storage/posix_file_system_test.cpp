@@ -193,6 +193,22 @@ TEST_F(PosixFileSystemTest, ASecondLockNamesTheProcessThatHoldsIt) {
     EXPECT_TRUE(fs->lock(path("lock")).has_value());
 }
 
+TEST_F(PosixFileSystemTest, ALockHoldsAlsoWhenItsFileWasTakenAway) {
+    auto lock = fs->lock(path("lock"));
+    ASSERT_TRUE(lock.has_value());
+    ASSERT_TRUE(fs->remove(path("lock")).has_value());
+    EXPECT_EQ(fs->lock_holder(path("lock")).value(), "another process");
+    const auto second = fs->lock(path("lock"));
+    ASSERT_TRUE(second.has_error());
+    EXPECT_EQ(second.error().message, root +
+                                          " is locked by another process: another flowrelayd "
+                                          "uses this spool; stop it, or give this one its own "
+                                          "spool.directory");
+    lock = second.error();
+    EXPECT_TRUE(fs->lock(path("lock")).has_value());
+    EXPECT_FALSE(fs->lock_holder(path("lock")).value().has_value());
+}
+
 TEST_F(PosixFileSystemTest, ALockGoesWithItsProcess) {
     const pid_t child = ::fork();
     if (child == 0) {
