@@ -192,22 +192,27 @@ void KnownIds::find(const LogSegments& segments, WallTime since, std::size_t lim
 }
 
 Result<void> KnownIds::erase(TokenId token) {
-    if (!open_) return {};
+    IdRows none(limit_);
+    if (!open_) {
+        // A file that could be neither read nor replaced may be there.
+        const auto there = journal_.exists();
+        if (there.has_error()) return there.error();
+        return *there ? rewrite(none) : Result<void>();
+    }
     bool found = false;
     IdRows others(limit_);
-    const auto read_all = read([&](const KnownId& known) {
+    const IdRows::Use sort = [&](const KnownId& known) {
         if (known.token == token) {
             found = true;
         } else {
             others.add(known);
         }
-    });
-    if (read_all.has_error()) {
-        IdRows none(limit_);
-        return rewrite(none);
-    }
-    // What was cut off the end may hold them as well, but only until the next opening.
-    return found || journal_.broken() ? rewrite(others) : Result<void>();
+    };
+    JournalSink sink(sort);
+    if (journal_.scan(sink).has_error()) return rewrite(none);
+    // What can't be read may hold them, and what was cut off the end, until the next opening.
+    const bool unsure = !sink.damaged.empty() || journal_.broken();
+    return found || unsure ? rewrite(others) : Result<void>();
 }
 
 Result<void> KnownIds::read(const IdRows::Use& use) const {

@@ -401,6 +401,7 @@ Result<void> LogSegments::renew_index(Segment& segment) {
     const ScanRange range{segment_header_size, segment.end, ScanRange::Tail::exact};
     auto scan = scan_segment(*segment.file, segment.header, range, std::nullopt);
     const IndexContents contents = index_contents(segment.header, std::move(scan));
+    segment.damaged = segment.damaged || contents.damaged;  // erasure has to know
     if (contents.events.size() != segment.sealed->index.size()) {
         // A start would believe it again, up to the same place.
         files_.drop_index(segment.header.number);

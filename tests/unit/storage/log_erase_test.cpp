@@ -1,4 +1,5 @@
 // Erasure: nothing of the token in any file, whatever happens on the way.
+#include "flowrelay/storage/segment_index.hpp"
 #include "log_fixture.hpp"
 
 namespace flowrelay::storage {
@@ -253,6 +254,49 @@ TEST_F(LogEraseTest, ACrashAtAnyOperationIsMadeGoodByTheNextCall) {
         }
     }
     EXPECT_GT(operations, 60U) << "the erasure had little to do";
+}
+
+TEST_F(LogEraseTest, ReachesWhatAnIndexThatWasMadeAnewDoesNotKnow) {
+    open();
+    append(1, gone);
+    settle(1, 1);
+    append(1000, TokenId{1});
+    queue.reset();
+    fs.flip_bit(segment(1), first_record);  // the header of its only event
+    const std::string index = std::string(directory) + "/000000000001.idx";
+    const std::size_t size = fs.contents(index).size();
+    for (std::size_t block = index_block_size; block < size; block += index_block_size) {
+        fs.flip_bit(index, block + 8);
+    }
+    open();
+    ASSERT_TRUE(fs.holds(gone_mark));
+    ASSERT_TRUE(queue->erase(gone).has_value());
+    EXPECT_FALSE(fs.holds(gone_mark));
+}
+
+TEST_F(LogEraseTest, ReachesIdsThatCanNotBeRead) {
+    options.dedup_window = Milliseconds(1 << 30);
+    open();
+    append(500, gone);
+    settle(1, 500);
+    append(1000, TokenId{1});
+    settle(501, 1500);
+    queue.reset();
+    const std::string ids = std::string(directory) + "/known-ids";
+    ASSERT_GT(fs.contents(ids).size(), 200U);
+    fs.flip_bit(ids, 64 + 64 + 40);  // in the payload of the first record
+    open();
+    ASSERT_TRUE(queue->erase(gone).has_value());
+    EXPECT_FALSE(fs.holds(gone_mark));
+
+    queue.reset();
+    fs.overwrite(ids, 0, std::vector<std::uint8_t>(200, 'x'));
+    fs.overwrite(ids, 300, std::vector<std::uint8_t>(gone_mark.begin(), gone_mark.end()));
+    fs.refuse("known-ids.tmp", EMFILE);  // it can't be replaced at the start
+    open();
+    fs.refuse("", 0);
+    ASSERT_TRUE(queue->erase(gone).has_value());
+    EXPECT_FALSE(fs.holds(gone_mark));
 }
 
 TEST_F(LogEraseTest, ReachesTheIdsOfEventsThatAreGone) {
