@@ -1,6 +1,7 @@
 // flowrelayd: reads its configuration, runs the relay in the foreground.
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <string>
 #include <utility>
@@ -42,6 +43,9 @@ int run(const std::string& config_file) {
         app::Daemon daemon(std::move(config), config_file, std::move(*sockets), std::move(notifier),
                            *log, clock);
         daemon.run();
+        // Everything is on disk and nobody is connected: the look-up of a name is not worth the
+        // time that a silent name server takes.
+        if (daemon.is_looking_up()) std::_Exit(0);
         return 0;
     } catch (const app::ConfigError& error) {
         for (const auto& problem : error.problems()) {

@@ -73,6 +73,8 @@ public:
         std::signal(SIGXFSZ, SIG_DFL);
     }
 
+    bool is_looking_up() const { return delivery_->resolving(); }
+
     void run();
 
 private:
@@ -265,6 +267,10 @@ asio::awaitable<void> Daemon::Impl::stop(std::string reason) {
 
 void Daemon::run() {
     impl_->run();
+}
+
+bool Daemon::is_looking_up() const {
+    return impl_->is_looking_up();
 }
 
 Daemon::Daemon(Config config, std::string config_file, std::vector<PassedSocket> ingest_sockets,

@@ -145,10 +145,27 @@ class Namespaces:
             total += int(re.search(rb"dropped (\d+)", shown.stdout).group(1))
         return total
 
-    def hosts(self, test, *lines):
-        """What /etc/hosts says in the client's namespace."""
+    def _etc(self, test, name, lines):
         directory = f"/etc/netns/{self.client}"
         os.makedirs(directory, exist_ok=True)
         test.addCleanup(shutil.rmtree, directory, ignore_errors=True)
-        with open(f"{directory}/hosts", "w", encoding="ascii") as out:
-            out.write("".join(line + "\n" for line in ("127.0.0.1 localhost", *lines)))
+        with open(f"{directory}/{name}", "w", encoding="ascii") as out:
+            out.write("".join(line + "\n" for line in lines))
+
+    def hosts(self, test, *lines):
+        """What /etc/hosts says in the client's namespace."""
+        self._etc(test, "hosts", ("127.0.0.1 localhost", *lines))
+
+    def silent_nameserver(self, test):
+        """The only name server of the client's namespace takes questions and never answers."""
+        self.hosts(test)
+        self._etc(test, "resolv.conf", (f"nameserver {self.SERVER}",
+                                        "options timeout:30 attempts:1"))
+        code = f"import socket, time; s = socket.socket(type=socket.SOCK_DGRAM); " \
+               f"s.bind(('{self.SERVER}', 53)); print('silent', flush=True); time.sleep(300)"
+        server = subprocess.Popen([*self.inside(self.server), "/usr/bin/python3", "-c", code],
+                                  stdout=subprocess.PIPE)
+        test.addCleanup(server.stdout.close)
+        test.addCleanup(server.wait)
+        test.addCleanup(server.kill)
+        server.stdout.readline()

@@ -168,6 +168,16 @@ class RealLink(NetworkTestCase):
         relay.wait_until_idle(2 * support.PATIENCE)
         self.assert_arrived_in_order(server, 20)
 
+    def test_a_look_up_that_hangs_does_not_hold_up_the_end(self):
+        self.networks.silent_nameserver(self)
+        relay = self.start("http://api.test:8080")
+        self.submit(relay, 1)
+        relay.wait_for_log(r"the name api\.test could not be resolved in time")
+        begun = time.monotonic()
+        self.assertEqual(relay.stop(), 0)
+        self.assertLess(time.monotonic() - begun, 5 * support.SCALE)
+        self.assertIn("event=relay.stopped queued=1", relay.log)
+
     def test_loss_and_delay(self):
         self.networks.worsen("netem", "delay", "20ms", "5ms", "loss", "5%")
         server = self.start_server(f"{Namespaces.SERVER}:8080")

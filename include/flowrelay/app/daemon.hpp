@@ -27,6 +27,10 @@ public:
     /// is finished, everything is synced. Not more than once.
     void run();
 
+    /// After run(): a look-up of a name still runs. It can't be interrupted, and the destructor
+    /// waits for it, which may take as long as the name server is silent.
+    bool is_looking_up() const;
+
 private:
     class Impl;
     std::unique_ptr<Impl> impl_;
