@@ -28,7 +28,8 @@ public:
 
     std::vector<ChainLink> make() && {
         if (about_.reason.in_flight) {
-            add(Cause::in_flight, Milliseconds(0), "its request was sent and waits for the answer");
+            add(Cause::in_flight, Milliseconds(0),
+                "its request is under way: connecting, sending, or waiting for the answer");
             return std::move(links_);
         }
         if (about_.token_state == TokenEntry::State::gone ||

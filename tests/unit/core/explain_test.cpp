@@ -39,7 +39,9 @@ TEST(Explain, AnEventInFlightWaitsForItsAnswerWhateverElseThereIs) {
     situation.reason.in_flight = true;
     situation.reason.destination = DestinationState::down;
     situation.reason.destination_until = start + 8s;
-    EXPECT_EQ(shown(situation), "in_flight(0): its request was sent and waits for the answer\n= 0");
+    EXPECT_EQ(shown(situation),
+              "in_flight(0): its request is under way: connecting, sending, or waiting for the "
+              "answer\n= 0");
 }
 
 TEST(Explain, NothingHoldsAnEventWhoseTurnItIs) {
