@@ -1,6 +1,7 @@
 #include "flowrelay/http/response_reader.hpp"
 
 #include <algorithm>
+#include <array>
 #include <boost/assert.hpp>
 #include <boost/beast/http/basic_parser.hpp>
 #include <optional>
@@ -17,6 +18,9 @@ using BeastView = boost::beast::string_view;
 
 // A server that keeps sending interim responses never answers.
 constexpr int most_interim_responses = 16;
+
+// "HTTP/1.1 202"
+constexpr std::size_t status_end = 12;
 
 // What a connection keeps of its largest body.
 constexpr std::size_t kept_body_capacity = 64 * 1024;
@@ -46,7 +50,6 @@ struct Message {
     // What is in the head, so that it need not be searched.
     int lengths = 0;
     int encodings = 0;
-    bool several_lengths = false;  // in one field
     bool chunked = false;
 
     void clear() {
@@ -58,7 +61,7 @@ struct Message {
         body_size = 0;
         has_head = false;
         lengths = encodings = 0;
-        several_lengths = chunked = false;
+        chunked = false;
     }
 };
 
@@ -88,7 +91,6 @@ private:
         if (message_.wants(view(name))) message_.head.add_field(view(name), view(value));
         if (field == bh::field::content_length) {
             ++message_.lengths;
-            message_.several_lengths = value.find(',') != BeastView::npos;
         } else if (field == bh::field::transfer_encoding) {
             ++message_.encodings;
             message_.chunked = iequals(view(value), "chunked");
@@ -97,9 +99,8 @@ private:
 
     void on_header_impl(error_code& ec) override {
         Message& m = message_;
-        if (m.lengths > 1 || m.several_lengths) {
-            ec = bh::error::multiple_content_length;
-        } else if (m.encodings > 1 || (m.encodings == 1 && (m.lengths > 0 || !m.chunked))) {
+        // Beast sees to it that several lengths are all the same (RFC 9112, section 6.3).
+        if (m.encodings > 1 || (m.encodings == 1 && (m.lengths > 0 || !m.chunked))) {
             ec = bh::error::bad_transfer_encoding;
         } else {
             m.has_head = m.code >= 200;
@@ -145,6 +146,8 @@ struct ResponseReader::Impl {
     std::optional<Parser> parser;
     ResponseStatus status = ResponseStatus::need_more;
     bool started = false;
+    std::size_t line_read = 0;  // of the status line, as far as the byte behind the status
+    std::array<char, status_end> line{};
     int interim_responses = 0;
     std::string error;
 
@@ -152,7 +155,9 @@ struct ResponseReader::Impl {
         message.clear();
         feeder.reset();
         parser.emplace(message, limits);
+        line_read = 0;
     }
+    std::size_t put_status_line(std::string_view bytes, error_code& ec);
     void fail(std::string_view why) {
         status = ResponseStatus::broken;
         error = why;
@@ -171,6 +176,21 @@ void ResponseReader::Impl::fail(const error_code& ec) {
     } else {
         fail("not valid HTTP: " + ec.message());
     }
+}
+
+// Beast insists on the space behind the status. Some servers that have no reason to give leave it
+// out, and everybody else takes that.
+std::size_t ResponseReader::Impl::put_status_line(std::string_view bytes, error_code& ec) {
+    if (line_read < status_end) {
+        const auto some = bytes.substr(0, status_end - line_read);
+        std::ranges::copy(some, line.begin() + static_cast<std::ptrdiff_t>(line_read));
+        line_read += some.size();
+        return feeder.put(*parser, some, ec);
+    }
+    ++line_read;
+    const bool has_status = std::string_view(line.data(), 7) == "HTTP/1." && line[8] == ' ';
+    if (bytes.front() == '\r' && has_status) feeder.put(*parser, " ", ec);
+    return 0;
 }
 
 void ResponseReader::Impl::finish() {
@@ -195,7 +215,12 @@ std::size_t ResponseReader::put(std::string_view bytes) {
     while (used < bytes.size() && impl.status == ResponseStatus::need_more) {
         impl.started = true;
         error_code ec;
-        used += impl.feeder.put(*impl.parser, bytes.substr(used), ec);
+        const std::string_view rest = bytes.substr(used);
+        const bool plain =
+            impl.line_read == 0 && rest.size() > status_end && rest[status_end] == ' ';
+        if (plain) impl.line_read = status_end + 1;
+        used += impl.line_read <= status_end ? impl.put_status_line(rest, ec)
+                                             : impl.feeder.put(*impl.parser, rest, ec);
         if (ec) {
             impl.fail(ec);
         } else if (impl.parser->is_done()) {

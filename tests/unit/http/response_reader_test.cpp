@@ -208,11 +208,42 @@ INSTANTIATE_TEST_SUITE_P(
     Framing, BrokenResponse,
     testing::Values(with_fields("Content-Length: -1\r\n"),
                     with_fields("Content-Length: 1\r\nContent-Length: 2\r\n"),
-                    with_fields("Content-Length: 1\r\nContent-Length: 1\r\n"),
+                    with_fields("Content-Length: 1, 2\r\n"),
                     with_fields("Content-Length: 1\r\nTransfer-Encoding: chunked\r\n"),
                     with_fields("Transfer-Encoding: chunked\r\nContent-Length: 1\r\n"),
                     with_fields("Transfer-Encoding: gzip\r\nContent-Length: 1\r\n"),
                     with_fields("Transfer-Encoding: gzip, chunked\r\n")));
+
+TEST(ResponseReader, ALengthMayBeSaidTwice) {
+    for (const std::string_view fields :
+         {"Content-Length: 1\r\nContent-Length: 1\r\n", "Content-Length: 1, 1\r\n"}) {
+        ResponseReader reader({});
+        reader.put(with_fields(fields) + "x");
+        ASSERT_EQ(reader.status(), ResponseStatus::complete) << fields;
+        EXPECT_EQ(reader.body(), "x");
+    }
+}
+
+TEST(ResponseReader, AStatusLineMayEndWithTheStatus) {
+    const std::string bytes = "HTTP/1.1 100\r\n\r\nHTTP/1.1 202\r\nContent-Length: 1\r\n\r\nx";
+    for (std::size_t piece = 1; piece <= bytes.size(); ++piece) {
+        ResponseReader reader({});
+        for (int time = 0; time < 2; ++time) {
+            EXPECT_EQ(put_in_pieces(reader, bytes + "HTTP", piece), bytes.size()) << piece;
+            ASSERT_EQ(reader.status(), ResponseStatus::complete) << piece;
+            EXPECT_EQ(reader.code(), 202);
+            EXPECT_EQ(reader.body(), "x");
+            EXPECT_TRUE(reader.keep_alive());
+            reader.reset();
+        }
+    }
+    for (const std::string_view wrong :
+         {"HTTP/1.1 20\r\n\r\n\r\n\r\n", "HTTP/1.1 2022\r\n\r\n", "HTTP/1.1  202\r\n\r\n\r\n"}) {
+        ResponseReader reader({});
+        reader.put(wrong);
+        EXPECT_EQ(reader.status(), ResponseStatus::broken) << wrong;
+    }
+}
 
 TEST(ResponseReader, BodyIsCutAtTheLimit) {
     const ResponseLimits limits{1024, 4, 8};
