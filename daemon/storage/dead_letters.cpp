@@ -440,7 +440,10 @@ Result<DeadLetters::Contents> DeadLetters::inspect(FileSystem& file_system,
     auto scan = RecordJournal::inspect(file_system, path, JournalKind::dead_letters, loaded);
     if (scan.has_error()) return scan.error();
     scan->damage.insert(scan->damage.begin(), loaded.damaged.begin(), loaded.damaged.end());
-    return Contents{std::move(*scan), loaded.index.places().size(), loaded.index.books().change};
+    Contents contents{
+        std::move(*scan), loaded.index.places().size(), {}, loaded.index.books().change};
+    for (const auto& [seq, place] : loaded.index.places()) contents.seqs.push_back(seq);
+    return contents;
 }
 
 core::Ledger corrected(core::Ledger ledger, const DeadLetters::Contents& contents) {

@@ -41,9 +41,10 @@ public:
     Result<SpoolReport> run() {
         if (auto there = check_directories(); there.has_error()) return there.error();
         if (auto unused = check_unused(); unused.has_error()) return unused.error();
+        if (auto read = check_dead_letters(); read.has_error()) return read.error();
         if (auto read = check_log(); read.has_error()) return read.error();
         if (auto read = check_registry(); read.has_error()) return read.error();
-        if (auto read = check_dead_letters(); read.has_error()) return read.error();
+        count_letters();
         if (auto read = check_known_ids(); read.has_error()) return read.error();
         check_books();
         // It may have been started while we read.
@@ -62,6 +63,7 @@ private:
     Result<std::vector<std::string>> list_quarantine(const std::vector<std::string>& names);
     Result<void> check_registry();
     Result<void> check_dead_letters();
+    void count_letters();
     Result<void> check_known_ids();
     void check_books();
     Result<bool> find_journal(const std::string& name);
@@ -73,6 +75,8 @@ private:
     FileSystem& file_system_;
     std::string directory_;
     std::string log_directory_;
+    DeadLetters::Contents letters_;
+    std::uint64_t queued_letters_ = 0;  // whose events are queued still
     SpoolReport report_;
 };
 
@@ -156,8 +160,9 @@ Result<void> SpoolCheck::check_log() {
     std::ranges::sort(indexes);
     const auto quarantined = list_quarantine(*names);
     if (quarantined.has_error()) return quarantined.error();
-    SegmentCheck check(file_system_, log_directory_, report_);
+    SegmentCheck check(file_system_, log_directory_, letters_.seqs, report_);
     if (auto done = check.run(segments, indexes, *quarantined); done.has_error()) return done;
+    queued_letters_ = check.queued_letters();
 
     for (const std::uint64_t index : indexes) {
         if (std::ranges::binary_search(segments, index)) continue;
@@ -268,18 +273,30 @@ Result<void> SpoolCheck::check_dead_letters() {
     const auto there = find_journal(name);
     if (there.has_error()) return there.error();
     if (!*there) return {};
-    const auto contents = DeadLetters::inspect(file_system_, directory_ + "/" + name);
+    auto contents = DeadLetters::inspect(file_system_, directory_ + "/" + name);
     if (contents.has_error()) {
         const auto error = file_failed(name, Kind::dead_letters, contents.error(),
                                        "flowrelayd does not start with it: put the file back from "
                                        "a copy, or move it away");
         return error ? Result<void>(*error) : Result<void>();
     }
-    report_.letters = contents->letters;
-    report_.ledger = corrected(report_.ledger, *contents);
-    add_journal({.name = name, .kind = Kind::dead_letters, .entries = contents->letters},
-                contents->file, letters_meaning);
+    letters_ = std::move(*contents);
+    add_journal({.name = name, .kind = Kind::dead_letters, .entries = letters_.letters},
+                letters_.file, letters_meaning);
     return {};
+}
+
+/// Once it is known what is queued.
+void SpoolCheck::count_letters() {
+    report_.letters = letters_.letters - queued_letters_;
+    report_.ledger = corrected(report_.ledger, letters_);
+    if (queued_letters_ == 0) return;
+    const auto file = std::ranges::find(report_.files, Kind::dead_letters, &SpoolFile::kind);
+    if (!file->note.empty()) file->note += "; ";
+    file->note += fmt::format(
+        "{} of them of events that are queued still: the next start removes "
+        "these letters",
+        queued_letters_);
 }
 
 Result<void> SpoolCheck::check_known_ids() {

@@ -255,6 +255,7 @@ void SegmentCheck::count_queued(SpoolFile& file, const SegmentScan& scan) {
     for (const IndexedEvent& event : scan.events) {
         if (settled_.contains(event.seq)) continue;
         ++file.queued;
+        if (std::ranges::binary_search(letters_, event.seq)) ++queued_letters_;
         SpoolQueue& queue = queues_[event.token];
         queue.token = event.token;
         ++queue.events;

@@ -28,9 +28,13 @@ private:
 
 class SegmentCheck {
 public:
-    /// All references outlive it. `names`: the files in the directory of the log.
-    SegmentCheck(FileSystem& file_system, std::string directory, SpoolReport& report)
-        : file_system_(file_system), directory_(std::move(directory)), report_(report) {}
+    /// All references outlive it. `letters`: the seqs of the dead letters, ascending.
+    SegmentCheck(FileSystem& file_system, std::string directory, const std::vector<Seq>& letters,
+                 SpoolReport& report)
+        : file_system_(file_system),
+          directory_(std::move(directory)),
+          letters_(letters),
+          report_(report) {}
 
     /// Reads the segments with these numbers (ascending) and the indexes with those.
     Result<void> run(const std::vector<std::uint64_t>& segments,
@@ -39,6 +43,9 @@ public:
 
     /// Of the newest segment that can be read; 0 if there is none.
     std::uint64_t segment_size() const noexcept { return segment_size_; }
+
+    /// Letters whose events are queued still.
+    std::uint64_t queued_letters() const noexcept { return queued_letters_; }
 
 private:
     struct Found {
@@ -63,6 +70,7 @@ private:
 
     FileSystem& file_system_;
     std::string directory_;
+    const std::vector<Seq>& letters_;
     SpoolReport& report_;
     std::vector<Found> found_;
     std::map<std::uint64_t, std::uint64_t> unreadable_;  // number of a segment, its bytes
@@ -70,6 +78,7 @@ private:
     std::map<TokenId, SpoolQueue> queues_;
     SettledSeqs settled_;
     std::uint64_t segment_size_ = 0;
+    std::uint64_t queued_letters_ = 0;
     std::uint64_t without_contents_ = 0;  // queued events that have lost theirs
     bool newest_unreadable_ = false;
     bool newest_cut_ = false;  // it ends where it did not when it was written

@@ -34,6 +34,7 @@ public:
     struct Contents {
         JournalScan file;
         std::uint64_t letters = 0;
+        std::vector<Seq> seqs;                  ///< of these, ascending
         std::array<std::int64_t, 5> changes{};  ///< to the ledger of the log, by core::Outcome
     };
     static Result<Contents> inspect(FileSystem& file_system, const std::string& path);
