@@ -118,5 +118,21 @@ TEST(ManPage, HasEveryKey) {
     }
 }
 
+TEST(ProtocolDocument, HasEveryRouteOfTheControlSocket) {
+    const std::string code = read_file("daemon/runtime/control_routes.cpp");
+    const std::string page = read_file("docs/protocol.md");
+    const std::regex route(R"re(Route\{"(GET|POST)", "/v1/([a-z]+)(/\*)?(/[a-z]+)?")re");
+    int routes = 0;
+    for (std::sregex_iterator at(code.begin(), code.end(), route), end; at != end; ++at, ++routes) {
+        const std::smatch& found = *at;
+        const std::string path = "/v1/" + found[2].str();
+        EXPECT_NE(page.find("`" + found[1].str() + " " + path), page.npos) << found.str();
+        if (found[4].matched) {
+            EXPECT_NE(page.find(found[4].str() + "`"), page.npos) << found.str();
+        }
+    }
+    EXPECT_GE(routes, 19);
+}
+
 }  // namespace
 }  // namespace flowrelay::app
