@@ -232,6 +232,7 @@ bool Relay::committed(const EventRecord& record, Seq seq) {
     if (!token.durable) {
         tokens_.mark_durable(record.token);
         log_.write(ev::token_added, {{"source", token.label()}});
+        apply_state(record.token, token);  // its slot may have been without a token until now
     }
     // Accepted a moment before its token was gone: it is erased with the others of that token.
     if (token.gone()) {

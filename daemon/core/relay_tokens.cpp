@@ -11,25 +11,27 @@ namespace ev = log_events;
 constexpr Seconds save_again_after{10};
 
 void Relay::apply_token_states() {
-    for (const auto& [id, token] : tokens_.all()) {
-        switch (token.entry.state) {
-            case TokenEntry::State::gone:
-            case TokenEntry::State::erased:
-                take_out(id);
-                break;
-            case TokenEntry::State::paused:
-                scheduler_.pause_token(id);
-                break;
-            case TokenEntry::State::active:
-                if (token.configured) {
-                    scheduler_.resume_token(id);
-                    if (scheduler_.token_status(id).state == TokenState::active) {
-                        token_reasons_.erase(id);
-                    }
-                } else {
-                    scheduler_.pause_token(id);
+    for (const auto& [id, token] : tokens_.all()) apply_state(id, token);
+}
+
+void Relay::apply_state(TokenId id, const Token& token) {
+    switch (token.entry.state) {
+        case TokenEntry::State::gone:
+        case TokenEntry::State::erased:
+            take_out(id);
+            break;
+        case TokenEntry::State::paused:
+            scheduler_.pause_token(id);
+            break;
+        case TokenEntry::State::active:
+            if (token.configured) {
+                scheduler_.resume_token(id);
+                if (scheduler_.token_status(id).state == TokenState::active) {
+                    token_reasons_.erase(id);
                 }
-        }
+            } else {
+                scheduler_.pause_token(id);
+            }
     }
 }
 

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstring>
 #include <stdexcept>
+#include <string_view>
+#include <unordered_set>
 #include <utility>
 
 namespace flowrelay::core {
@@ -50,12 +52,15 @@ void TokenTable::index() {
     by_source_.clear();
     by_secret_.clear();
     gone_.clear();
+    left_.clear();
     for (const auto& [id, token] : tokens_) {
         const TokenEntry& entry = token.entry;
         // A name may have old slots, whose tokens are gone.
         if (!entry.source.empty() && token.configured) by_source_.emplace(entry.source, id);
         if (token.gone()) {
             gone_.emplace(entry.fingerprint, id);
+        } else if (!token.configured) {
+            left_.emplace(entry.fingerprint, id);
         } else if (!entry.secret.empty()) {
             // A source's slot goes before one that was made for the same token alone.
             auto [place, added] = by_secret_.emplace(entry.secret.reveal(), id);
@@ -98,6 +103,11 @@ Token& TokenTable::slot_for_source(const ConfiguredSource& source, const SlotsBy
     if (direct != by_secret_.end() && tokens_.at(direct->second).entry.source.empty()) {
         return tokens_.at(direct->second);
     }
+    if (const auto left = left_.find(print); left != left_.end()) {
+        Token& token = tokens_.at(left->second);
+        left_.erase(left);
+        return token;
+    }
     TokenEntry entry;
     entry.id = TokenId{last_id_ + 1};
     entry.fingerprint = print;
@@ -122,13 +132,19 @@ std::vector<TokenEntry> TokenTable::configure(std::vector<ConfiguredSource> sour
     }
     std::vector<TokenEntry> changed;
     const SlotsByName slots = slots_by_name();
+    index();
+    std::unordered_set<std::string_view> names;
+    for (const auto& source : sources) names.insert(source.name);
+    std::erase_if(left_, [&](const auto& left) {
+        return names.contains(tokens_.at(left.second).entry.source);
+    });
     for (auto& source : sources) {
         const Fingerprint print = fingerprint(source.secret.reveal(), salt_);
         Token& token = slot_for_source(source, slots, print, now);
         TokenEntry& entry = token.entry;
         const bool rotated = entry.fingerprint != print;
         // New in the registry, or its secret has to leave it.
-        const bool is_new = entry.source.empty() || token.managed;
+        const bool is_new = entry.source != source.name || token.managed;
         if (!rotated && !token.gone() && gone_.contains(print)) {
             entry.state = TokenEntry::State::gone;  // known to be gone under another name
             entry.erase_at = now;
@@ -182,12 +198,17 @@ boost::system::result<TokenId, Rejection> TokenTable::resolve(const Addressee& a
                          {},
                          {}};
     }
-    TokenEntry entry;
-    entry.id = TokenId{last_id_ + 1};
-    entry.fingerprint = print;
-    entry.secret = std::get<Secret>(addressee);
-    entry.since = now;
-    Token& token = add_slot(std::move(entry));
+    // Of a source that has left the configuration: what is queued for it is of the same lanes.
+    const auto left = left_.find(print);
+    TokenEntry fresh;
+    fresh.id = TokenId{last_id_ + 1};
+    Token& token = left != left_.end() ? tokens_.at(left->second) : add_slot(std::move(fresh));
+    if (left != left_.end()) left_.erase(left);
+    token.entry.source.clear();
+    token.entry.fingerprint = print;
+    token.entry.secret = std::get<Secret>(addressee);
+    token.entry.since = now;
+    token.configured = true;
     token.durable = false;
     by_secret_.emplace(secret, token.entry.id);
     return token.entry.id;

@@ -248,6 +248,7 @@ private:
     bool is_full(TokenId token) const;
     void no_longer_uncommitted(TokenId token);
     void apply_token_states();
+    void apply_state(TokenId id, const Token& token);
     void take_out(TokenId token);
     void one_doomed_less(const Assignment& assignment);
     void schedule_erasure(const TokenEntry& entry);

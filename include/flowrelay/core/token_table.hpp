@@ -81,12 +81,14 @@ public:
     /// Takes the sources of a configuration in the place of the former ones. A source keeps its
     /// slot by its name, also with a new token; unless its old one is gone: what belonged to a
     /// removed integration must not come out under another one, so it gets a new slot. A
-    /// flow_token that is now a source's hands its slot to it. Gives the entries that changed. The
-    /// names of the sources are different ones. O(sources + slots).
+    /// flow_token that is now a source's hands its slot to it, and so does a source that is not
+    /// configured any more: it was renamed. Gives the entries that changed. The names of the
+    /// sources are different ones. O(sources + slots).
     std::vector<TokenEntry> configure(std::vector<ConfiguredSource> sources, WallTime now);
 
     /// The slot of an addressee, if it may be used: otherwise unknown_source or token_gone.
-    /// Unknown flow_tokens get a slot when `add_unknown` is set.
+    /// Unknown flow_tokens get a slot when `add_unknown` is set: that of a source which had the
+    /// token and is not configured any more, or a new one.
     boost::system::result<TokenId, Rejection> resolve(const Addressee& addressee, bool add_unknown,
                                                       WallTime now);
 
@@ -162,6 +164,8 @@ private:
     std::unordered_map<std::string, TokenId, TextHash, std::equal_to<>> by_source_;
     std::unordered_map<std::string, TokenId, TextHash, std::equal_to<>> by_secret_;
     std::unordered_map<Fingerprint, TokenId, FingerprintHash> gone_;
+    /// Of sources that have left the configuration.
+    std::unordered_map<Fingerprint, TokenId, FingerprintHash> left_;
     std::uint64_t last_id_ = 0;
 };
 

@@ -101,4 +101,17 @@ TEST_F(RelayTest, WhatIsErasedInPartCanNotBeEnabled) {
 }
 
 }  // namespace
+TEST_F(RelayTest, AnEventWithTheTokenOfASourceThatLeftComesBehindThoseThatWait) {
+    relay_->configure({{"ci", Secret(std::string(token)), {}, 0, false, {}}}, now_);
+    accept("one");
+    relay_->configure({}, now_);
+    EXPECT_FALSE(relay_->next(now_));
+    accept("one");
+    const auto first = relay_->next(now_);
+    ASSERT_TRUE(first);
+    EXPECT_EQ(first->seq, Seq{1});
+    EXPECT_FALSE(relay_->next(now_)) << "the other one is of the same lane";
+    EXPECT_EQ(relay_->tokens().all().size(), 1U);
+}
+
 }  // namespace flowrelay::core

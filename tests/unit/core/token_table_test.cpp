@@ -130,6 +130,45 @@ TEST(TokenTable, ASourceThatLeftTheConfigurationIsUnknownButKeepsItsSlot) {
     EXPECT_EQ(after.resolve(by_name("ci"), true, now).error().code, RejectCode::unknown_source);
 }
 
+TEST(TokenTable, ASlotThatASourceHasLeftIsThatOfItsToken) {
+    TokenTable before(Salt{}, {});
+    before.configure({source("ci", "t1")}, now);
+    const TokenId slot = *before.resolve(by_name("ci"), true, now);
+    TokenTable table(Salt{}, stored(before));
+    table.configure({}, now);
+    EXPECT_TRUE(table.resolve(by_token("t1"), false, now).has_error());
+    EXPECT_NE(*table.resolve(by_token("t2"), true, now), slot);
+    ASSERT_EQ(*table.resolve(by_token("t1"), true, now), slot);
+    EXPECT_EQ(*table.resolve(by_token("t1"), true, now), slot);
+    EXPECT_FALSE(table.at(slot).durable);
+    EXPECT_TRUE(table.at(slot).configured);
+    EXPECT_EQ(table.registry_entry(slot).secret.reveal(), "t1");
+
+    TokenTable after(Salt{}, stored(table));
+    after.configure({}, now);
+    EXPECT_EQ(*after.resolve(by_token("t1"), false, now), slot);
+    after.configure({source("ci", "t1")}, now);
+    EXPECT_EQ(*after.resolve(by_name("ci"), false, now), slot);
+}
+
+TEST(TokenTable, ASourceThatIsRenamedKeepsItsSlot) {
+    TokenTable before(Salt{}, {});
+    before.configure({source("ci", "t1"), source("web", "t2")}, now);
+    const TokenId ci = *before.resolve(by_name("ci"), true, now);
+    const TokenId web = *before.resolve(by_name("web"), true, now);
+    TokenTable table(Salt{}, stored(before));
+    const auto changed = table.configure({source("build", "t1"), source("web", "t2")}, now);
+    ASSERT_EQ(changed.size(), 1U);
+    EXPECT_EQ(changed.front().source, "build");
+    EXPECT_TRUE(changed.front().secret.empty());
+    EXPECT_EQ(*table.resolve(by_name("build"), true, now), ci);
+    EXPECT_EQ(*table.resolve(by_name("web"), true, now), web);
+    // Not to one that still goes by its own name.
+    table.configure({source("other", "t2"), source("web", "t3")}, now);
+    EXPECT_EQ(*table.resolve(by_name("web"), true, now), web);
+    EXPECT_NE(*table.resolve(by_name("other"), true, now), web);
+}
+
 TEST(TokenTable, AGoneTokenIsRefusedByNameAndByItself) {
     TokenTable table(Salt{}, {});
     table.configure({source("ci", "t1")}, now);
