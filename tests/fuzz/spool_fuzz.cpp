@@ -188,7 +188,7 @@ void edit(const Spool& original, Files& files, std::span<const std::uint8_t> how
     const auto found = files.find(path);
     if (found == files.end() || found->second.empty()) return;
     Bytes& bytes = found->second;
-    const std::size_t at = (how[2] | how[3] << 8U) % bytes.size();
+    const std::size_t at = static_cast<std::size_t>(how[2] | how[3] << 8) % bytes.size();
     const std::size_t rest = bytes.size() - at;
     switch (how[0] % 9) {
         case 0: {  // other bytes
