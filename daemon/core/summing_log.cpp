@@ -1,5 +1,7 @@
 #include "flowrelay/core/summing_log.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -19,20 +21,24 @@ constexpr Milliseconds longest_spacing = Seconds(3600);
 constexpr Milliseconds calm = Seconds(600);
 constexpr std::size_t most_kinds = 4096;
 
-// What the relay notices by itself; anything else is somebody's doing, and every line of it counts.
-constexpr std::array<std::string_view, 7> rooms{
-    "spool.", "dead_letters.", "server.", "ingest.", "delivery.", "token.", "destination."};
+// What the relay notices by itself. Anything else is somebody's doing, and every line of it counts;
+// but a refusal changes nothing, and whoever is refused can ask again at any rate.
+constexpr std::array<std::string_view, 8> rooms{"spool.",       "dead_letters.",  "server.",
+                                                "ingest.",      "delivery.",      "token.",
+                                                "destination.", "control.refused"};
 
 bool repeats(const LogEvent& event) {
     return event.severity != Severity::debug &&
            std::ranges::any_of(rooms, [&](auto room) { return event.name.starts_with(room); });
 }
 
-std::string_view source_of(const LogEvent& event, std::span<const LogField> fields) {
-    if (!event.name.starts_with("token.")) return {};
+/// Whom a line is about, where each of them has a burst of its own: a source, or a user.
+std::string source_of(const LogEvent& event, std::span<const LogField> fields) {
+    const bool of_source = event.name.starts_with("token.");
+    if (!of_source && event.name != log_events::control_refused.name) return {};
     for (const LogField& field : fields) {
-        const auto* value = std::get_if<std::string_view>(&field.value);
-        if (field.key == "source" && value != nullptr) return *value;
+        if (field.key != (of_source ? "source" : "uid")) continue;
+        return std::visit([](auto value) { return fmt::format("{}", value); }, field.value);
     }
     return {};
 }
@@ -125,7 +131,7 @@ std::vector<SummingLog::Rest> SummingLog::take_rests(Milliseconds quiet_for) {
         if (of.left_out == 0 || now - of.last < quiet_for) continue;
         const std::size_t blank = name.find(' ');
         Rest rest{name.substr(0, blank), "", std::exchange(of.left_out, 0), of.last_wall};
-        if (blank != std::string::npos) rest.source = name.substr(blank + 1);
+        if (blank != std::string::npos) rest.whom = name.substr(blank + 1);
         by_event[rest.event].push_back(std::move(rest));
     }
     std::erase_if(kinds_, [&](const auto& item) {
@@ -160,7 +166,8 @@ void SummingLog::tell_rests(Milliseconds quiet_for) noexcept {
         for (const Rest& rest : take_rests(quiet_for)) {
             const std::string last = format_time(rest.last);
             std::vector<LogField> fields{{"of", rest.event}};
-            if (!rest.source.empty()) fields.emplace_back("source", rest.source);
+            const bool user = rest.event == log_events::control_refused.name;
+            if (!rest.whom.empty()) fields.emplace_back(user ? "uid" : "source", rest.whom);
             fields.emplace_back("lines", rest.lines);
             fields.emplace_back("last", last);
             out_.write(log_events::log_left_out, fields);

@@ -23,6 +23,7 @@ struct ControlCall {
     const ControlContext& context;
     std::string name;          ///< what the path names: an event, a source
     boost::json::object body;  ///< of a POST; empty without one
+    bool plan = false;         ///< the answer tells what the change would do, and nothing changes
 
     // For the log, if it changes something: what was changed, and how it went.
     std::string target;
@@ -30,7 +31,6 @@ struct ControlCall {
 
     core::Relay& relay() const { return engine.relay(); }
     std::string query(std::string_view parameter) const;
-    bool is_plan() const { return flag("plan"); }
     bool flag(std::string_view member) const;
     /// The text of a member of the body; empty when it is not there.
     std::string text(std::string_view member) const;

@@ -174,7 +174,7 @@ ControlAnswer change(ControlCall& call, Change make, std::string done) {
     if (selected.has_error()) co_return selected.error();
     json::object answer{{"matched", selected->letters.size()}};
     add_rest(answer, *selected);
-    if (call.is_plan()) {
+    if (call.plan) {
         json::array shown;
         for (std::size_t i = 0; i < selected->letters.size() && i < most_examples; ++i) {
             shown.push_back(

@@ -228,13 +228,13 @@ ControlAnswer retry_events(ControlCall& call) {
                           token->second.entry.state != core::TokenEntry::State::active;
         if (held) ++paused;
         if (held || !call.relay().scheduler().contains(listed.event.seq)) continue;
-        if (!call.is_plan()) call.relay().hurry(listed.event.seq, now);
+        if (!call.plan) call.relay().hurry(listed.event.seq, now);
         ++hurried;
     }
-    if (!call.is_plan()) call.engine.wake();
+    if (!call.plan) call.engine.wake();
     answer["retried"] = hurried;
     if (paused > 0) answer["held"] = paused;
-    if (call.is_plan()) answer["plan"] = true;
+    if (call.plan) answer["plan"] = true;
     add_rest(answer, *selected, *selection);
     call.result = fmt::format("{} tried", hurried);
     co_return json_response(answer);
@@ -249,7 +249,7 @@ ControlAnswer drop_events(ControlCall& call) {
     if (selected.has_error()) co_return control_error(selected.error());
     json::object answer{{"matched", selected->events.size()}};
     add_rest(answer, *selected, *selection);
-    if (call.is_plan()) {
+    if (call.plan) {
         answer["plan"] = true;
         auto shown = co_await examples(call.engine, selected->events);
         answer["examples"] = std::move(shown);

@@ -9,6 +9,7 @@
 
 #include "control_call.hpp"
 #include "control_routes.hpp"
+#include "flowrelay/core/json.hpp"
 #include "flowrelay/core/log_events.hpp"
 
 namespace flowrelay::runtime {
@@ -23,6 +24,7 @@ struct Route {
     std::string_view path;  ///< "*" stands for one name
     ControlAnswer (*answer)(ControlCall& call);
     std::string_view change = {};  ///< what the log calls it; empty: it only looks
+    Plans plans = Plans::no;
 };
 
 constexpr std::array routes{
@@ -31,20 +33,20 @@ constexpr std::array routes{
     Route{"POST", "/v1/reload", reload_config, "config.reload"},
     Route{"GET", "/v1/queue", get_queue},
     Route{"GET", "/v1/queue/*", get_event},
-    Route{"POST", "/v1/queue/retry", retry_events, "queue.retry"},
-    Route{"POST", "/v1/queue/drop", drop_events, "queue.drop"},
+    Route{"POST", "/v1/queue/retry", retry_events, "queue.retry", Plans::yes},
+    Route{"POST", "/v1/queue/drop", drop_events, "queue.drop", Plans::yes},
     Route{"GET", "/v1/explain", get_explanation},
     Route{"GET", "/v1/sources", get_sources},
-    Route{"POST", "/v1/sources", add_source, "source.add"},
+    Route{"POST", "/v1/sources", add_source, "source.add", Plans::yes},
     Route{"POST", "/v1/sources/*/pause", pause_source, "source.pause"},
     Route{"POST", "/v1/sources/*/resume", resume_source, "source.resume"},
     Route{"POST", "/v1/sources/*/enable", enable_source, "source.enable"},
     Route{"POST", "/v1/sources/*/rotate", rotate_source, "source.rotate"},
-    Route{"POST", "/v1/sources/*/remove", remove_source, "source.remove"},
+    Route{"POST", "/v1/sources/*/remove", remove_source, "source.remove", Plans::yes},
     Route{"GET", "/v1/dead", get_dead},
     Route{"GET", "/v1/dead/*", get_dead_letter},
-    Route{"POST", "/v1/dead/replay", replay_dead, "dead.replay"},
-    Route{"POST", "/v1/dead/drop", drop_dead, "dead.drop"},
+    Route{"POST", "/v1/dead/replay", replay_dead, "dead.replay", Plans::yes},
+    Route{"POST", "/v1/dead/drop", drop_dead, "dead.drop", Plans::yes},
 };
 
 /// Percent-decoded; unlike in a query, "+" is itself.
@@ -130,6 +132,19 @@ bool is_utf8(const http::Request& request, std::string_view name) {
     return true;
 }
 
+/// Whether the body of a request asks for the plan of a change. Nothing: `plan` is neither true nor
+/// false, or is there twice, so that two readers could take different ones for it.
+std::optional<bool> asks_for_plan(std::string_view text, const json::object& body) {
+    const json::value* plan = body.if_contains("plan");
+    if (plan == nullptr) return false;
+    if (!plan->is_bool() || core::json::check(text)) return std::nullopt;
+    int plans = 0;
+    for (core::json::MemberReader in(core::json::trim(text)); in.next();) {
+        if (in.member().name == "plan") ++plans;
+    }
+    return plans == 1 ? std::optional(plan->get_bool()) : std::nullopt;
+}
+
 /// What a change was about, also if it was refused before it was looked up.
 std::string target_of(const ControlCall& call) {
     if (!call.target.empty()) return call.target;
@@ -152,6 +167,14 @@ std::string result_of(const ControlCall& call, const http::Response& response) {
 
 }  // namespace
 
+std::vector<ControlRoute> control_routes() {
+    std::vector<ControlRoute> all;
+    for (const Route& route : routes) {
+        all.push_back({route.method, route.path, route.change, route.plans});
+    }
+    return all;
+}
+
 bool may_change(const Peer& peer, const ControlContext& context) {
     if (peer.uid == 0 || peer.uid == ::geteuid()) return true;
     return context.admin_group && peer.is_in(*context.admin_group);
@@ -170,14 +193,23 @@ asio::awaitable<http::Response> answer_control(const http::RequestReader& reader
         co_return control_error(400, "invalid", "what the request names is not UTF-8");
     }
 
-    ControlCall call{reader, engine, context, decode(name), std::move(*body), {}, {}};
-    const bool changes = !route->change.empty() && !call.is_plan();
+    ControlCall call{reader, engine, context, decode(name), std::move(*body), false, {}, {}};
+    // What is not known to be a plan is a change, and takes the right to make it.
+    const auto plan = asks_for_plan(request.body, call.body);
+    call.plan = plan == true && route->plans == Plans::yes;
+    const bool changes = !route->change.empty() && !call.plan;
     if (changes && !may_change(peer, context)) {
         context.log->write(ev::control_refused,
                            {{"action", route->change}, {"uid", peer.uid}, {"pid", peer.pid}});
         co_return control_error(403, "not_permitted",
                                 "only root, the daemon's own user and the members of "
                                 "control.admin_group may change something");
+    }
+    if (changes && plan != false) {
+        co_return control_error(400, "invalid",
+                                route->plans == Plans::yes
+                                    ? "\"plan\" has to be true or false, and be there once"
+                                    : "this change has no plan: leave \"plan\" out to make it");
     }
     http::Response response = co_await route->answer(call);
     if (changes) {

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <string_view>
+#include <vector>
 
 #include "flowrelay/http/request_reader.hpp"
 #include "flowrelay/http/response_writer.hpp"
@@ -9,6 +11,20 @@
 #include "flowrelay/runtime/peer.hpp"
 
 namespace flowrelay::runtime {
+
+/// Whether a change can be asked for as a plan: `{"plan": true}` tells what it would do.
+enum class Plans { no, yes };
+
+/// One resource of the control socket.
+struct ControlRoute {
+    std::string_view method;
+    std::string_view path;    ///< "*" stands for one name
+    std::string_view change;  ///< what the log calls it; empty if it changes nothing
+    Plans plans = Plans::no;
+};
+
+/// Returns all resources.
+std::vector<ControlRoute> control_routes();
 
 /// Who may connect may look. Changing is for root, the daemon's own user and the admin group.
 bool may_change(const Peer& peer, const ControlContext& context);

@@ -102,7 +102,7 @@ ControlAnswer get_sources(ControlCall& call) {
 ControlAnswer add_source(ControlCall& call) {
     const std::string name = call.text("name");
     call.target = name;
-    if (call.is_plan()) {
+    if (call.plan) {
         if (auto refused = call.relay().tokens().refuse_name(name))
             co_return control_error(*refused);
         co_return json_response({{"name", name}, {"plan", true}});
@@ -150,7 +150,7 @@ ControlAnswer enable_source(ControlCall& call) {
 }
 
 ControlAnswer remove_source(ControlCall& call) {
-    if (!call.is_plan()) {
+    if (!call.plan) {
         const Change remove = [](core::Relay& relay, TokenId id, Now now) {
             return relay.remove_source(id, now);
         };

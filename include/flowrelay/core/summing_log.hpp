@@ -4,8 +4,8 @@
 // Of each kind of event a burst of lines goes through, then one after a minute, after two more, and
 // so on up to one an hour; `suppressed` in it says how many were left out before it. What concerns
 // a token has a burst of its own for each source, so that one that comes and goes does not hide the
-// others. When it has been quiet for ten minutes the next line goes through again; and what was
-// left out before is told by flush() (log.left_out).
+// others; and so does control.refused for each user. When it has been quiet for ten minutes the
+// next line goes through again; and what was left out before is told by flush() (log.left_out).
 //
 // Debug lines, relay.stats and what operators do (every line of it counts) go through untouched.
 #pragma once
@@ -65,7 +65,7 @@ private:
     /// What was left out of an event that has stopped.
     struct Rest {
         std::string event;
-        std::string source;
+        std::string whom;  ///< the source, or of control.refused the user
         std::uint64_t lines;
         WallTime last;
     };

@@ -166,6 +166,22 @@ TEST_F(SummingLogTest, leaves_debug_lines_stats_and_what_people_do_alone) {
     EXPECT_EQ(out.lines.size(), 300U);
 }
 
+TEST_F(SummingLogTest, sums_up_the_refusals_of_each_user) {
+    for (int i = 0; i < 1000; ++i) log.write(ev::control_refused, {{"uid", 65534U}});
+    log.write(ev::control_refused, {{"uid", 1000U}});
+    EXPECT_EQ(out.lines.size(), 6U);
+    EXPECT_EQ(out.lines.back().fields.at("uid"), "1000");
+    wait(Seconds(600));
+    log.flush();
+    EXPECT_EQ(out.lines.back().fields.at("uid"), "65534");
+    EXPECT_EQ(out.lines.back().fields.at("lines"), "995");
+}
+
+TEST_F(SummingLogTest, many_users_who_are_refused_are_bounded_as_well) {
+    for (unsigned i = 0; i < 10'000; ++i) log.write(ev::control_refused, {{"uid", i}});
+    EXPECT_EQ(out.lines.size(), 50U);
+}
+
 TEST_F(SummingLogTest, several_threads_lose_no_line) {
     std::vector<std::thread> threads;
     for (int t = 0; t < 4; ++t) {
