@@ -217,6 +217,9 @@ std::optional<Milliseconds> read_expires_in(std::string_view json) {
     return duration && *duration > Milliseconds(0) ? duration : std::nullopt;
 }
 
+// An answer names at most this many of the members that a producer has made up.
+constexpr std::size_t max_unknown_named = 10;
+
 // What a producer has made up may be of any length; what is said about it should not.
 std::string shortened(std::string_view text) {
     constexpr std::size_t most = 64;
@@ -267,10 +270,15 @@ std::optional<Milliseconds> read_relay(std::string_view json, FieldErrors& error
         add_error(errors, "relay", must_be_object);
         return std::nullopt;
     }
+    std::size_t unknown = 0;
     for (json::MemberReader in(json); in.next();) {
         const std::string_view name = in.member().name;
-        if (name == "expires_in") continue;
+        if (name == "expires_in" || ++unknown > max_unknown_named) continue;
         add_error(errors, fmt::format("relay.{}", shortened(name)), "is not known; expires_in is");
+    }
+    if (unknown > max_unknown_named) {
+        add_error(errors, "relay",
+                  fmt::format("has {} unknown members more", unknown - max_unknown_named));
     }
     const auto [expires_in] = pick<1>(json, {"expires_in"}, "relay", errors);
     if (expires_in.empty()) return std::nullopt;

@@ -1,4 +1,5 @@
 // Submission::complete and `relay`: the rules of the API about contents.
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 
 #include "event_support.hpp"
@@ -421,6 +422,24 @@ TEST(Relay, UnknownMemberIsNamed) {
     EXPECT_EQ(relay_errors(R"({"expires":"2h"})"),
               one_error("relay.expires", "is not known; expires_in is"));
 }
+TEST(Relay, AnswerDoesNotGrowWithTheUnknownMembers) {
+    for (const std::size_t count : {1U, 9U, 10U, 11U, 200U, 60'000U}) {
+        std::string members;
+        for (std::size_t i = 0; i < count; ++i) {
+            members += (i > 0 ? ",\"m" : "\"m") + std::to_string(i) + "\":1";
+        }
+        const auto refused = Submission::parse(event_with("\"relay\":{" + members + "}"));
+        ASSERT_TRUE(refused.has_error());
+        const FieldErrors errors = refused.error().errors;
+        EXPECT_LE(errors.size(), 11U) << count;
+        const auto rest = errors.find("relay");
+        ASSERT_EQ(rest != errors.end(), count > 10) << count;
+        if (count > 10) {
+            EXPECT_EQ(rest->second.front(), fmt::format("has {} unknown members more", count - 10));
+        }
+    }
+}
+
 TEST(Relay, ExpiryTwice) {
     EXPECT_EQ(relay_errors(R"({"expires_in":"2h","expires_in":"2h"})"),
               one_error("relay.expires_in", "is there more than once"));
