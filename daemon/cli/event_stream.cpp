@@ -23,6 +23,7 @@ namespace errc = boost::system::errc;
 
 constexpr std::size_t most_unanswered = 4096;
 constexpr std::size_t most_output = 1 << 20;
+constexpr std::size_t most_kept = 64 << 20;     // bytes of lines without an answer
 constexpr std::size_t longest_line = 17 << 20;  // over the most that ingest.max_event_size may be
 constexpr std::size_t longest_answer = 1 << 20;
 constexpr Milliseconds tick{100};
@@ -39,7 +40,7 @@ private:
     struct Pending {
         std::uint64_t line;
         std::uint64_t end;
-        std::size_t size = 0;       ///< what it takes in the output
+        std::string text;           ///< as it is sent, kept to be sent again
         std::optional<Answer> own;  ///< an answer that the daemon was not asked for
     };
 
@@ -54,6 +55,9 @@ private:
     void write_output();
     void read_answers();
     void connection_closed();
+    bool connect(MonoTime deadline);
+    void send_again();
+    void forget_first();
     void stop(ExitCode code, std::string problem);
     void give_up(ExitCode code, std::string problem);
 
@@ -67,9 +71,13 @@ private:
     std::optional<UnixStream> stream_;
     std::string output_;
     std::deque<Pending> pending_;
+    std::size_t kept_ = 0;  ///< bytes of the texts in pending_
     MonoTime deadline_{};   ///< for the next progress, while something is on the way
-    bool held_ = false;     ///< there may be more lines than there was room for
-    bool stopped_ = false;  ///< no more lines are taken
+    /// Connections ended without the answers that are due: the next answer has to come before.
+    std::optional<MonoTime> again_until_;
+    bool write_failed_ = false;  ///< on this connection: only answers are still to be read
+    bool held_ = false;          ///< there may be more lines than there was room for
+    bool stopped_ = false;       ///< no more lines are taken
     std::uint64_t done_events_ = 0;
     std::uint64_t done_bytes_ = 0;
     StreamResult result_;
@@ -92,9 +100,10 @@ void StreamSender::stop(ExitCode code, std::string problem) {
     stopped_ = true;
     const bool at_end = lines_.ended() && lines_.buffered() == 0;
     if (!at_end) result_.stopped_at = lines_.last_number() + 1;
-    while (!output_.empty() && !pending_.empty() && pending_.back().size <= output_.size()) {
-        output_.resize(output_.size() - pending_.back().size);
+    while (!output_.empty() && !pending_.empty() && pending_.back().text.size() <= output_.size()) {
+        output_.resize(output_.size() - pending_.back().text.size());
         result_.stopped_at = pending_.back().line;
+        kept_ -= pending_.back().text.size();
         pending_.pop_back();
     }
 }
@@ -105,8 +114,14 @@ void StreamSender::give_up(ExitCode code, std::string problem) {
     result_.counts.unanswered += static_cast<std::uint64_t>(
         std::ranges::count_if(pending_, [](const Pending& p) { return !p.own; }));
     pending_.clear();
+    kept_ = 0;
     output_.clear();
     stream_.reset();
+}
+
+void StreamSender::forget_first() {
+    kept_ -= pending_.front().text.size();
+    pending_.pop_front();
 }
 
 void StreamSender::hand_out(const Answer& answer, std::string_view text) {
@@ -119,14 +134,14 @@ void StreamSender::hand_out(const Answer& answer, std::string_view text) {
         ++(code == ExitCode::rejected ? counts.rejected : counts.refused);
     }
     result_.exit_code = worse(result_.exit_code, code);
-    const Pending pending = std::move(pending_.front());
-    pending_.pop_front();
+    const std::uint64_t line = pending_.front().line;
     ++done_events_;
-    done_bytes_ = pending.end;
-    hooks_.answered(pending.line, answer, text);
+    done_bytes_ = pending_.front().end;
+    forget_first();
+    hooks_.answered(line, answer, text);
     if (code == ExitCode::try_later && !stopped_) {
         stop(code, fmt::format("line {} can't be taken now, and what follows must not overtake it",
-                               pending.line));
+                               line));
     }
 }
 
@@ -138,7 +153,7 @@ void StreamSender::hand_out_own_answers() {
 }
 
 void StreamSender::take(const Line& line) {
-    Pending pending{line.number, line.end, 0, std::nullopt};
+    Pending pending{line.number, line.end, {}, std::nullopt};
     const std::size_t first = line.text.find_first_not_of(" \t");
     if (line.too_long) {
         pending.own = local_rejection("too_large", "the line is over 17 MiB");
@@ -148,29 +163,37 @@ void StreamSender::take(const Line& line) {
             local_rejection("invalid_json", "not a JSON object; each line must be one, {...}");
     }
     if (!pending.own) {
-        if (!stream_) {
-            auto connected = UnixStream::connect(socket_, MonoTime::clock::now() + wait_);
-            if (!connected) {
-                stop(exit_code_of(connected.error()), connected.error().message);
-                result_.stopped_at = line.number;
-                return;
-            }
-            stream_ = std::move(*connected);
-            answers_ = LineReader(longest_answer);
+        if (!stream_ && !connect(MonoTime::clock::now() + wait_)) {
+            result_.stopped_at = line.number;
+            return;
         }
         const bool idle = output_.empty() && pending_.empty();
         if (idle) deadline_ = MonoTime::clock::now() + wait_;
-        output_ += line.text;
-        output_ += '\n';
-        pending.size = line.text.size() + 1;
+        pending.text.assign(line.text).push_back('\n');
+        output_ += pending.text;
+        kept_ += pending.text.size();
     }
     pending_.push_back(std::move(pending));
+}
+
+/// Waits for a daemon that is being restarted. False: stopped.
+bool StreamSender::connect(MonoTime deadline) {
+    auto connected = UnixStream::connect(socket_, deadline, UnixStream::Absent::waits);
+    if (!connected) {
+        stop(exit_code_of(connected.error()), connected.error().message);
+        return false;
+    }
+    stream_ = std::move(*connected);
+    answers_ = LineReader(longest_answer);
+    write_failed_ = false;
+    return true;
 }
 
 void StreamSender::take_lines() {
     held_ = false;
     while (!stopped_) {
-        if (pending_.size() >= most_unanswered || output_.size() >= most_output) {
+        if (pending_.size() >= most_unanswered || output_.size() >= most_output ||
+            kept_ >= most_kept) {
             held_ = true;
             break;
         }
@@ -201,18 +224,37 @@ void StreamSender::write_output() {
         output_.erase(0, *sent);
         deadline_ = MonoTime::clock::now() + wait_;
     } else if (sent.error().code != errc::operation_would_block) {
-        stop(ExitCode::try_later, sent.error().message);
-        output_.clear();  // what the daemon answered before it closed can still be read
+        write_failed_ = true;  // what the daemon answered before it closed can still be read
     }
 }
 
 void StreamSender::connection_closed() {
     const bool idle = pending_.empty() && output_.empty();
     if (idle) {
-        stream_.reset();  // the next line connects anew
+        stream_.reset();  // the next line connects again
     } else {
-        give_up(ExitCode::try_later, "flowrelayd closed the connection");
+        send_again();
     }
+}
+
+/// The daemon may have been stopped: it answers all that it has read, so what it did not answer is
+/// sent to the next one. After a crash an event may be accepted twice, unless it has a uuid.
+void StreamSender::send_again() {
+    stream_.reset();
+    const MonoTime now = MonoTime::clock::now();
+    if (!again_until_) again_until_ = now + wait_;
+    output_.clear();
+    if (stopped_ || now >= *again_until_) {
+        give_up(ExitCode::try_later, "flowrelayd closed the connection");
+        return;
+    }
+    ::poll(nullptr, 0, 10);  // a daemon that stops still has its socket
+    if (!connect(*again_until_)) {
+        give_up(result_.exit_code, std::move(result_.problem));
+        return;
+    }
+    for (const Pending& pending : pending_) output_ += pending.text;
+    deadline_ = now + wait_;
 }
 
 void StreamSender::read_answers() {
@@ -227,6 +269,7 @@ void StreamSender::read_answers() {
         return;
     }
     deadline_ = MonoTime::clock::now() + wait_;
+    again_until_.reset();
     answers_.put({chunk.data(), *got});
     while (const auto line = answers_.next()) {
         if (pending_.empty()) {
@@ -249,7 +292,7 @@ int StreamSender::timeout() const {
 /// Waits for whatever can go on, and does it.
 void StreamSender::step() {
     const bool want_input = !stopped_ && !lines_.ended() && !held_;
-    const bool want_output = stream_ && !output_.empty();
+    const bool want_output = stream_ && !output_.empty() && !write_failed_;
     std::array<pollfd, 2> waiting{
         {{want_input ? input_ : -1, POLLIN, 0}, {stream_ ? stream_->descriptor() : -1, POLLIN, 0}}};
     if (want_output) waiting[1].events |= POLLOUT;

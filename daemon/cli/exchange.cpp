@@ -1,10 +1,12 @@
 #include "cli/exchange.hpp"
 
 #include <fmt/core.h>
+#include <poll.h>
 
 #include <array>
 #include <cstddef>
 #include <optional>
+#include <utility>
 
 #include "cli/line_reader.hpp"
 #include "cli/unix_stream.hpp"
@@ -32,23 +34,45 @@ Result<std::string> read_answer(UnixStream& stream, MonoTime deadline) {
     }
 }
 
-}  // namespace
+bool is_end(const error_code& code) {
+    return code == errc::connection_reset || code == errc::broken_pipe;
+}
 
-Result<std::string> exchange(const std::string& socket, std::string_view event, Milliseconds wait) {
-    const MonoTime deadline = MonoTime::clock::now() + wait;
-    auto stream = UnixStream::connect(socket, deadline);
+/// One try. errc::connection_reset: the connection ended without an answer. `wait` is for the
+/// message.
+Result<std::string> try_exchange(const std::string& socket, std::string_view event,
+                                 MonoTime deadline, Milliseconds wait) {
+    auto stream = UnixStream::connect(socket, deadline, UnixStream::Absent::waits);
     if (!stream) return stream.error();
     const auto sent = stream->write_all(event, deadline);
-    if (!sent && sent.error().code == errc::timed_out) return sent.error();
+    if (!sent && !is_end(sent.error().code)) return sent.error();
     // A daemon that has too many connections answers and closes without reading.
     auto answer = read_answer(*stream, deadline);
+    if (!answer && is_end(answer.error().code)) {
+        return Error{make_error_code(errc::connection_reset),
+                     "flowrelayd closed the connection without an answer"};
+    }
     if (!answer && answer.error().code == errc::timed_out) {
         return Error{answer.error().code,
                      fmt::format("flowrelayd did not answer within {}: the event may have been "
                                  "accepted; with a --uuid sending it again is harmless",
                                  format_duration(wait))};
     }
-    return answer || sent ? answer : Result<std::string>(sent.error());
+    return answer;
+}
+
+}  // namespace
+
+Result<std::string> exchange(const std::string& socket, std::string_view event, Milliseconds wait) {
+    const MonoTime deadline = MonoTime::clock::now() + wait;
+    auto answer = try_exchange(socket, event, deadline, wait);
+    while (!answer && answer.error().code == errc::connection_reset) {
+        ::poll(nullptr, 0, 10);  // a daemon that stops still has its socket
+        if (milliseconds_until(deadline) == 0) break;
+        auto again = try_exchange(socket, event, deadline, wait);
+        if (again || again.error().code != errc::timed_out) answer = std::move(again);
+    }
+    return answer;
 }
 
 }  // namespace flowrelay::cli

@@ -9,8 +9,9 @@
 
 namespace flowrelay::cli {
 
-/// Sends `event`, a whole line, and gives the line that comes back, without its line break. All of
-/// it takes at most `wait`.
+/// Sends `event`, a whole line, and returns the line that comes back, without its line break. Tries
+/// again when nobody listens or the connection ends without an answer, since the daemon may be
+/// restarting. All of it takes at most `wait`.
 Result<std::string> exchange(const std::string& socket, std::string_view event, Milliseconds wait);
 
 }  // namespace flowrelay::cli

@@ -26,9 +26,14 @@ Error timed_out(std::string message) {
     return {make_error_code(errc::timed_out), std::move(message)};
 }
 
+/// Nobody listens there.
+bool is_absent(int errno_value) noexcept {
+    return errno_value == ENOENT || errno_value == ECONNREFUSED;
+}
+
 Error connect_error(int errno_value, const std::string& path) {
     Error error = system_error(errno_value, "connect to", path);
-    if (errno_value == ENOENT || errno_value == ECONNREFUSED) {
+    if (is_absent(errno_value)) {
         error.message += "; is flowrelayd running?";
     } else if (errno_value == EACCES) {
         error.message += "; is this user in the group of the socket?";
@@ -55,7 +60,7 @@ int milliseconds_until(MonoTime deadline) {
     return static_cast<int>(std::clamp<std::int64_t>(left, 0, std::numeric_limits<int>::max()));
 }
 
-Result<UnixStream> UnixStream::connect(const std::string& path, MonoTime deadline) {
+Result<UnixStream> UnixStream::connect(const std::string& path, MonoTime deadline, Absent absent) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (path.size() >= sizeof address.sun_path) return connect_error(ENAMETOOLONG, path);
@@ -63,12 +68,14 @@ Result<UnixStream> UnixStream::connect(const std::string& path, MonoTime deadlin
     const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) return system_error(errno, "make a socket for", path);
     UnixStream stream(fd);
-    // EAGAIN: the queue of connections that wait to be accepted is full, and nothing tells when it
-    // no longer is (unix(7)).
+    // EAGAIN: the queue of connections that wait to be accepted is full. Nothing tells when it no
+    // longer is, nor when somebody listens again (unix(7)).
     while (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-        if (errno == EINTR) continue;
-        if (errno != EAGAIN) return connect_error(errno, path);
+        const int error = errno;
+        if (error == EINTR) continue;
+        const bool passes = error == EAGAIN || (absent == Absent::waits && is_absent(error));
         const int left = milliseconds_until(deadline);
+        if (!passes || (left == 0 && error != EAGAIN)) return connect_error(error, path);
         if (left == 0) {
             return timed_out(fmt::format("cannot connect to {} in time: flowrelayd is busy", path));
         }

@@ -14,8 +14,15 @@ namespace flowrelay::cli {
 /// Owned by one thread.
 class UnixStream {
 public:
+    /// What connect() does when nobody listens.
+    enum class Absent {
+        fails,  ///< returns the error at once
+        waits,  ///< tries again until the deadline: the daemon may be restarting
+    };
+
     /// Errors have the errno of connect(2), or errc::timed_out; the message names the path.
-    static Result<UnixStream> connect(const std::string& path, MonoTime deadline);
+    static Result<UnixStream> connect(const std::string& path, MonoTime deadline,
+                                      Absent absent = Absent::fails);
 
     UnixStream(UnixStream&& other) noexcept;
     UnixStream& operator=(UnixStream&& other) noexcept;

@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdio>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "cli/control_client.hpp"
@@ -94,20 +96,51 @@ TEST(Exchange, does_not_wait_longer_than_told_for_a_connection) {
 }
 
 TEST(Exchange, says_that_the_daemon_hung_up) {
-    const FakeDaemon daemon([](FakeConnection& peer) { peer.line(); });
-    EXPECT_EQ(failure(exchange(daemon.path(), "{}\n", patient)),
+    const FakeDaemon daemon([](FakeConnection& peer) { peer.line(); }, 1000);
+    EXPECT_EQ(failure(exchange(daemon.path(), "{}\n", soon)),
               "75 flowrelayd closed the connection without an answer");
+}
+
+TEST(Exchange, tries_again_when_the_daemon_hung_up) {
+    int connections = 0;
+    const FakeDaemon daemon(
+        [&](FakeConnection& peer) {
+            const std::string line = peer.line();
+            if (++connections == 3) peer.send("answer to " + line + "\n");
+        },
+        3);
+    EXPECT_EQ(exchange(daemon.path(), "{}\n", patient).value(), "answer to {}");
+}
+
+TEST(Exchange, waits_for_a_daemon_that_is_being_restarted) {
+    std::string path;
+    {
+        const FakeDaemon gone;
+        path = gone.path() + ".later";
+    }
+    const Stopwatch watch;
+    EXPECT_THAT(failure(exchange(path, "{}\n", soon)), HasSubstr("69 cannot connect to"));
+    EXPECT_GE(watch.elapsed(), soon);
+    FakeDaemon daemon([](FakeConnection& peer) { peer.send("answer to " + peer.line() + "\n"); });
+    const std::string aside = daemon.path() + ".aside";
+    ASSERT_EQ(::rename(daemon.path().c_str(), aside.c_str()), 0);
+    std::thread restart([&] {
+        std::this_thread::sleep_for(Milliseconds(50));
+        (void)!::rename(aside.c_str(), daemon.path().c_str());
+    });
+    EXPECT_EQ(exchange(daemon.path(), "{}\n", patient).value(), "answer to {}");
+    restart.join();
 }
 
 TEST(Exchange, says_that_there_is_no_daemon) {
     EXPECT_THAT(
-        failure(exchange("/nowhere/ingest.sock", "{}\n", patient)),
+        failure(exchange("/nowhere/ingest.sock", "{}\n", soon)),
         HasSubstr("69 cannot connect to /nowhere/ingest.sock: No such file or directory; is "
                   "flowrelayd running?"));
     EXPECT_THAT(failure(exchange("/etc/passwd/x.sock", "{}\n", patient)), HasSubstr("69 cannot"));
     EXPECT_THAT(failure(exchange("/" + std::string(200, 'x'), "{}\n", patient)),
                 HasSubstr("69 cannot"));
-    EXPECT_THAT(failure(exchange("", "{}\n", patient)), HasSubstr("69 cannot"));
+    EXPECT_THAT(failure(exchange("", "{}\n", soon)), HasSubstr("69 cannot"));
 }
 
 TEST(ExitCode, of_a_closed_socket_is_not_permitted) {

@@ -66,13 +66,15 @@ class FakeDaemon {
 public:
     using Serve = std::function<void(FakeConnection&)>;
 
-    /// Serves `connections` one after the other, in its own thread.
+    /// Serves up to `connections` one after the other, in its own thread.
     explicit FakeDaemon(Serve serve, int connections = 1) : FakeDaemon() {
         thread_ = std::thread([this, serve = std::move(serve), connections] {
             for (int i = 0; i < connections; ++i) {
                 pollfd waiting{listener_, POLLIN, 0};
                 if (::poll(&waiting, 1, 5000) <= 0) return;
-                FakeConnection connection(::accept(listener_, nullptr, nullptr));
+                const int fd = ::accept(listener_, nullptr, nullptr);
+                if (fd < 0) return;
+                FakeConnection connection(fd);
                 serve(connection);
             }
         });
@@ -96,6 +98,7 @@ public:
     FakeDaemon(const FakeDaemon&) = delete;
     FakeDaemon& operator=(const FakeDaemon&) = delete;
     ~FakeDaemon() {
+        ::shutdown(listener_, SHUT_RDWR);  // ends the wait for further connections
         if (thread_.joinable()) thread_.join();
         ::close(listener_);
         std::filesystem::remove_all(directory_);
