@@ -40,8 +40,8 @@ int run(const std::string& config_file) {
         auto notifier = app::ServiceNotifier::from_environment();
         auto sockets = app::take_passed_sockets();
         if (sockets.has_error()) throw std::runtime_error(sockets.error().message);
-        app::Daemon daemon(std::move(config), config_file, std::move(*sockets), std::move(notifier),
-                           *log, clock);
+        app::Daemon daemon(std::move(config), config_file, *sockets, std::move(notifier), *log,
+                           clock);
         daemon.run();
         // Everything is on disk and nobody is connected: the look-up of a name is not worth the
         // time that a silent name server takes.

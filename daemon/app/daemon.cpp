@@ -30,6 +30,7 @@
 #include "flowrelay/runtime/start_up.hpp"
 #include "flowrelay/runtime/storage_thread.hpp"
 #include "flowrelay/runtime/tls.hpp"
+#include "passed_sockets.hpp"
 #include "reloader.hpp"
 #include "setup.hpp"
 #include "stats_reporter.hpp"
@@ -66,7 +67,7 @@ runtime::DeliveryOptions delivery_options(const DestinationConfig& config) {
 
 class Daemon::Impl {
 public:
-    Impl(Config config, std::string config_file, std::vector<PassedSocket> ingest_sockets,
+    Impl(Config config, std::string config_file, const std::vector<PassedSocket>& passed_sockets,
          ServiceNotifier notifier, LeveledLog& log, const Clock& clock);
     ~Impl() {
         std::signal(SIGPIPE, SIG_DFL);
@@ -79,7 +80,10 @@ public:
 
 private:
     runtime::Stores open_spool(std::vector<core::ConfiguredSource> sources);
-    void open_sockets(const std::vector<PassedSocket>& ingest_sockets);
+    void open_sockets(const PassedSockets& passed);
+    void listen_ingest(const std::vector<int>& passed);
+    void listen_control(const std::vector<int>& passed);
+    void name_overruled(std::string_view section, const std::string& path, int fd);
     asio::awaitable<void> wait_for_signal();
     asio::awaitable<void> stop(std::string reason);
     runtime::ReloadResult reload();
@@ -108,8 +112,9 @@ private:
     bool stopping_ = false;
 };
 
-Daemon::Impl::Impl(Config config, std::string config_file, std::vector<PassedSocket> ingest_sockets,
-                   ServiceNotifier notifier, LeveledLog& log, const Clock& clock)
+Daemon::Impl::Impl(Config config, std::string config_file,
+                   const std::vector<PassedSocket>& passed_sockets, ServiceNotifier notifier,
+                   LeveledLog& log, const Clock& clock)
     : config_(std::move(config)),
       log_(log, clock),
       clock_(clock),
@@ -120,6 +125,7 @@ Daemon::Impl::Impl(Config config, std::string config_file, std::vector<PassedSoc
     std::signal(SIGXFSZ, SIG_IGN);  // as is a limit of the size of files
     log_.write(ev::relay_starting,
                {{"version", version()}, {"destination", config_.destination.base_url}});
+    const PassedSockets passed = sort_passed_sockets(passed_sockets);
     Surroundings around = read_surroundings(config_);
     const std::string exposed = warn_of_exposed_key(config_.destination);
     if (!exposed.empty()) log_.write(ev::config_key_exposed, {{"reason", exposed}});
@@ -129,7 +135,7 @@ Daemon::Impl::Impl(Config config, std::string config_file, std::vector<PassedSoc
     engine_.emplace(executor_, *relay_, *storage_, clock_, std::move(engine_options));
     delivery_.emplace(executor_, *engine_, std::move(around.destination), std::move(around.tls),
                       delivery_options(config_.destination));
-    open_sockets(ingest_sockets);
+    open_sockets(passed);
     stats_.emplace(executor_, *engine_, notifier_, log_, config_.log.stats_interval);
     watchdog_.emplace(executor_, *storage_, notifier_);
     const Reloader::Parts parts{config_, *engine_,         *delivery_, *ingest_,
@@ -148,7 +154,7 @@ runtime::Stores Daemon::Impl::open_spool(std::vector<core::ConfiguredSource> sou
     return stores;
 }
 
-void Daemon::Impl::open_sockets(const std::vector<PassedSocket>& ingest_sockets) {
+void Daemon::Impl::open_sockets(const PassedSockets& passed) {
     const auto& ingest = config_.ingest;
     ingest_.emplace(
         executor_, "ingest", ingest.max_connections,
@@ -158,16 +164,7 @@ void Daemon::Impl::open_sockets(const std::vector<PassedSocket>& ingest_sockets)
         },
         log_);
     ingest_->set_max_per_uid(ingest.max_connections_per_uid);
-    if (ingest_sockets.empty()) {
-        ingest_->add_listener(
-            runtime::listen_unix(ingest.socket, ingest.socket_mode, ingest.socket_group));
-        own_sockets_.push_back(ingest.socket);
-        if (!ingest.listen.empty()) {
-            const auto address = parse_listen_address(ingest.listen);
-            ingest_->add_listener(runtime::listen_tcp(address->host, address->port));
-        }
-    }
-    for (const auto& passed : ingest_sockets) ingest_->add_listener(passed.fd);
+    listen_ingest(passed.ingest);
 
     control_context_.version = version();
     control_context_.base_url = config_.destination.base_url;
@@ -181,7 +178,7 @@ void Daemon::Impl::open_sockets(const std::vector<PassedSocket>& ingest_sockets)
     const auto& control = config_.control;
     if (!control.admin_group.empty()) {
         control_context_.admin_group = runtime::find_group(control.admin_group);
-        if (!control_context_.admin_group) {
+        if (!control_context_.admin_group && control.admin_group != default_admin_group) {
             throw std::runtime_error(
                 fmt::format("there is no group \"{}\" (control.admin_group)", control.admin_group));
         }
@@ -192,9 +189,7 @@ void Daemon::Impl::open_sockets(const std::vector<PassedSocket>& ingest_sockets)
             return runtime::make_control_session(std::move(socket), *engine_, control_context_);
         },
         log_);
-    control_->add_listener(
-        runtime::listen_unix(control.socket, control.socket_mode, control.socket_group));
-    own_sockets_.push_back(control.socket);
+    listen_control(passed.control);
 
     metrics_server_.emplace(
         executor_, "metrics", max_control_connections,
@@ -205,6 +200,45 @@ void Daemon::Impl::open_sockets(const std::vector<PassedSocket>& ingest_sockets)
     if (config_.metrics.listen.empty()) return;
     const auto address = parse_listen_address(config_.metrics.listen, true);
     metrics_server_->add_listener(runtime::listen_tcp(address->host, address->port));
+}
+
+void Daemon::Impl::listen_ingest(const std::vector<int>& passed) {
+    const auto& ingest = config_.ingest;
+    for (const int fd : passed) {
+        ingest_->add_listener(fd);
+        name_overruled("ingest", ingest.socket, fd);
+    }
+    if (passed.empty()) {
+        ingest_->add_listener(
+            runtime::listen_unix(ingest.socket, ingest.socket_mode, ingest.socket_group));
+        own_sockets_.push_back(ingest.socket);
+    }
+    if (ingest.listen.empty()) return;
+    const auto address = parse_listen_address(ingest.listen);
+    ingest_->add_listener(runtime::listen_tcp(address->host, address->port));
+}
+
+void Daemon::Impl::listen_control(const std::vector<int>& passed) {
+    const auto& control = config_.control;
+    for (const int fd : passed) {
+        control_->add_listener(fd);
+        name_overruled("control", control.socket, fd);
+    }
+    if (!passed.empty()) return;
+    control_->add_listener(
+        runtime::listen_unix(control.socket, control.socket_mode, control.socket_group));
+    own_sockets_.push_back(control.socket);
+}
+
+/// A socket that systemd opened takes the place of the keys that describe it.
+void Daemon::Impl::name_overruled(std::string_view section, const std::string& path, int fd) {
+    const std::string address = runtime::describe_listener(fd);
+    const auto& line = address == "unix:" + path ? ev::socket_passed : ev::socket_overruled;
+    log_.write(line, {{"server", section},
+                      {"address", address},
+                      {"reason", fmt::format("{0}.socket, {0}.socket_mode and {0}.socket_group are "
+                                             "not used: a socket unit says what they say",
+                                             section)}});
 }
 
 void Daemon::Impl::run() {
@@ -240,15 +274,16 @@ runtime::ReloadResult Daemon::Impl::reload() {
     return result;
 }
 
-// The order matters: first nothing new comes in, then what is under way ends, then the disk.
+// Producers are served to the last, since what they hand in is on disk when they are answered:
+// requests in flight end first, then the sessions, then the disk.
 asio::awaitable<void> Daemon::Impl::stop(std::string reason) {
     stopping_ = true;
     notifier_.stopping();
     log_.write(ev::relay_stopping,
                {{"reason", reason}, {"in_flight", relay_->scheduler().status().in_flight}});
-    relay_->stop_accepting();
-    co_await ingest_->stop(session_grace);
     co_await delivery_->stop(delivery_grace);
+    co_await ingest_->stop(session_grace);
+    relay_->stop_accepting();
     co_await control_->stop(session_grace);
     co_await metrics_server_->stop(session_grace);
     for (const auto& path : own_sockets_) ::unlink(path.c_str());
@@ -273,10 +308,11 @@ bool Daemon::is_looking_up() const {
     return impl_->is_looking_up();
 }
 
-Daemon::Daemon(Config config, std::string config_file, std::vector<PassedSocket> ingest_sockets,
-               ServiceNotifier notifier, LeveledLog& log, const Clock& clock)
-    : impl_(std::make_unique<Impl>(std::move(config), std::move(config_file),
-                                   std::move(ingest_sockets), std::move(notifier), log, clock)) {}
+Daemon::Daemon(Config config, std::string config_file,
+               const std::vector<PassedSocket>& passed_sockets, ServiceNotifier notifier,
+               LeveledLog& log, const Clock& clock)
+    : impl_(std::make_unique<Impl>(std::move(config), std::move(config_file), passed_sockets,
+                                   std::move(notifier), log, clock)) {}
 
 Daemon::~Daemon() = default;
 

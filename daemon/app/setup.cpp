@@ -1,7 +1,6 @@
 #include "setup.hpp"
 
 #include <fmt/core.h>
-#include <grp.h>
 
 #include <cstdlib>
 #include <stdexcept>
@@ -9,6 +8,7 @@
 #include <utility>
 
 #include "flowrelay/app/destination_files.hpp"
+#include "flowrelay/runtime/peer.hpp"
 #include "flowrelay/storage/segmented_log.hpp"
 
 namespace flowrelay::app {
@@ -27,12 +27,7 @@ std::string sources_path_beside(std::string_view path) {
 }
 
 void check_group(std::string_view key, const std::string& name) {
-    std::vector<char> buffer(16 * 1024);
-    group entry{};
-    group* found = nullptr;
-    if (name.empty()) return;
-    ::getgrnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
-    if (found != nullptr) return;
+    if (name.empty() || runtime::find_group(name)) return;
     throw ConfigError({ConfigProblem{"configuration", 0, 0,
                                      fmt::format("{}: there is no group \"{}\"", key, name)}});
 }
@@ -105,7 +100,9 @@ Surroundings read_surroundings(const Config& config) {
     attempt([&] { around.tls = make_tls_context(config.destination); });
     attempt([&] { check_group("ingest.socket_group", config.ingest.socket_group); });
     attempt([&] { check_group("control.socket_group", config.control.socket_group); });
-    attempt([&] { check_group("control.admin_group", config.control.admin_group); });
+    if (config.control.admin_group != default_admin_group) {
+        attempt([&] { check_group("control.admin_group", config.control.admin_group); });
+    }
     if (!problems.empty()) throw ConfigError(std::move(problems));
     return around;
 }

@@ -188,10 +188,8 @@ class StartAndStop(support.RelayTestCase):
                         while not done.is_set():
                             n += 1
                             answer = producer.submit(support.event(self.t, uuid=f"n{n}"))
-                            if answer["status"] == "accepted":
-                                accepted.append(answer["id"])
-                            else:
-                                self.assertEqual(answer["code"], "shutting_down")
+                            self.assertEqual(answer["status"], "accepted", answer)
+                            accepted.append(answer["id"])
                 except (ClosedByPeer, OSError):
                     time.sleep(0.02)
 
@@ -212,6 +210,48 @@ class StartAndStop(support.RelayTestCase):
         self.assertEqual(sorted(set(accepted) - set(arrived)), [])
         numbers = [int(uuid[1:]) for uuid in arrived]
         self.assertEqual(numbers, sorted(numbers))
+
+    def test_events_are_accepted_until_the_requests_under_way_have_ended(self):
+        self.server.rules({"match": {"external_thread_id": "slow"}, "status": 202,
+                           "delay_ms": 2000})
+        relay = self.start_relay(self.server.url)
+        with Producer(relay.ingest_socket) as producer:
+            producer.submit(support.event(self.t, "slow", uuid="slow"))
+            relay.wait_for_status("an event in flight", lambda now: now["in_flight"] == 1)
+            relay.program.process.send_signal(signal.SIGTERM)
+            relay.program.wait_for_output("relay.stopping")
+            for n in range(5):
+                answer = producer.submit(support.event(self.t, uuid=f"late-{n}"))
+                self.assertEqual(answer["status"], "accepted")
+        with Producer(relay.ingest_socket) as producer:
+            answer = producer.submit(support.event(self.t, uuid="on-a-new-connection"))
+            self.assertEqual(answer["status"], "accepted")
+        self.assertEqual(relay.program.wait(), 0)
+        relay.start()
+        self.assertEqual(sorted(e["uuid"] for e in self.server.wait_for(7)),
+                         ["late-0", "late-1", "late-2", "late-3", "late-4",
+                          "on-a-new-connection", "slow"])
+
+    def test_send_outlasts_a_restart(self):
+        relay = self.start_relay(self.server.url, sources=[
+            {"name": "ci", "flow_token_file": self.token_file(self.t),
+             "defaults": {"author": {"name": "CI"}}}])
+        outcomes = []
+
+        def send():
+            for n in range(12):
+                outcomes.append(self.flowrelay(
+                    relay, "send", "--source", "ci", "--thread", f"t{n}", "--title", "x",
+                    "--wait", f"{support.PATIENCE:g}s"))
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        while thread.is_alive():
+            relay.restart()
+            time.sleep(0.05)
+        thread.join()
+        self.assertEqual([outcome.status for outcome in outcomes], [0] * 12, outcomes)
+        self.server.wait_for(12)
 
     def test_idle_connections_do_not_hold_up_the_stop(self):
         relay = self.start_relay(self.server.url)

@@ -54,11 +54,16 @@ struct IngestConfig {
     bool accept_unknown_tokens = true;          ///< key unknown_tokens: accept or reject
 };
 
+/// The group that sysusers.d makes for operators.
+inline constexpr std::string_view default_admin_group = "flowrelay-admin";
+
 struct ControlConfig {
     std::string socket = "/run/flowrelay/control.sock";
     std::uint32_t socket_mode = 0660;
     std::string socket_group;
-    std::string admin_group;  ///< whose members may change something; empty: root and the daemon
+    /// Whose members may change something, besides root and the daemon's user; empty: nobody. A
+    /// group of the default's name need not exist.
+    std::string admin_group{default_admin_group};
 };
 
 struct SpoolConfig {

@@ -15,16 +15,17 @@ namespace flowrelay::app {
 class Daemon {
 public:
     /// Opens the spool, recovers it, opens the sockets. `config` was read from `config_file`, which
-    /// is read again by SIGHUP and the control socket. `ingest_sockets` are listened on in the
-    /// place of the configured ones, if there are any; they are owned from here on. `log` and
-    /// `clock` outlive the daemon. Throws std::runtime_error, or ConfigError for a source whose
-    /// token can't be read, with a message for the operator.
-    Daemon(Config config, std::string config_file, std::vector<PassedSocket> ingest_sockets,
+    /// is read again by SIGHUP and the control socket. `passed_sockets` take the place of the
+    /// configured Unix sockets, by their names (daemon/app/passed_sockets.hpp); the daemon owns
+    /// them. `log` and `clock` outlive the daemon. Throws std::runtime_error, or ConfigError for a
+    /// source whose token can't be read, with a message for the operator.
+    Daemon(Config config, std::string config_file, const std::vector<PassedSocket>& passed_sockets,
            ServiceNotifier notifier, LeveledLog& log, const Clock& clock);
     ~Daemon();
 
-    /// Runs until SIGTERM or SIGINT, then stops in good order: no new events, what is in flight
-    /// is finished, everything is synced. Not more than once.
+    /// Runs until SIGTERM or SIGINT, then stops in good order: requests in flight are finished
+    /// while producers are still served, then the sockets are closed and everything is synced. Not
+    /// more than once.
     void run();
 
     /// After run(): a look-up of a name still runs. It can't be interrupted, and the destructor

@@ -15,7 +15,7 @@ namespace flowrelay::core::log_events {
     X(relay_ready, "relay.ready", notice, "1b7fbf583c914da9b15129852036e29c",                    \
       "events are accepted and delivered")                                                       \
     X(relay_stopping, "relay.stopping", notice, "21565ff6c62a4dc79b684582e0965e5d",              \
-      "the daemon stops: no new events are accepted")                                            \
+      "the daemon stops: requests in flight are finished")                                       \
     X(relay_stopped, "relay.stopped", notice, "8f4ec8806e6f441fbcf1cb9af25f0c76",                \
       "the daemon has stopped; what is queued is on disk")                                       \
     X(relay_failed, "relay.failed", critical, "81579965b4904d4d9933eecbe205d450",                \
@@ -62,6 +62,10 @@ namespace flowrelay::core::log_events {
       "dead letters were dropped: there were more than the limits allow")                        \
     X(server_listening, "server.listening", info, "aea817fecf7a4c07831d732827cc7428",            \
       "a socket takes connections")                                                              \
+    X(socket_passed, "socket.passed", info, "8d60d871e4e040818463d7aa6ff546a0",                  \
+      "the service manager opened a socket")                                                     \
+    X(socket_overruled, "socket.overruled", warning, "10d9f8fd625f4994a2429a5f68fa2dbe",         \
+      "a socket unit overrules the configured path of a socket")                                 \
     X(ingest_rejected, "ingest.rejected", debug, "2395370b4e144231abe0ebf4038ecac7",             \
       "an event was rejected")                                                                   \
     X(server_busy, "server.busy", warning, "881dd375b6814a88a1811f08d36bbf61",                   \
