@@ -4,6 +4,7 @@
 # shellcheck disable=SC2317 # check() calls the functions
 set -euo pipefail
 build=$1
+here=$(dirname "$(readlink -f "$0")")
 unit=flowrelayd.service
 failed=0
 
@@ -39,7 +40,7 @@ exposure() { systemd-analyze security --no-pager "$unit" | sed -n 's/^.*xposure 
 
 cmake --install "$build" --prefix /usr > /dev/null
 systemd-sysusers
-[ ! -e /usr/lib/tmpfiles.d/flowrelay.conf ] || systemd-tmpfiles --create flowrelay.conf
+systemd-tmpfiles --create flowrelay.conf
 systemd-run --quiet --unit=devserver "$build/bin/flowrelay-devserver" \
     --listen 127.0.0.1:8099 --journal /tmp/received
 mkdir -p /etc/flowrelay
@@ -59,16 +60,65 @@ chmod 0640 /etc/flowrelay/ci.token
 systemctl daemon-reload
 journalctl --update-catalog
 
-check "the unit has no mistakes" systemd-analyze verify "/usr/lib/systemd/system/$unit"
+# What a container sees that mounts the directory of the sockets before the daemon starts.
+mkdir -p /tmp/container
+mount --bind /run/flowrelay /tmp/container
+
+check "the units have no mistakes" systemd-analyze verify /usr/lib/systemd/system/flowrelayd{.service,@.service,.socket,-control.socket}
 check "the service starts" timeout 30 systemctl start "$unit"
 check "its type is notify" property_is Type notify
 check "it is active" property_is ActiveState active
 check "it tells its state" test -n "$(property StatusText)"
 check "it is not root" test "$(stat -c %U "/proc/$(property MainPID)")" = "$user"
 check "its state directory is its own" test "$(stat -c '%U %a' /var/lib/flowrelay)" = "$user 700"
+check "the ingest socket belongs to the producers" \
+    test "$(stat -c '%G %a' /run/flowrelay/ingest.sock)" = "flowrelay-send 660"
+check "the control socket belongs to the operators" \
+    test "$(stat -c '%G %a' /run/flowrelay/control.sock)" = "flowrelay-admin 660"
+useradd --system --user-group --groups flowrelay-send a-producer
+useradd --system --user-group --groups flowrelay-admin an-operator
+as() { setpriv --reuid "$1" --regid "$1" --init-groups -- "${@:2}"; }
+check "a producer hands an event in" as a-producer timeout 10 \
+    flowrelay send --source ci --thread of-a-producer --title failed
+check "a producer can't read the token" fails as a-producer cat /etc/flowrelay/ci.token
+check "a producer is no operator" fails as a-producer timeout 10 flowrelay status
+check "an operator sees the status" as an-operator timeout 10 flowrelay status
+check "an operator can't read the token" fails as an-operator cat /etc/flowrelay/ci.token
+check "an operator is no producer" fails as an-operator timeout 10 \
+    flowrelay send --source ci --thread of-an-operator --title failed
 check "an event is accepted" send the-first-thread
 check "the event arrives" within 10 arrived the-first-thread
 check "the status can be asked for" timeout 10 flowrelay status
+
+check "its core would not be written" property_is LimitCORE 0
+
+flowrelay source pause ci > /tmp/output
+check "a producer's unit hands an event in" systemd-run --quiet --wait --unit=nightly-build \
+    flowrelay send --source ci --thread of-a-unit --title failed
+check "the unit of the producer is known" \
+    bash -c "timeout 10 flowrelay queue list --json | grep -q nightly-build.service"
+flowrelay source resume ci > /tmp/output
+
+restart() { systemctl restart "$unit"; }
+load() { timeout 120 "$here/restart_load.py" /run/flowrelay/ingest.sock "$unit" "$1"; }
+check "10 restarts under load refuse nobody" load 10
+say "$(cat /tmp/output)"
+curl -sS -X PUT -H 'Content-Type: application/json' http://127.0.0.1:8099/_dev/rules \
+    -d '[{"match": {"external_thread_id": "hanging"}, "status": 202, "delay_ms": 8000}]' > /tmp/output
+check "an event whose request hangs is accepted" send hanging
+sleep 0.5
+check "a restart with a hanging request refuses nobody" load 1
+say "$(cat /tmp/output)"
+curl -sS -X PUT -H 'Content-Type: application/json' http://127.0.0.1:8099/_dev/rules -d '[]' > /tmp/output
+check "a container that mounted the directory still has the socket" \
+    timeout 10 flowrelay --socket /tmp/container/ingest.sock send --source ci --thread in-a-container --title x
+umount /tmp/container
+check "SIGTERM twice stops it in good order" bash -c "
+    systemctl kill --signal=TERM $unit; systemctl kill --signal=TERM $unit; sleep 1
+    systemctl start $unit; journalctl --no-pager -u $unit | grep -c relay.stopped | grep -qv '^0$'"
+storm() { for _ in 1 2 3 4 5 6 7 8; do systemctl kill --signal=HUP "$unit"; done; }
+check "a storm of SIGHUP is survived" storm
+check "it is active after it" within 10 property_is ActiveState active
 
 sed -i 's/name: CI/name: Robot/' /etc/flowrelay/flowrelay.yaml
 check "the service reloads" timeout 30 systemctl reload "$unit"
@@ -101,6 +151,7 @@ check "it is active again" within 20 property_is ActiveState active
 check "an event is accepted after that" within 10 send the-third-thread
 check "the event arrives" within 10 arrived the-third-thread
 
+systemctl stop flowrelayd.socket flowrelayd-control.socket
 check "the service stops" timeout 30 systemctl stop "$unit"
 check "its exit status is 0" property_is ExecMainStatus 0
 check "the result is success" property_is Result success
@@ -109,11 +160,11 @@ check "the journal has its last line" \
     bash -c "journalctl --no-pager -u $unit | grep -q 'relay\.stopped'"
 entries() { journalctl --no-pager -o "$1" "${@:2}"; }
 check "the journal can be asked for an event" \
-    test "$(entries cat FLOWRELAY_EVENT=relay.stopped | wc -l)" -eq 2
+    test "$(entries cat FLOWRELAY_EVENT=relay.stopped | wc -l)" -ge 2
 check "its fields stand for themselves" \
     bash -c "journalctl --no-pager -o verbose FLOWRELAY_EVENT=relay.stopped | grep -q 'FLOWRELAY_UNACCOUNTED=0'"
 check "each entry has the id and the unit that it belongs to" \
-    test "$(entries json -u "$unit" FLOWRELAY_EVENT=relay.stopped | grep -c '"MESSAGE_ID":"8f4ec8806e6f441fbcf1cb9af25f0c76"')" -eq 2
+    test "$(entries json -u "$unit" FLOWRELAY_EVENT=relay.stopped | grep -c '"MESSAGE_ID":"8f4ec8806e6f441fbcf1cb9af25f0c76"')" -ge 2
 check "journalctl -x explains an event" \
     bash -c "journalctl --no-pager -x FLOWRELAY_EVENT=relay.stopped | grep -q 'keep the spool and'"
 check "the journal does not have the token" \
@@ -122,6 +173,32 @@ check "the state directory does not have the token of the source" \
     bash -c "! grep -rq '$token' /var/lib/flowrelay"
 say "exposure: $(exposure)"
 check "the exposure is under 1.5" awk -v level="$(exposure)" 'BEGIN { exit !(level != "" && level < 1.5) }'
+
+sed -e 's,/run/flowrelay/,/run/flowrelay-two/,' /etc/flowrelay/flowrelay.yaml > /etc/flowrelay/two.yaml
+cat >> /etc/flowrelay/two.yaml <<YAML
+spool:   {directory: /var/lib/flowrelay-two}
+ingest:  {socket: /run/flowrelay-two/ingest.sock, socket_group: flowrelay-send}
+control: {socket: /run/flowrelay-two/control.sock, socket_group: flowrelay-admin}
+YAML
+check "an instance of the template starts" timeout 30 systemctl start flowrelayd@two.service
+check "its socket belongs to the producers" \
+    test "$(stat -c '%G %a' /run/flowrelay-two/ingest.sock)" = "flowrelay-send 660"
+check "it takes an event" timeout 10 flowrelay --socket /run/flowrelay-two/ingest.sock send \
+    --source ci --thread of-two --title failed
+check "that event arrives" within 10 arrived of-two
+check "the instance reloads" timeout 30 systemctl reload flowrelayd@two.service
+check "the instance stops" timeout 30 systemctl stop flowrelayd@two.service
+
+datagram() {
+    systemd-socket-activate --datagram --listen=/tmp/datagram.sock \
+        flowrelayd --config /etc/flowrelay/two.yaml > /tmp/datagram.out 2>&1 &
+    local pid=$!
+    sleep 0.5
+    python3 -c 'import socket; s=socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.sendto(b"x", "/tmp/datagram.sock")'
+    within 10 grep -q "ListenStream=" /tmp/datagram.out
+    kill "$pid" 2> /tmp/output || true
+}
+check "a datagram socket is refused with a sentence" datagram
 
 [ "$failed" -eq 0 ] || journalctl --no-pager -u "$unit" -u devserver | tail -n 60
 exit "$failed"
