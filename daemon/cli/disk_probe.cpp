@@ -29,6 +29,7 @@ struct KnownKind {
     std::string_view name;
     std::string_view warning;
     bool is_lost;
+    bool may_lose = false;  ///< in a power cut
 };
 
 constexpr std::string_view memory_warning =
@@ -49,22 +50,22 @@ constexpr std::array known_kinds{
         false},
     KnownKind{0x2FC12FC1, "zfs",
               "it writes every block to a new place; and with `sync=disabled` it syncs nothing",
-              false},
+              false, true},
     KnownKind{0x01021994, "tmpfs", memory_warning, true},
     KnownKind{0x858458F6, "ramfs", memory_warning, true},
     KnownKind{0x794C7630, "overlay",
               "it is the layer of a container: it goes away with the container, and with the mount "
               "option `volatile` it syncs nothing; use a volume",
-              false},
-    KnownKind{0x6969, "nfs", network_warning, false},
-    KnownKind{0xFF534D42, "cifs", network_warning, false},
-    KnownKind{0xFE534D42, "smb2", network_warning, false},
-    KnownKind{0x01021997, "9p", network_warning, false},
-    KnownKind{0x00C36400, "ceph", network_warning, false},
+              false, true},
+    KnownKind{0x6969, "nfs", network_warning, false, true},
+    KnownKind{0xFF534D42, "cifs", network_warning, false, true},
+    KnownKind{0xFE534D42, "smb2", network_warning, false, true},
+    KnownKind{0x01021997, "9p", network_warning, false, true},
+    KnownKind{0x00C36400, "ceph", network_warning, false, true},
     KnownKind{0x65735546, "fuse",
               "what a sync is worth is decided by the program behind it; ask its documentation, or "
               "use a local disk",
-              false},
+              false, true},
 };
 
 /// Fields of a line of /proc/self/mountinfo (proc(5)).
@@ -149,7 +150,7 @@ FileSystemKind kind_of_file_system(std::uint64_t magic) {
     if (known == known_kinds.end()) {
         return {fmt::format("of type {:#x}", magic), "", false};
     }
-    return {std::string(known->name), std::string(known->warning), known->is_lost};
+    return {std::string(known->name), std::string(known->warning), known->is_lost, known->may_lose};
 }
 
 Result<FileSystemFacts> look_at_file_system(const std::string& directory) {

@@ -15,9 +15,10 @@ namespace flowrelay::cli {
 
 /// What is known of a file system by its type.
 struct FileSystemKind {
-    std::string name;      ///< "ext4", or its number
-    std::string warning;   ///< what that means for a spool; empty: it is one to rely on
-    bool is_lost = false;  ///< nothing in it survives a power cut
+    std::string name;       ///< "ext4", or its number
+    std::string warning;    ///< what that means for a spool; empty: it is one to rely on
+    bool is_lost = false;   ///< nothing in it survives a power cut
+    bool may_lose = false;  ///< the warning means that a power cut may lose what was synced
 };
 
 /// `magic` as statfs(2) gives it.

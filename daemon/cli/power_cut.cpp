@@ -3,8 +3,10 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <filesystem>
+#include <fstream>
 #include <system_error>
 #include <vector>
 
@@ -25,6 +27,10 @@ storage::LogOptions options() {
     small.segment_size = 4U << 20;
     small.max_size = 64U << 20;
     return small;
+}
+
+std::string result_file(const std::string& parent) {
+    return power_cut_directory(parent) + "/checked";
 }
 
 /// Counts the reports of damage.
@@ -54,7 +60,11 @@ Result<void> write_until_power_cut(const std::string& parent, MonoTime until,
     const std::string directory = power_cut_directory(parent);
     const auto there = file_system->exists(directory);
     if (there.has_error()) return there.error();
-    if (*there) {
+    if (*there && result_of_power_cut(parent)) {
+        std::error_code error;
+        std::filesystem::remove_all(directory, error);
+        if (error) return system_error(error.value(), "remove", directory);
+    } else if (*there) {
         return Error{boost::system::errc::make_error_code(boost::system::errc::file_exists),
                      fmt::format("{} is there from an earlier test: look at it with `--power-cut "
                                  "check`, or remove it",
@@ -121,11 +131,24 @@ std::uint64_t lost_in_power_cut(const PowerCutFindings& found, std::uint64_t ack
     return lost;
 }
 
-Result<void> remove_power_cut(const std::string& parent) {
+Result<void> close_power_cut(const std::string& parent, std::string_view result) {
+    const std::string directory = power_cut_directory(parent);
     std::error_code error;
-    std::filesystem::remove_all(power_cut_directory(parent), error);
-    if (error) return system_error(error.value(), "remove", power_cut_directory(parent));
+    std::filesystem::remove_all(directory, error);
+    if (!error) std::filesystem::create_directory(directory, error);
+    if (error) return system_error(error.value(), "remove", directory);
+    std::ofstream out(result_file(parent));
+    out << result << '\n';
+    out.close();
+    if (!out) return system_error(EIO, "write", result_file(parent));
     return {};
+}
+
+std::optional<std::string> result_of_power_cut(const std::string& parent) {
+    std::ifstream in(result_file(parent));
+    std::string result;
+    if (!std::getline(in, result)) return std::nullopt;
+    return result;
 }
 
 }  // namespace flowrelay::cli

@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "flowrelay/base/error.hpp"
 #include "flowrelay/base/time.hpp"
@@ -33,7 +35,10 @@ Result<PowerCutFindings> look_after_power_cut(const std::string& parent);
 /// Events that are lost, when this was the last number that was seen acknowledged (0: not known).
 std::uint64_t lost_in_power_cut(const PowerCutFindings& found, std::uint64_t acknowledged);
 
-/// Takes away what the test left.
-Result<void> remove_power_cut(const std::string& parent);
+/// Removes what the test wrote, and keeps `result` in its place, for result_of_power_cut().
+Result<void> close_power_cut(const std::string& parent, std::string_view result);
+
+/// What was kept by close_power_cut(), if the last test was closed.
+std::optional<std::string> result_of_power_cut(const std::string& parent);
 
 }  // namespace flowrelay::cli

@@ -395,6 +395,15 @@ class RelayTestCase(unittest.TestCase):
             sys.stderr.write(f"\n----- {name}\n" + "\n".join(lines) + "\n")
 
 
+def can_mount():
+    """Whether this user can mount file systems in a mount namespace of its own."""
+    if not shutil.which("unshare"):
+        return False
+    run = subprocess.run(["unshare", "-m", "sh", "-c", "mount -t tmpfs none /mnt"], check=False,
+                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return run.returncode == 0
+
+
 def free_port():
     """A port of the loopback address that nothing listens on just now."""
     with socket.socket() as probe:

@@ -60,8 +60,9 @@ TEST(PowerCut, FindsWhatItWrote) {
     EXPECT_EQ(found->missing, 0U);
     EXPECT_EQ(found->damaged, 0U);
     EXPECT_EQ(lost_in_power_cut(*found, last), 0U);
-    ASSERT_TRUE(remove_power_cut(directory->path()).has_value());
-    EXPECT_TRUE(look_after_power_cut(directory->path()).has_error());
+    EXPECT_FALSE(result_of_power_cut(directory->path()));
+    ASSERT_TRUE(close_power_cut(directory->path(), "fine").has_value());
+    EXPECT_EQ(result_of_power_cut(directory->path()), "fine");
 }
 
 TEST(TestDirectory, GoesAwayWithEverything) {
