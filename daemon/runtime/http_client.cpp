@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "flowrelay/http/keep_alive.hpp"
+#include "round_trip.hpp"
 
 namespace flowrelay::runtime {
 namespace asio = boost::asio;
@@ -20,10 +21,6 @@ using core::AttemptEnd;
 using core::AttemptResult;
 
 namespace {
-
-// A request that follows an answer so soon goes out on the same connection without another look: a
-// system call less for each event of a backlog.
-constexpr auto trusted_for = Milliseconds(1);
 
 constexpr std::array<std::string_view, 3> read_fields{"Retry-After", "Keep-Alive", "Location"};
 
@@ -47,6 +44,7 @@ HttpClient::HttpClient(asio::any_io_executor io, const Destination& destination,
       race_(io),
       socket_(io),
       reader_(http::ResponseLimits(), read_fields),
+      quiet_(io),
       written_(io) {}
 
 void HttpClient::allow_until(MonoTime deadline) {
@@ -85,9 +83,17 @@ AttemptResult HttpClient::failure(AttemptEnd end, std::string detail) const {
 
 bool HttpClient::is_reusable(MonoTime now) {
     if (!open_ || now >= kept_until_) return false;
-    if (now < checked_at_ + trusted_for && !tls_) return true;
-    checked_at_ = now;
-    return is_silent() && resolver_.leads_to(peer_host(), peer_port(), endpoint_);
+    if (!is_silent()) {
+        // Later it is the farewell of a server that is tired of waiting.
+        if (now < answered_at_ + Seconds(1)) note_second_answer(now);
+        return false;
+    }
+    return resolver_.leads_to(peer_host(), peer_port(), endpoint_);
+}
+
+// An answer needs a round trip at least; the kernel has measured this one too, if it is one.
+bool HttpClient::came_too_soon(MonoTime::duration elapsed) {
+    return elapsed < round_trip_ && elapsed < shortest_round_trip(socket_.native_handle());
 }
 
 // What has come since the last answer nobody asked for. It must not become the answer to the next
@@ -101,16 +107,25 @@ bool HttpClient::is_silent() {
     return error == asio::error::would_block;
 }
 
-asio::awaitable<AttemptResult> HttpClient::post(std::string_view request) {
+asio::awaitable<AttemptResult> HttpClient::post(std::string_view request, Connection connection) {
     busy_ = true;
     aborted_ = false;
     bool sent_before = false;
-    const MonoTime begun = clock_.now().mono;
-    if (is_reusable(begun)) {
-        auto result = co_await exchange(request, begun);
-        const bool lost_while_idle =
-            result.end != AttemptEnd::response && !reader_.started() && !timed_out_ && !aborted_;
-        if (!lost_while_idle) {
+    MonoTime begun = clock_.now().mono;
+    // HTTP/1.1 has nothing that says which request a response answers but its place. A server that
+    // answers one request twice does it at once: its second answer gets the time to arrive before
+    // the next request is sent.
+    if (connection == Connection::any && open_ && begun < answered_at_ + quiet_time) {
+        allow_until(begun + destination_.request_timeout);
+        quiet_.expires_at(answered_at_ + quiet_time);
+        co_await quiet_.async_wait(asio::as_tuple(asio::deferred));
+        begun = clock_.now().mono;
+    }
+    if (connection == Connection::any && is_reusable(begun)) {
+        auto result = co_await exchange(request, begun, true);
+        const bool unanswered = result.end != AttemptEnd::response &&
+                                (!reader_.started() || out_of_step_) && !timed_out_ && !aborted_;
+        if (!unanswered) {
             busy_ = false;
             co_return result;
         }
@@ -123,7 +138,7 @@ asio::awaitable<AttemptResult> HttpClient::post(std::string_view request) {
         busy_ = false;
         co_return std::move(*failed);
     }
-    auto result = co_await exchange(request, clock_.now().mono);
+    auto result = co_await exchange(request, clock_.now().mono, false);
     result.sent_before = sent_before;
     if (result.end != AttemptEnd::response && !aborted_) {
         resolver_.pass_over(peer_host(), peer_port(), endpoint_);
@@ -133,8 +148,10 @@ asio::awaitable<AttemptResult> HttpClient::post(std::string_view request) {
 }
 
 // Each coroutine costs an event something: the answer is read in here.
-asio::awaitable<AttemptResult> HttpClient::exchange(std::string_view request, MonoTime begun) {
+asio::awaitable<AttemptResult> HttpClient::exchange(std::string_view request, MonoTime begun,
+                                                    bool reused) {
     allow_until(begun + destination_.request_timeout);
+    out_of_step_ = false;
     reader_.reset();
     begin_write(request);
     error_code read_error;
@@ -164,8 +181,11 @@ asio::awaitable<AttemptResult> HttpClient::exchange(std::string_view request, Mo
         socket_.close(ignored);
         co_await end_write();
     }
-    if (has_answer()) co_return result_of_answer(now);
-    auto result = result_without_answer(read_error);
+    out_of_step_ = reused && reader_.started() && came_too_soon(now - begun);
+    if (out_of_step_) note_second_answer(now);
+    if (!out_of_step_ && has_answer()) co_return result_of_answer(now);
+    auto result = out_of_step_ ? failure(AttemptEnd::broken_response, "an answer too many")
+                               : result_without_answer(read_error);
     close();
     co_return result;
 }
@@ -191,6 +211,7 @@ void HttpClient::take_answer(const error_code& error, std::size_t size) {
     const std::size_t used = reader_.put({buffer_.data(), size});
     if (used < size && reader_.status() == http::ResponseStatus::complete) {
         open_ = false;  // bytes that nobody asked for: the connection is out of step
+        note_second_answer(clock_.now().mono);
     }
 }
 
@@ -239,8 +260,9 @@ AttemptResult HttpClient::result_of_answer(MonoTime now) {
     if (!retry_after.empty()) {
         result.retry_after = core::parse_retry_after(retry_after, clock_.now().wall);
     }
-    if (open_ && reader_.keep_alive() && !timed_out_ && !aborted_) {
-        checked_at_ = now;
+    const bool trusted = now >= distrusted_until_;
+    if (open_ && trusted && reader_.keep_alive() && !timed_out_ && !aborted_) {
+        answered_at_ = now;
         kept_until_ = now + http::keep_alive_time(reader_.field("Keep-Alive"), most_idle);
     } else {
         close();

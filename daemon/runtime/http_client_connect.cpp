@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "flowrelay/runtime/http_client.hpp"
+#include "round_trip.hpp"
 
 namespace flowrelay::runtime {
 namespace asio = boost::asio;
@@ -70,7 +71,7 @@ asio::awaitable<HttpClient::Failure> HttpClient::connect() {
         co_return failed;
     }
     open_ = true;
-    checked_at_ = clock_.now().mono;
+    round_trip_ = shortest_round_trip(socket_.native_handle());
     co_return std::nullopt;
 }
 

@@ -28,6 +28,11 @@ public:
     HttpClient(boost::asio::any_io_executor io, const Destination& destination, TlsContext* tls,
                Resolver& resolver, const Clock& clock);
 
+    enum class Connection {
+        any,    ///< a kept one if there is one
+        fresh,  ///< closes a kept one and makes another: its answer can be no earlier request's
+    };
+
     /// Sends a whole request and reads the answer, which may come before all of the request was
     /// sent. `request` lives until the end.
     ///
@@ -35,7 +40,16 @@ public:
     /// what nobody asked for, or the name no longer leads to its address. Should it end before a
     /// byte of the answer came, the request is sent once more, at once, over a fresh one (RFC 9112,
     /// section 9.3.1), and AttemptResult::sent_before says so if the first one was sent as a whole.
-    boost::asio::awaitable<core::AttemptResult> post(std::string_view request);
+    ///
+    /// A second response to one request is not taken for the answer to the next one if it comes
+    /// within `quiet_time` of the first, or sooner after the next request than a round trip takes.
+    /// After one was seen, connections are not used again for `distrust_time`.
+    boost::asio::awaitable<core::AttemptResult> post(std::string_view request,
+                                                     Connection connection = Connection::any);
+
+    /// How long nothing may come after an answer before the next request follows it.
+    static constexpr auto quiet_time = std::chrono::microseconds(150);
+    static constexpr Milliseconds distrust_time = std::chrono::minutes(10);
 
     /// The body of the answer that post() has just read.
     std::string_view answer_body() const { return reader_.body(); }
@@ -65,12 +79,15 @@ private:
     std::uint16_t peer_port() const;
     bool is_reusable(MonoTime now);
     bool is_silent();
+    bool came_too_soon(MonoTime::duration elapsed);
+    void note_second_answer(MonoTime now) { distrusted_until_ = now + distrust_time; }
     bool has_answer() const;
     boost::asio::awaitable<Failure> connect();
     boost::asio::awaitable<Failure> set_up();
     boost::asio::awaitable<Failure> open_tunnel();
     boost::asio::awaitable<Failure> shake_hands();
-    boost::asio::awaitable<core::AttemptResult> exchange(std::string_view request, MonoTime begun);
+    boost::asio::awaitable<core::AttemptResult> exchange(std::string_view request, MonoTime begun,
+                                                         bool reused);
     error_code read_what_is_there();
     void take_answer(const error_code& error, std::size_t size);
     core::AttemptResult result_of_answer(MonoTime now);
@@ -98,9 +115,13 @@ private:
     bool busy_ = false;
     bool timed_out_ = false;
     bool aborted_ = false;
+    bool out_of_step_ = false;  ///< what was read answers an earlier request
     MonoTime deadline_{};
-    MonoTime checked_at_{};  ///< when nothing more than what was asked for had come
+    MonoTime answered_at_{};  ///< when the last answer had been read
     MonoTime kept_until_{};
+    MonoTime distrusted_until_{};
+    boost::asio::steady_timer quiet_;  ///< ends at quiet_time after that
+    MonoTime::duration round_trip_{};  ///< of the connection when it was made
 
     bool writing_ = false;  ///< a write is under way; its bytes and tls_ have to stay
     error_code write_error_;

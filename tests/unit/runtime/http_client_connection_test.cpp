@@ -3,6 +3,7 @@
 
 #include <boost/asio/post.hpp>
 #include <string>
+#include <tuple>
 
 #include "http_client_fixture.hpp"
 
@@ -85,6 +86,61 @@ TEST_F(HttpClientTest, AnAnswerThatComesLaterIsNotTheNextOne) {
     EXPECT_EQ(results_[1].status, 202);
     EXPECT_FALSE(results_[1].sent_before);
     EXPECT_EQ(connections_, 2);
+}
+
+class SecondAnswer : public HttpClientTest,
+                     public testing::WithParamInterface<std::tuple<int, std::string>> {};
+
+TEST_P(SecondAnswer, SoonAfterTheFirstIsNotTheNextOne) {
+    run_all({[](Script& server) -> asio::awaitable<void> {
+                 co_await server.read_request();
+                 co_await server.send(accepted);
+                 co_await server.pause(std::chrono::microseconds(std::get<0>(GetParam())));
+                 co_await server.send(std::get<1>(GetParam()));
+                 co_await server.read_request();
+             },
+             [](Script& server) {
+                 const std::string busy = "HTTP/1.1 503 x\r\nContent-Length: 0\r\n\r\n";
+                 return answer_in_turn(server, {busy});
+             }},
+            2);
+    EXPECT_EQ(results_[0].status, 202);
+    EXPECT_EQ(results_[1].status, 503);
+    EXPECT_EQ(connections_, 2);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Delays, SecondAnswer,
+    testing::Combine(testing::Values(0, 5, 15, 30, 60, 100, 140),
+                     testing::Values("HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n", accepted)));
+
+TEST_F(HttpClientTest, AServerThatAnswersTwiceGetsEachRequestOnAConnectionOfItsOwn) {
+    std::deque<Behaviour> behaviours{[](Script& server) -> asio::awaitable<void> {
+        co_await server.read_request();
+        co_await server.send(accepted + "HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n");
+        co_await server.read_request();
+    }};
+    for (int i = 0; i < 3; ++i) {
+        behaviours.emplace_back(
+            [](Script& server) { return answer_in_turn(server, {accepted, accepted}); });
+    }
+    run_all(behaviours, 4);
+    for (const auto& result : results_) EXPECT_EQ(result.status, 202);
+    EXPECT_EQ(connections_, 4);
+}
+
+TEST_F(HttpClientTest, ARequestMayInsistOnAFreshConnection) {
+    run({{accepted, accepted}, {accepted, accepted}}, 1);
+    ASSERT_TRUE(client_.connected());
+    connection_ = HttpClient::Connection::fresh;
+    run_all({[](Script& server) { return answer_in_turn(server, {accepted, accepted}); },
+             [](Script& server) { return answer_in_turn(server, {accepted}); }},
+            2);
+    for (const auto& result : results_) {
+        EXPECT_EQ(result.status, 202);
+        EXPECT_FALSE(result.sent_before);
+    }
+    EXPECT_EQ(connections_, 3);
 }
 
 TEST_F(HttpClientTest, TheServerMayShortenTheIdleTime) {

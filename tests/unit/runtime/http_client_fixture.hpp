@@ -51,7 +51,7 @@ public:
             sent_ += size;
         }
 
-        asio::awaitable<void> pause(Milliseconds time) {
+        asio::awaitable<void> pause(std::chrono::microseconds time) {
             asio::steady_timer timer(socket_.get_executor(), time);
             co_await timer.async_wait(asio::as_tuple(asio::deferred));
         }
@@ -107,7 +107,7 @@ protected:
 
     asio::awaitable<void> post(int times) {
         for (int i = 0; i < times; ++i) {
-            auto result = co_await client_.post(request_);
+            auto result = co_await client_.post(request_, connection_);
             results_.push_back(std::move(result));
             if (pause_ == Milliseconds(0)) continue;
             asio::steady_timer timer(io_, pause_);
@@ -177,6 +177,7 @@ protected:
     Destination destination_;
     HttpClient client_{io_.get_executor(), destination_, nullptr, resolver_, clock_};
     std::string request_ = "POST /messages HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}";
+    HttpClient::Connection connection_ = HttpClient::Connection::any;
     Milliseconds pause_{0};  ///< after each request
     std::vector<core::AttemptResult> results_;
     int connections_ = 0;
