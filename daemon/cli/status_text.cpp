@@ -107,7 +107,10 @@ Result<std::string> format_status(std::string_view json_text, bool colour) {
     if (number_of(status, "dead_letters").value_or(0) > 0) {
         dead += fmt::format(" ({} kept)", counted_of(status, "dead_letters", "dead letter"));
     }
-    add_row(out, "dead", dead);
+    const json::value* full = status.if_contains("dead_letters_full");
+    const bool is_full = full != nullptr && full->is_bool() && full->get_bool();
+    if (is_full) dead += ", FULL: refused events hold their threads, nothing expires";
+    add_row(out, "dead", paint(dead, is_full ? Colour::red : Colour::none, colour));
     for (const char* name : {"expired", "erased", "dropped"}) {
         add_row(out, name, count_of(status, name));
     }

@@ -75,7 +75,14 @@ private:
             add(Cause::behind, std::nullopt,
                 fmt::format("{} of its thread has to be delivered first", about_.head));
         }
-        if (reason.lane_held) {
+        if (reason.lane_held && about_.held_by_letters) {
+            add(Cause::dead_letters_full, std::nullopt,
+                with_trouble(fmt::format("{} was refused and the dead letters are full: its thread "
+                                         "goes on when there is room (`dead replay`, `dead drop`, "
+                                         "or larger dead_letters limits)",
+                                         about_.head),
+                             about_.head_trouble));
+        } else if (reason.lane_held) {
             add(Cause::thread_held, std::nullopt,
                 with_trouble(fmt::format("{} was refused and its thread waits for you: `queue "
                                          "retry` or `queue drop`",
@@ -192,6 +199,8 @@ std::string_view to_string(Cause cause) noexcept {
             return "thread_waits";
         case Cause::thread_held:
             return "thread_held";
+        case Cause::dead_letters_full:
+            return "dead_letters_full";
         case Cause::token_throttled:
             return "token_throttled";
         case Cause::token_parked:

@@ -19,6 +19,8 @@ constexpr std::size_t most_failed_ids = 4096;
 // Shorter waits are not worth a write.
 constexpr Seconds shortest_hold{10};
 
+constexpr std::size_t most_expired_at_once = 1000;
+
 // What is known without the event itself, which only storage has.
 DeadLetter letter_for(const Assignment& assignment, const Completion& completion, Now now) {
     DeadLetter letter;
@@ -43,6 +45,7 @@ Relay::Relay(RelayOptions options, const Salt& salt, std::vector<TokenEntry> tok
       active_(scheduler_, options_.active_set),
       dedup_(options_.dedup_window, options_.dedup_entries),
       ids_(Random(random.next())),
+      letter_room_(options_.dead_letters),
       reports_(options_.problem_reports),
       report_lines_(10, Seconds(60)),
       retry_lines_(10, Seconds(60)),
@@ -55,6 +58,8 @@ void Relay::set_options(RelayOptions options) {
     trim_at_ = MonoTime::min();
     dedup_.set_window(options.dedup_window);
     reports_.set_times(options.problem_reports);
+    letter_room_.set_limits(options.dead_letters);
+    release_held_by_letters();
     options_ = std::move(options);
 }
 
@@ -293,7 +298,9 @@ Relay::Effects Relay::attempted(const Assignment& assignment, const EventRecord&
                                 const AttemptResult& result, Now now) {
     ++counters_.attempts;
     Judgement judgement = judge(result, options_.retry_after_cap);
-    judgement.hold_lane = tokens_.at(assignment.lane.token).hold_rejected;
+    const bool for_operator = tokens_.at(assignment.lane.token).hold_rejected;
+    judgement.hold_lane = for_operator || !letter_room_.has_room();
+    held_by_letters_.erase(assignment.seq);
     const Completion completion = scheduler_.complete(assignment.seq, judgement, now);
     if (judgement.ambiguous) ++counters_.ambiguous;
 
@@ -314,7 +321,11 @@ Relay::Effects Relay::attempted(const Assignment& assignment, const EventRecord&
             ++counters_.retried;
             break;
         case Completion::Action::hold:
-            log_held(assignment, record, result, completion);
+            if (for_operator) {
+                log_held(assignment, record, result, completion);
+            } else {
+                held_by_letters_.insert(assignment.seq);
+            }
             break;
         case Completion::Action::disable_token:
             disable(assignment.lane.token, effects, now);
@@ -334,9 +345,16 @@ void Relay::one_doomed_less(const Assignment& assignment) {
     doomed -= std::min<std::uint64_t>(1, doomed);
 }
 
+// What is known of its size is an estimate until the store has it.
+void Relay::bury(DeadLetter letter, std::uint64_t event_bytes, Effects& effects) {
+    ++counters_.dead;
+    if (letter.outcome == Outcome::expired) ++counters_.expired;
+    letter_room_.bury(letter_size(event_bytes, letter));
+    effects.bury.push_back(std::move(letter));
+}
+
 Relay::Effects Relay::bury(const Assignment& assignment, const EventRecord& record,
                            const AttemptResult& result, const Completion& completion, Now now) {
-    ++counters_.dead;
     DeadLetter letter = letter_for(assignment, completion, now);
     letter.status = result.status;
     letter.reason = result.detail;
@@ -346,7 +364,8 @@ Relay::Effects Relay::bury(const Assignment& assignment, const EventRecord& reco
                   {{"reason", result.detail}, {"suppressed", *suppressed}});
     }
     Effects effects;
-    effects.bury.push_back(std::move(letter));
+    bury(std::move(letter), record.body.size() + record.thread.size(), effects);
+    note_letter_room(now);
     return effects;
 }
 
@@ -355,17 +374,18 @@ Relay::Effects Relay::unreadable(const Assignment& assignment, std::string_view 
     log_.write(ev::spool_read_failed, {{"source", tokens_.at(assignment.lane.token).label()},
                                        {"seq", to_number(assignment.seq)},
                                        {"reason", reason}});
-    const Completion completion = scheduler_.unreadable(assignment.seq, damaged, now);
+    const bool lost = damaged && letter_room_.has_room();
+    const Completion completion = scheduler_.unreadable(assignment.seq, lost, now);
     Effects effects;
     if (completion.action != Completion::Action::settle) return effects;
     if (completion.outcome != Outcome::dead) return effects;
     active_.left(assignment.lane);
-    ++counters_.dead;
     DeadLetter letter = letter_for(assignment, completion, now);
     letter.reason = reason;
     reports_.trouble(assignment.lane.token, Problem::lost, 0, now);
     remember_end(letter);
-    effects.bury.push_back(std::move(letter));
+    bury(std::move(letter), 0, effects);
+    note_letter_room(now);
     return effects;
 }
 
@@ -375,12 +395,16 @@ void Relay::release(const Assignment& assignment, Now now) {
 
 Relay::Effects Relay::expire(Now now) {
     Effects effects;
-    WallTime oldest = now.wall;
     if (retry_loads_at_ && now.mono >= *retry_loads_at_) {
         retry_loads_at_.reset();
         active_.retry_failed();
     }
-    for (const auto& event : scheduler_.take_expired(now, 1000)) {
+    note_letter_room(now);
+    WallTime oldest = now.wall;
+    while (effects.bury.size() < most_expired_at_once && letter_room_.has_room()) {
+        const auto expired = scheduler_.take_expired(now, 1);
+        if (expired.empty()) break;
+        const QueuedEvent& event = expired.front();
         active_.left(event.lane);
         DeadLetter letter;
         letter.seq = event.seq;
@@ -394,10 +418,10 @@ Relay::Effects Relay::expire(Now now) {
         reports_.trouble(event.lane.token, Problem::expired, 0, now);
         remember_end(letter);
         oldest = std::min(oldest, event.accepted);
-        effects.bury.push_back(std::move(letter));
+        bury(std::move(letter), event.bytes, effects);
     }
     if (!effects.bury.empty()) {
-        counters_.dead += effects.bury.size();
+        note_letter_room(now);
         log_.write(ev::delivery_expired, {{"events", effects.bury.size()},
                                           {"oldest", format_time(oldest)},
                                           {"reason", effects.bury.front().reason}});
@@ -405,16 +429,13 @@ Relay::Effects Relay::expire(Now now) {
     return effects;
 }
 
-std::optional<DeadLetterLimits> Relay::take_due_trim(Now now) {
-    if (now.mono < trim_at_) return std::nullopt;
-    trim_at_ = now.mono + std::chrono::hours(1);
-    return options_.dead_letters;
-}
-
 std::optional<MonoTime> Relay::next_wakeup(Now now) const {
     auto wakeup = scheduler_.next_wakeup(now);
     if (retry_loads_at_ && (!wakeup || *retry_loads_at_ < *wakeup)) wakeup = retry_loads_at_;
     if (trim_at_ != MonoTime::min() && (!wakeup || trim_at_ < *wakeup)) wakeup = trim_at_;
+    if (tell_letters_full_at_ && (!wakeup || *tell_letters_full_at_ < *wakeup)) {
+        wakeup = tell_letters_full_at_;
+    }
     if (save_again_at_ && (!wakeup || *save_again_at_ < *wakeup)) wakeup = save_again_at_;
     const auto report = next_report_wakeup();
     if (report && (!wakeup || *report < *wakeup)) wakeup = report;

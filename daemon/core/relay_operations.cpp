@@ -94,11 +94,13 @@ Relay::Drop Relay::drop(const QueuedEvent& event, std::string_view id, Now now) 
     } else if (!active_.drop(event)) {
         return Drop::not_queued;
     }
+    ++counters_.dropped_by_operator;
     history_.ended(past);
     return Drop::dropped;
 }
 
 void Relay::letter_dropped(const DeadLetter& letter, Now now) {
+    ++counters_.dropped_by_operator;
     PastEvent past;
     past.seq = letter.seq;
     past.token = letter.event.token;
@@ -120,6 +122,7 @@ Situation Relay::situation(const QueuedEvent& event) const {
     situation.is_next = head == event.seq;
     if (head != Seq::none) {
         situation.head = fmt::format("event {}", to_number(head));
+        situation.held_by_letters = held_by_letters_.contains(head);
         if (const auto of_head = scheduler_.why(head)) situation.head_attempts = of_head->attempts;
         const auto attempts = history_.attempts(head);
         if (!attempts.empty()) situation.head_trouble = attempts.back().reason;

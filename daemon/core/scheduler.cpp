@@ -264,7 +264,7 @@ struct Scheduler::Impl {
     }
 
     std::optional<MonoTime> next_expiry(Now now) const noexcept {
-        const auto due = turns.next_expiry(options.max_age);
+        const auto due = expiring ? turns.next_expiry(options.max_age) : std::nullopt;
         if (!due) return std::nullopt;
         if (*due <= now.wall) return now.mono;
         return now.mono + std::min<Milliseconds>(*due - now.wall, farthest_wakeup);
@@ -276,6 +276,7 @@ struct Scheduler::Impl {
     Breaker breaker;
     RateLimiter rate;  // of the destination
     MonoTime looked_at = MonoTime::min();
+    bool expiring = true;
     std::unordered_map<Seq, Attempt> in_flight;
 };
 
@@ -304,7 +305,8 @@ std::optional<Assignment> Scheduler::next(Now now) {
     if (!impl_->may_begin(now.mono)) return std::nullopt;
     do {
         impl_->turns.advance(now);
-        const auto begun = impl_->turns.begin(now, impl_->options.max_age);
+        const auto begun = impl_->turns.begin(
+            now, impl_->expiring ? std::optional(impl_->options.max_age) : std::nullopt);
         if (begun) return impl_->begin(begun->event, begun->pass, now.mono);
     } while (impl_->turns.is_any_ready(now.mono));
     return std::nullopt;
@@ -361,9 +363,15 @@ bool Scheduler::hurry(Seq seq, Now now) {
     return true;
 }
 
+void Scheduler::set_expiring(bool expiring) {
+    if (expiring == impl_->expiring) return;
+    impl_->expiring = expiring;
+    impl_->turns.reconsider_overdue();
+}
+
 std::vector<QueuedEvent> Scheduler::take_expired(Now now, std::size_t limit) {
     std::vector<QueuedEvent> taken;
-    while (taken.size() < limit) {
+    while (impl_->expiring && taken.size() < limit) {
         Event* event = impl_->turns.find_expired(now.wall, impl_->options.max_age);
         if (!event) break;
         taken.push_back(impl_->turns.leave(*event));

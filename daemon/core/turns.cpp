@@ -18,14 +18,14 @@ void Turns::add(const QueuedEvent& queued) {
     place(lane);
 }
 
-std::optional<Turns::Begun> Turns::begin(Now now, Milliseconds max_age) {
+std::optional<Turns::Begun> Turns::begin(Now now, std::optional<Milliseconds> max_age) {
     while (!turns_.empty()) {
         Token& token = turns_.front();
         Lane& lane = token.ready.front();
         lane.leave_list();
         token.leave_list();  // and comes back at the end of the round
         Event& head = lane.head();
-        if (is_over_age(head, now.wall, max_age)) {
+        if (max_age && is_over_age(head, now.wall, *max_age)) {
             overdue_.push_back(lane);
             overdue_seen_ = std::max(overdue_seen_, now.wall);
             refresh(token);

@@ -35,8 +35,9 @@ public:
         Gate::Pass pass;  ///< of the token's gate
     };
     /// Gives the head of the lane whose turn it is, which is now in flight; nothing when no lane is
-    /// ready. First call advance() with the same time.
-    std::optional<Begun> begin(Now now, Milliseconds max_age);
+    /// ready. Events over their age are passed over, unless `max_age` is empty: then nothing
+    /// expires. First call advance() with the same time.
+    std::optional<Begun> begin(Now now, std::optional<Milliseconds> max_age);
 
     /// It is in flight no more and has left for good.
     void settle(Event& event) noexcept;

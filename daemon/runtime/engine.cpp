@@ -35,7 +35,12 @@ Engine::Engine(asio::any_io_executor io, core::Relay& relay, StorageMailbox& sto
       storage_(storage),
       clock_(clock),
       options_(std::move(options)),
-      room_(io, asio::steady_timer::time_point::max()) {}
+      room_(io, asio::steady_timer::time_point::max()) {
+    storage_.watch_letters([this](const core::LetterUsage& usage) {
+        relay_.letters_stored(usage, clock_.now());
+        work_appeared();
+    });
+}
 
 // ---------------------------------------------------------------- submissions
 
@@ -288,8 +293,10 @@ void Engine::tick() {
     carry_out(relay_.expire(clock_.now()));
     auto unsaved = relay_.take_unsaved_tokens(clock_.now());
     if (!unsaved.empty()) save(std::move(unsaved));
-    if (const auto limits = relay_.take_due_trim(clock_.now())) {
-        storage_.trim(*limits, clock_.now().wall);
+    if (const auto max_age = relay_.take_due_trim(clock_.now())) {
+        storage_.drop_older_letters(*max_age, clock_.now().wall, [this](std::uint64_t letters) {
+            relay_.letters_aged(letters);
+        });
     }
     for (const TokenId token : relay_.take_due_erasures(clock_.now())) erase(token);
     load();

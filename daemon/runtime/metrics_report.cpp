@@ -33,20 +33,55 @@ void add_books(MetricsText& out, const StorageMailbox::Snapshot& snapshot) {
                "Events accepted since the spool was made.");
     out.sample(ledger.accepted);
     out.family("flowrelay_settled_events", Type::counter, "events",
-               "Events that have left the queue since the spool was made, by what became of them.");
-    const std::array<std::pair<std::string_view, std::uint64_t>, 5> outcomes{
-        {{"delivered", ledger.delivered},
-         {"dead", ledger.dead},
-         {"expired", ledger.expired},
-         {"erased", ledger.erased},
-         {"dropped", ledger.dropped}}};
-    for (const auto& [name, value] : outcomes) out.sample(value, {{"outcome", name}});
+               "Events that have left for good since the spool was made, by what became of them.");
+    out.sample(ledger.delivered, {{"outcome", "delivered"}});
+    out.sample(ledger.erased, {{"outcome", "erased"}});
+    out.sample(ledger.dropped, {{"outcome", "dropped"}});
+    out.family("flowrelay_dead_events", Type::gauge, "events",
+               "Events that died and are kept, those that are being replayed included.");
+    out.sample(ledger.dead, {{"outcome", "dead"}});
+    out.sample(ledger.expired, {{"outcome", "expired"}});
     out.family("flowrelay_unaccounted_events", Type::gauge, "events",
                "Accepted events that are neither queued nor settled; anything but 0 is a bug or a "
                "damaged spool.");
     out.sample(ledger.unaccounted(snapshot.usage.events));
-    out.family("flowrelay_dead_letters", Type::gauge, "", "Events kept as dead letters.");
+}
+
+void add_letters(MetricsText& out, const core::Relay& relay,
+                 const StorageMailbox::Snapshot& snapshot) {
+    const core::LetterRoom& room = relay.letter_room();
+    const core::RelayCounters& counters = relay.counters();
+    out.family(
+        "flowrelay_deaths", Type::counter, "",
+        "Events that became dead letters since the start, each replay that failed included.");
+    out.sample(counters.dead - counters.expired, {{"outcome", "dead"}});
+    out.sample(counters.expired, {{"outcome", "expired"}});
+    out.family("flowrelay_dropped_events", Type::counter, "events",
+               "Events dropped since the start: dead letters over dead_letters.max_age, and events "
+               "and dead letters that operators dropped.");
+    out.sample(counters.dropped_by_age, {{"by", "age"}});
+    out.sample(counters.dropped_by_operator, {{"by", "operator"}});
+    out.family("flowrelay_dead_letters", Type::gauge, "",
+               "Events kept as dead letters that are not being replayed.");
     out.sample(snapshot.dead_letters);
+    out.family("flowrelay_replayed_dead_letters", Type::gauge, "",
+               "Dead letters that wait for their delivery again.");
+    out.sample(snapshot.replayed);
+    out.family("flowrelay_dead_letters_limit", Type::gauge, "", "dead_letters.max_events.");
+    out.sample(room.limits().max_events);
+    out.family("flowrelay_dead_letters_size_bytes", Type::gauge, "bytes",
+               "Bytes of the dead letters that are not being replayed.");
+    out.sample(room.usage().bytes);
+    out.family("flowrelay_dead_letters_limit_bytes", Type::gauge, "bytes",
+               "dead_letters.max_bytes.");
+    out.sample(room.limits().max_bytes);
+    out.family("flowrelay_dead_letters_full", Type::gauge, "",
+               "1 while the dead letters have no room: refused events hold their threads, and "
+               "nothing expires.");
+    out.sample(std::uint64_t{room.is_store_full() ? 1U : 0U});
+    out.family("flowrelay_threads_held_by_dead_letters", Type::gauge, "",
+               "Threads whose event was refused while the dead letters had no room.");
+    out.sample(std::uint64_t{relay.lanes_held_by_letters()});
 }
 
 void add_queue(MetricsText& out, const core::Relay& relay, const StorageMailbox::Snapshot& snapshot,
@@ -206,6 +241,7 @@ std::string metrics_report(MetricsText::Format format, Engine& engine,
     const core::Relay& relay = engine.relay();
     MetricsText out(format);
     add_books(out, snapshot);
+    add_letters(out, relay, snapshot);
     add_queue(out, relay, snapshot, context, now);
     add_tokens(out, relay);
     add_destination(out, relay, context);

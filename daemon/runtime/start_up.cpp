@@ -50,6 +50,8 @@ void restore(core::Relay& relay, Stores& stores, std::vector<core::ConfiguredSou
         relay.restore(backlog.token, backlog.events, backlog.first);
     }
     for (const auto& hold : stores.registry->holds()) relay.restore(hold, now);
+    const auto kept = stores.dead_letters->kept();
+    relay.letters_stored({kept.letters, kept.bytes, 0}, now);
     relay.replayed(stores.dead_letters->replays());
     stores.queue->known_ids(now.wall - dedup_window, relay.dedup_capacity(),
                             [&relay](const storage::EventQueue::KnownId& known) {

@@ -103,13 +103,19 @@ std::string status_report(Engine& engine, const StorageMailbox::Snapshot& snapsh
         {"waiting_lanes", status.waiting_lanes},
         {"held_lanes", status.held_lanes},
         {"dead_letters", snapshot.dead_letters},
+        {"dead_letters_replayed", snapshot.replayed},
+        {"dead_letters_bytes", relay.letter_room().usage().bytes},
+        {"dead_letters_full", relay.letter_room().is_store_full()},
         {"spool_bytes", snapshot.usage.disk_bytes},
         {"spool_max_bytes", context.spool_max_bytes},
         {"since_start", json::object{{"attempts", counters.attempts},
                                      {"retried", counters.retried},
                                      {"ambiguous", counters.ambiguous},
                                      {"duplicates", counters.duplicates},
-                                     {"rejected", counters.rejected}}},
+                                     {"rejected", counters.rejected},
+                                     {"dead", counters.dead},
+                                     {"dropped_by_age", counters.dropped_by_age},
+                                     {"dropped_by_operator", counters.dropped_by_operator}}},
     };
     if (status.queued > 0) {
         report["oldest_age_s"] =

@@ -16,7 +16,7 @@ bool StorageMailbox::Mail::can_wait() const noexcept {
 bool StorageMailbox::Mail::only_reads() const noexcept {
     return new_tokens.empty() && token_puts.empty() && appends.empty() && barriers.empty() &&
            burials.empty() && erasures.empty() && snapshots.empty() && replays.empty() &&
-           questions.empty() && holds.empty() && !trim;
+           questions.empty() && holds.empty() && age_drops.empty() && !letters_changed;
 }
 
 template <class Add>
@@ -76,8 +76,12 @@ void StorageMailbox::put_hold(const core::Hold& hold) {
     put(false, [&] { mail_.holds.push_back(hold); });
 }
 
-void StorageMailbox::trim(const core::DeadLetterLimits& limits, WallTime now) {
-    put(false, [&] { mail_.trim.emplace(limits, now); });
+void StorageMailbox::drop_older_letters(Milliseconds max_age, WallTime now, DropDone done) {
+    put(false, [&] { mail_.age_drops.push_back({max_age, now, std::move(done)}); });
+}
+
+void StorageMailbox::watch_letters(LettersChanged changed) {
+    put(false, [&] { mail_.letters_changed = std::move(changed); });
 }
 
 void StorageMailbox::snapshot(SnapshotDone done) {

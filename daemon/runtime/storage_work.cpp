@@ -47,15 +47,13 @@ StorageWork::Completions StorageWork::carry_out(Mail mail) {
     put_tokens(mail, completions);
     commit(mail, completions);
     for (auto& done : mail.barriers) completions.push_back(std::move(done));
+    letters_taken_ += mail.burials.size();
     bury(std::move(mail.burials));
     for (const auto& hold : mail.holds) {
         // Without it the server has to say so again after a restart.
         static_cast<void>(stores_.registry->put_hold(hold));
     }
-    if (mail.trim) {
-        limits_ = mail.trim->first;
-        trim(mail.trim->second);
-    }
+    for (auto& asked : mail.age_drops) drop_older(asked, completions);
     for (auto& replay : mail.replays) {
         completions.push_back(
             [done = std::move(replay.done),
@@ -80,6 +78,8 @@ StorageWork::Completions StorageWork::carry_out(Mail mail) {
     stores_.unfinished = has_unfinished();
     stores_.failed = failed_;
     for (const auto& work : mail.questions) completions.push_back(work(stores_));
+    if (mail.letters_changed) letters_changed_ = std::move(mail.letters_changed);
+    report_letters(completions);
     return completions;
 }
 
@@ -203,7 +203,6 @@ void StorageWork::bury(std::vector<core::DeadLetter> letters) {
     if (unburied_.empty()) return;
     // In small portions: each carries its body.
     std::vector<core::DeadLetter> waiting = std::exchange(unburied_, {});
-    const WallTime now = waiting.back().died;
     std::vector<core::DeadLetter> portion;
     std::vector<core::Settlement> outcomes;
     for (std::size_t i = 0; i < waiting.size(); ++i) {
@@ -225,7 +224,6 @@ void StorageWork::bury(std::vector<core::DeadLetter> letters) {
         portion.clear();
         outcomes.clear();
     }
-    trim(now);
 }
 
 void StorageWork::add_letters(std::vector<core::DeadLetter>& portion,
@@ -262,15 +260,27 @@ void StorageWork::note_letters(const Result<void>& result) {
     burying_failed_ = result.has_error();
 }
 
-void StorageWork::trim(WallTime now) {
-    const auto trimmed = stores_.dead_letters->trim(limits_, now);
+void StorageWork::drop_older(Mail::DropOlder& asked, Completions& completions) {
+    const auto trimmed = stores_.dead_letters->drop_older(asked.max_age, asked.now);
     if (trimmed.has_error()) {
-        note_letters(trimmed.error());  // and is tried again with the next letter
-    } else if (trimmed->letters > 0) {
-        log_.write(ev::dead_letters_dropped, {{"events", trimmed->letters},
-                                              {"oldest", format_time(trimmed->oldest)},
-                                              {"limit", "dead_letters." + trimmed->limit}});
+        note_letters(trimmed.error());  // and is tried again in an hour
+        return;
     }
+    if (trimmed->letters == 0) return;
+    log_.write(ev::dead_letters_dropped, {{"events", trimmed->letters},
+                                          {"oldest", format_time(trimmed->oldest)},
+                                          {"limit", "dead_letters.max_age"}});
+    completions.push_back([done = std::move(asked.done), n = trimmed->letters] { done(n); });
+}
+
+/// Letters that could not be written yet are still on their way.
+void StorageWork::report_letters(Completions& completions) {
+    if (!letters_changed_) return;
+    const auto kept = stores_.dead_letters->kept();
+    const core::LetterUsage now{kept.letters, kept.bytes, letters_taken_ - unburied_.size()};
+    if (now == told_) return;
+    told_ = now;
+    completions.push_back([changed = letters_changed_, now] { changed(now); });
 }
 
 Result<StorageMailbox::Loaded> StorageWork::load(const core::LoadRequest& request,
@@ -319,7 +329,8 @@ void StorageWork::erase(TokenId token, const StorageMailbox::EraseDone& done,
 
 StorageMailbox::Snapshot StorageWork::snapshot() const {
     return {stores_.dead_letters->corrected(stores_.queue->ledger()), stores_.queue->usage(),
-            stores_.dead_letters->size(), failed_};
+            stores_.dead_letters->kept().letters,
+            stores_.dead_letters->size() - stores_.dead_letters->kept().letters, failed_};
 }
 
 }  // namespace flowrelay::runtime

@@ -231,30 +231,21 @@ public:
         return erased;
     }
 
-    Result<Trimmed> trim(const core::DeadLetterLimits& limits, WallTime now) override {
+    Result<Trimmed> drop_older(Milliseconds max_age, WallTime now) override {
         Trimmed trimmed;
         std::vector<core::Settlement> ends;
-        std::uint64_t bytes = index_.bytes();
-        std::uint64_t letters = size();
         for (const auto& [died, seq] : index_.by_age()) {
-            const bool too_many = letters > limits.max_events;
-            const bool too_large = bytes > limits.max_bytes;
-            const bool too_old = now - died > limits.max_age;
-            if (!too_many && !too_large && !too_old) break;
-            const Place& place = *index_.find(seq);
-            if (place.replayed) continue;
-            if (ends.empty()) {
-                trimmed.oldest = died;
-                trimmed.limit = too_many ? "max_events" : too_large ? "max_bytes" : "max_age";
-            }
+            if (now - died <= max_age) break;
+            if (index_.find(seq)->replayed) continue;
+            if (ends.empty()) trimmed.oldest = died;
             ends.push_back({seq, core::Outcome::dropped});
-            bytes -= place.size;
-            --letters;
         }
         trimmed.letters = ends.size();
         if (auto left = leave(ends); left.has_error()) return left.error();
         return trimmed;
     }
+
+    Size kept() const override { return {index_.letters(), index_.letter_bytes()}; }
 
     std::uint64_t size() const override { return index_.places().size(); }
 

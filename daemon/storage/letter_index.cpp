@@ -5,7 +5,7 @@ namespace flowrelay::storage {
 void LetterIndex::remove(Places::iterator at) {
     bytes_ -= at->second.size;
     by_age_.erase({at->second.died, at->first});
-    replays_.erase(at->first);
+    if (replays_.erase(at->first) > 0) replayed_bytes_ -= at->second.size;
     places_.erase(at);
 }
 
@@ -37,7 +37,7 @@ void LetterIndex::replay(Seq seq, WallTime when) {
     const auto found = places_.find(seq);
     if (found == places_.end()) return;
     found->second.replayed = when;
-    replays_.insert(seq);
+    if (replays_.insert(seq).second) replayed_bytes_ += found->second.size;
 }
 
 std::uint64_t LetterIndex::erase(TokenId token) {

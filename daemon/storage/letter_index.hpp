@@ -46,6 +46,9 @@ public:
     const std::set<std::pair<WallTime, Seq>>& by_age() const noexcept { return by_age_; }
     const std::set<Seq>& replays() const noexcept { return replays_; }
     std::uint64_t bytes() const noexcept { return bytes_; }
+    /// Of those that are not being replayed.
+    std::uint64_t letters() const noexcept { return places_.size() - replays_.size(); }
+    std::uint64_t letter_bytes() const noexcept { return bytes_ - replayed_bytes_; }
 
     const LetterBooks& books() const noexcept { return books_; }
     void set_books(const LetterBooks& books) { books_ = books; }
@@ -57,6 +60,7 @@ private:
     std::set<std::pair<WallTime, Seq>> by_age_;
     std::set<Seq> replays_;
     std::uint64_t bytes_ = 0;
+    std::uint64_t replayed_bytes_ = 0;
     LetterBooks books_;
 };
 

@@ -123,7 +123,7 @@ class Values(MetricsTestCase):
         self.send("a", uuid="11111111-2222-4333-8444-555555555555")
         self.server.wait_for(4)
         self.relay.wait_until_idle()
-        support.wait_until(lambda: self.value("flowrelay_settled_events_total",
+        support.wait_until(lambda: self.value("flowrelay_dead_events",
                                               outcome="dead") == 1, "the dead letter")
         expected = {
             ("flowrelay_accepted_events_total",): 5,
@@ -131,6 +131,10 @@ class Values(MetricsTestCase):
             ("flowrelay_unaccounted_events",): 0,
             ("flowrelay_queued_events",): 0,
             ("flowrelay_dead_letters",): 1,
+            ("flowrelay_deaths_total", ("outcome", "dead")): 1,
+            ("flowrelay_deaths_total", ("outcome", "expired")): 0,
+            ("flowrelay_dropped_events_total", ("by", "operator")): 0,
+            ("flowrelay_dead_letters_full",): 0,
             ("flowrelay_oldest_event_age_seconds",): 0,
             ("flowrelay_requests_total", ("result", "2xx")): 4,
             ("flowrelay_requests_total", ("result", "4xx")): 1,

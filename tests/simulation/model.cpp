@@ -190,6 +190,21 @@ void Model::answered(std::uint64_t number, const Server::Reply& reply, Now now) 
     }
 }
 
+// As many events as there may be letters must have been refused, or be old enough to expire.
+void Model::found_no_room(std::uint64_t number) {
+    Event& event = at(number);
+    if (event.last != Last::rejected) return;
+    event.last = Last::no_room;
+    pending_[lane_of(event)][event.seq] = number;
+    ++no_rooms_;
+    const auto dead = std::ranges::count_if(events_, [](const auto& item) {
+        return is_unacceptable(item.first) || item.second.expires != WallTime::max();
+    });
+    const bool may_be_full = static_cast<std::uint64_t>(dead) > letter_limits_.max_events ||
+                             letter_limits_.max_bytes < 10'000;
+    if (!may_be_full) violation(name(event) + " found no room among the dead letters");
+}
+
 void Model::processed(std::uint64_t number) {
     ++at(number).processed;
 }
@@ -295,6 +310,10 @@ void Model::started(const Found& found, Now now) {
 void Model::check_letters(const Found& found, bool at_the_end, Now now) {
     std::map<Seq, const core::DeadLetter*> letters;
     for (const auto& letter : found.letters) letters[letter.seq] = &letter;
+    const auto kept = std::ranges::count(found.letters, false, &core::DeadLetter::replayed);
+    if (static_cast<std::uint64_t>(kept) > letter_limits_.max_events) {
+        violation(fmt::format("there are {} dead letters", kept));
+    }
     std::set<Seq> queued;
     for (const auto& event : found.queued) queued.insert(event.seq);
     for (const auto& [number, event] : events_) {

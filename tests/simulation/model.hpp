@@ -23,7 +23,8 @@ class Model {
 public:
     explicit Model(const core::RelayOptions& options)
         : waits_(options.scheduler, options.retry_after_cap,
-                 [this](std::string what) { violation(std::move(what)); }) {}
+                 [this](std::string what) { violation(std::move(what)); }),
+          letter_limits_(options.dead_letters) {}
 
     /// Where what is wrong is said, each of them once or more.
     const std::vector<std::string>& violations() const noexcept { return violations_; }
@@ -62,6 +63,7 @@ public:
 
     /// An operator wants it tried now: its lane is held no longer, its token asked to wait no more.
     void retried(Seq seq, Now now);
+    void set_letter_limits(const core::DeadLetterLimits& limits) { letter_limits_ = limits; }
     std::vector<Seq> held() const;  ///< events that wait for an operator
     /// Sources whose rejected events are held.
     void set_holding(std::set<std::size_t> tokens) { holding_ = std::move(tokens); }
@@ -106,6 +108,9 @@ public:
     Waits& waits() noexcept { return waits_; }
     const Waits& waits() const noexcept { return waits_; }
 
+    /// It was refused and stays queued, since the dead letters are full.
+    void found_no_room(std::uint64_t number);
+
     /// The request was given up without an answer.
     void given_up(std::uint64_t number);
 
@@ -140,11 +145,12 @@ public:
     std::uint64_t repeats() const noexcept { return repeats_; }
     std::uint64_t dropped() const noexcept { return dropped_; }
     std::uint64_t enables() const noexcept { return enables_; }
+    std::uint64_t no_rooms() const noexcept { return no_rooms_; }
     std::uint64_t holds() const noexcept { return holds_; }
     std::uint64_t reports() const noexcept { return reports_; }
 
 private:
-    enum class Last { none, open, unsettled, delivered, rejected, held, dropped, gone };
+    enum class Last { none, open, unsettled, delivered, rejected, held, no_room, dropped, gone };
     struct Event {
         HandedIn handed;
         std::string id;
@@ -191,6 +197,7 @@ private:
     std::map<Lane, std::uint64_t> in_flight_;
     std::set<Seq> asked_to_replay_;
     Waits waits_;
+    core::DeadLetterLimits letter_limits_;
     std::map<Lane, Seq> assigned_;
     struct Gone {
         unsigned life = 0;
@@ -210,6 +217,7 @@ private:
     std::uint64_t dropped_ = 0;
     std::uint64_t enables_ = 0;
     std::uint64_t holds_ = 0;
+    std::uint64_t no_rooms_ = 0;
     std::uint64_t reports_ = 0;
     std::uint64_t dropped_or_erased_ = 0;  ///< nobody was told which of the two
     unsigned life_ = 0;

@@ -99,8 +99,10 @@ bool Model::is_held(const Event& event) const {
 bool Model::has_held(const Head& head) const {
     for (const auto& [lane, events] : pending_) {
         if (!events.contains(head.seq)) continue;
-        return std::ranges::any_of(
-            events, [&](const auto& item) { return is_held(events_.at(item.second)); });
+        return std::ranges::any_of(events, [&](const auto& item) {
+            const Event& event = events_.at(item.second);
+            return is_held(event) || event.last == Last::no_room;
+        });
     }
     return false;
 }

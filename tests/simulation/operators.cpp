@@ -112,6 +112,12 @@ void RelayProcess::reload() {
     turn();
 }
 
+void RelayProcess::set_letter_limits(const core::DeadLetterLimits& limits) {
+    options_.relay.dead_letters = limits;
+    around_.model.set_letter_limits(limits);
+    reload();
+}
+
 void RelayProcess::enable(std::size_t token) {
     run(take_410_back(token));
 }

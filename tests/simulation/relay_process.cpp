@@ -394,6 +394,8 @@ void RelayProcess::post(const core::Assignment& assignment, Result<core::EventRe
         around_.model.answered(number, reply, around_.agenda.now());
         engine_->attempted(assignment, core::EventRecord(record), reply.result,
                            around_.agenda.now());
+        const auto why = relay_->scheduler().why(assignment.seq);
+        if (why && why->lane_held) around_.model.found_no_room(number);
         tell();
         turn();
     });

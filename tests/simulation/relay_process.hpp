@@ -98,6 +98,8 @@ public:
     void enable(std::size_t token);
     /// Has the same configuration read again.
     void reload();
+    /// Has a configuration read with other limits.
+    void set_letter_limits(const core::DeadLetterLimits& limits);
 
     /// Ends as after a SIGTERM. May throw SimCrash.
     void stop();

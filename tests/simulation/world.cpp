@@ -63,6 +63,8 @@ ProcessOptions World::choose_options(Random& random) {
     options.log.dedup_window = relay.dedup_window;
     relay.active_set.capacity = 1 + random.below(random.chance(0.3) ? 5 : 40);
     relay.active_set.lane_capacity = 1 + random.below(6);
+    if (random.chance(0.3)) relay.dead_letters.max_events = 1 + random.below(5);
+    if (random.chance(0.1)) relay.dead_letters.max_bytes = 1000 + random.below(4000);
     relay.gone_grace = random.chance(0.2) ? Milliseconds(0) : Seconds(1U << random.below(13));
     relay.scheduler.max_in_flight = options.connections;
     relay.scheduler.rate_limit = random.chance(0.1) ? 2 : 0;
@@ -422,6 +424,8 @@ void World::decide_everything() {
     const bool lenient = random_.chance(0.5);
     server_.set_lenient(lenient);
     for (std::size_t token = 0; token < options_.tokens; ++token) process_->resume(token);
+    options_.relay.dead_letters = core::DeadLetterLimits();
+    process_->set_letter_limits(options_.relay.dead_letters);
     for (int round = 0; round < 1000 && model_.violations().empty(); ++round) {
         run_until(agenda_.now().mono + Seconds(400));
         const auto held = model_.held();

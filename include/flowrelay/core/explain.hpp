@@ -26,6 +26,7 @@ enum class Cause {
     behind_in_flight,        ///< that one's request waits for the answer
     thread_waits,            ///< backoff after failures
     thread_held,             ///< its event was refused, and waits for an operator
+    dead_letters_full,       ///< its event was refused, and the dead letters have no room for it
     token_throttled,         ///< 429
     token_parked,            ///< 401, 403
     token_paused,            ///< by an operator
@@ -56,6 +57,7 @@ struct Situation {
     std::string head;              ///< how to call the event of its lane that is next
     std::string head_trouble;      ///< how that one's last attempt ended: "HTTP 503: try later"
     unsigned head_attempts = 0;
+    bool held_by_letters = false;  ///< what holds its lane is that the dead letters are full
     TokenEntry::State token_state = TokenEntry::State::active;
     WallTime erase_at{};  ///< of a token that is gone
     bool configured = true;

@@ -59,7 +59,11 @@ namespace flowrelay::core::log_events {
     X(dead_letters_failed, "dead_letters.failed", error, "118da796ae764fba8fe29a54f77996ea",     \
       "a dead letter can't be written yet")                                                      \
     X(dead_letters_dropped, "dead_letters.dropped", warning, "171db63b59be42c9a545c9e809d66460", \
-      "dead letters were dropped: there were more than the limits allow")                        \
+      "dead letters were dropped: they were older than dead_letters.max_age")                    \
+    X(dead_letters_full, "dead_letters.full", error, "5a2d8d1be7724d0c9a4c6d1f0b7e93a8",         \
+      "the dead letters are full: refused events hold their threads, and nothing expires")       \
+    X(dead_letters_have_room, "dead_letters.have_room", notice,                                  \
+      "c3f0a9b45d1e4f7a8b26e7d9104c58fb", "the dead letters have room again")                    \
     X(server_listening, "server.listening", info, "aea817fecf7a4c07831d732827cc7428",            \
       "a socket takes connections")                                                              \
     X(socket_passed, "socket.passed", info, "8d60d871e4e040818463d7aa6ff546a0",                  \

@@ -26,6 +26,7 @@
 #include "flowrelay/core/event.hpp"
 #include "flowrelay/core/explain.hpp"
 #include "flowrelay/core/history.hpp"
+#include "flowrelay/core/letter_room.hpp"
 #include "flowrelay/core/problem_reports.hpp"
 #include "flowrelay/core/repeat_limiter.hpp"
 #include "flowrelay/core/scheduler.hpp"
@@ -58,7 +59,10 @@ struct RelayCounters {
     std::uint64_t attempts = 0;   ///< requests made
     std::uint64_t retried = 0;    ///< attempts after which the event waits
     std::uint64_t ambiguous = 0;  ///< of these: written, but not answered
-    std::uint64_t dead = 0;       ///< expired ones included
+    std::uint64_t dead = 0;       ///< deaths, expired events included
+    std::uint64_t expired = 0;
+    std::uint64_t dropped_by_age = 0;       ///< dead letters over dead_letters.max_age
+    std::uint64_t dropped_by_operator = 0;  ///< queued events and dead letters
 };
 
 class Relay {
@@ -84,6 +88,9 @@ public:
     void remember(TokenId token, std::string_view id, WallTime accepted);
     /// A wait that the server had asked for, of the destination or of a known token.
     void restore(const Hold& hold, Now now);
+    /// The store of dead letters holds this much now: at the start and after each change. Threads
+    /// that are held because it was full go on as far as there is room.
+    void letters_stored(const LetterUsage& usage, Now now);
 
     // ---- submissions
 
@@ -151,7 +158,8 @@ public:
     /// The attempt was not made (the daemon stops).
     void release(const Assignment& assignment, Now now);
 
-    /// Events that have grown too old.
+    /// Events that have grown too old: no more than the dead letters have room for. The others stay
+    /// queued and are tried on.
     Effects expire(Now now);
 
     /// Entries of Effects::tokens were put into the registry, or could not be: those are tried
@@ -160,8 +168,10 @@ public:
     void tokens_not_saved(std::span<const TokenEntry> entries, std::string_view reason, Now now);
     std::vector<TokenEntry> take_unsaved_tokens(Now now);
 
-    /// Once an hour, and after set_options(): the limits that the dead letters are to be kept to.
-    std::optional<DeadLetterLimits> take_due_trim(Now now);
+    /// Once an hour, and after set_options(): dead letters older than this have to be dropped.
+    std::optional<Milliseconds> take_due_trim(Now now);
+    /// So many were.
+    void letters_aged(std::uint64_t letters) { counters_.dropped_by_age += letters; }
 
     /// Slots whose grace is over, to be erased; none of them twice unless erase_failed() says so.
     std::vector<TokenId> take_due_erasures(Now now);
@@ -233,6 +243,9 @@ public:
     /// Of a token that is gone: what still lies on disk until it is erased.
     std::uint64_t queued(TokenId token) const;
     const RelayCounters& counters() const noexcept { return counters_; }
+    const LetterRoom& letter_room() const noexcept { return letter_room_; }
+    /// Threads that are held because the dead letters are full.
+    std::size_t lanes_held_by_letters() const noexcept { return held_by_letters_.size(); }
     /// Why the destination does not take events, in a sentence; empty when it does.
     const std::string& destination_reason() const noexcept { return destination_reason_; }
     /// The same for a token.
@@ -252,6 +265,9 @@ private:
     void take_out(TokenId token);
     void one_doomed_less(const Assignment& assignment);
     void schedule_erasure(const TokenEntry& entry);
+    void bury(DeadLetter letter, std::uint64_t event_bytes, Effects& effects);
+    void note_letter_room(Now now);
+    void release_held_by_letters();
     Effects bury(const Assignment& assignment, const EventRecord& record,
                  const AttemptResult& result, const Completion& completion, Now now);
     std::optional<Hold> hold_to_remember(TokenId token, const Judgement& judgement, Now now);
@@ -287,6 +303,9 @@ private:
     std::unordered_map<TokenId, std::uint64_t> uncommitted_;    ///< events on their way to the disk
     UuidGenerator ids_;
     RelayCounters counters_;
+    LetterRoom letter_room_;
+    std::set<Seq> held_by_letters_;  ///< events that were refused while there was no room
+    std::optional<MonoTime> tell_letters_full_at_;
     History history_;
     ProblemReports reports_;
     RepeatLimiter report_lines_;

@@ -155,6 +155,10 @@ public:
     /// not in the scheduler.
     bool hurry(Seq seq, Now now);
 
+    /// Whether events expire: true unless this says otherwise. While they do not, take_expired()
+    /// takes none, and events over their age are given like others.
+    void set_expiring(bool expiring);
+
     /// Takes events that are over their age and not in flight, at most `limit`. Each lane goes on
     /// at once with what is left: waits and attempts are those of the event that left.
     std::vector<QueuedEvent> take_expired(Now now, std::size_t limit);

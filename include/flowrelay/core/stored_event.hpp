@@ -62,7 +62,8 @@ struct Hold {
     WallTime until;
 };
 
-/// What the dead letters may grow to: of what is more, the oldest are dropped.
+/// What the dead letters may grow to. A size that is reached keeps more from coming: their events
+/// stay queued. Only what is over max_age is dropped.
 struct DeadLetterLimits {
     std::uint64_t max_events = 100'000;
     std::uint64_t max_bytes = 256ULL << 20;            ///< the file may have twice that

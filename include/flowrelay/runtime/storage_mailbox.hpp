@@ -12,6 +12,7 @@
 #include "flowrelay/base/error.hpp"
 #include "flowrelay/core/active_set.hpp"
 #include "flowrelay/core/ledger.hpp"
+#include "flowrelay/core/letter_room.hpp"
 #include "flowrelay/core/stored_event.hpp"
 #include "flowrelay/storage/event_queue.hpp"
 
@@ -38,7 +39,8 @@ public:
     struct Snapshot {
         core::Ledger ledger;
         storage::QueueUsage usage;
-        std::uint64_t dead_letters = 0;
+        std::uint64_t dead_letters = 0;  ///< that are not being replayed
+        std::uint64_t replayed = 0;      ///< dead letters that are queued again
         bool failed = false;
     };
     using SnapshotDone = std::function<void(Snapshot)>;
@@ -72,8 +74,13 @@ public:
     /// Remembers a wait, if the disk takes it.
     void put_hold(const core::Hold& hold);
 
-    /// From now on the dead letters keep to these limits.
-    void trim(const core::DeadLetterLimits& limits, WallTime now);
+    using DropDone = std::function<void(std::uint64_t)>;
+    /// Drops dead letters that died more than `max_age` ago; passes on how many there were.
+    void drop_older_letters(Milliseconds max_age, WallTime now, DropDone done);
+
+    using LettersChanged = std::function<void(const core::LetterUsage&)>;
+    /// Calls this after each change of what the dead letters hold.
+    void watch_letters(LettersChanged changed);
 
     /// For operators' questions and changes: runs `work` where the disk is used, after what was
     /// asked for before is committed, then what it gives on the I/O thread. `work` is short: a
@@ -109,7 +116,13 @@ public:
         };
         std::vector<Replay> replays;
         std::vector<core::Hold> holds;
-        std::optional<std::pair<core::DeadLetterLimits, WallTime>> trim;
+        struct DropOlder {
+            Milliseconds max_age;
+            WallTime now;
+            DropDone done;
+        };
+        std::vector<DropOlder> age_drops;
+        LettersChanged letters_changed;
         std::vector<Work> questions;
 
         bool empty() const noexcept;

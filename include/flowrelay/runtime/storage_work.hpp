@@ -72,7 +72,8 @@ private:
                      std::vector<core::Settlement>& outcomes);
     void withdraw(const std::vector<core::Settlement>& outcomes);
     void note_letters(const Result<void>& result);
-    void trim(WallTime now);
+    void drop_older(Mail::DropOlder& asked, Completions& completions);
+    void report_letters(Completions& completions);
     Result<core::EventRecord> read(Seq seq);
     Result<StorageMailbox::Loaded> load(const core::LoadRequest& request,
                                         std::uint64_t record_bytes);
@@ -83,7 +84,9 @@ private:
     std::vector<core::EventRecord> records_;
     std::vector<core::DeadLetter> unburied_;
     std::vector<core::Settlement> unsettled_;  ///< of replayed events
-    core::DeadLetterLimits limits_;
+    std::uint64_t letters_taken_ = 0;          ///< to be buried
+    StorageMailbox::LettersChanged letters_changed_;
+    core::LetterUsage told_;
     bool full_ = false;
     bool failed_ = false;
     bool burying_failed_ = false;

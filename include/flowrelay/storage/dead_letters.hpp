@@ -81,12 +81,19 @@ public:
     struct Trimmed {
         std::uint64_t letters = 0;  ///< dropped
         WallTime oldest;            ///< when the first of them died
-        std::string limit;          ///< which limit it was: "max_events", "max_bytes", "max_age"
     };
-    /// Drops what is over the limits, oldest first; those that are being replayed stay.
-    virtual Result<Trimmed> trim(const core::DeadLetterLimits& limits, WallTime now) = 0;
+    /// Drops letters that died more than `max_age` ago; those that are being replayed stay. Nothing
+    /// else is ever dropped without an operator.
+    virtual Result<Trimmed> drop_older(Milliseconds max_age, WallTime now) = 0;
 
+    /// Letters, those that are being replayed included.
     virtual std::uint64_t size() const = 0;
+    /// Letters that are not being replayed, and the bytes of their records.
+    struct Size {
+        std::uint64_t letters = 0;
+        std::uint64_t bytes = 0;
+    };
+    virtual Size kept() const = 0;
     /// Seq and token of each, in the order of their seqs.
     virtual std::vector<std::pair<Seq, TokenId>> all() const = 0;
 

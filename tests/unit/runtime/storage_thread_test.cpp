@@ -318,6 +318,8 @@ TEST_F(StorageThreadTest, AReplayedLetterIsReadAndSettledAndBuriedLikeAQueuedEve
     EXPECT_EQ(snapshot().dead_letters, 1U);
 
     replay();
+    EXPECT_EQ(snapshot().dead_letters, 0U) << "it is queued";
+    EXPECT_EQ(snapshot().replayed, 1U);
     storage_->settle({letter.seq, Outcome::delivered});
     const auto after = snapshot();
     EXPECT_EQ(after.ledger.delivered, 1U);
@@ -326,24 +328,33 @@ TEST_F(StorageThreadTest, AReplayedLetterIsReadAndSettledAndBuriedLikeAQueuedEve
     EXPECT_EQ(after.ledger.unaccounted(after.usage.events), 0);
 }
 
-TEST_F(StorageThreadTest, TheDeadLettersKeepToTheirLimits) {
+TEST_F(StorageThreadTest, DeadLettersAreDroppedForTheirAgeAlone) {
     start();
-    core::DeadLetterLimits limits;
-    limits.max_events = 2;
-    storage_->trim(limits, WallTime(Seconds(1)));
+    std::vector<core::LetterUsage> usage;
+    storage_->watch_letters([&](const core::LetterUsage& now) { usage.push_back(now); });
     for (std::uint64_t i = 1; i <= 3; ++i) {
         core::DeadLetter letter;
         letter.seq = append(i).value();
         letter.died = WallTime(Seconds(i));
         storage_->bury(letter);
     }
+    EXPECT_EQ(snapshot().dead_letters, 3U);
+    ASSERT_FALSE(usage.empty());
+    EXPECT_EQ(usage.back().letters, 3U);
+    EXPECT_EQ(usage.back().buried, 3U);
+    EXPECT_GT(usage.back().bytes, 3U);
+    std::uint64_t dropped = 0;
+    storage_->drop_older_letters(Seconds(10), WallTime(Seconds(12)),
+                                 [&](std::uint64_t letters) { dropped = letters; });
     const auto after = snapshot();
+    EXPECT_EQ(dropped, 1U);
+    EXPECT_EQ(usage.back().letters, 2U);
     EXPECT_EQ(after.dead_letters, 2U);
     EXPECT_EQ(after.ledger.dropped, 1U);
     EXPECT_EQ(after.ledger.unaccounted(after.usage.events), 0);
     ASSERT_EQ(log_.named("dead_letters.dropped").size(), 1U);
     EXPECT_EQ(log_.named("dead_letters.dropped").front().fields.at("limit"),
-              "dead_letters.max_events");
+              "dead_letters.max_age");
 }
 
 }  // namespace

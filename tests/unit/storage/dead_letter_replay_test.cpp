@@ -161,30 +161,37 @@ TEST_F(DeadLetterReplayTest, AWithdrawnLetterWasNone) {
     EXPECT_EQ(books(), core::Ledger());
 }
 
-TEST_F(DeadLetterReplayTest, OverALimitTheOldestAreDropped) {
+TEST_F(DeadLetterReplayTest, WhatIsOverItsAgeIsDropped) {
     for (std::uint64_t seq = 1; seq <= 10; ++seq) add(seq);
     replay({Seq{2}});
-    core::DeadLetterLimits limits;
-    limits.max_events = 8;
-    auto trimmed = letters->trim(limits, now);
-    EXPECT_EQ(trimmed->letters, 2U);
-    EXPECT_EQ(trimmed->limit, "max_events");
+    const Milliseconds max_age = now - WallTime(Milliseconds(1'000'005));
+    auto trimmed = letters->drop_older(max_age, now);
+    EXPECT_EQ(trimmed->letters, 3U);
     EXPECT_EQ(trimmed->oldest, WallTime(Milliseconds(1'000'001)));
-    EXPECT_EQ(seqs(), (Seqs{2, 4, 5, 6, 7, 8, 9, 10})) << "2 is being delivered";
-
-    limits.max_age = now - WallTime(Milliseconds(1'000'005));
-    trimmed = letters->trim(limits, now);
-    EXPECT_EQ(trimmed->letters, 1U);
-    EXPECT_EQ(trimmed->limit, "max_age");
-    EXPECT_EQ(seqs(), (Seqs{2, 5, 6, 7, 8, 9, 10}));
-
-    limits.max_bytes = 1000;
-    trimmed = letters->trim(limits, now);
-    EXPECT_EQ(trimmed->limit, "max_bytes");
-    EXPECT_LT(letters->size(), 7U);
-    EXPECT_EQ(letters->trim(limits, now)->letters, 0U);
+    EXPECT_EQ(seqs(), (Seqs{2, 5, 6, 7, 8, 9, 10})) << "2 is being delivered";
+    EXPECT_EQ(letters->drop_older(max_age, now)->letters, 0U);
     EXPECT_EQ(books().dropped + letters->size(), 10U);
     EXPECT_EQ(books().unaccounted(0), 0);
+}
+
+TEST_F(DeadLetterReplayTest, WhatIsReplayedIsNoLetterAndHasNoSize) {
+    for (std::uint64_t seq = 1; seq <= 3; ++seq) add(seq);
+    const auto all = letters->kept();
+    EXPECT_EQ(all.letters, 3U);
+    replay({Seq{1}, Seq{2}});
+    const auto rest = letters->kept();
+    EXPECT_EQ(rest.letters, 1U);
+    EXPECT_LT(rest.bytes, all.bytes / 2);
+    open();
+    EXPECT_EQ(letters->kept().letters, 1U);
+    EXPECT_EQ(letters->kept().bytes, rest.bytes);
+    settle(1, Outcome::delivered);
+    EXPECT_EQ(letters->kept().bytes, rest.bytes);
+    add(2);  // it has died again
+    EXPECT_EQ(letters->kept().letters, 2U);
+    EXPECT_EQ(letters->erase(TokenId{1}).value(), 2U);
+    EXPECT_EQ(letters->kept().letters, 0U);
+    EXPECT_EQ(letters->kept().bytes, 0U);
 }
 
 TEST(LetterRecord, HasItsGoldenBytes) {

@@ -1,0 +1,56 @@
+// The relay's state machine: what a full store of dead letters holds back, and when it goes on.
+#include <vector>
+
+#include "flowrelay/core/log_events.hpp"
+#include "flowrelay/core/relay.hpp"
+
+namespace flowrelay::core {
+
+namespace ev = log_events;
+
+constexpr Seconds tell_again_after{3600};
+
+void Relay::letters_stored(const LetterUsage& usage, Now now) {
+    letter_room_.stored(usage);
+    note_letter_room(now);
+    release_held_by_letters();
+}
+
+void Relay::release_held_by_letters() {
+    scheduler_.set_expiring(letter_room_.has_room());
+    // Each of them is refused again or delivered; what finds no room is held again. The next report
+    // of the store lets more of them go.
+    std::uint64_t free = letter_room_.free_letters();
+    while (free > 0 && !held_by_letters_.empty()) {
+        const Seq seq = held_by_letters_.extract(held_by_letters_.begin()).value();
+        if (scheduler_.release_lane(seq)) --free;
+    }
+}
+
+void Relay::note_letter_room(Now now) {
+    scheduler_.set_expiring(letter_room_.has_room());
+    if (!letter_room_.is_store_full()) {
+        if (tell_letters_full_at_) {
+            tell_letters_full_at_.reset();
+            log_.write(ev::dead_letters_have_room,
+                       {{"dead_letters", letter_room_.usage().letters}});
+        }
+        return;
+    }
+    if (tell_letters_full_at_ && now.mono < *tell_letters_full_at_) return;
+    tell_letters_full_at_ = now.mono + tell_again_after;
+    const bool by_count = letter_room_.usage().letters >= letter_room_.limits().max_events;
+    log_.write(ev::dead_letters_full,
+               {{"dead_letters", letter_room_.usage().letters},
+                {"limit", by_count ? "dead_letters.max_events" : "dead_letters.max_bytes"},
+                {"held_threads", held_by_letters_.size()},
+                {"queued", queued()}});
+}
+
+std::optional<Milliseconds> Relay::take_due_trim(Now now) {
+    if (now.mono < trim_at_) return std::nullopt;
+    trim_at_ = now.mono + std::chrono::hours(1);
+    return options_.dead_letters.max_age;
+}
+
+}  // namespace flowrelay::core

@@ -1,0 +1,174 @@
+// A store of dead letters that is full: nothing is lost for it, and everything goes on when there
+// is room.
+#include <algorithm>
+
+#include "relay_fixture.hpp"
+
+namespace flowrelay::core {
+namespace {
+
+class RelayLettersTest : public RelayTest {
+protected:
+    explicit RelayLettersTest(std::uint64_t max_events = 2) {
+        options_.dead_letters.max_events = max_events;
+        options_.scheduler.max_age = std::chrono::hours(1);
+        restart({});
+    }
+
+    /// Carries the burials out.
+    std::size_t store(const Relay::Effects& effects) {
+        usage_.letters += effects.bury.size();
+        usage_.buried += effects.bury.size();
+        for (const auto& letter : effects.bury) letters_.push_back(letter.seq);
+        relay_->letters_stored(usage_, now_);
+        return effects.bury.size();
+    }
+
+    /// Of those that were there: some are dropped, or replayed.
+    void leave(std::uint64_t letters) {
+        usage_.letters -= letters;
+        relay_->letters_stored(usage_, now_);
+    }
+
+    std::vector<Seq> letters_;
+    LetterUsage usage_;
+};
+
+TEST_F(RelayLettersTest, ARefusedEventThatFindsNoRoomHoldsItsThreadUntilThereIs) {
+    for (const int status : {400, 413, 415, 422}) {
+        restart({});
+        usage_ = {};
+        const std::string name = std::to_string(status);
+        for (int i = 0; i < 2; ++i) {
+            accept(name + "-" + std::to_string(i));
+            EXPECT_EQ(store(answer(status)), 1U);
+        }
+        const Seq third = accept(name + "-third");
+        const auto effects = answer(status);
+        EXPECT_TRUE(effects.bury.empty()) << "there is no room";
+        EXPECT_FALSE(effects.settle);
+        EXPECT_EQ(relay_->queued(), 1U);
+        EXPECT_EQ(relay_->lanes_held_by_letters(), 1U);
+        EXPECT_FALSE(relay_->next(now_)) << "nobody has made room";
+        QueuedEvent event;
+        event.seq = third;
+        event.lane = {records_.at(third).token, records_.at(third).thread_hash};
+        EXPECT_TRUE(relay_->situation(event).held_by_letters);
+        // Another thread of the same token goes on.
+        accept(name + "-other");
+        EXPECT_TRUE(answer(202).settle);
+
+        leave(1);
+        EXPECT_EQ(relay_->lanes_held_by_letters(), 0U);
+        const auto again = relay_->next(now_);
+        ASSERT_TRUE(again);
+        EXPECT_EQ(again->seq, third);
+        EXPECT_EQ(store(end(*again, status)), 1U);
+        EXPECT_EQ(relay_->queued(), 0U);
+    }
+}
+
+TEST_F(RelayLettersTest, LettersOnTheirWayCount) {
+    for (int i = 0; i < 5; ++i) accept("t" + std::to_string(i));
+    std::vector<Assignment> under_way;
+    while (auto assignment = relay_->next(now_)) under_way.push_back(*assignment);
+    ASSERT_EQ(under_way.size(), 5U);
+    std::size_t buried = 0;
+    for (const auto& assignment : under_way) buried += end(assignment, 422).bury.size();
+    EXPECT_EQ(buried, 2U);
+    EXPECT_EQ(relay_->lanes_held_by_letters(), 3U);
+    EXPECT_EQ(relay_->queued(), 3U);
+}
+
+TEST_F(RelayLettersTest, NoMoreThreadsGoOnThanThereIsRoomFor) {
+    for (int i = 0; i < 6; ++i) accept("t" + std::to_string(i));
+    for (int i = 0; i < 6; ++i) store(answer(422));
+    EXPECT_EQ(relay_->lanes_held_by_letters(), 4U);
+    leave(1);
+    EXPECT_EQ(relay_->lanes_held_by_letters(), 3U);
+    EXPECT_EQ(relay_->next(now_)->seq, Seq{3}) << "the oldest first";
+    EXPECT_FALSE(relay_->next(now_));
+}
+
+TEST_F(RelayLettersTest, LargerLimitsLetThemGo) {
+    for (int i = 0; i < 6; ++i) accept("t" + std::to_string(i));
+    for (int i = 0; i < 6; ++i) store(answer(422));
+    options_.dead_letters.max_events = 5;
+    relay_->set_options(options_);
+    EXPECT_EQ(relay_->lanes_held_by_letters(), 1U);
+}
+
+TEST_F(RelayLettersTest, NoMoreEventsExpireThanThereIsRoomForAndTheRestIsDelivered) {
+    for (int i = 0; i < 10; ++i) accept("t" + std::to_string(i % 3));
+    pass(std::chrono::hours(2));
+    EXPECT_EQ(store(relay_->expire(now_)), 2U);
+    EXPECT_EQ(relay_->expire(now_).bury.size(), 0U);
+    EXPECT_EQ(relay_->queued(), 8U);
+    EXPECT_EQ(relay_->counters().expired, 2U);
+    // It must not ask for the moment to come again and again.
+    const auto wakeup = relay_->next_wakeup(now_);
+    EXPECT_GT(wakeup.value_or(MonoTime::max()), now_.mono);
+    // The destination takes one of them after all; another expires when there is room.
+    EXPECT_TRUE(answer(202).settle);
+    leave(1);
+    ASSERT_TRUE(relay_->next_wakeup(now_));
+    EXPECT_LE(*relay_->next_wakeup(now_), now_.mono);
+    EXPECT_FALSE(relay_->next(now_)) << "what is over its age may expire again";
+    EXPECT_EQ(store(relay_->expire(now_)), 1U);
+    EXPECT_EQ(relay_->queued(), 6U);
+}
+
+TEST_F(RelayLettersTest, AnEventOfItsOwnAgeIsKeptToo) {
+    options_.dead_letters.max_events = 1;
+    restart({});
+    accept("a", R"(,"relay":{"expires_in":"10s"})");
+    accept("b", R"(,"relay":{"expires_in":"10s"})");
+    pass(Seconds(20));
+    EXPECT_EQ(store(relay_->expire(now_)), 1U);
+    EXPECT_EQ(store(relay_->expire(now_)), 0U);
+    EXPECT_EQ(relay_->queued(), 1U);
+}
+
+TEST_F(RelayLettersTest, AnEventThatCanNotBeReadWaitsForRoom) {
+    for (int i = 0; i < 3; ++i) accept("t" + std::to_string(i));
+    for (int i = 0; i < 2; ++i) store(answer(422));
+    const auto assignment = relay_->next(now_);
+    EXPECT_TRUE(relay_->unreadable(*assignment, "damaged", true, now_).bury.empty());
+    EXPECT_EQ(relay_->queued(), 1U);
+    leave(2);
+    pass(std::chrono::minutes(10));
+    const auto again = relay_->next(now_);
+    ASSERT_TRUE(again);
+    EXPECT_EQ(relay_->unreadable(*again, "damaged", true, now_).bury.size(), 1U);
+}
+
+TEST_F(RelayLettersTest, AFullStoreIsSaidOnceAndEveryHour) {
+    for (int i = 0; i < 40; ++i) accept("t" + std::to_string(i));
+    for (int i = 0; i < 40; ++i) store(answer(422));
+    ASSERT_EQ(log_.named("dead_letters.full").size(), 1U);
+    EXPECT_EQ(log_.named("dead_letters.full").front().fields.at("limit"),
+              "dead_letters.max_events");
+    EXPECT_TRUE(log_.named("delivery.held").empty()) << "nobody has to decide about these";
+    pass(std::chrono::minutes(61));
+    store(relay_->expire(now_));
+    EXPECT_EQ(log_.named("dead_letters.full").size(), 2U);
+    leave(2);
+    EXPECT_EQ(log_.named("dead_letters.have_room").size(), 1U);
+}
+
+TEST_F(RelayLettersTest, ASourceThatIsHeldForAnOperatorIsNotLetGoByRoom) {
+    ConfiguredSource source;
+    source.name = "ci";
+    source.secret = Secret(std::string(token));
+    source.hold_rejected = true;
+    relay_->configure({std::move(source)}, now_);
+    accept();
+    EXPECT_TRUE(answer(422).bury.empty());
+    EXPECT_EQ(relay_->lanes_held_by_letters(), 0U);
+    relay_->letters_stored(usage_, now_);
+    EXPECT_FALSE(relay_->next(now_));
+    EXPECT_EQ(log_.named("delivery.held").size(), 1U);
+}
+
+}  // namespace
+}  // namespace flowrelay::core
