@@ -139,13 +139,14 @@ Daemon::Impl::Impl(Config config, std::string config_file,
     stats_.emplace(executor_, *engine_, notifier_, log_, config_.log.stats_interval);
     watchdog_.emplace(executor_, *storage_, notifier_);
     const Reloader::Parts parts{config_, *engine_,         *delivery_, *ingest_,
-                                *stats_, control_context_, log};
+                                *stats_, control_context_, log,        *file_system_};
     reloader_.emplace(std::move(config_file), parts, log_, clock_);
 }
 
 // Everything that recovery has to tell the heart, before there are two threads.
 runtime::Stores Daemon::Impl::open_spool(std::vector<core::ConfiguredSource> sources) {
     auto stores = open_stores(config_.spool, *file_system_, log_);
+    warn_of_small_disk(config_.spool, *stores.queue, *file_system_, log_);
     const Now now = clock_.now();
     relay_.emplace(relay_options(config_), stores.registry->salt(), stores.registry->entries(),
                    Random::from_system(), log_);
@@ -169,6 +170,10 @@ void Daemon::Impl::open_sockets(const PassedSockets& passed) {
     control_context_.version = version();
     control_context_.base_url = config_.destination.base_url;
     control_context_.spool_max_bytes = config_.spool.max_size;
+    control_context_.available_bytes = [this] {
+        const auto free = file_system_->free_space(config_.spool.directory);
+        return free.has_value() ? *free : std::uint64_t{0};
+    };
     control_context_.started = clock_.now().mono;
     control_context_.connections = [this] { return delivery_->connections(); };
     control_context_.ingest_connections = [this] { return ingest_->connections(); };

@@ -63,8 +63,13 @@ runtime::ReloadResult Reloader::try_reload() {
     const Config before = std::exchange(parts_.config, in_force(parts_.config, wanted));
     parts_.output.set_level(parts_.config.log.level);
     parts_.engine.relay().set_options(relay_options(parts_.config));
-    parts_.engine.storage().ask([limits = queue_limits(parts_.config)](runtime::Stores& stores) {
+    const bool another_size = before.spool.max_size != parts_.config.spool.max_size;
+    parts_.engine.storage().ask([this, limits = queue_limits(parts_.config), another_size,
+                                 spool = parts_.config.spool](runtime::Stores& stores) {
         stores.queue->set_limits(limits);
+        if (another_size) {
+            warn_of_small_disk(spool, *stores.queue, parts_.file_system, log_);
+        }
         return std::function<void()>([] {});
     });
     parts_.delivery.set_max_connections(parts_.config.destination.max_connections);

@@ -28,6 +28,7 @@ public:
         StatsReporter& stats;
         runtime::ControlContext& control;
         LeveledLog& output;
+        storage::FileSystem& file_system;
     };
 
     /// The parts, `log` and `clock` outlive the reloader.

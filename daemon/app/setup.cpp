@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "flowrelay/app/destination_files.hpp"
+#include "flowrelay/core/log_events.hpp"
 #include "flowrelay/runtime/peer.hpp"
 #include "flowrelay/storage/segmented_log.hpp"
 
@@ -109,6 +110,17 @@ Surroundings read_surroundings(const Config& config) {
 
 storage::QueueLimits queue_limits(const Config& config) {
     return {config.spool.max_size, config.spool.max_events, config.spool.dedup_window};
+}
+
+void warn_of_small_disk(const SpoolConfig& config, const storage::EventQueue& queue,
+                        storage::FileSystem& file_system, Log& log) {
+    const auto free = file_system.free_space(config.directory);
+    if (free.has_error()) return;
+    const std::uint64_t available = *free + queue.usage().disk_bytes;
+    if (config.max_size <= available) return;
+    log.write(
+        core::log_events::spool_disk_too_small,
+        {{"directory", config.directory}, {"max_size", config.max_size}, {"available", available}});
 }
 
 runtime::Stores open_stores(const SpoolConfig& config, storage::FileSystem& file_system, Log& log) {

@@ -31,6 +31,10 @@ struct Surroundings {
 /// Throws ConfigError with everything that is wrong.
 Surroundings read_surroundings(const Config& config);
 
+/// Writes a log line if spool.max_size is more than the disk has for the spool.
+void warn_of_small_disk(const SpoolConfig& config, const storage::EventQueue& queue,
+                        storage::FileSystem& file_system, Log& log);
+
 /// Opens what lies in the spool directory, and recovers it. Throws std::runtime_error.
 runtime::Stores open_stores(const SpoolConfig& config, storage::FileSystem& file_system, Log& log);
 

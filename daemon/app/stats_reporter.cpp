@@ -49,6 +49,7 @@ asio::awaitable<void> StatsReporter::report() {
         engine_.storage().snapshot([this](const runtime::StorageMailbox::Snapshot& snapshot) {
             if (stopping_) return;
             if (interval_ > Milliseconds(0)) write(snapshot);
+            remind(snapshot);
             tell_systemd(snapshot);
         });
     }
@@ -78,6 +79,13 @@ void StatsReporter::write(const runtime::StorageMailbox::Snapshot& snapshot) {
     before_ = counters;
 }
 
+/// The storage thread writes the line when it begins.
+void StatsReporter::remind(const runtime::StorageMailbox::Snapshot& snapshot) {
+    if (!refusing_.due(snapshot.refusing.has_value(), engine_.clock().now().mono)) return;
+    const bool failed = snapshot.refusing->code == "storage_failed";
+    log_.write(failed ? ev::spool_failed : ev::spool_full, {{"reason", snapshot.refusing->reason}});
+}
+
 void StatsReporter::tell_systemd(const runtime::StorageMailbox::Snapshot& snapshot) {
     const core::Relay& relay = engine_.relay();
     const auto status = relay.scheduler().status();
@@ -90,7 +98,7 @@ void StatsReporter::tell_systemd(const runtime::StorageMailbox::Snapshot& snapsh
     text += fmt::format(", {} delivered, destination {}", snapshot.ledger.delivered,
                         core::to_string(status.destination));
     if (!relay.destination_reason().empty()) text += ": " + relay.destination_reason();
-    if (snapshot.failed) text += "; STORAGE FAILED: nothing is accepted until a restart";
+    if (snapshot.refusing) text += "; NO EVENTS ARE ACCEPTED: " + snapshot.refusing->reason;
     notifier_.status(text);
 }
 

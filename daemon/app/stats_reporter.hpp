@@ -7,6 +7,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "flowrelay/app/systemd.hpp"
+#include "flowrelay/core/reminder.hpp"
 #include "flowrelay/core/summing_log.hpp"
 #include "flowrelay/runtime/engine.hpp"
 
@@ -26,6 +27,7 @@ public:
 private:
     boost::asio::awaitable<void> report();
     void write(const runtime::StorageMailbox::Snapshot& snapshot);
+    void remind(const runtime::StorageMailbox::Snapshot& snapshot);
     void tell_systemd(const runtime::StorageMailbox::Snapshot& snapshot);
 
     boost::asio::any_io_executor io_;
@@ -35,6 +37,7 @@ private:
     Milliseconds interval_;
     boost::asio::steady_timer timer_;
     core::RelayCounters before_;
+    core::Reminder refusing_;
     bool stopping_ = false;
 };
 

@@ -51,6 +51,19 @@ void look_at_spool(const json::object& status, const HealthLimits& limits, Verdi
                  fmt::format("the spool is {:.0f}% full", percent));
 }
 
+void look_at_acceptance(const json::object& status, Verdicts& verdicts) {
+    const std::string state = text_of(status, "state");
+    const json::object* refusal = object_of(status, "refusal");
+    if (state != "running" && state != "storage_failed") {
+        verdicts.add(Health::warning, fmt::format("flowrelayd is {}", state));
+    } else if (refusal != nullptr) {
+        verdicts.add(Health::critical,
+                     fmt::format("no events are accepted: {}", text_of(*refusal, "reason")));
+    } else if (state == "storage_failed") {
+        verdicts.add(Health::critical, "the disk failed, nothing is accepted until a restart");
+    }
+}
+
 void look_at_destination(const json::object& status, Verdicts& verdicts) {
     const json::object* destination = object_of(status, "destination");
     if (destination == nullptr) return;
@@ -62,23 +75,39 @@ void look_at_destination(const json::object& status, Verdicts& verdicts) {
     verdicts.add(state == "parked" ? Health::critical : Health::warning, std::move(text));
 }
 
+/// "a, b and 3 others"
+std::string some_of(std::vector<std::string> names) {
+    constexpr std::size_t shown = 5;
+    const std::size_t count = names.size();
+    names.resize(std::min(count, shown));
+    std::string text = fmt::format("{}", fmt::join(names, ", "));
+    if (count > shown) text += " and " + app::counted(count - shown, "other");
+    return text;
+}
+
 void look_at_tokens(const json::object& status, Verdicts& verdicts) {
     const json::array* tokens = array_of(status, "tokens");
     if (tokens == nullptr) return;
     std::vector<std::string> parked;
+    std::vector<std::string> full;
     for (const json::value& item : *tokens) {
         if (!item.is_object()) continue;
         const auto& token = item.get_object();
-        if (text_of(token, "state") == "parked") parked.push_back(text_of(token, "name"));
+        const std::string name = text_of(token, "name");
+        if (text_of(token, "state") == "parked") parked.push_back(name);
+        if (const auto* at_quota = token.if_contains("full");
+            at_quota != nullptr && at_quota->is_bool() && at_quota->get_bool()) {
+            full.push_back(name);
+        }
     }
-    if (parked.empty()) return;
-    constexpr std::size_t most = 5;
-    const std::size_t count = parked.size();
-    parked.resize(std::min(count, most));
-    std::string text =
-        fmt::format("the destination refuses the token of {}", fmt::join(parked, ", "));
-    if (count > most) text += " and " + app::counted(count - most, "other");
-    verdicts.add(Health::warning, std::move(text));
+    if (!parked.empty()) {
+        verdicts.add(Health::warning,
+                     "the destination refuses the token of " + some_of(std::move(parked)));
+    }
+    if (!full.empty()) {
+        verdicts.add(Health::warning,
+                     "spool.max_events_per_token is reached by " + some_of(std::move(full)));
+    }
 }
 
 std::string performance(const json::object& status, const HealthLimits& limits) {
@@ -95,12 +124,7 @@ std::string performance(const json::object& status, const HealthLimits& limits) 
 
 HealthReport judge_health(const json::object& status, const HealthLimits& limits) {
     Verdicts verdicts;
-    const std::string state = text_of(status, "state");
-    if (state == "storage_failed") {
-        verdicts.add(Health::critical, "the disk failed, nothing is accepted until a restart");
-    } else if (state != "running") {
-        verdicts.add(Health::warning, fmt::format("flowrelayd is {}", state));
-    }
+    look_at_acceptance(status, verdicts);
     const double unaccounted = number_of(status, "unaccounted").value_or(0);
     if (unaccounted != 0) {
         verdicts.add(Health::critical, fmt::format("{} {} unaccounted for",

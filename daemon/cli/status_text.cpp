@@ -19,7 +19,7 @@ void add_row(std::string& out, std::string_view name, std::string_view value) {
     out += fmt::format("{:<12}  {}\n", name, value);
 }
 
-void add_head(std::string& out, const json::object& status) {
+void add_head(std::string& out, const json::object& status, bool colour) {
     const std::string state = text_of(status, "state");
     std::string line =
         fmt::format("flowrelayd {} is {}", text_of(status, "version"),
@@ -29,6 +29,10 @@ void add_head(std::string& out, const json::object& status) {
     out += line + '\n';
     if (state == "storage_failed") {
         out += "Nothing more is accepted. What was accepted is kept and delivered. See the log.\n";
+    }
+    if (const json::object* refusal = object_of(status, "refusal"); refusal != nullptr) {
+        out += paint("NO EVENTS ARE ACCEPTED: " + text_of(*refusal, "reason"), Colour::red, colour);
+        out += '\n';
     }
 }
 
@@ -80,9 +84,15 @@ void add_tokens(std::string& out, const json::object& status, bool colour) {
     for (const json::value& item : *tokens) {
         if (!item.is_object()) continue;
         const json::object& token = item.get_object();
+        std::string reason = text_of(token, "reason");
+        if (const auto* full = token.if_contains("full");
+            full != nullptr && full->is_bool() && full->get_bool()) {
+            reason += reason.empty() ? "" : "; ";
+            reason += "spool.max_events_per_token is reached, its events are refused";
+        }
         table.rows.push_back({text_of(token, "name"), text_of(token, "state"),
                               count_of(token, "queued"), seconds_of(token, "until_s"),
-                              text_of(token, "reason")});
+                              std::move(reason)});
     }
     out += '\n' + format_table(table, colour);
     if (const auto left_out = number_of(status, "tokens_left_out")) {
@@ -97,7 +107,7 @@ Result<std::string> format_status(std::string_view json_text, bool colour) {
     if (!parsed) return parsed.error();
     const json::object& status = *parsed;
     std::string out;
-    add_head(out, status);
+    add_head(out, status, colour);
     add_destination(out, status, colour);
     out += '\n';
     add_row(out, "accepted", count_of(status, "accepted"));

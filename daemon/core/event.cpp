@@ -187,6 +187,8 @@ std::string_view to_string(RejectCode code) noexcept {
             return "shutting_down";
         case RejectCode::storage_failed:
             return "storage_failed";
+        case RejectCode::token_queue_full:
+            return "token_queue_full";
     }
     return "unknown";
 }

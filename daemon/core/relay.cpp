@@ -194,14 +194,8 @@ Relay::Decision Relay::submit(Submission submission, Now now, const Submitter& b
                              forgotten_failures_ + failed_ids_.size()};
         }
     }
-    if (is_full(*slot)) {
-        return rejected({RejectCode::queue_full,
-                         "as many events are queued for this token as spool.max_events_per_token "
-                         "allows: nothing was lost, hand the event in again later",
-                         {},
-                         Milliseconds(5000)},
-                        token.label());
-    }
+    if (at_quota(*slot)) return refuse_over_quota(*slot, now);
+    note_below_quota(*slot);
     // From now on, so that the same id later in the same batch is recognised.
     if (record.own_id) dedup_.remember(*slot, contents->uuid, now.wall);
     record.token = *slot;
@@ -217,11 +211,34 @@ Relay::Decision Relay::submit(Submission submission, Now now, const Submitter& b
     return append;
 }
 
-bool Relay::is_full(TokenId token) const {
+bool Relay::at_quota(TokenId token) const {
     if (options_.max_events_per_token == 0) return false;
     const auto waiting = uncommitted_.find(token);
     return active_.queued(token) + (waiting == uncommitted_.end() ? 0 : waiting->second) >=
            options_.max_events_per_token;
+}
+
+// One line when it begins, and one an hour while it lasts.
+Rejection Relay::refuse_over_quota(TokenId token, Now now) {
+    const std::string label = tokens_.at(token).label();
+    const auto [reminder, begins] = over_quota_.try_emplace(token, now.mono);
+    if (begins || now.mono >= reminder->second) {
+        reminder->second = now.mono + Seconds(3600);
+        log_.write(ev::token_queue_full, {{"source", label},
+                                          {"queued", active_.queued(token)},
+                                          {"limit", options_.max_events_per_token}});
+    }
+    return rejected({RejectCode::token_queue_full,
+                     "as many events are queued for this token as spool.max_events_per_token "
+                     "allows: nothing was lost, hand the event in again later",
+                     {},
+                     Milliseconds(5000)},
+                    label);
+}
+
+void Relay::note_below_quota(TokenId token) {
+    if (over_quota_.empty() || over_quota_.erase(token) == 0) return;
+    log_.write(ev::token_has_room, {{"source", tokens_.at(token).label()}});
 }
 
 void Relay::no_longer_uncommitted(TokenId token) {

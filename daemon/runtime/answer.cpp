@@ -61,6 +61,7 @@ int http_status(RejectCode code) noexcept {
         case RejectCode::token_gone:
             return 410;
         case RejectCode::queue_full:
+        case RejectCode::token_queue_full:
             return 429;
         case RejectCode::not_allowed:
             return 403;

@@ -98,6 +98,12 @@ void add_queue(MetricsText& out, const core::Relay& relay, const StorageMailbox:
     out.sample(snapshot.usage.disk_bytes);
     out.family("flowrelay_spool_limit_bytes", Type::gauge, "bytes", "spool.max_size.");
     out.sample(context.spool_max_bytes);
+    out.family("flowrelay_spool_available_bytes", Type::gauge, "bytes",
+               "What is free on the file system of the spool.");
+    out.sample(context.available_bytes());
+    out.family("flowrelay_accepting", Type::gauge, "",
+               "1 when new events are accepted, 0 when all are refused.");
+    out.sample(std::uint64_t{refusing(snapshot, context) ? 0U : 1U});
     out.family("flowrelay_storage_failed", Type::gauge, "",
                "1 when a write or sync has failed: nothing is accepted until a restart.");
     out.sample(std::uint64_t{snapshot.failed ? 1U : 0U});
@@ -115,9 +121,11 @@ void add_tokens(MetricsText& out, const core::Relay& relay) {
         {"active", 0}, {"throttled", 0}, {"parked", 0}, {"paused", 0}, {"gone", 0}, {"erased", 0}};
     std::vector<std::pair<std::uint64_t, std::string>> sources;
     std::uint64_t others = 0;
+    std::uint64_t full = 0;
     for (const auto& [id, token] : relay.tokens().all()) {
         ++states[token_state(token, relay.scheduler().token_status(id))];
         const auto queued = relay.queued(id);
+        if (relay.at_quota(id)) ++full;
         if (!token.entry.source.empty() && token.configured) {
             sources.emplace_back(queued, token.entry.source);
         } else {
@@ -126,6 +134,9 @@ void add_tokens(MetricsText& out, const core::Relay& relay) {
     }
     out.family("flowrelay_tokens", Type::gauge, "", "Tokens by their state.");
     for (const auto& [name, count] : states) out.sample(count, {{"state", name}});
+    out.family("flowrelay_full_tokens", Type::gauge, "",
+               "Tokens whose events are refused: spool.max_events_per_token is reached.");
+    out.sample(full);
     const auto kept = std::min(sources.size(), most_sources);
     std::ranges::partial_sort(sources, sources.begin() + static_cast<std::ptrdiff_t>(kept),
                               std::greater());

@@ -36,6 +36,7 @@ json::object describe(const core::Relay& relay, const core::Token& token, MonoTi
                        {"state", token_state(token, status)},
                        {"queued", relay.queued(id)}};
     if (status.until) entry["until_s"] = seconds_until(*status.until, now);
+    if (relay.at_quota(id)) entry["full"] = true;
     auto reason = relay.token_reason(id);
     if (!reason.empty()) entry["reason"] = std::move(reason);
     return entry;
@@ -75,6 +76,17 @@ std::string_view token_state(const core::Token& token, const core::Scheduler::To
     return core::to_string(status.state);
 }
 
+std::optional<storage::RefusingBecause> refusing(const StorageMailbox::Snapshot& snapshot,
+                                                 const ControlContext& context) {
+    if (context.stopping()) {
+        return storage::RefusingBecause{"stopping", "flowrelayd is stopping"};
+    }
+    if (snapshot.refusing || !snapshot.failed) return snapshot.refusing;
+    return storage::RefusingBecause{"storage_failed",
+                                    "the disk failed: nothing more is accepted until flowrelayd "
+                                    "is restarted"};
+}
+
 std::string status_report(Engine& engine, const StorageMailbox::Snapshot& snapshot,
                           const ControlContext& context) {
     const Now now = engine.clock().now();
@@ -108,6 +120,7 @@ std::string status_report(Engine& engine, const StorageMailbox::Snapshot& snapsh
         {"dead_letters_full", relay.letter_room().is_store_full()},
         {"spool_bytes", snapshot.usage.disk_bytes},
         {"spool_max_bytes", context.spool_max_bytes},
+        {"spool_available_bytes", context.available_bytes()},
         {"since_start", json::object{{"attempts", counters.attempts},
                                      {"retried", counters.retried},
                                      {"ambiguous", counters.ambiguous},
@@ -117,6 +130,11 @@ std::string status_report(Engine& engine, const StorageMailbox::Snapshot& snapsh
                                      {"dropped_by_age", counters.dropped_by_age},
                                      {"dropped_by_operator", counters.dropped_by_operator}}},
     };
+    const auto refusal = refusing(snapshot, context);
+    report["accepting"] = !refusal;
+    if (refusal) {
+        report["refusal"] = json::object{{"code", refusal->code}, {"reason", refusal->reason}};
+    }
     if (status.queued > 0) {
         report["oldest_age_s"] =
             std::chrono::duration_cast<std::chrono::seconds>(now.wall - status.oldest).count();

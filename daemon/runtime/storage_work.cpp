@@ -13,6 +13,9 @@ using storage::QueueErrc;
 
 namespace {
 
+// An event of usual size, for the question whether one would be accepted.
+constexpr std::uint64_t usual_body = 1024;
+
 constexpr std::size_t replays_at_once = 4096;  // that are looked at for one load
 
 /// What a request asks for out of the dead letters that are replayed, into what the queue gave.
@@ -72,6 +75,7 @@ StorageWork::Completions StorageWork::carry_out(Mail mail) {
         });
     }
     for (auto& [token, done] : mail.erasures) erase(token, done, completions);
+    if (!mail.snapshots.empty()) look_for_room();
     for (auto& done : mail.snapshots) {
         completions.push_back([done = std::move(done), now = snapshot()] { done(now); });
     }
@@ -158,18 +162,42 @@ void StorageWork::answer_appends(Mail& mail, const Result<Seq>& first, Completio
 
 void StorageWork::note_commit(const Result<Seq>& result) {
     if (result.has_value()) {
-        if (full_ && !records_.empty()) {
-            full_ = false;
-            log_.write(ev::spool_has_room);
-        }
+        if (!records_.empty()) note_room();
         return;
     }
     const Error& error = result.error();
     if (error.code == QueueErrc::full) {
-        if (!full_) log_.write(ev::spool_full, {{"reason", error.message}});
-        full_ = true;
+        for (const auto& record : records_) {
+            const std::uint64_t bytes = std::max<std::uint64_t>(1, record.body.size());
+            refused_bytes_ = refused_bytes_ == 0 ? bytes : std::min(refused_bytes_, bytes);
+        }
+        note_full(error.message);
     } else if (error.code == QueueErrc::failed) {
         if (!failed_) log_.write(ev::spool_failed, {{"reason", error.message}});
+        failed_ = true;
+    }
+}
+
+void StorageWork::note_full(const std::string& reason) {
+    if (!full_) log_.write(ev::spool_full, {{"reason", reason}});
+    full_ = true;
+}
+
+void StorageWork::note_room() {
+    if (full_) log_.write(ev::spool_has_room);
+    full_ = false;
+    refused_bytes_ = 0;
+}
+
+/// Finds out whether events are accepted without waiting for a producer to hand one in.
+void StorageWork::look_for_room() {
+    refusing_ = stores_.queue->refusing(refused_bytes_ == 0 ? usual_body : refused_bytes_);
+    if (!refusing_) {
+        note_room();
+    } else if (refusing_->code != "storage_failed") {
+        note_full(refusing_->reason);
+    } else {
+        if (!failed_) log_.write(ev::spool_failed, {{"reason", refusing_->reason}});
         failed_ = true;
     }
 }
@@ -330,7 +358,8 @@ void StorageWork::erase(TokenId token, const StorageMailbox::EraseDone& done,
 StorageMailbox::Snapshot StorageWork::snapshot() const {
     return {stores_.dead_letters->corrected(stores_.queue->ledger()), stores_.queue->usage(),
             stores_.dead_letters->kept().letters,
-            stores_.dead_letters->size() - stores_.dead_letters->kept().letters, failed_};
+            stores_.dead_letters->size() - stores_.dead_letters->kept().letters, failed_,
+            refusing_};
 }
 
 }  // namespace flowrelay::runtime

@@ -38,10 +38,6 @@ constexpr std::size_t kept_spares = 2;
 // So much of a new segment is written at once, ahead of the records.
 constexpr std::uint64_t ahead_size = 1024 * 1024;
 
-Error full_error(std::string message) {
-    return {QueueErrc::full, std::move(message)};
-}
-
 LogOptions usable(LogOptions options) {
     options.segment_size =
         std::clamp(options.segment_size / segment_header_size * segment_header_size,
@@ -73,6 +69,7 @@ public:
 
     Result<Seq> commit(std::span<const EventRecord> events,
                        std::span<const Settlement> outcomes) override;
+    std::optional<RefusingBecause> refusing(std::uint64_t bytes) override;
     Result<bool> maintain() override;
     Result<EventRecord> read(Seq seq) override;
     Result<std::uint64_t> erase(TokenId token) override;
@@ -122,6 +119,7 @@ private:
     Error damaged(Seq seq, Segment& segment, const IndexedEvent& event);
     Result<std::uint64_t> settle_erased(TokenId token);
     Result<void> wipe(TokenId token);
+    Error full(std::string_view code, std::string message);
     Error fail(const Error& error);
     Error fail_unless_passing(const Error& error);
 
@@ -141,6 +139,7 @@ private:
     std::unordered_set<Seq> told_damaged_;  ///< reported already
     ReadFailures read_failures_;
     std::optional<Error> failure_;
+    std::string_view full_code_;  ///< of the last error `full`: RefusingBecause::code
 };
 
 // --- commit ------------------------------------------------------------------------------------
@@ -188,24 +187,25 @@ Result<void> SegmentedLog::make_room(std::span<const EventRecord> events) {
         }
     }
     if (to_number(next_seq_) + events.size() > to_number(max_seq)) {
-        return full_error(
+        return full(
+            "disk_full",
             "the spool has no sequence numbers left, as only a forged record can bring about: move "
             "spool.directory away once it is drained");
     }
     const std::uint64_t queued = segments_.queued() - pending_.size();
     if (options_.max_events != 0 && queued + events.size() > options_.max_events) {
-        return full_error(
-            fmt::format("the spool is full: {} events are queued, spool.max_events "
-                        "allows {}",
-                        queued, options_.max_events));
+        return full("max_events",
+                    fmt::format("the spool is full: {} events are queued, spool.max_events "
+                                "allows {}",
+                                queued, options_.max_events));
     }
     while (!has_room(room(), pending_.size(), events, queued)) {
         if (disk_bytes() + options_.segment_size > options_.max_size) {
             compaction_.wake(true);
-            return full_error(
-                fmt::format("the spool is full: it takes {} bytes, spool.max_size "
-                            "allows {}",
-                            disk_bytes(), options_.max_size));
+            return full("max_size",
+                        fmt::format("the spool is full: it takes {} bytes, spool.max_size "
+                                    "allows {}",
+                                    disk_bytes(), options_.max_size));
         }
         if (auto added = add_spare(); added.has_error()) return added;
     }
@@ -345,6 +345,23 @@ Result<bool> SegmentedLog::maintain() {
     return *more;
 }
 
+std::optional<RefusingBecause> SegmentedLog::refusing(std::uint64_t bytes) {
+    if (failure_) return RefusingBecause{"storage_failed", failure_->message};
+    EventRecord event;
+    event.id.assign(36, 'x');  // a UUID
+    event.body.assign(std::min(bytes, fresh_room() / 2), ' ');
+    const auto room = make_room(std::span(&event, 1));
+    if (room.has_value()) return std::nullopt;
+    if (failure_) return RefusingBecause{"storage_failed", failure_->message};
+    return RefusingBecause{full_code_, room.error().message};
+}
+
+/// Remembers which limit it was, for refusing().
+Error SegmentedLog::full(std::string_view code, std::string message) {
+    full_code_ = code;
+    return {QueueErrc::full, std::move(message)};
+}
+
 Error SegmentedLog::fail(const Error& error) {
     failure_ = Error{QueueErrc::failed,
                      error.message + ": nothing more is accepted until flowrelayd is restarted"};
@@ -352,8 +369,8 @@ Error SegmentedLog::fail(const Error& error) {
 }
 
 Error SegmentedLog::fail_unless_passing(const Error& error) {
-    if (is_disk_full(error.code)) return full_error("the disk is full: " + error.message);
-    if (is_out_of_descriptors(error.code)) return full_error(error.message);
+    if (is_disk_full(error.code)) return full("disk_full", "the disk is full: " + error.message);
+    if (is_out_of_descriptors(error.code)) return full("no_descriptors", error.message);
     return fail(error);
 }
 

@@ -30,15 +30,16 @@ namespace flowrelay::core {
 
 /// Why a submission is not accepted. Names and meanings are the protocol's (docs/protocol.md).
 enum class RejectCode {
-    invalid_json,    ///< not JSON, or not UTF-8
-    invalid_event,   ///< JSON, but against the rules; `errors` names the fields
-    too_large,       ///< over ingest.max_event_size
-    unknown_source,  ///< no source of this name; or an unknown token where those are refused
-    token_gone,      ///< the destination answered 410 for this token
-    queue_full,      ///< try again after retry_after
-    not_allowed,     ///< this producer may not use this source
-    shutting_down,   ///< the daemon is stopping: try again
-    storage_failed,  ///< the disk refused: nothing was accepted
+    invalid_json,      ///< not JSON, or not UTF-8
+    invalid_event,     ///< JSON, but against the rules; `errors` names the fields
+    too_large,         ///< over ingest.max_event_size
+    unknown_source,    ///< no source of this name; or an unknown token where those are refused
+    token_gone,        ///< the destination answered 410 for this token
+    queue_full,        ///< try again after retry_after
+    token_queue_full,  ///< this token has as many queued events as it may: try again
+    not_allowed,       ///< this producer may not use this source
+    shutting_down,     ///< the daemon is stopping: try again
+    storage_failed,    ///< the disk refused: nothing was accepted
 };
 
 /// "invalid_json", ...: the word of the protocol.

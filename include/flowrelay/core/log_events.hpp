@@ -52,6 +52,8 @@ namespace flowrelay::core::log_events {
       "new events are refused: the spool is full")                                               \
     X(spool_has_room, "spool.has_room", notice, "816e06772b7043fc81bfcda173f936b3",              \
       "new events are accepted again")                                                           \
+    X(spool_disk_too_small, "spool.disk_too_small", warning, "491a5e3c8d8549b1a82cb96c09d82a7f", \
+      "spool.max_size is more than the disk has")                                                \
     X(spool_failed, "spool.failed", critical, "21b58e81914747629486c1e275cf9147",                \
       "the disk failed: nothing more can be accepted")                                           \
     X(spool_read_failed, "spool.read_failed", error, "6c31c53b2e444ab7a8a56a540ebd927f",         \
@@ -98,6 +100,10 @@ namespace flowrelay::core::log_events {
       "a token was seen for the first time")                                                     \
     X(token_not_kept, "token.not_kept", error, "279b006927984816bcabe82872f7371c",               \
       "a new token can't be written: its events are refused")                                    \
+    X(token_queue_full, "token.queue_full", warning, "aa8d6e87bcf94cf0b5a13fc1da9d819e",         \
+      "the events of a token are refused: its quota is used up")                                 \
+    X(token_has_room, "token.has_room", notice, "64d961cec0c044ceae100eaa2e78a89c",              \
+      "events of a token are accepted again")                                                    \
     X(token_missing, "token.missing", error, "49aedeb0f4c84c3ebbc57b8532ad5d2d",                 \
       "events wait for a source that is not configured")                                         \
     X(token_parked, "token.parked", error, "eb7e89cbe0084e7b9bf67adf59de264b",                   \

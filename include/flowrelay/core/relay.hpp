@@ -242,6 +242,8 @@ public:
     std::uint64_t queued() const noexcept { return active_.queued(); }
     /// Of a token that is gone: what still lies on disk until it is erased.
     std::uint64_t queued(TokenId token) const;
+    /// Whether its events are refused because spool.max_events_per_token is reached.
+    bool at_quota(TokenId token) const;
     const RelayCounters& counters() const noexcept { return counters_; }
     const LetterRoom& letter_room() const noexcept { return letter_room_; }
     /// Threads that are held because the dead letters are full.
@@ -258,7 +260,8 @@ private:
     };
 
     Rejection rejected(Rejection rejection, std::string_view label);
-    bool is_full(TokenId token) const;
+    Rejection refuse_over_quota(TokenId token, Now now);
+    void note_below_quota(TokenId token);
     void no_longer_uncommitted(TokenId token);
     void apply_token_states();
     void apply_state(TokenId id, const Token& token);
@@ -300,7 +303,9 @@ private:
     std::deque<std::pair<TokenId, std::uint64_t>> failed_ids_;  ///< the last, by their hashes
     std::uint64_t forgotten_failures_ = 0;                      ///< that came before these
     std::map<TokenId, std::uint64_t> doomed_;                   ///< events of tokens that are gone
-    std::unordered_map<TokenId, std::uint64_t> uncommitted_;    ///< events on their way to the disk
+    /// Tokens at their quota, and when the next reminder of that is due.
+    std::unordered_map<TokenId, MonoTime> over_quota_;
+    std::unordered_map<TokenId, std::uint64_t> uncommitted_;  ///< events on their way to the disk
     UuidGenerator ids_;
     RelayCounters counters_;
     LetterRoom letter_room_;

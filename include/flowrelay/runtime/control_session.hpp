@@ -19,6 +19,7 @@ struct ControlContext {
     std::string version;
     std::string base_url;
     std::uint64_t spool_max_bytes = 0;
+    std::function<std::uint64_t()> available_bytes;  ///< that the file system of the spool has free
     MonoTime started{};
     std::function<std::size_t()> connections;  ///< to the destination
     std::function<std::size_t()> ingest_connections;

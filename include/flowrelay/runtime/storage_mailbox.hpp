@@ -42,6 +42,8 @@ public:
         std::uint64_t dead_letters = 0;  ///< that are not being replayed
         std::uint64_t replayed = 0;      ///< dead letters that are queued again
         bool failed = false;
+        /// Why no event is accepted, if so.
+        std::optional<storage::RefusingBecause> refusing;
     };
     using SnapshotDone = std::function<void(Snapshot)>;
 

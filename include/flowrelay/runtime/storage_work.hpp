@@ -66,6 +66,9 @@ private:
     void commit(Mail& mail, Completions& completions);
     void answer_appends(Mail& mail, const Result<Seq>& first, Completions& completions);
     void note_commit(const Result<Seq>& result);
+    void note_full(const std::string& reason);
+    void note_room();
+    void look_for_room();
     void settle_replays(std::vector<core::Settlement>& settlements);
     void bury(std::vector<core::DeadLetter> letters);
     void add_letters(std::vector<core::DeadLetter>& portion,
@@ -88,6 +91,8 @@ private:
     StorageMailbox::LettersChanged letters_changed_;
     core::LetterUsage told_;
     bool full_ = false;
+    std::uint64_t refused_bytes_ = 0;  ///< the smallest body refused while it was full; 0: none
+    std::optional<storage::RefusingBecause> refusing_;
     bool failed_ = false;
     bool burying_failed_ = false;
     bool token_failed_ = false;

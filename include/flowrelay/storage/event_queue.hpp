@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -39,6 +40,14 @@ struct QueueUsage {
     std::uint64_t disk_bytes = 0;  ///< of all files of the queue
 };
 
+/// Why the queue takes no events at present.
+struct RefusingBecause {
+    /// A word for programs: "max_events", "max_size", "disk_full", "no_descriptors",
+    /// "storage_failed" (docs/protocol.md).
+    std::string_view code;
+    std::string reason;  ///< a sentence
+};
+
 /// What the queue keeps to; may change while it is in use.
 struct QueueLimits {
     std::uint64_t max_size = 0;    ///< of all files; what is over it already stays
@@ -58,6 +67,10 @@ public:
     /// commit fails as well. Both spans may be empty; then nothing is written unless outcomes wait.
     virtual Result<Seq> commit(std::span<const EventRecord> events,
                                std::span<const Settlement> outcomes) = 0;
+
+    /// Says whether a commit of one event with a body of `bytes` bytes would be refused, and why.
+    /// Reserves the space for it if it can, as the commit would.
+    virtual std::optional<RefusingBecause> refusing(std::uint64_t bytes) = 0;
 
     /// Does a bounded piece of work that can wait (milliseconds); gives whether there is more. To
     /// be called when there is nothing else to do, and now and then when there always is. An error

@@ -56,6 +56,21 @@ TEST(Health, IsCriticalWhenTheDiskFailedOrEventsAreMissing) {
     EXPECT_EQ(health(R"({"state":"stopping"})").health, Health::warning);
 }
 
+TEST(Health, IsCriticalWhenNoEventsAreAccepted) {
+    for (const char* code : {"max_events", "max_size", "disk_full", "no_descriptors"}) {
+        const std::string status = std::string(R"({"state":"running","accepting":false,)") +
+                                   R"("refusal":{"code":")" + code + R"(","reason":"it is full"}})";
+        const auto report = health(status.c_str());
+        EXPECT_EQ(report.health, Health::critical) << code;
+        EXPECT_EQ(report.line.find("FLOWRELAY CRITICAL - no events are accepted: it is full |"), 0U)
+            << report.line;
+    }
+    const auto quota = health(R"({"state":"running","accepting":true,
+        "tokens":[{"name":"ci","state":"active","full":true},{"name":"b","state":"active"}]})");
+    EXPECT_EQ(quota.health, Health::warning);
+    EXPECT_NE(quota.line.find("spool.max_events_per_token is reached by ci |"), std::string::npos);
+}
+
 TEST(Health, JudgesDestinationTokensSpoolAndDeadLetters) {
     EXPECT_EQ(health(R"({"state":"running","destination":{"state":"down"}})").health,
               Health::warning);

@@ -123,13 +123,33 @@ TEST_F(RelayTest, AFullTokenLeavesRoomForOthers) {
     ASSERT_TRUE(std::holds_alternative<Relay::Append>(second));
     const auto third = relay_->submit(event("t3"), now_);
     ASSERT_TRUE(std::holds_alternative<Rejection>(third));
-    EXPECT_EQ(std::get<Rejection>(third).code, RejectCode::queue_full);
+    EXPECT_EQ(std::get<Rejection>(third).code, RejectCode::token_queue_full);
+    EXPECT_TRUE(relay_->at_quota(TokenId{1}));
     EXPECT_GT(std::get<Rejection>(third).retry_after.value_or(Milliseconds(0)).count(), 0);
     // What is there already is no new event.
     EXPECT_TRUE(std::holds_alternative<Relay::Duplicate>(
         relay_->submit(event("t1", R"(,"uuid":"mine")"), now_)));
     relay_->commit_failed(std::get<Relay::Append>(second).record, false);
     EXPECT_TRUE(std::holds_alternative<Relay::Append>(relay_->submit(event("t3"), now_)));
+}
+
+TEST_F(RelayTest, AFullTokenHasALineWhenItBeginsEachHourAndWhenItEnds) {
+    options_.max_events_per_token = 1;
+    relay_->set_options(options_);
+    accept("t1");
+    const auto lines = [this](std::string_view name) { return log_.named(name).size(); };
+    for (int minute = 0; minute < 90; ++minute) {
+        EXPECT_TRUE(std::holds_alternative<Rejection>(relay_->submit(event("t2"), now_)));
+        pass(Seconds(60));
+    }
+    EXPECT_EQ(lines("token.queue_full"), 2U);
+    EXPECT_EQ(lines("token.has_room"), 0U);
+    answer(200);
+    EXPECT_FALSE(relay_->at_quota(TokenId{1}));
+    EXPECT_TRUE(std::holds_alternative<Relay::Append>(relay_->submit(event("t2"), now_)));
+    EXPECT_EQ(lines("token.has_room"), 1U);
+    EXPECT_TRUE(std::holds_alternative<Rejection>(relay_->submit(event("t3"), now_)));
+    EXPECT_EQ(lines("token.queue_full"), 3U);
 }
 
 TEST_F(RelayTest, NothingIsAcceptedWhileItStops) {

@@ -93,6 +93,43 @@ TEST_F(StorageThreadTest, ThoseWhoAskAreToldThatTheSpoolHasFailed) {
     EXPECT_TRUE(has_failed()) << "also when the disk works again";
 }
 
+TEST_F(StorageThreadTest, ASnapshotSaysWhyNothingIsAcceptedAlsoBeforeAnybodyIsRefused) {
+    start(3);
+    ASSERT_TRUE(append(1, token()).has_value());
+    EXPECT_FALSE(snapshot().refusing);
+    ASSERT_TRUE(append(2).has_value());
+    ASSERT_TRUE(append(3).has_value());
+    const auto refusing = snapshot().refusing;
+    ASSERT_TRUE(refusing);
+    EXPECT_EQ(refusing->code, "max_events");
+    EXPECT_NE(refusing->reason.find("spool.max_events"), std::string::npos);
+    storage_->settle({Seq{1}, Outcome::delivered});
+    run_until([this] { return !snapshot().refusing; });
+}
+
+TEST_F(StorageThreadTest, ASnapshotSaysThatTheDiskIsFullUntilItIsNot) {
+    start();
+    ASSERT_TRUE(append(1, token()).has_value());
+    fs_.set_capacity(0);
+    while (append(2).has_value()) {
+    }
+    auto refusing = snapshot().refusing;
+    ASSERT_TRUE(refusing);
+    EXPECT_EQ(refusing->code, "disk_full");
+    fs_.set_capacity(1ULL << 30);
+    EXPECT_FALSE(snapshot().refusing) << "nobody has to hand anything in for that";
+}
+
+TEST_F(StorageThreadTest, ASnapshotSaysThatTheDiskFailed) {
+    start();
+    ASSERT_TRUE(append(1, token()).has_value());
+    fs_.fail_next(SimOp::write, EIO);
+    ASSERT_TRUE(append(2).has_error());
+    const auto refusing = snapshot().refusing;
+    ASSERT_TRUE(refusing);
+    EXPECT_EQ(refusing->code, "storage_failed");
+}
+
 TEST_F(StorageThreadTest, ALoadWithReplaysEndsWhereTheRecordsEnd) {
     start();
     ASSERT_TRUE(append(1, token()).has_value());
