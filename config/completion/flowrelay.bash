@@ -39,13 +39,16 @@ _flowrelay() {
 
     local words=""
     case $command in
-        "") words="send status queue explain dead source health top reload metrics config spool
+        "") words="send status queue explain dead source health top reload metrics backup restore support config spool
                    --socket --version --help" ;;
         send) words="--source --token-file --thread --thread-id --title --author --event --body
                      --status --thread-title --thread-body --url --field --tag --uuid --expires-in
                      --wait --quiet --json --help" ;;
         status | reload) words="--json --help" ;;
         metrics) words="--help" ;;
+        backup) words="--config --help" ;;
+        restore) words="--state --with-config --help" ;;
+        support) words="--config --unit --lines --help" ;;
         explain) words="--event --thread --source --json --help $(_flowrelay_sources)" ;;
         health) words="--warn-age --crit-age --warn-spool --crit-spool --warn-dead --json --help" ;;
         top) words="--interval --count --help" ;;
@@ -57,7 +60,8 @@ _flowrelay() {
                 config:) words="check show --help" ;;
                 config:check) words="--json --help" ;;
                 config:show) words="--help" ;;
-                spool:) words="verify test --help" ;;
+                spool:) words="verify test adopt --help" ;;
+                spool:adopt) words="--help" ;;
                 spool:verify) words="--json --quiet --help" ;;
                 spool:test) words="--seconds --power-cut --acknowledged --help" ;;
                 queue:list) words="--source --thread --limit --json --help" ;;

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "flowrelay/app/destination_files.hpp"
+#include "flowrelay/app/machine.hpp"
 #include "flowrelay/base/version.hpp"
 #include "flowrelay/core/log_events.hpp"
 #include "flowrelay/core/summing_log.hpp"
@@ -63,6 +64,24 @@ runtime::DeliveryOptions delivery_options(const DestinationConfig& config) {
     return options;
 }
 
+/// The names of sources whose tokens are not those that the registry knows them by.
+std::vector<std::string> replaced_tokens(const runtime::Stores& stores,
+                                         const std::vector<core::ConfiguredSource>& sources) {
+    std::vector<std::string> names;
+    for (const auto& source : sources) {
+        const Fingerprint print = fingerprint(source.secret.reveal(), stores.registry->salt());
+        for (const core::TokenEntry& entry : stores.registry->entries()) {
+            const bool usable = entry.state == core::TokenEntry::State::active ||
+                                entry.state == core::TokenEntry::State::paused;
+            if (usable && entry.source == source.name && entry.fingerprint != print) {
+                names.push_back(source.name);
+                break;
+            }
+        }
+    }
+    return names;
+}
+
 }  // namespace
 
 class Daemon::Impl {
@@ -79,6 +98,10 @@ public:
     void run();
 
 private:
+    Ownership find_owner_or_throw(const std::string& machine);
+    void pause_replaced(runtime::Stores& stores, const std::vector<std::string>& names, Now now);
+    void note_owner();
+    Result<void> adopt();
     runtime::Stores open_spool(std::vector<core::ConfiguredSource> sources);
     void open_sockets(const PassedSockets& passed);
     void listen_ingest(const std::vector<int>& passed);
@@ -109,6 +132,8 @@ private:
     std::optional<Reloader> reloader_;
     asio::signal_set signals_;
     std::vector<std::string> own_sockets_;  ///< paths to remove at the end
+    std::string machine_;                   ///< the id of this machine
+    bool moved_ = false;                    ///< the spool belongs to another machine
     bool stopping_ = false;
 };
 
@@ -133,8 +158,12 @@ Daemon::Impl::Impl(Config config, std::string config_file,
     runtime::EngineOptions engine_options;
     engine_options.metrics = metrics_;
     engine_.emplace(executor_, *relay_, *storage_, clock_, std::move(engine_options));
+    const auto expiry = around.tls ? around.tls->certificate_expires() : std::nullopt;
     delivery_.emplace(executor_, *engine_, std::move(around.destination), std::move(around.tls),
                       delivery_options(config_.destination));
+    control_context_.certificate_expires = expiry;
+    control_context_.config_file = config_file;
+    note_owner();
     open_sockets(passed);
     stats_.emplace(executor_, *engine_, notifier_, log_, config_.log.stats_interval);
     watchdog_.emplace(executor_, *storage_, notifier_);
@@ -151,8 +180,53 @@ runtime::Stores Daemon::Impl::open_spool(std::vector<core::ConfiguredSource> sou
     relay_.emplace(relay_options(config_), stores.registry->salt(), stores.registry->entries(),
                    Random::from_system(), log_);
     stores.observer = runtime::observe_commits(metrics_);
+    const std::string machine = machine_id(stores.registry->salt());
+    const Ownership owner = find_owner_or_throw(machine);
+    const auto replaced = owner == Ownership::restored ? replaced_tokens(stores, sources)
+                                                       : std::vector<std::string>();
     runtime::restore(*relay_, stores, std::move(sources), config_.spool.dedup_window, now);
+    machine_ = machine;
+    moved_ = owner == Ownership::moved;
+    pause_replaced(stores, replaced, now);
+    if (moved_) return stores;
+    const auto claimed = claim(*file_system_, config_.spool.directory, machine_);
+    if (claimed.has_error()) throw std::runtime_error(claimed.error().message);
     return stores;
+}
+
+Ownership Daemon::Impl::find_owner_or_throw(const std::string& machine) {
+    const auto owner = find_owner(*file_system_, config_.spool.directory, machine);
+    if (owner.has_error()) throw std::runtime_error(owner.error().message);
+    return *owner;
+}
+
+/// What was accepted for another token than that of this host waits for an operator's word.
+void Daemon::Impl::pause_replaced(runtime::Stores& stores, const std::vector<std::string>& names,
+                                  Now now) {
+    for (const std::string& name : names) {
+        const auto token = relay_->tokens().find(name);
+        if (!token || relay_->queued(*token) == 0) continue;
+        const auto entry = relay_->pause_source(*token, now);
+        if (entry.has_error()) continue;
+        const auto put = stores.registry->put(std::vector{*entry});
+        if (put.has_error()) throw std::runtime_error(put.error().message);
+        log_.write(ev::token_replaced, {{"source", name}, {"queued", relay_->queued(*token)}});
+    }
+}
+
+void Daemon::Impl::note_owner() {
+    if (!moved_) return;
+    engine_->hold_deliveries(true);
+    log_.write(ev::spool_moved,
+               {{"directory", config_.spool.directory}, {"queued", relay_->queued()}});
+}
+
+Result<void> Daemon::Impl::adopt() {
+    auto claimed = claim(*file_system_, config_.spool.directory, machine_);
+    if (claimed.has_error()) return claimed;
+    moved_ = false;
+    log_.write(ev::spool_adopted);
+    return {};
 }
 
 void Daemon::Impl::open_sockets(const PassedSockets& passed) {
@@ -174,6 +248,8 @@ void Daemon::Impl::open_sockets(const PassedSockets& passed) {
         const auto free = file_system_->free_space(config_.spool.directory);
         return free.has_value() ? *free : std::uint64_t{0};
     };
+    control_context_.state_directory = config_.spool.directory;
+    control_context_.adopt = [this] { return adopt(); };
     control_context_.started = clock_.now().mono;
     control_context_.connections = [this] { return delivery_->connections(); };
     control_context_.ingest_connections = [this] { return ingest_->connections(); };

@@ -39,6 +39,7 @@ Reloader::Reloader(std::string file, Parts parts, Log& log, const Clock& clock)
 
 runtime::ReloadResult Reloader::reload() {
     auto result = try_reload();
+    parts_.control.reload_failed = !result.applied;
     tell(result);
     return result;
 }
@@ -73,6 +74,11 @@ runtime::ReloadResult Reloader::try_reload() {
         return std::function<void()>([] {});
     });
     parts_.delivery.set_max_connections(parts_.config.destination.max_connections);
+    if (around.tls) {
+        parts_.control.certificate_expires = around.tls->certificate_expires();
+    } else {
+        parts_.control.certificate_expires.reset();
+    }
     if (another_destination || names_files(parts_.config.destination)) {
         parts_.delivery.retarget(std::move(around.destination), std::move(around.tls));
     }

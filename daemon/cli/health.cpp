@@ -42,8 +42,11 @@ double seconds(Milliseconds duration) {
 }
 
 void look_at_spool(const json::object& status, const HealthLimits& limits, Verdicts& verdicts) {
-    const double used = number_of(status, "spool_bytes").value_or(0);
-    const double most = number_of(status, "spool_max_bytes").value_or(0);
+    // An older daemon tells neither what is used of the files nor what the disk has.
+    const double files = number_of(status, "spool_bytes").value_or(0);
+    const double limit = number_of(status, "spool_max_bytes").value_or(0);
+    const double used = number_of(status, "spool_used_bytes").value_or(files);
+    const double most = number_of(status, "spool_capacity_bytes").value_or(limit);
     if (most <= 0) return;
     const double percent = used / most * 100;
     if (percent < limits.warn_spool) return;
@@ -62,6 +65,11 @@ void look_at_acceptance(const json::object& status, Verdicts& verdicts) {
     } else if (state == "storage_failed") {
         verdicts.add(Health::critical, "the disk failed, nothing is accepted until a restart");
     }
+}
+
+bool is_true(const json::object& object, std::string_view name) {
+    const json::value* value = object.if_contains(name);
+    return value != nullptr && value->is_bool() && value->get_bool();
 }
 
 void look_at_destination(const json::object& status, Verdicts& verdicts) {
@@ -90,19 +98,38 @@ void look_at_tokens(const json::object& status, Verdicts& verdicts) {
     if (tokens == nullptr) return;
     std::vector<std::string> parked;
     std::vector<std::string> full;
+    std::vector<std::string> gone;
+    std::vector<std::string> missing;
+    double doomed = 0;
     for (const json::value& item : *tokens) {
         if (!item.is_object()) continue;
         const auto& token = item.get_object();
         const std::string name = text_of(token, "name");
-        if (text_of(token, "state") == "parked") parked.push_back(name);
-        if (const auto* at_quota = token.if_contains("full");
-            at_quota != nullptr && at_quota->is_bool() && at_quota->get_bool()) {
-            full.push_back(name);
+        const std::string state = text_of(token, "state");
+        const double queued = number_of(token, "queued").value_or(0);
+        if (state == "parked") parked.push_back(name);
+        if (state == "missing" && queued > 0) missing.push_back(name);
+        if (state == "gone") {
+            const auto left = number_of(token, "erase_in_s");
+            gone.push_back(left ? fmt::format("{} (erased in {})", name, format_seconds(*left))
+                                : name);
+            doomed += queued;
         }
+        if (is_true(token, "full")) full.push_back(name);
     }
     if (!parked.empty()) {
         verdicts.add(Health::warning,
                      "the destination refuses the token of " + some_of(std::move(parked)));
+    }
+    if (!gone.empty()) {
+        std::string text =
+            "the destination has removed (410) the token of " + some_of(std::move(gone));
+        if (doomed > 0) text += fmt::format(", and {:.0f} queued with it", doomed);
+        verdicts.add(Health::warning, std::move(text));
+    }
+    if (!missing.empty()) {
+        verdicts.add(Health::warning, "events wait for a source that is not configured: " +
+                                          some_of(std::move(missing)));
     }
     if (!full.empty()) {
         verdicts.add(Health::warning,
@@ -122,6 +149,18 @@ std::string performance(const json::object& status, const HealthLimits& limits) 
 
 }  // namespace
 
+HealthReport judge_no_answer(const Error& error) {
+    namespace errc = boost::system::errc;
+    const bool unknown = error.code == errc::permission_denied ||
+                         error.code == errc::operation_not_permitted ||
+                         error.code == errc::protocol_error || error.code == errc::bad_message ||
+                         error.code == errc::invalid_argument;
+    HealthReport report;
+    report.health = unknown ? Health::unknown : Health::critical;
+    report.line = fmt::format("FLOWRELAY {} - {}", unknown ? "UNKNOWN" : "CRITICAL", error.message);
+    return report;
+}
+
 HealthReport judge_health(const json::object& status, const HealthLimits& limits) {
     Verdicts verdicts;
     look_at_acceptance(status, verdicts);
@@ -135,6 +174,11 @@ HealthReport judge_health(const json::object& status, const HealthLimits& limits
     if (age >= seconds(limits.warn_age)) {
         verdicts.add(age >= seconds(limits.crit_age) ? Health::critical : Health::warning,
                      fmt::format("the oldest event waits for {}", format_seconds(age)));
+    }
+    if (is_true(status, "deliveries_held")) {
+        verdicts.add(Health::critical,
+                     "the spool came from another machine, nothing is posted: `flowrelay spool "
+                     "adopt`");
     }
     look_at_destination(status, verdicts);
     look_at_tokens(status, verdicts);

@@ -5,12 +5,13 @@
 #include <cstdint>
 #include <string>
 
+#include "flowrelay/base/error.hpp"
 #include "flowrelay/base/time.hpp"
 
 namespace flowrelay::cli {
 
 /// As the monitoring plug-ins of Nagios and its heirs end.
-enum class Health : int { ok = 0, warning = 1, critical = 2 };
+enum class Health : int { ok = 0, warning = 1, critical = 2, unknown = 3 };
 
 struct HealthLimits {
     Milliseconds warn_age{900'000};  ///< of the oldest queued event
@@ -24,6 +25,10 @@ struct HealthReport {
     Health health = Health::ok;
     std::string line;  ///< "OK - 12 queued, ... | queued=12 ..."
 };
+
+/// The daemon gave no status. Critical when it does not run or does not answer; unknown when that
+/// can't be found out: no permission, or something else answers there.
+HealthReport judge_no_answer(const Error& error);
 
 /// `status`: the answer to GET /v1/status.
 HealthReport judge_health(const boost::json::object& status, const HealthLimits& limits);

@@ -30,8 +30,7 @@ ExitCode run_health(const std::string& socket, const HealthOptions& options) {
     if (const auto status = answer ? parse_object(*answer) : answer.error(); status) {
         report = judge_health(*status, options.limits);
     } else {
-        report.health = Health::critical;
-        report.line = "FLOWRELAY CRITICAL - " + status.error().message;
+        report = judge_no_answer(status.error());
     }
     if (options.as_json) {
         const boost::json::object object{{"exit_status", static_cast<int>(report.health)},
@@ -72,11 +71,15 @@ void add_health_command(Command app, Context& context) {
         .whole_number();
     health.add_flag("--json", options->as_json, "As JSON");
     health.footer(
-        "Always critical: flowrelayd does not answer, its disk failed, base_url is wrong, or "
-        "events\n"
-        "are unaccounted for. Always a warning: the destination does not take events, refuses a\n"
-        "token, or a thread is held for an operator. Exit status: 0 OK, 1 warning, 2 critical, 64 "
-        "wrong options.");
+        "Always critical: flowrelayd does not run or does not answer, no events are accepted, "
+        "base_url is\n"
+        "wrong, or events are unaccounted for. Always a warning: the destination does not take "
+        "events, refuses\n"
+        "or has removed a token, events wait for a source that is not configured, the quota of a "
+        "token is used\n"
+        "up, or a thread is held for an operator. Unknown: this user may not ask, or what answers "
+        "is not\n"
+        "flowrelayd. Exit status: 0 OK, 1 warning, 2 critical, 3 unknown, 64 wrong options.");
     health.callback([options, &context] {
         context.run = [options, &context] {
             const auto warn = parse_duration(options->warn_age);

@@ -7,6 +7,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/complain.hpp"
+#include "cli/operator.hpp"
 #include "cli/spool_commands.hpp"
 #include "cli/spool_text.hpp"
 
@@ -56,6 +57,25 @@ void add_verify(Command spool, Context& context) {
     command.callback([options, &context] { context.run = [options] { return verify(*options); }; });
 }
 
+ExitCode adopt(const Context& context) {
+    Operator daemon(context);
+    if (!daemon.post("/v1/spool/adopt", {})) return daemon.exit_code();
+    fmt::print("The spool belongs to this machine now, and its events are delivered.\n");
+    return ExitCode::ok;
+}
+
+void add_adopt(Command spool, Context& context) {
+    const Command command =
+        spool.add_subcommand("adopt", "Deliver from a spool that came from another machine");
+    command.footer(
+        "flowrelayd posts nothing from a state directory that another machine used last (a copy, "
+        "or "
+        "a clone\n"
+        "of the machine): that one may post the same events. Say this when it is switched off for "
+        "good.");
+    command.callback([&context] { context.run = [&context] { return adopt(context); }; });
+}
+
 }  // namespace
 
 void add_spool_commands(Command app, Context& context) {
@@ -63,6 +83,7 @@ void add_spool_commands(Command app, Context& context) {
     spool.require_subcommand();
     add_verify(spool, context);
     add_spool_test(spool, context);
+    add_adopt(spool, context);
 }
 
 }  // namespace flowrelay::cli

@@ -30,6 +30,14 @@ void add_head(std::string& out, const json::object& status, bool colour) {
     if (state == "storage_failed") {
         out += "Nothing more is accepted. What was accepted is kept and delivered. See the log.\n";
     }
+    const json::value* held = status.if_contains("deliveries_held");
+    if (held != nullptr && held->is_bool() && held->get_bool()) {
+        out += paint(
+            "NOTHING IS POSTED: the spool came from another machine; `flowrelay spool "
+            "adopt` if that one is switched off for good",
+            Colour::red, colour);
+        out += '\n';
+    }
     if (const json::object* refusal = object_of(status, "refusal"); refusal != nullptr) {
         out += paint("NO EVENTS ARE ACCEPTED: " + text_of(*refusal, "reason"), Colour::red, colour);
         out += '\n';
@@ -85,6 +93,9 @@ void add_tokens(std::string& out, const json::object& status, bool colour) {
         if (!item.is_object()) continue;
         const json::object& token = item.get_object();
         std::string reason = text_of(token, "reason");
+        if (const auto erasure = number_of(token, "erase_in_s")) {
+            reason += (reason.empty() ? "erased in " : ", erased in ") + format_seconds(*erasure);
+        }
         if (const auto* full = token.if_contains("full");
             full != nullptr && full->is_bool() && full->get_bool()) {
             reason += reason.empty() ? "" : "; ";

@@ -169,6 +169,7 @@ void Engine::loaded(const core::LoadRequest& request, StorageMailbox::Loaded loa
 }
 
 std::optional<core::Assignment> Engine::next(Now now) {
+    if (deliveries_held_) return std::nullopt;
     return relay_.next(now);
 }
 
@@ -248,6 +249,7 @@ void Engine::release(const core::Assignment& assignment) {
 }
 
 std::optional<Engine::OutgoingReport> Engine::next_report() {
+    if (deliveries_held_) return std::nullopt;
     auto report = relay_.next_report(clock_.now());
     if (!report) return std::nullopt;
     Secret token = relay_.tokens().at(report->token).entry.secret;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <limits>
 #include <map>
 #include <string_view>
 #include <utility>
@@ -98,6 +99,15 @@ void add_queue(MetricsText& out, const core::Relay& relay, const StorageMailbox:
     out.sample(snapshot.usage.disk_bytes);
     out.family("flowrelay_spool_limit_bytes", Type::gauge, "bytes", "spool.max_size.");
     out.sample(context.spool_max_bytes);
+    out.family("flowrelay_spool_used_bytes", Type::gauge, "bytes",
+               "Bytes of the spool that are written to: the rest of its files is reserved.");
+    out.sample(snapshot.usage.disk_bytes - snapshot.usage.unused_bytes);
+    out.family("flowrelay_spool_capacity_bytes", Type::gauge, "bytes",
+               "What the spool may grow to: spool.max_size, or what its disk has if that is less.");
+    out.sample(spool_capacity(snapshot, context));
+    out.family("flowrelay_max_age_seconds", Type::gauge, "seconds",
+               "retry.max_age: older events become dead letters.");
+    out.sample(seconds(relay.max_age()));
     out.family("flowrelay_spool_available_bytes", Type::gauge, "bytes",
                "What is free on the file system of the spool.");
     out.sample(context.available_bytes());
@@ -117,14 +127,18 @@ void add_queue(MetricsText& out, const core::Relay& relay, const StorageMailbox:
 }
 
 void add_tokens(MetricsText& out, const core::Relay& relay) {
-    std::map<std::string_view, std::uint64_t> states{
-        {"active", 0}, {"throttled", 0}, {"parked", 0}, {"paused", 0}, {"gone", 0}, {"erased", 0}};
+    std::map<std::string_view, std::uint64_t> states{{"active", 0}, {"throttled", 0}, {"parked", 0},
+                                                     {"paused", 0}, {"missing", 0},   {"gone", 0},
+                                                     {"erased", 0}};
+    auto events = states;
     std::vector<std::pair<std::uint64_t, std::string>> sources;
     std::uint64_t others = 0;
     std::uint64_t full = 0;
     for (const auto& [id, token] : relay.tokens().all()) {
-        ++states[token_state(token, relay.scheduler().token_status(id))];
+        const std::string_view state = token_state(token, relay.scheduler().token_status(id));
         const auto queued = relay.queued(id);
+        ++states[state];
+        events[state] += queued;
         if (relay.at_quota(id)) ++full;
         if (!token.entry.source.empty() && token.configured) {
             sources.emplace_back(queued, token.entry.source);
@@ -134,6 +148,9 @@ void add_tokens(MetricsText& out, const core::Relay& relay) {
     }
     out.family("flowrelay_tokens", Type::gauge, "", "Tokens by their state.");
     for (const auto& [name, count] : states) out.sample(count, {{"state", name}});
+    out.family("flowrelay_token_queued_events", Type::gauge, "events",
+               "Queued events by the state of their token.");
+    for (const auto& [name, count] : events) out.sample(count, {{"state", name}});
     out.family("flowrelay_full_tokens", Type::gauge, "",
                "Tokens whose events are refused: spool.max_events_per_token is reached.");
     out.sample(full);
@@ -227,11 +244,23 @@ void add_ingest(MetricsText& out, const core::RelayCounters& counters, const Met
     out.sample(metrics.commit_events);
 }
 
-void add_process(MetricsText& out, const ControlContext& context, Now now) {
+void add_process(MetricsText& out, const Engine& engine, const ControlContext& context, Now now) {
+    out.family("flowrelay_deliveries_held", Type::gauge, "",
+               "1 while nothing is posted because the spool came from another machine.");
+    out.sample(std::uint64_t{engine.deliveries_held() ? 1U : 0U});
     out.family("flowrelay_build", Type::info, "", "The version that runs.");
     out.sample(std::uint64_t{1}, {{"version", context.version}});
     out.family("flowrelay_uptime_seconds", Type::gauge, "seconds", "Time since the start.");
     out.sample(seconds(now.mono - context.started));
+    out.family("flowrelay_reload_failed", Type::gauge, "",
+               "1 when the last reload was refused: an older configuration is in force.");
+    out.sample(std::uint64_t{context.reload_failed ? 1U : 0U});
+    out.family("flowrelay_client_certificate_expires_in_seconds", Type::gauge, "seconds",
+               "Until destination.client_certificate expires, negative afterwards; +Inf without "
+               "one.");
+    out.sample(context.certificate_expires
+                   ? std::chrono::duration<double>(*context.certificate_expires - now.wall).count()
+                   : std::numeric_limits<double>::infinity());
     const ProcessUsage usage = process_usage();
     out.family("process_cpu_seconds", Type::counter, "seconds", "Processor time of the daemon.");
     out.sample(usage.cpu_seconds);
@@ -258,7 +287,7 @@ std::string metrics_report(MetricsText::Format format, Engine& engine,
     add_destination(out, relay, context);
     add_deliveries(out, relay.counters(), engine.metrics());
     add_ingest(out, relay.counters(), engine.metrics(), context);
-    add_process(out, context, now);
+    add_process(out, engine, context, now);
     return out.take();
 }
 

@@ -29,7 +29,12 @@ json::object destination_of(const core::Relay& relay, const core::Scheduler::Sta
     return destination;
 }
 
-json::object describe(const core::Relay& relay, const core::Token& token, MonoTime now) {
+std::int64_t whole_seconds(Milliseconds duration) {
+    return std::chrono::duration_cast<std::chrono::seconds>(duration).count();
+}
+
+json::object describe(const core::Relay& relay, const core::Token& token, Now at) {
+    const MonoTime now = at.mono;
     const TokenId id = token.entry.id;
     const auto status = relay.scheduler().token_status(id);
     json::object entry{{"name", token.label()},
@@ -37,6 +42,7 @@ json::object describe(const core::Relay& relay, const core::Token& token, MonoTi
                        {"queued", relay.queued(id)}};
     if (status.until) entry["until_s"] = seconds_until(*status.until, now);
     if (relay.at_quota(id)) entry["full"] = true;
+    add_erasure(entry, token, at.wall);
     auto reason = relay.token_reason(id);
     if (!reason.empty()) entry["reason"] = std::move(reason);
     return entry;
@@ -46,7 +52,7 @@ json::object describe(const core::Relay& relay, const core::Token& token, MonoTi
 // brought a hundred thousand. Sources come first; all there are is in GET /v1/sources.
 constexpr std::size_t most_tokens = 1000;
 
-void add_tokens(json::object& report, const core::Relay& relay, MonoTime now) {
+void add_tokens(json::object& report, const core::Relay& relay, Now now) {
     const auto& all = relay.tokens().all();
     json::array tokens;
     for (const bool sources : {true, false}) {
@@ -73,7 +79,22 @@ std::string_view token_state(const core::Token& token, const core::Scheduler::To
         case core::TokenEntry::State::active:
             break;
     }
+    if (!token.configured) return "missing";
     return core::to_string(status.state);
+}
+
+void add_erasure(json::object& entry, const core::Token& token, WallTime now) {
+    if (token.entry.state == core::TokenEntry::State::erased) {
+        entry["erased_at"] = format_time(token.entry.since);
+    }
+    if (token.entry.state != core::TokenEntry::State::gone) return;
+    entry["erase_at"] = format_time(token.entry.erase_at);
+    entry["erase_in_s"] = std::max<std::int64_t>(0, whole_seconds(token.entry.erase_at - now));
+}
+
+std::uint64_t spool_capacity(const StorageMailbox::Snapshot& snapshot,
+                             const ControlContext& context) {
+    return std::min(context.spool_max_bytes, snapshot.usage.disk_bytes + context.available_bytes());
 }
 
 std::optional<storage::RefusingBecause> refusing(const StorageMailbox::Snapshot& snapshot,
@@ -119,7 +140,10 @@ std::string status_report(Engine& engine, const StorageMailbox::Snapshot& snapsh
         {"dead_letters_bytes", relay.letter_room().usage().bytes},
         {"dead_letters_full", relay.letter_room().is_store_full()},
         {"spool_bytes", snapshot.usage.disk_bytes},
+        {"spool_used_bytes", snapshot.usage.disk_bytes - snapshot.usage.unused_bytes},
         {"spool_max_bytes", context.spool_max_bytes},
+        {"spool_capacity_bytes", spool_capacity(snapshot, context)},
+        {"max_age_s", whole_seconds(relay.max_age())},
         {"spool_available_bytes", context.available_bytes()},
         {"since_start", json::object{{"attempts", counters.attempts},
                                      {"retried", counters.retried},
@@ -135,12 +159,13 @@ std::string status_report(Engine& engine, const StorageMailbox::Snapshot& snapsh
     if (refusal) {
         report["refusal"] = json::object{{"code", refusal->code}, {"reason", refusal->reason}};
     }
+    report["deliveries_held"] = engine.deliveries_held();
     if (status.queued > 0) {
         report["oldest_age_s"] =
             std::chrono::duration_cast<std::chrono::seconds>(now.wall - status.oldest).count();
     }
     report["destination"] = destination_of(relay, status, context, now.mono);
-    add_tokens(report, relay, now.mono);
+    add_tokens(report, relay, now);
     return json::serialize(report);
 }
 

@@ -356,9 +356,11 @@ void StorageWork::erase(TokenId token, const StorageMailbox::EraseDone& done,
 }
 
 StorageMailbox::Snapshot StorageWork::snapshot() const {
-    return {stores_.dead_letters->corrected(stores_.queue->ledger()), stores_.queue->usage(),
+    return {stores_.dead_letters->corrected(stores_.queue->ledger()),
+            stores_.queue->usage(),
             stores_.dead_letters->kept().letters,
-            stores_.dead_letters->size() - stores_.dead_letters->kept().letters, failed_,
+            stores_.dead_letters->size() - stores_.dead_letters->kept().letters,
+            failed_,
             refusing_};
 }
 

@@ -134,6 +134,7 @@ TlsContext::TlsContext(const TlsFiles& files)
     if (!files.certificate.empty()) {
         show_certificate(context_.native_handle(), files.certificate, files.key);
         has_certificate_ = true;
+        certificate_expires_ = expiry_of_certificate(context_.native_handle());
     }
     sessions_->attach(context_.native_handle());
 }

@@ -109,4 +109,13 @@ std::string describe_objection(X509_STORE_CTX* verification, const std::string& 
     }
 }
 
+std::optional<WallTime> expiry_of_certificate(const SSL_CTX* context) {
+    const X509* const certificate = SSL_CTX_get0_certificate(context);
+    std::tm parts{};
+    if (certificate == nullptr || ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &parts) != 1) {
+        return std::nullopt;
+    }
+    return WallTime(Seconds(::timegm(&parts)));
+}
+
 }  // namespace flowrelay::runtime

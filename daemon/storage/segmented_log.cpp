@@ -89,7 +89,12 @@ public:
         known_ids_.set_window(limits.dedup_window);
     }
     core::Ledger ledger() const override { return ledger_; }
-    QueueUsage usage() const override { return {segments_.queued(), disk_bytes()}; }
+    QueueUsage usage() const override {
+        const std::uint64_t spares = files_->spares() * options_.segment_size;
+        const Segment* newest = segments_.all().empty() ? nullptr : &segments_.all().back();
+        const std::uint64_t rest = newest == nullptr ? 0 : newest->size - newest->end;
+        return {segments_.queued(), disk_bytes(), spares + rest};
+    }
 
     /// Makes a new segment the active one.
     Result<void> begin_segment();

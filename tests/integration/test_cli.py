@@ -321,7 +321,7 @@ class CliTest(support.RelayTestCase):
         event, = self.submit("t")
         self.relay.wait_for_log(r"token\.gone")
         self.relay.wait_for_status("no request", lambda now: now["in_flight"] == 0)
-        self.assertRegex(self.run_flowrelay("status").stdout, r"(?m)^ci +gone +1 +HTTP 410$")
+        self.assertRegex(self.run_flowrelay("status").stdout, r"(?m)^ci +gone +1 +HTTP 410, erased in 59m\d+s$")
         self.assertEqual(self.lines("queue", "list", "--json")[0]["state"], "token_gone")
         for what in (event, "t", "ci"):
             self.assertRegex(self.run_flowrelay("explain", what).stdout,

@@ -54,6 +54,10 @@ namespace flowrelay::core::log_events {
       "new events are accepted again")                                                           \
     X(spool_disk_too_small, "spool.disk_too_small", warning, "491a5e3c8d8549b1a82cb96c09d82a7f", \
       "spool.max_size is more than the disk has")                                                \
+    X(spool_moved, "spool.moved", critical, "477d856b9d3d4cd3aad26ce1a5046a98",                  \
+      "the spool came from another machine: nothing is posted")                                  \
+    X(spool_adopted, "spool.adopted", notice, "d18ed9038e3e4767b9ef02c9b3b34187",                \
+      "the spool belongs to this machine now")                                                   \
     X(spool_failed, "spool.failed", critical, "21b58e81914747629486c1e275cf9147",                \
       "the disk failed: nothing more can be accepted")                                           \
     X(spool_read_failed, "spool.read_failed", error, "6c31c53b2e444ab7a8a56a540ebd927f",         \
@@ -104,6 +108,8 @@ namespace flowrelay::core::log_events {
       "the events of a token are refused: its quota is used up")                                 \
     X(token_has_room, "token.has_room", notice, "64d961cec0c044ceae100eaa2e78a89c",              \
       "events of a token are accepted again")                                                    \
+    X(token_replaced, "token.replaced", error, "72a3ede7b348469ead1bdabdd09926de",               \
+      "restored events wait: the token of their source is another one")                          \
     X(token_missing, "token.missing", error, "49aedeb0f4c84c3ebbc57b8532ad5d2d",                 \
       "events wait for a source that is not configured")                                         \
     X(token_parked, "token.parked", error, "eb7e89cbe0084e7b9bf67adf59de264b",                   \

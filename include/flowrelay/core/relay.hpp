@@ -242,6 +242,8 @@ public:
     std::uint64_t queued() const noexcept { return active_.queued(); }
     /// Of a token that is gone: what still lies on disk until it is erased.
     std::uint64_t queued(TokenId token) const;
+    /// retry.max_age.
+    Milliseconds max_age() const noexcept { return options_.scheduler.max_age; }
     /// Whether its events are refused because spool.max_events_per_token is reached.
     bool at_quota(TokenId token) const;
     const RelayCounters& counters() const noexcept { return counters_; }

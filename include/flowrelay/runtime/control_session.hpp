@@ -11,6 +11,7 @@
 #include "flowrelay/runtime/engine.hpp"
 #include "flowrelay/runtime/reload_result.hpp"
 #include "flowrelay/runtime/server.hpp"
+#include "flowrelay/runtime/storage_freeze.hpp"
 
 namespace flowrelay::runtime {
 
@@ -24,7 +25,14 @@ struct ControlContext {
     std::function<std::size_t()> connections;  ///< to the destination
     std::function<std::size_t()> ingest_connections;
     std::function<bool()> stopping;
+    std::string state_directory;
+    std::string config_file;
+    std::shared_ptr<StorageFreeze> freeze = std::make_shared<StorageFreeze>();
+    /// Notes that the spool, which came from another machine, belongs to this one now.
+    std::function<Result<void>()> adopt;
     Reload reload;
+    bool reload_failed = false;                   ///< the last reload was refused
+    std::optional<WallTime> certificate_expires;  ///< of the client certificate, if there is one
     /// Whose members may change something, beside root and the daemon's own user.
     std::optional<gid_t> admin_group;
     Log* log = nullptr;

@@ -114,6 +114,10 @@ public:
     bool begin_change() noexcept { return !std::exchange(changing_, true); }
     void end_change() noexcept { changing_ = false; }
 
+    /// While deliveries are held nothing is posted; events are accepted as ever.
+    void hold_deliveries(bool hold) noexcept { deliveries_held_ = hold; }
+    bool deliveries_held() const noexcept { return deliveries_held_; }
+
     /// A queued event by its id, if it happens to be in memory. Looks through all that is.
     std::optional<Seq> find_in_memory(std::string_view id) const;
 
@@ -157,6 +161,7 @@ private:
     bool work_posted_ = false;
     MonoTime committed_at_{};  ///< of the events that became durable together
     bool changing_ = false;
+    bool deliveries_held_ = false;
 
     std::unordered_map<std::uint64_t, core::EventRecord> cache_;
     std::uint64_t cached_bytes_ = 0;

@@ -6,9 +6,11 @@
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "flowrelay/base/error.hpp"
+#include "flowrelay/base/time.hpp"
 
 namespace flowrelay::runtime {
 
@@ -43,10 +45,14 @@ public:
     /// A certificate is shown to servers that ask.
     bool has_certificate() const noexcept { return has_certificate_; }
 
+    /// When that certificate expires; nothing without one.
+    std::optional<WallTime> certificate_expires() const noexcept { return certificate_expires_; }
+
 private:
     boost::asio::ssl::context context_;
     std::unique_ptr<TlsSessions> sessions_;
     bool has_certificate_ = false;
+    std::optional<WallTime> certificate_expires_;
 };
 
 /// What verification objected to, in words for people; empty unless it did.

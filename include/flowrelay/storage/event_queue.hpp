@@ -38,6 +38,9 @@ error_code make_error_code(QueueErrc value) noexcept;
 struct QueueUsage {
     std::uint64_t events = 0;      ///< queued
     std::uint64_t disk_bytes = 0;  ///< of all files of the queue
+    /// Of these, reserved and not written to yet: a spool grows by whole segments, what is used of
+    /// it event by event.
+    std::uint64_t unused_bytes = 0;
 };
 
 /// Why the queue takes no events at present.

@@ -71,13 +71,61 @@ TEST(Health, IsCriticalWhenNoEventsAreAccepted) {
     EXPECT_NE(quota.line.find("spool.max_events_per_token is reached by ci |"), std::string::npos);
 }
 
+TEST(Health, WarnsOfTokensThatAreGoneAndOfSourcesThatAreMissing) {
+    const auto gone = health(R"({"state":"running","tokens":[
+        {"name":"ci","state":"gone","queued":3,"erase_in_s":3540},
+        {"name":"old","state":"erased","queued":0}]})");
+    EXPECT_EQ(gone.health, Health::warning);
+    EXPECT_NE(gone.line.find("has removed (410) the token of ci (erased in 59m), and 3 queued "
+                             "with it |"),
+              std::string::npos)
+        << gone.line;
+    const auto missing = health(R"({"state":"running","tokens":[
+        {"name":"ci","state":"missing","queued":3},{"name":"old","state":"missing","queued":0}]})");
+    EXPECT_EQ(missing.health, Health::warning);
+    EXPECT_NE(missing.line.find("not configured: ci |"), std::string::npos) << missing.line;
+    EXPECT_EQ(health(R"({"state":"running","tokens":[{"name":"x","state":"missing","queued":0}]})")
+                  .health,
+              Health::ok);
+}
+
+TEST(Health, IsCriticalWhileDeliveriesAreHeld) {
+    EXPECT_EQ(health(R"({"state":"running","deliveries_held":true})").health, Health::critical);
+    EXPECT_EQ(health(R"({"state":"running","deliveries_held":false})").health, Health::ok);
+}
+
+TEST(Health, JudgesWhatIsUsedOfWhatThereIs) {
+    const char* preallocated = R"({"state":"running","spool_bytes":96,"spool_used_bytes":10,
+        "spool_max_bytes":100,"spool_capacity_bytes":100})";
+    EXPECT_EQ(health(preallocated).health, Health::ok) << "reserved is not used";
+    const char* small_disk = R"({"state":"running","spool_bytes":60,"spool_used_bytes":58,
+        "spool_max_bytes":1000,"spool_capacity_bytes":60})";
+    EXPECT_EQ(health(small_disk).health, Health::critical);
+}
+
+TEST(Health, IsUnknownWhereItCanNotAsk) {
+    namespace errc = boost::system::errc;
+    const auto judged = [](errc::errc_t code) {
+        return judge_no_answer(Error{errc::make_error_code(code), "because"});
+    };
+    for (const auto code : {errc::permission_denied, errc::protocol_error}) {
+        EXPECT_EQ(judged(code).health, Health::unknown) << code;
+        EXPECT_EQ(judged(code).line, "FLOWRELAY UNKNOWN - because");
+    }
+    for (const auto code :
+         {errc::no_such_file_or_directory, errc::connection_refused, errc::timed_out}) {
+        EXPECT_EQ(judged(code).health, Health::critical) << code;
+        EXPECT_EQ(judged(code).line, "FLOWRELAY CRITICAL - because");
+    }
+}
+
 TEST(Health, JudgesDestinationTokensSpoolAndDeadLetters) {
     EXPECT_EQ(health(R"({"state":"running","destination":{"state":"down"}})").health,
               Health::warning);
     EXPECT_EQ(health(R"({"state":"running","destination":{"state":"parked"}})").health,
               Health::critical);
     const auto tokens = health(
-        R"({"state":"running","tokens":[{"name":"ci","state":"parked"},{"name":"b","state":"gone"}]})");
+        R"({"state":"running","tokens":[{"name":"ci","state":"parked"},{"name":"b","state":"erased"}]})");
     EXPECT_EQ(tokens.health, Health::warning);
     EXPECT_NE(tokens.line.find("refuses the token of ci |"), std::string::npos) << tokens.line;
     const auto held = health(R"({"state":"running","held_lanes":2})");

@@ -1,0 +1,79 @@
+#include "flowrelay/app/machine.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <fstream>
+#include <span>
+#include <vector>
+
+namespace flowrelay::app {
+
+namespace {
+
+constexpr std::uint64_t longest = 256;
+
+Result<std::string> read_line(storage::FileSystem& file_system, const std::string& path) {
+    auto file = file_system.open_read_only(path);
+    if (file.has_error()) return file.error();
+    const auto size = (*file)->size();
+    if (size.has_error()) return size.error();
+    std::vector<std::uint8_t> bytes(std::min<std::uint64_t>(*size, longest));
+    const auto read = (*file)->read_at(0, bytes);
+    if (read.has_error()) return read.error();
+    std::string text(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(*read));
+    return text.substr(0, text.find('\n'));
+}
+
+}  // namespace
+
+std::string machine_file(const std::string& state_directory) {
+    return state_directory + "/machine";
+}
+
+Result<Ownership> find_owner(storage::FileSystem& file_system, const std::string& state_directory,
+                             const std::string& id) {
+    if (id.empty()) return Ownership::ours;
+    const std::string path = machine_file(state_directory);
+    const auto there = file_system.exists(path);
+    if (there.has_error()) return there.error();
+    if (!*there) return Ownership::ours;
+    const auto owner = read_line(file_system, path);
+    if (owner.has_error()) return owner.error();
+    if (*owner == restored_mark) return Ownership::restored;
+    return owner->empty() || *owner == id ? Ownership::ours : Ownership::moved;
+}
+
+Result<void> claim(storage::FileSystem& file_system, const std::string& state_directory,
+                   const std::string& id) {
+    if (id.empty()) return {};
+    const std::string path = machine_file(state_directory);
+    const std::string fresh = path + ".new";
+    const auto left = file_system.exists(fresh);
+    if (left.has_error()) return left.error();
+    if (*left) {
+        if (auto removed = file_system.remove(fresh); removed.has_error()) return removed;
+    }
+    auto file = file_system.create(fresh);
+    if (file.has_error()) return file.error();
+    const std::string text = id + '\n';
+    const std::vector<std::uint8_t> bytes(text.begin(), text.end());
+    if (auto done = (*file)->write_at(0, bytes); done.has_error()) return done;
+    if (auto done = (*file)->sync(); done.has_error()) return done;
+    if (auto done = file_system.rename(fresh, path); done.has_error()) return done;
+    return file_system.sync_directory(state_directory);
+}
+
+std::string machine_id(const Salt& salt, const std::string& path) {
+    std::ifstream in(path);
+    std::string id;
+    if (!std::getline(in, id) || id.empty() || id == "uninitialized") return {};
+    std::string text;
+    for (const std::uint8_t byte : fingerprint("machine " + id, salt)) {
+        text += fmt::format("{:02x}", byte);
+    }
+    return text;
+}
+
+}  // namespace flowrelay::app

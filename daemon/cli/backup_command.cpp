@@ -1,0 +1,456 @@
+// flowrelay backup, flowrelay restore
+#include <fmt/core.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <cerrno>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "cli/commands.hpp"
+#include "cli/complain.hpp"
+#include "cli/control_client.hpp"
+#include "cli/json_members.hpp"
+#include "cli/operator.hpp"
+#include "cli/state_copy.hpp"
+#include "cli/terminal.hpp"
+#include "flowrelay/app/config.hpp"
+#include "flowrelay/app/machine.hpp"
+#include "flowrelay/app/text.hpp"
+#include "flowrelay/base/time.hpp"
+#include "flowrelay/base/version.hpp"
+#include "flowrelay/storage/file_system.hpp"
+#include "flowrelay/storage/spool_check.hpp"
+
+namespace flowrelay::cli {
+
+namespace fs = std::filesystem;
+namespace json = boost::json;
+
+namespace {
+
+constexpr auto not_done = static_cast<ExitCode>(1);
+constexpr int manifest_format = 1;
+constexpr Milliseconds longest_wait = Seconds(30);
+// What is copied while nobody waits: until little is left for the time when the spool stands still.
+constexpr int passes_in_motion = 4;
+constexpr std::uint64_t little = 8ULL << 20;
+
+struct BackupOptions {
+    std::string directory;
+    std::string config = "/etc/flowrelay/flowrelay.yaml";
+    std::string state;
+    bool with_config = false;
+};
+
+Error failure(std::string message) {
+    return {make_error_code(boost::system::errc::io_error), std::move(message)};
+}
+
+ExitCode give_up(const Error& error) {
+    complain(error.message);
+    return not_done;
+}
+
+/// What the daemon says when its files stand still; nothing when it does not run.
+Result<std::optional<json::object>> freeze(const std::string& socket) {
+    const auto reply = call_daemon(socket, "POST", "/v1/spool/freeze", "{}", longest_wait);
+    std::optional<json::object> answer;
+    if (!reply && exit_code_of(reply.error()) == ExitCode::unavailable) return answer;
+    if (!reply) return reply.error();
+    if (!reply->ok()) return failure(message_of(*reply));
+    auto object = parse_object(reply->body);
+    if (!object) return object.error();
+    answer = std::move(*object);
+    return answer;
+}
+
+/// Whether they stood still all the time.
+Result<bool> thaw(const std::string& socket) {
+    const auto reply = call_daemon(socket, "POST", "/v1/spool/thaw", "{}", longest_wait);
+    if (!reply) return reply.error();
+    const auto answer = parse_object(reply->body);
+    if (!reply->ok() || !answer) return failure(message_of(*reply));
+    const json::value* still = answer->if_contains("stood_still");
+    return still != nullptr && still->is_bool() && still->get_bool();
+}
+
+Result<void> refuse_if_in_use(const std::string& state) {
+    const auto file_system = storage::make_posix_file_system();
+    const auto holder = file_system->lock_holder(state + "/spool/lock");
+    if (holder.has_error()) return holder.error();
+    if (!*holder) return {};
+    return failure(fmt::format("{} is in use by {}", state, **holder));
+}
+
+struct Copied {
+    std::uint64_t bytes = 0;
+    Milliseconds still{0};  ///< how long the daemon stood still
+    bool running = false;
+};
+
+/// From a daemon that runs: passes in motion, then one while its files stand still.
+Result<Copied> copy_running(const std::string& socket, StateCopy& copy) {
+    Copied copied;
+    copied.running = true;
+    for (int pass = 0; pass < passes_in_motion; ++pass) {
+        const auto written = copy.pass();
+        if (written.has_error()) return written.error();
+        if (*written < little) break;
+    }
+    for (int attempt = 0; attempt < 3; ++attempt) {
+        const auto answer = freeze(socket);
+        if (answer.has_error()) return answer.error();
+        if (!*answer) return failure("flowrelayd was stopped meanwhile: try again");
+        const auto start = MonoTime::clock::now();
+        const auto written = copy.pass();
+        const auto stood_still = thaw(socket);
+        if (written.has_error()) return written.error();
+        if (stood_still.has_error()) return stood_still.error();
+        copied.still = std::chrono::duration_cast<Milliseconds>(MonoTime::clock::now() - start);
+        copied.bytes = copy.bytes();
+        if (*stood_still) return copied;
+    }
+    return failure(
+        "too much was written meanwhile: try again when there is less to do, or stop "
+        "flowrelayd for the backup");
+}
+
+std::string mode_text(const std::string& path) {
+    struct stat facts{};
+    return ::stat(path.c_str(), &facts) == 0 ? fmt::format("{:04o}", facts.st_mode & 07777U) : "";
+}
+
+/// The configuration and the files that it names, each under DIR/files with its whole path.
+Result<void> copy_configuration(const std::string& directory, const std::string& config_file,
+                                json::object& manifest) {
+    std::vector<std::string> paths{config_file};
+    json::array left_out;
+    app::Config config;
+    try {
+        config = app::load_config(config_file);
+    } catch (const std::exception& error) {
+        return failure(fmt::format("the configuration can't be read: {}", error.what()));
+    }
+    const auto add = [&paths](const std::string& path) {
+        if (!path.empty()) paths.push_back(path);
+    };
+    const auto& to = config.destination;
+    for (const auto& path :
+         {to.ca_file, to.client_certificate, to.client_key, to.proxy_credentials_file}) {
+        add(path);
+    }
+    const auto leave_out = [&left_out](std::string_view what, const std::string& name) {
+        if (!name.empty()) left_out.push_back(json::value(fmt::format("{} {}", what, name)));
+    };
+    leave_out("the credential", to.client_certificate_credential);
+    leave_out("the credential", to.client_key_credential);
+    leave_out("the credential", to.proxy_credential);
+    for (const auto& source : config.sources) {
+        add(source.flow_token_file);
+        leave_out("the credential", source.flow_token_credential);
+        leave_out("the environment variable", source.flow_token_env);
+    }
+    json::array files;
+    for (const std::string& path : paths) {
+        const std::string absolute = fs::absolute(path).lexically_normal().string();
+        const std::string name = "files" + absolute;
+        if (auto done = copy_plain(absolute, directory + "/" + name); done.has_error()) {
+            return done;
+        }
+        files.push_back(
+            json::object{{"path", absolute}, {"copy", name}, {"mode", mode_text(absolute)}});
+    }
+    manifest["config_file"] = fs::absolute(config_file).lexically_normal().string();
+    manifest["files"] = std::move(files);
+    manifest["left_out"] = std::move(left_out);
+    return {};
+}
+
+Result<void> write_text(const std::string& path, const std::string& text) {
+    const mode_t before = ::umask(0077);
+    std::ofstream out(path);
+    out << text << '\n';
+    out.close();
+    ::umask(before);
+    if (!out) return system_error(EIO, "write", path);
+    return {};
+}
+
+Result<json::object> read_manifest(const std::string& directory) {
+    std::ifstream in(directory + "/manifest.json");
+    if (!in)
+        return failure(fmt::format("there is no manifest.json in {}: is it a backup?", directory));
+    std::ostringstream text;
+    text << in.rdbuf();
+    auto manifest = parse_object(text.str());
+    if (!manifest) return failure(fmt::format("{}/manifest.json is damaged", directory));
+    const auto format = number_of(*manifest, "format");
+    if (!format || *format > manifest_format) {
+        return failure(fmt::format("{} was made by a newer flowrelay", directory));
+    }
+    return std::move(*manifest);
+}
+
+std::string host_name() {
+    std::array<char, 256> name{};
+    return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
+}
+
+/// Reads the copy as `spool verify` does. Returns a line about it.
+Result<std::string> look_at_copy(const std::string& state) {
+    const auto file_system = storage::make_posix_file_system();
+    const auto report = storage::check_spool(*file_system, state);
+    if (report.has_error()) return report.error();
+    if (!report->damage.empty()) {
+        return failure(fmt::format("the copy in {} is damaged: {}: {}", state,
+                                   report->damage.front().file, report->damage.front().reason));
+    }
+    return fmt::format("{}, {}", app::counted(report->queued, "queued event"),
+                       app::counted(report->letters, "dead letter"));
+}
+
+Result<Copied> copy_state(const std::string& socket, BackupOptions& options) {
+    const auto first = freeze(socket);
+    if (first.has_error()) return first.error();
+    if (*first) {
+        // Only to learn where the files are; they are copied in motion first.
+        if (auto done = thaw(socket); done.has_error()) return done.error();
+        options.state = text_of(**first, "state_directory");
+        options.config = text_of(**first, "config_file");
+        StateCopy copy(options.state, options.directory + "/state");
+        auto copied = copy_running(socket, copy);
+        if (copied.has_error()) return copied.error();
+        if (auto done = copy.sync(); done.has_error()) return done.error();
+        return copied;
+    }
+    if (options.state.empty()) {
+        try {
+            options.state = app::load_config(options.config).spool.directory;
+        } catch (const std::exception& error) {
+            return failure(
+                fmt::format("flowrelayd does not run, and its configuration can't be "
+                            "read: {}",
+                            error.what()));
+        }
+    }
+    if (auto done = refuse_if_in_use(options.state); done.has_error()) return done.error();
+    StateCopy copy(options.state, options.directory + "/state");
+    if (auto written = copy.pass(); written.has_error()) return written.error();
+    if (auto done = copy.sync(); done.has_error()) return done.error();
+    if (auto done = refuse_if_in_use(options.state); done.has_error()) return done.error();
+    return Copied{copy.bytes(), Milliseconds(0), false};
+}
+
+ExitCode run_backup(const std::string& socket, BackupOptions options) {
+    std::error_code error;
+    if (fs::exists(options.directory, error)) {
+        complain(
+            fmt::format("{} is there already: name a directory that is not", options.directory));
+        return ExitCode::usage;
+    }
+    if (::mkdir(options.directory.c_str(), 0700) != 0) {
+        return give_up(system_error(errno, "make the directory", options.directory));
+    }
+    const auto copied = copy_state(socket, options);
+    if (copied.has_error()) return give_up(copied.error());
+    const auto now = SystemClock().now().wall;
+    json::object manifest{{"format", manifest_format},
+                          {"version", std::string(version())},
+                          {"made", format_time(now)},
+                          {"host", host_name()},
+                          {"state_directory", options.state}};
+    if (auto done = copy_configuration(options.directory, options.config, manifest);
+        done.has_error()) {
+        return give_up(done.error());
+    }
+    // It is complete from here on.
+    if (auto done = write_text(options.directory + "/manifest.json", json::serialize(manifest));
+        done.has_error()) {
+        return give_up(done.error());
+    }
+    const auto found = look_at_copy(options.directory + "/state");
+    if (found.has_error()) return give_up(found.error());
+    fmt::print("{}: {}, {} of files{}\n", options.directory, *found,
+               format_bytes(static_cast<double>(copied->bytes)),
+               copied->running
+                   ? fmt::format("; flowrelayd stood still for {}", format_duration(copied->still))
+                   : "; flowrelayd does not run");
+    for (const json::value& name : manifest["left_out"].as_array()) {
+        fmt::print("not in it: {}\n", app::printable(name.as_string()));
+    }
+    fmt::print("It holds tokens and the contents of events: keep it as private as the original.\n");
+    return ExitCode::ok;
+}
+
+// --- restore
+
+/// Who the files are to belong to: the owner of the directory, or the user of the service.
+std::pair<uid_t, gid_t> owner_for(const std::string& state) {
+    struct stat facts{};
+    if (::stat(state.c_str(), &facts) == 0) return {facts.st_uid, facts.st_gid};
+    if (::geteuid() == 0) {
+        if (const passwd* user = ::getpwnam("flowrelay")) return {user->pw_uid, user->pw_gid};
+    }
+    return {::geteuid(), ::getegid()};
+}
+
+Result<void> give_to(const std::string& path, std::pair<uid_t, gid_t> owner) {
+    if (::geteuid() != 0) return {};
+    if (::lchown(path.c_str(), owner.first, owner.second) == 0) return {};
+    return system_error(errno, "give to the user of flowrelayd", path);
+}
+
+Result<void> give_all_to(const std::string& directory, std::pair<uid_t, gid_t> owner) {
+    if (auto done = give_to(directory, owner); done.has_error()) return done;
+    std::error_code error;
+    for (const auto& entry : fs::recursive_directory_iterator(directory, error)) {
+        if (auto done = give_to(entry.path().string(), owner); done.has_error()) return done;
+    }
+    if (error) return system_error(error.value(), "list", directory);
+    return {};
+}
+
+Result<void> refuse_if_used(const std::string& state) {
+    std::error_code error;
+    if (!fs::exists(state, error)) return {};
+    if (auto done = refuse_if_in_use(state); done.has_error()) return done;
+    for (const char* name : {"tokens", "dead-letters"}) {
+        if (fs::exists(state + "/" + name, error)) {
+            return failure(
+                fmt::format("there is a spool in {}: move it away first, its events are "
+                            "not in the backup",
+                            state));
+        }
+    }
+    return {};
+}
+
+Result<void> restore_configuration(const std::string& directory, const json::object& manifest) {
+    const json::array* files = array_of(manifest, "files");
+    if (files == nullptr) return {};
+    for (const json::value& item : *files) {
+        if (!item.is_object()) continue;
+        const auto& file = item.get_object();
+        const std::string path = text_of(file, "path");
+        const std::string copy = text_of(file, "copy");
+        std::error_code error;
+        if (fs::exists(path, error)) {
+            fmt::print("left as it is: {}\n", path);
+            continue;
+        }
+        if (auto done = copy_plain(directory + "/" + copy, path); done.has_error()) return done;
+        const std::string mode = text_of(file, "mode");
+        if (!mode.empty()) ::chmod(path.c_str(), static_cast<mode_t>(std::stoul(mode, nullptr, 8)));
+        if (auto done = give_to(path, owner_for(fs::path(path).parent_path().string()));
+            done.has_error()) {
+            return done;
+        }
+        fmt::print("restored: {}\n", path);
+    }
+    return {};
+}
+
+Result<void> restore_state(const std::string& directory, const std::string& state) {
+    if (auto done = refuse_if_used(state); done.has_error()) return done;
+    const auto owner = owner_for(state);
+    StateCopy copy(directory + "/state", state);
+    if (auto written = copy.pass(); written.has_error()) return written.error();
+    if (auto done = copy.sync(); done.has_error()) return done;
+    // The daemon then looks whether the tokens of this host are those of the events.
+    if (auto done = write_text(app::machine_file(state), std::string(app::restored_mark));
+        done.has_error()) {
+        return done;
+    }
+    return give_all_to(state, owner);
+}
+
+ExitCode run_restore(const BackupOptions& options) {
+    auto manifest = read_manifest(options.directory);
+    if (manifest.has_error()) return give_up(manifest.error());
+    const auto found = look_at_copy(options.directory + "/state");
+    if (found.has_error()) return give_up(found.error());
+    const std::string state =
+        options.state.empty() ? text_of(*manifest, "state_directory") : options.state;
+    if (auto done = restore_state(options.directory, state); done.has_error()) {
+        return give_up(done.error());
+    }
+    fmt::print("{}: {}, as of {} on {}\n", state, *found, text_of(*manifest, "made"),
+               text_of(*manifest, "host"));
+    if (options.with_config) {
+        if (auto done = restore_configuration(options.directory, *manifest); done.has_error()) {
+            return give_up(done.error());
+        }
+    }
+    if (const json::array* left_out = array_of(*manifest, "left_out")) {
+        for (const json::value& name : *left_out) {
+            if (name.is_string()) {
+                fmt::print("not in the backup: {}\n", app::printable(name.get_string()));
+            }
+        }
+    }
+    fmt::print(
+        "What was delivered since the backup is delivered again, with the same uuid. Is the "
+        "relay it comes from stopped for good? Then: systemctl start flowrelayd\n");
+    return ExitCode::ok;
+}
+
+}  // namespace
+
+void add_backup_commands(Command app, Context& context) {
+    const Command backup = app.add_subcommand(
+        "backup", "Copy the spool and the configuration, also of a running flowrelayd");
+    const auto options = std::make_shared<BackupOptions>();
+    backup.add_option("DIR", options->directory, "A new directory; it is made with the mode 0700")
+        .required()
+        .type_name("")
+        .not_empty();
+    backup
+        .add_option("--config", options->config,
+                    "The configuration, if flowrelayd does not run (" + options->config + ")")
+        .type_name("FILE")
+        .not_empty();
+    backup.footer(
+        "Run it as root, or as the user of flowrelayd. The copy is consistent: most of it is made "
+        "while\n"
+        "flowrelayd works, the rest while it stands still for a moment; then it is read as `spool "
+        "verify`\n"
+        "does. It holds tokens and the contents of events.\n\n"
+        "Exit status: 0, 1 there is no backup, 64 wrong options.");
+    backup.callback([options, &context] {
+        context.run = [options, &context] { return run_backup(context.control(), *options); };
+    });
+
+    const Command restore =
+        app.add_subcommand("restore", "Put a backup in place, before flowrelayd is started");
+    const auto from = std::make_shared<BackupOptions>();
+    restore.add_option("DIR", from->directory, "What `flowrelay backup` made")
+        .required()
+        .type_name("")
+        .not_empty();
+    restore
+        .add_option("--state", from->state,
+                    "Where the spool goes: spool.directory of this host (where it was)")
+        .type_name("DIR")
+        .not_empty();
+    restore.add_flag("--with-config", from->with_config,
+                     "The configuration and token files as well, where there are none");
+    restore.footer(
+        "There must be no spool yet. When flowrelayd starts with it, a source whose token on this "
+        "host is\n"
+        "not the one that its queued events were accepted for is paused: see token.replaced in the "
+        "log.\n\n"
+        "Exit status: 0, 1 nothing was restored, 64 wrong options.");
+    restore.callback([from, &context] { context.run = [from] { return run_restore(*from); }; });
+}
+
+}  // namespace flowrelay::cli
