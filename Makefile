@@ -4,11 +4,12 @@ SEEDS ?= 100000
 DESTDIR ?=
 prefix ?= /usr/local
 
-.PHONY: help run test soak bench format lint install clean
+.PHONY: help run alarm-drill test soak bench format lint install clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make run      builds flowrelay and shows an event on its way, from a producer to a server'
+	@echo 'make alarm-drill  raises each alarm of the example rules once, against the development server'
 	@echo 'make test     everything: all tests, both compilers, the sanitizers, short fuzz runs'
 	@echo 'make soak     crashes, power cuts and lives of the relay from $$(SEEDS) seeds: $(SEEDS)'
 	@echo 'make bench    the benchmarks'
@@ -22,6 +23,12 @@ run:
 	@cmake --preset release -Wno-dev > /dev/null
 	@cmake --build --preset release -j $(JOBS) --target flowrelayd flowrelay flowrelay-devserver
 	@config/examples/demo.sh build/release/bin
+
+alarm-drill:
+	@cmake/install-debian-packages.sh build test
+	@cmake --preset release -Wno-dev > /dev/null
+	@cmake --build --preset release -j $(JOBS) --target flowrelayd flowrelay flowrelay-devserver
+	@config/examples/alarm-drill build/release/bin
 
 test:
 	@cmake/install-debian-packages.sh build test

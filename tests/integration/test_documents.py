@@ -85,6 +85,53 @@ class Documents(support.RelayTestCase):
                 if "COMMAND" not in words:
                     self.assertIsNone(self.check(words), (path, words))
 
+    def config_problems(self, **settings):
+        """What `config check` says of a file with these keys: {"section.key": "value"}."""
+        sections = {"destination": {"base_url": "https://api.example.com"}}
+        for key, value in settings.items():
+            section, _, name = key.partition(".")
+            sections.setdefault(section, {})[name] = value
+        token = self.token_file(self.token())
+        lines = []
+        for section, values in sections.items():
+            if section == "sources":
+                pairs = "".join(f", {name}: {value}" for name, value in values.items())
+                lines.append(f"sources: [{{name: ci, flow_token_file: {token}{pairs}}}]")
+            else:
+                pairs = ", ".join(f"{name}: {json.dumps(value) if '://' in value else value}"
+                                  for name, value in values.items())
+                lines.append(f"{section}: {{{pairs}}}")
+        path = self.directory / "range.yaml"
+        path.write_text("\n".join(lines) + "\n")
+        return self.command([support.BIN / "flowrelay", "config", "check", path])
+
+    def test_the_ranges_of_all_keys(self):
+        page = (ROOT / "docs/configuration.md").read_text()
+        part = page.partition("## Ranges")[2]
+        rows = re.findall(r"^\| `([\w.]+)` \| `(\S+)` \| (?:`(\S+)`|none) \|$", part, re.MULTILINE)
+        numeric = {key for key, default in re.findall(r"^\| `([\w.]+)` \| `([^`]*)` \|", page.partition(
+            "## Ranges")[0], re.MULTILINE) if re.fullmatch(r"\d+\w*", default)}
+        self.assertEqual(numeric - {key for key, _, _ in rows}, set())
+        # What has to be so for the key itself to be at its end.
+        wide = {"spool.max_size": "1024TiB", "spool.segment_size": "1GiB", "retry.max": "1d"}
+        narrow = {"spool.segment_size": "64KiB", "spool.max_size": "128KiB", "retry.initial": "10ms",
+                  "ingest.max_event_size": "1KiB"}
+        for key, least, greatest in rows:
+            for value, around in ((least, narrow), (greatest, wide)):
+                if not value:
+                    continue
+                outcome = self.config_problems(**{**around, key: value})
+                self.assertEqual(outcome.status, 0, (key, value, outcome))
+            number, unit = re.fullmatch(r"(\d+)(\w*)", least).groups()
+            if int(number) > 0:
+                # 0 has a meaning of its own for log.stats_interval.
+                below = "999ms" if key == "log.stats_interval" else f"{int(number) - 1}{unit}"
+                self.assertEqual(self.config_problems(**{**narrow, key: below}).status, 78, (key, below))
+            if greatest:
+                number, unit = re.fullmatch(r"(\d+)(\w*)", greatest).groups()
+                above = f"{int(number) + 1}{unit}"
+                self.assertEqual(self.config_problems(**{**wide, key: above}).status, 78, (key, above))
+
     def test_the_first_minute_of_the_readme(self):
         """The block as it stands, with the programs of this build."""
         text = (ROOT / "README.md").read_text()
