@@ -44,6 +44,7 @@ core::RelayOptions relay_options(const Config& config) {
     options.scheduler.max_in_flight = config.destination.max_connections;
     options.scheduler.rate_limit = config.destination.rate_limit;
     options.max_events_per_token = config.spool.max_events_per_token;
+    options.max_event_size = config.ingest.max_event_size;
     options.gone_grace = config.gone.grace;
     options.dead_letters = config.dead_letters;
     options.problem_reports = config.problem_reports;

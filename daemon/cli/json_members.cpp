@@ -11,6 +11,7 @@
 
 #include "flowrelay/app/text.hpp"
 #include "flowrelay/base/time.hpp"
+#include "flowrelay/core/json.hpp"
 
 namespace flowrelay::cli {
 
@@ -27,7 +28,9 @@ const json::value* find(const json::object& object, std::string_view name) {
 
 Result<json::object> parse_object(std::string_view text) {
     boost::system::error_code error;
-    json::value parsed = json::parse(text, error);
+    // The body of an event may have half of a surrogate pair, which this parser refuses.
+    const auto mended = core::json::replace_lone_surrogates(text);
+    json::value parsed = json::parse(mended ? std::string_view(*mended) : text, error);
     if (error || !parsed.is_object()) {
         return Error{make_error_code(boost::system::errc::protocol_error),
                      "what came back is not an answer of flowrelayd; is this the right socket?"};

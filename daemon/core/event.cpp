@@ -8,6 +8,7 @@
 
 #include "event_rules.hpp"
 #include "flowrelay/core/json.hpp"
+#include "json_mistake.hpp"
 
 namespace flowrelay::core {
 
@@ -189,6 +190,14 @@ std::string_view to_string(RejectCode code) noexcept {
             return "storage_failed";
         case RejectCode::token_queue_full:
             return "token_queue_full";
+        case RejectCode::bad_request:
+            return "bad_request";
+        case RejectCode::not_found:
+            return "not_found";
+        case RejectCode::wrong_method:
+            return "wrong_method";
+        case RejectCode::unsupported_type:
+            return "unsupported_type";
     }
     return "unknown";
 }
@@ -212,14 +221,18 @@ const Addressee& Submission::addressee() const noexcept {
 }
 
 boost::system::result<Submission, Rejection> Submission::parse(std::string_view json,
-                                                               std::optional<Secret> query_token) {
+                                                               std::optional<Secret> query_token,
+                                                               TextForm form) {
+    json = json::skip_byte_order_mark(json);
     if (const auto error = json::check(json)) {
-        return invalid_json(
-            fmt::format("this is not JSON: {} at byte {}", error->message, error->offset));
+        return invalid_json(describe_mistake(json, *error, form));
     }
     const std::string_view object = json::trim(json);
     if (json::kind_of(object) != json::Kind::object) {
-        return invalid_json("an event is a JSON object, and this is another value");
+        return invalid_json(form == TextForm::line && json::kind_of(object) == json::Kind::array
+                                ? "an event is a JSON object, and this is an array: send one event "
+                                  "a line"
+                                : "an event is a JSON object, and this is another value");
     }
 
     FieldErrors errors;

@@ -112,16 +112,31 @@ void append_utf8(std::string& out, std::uint32_t code) {
     }
 }
 
-// `at` is behind "\u"; gives where the escape ends, or the pair of them.
-const char* decode_unicode(std::string& out, const char* at) {
+bool is_high_surrogate(std::uint32_t code) noexcept {
+    return code >= 0xD800 && code < 0xDC00;
+}
+
+bool is_low_surrogate(std::uint32_t code) noexcept {
+    return code >= 0xDC00 && code < 0xE000;
+}
+
+bool begins_unicode_escape(const char* at, const char* end) noexcept {
+    return end - at >= 6 && at[0] == '\\' && at[1] == 'u';
+}
+
+// `at` is behind "\u"; returns where the escape ends, or the pair of them.
+const char* decode_unicode(std::string& out, const char* at, const char* end) {
     std::uint32_t code = hex4(at);
     at += 4;
-    const bool is_first_of_pair = code >= 0xD800 && code < 0xDC00;
-    if (is_first_of_pair) {
-        code = 0x10000 + ((code - 0xD800) << 10) + (hex4(at + 2) - 0xDC00);
-        at += 6;
+    if (is_high_surrogate(code) && begins_unicode_escape(at, end)) {
+        const std::uint32_t low = hex4(at + 2);
+        if (is_low_surrogate(low)) {
+            code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
+            at += 6;
+        }
     }
-    append_utf8(out, code);
+    const bool is_half = is_high_surrogate(code) || is_low_surrogate(code);
+    append_utf8(out, is_half ? 0xFFFD : code);
     return at;
 }
 
@@ -191,7 +206,7 @@ std::string decode(std::string_view spelled) {
         out.append(at, escape);
         if (escape == end) break;
         if (escape[1] == 'u') {
-            at = decode_unicode(out, escape + 2);
+            at = decode_unicode(out, escape + 2, end);
         } else {
             out += decode_short_escape(escape[1]);
             at = escape + 2;
@@ -201,6 +216,33 @@ std::string decode(std::string_view spelled) {
 }
 
 }  // namespace
+
+std::optional<std::string> replace_lone_surrogates(std::string_view text) {
+    std::optional<std::string> mended;
+    const char* const begin = text.data();
+    const char* const end = begin + text.size();
+    const char* at = find(begin, end, '\\');
+    while (at != end) {
+        if (!begins_unicode_escape(at, end)) {
+            at = find(std::min(at + 2, end), end, '\\');
+            continue;
+        }
+        const std::uint32_t code = hex4(at + 2);
+        const char* const next = at + 6;
+        const bool has_other_half = is_high_surrogate(code) && begins_unicode_escape(next, end) &&
+                                    is_low_surrogate(hex4(next + 2));
+        if (!has_other_half && (is_high_surrogate(code) || is_low_surrogate(code))) {
+            if (!mended) mended = std::string(text);
+            mended->replace(static_cast<std::size_t>(at - begin), 6, "\\ufffd");
+        }
+        at = find(has_other_half ? next + 6 : next, end, '\\');
+    }
+    return mended;
+}
+
+std::string_view skip_byte_order_mark(std::string_view text) noexcept {
+    return text.substr(text.starts_with("\xEF\xBB\xBF") ? 3 : 0);
+}
 
 std::string_view trim(std::string_view text) noexcept {
     while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);

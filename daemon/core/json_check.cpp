@@ -39,17 +39,37 @@ struct Ignore {
     bool on_comment(View, error_code&) { return true; }
 };
 
-}  // namespace
+SyntaxError::Kind kind_of(const error_code& error) noexcept {
+    using Kind = SyntaxError::Kind;
+    if (error == boost::json::error::incomplete) return Kind::incomplete;
+    if (error == boost::json::error::extra_data) return Kind::extra_data;
+    if (error == boost::json::error::too_deep) return Kind::too_deep;
+    if (error == boost::json::error::exponent_overflow) return Kind::number;
+    return Kind::syntax;
+}
 
-std::optional<SyntaxError> check(std::string_view text) {
+std::size_t parse(std::string_view text, error_code& error) {
     boost::json::parse_options options;
     options.max_depth = max_depth;
     boost::json::basic_parser<Ignore> parser(options);
-    error_code error;
     const std::size_t read = parser.write_some(false, text.data(), text.size(), error);
     if (!error && read < text.size()) error = boost::json::error::extra_data;
+    return read;
+}
+
+}  // namespace
+
+std::optional<SyntaxError> check(std::string_view text) {
+    error_code error;
+    std::size_t read = parse(text, error);
     if (!error) return std::nullopt;
-    return SyntaxError{read, error.message()};
+    // Boost.JSON refuses halves of surrogate pairs, under several codes.
+    if (const auto mended = replace_lone_surrogates(text)) {
+        error.clear();
+        read = parse(*mended, error);
+        if (!error) return std::nullopt;
+    }
+    return SyntaxError{read, error.message(), kind_of(error)};
 }
 
 }  // namespace flowrelay::core::json

@@ -150,14 +150,21 @@ void Relay::remember(TokenId token, std::string_view id, WallTime accepted) {
     dedup_.remember(token, id, accepted);
 }
 
-Rejection Relay::rejected(Rejection rejection, std::string_view label) {
+Rejection Relay::rejected(Rejection rejection, std::string_view label,
+                          const std::optional<Producer>& by, MonoTime now) {
     ++counters_.rejected;
-    if (log_.enabled(ev::ingest_rejected.severity)) {
-        log_.write(ev::ingest_rejected, {{"source", label},
-                                         {"code", to_string(rejection.code)},
-                                         {"reason", rejection.message}});
-    }
+    refusals_.note(rejection, label, by, now);
     return rejection;
+}
+
+Rejection Relay::refuse(Rejection rejection, const Submitter& by, Now now) {
+    return rejected(std::move(rejection), {}, by.producer, now.mono);
+}
+
+void Relay::note_unread(const Submitter& by, std::uint64_t bytes) {
+    std::vector<LogField> fields{{"bytes", bytes}};
+    add_producer(fields, by.producer);
+    log_.write(ev::ingest_unread, fields);
 }
 
 Relay::Decision Relay::submit(Submission submission, Now now, const Submitter& by) {
@@ -166,11 +173,11 @@ Relay::Decision Relay::submit(Submission submission, Now now, const Submitter& b
                          "the relay is stopping: hand the event in again in a moment",
                          {},
                          Milliseconds(2000)},
-                        {});
+                        {}, by.producer, now.mono);
     }
     const auto slot =
         tokens_.resolve(submission.addressee(), options_.accept_unknown_tokens, now.wall);
-    if (slot.has_error()) return rejected(slot.error(), {});
+    if (slot.has_error()) return rejected(slot.error(), {}, by.producer, now.mono);
 
     const Token& token = tokens_.at(*slot);
     if (!token.allow.admits(by)) {
@@ -179,10 +186,24 @@ Relay::Decision Relay::submit(Submission submission, Now now, const Submitter& b
              fmt::format("this user may not use source \"{}\" (sources.allow)", token.label()),
              {},
              {}},
-            token.label());
+            token.label(), by.producer, now.mono);
     }
     auto contents = std::move(submission).complete(token.defaults);
-    if (contents.has_error()) return rejected(contents.error(), token.label());
+    if (contents.has_error()) {
+        return rejected(contents.error(), token.label(), by.producer, now.mono);
+    }
+
+    if (options_.max_event_size != 0 && contents->body.size() > options_.max_event_size) {
+        return rejected(
+            {RejectCode::too_large,
+             fmt::format(
+                 "with the defaults of source \"{}\" the event has {} bytes, over the {} of "
+                 "ingest.max_event_size",
+                 token.label(), contents->body.size(), options_.max_event_size),
+             {},
+             {}},
+            token.label(), by.producer, now.mono);
+    }
 
     Append append;
     EventRecord& record = append.record;
@@ -194,7 +215,7 @@ Relay::Decision Relay::submit(Submission submission, Now now, const Submitter& b
                              forgotten_failures_ + failed_ids_.size()};
         }
     }
-    if (at_quota(*slot)) return refuse_over_quota(*slot, now);
+    if (at_quota(*slot)) return refuse_over_quota(*slot, now, by.producer);
     note_below_quota(*slot);
     // From now on, so that the same id later in the same batch is recognised.
     if (record.own_id) dedup_.remember(*slot, contents->uuid, now.wall);
@@ -219,7 +240,7 @@ bool Relay::at_quota(TokenId token) const {
 }
 
 // One line when it begins, and one an hour while it lasts.
-Rejection Relay::refuse_over_quota(TokenId token, Now now) {
+Rejection Relay::refuse_over_quota(TokenId token, Now now, const std::optional<Producer>& by) {
     const std::string label = tokens_.at(token).label();
     const auto [reminder, begins] = over_quota_.try_emplace(token, now.mono);
     if (begins || now.mono >= reminder->second) {
@@ -233,7 +254,7 @@ Rejection Relay::refuse_over_quota(TokenId token, Now now) {
                      "allows: nothing was lost, hand the event in again later",
                      {},
                      Milliseconds(5000)},
-                    label);
+                    label, by, now.mono);
 }
 
 void Relay::note_below_quota(TokenId token) {
@@ -286,14 +307,14 @@ Rejection Relay::commit_failed(const EventRecord& record, bool full) {
                          "the queue is full: nothing was lost, hand the event in again later",
                          {},
                          Milliseconds(5000)},
-                        {});
+                        {}, record.producer, MonoTime::min());
     }
     return rejected({RejectCode::storage_failed,
                      "the event could not be written to disk and was not accepted: see the relay's "
                      "log",
                      {},
                      Milliseconds(30'000)},
-                    {});
+                    {}, record.producer, MonoTime::min());
 }
 
 // That the id is known is not enough: it may have been handed in once more since the original

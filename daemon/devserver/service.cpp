@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "api.hpp"
+#include "flowrelay/core/json.hpp"
 
 namespace flowrelay::devserver {
 
@@ -55,6 +56,12 @@ struct Service::Inspected {
 
     void parse(const http::Request& request) {
         message = json::parse({request.body.data(), request.body.size()}, ec, &memory);
+        if (ec) {  // half of a surrogate pair is JSON (RFC 8259, section 8.2)
+            if (const auto mended = core::json::replace_lone_surrogates(request.body)) {
+                ec.clear();
+                message = json::parse(*mended, ec, &memory);
+            }
+        }
         if (!request.query.empty())
             query_token = http::query_parameter(request.query, "flow_token");
     }

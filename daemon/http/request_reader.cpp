@@ -1,5 +1,6 @@
 #include "flowrelay/http/request_reader.hpp"
 
+#include <algorithm>
 #include <boost/assert.hpp>
 #include <boost/beast/http/basic_parser.hpp>
 #include <optional>
@@ -31,8 +32,10 @@ struct Message {
     int minor_version = 1;
     bool expects_continue = false;
     std::string body;
+    std::string_view problem;  // what the parser would only call an error
 
     void clear() {
+        problem = {};
         head.clear();
         method = {};
         target = {};
@@ -74,6 +77,9 @@ private:
         if (ec) return;
         const std::size_t hosts = head.count("Host");
         if (hosts > 1 || (hosts == 0 && message_.minor_version >= 1)) {
+            message_.problem = hosts > 1
+                                   ? "this request has more than one Host field"
+                                   : "this request has no Host field, which HTTP/1.1 requires";
             ec = bh::error::bad_value;
             return;
         }
@@ -83,14 +89,18 @@ private:
 
     // RFC 9112 section 6: whoever reads such a message differently sees another request in its
     // body (request smuggling). Beast refuses only a part of it.
-    void check_framing(error_code& ec) const {
+    void check_framing(error_code& ec) {
         const Head& head = message_.head;
         const std::size_t lengths = head.count("Content-Length");
         const std::size_t encodings = head.count("Transfer-Encoding");
         if (lengths > 1 || head.field("Content-Length").find(',') != std::string_view::npos) {
+            message_.problem = "this request has more than one Content-Length";
             ec = bh::error::multiple_content_length;
         } else if (encodings > 0 && (encodings > 1 || lengths > 0 || message_.minor_version == 0 ||
                                      !iequals(head.field("Transfer-Encoding"), "chunked"))) {
+            message_.problem =
+                "this request has a Transfer-Encoding other than a single \"chunked\", or beside a "
+                "Content-Length, or in HTTP/1.0";
             ec = bh::error::bad_transfer_encoding;
         }
     }
@@ -118,6 +128,46 @@ ReadStatus status_of(const error_code& ec) noexcept {
     if (ec == bh::error::header_limit) return ReadStatus::head_too_large;
     if (ec == bh::error::body_limit) return ReadStatus::body_too_large;
     return ReadStatus::bad_request;
+}
+
+/// What is wrong with a request line that has ended; empty: the parser may have it.
+std::string_view problem_of_line(std::string_view line) {
+    if (line.starts_with("PRI * HTTP/2")) {
+        return "this is HTTP/2: use HTTP/1.1 (curl: --http1.1)";
+    }
+    if (!line.ends_with('\r')) {
+        return "the request line ends with a bare LF: lines of a head end with CR LF";
+    }
+    line.remove_suffix(1);
+    while (line.ends_with(' ')) line.remove_suffix(1);
+    const std::size_t last = line.rfind(' ');
+    const std::string_view version = last == line.npos ? "" : line.substr(last + 1);
+    if (!version.starts_with("HTTP/")) {
+        return "the request line has no version: it has to end with HTTP/1.1";
+    }
+    if (!version.starts_with("HTTP/1.")) {
+        return "this version of HTTP is not supported: use HTTP/1.1";
+    }
+    return {};
+}
+
+std::string_view problem_of(const error_code& ec) noexcept {
+    if (ec == bh::error::bad_line_ending) {
+        return "a line of the head does not end with CR LF (a bare LF, or a broken request line)";
+    }
+    if (ec == bh::error::bad_field)
+        return "a header field has no name, or a name that can't be one";
+    if (ec == bh::error::bad_value) {
+        return "a header field has a value that can't be one, or does not end with CR LF";
+    }
+    if (ec == bh::error::bad_content_length) return "the Content-Length is not a number";
+    if (ec == bh::error::bad_chunk || ec == bh::error::bad_chunk_extension) {
+        return "the chunked body is broken";
+    }
+    if (ec == bh::error::bad_target) return "the target of the request can't be one";
+    if (ec == bh::error::bad_method) return "the method of the request can't be one";
+    if (ec == bh::error::bad_version) return "this version of HTTP is not supported: use HTTP/1.1";
+    return "this is not an HTTP request";
 }
 
 /// Splits a request target into path and query; false if it has none of the forms of RFC 9112
@@ -168,7 +218,15 @@ struct RequestReader::Impl {
     Request request;
     std::string content_type;
 
+    std::string line;  // the request line, until it has ended
+    bool line_ended = false;
+
     std::size_t skip_empty_lines(std::string_view bytes);
+    void look_at_line(std::string_view bytes);
+    void refuse(std::string_view problem) {
+        status = ReadStatus::bad_request;
+        message.problem = problem;
+    }
     void complete();
 };
 
@@ -178,7 +236,7 @@ std::size_t RequestReader::Impl::skip_empty_lines(std::string_view bytes) {
     while (at < bytes.size()) {
         if (empty_line_begun) {
             if (bytes[at] != '\n') {
-                status = ReadStatus::bad_request;
+                refuse("there is a CR without LF in front of the request");
                 return at;
             }
             empty_line_begun = false;
@@ -192,10 +250,21 @@ std::size_t RequestReader::Impl::skip_empty_lines(std::string_view bytes) {
     return at;
 }
 
+// Beast waits for more where a request line has no version, and says little of what is wrong with
+// it.
+void RequestReader::Impl::look_at_line(std::string_view bytes) {
+    const std::size_t end = bytes.find('\n');
+    line.append(bytes.substr(0, std::min<std::size_t>(end, limits.head)));
+    if (end == bytes.npos) return;
+    line_ended = true;
+    const std::string_view problem = problem_of_line(line);
+    if (!problem.empty()) refuse(problem);
+}
+
 void RequestReader::Impl::complete() {
     request.method = message.head.text(message.method);
     if (!split_target(request.method, message.head.text(message.target), request)) {
-        status = ReadStatus::bad_request;
+        refuse("the target of the request is neither a path nor an http URL");
         return;
     }
     assign_media_type(content_type, message.head.field("Content-Type"));
@@ -221,10 +290,13 @@ std::size_t RequestReader::put(std::string_view bytes) {
     }
     if (used == bytes.size()) return used;
     impl.started = true;
+    if (!impl.line_ended) impl.look_at_line(bytes.substr(used));
+    if (impl.status != ReadStatus::need_more) return used;
     error_code ec;
     used += impl.feeder.put(*impl.parser, bytes.substr(used), ec);
     if (ec) {
         impl.status = status_of(ec);
+        if (impl.message.problem.empty()) impl.message.problem = problem_of(ec);
     } else if (impl.parser->is_done()) {
         impl.complete();
     }
@@ -233,6 +305,14 @@ std::size_t RequestReader::put(std::string_view bytes) {
 
 ReadStatus RequestReader::status() const noexcept {
     return impl_->status;
+}
+
+std::string_view RequestReader::problem() const noexcept {
+    return impl_->message.problem;
+}
+
+std::size_t RequestReader::body_bytes() const noexcept {
+    return impl_->message.body.size();
 }
 
 bool RequestReader::take_expects_continue() noexcept {
@@ -266,6 +346,8 @@ void RequestReader::reset() {
     impl.parser.emplace(impl.message, impl.limits);
     impl.status = ReadStatus::need_more;
     impl.started = false;
+    impl.line.clear();
+    impl.line_ended = false;
     impl.empty_line_begun = false;
     impl.request = {};
 }

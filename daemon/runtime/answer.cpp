@@ -1,5 +1,7 @@
 #include "flowrelay/runtime/answer.hpp"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 
 #include "flowrelay/core/json.hpp"
@@ -55,7 +57,14 @@ int http_status(RejectCode code) noexcept {
         case RejectCode::invalid_json:
         case RejectCode::invalid_event:
         case RejectCode::unknown_source:
+        case RejectCode::bad_request:
             return 400;
+        case RejectCode::not_found:
+            return 404;
+        case RejectCode::wrong_method:
+            return 405;
+        case RejectCode::unsupported_type:
+            return 415;
         case RejectCode::too_large:
             return 413;
         case RejectCode::token_gone:
@@ -70,6 +79,21 @@ int http_status(RejectCode code) noexcept {
             return 503;
     }
     return 500;
+}
+
+core::Rejection too_large(std::uint64_t limit) {
+    return {RejectCode::too_large,
+            fmt::format("the event is over {} bytes (ingest.max_event_size)", limit),
+            {},
+            {}};
+}
+
+core::Rejection too_much_unfinished() {
+    return {RejectCode::queue_full,
+            "too many events and requests have been begun and not finished, by all producers "
+            "together: hand it in again later",
+            {},
+            Milliseconds(1000)};
 }
 
 void append_answer(std::string& out, const Answer& answer) {

@@ -20,11 +20,12 @@ public:
     asio::awaitable<void> run() override {
         const auto peer = peer_of(socket_.native_handle());
         if (!peer) co_return;  // a Unix socket always has one
-        const HttpHandler handler = [this, &peer](const http::RequestReader& request) {
+        HttpService service;
+        service.handler = [this, &peer](const http::RequestReader& request) {
             return answer_control(request, engine_, context_, *peer);
         };
         std::string nothing_yet;
-        co_await serve_http(socket_, deadline_, std::move(nothing_yet), HttpLimits(), handler);
+        co_await serve_http(socket_, deadline_, std::move(nothing_yet), HttpLimits(), service);
     }
 
 private:

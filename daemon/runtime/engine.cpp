@@ -62,6 +62,13 @@ void Engine::submit(core::Submission submission, Answered answered, Now now,
     append(std::move(std::get<core::Relay::Append>(decision)), now.mono, std::move(answered));
 }
 
+Answer Engine::refuse(core::Rejection rejection, const core::Submitter& by) {
+    options_.metrics->note_rejection(rejection.code);
+    Answer answer;
+    answer.rejection = relay_.refuse(std::move(rejection), by, clock_.now());
+    return answer;
+}
+
 void Engine::append(core::Relay::Append&& append, MonoTime handed_in, Answered answered) {
     const std::uint64_t bytes = weight(append.record);
     pending_bytes_ += bytes;

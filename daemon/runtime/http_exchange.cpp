@@ -1,5 +1,6 @@
 #include "http_exchange.hpp"
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/deferred.hpp>
@@ -16,19 +17,12 @@ using http::ReadStatus;
 
 namespace {
 
+// Small for the many connections that idle, larger while there is much to read.
+constexpr std::size_t min_read = 4 * 1024;
 constexpr std::size_t read_size = 16 * 1024;
 
-http::Response refusal(ReadStatus status) {
-    http::Response response =
-        status == ReadStatus::head_too_large   ? error_response(431, "the header is too large")
-        : status == ReadStatus::body_too_large ? error_response(413, "the body is too large")
-                                               : error_response(400, "this is not an HTTP request");
-    response.keep_alive = false;
-    return response;
-}
+}  // namespace
 
-/// Tells the peer that nothing more comes, and reads what it still sends for a while: closing with
-/// unread bytes would reset the connection and take the answer with it (RFC 9112, section 9.6).
 asio::awaitable<void> linger(StreamSocket& socket, MonoTime& deadline) {
     error_code ignored;
     socket.shutdown(StreamSocket::shutdown_send, ignored);
@@ -41,7 +35,16 @@ asio::awaitable<void> linger(StreamSocket& socket, MonoTime& deadline) {
     }
 }
 
-}  // namespace
+http::Response refuse_plainly(ReadStatus status, std::string_view problem) {
+    switch (status) {
+        case ReadStatus::head_too_large:
+            return error_response(431, "the header is too large");
+        case ReadStatus::body_too_large:
+            return error_response(413, "the body is too large");
+        default:
+            return error_response(400, problem.empty() ? "this is not an HTTP request" : problem);
+    }
+}
 
 http::Response error_response(int status, std::string_view message) {
     http::Response response;
@@ -53,13 +56,16 @@ http::Response error_response(int status, std::string_view message) {
 }
 
 asio::awaitable<void> serve_http(StreamSocket& socket, MonoTime& deadline, std::string first,
-                                 HttpLimits limits, const HttpHandler& handler) {
+                                 HttpLimits limits, const HttpService& service) {
     http::RequestReader reader(limits.request);
     std::string input = std::move(first);
     std::string output;
+    std::size_t wanted = min_read;
     while (true) {
         input.erase(0, reader.put(input));
-        if (reader.status() == ReadStatus::need_more) {
+        const bool has_room =
+            service.share == nullptr || service.share->resize(reader.body_bytes() + input.size());
+        if (reader.status() == ReadStatus::need_more && has_room) {
             if (reader.take_expects_continue()) {
                 const auto go_on = http::continue_response();
                 const auto [error, size] =
@@ -70,24 +76,30 @@ asio::awaitable<void> serve_http(StreamSocket& socket, MonoTime& deadline, std::
             deadline = std::chrono::steady_clock::now() +
                        (reader.started() ? limits.stall_timeout : limits.idle_timeout);
             const std::size_t kept = input.size();
-            input.resize(kept + read_size);
+            input.resize(kept + wanted);
             const auto [error, size] = co_await socket.async_read_some(
-                asio::buffer(input.data() + kept, read_size), asio::as_tuple(asio::deferred));
+                asio::buffer(input.data() + kept, wanted), asio::as_tuple(asio::deferred));
             deadline = MonoTime::max();
+            wanted = size == wanted ? std::min(2 * wanted, read_size) : min_read;
             input.resize(kept + size);
             if (error) co_return;
             continue;
         }
         http::Response response;
         if (reader.status() == ReadStatus::complete) {
-            auto answer = co_await handler(reader);
+            auto answer = co_await service.handler(reader);
             response = std::move(answer);
             response.keep_alive = response.keep_alive && reader.request().keep_alive;
             response.minor_version = reader.request().minor_version;
             response.head_only = reader.request().method == "HEAD";
         } else {
-            response = refusal(reader.status());
+            response = reader.status() == ReadStatus::need_more
+                           ? service.no_room()
+                           : service.refuse(reader.status(), reader.problem());
+            response.keep_alive = false;
         }
+        const bool keep_alive = response.keep_alive;
+        if (!keep_alive) reader.reset();  // the largest body is not needed any more
         output.clear();
         http::append_response(output, response);
         deadline = std::chrono::steady_clock::now() + limits.stall_timeout;
@@ -95,11 +107,12 @@ asio::awaitable<void> serve_http(StreamSocket& socket, MonoTime& deadline, std::
                                                               asio::as_tuple(asio::deferred));
         deadline = MonoTime::max();
         if (error) co_return;
-        if (!response.keep_alive) {
+        if (!keep_alive) {
             co_await linger(socket, deadline);
             co_return;
         }
         reader.reset();
+        if (input.capacity() > 4 * read_size) input.shrink_to_fit();
     }
 }
 

@@ -5,17 +5,29 @@
 #include <boost/asio/awaitable.hpp>
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include "flowrelay/base/time.hpp"
 #include "flowrelay/http/request_reader.hpp"
 #include "flowrelay/http/response_writer.hpp"
+#include "flowrelay/runtime/ingest_budget.hpp"
 #include "flowrelay/runtime/server.hpp"
 
 namespace flowrelay::runtime {
 
+/// A response in the error shape of the API: {"message": "…"}.
+http::Response error_response(int status, std::string_view message);
+
 /// Answers one complete request. The reader is the handler's until it returns.
 using HttpHandler =
     std::function<boost::asio::awaitable<http::Response>(const http::RequestReader& request)>;
+
+/// Answers what is no complete request; `problem` says what is wrong with it.
+using HttpRefusal =
+    std::function<http::Response(http::ReadStatus status, std::string_view problem)>;
+
+/// The usual answer: 400, 413 or 431 with the problem as message.
+http::Response refuse_plainly(http::ReadStatus status, std::string_view problem);
 
 struct HttpLimits {
     http::RequestLimits request;
@@ -23,12 +35,23 @@ struct HttpLimits {
     Milliseconds idle_timeout{300'000};  ///< between two requests
 };
 
+/// What a connection is served with.
+struct HttpService {
+    HttpHandler handler;
+    HttpRefusal refuse = refuse_plainly;
+    /// Where the body of a request counts while it is read; nullptr: it does not count.
+    IngestBudget::Share* share = nullptr;
+    /// The answer where the share has no room for a body.
+    std::function<http::Response()> no_room = {};
+};
+
 /// `first`: what was read already. Returns when the connection is to be closed. The references
 /// belong to the session, which waits for it.
 boost::asio::awaitable<void> serve_http(StreamSocket& socket, MonoTime& deadline, std::string first,
-                                        HttpLimits limits, const HttpHandler& handler);
+                                        HttpLimits limits, const HttpService& service);
 
-/// A response in the error shape of the API: {"message": "…"}.
-http::Response error_response(int status, std::string_view message);
+/// Tells the peer that nothing more comes, and reads what it still sends for a while: closing with
+/// unread bytes would reset the connection and take the answer with it (RFC 9112, section 9.6).
+boost::asio::awaitable<void> linger(StreamSocket& socket, MonoTime& deadline);
 
 }  // namespace flowrelay::runtime

@@ -4,14 +4,18 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/deferred.hpp>
+#include <boost/asio/write.hpp>
 #include <chrono>
 #include <string>
 #include <utility>
 
+#include "flowrelay/runtime/answer.hpp"
 #include "flowrelay/runtime/peer.hpp"
 #include "http_exchange.hpp"
 #include "messages_handler.hpp"
 #include "ndjson_stream.hpp"
+#include "opening.hpp"
+#include "web_guard.hpp"
 
 namespace flowrelay::runtime {
 namespace asio = boost::asio;
@@ -25,32 +29,107 @@ public:
 
     asio::awaitable<void> run() override {
         by_ = submitter_of(socket_.native_handle());
-        std::string first(4 * 1024, '\0');
-        const auto [error, size] =
-            co_await socket_.async_read_some(asio::buffer(first), asio::as_tuple(asio::deferred));
-        if (error) co_return;
-        first.resize(size);
-        // HTTP methods are capital letters; anything else is JSON or gets JSON's answer.
-        if (first.front() >= 'A' && first.front() <= 'Z') {
-            co_await run_http(std::move(first));
-        } else {
-            const auto stream =
-                std::make_shared<NdjsonStream>(socket_, deadline_, engine_, limits_, by_);
-            co_await stream->run(std::move(first));
+        std::string first;
+        const auto opening = co_await read_opening(first);
+        switch (opening) {
+            case Opening::lines:
+                co_await run_lines(std::move(first));
+                break;
+            case Opening::http:
+                co_await run_http(std::move(first));
+                break;
+            case Opening::neither:
+                co_await refuse_opening(std::move(first));
+                break;
+            case Opening::unknown:
+                break;
         }
     }
 
+    void watch(MonoTime now) override {
+        if (const auto stream = stream_.lock()) stream->watch(now);
+    }
+
 private:
+    /// Reads until it is clear what the producer speaks; unknown: it hung up before that.
+    asio::awaitable<Opening> read_opening(std::string& first) {
+        Opening opening = Opening::unknown;
+        while (opening == Opening::unknown) {
+            // Empty lines in front may come for ever.
+            if (skip_before_opening(first).empty() && first.size() > 8) first.clear();
+            const std::size_t kept = first.size();
+            first.resize(kept + 4 * 1024);
+            const auto [error, size] = co_await socket_.async_read_some(
+                asio::buffer(first.data() + kept, first.size() - kept),
+                asio::as_tuple(asio::deferred));
+            first.resize(kept + size);
+            if (error) {
+                // The end of a line that no line break ends.
+                opening = opening_of(first + '\n');
+                break;
+            }
+            opening = opening_of(first);
+            if (opening == Opening::unknown && !skip_before_opening(first).empty()) {
+                deadline_ = std::chrono::steady_clock::now() + limits_.stall_timeout;
+            }
+        }
+        deadline_ = MonoTime::max();
+        co_return opening;
+    }
+
+    asio::awaitable<void> run_lines(std::string first) {
+        const auto stream =
+            std::make_shared<NdjsonStream>(socket_, deadline_, engine_, limits_, by_);
+        stream_ = stream;
+        co_await stream->run(std::move(first));
+    }
+
+    /// Answers once and ends: what follows is not understood either, and what it is about is
+    /// unknown.
+    asio::awaitable<void> refuse_opening(std::string first) {
+        const std::string_view line = std::string_view(first).substr(0, first.find('\n'));
+        core::Rejection rejection{core::RejectCode::invalid_json, {}, {}, {}};
+        const auto parsed = core::Submission::parse(line);
+        if (parsed.has_error()) rejection.message = parsed.error().message;
+        if (const auto problem = problem_of_opening(line); !problem.empty()) {
+            rejection.message = problem;
+        }
+        std::string answer;
+        append_answer(answer, engine_.refuse(std::move(rejection), by_));
+        answer += '\n';
+        deadline_ = std::chrono::steady_clock::now() + limits_.stall_timeout;
+        const auto [error, size] = co_await asio::async_write(socket_, asio::buffer(answer),
+                                                              asio::as_tuple(asio::deferred));
+        if (!error) co_await linger(socket_, deadline_);
+    }
+
     asio::awaitable<void> run_http(std::string first) {
+        first.erase(0, first.size() - skip_before_opening(first).size());
         HttpLimits http_limits;
         http_limits.request.body = std::max(limits_.max_batch_size, limits_.max_event_size);
         http_limits.stall_timeout = limits_.stall_timeout;
-        const HttpHandler handler = [this](const http::RequestReader& request) {
-            return handle_messages(request, engine_, limits_, by_);
+        const bool over_tcp = is_tcp(socket_);
+        IngestBudget::Share share(engine_.unfinished());
+        HttpService service;
+        service.share = &share;
+        service.handler = [this, over_tcp](const http::RequestReader& request) {
+            return handle_messages(request, engine_, limits_, by_, over_tcp);
         };
-        co_await serve_http(socket_, deadline_, std::move(first), http_limits, handler);
+        service.refuse = [this](http::ReadStatus status, std::string_view problem) {
+            const auto code = status == http::ReadStatus::bad_request
+                                  ? core::RejectCode::bad_request
+                                  : core::RejectCode::too_large;
+            auto response = refuse_plainly(status, problem);
+            engine_.refuse({code, std::string(problem), {}, {}}, by_);
+            return response;
+        };
+        service.no_room = [this] {
+            return to_response(engine_.refuse(too_much_unfinished(), by_));
+        };
+        co_await serve_http(socket_, deadline_, std::move(first), http_limits, service);
     }
 
+    std::weak_ptr<NdjsonStream> stream_;
     Engine& engine_;
     IngestLimits limits_;
     core::Submitter by_;

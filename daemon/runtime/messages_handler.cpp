@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/deferred.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <memory>
@@ -13,9 +14,11 @@
 #include <utility>
 #include <vector>
 
+#include "flowrelay/base/utf8.hpp"
 #include "flowrelay/core/json.hpp"
 #include "flowrelay/runtime/answer.hpp"
 #include "http_exchange.hpp"
+#include "web_guard.hpp"
 
 namespace flowrelay::runtime {
 namespace asio = boost::asio;
@@ -24,12 +27,28 @@ using core::Rejection;
 
 namespace {
 
+// What is said about the rejected events of one batch; beyond it their reasons are left out.
+constexpr std::size_t max_reasons = 256 * 1024;
+
+// The I/O thread does other work at least this often.
+constexpr Milliseconds max_stretch{2};
+
+std::size_t size_of(const Rejection& rejection) {
+    std::size_t size = rejection.message.size();
+    for (const auto& [field, messages] : rejection.errors) {
+        size += field.size();
+        for (const auto& message : messages) size += message.size();
+    }
+    return size;
+}
+
 /// Collects the answers of one request, in any order in which they come.
 struct Gathering {
     Gathering(const asio::any_io_executor& io, std::size_t count)
         : answers(count), missing(count), complete(io, asio::steady_timer::time_point::max()) {}
 
     void put(std::size_t index, Answer answer) {
+        if (answer.rejection) shorten(*answer.rejection);
         answers[index] = std::move(answer);
         if (--missing == 0) complete.cancel();
     }
@@ -37,20 +56,17 @@ struct Gathering {
     std::vector<Answer> answers;
     std::size_t missing;
     asio::steady_timer complete;
+
+private:
+    void shorten(Rejection& rejection) {
+        reasons_ += size_of(rejection);
+        if (reasons_ <= max_reasons) return;
+        rejection.errors.clear();
+        rejection.message = "as others of this batch, whose answers say why";
+    }
+
+    std::size_t reasons_ = 0;
 };
-
-Answer refuse(Rejection rejection) {
-    Answer answer;
-    answer.rejection = std::move(rejection);
-    return answer;
-}
-
-Rejection too_large(std::uint64_t limit) {
-    return {RejectCode::too_large,
-            fmt::format("the event is over {} bytes (ingest.max_event_size)", limit),
-            {},
-            {}};
-}
 
 /// The events of a body as views of it; more than one only for a batch.
 struct Batch {
@@ -59,95 +75,172 @@ struct Batch {
     bool lines = false;
 };
 
-Batch split_lines(std::string_view body) {
+Rejection too_many_events() {
+    return {RejectCode::too_large,
+            fmt::format("a batch has at most {} events: send the others in another request",
+                        max_batch_events),
+            {},
+            {}};
+}
+
+using Split = boost::system::result<Batch, Rejection>;
+
+Split split_lines(std::string_view body) {
     Batch batch;
     batch.lines = true;
     while (!body.empty()) {
         const std::size_t end = std::min(body.find('\n'), body.size());
         const std::string_view line = body.substr(0, end);
-        if (line.find_first_not_of(" \t\r") != std::string_view::npos) batch.events.push_back(line);
+        if (line.find_first_not_of(" \t\r") != std::string_view::npos) {
+            if (batch.events.size() == max_batch_events) return too_many_events();
+            batch.events.push_back(line);
+        }
         body.remove_prefix(std::min(end + 1, body.size()));
+    }
+    if (batch.events.empty()) {
+        return Rejection{RejectCode::invalid_json,
+                         "there is nothing in the body: send events, one JSON object a line",
+                         {},
+                         {}};
     }
     return batch;
 }
 
-boost::system::result<Batch, Rejection> split_json(std::string_view body) {
+Split split_json(std::string_view body) {
     Batch batch;
+    body = core::json::skip_byte_order_mark(body);
     const std::size_t start = body.find_first_not_of(" \t\r\n");
     if (start == std::string_view::npos || body[start] != '[') {
         batch.single = true;
         batch.events.push_back(body);
         return batch;
     }
-    if (const auto error = core::json::check(body)) {
-        return Rejection{RejectCode::invalid_json,
-                         fmt::format("{} near byte {}", error->message, error->offset),
-                         {},
-                         {}};
+    // What is wrong with it is said in the words that an event gets.
+    if (core::json::check(body)) {
+        return core::Submission::parse(body, std::nullopt, core::TextForm::body).error();
     }
     for (core::json::ElementReader in(core::json::trim(body)); in.next();) {
+        if (batch.events.size() == max_batch_events) return too_many_events();
         batch.events.push_back(in.value());
+    }
+    if (batch.events.empty()) {
+        return Rejection{RejectCode::invalid_json, "the array has no event", {}, {}};
     }
     return batch;
 }
 
-bool is_json(std::string_view type) {
-    return type.empty() || type == "application/json";
+/// What a request says of itself, shortened and fit for an answer.
+std::string quoted(std::string_view text) {
+    constexpr std::size_t most = 64;
+    return repair_utf8(text.substr(0, most));
 }
 
-std::optional<http::Response> refuse_request(const http::Request& request) {
-    if (request.path != "/messages" && request.path != "/v1/messages") {
-        return error_response(404,
-                              "this relay takes POST /messages and POST /v1/messages, nothing else "
-                              "of the API");
+bool is_messages(std::string_view path) {
+    if (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
+    return path == "/messages" || path == "/v1/messages";
+}
+
+/// Why a body is not read, and in which fields of the answer it says what would be.
+struct TypeProblem {
+    std::string message;
+    http::Field hint;
+};
+
+std::optional<TypeProblem> problem_of_type(const http::RequestReader& reader, bool over_tcp) {
+    const http::Request& request = reader.request();
+    const std::string_view encoding = reader.field("Content-Encoding");
+    if (!encoding.empty() && encoding != "identity") {
+        return TypeProblem{
+            fmt::format("the body is compressed (Content-Encoding: {}): send it as it "
+                        "is, uncompressed",
+                        quoted(encoding)),
+            {"Accept-Encoding", "identity"}};
+    }
+    const std::string_view type = request.content_type;
+    if (type == "application/json" || type == "application/x-ndjson") return std::nullopt;
+    constexpr http::Field types{"Accept", "application/json, application/x-ndjson"};
+    constexpr std::string_view right =
+        "send application/json (one event, or an array of them) or application/x-ndjson (lines)";
+    // Over TCP a web page can send what has no type.
+    if (type.empty() && !over_tcp) return std::nullopt;
+    if (type.empty()) return TypeProblem{fmt::format("the body has no type: {}", right), types};
+    if (type == "application/x-www-form-urlencoded") {
+        return TypeProblem{fmt::format("forms are not supported (`curl -d` says that it sends one, "
+                                       "unless told -H 'Content-Type: application/json'): {}",
+                                       right),
+                           types};
+    }
+    return TypeProblem{fmt::format("the body is {}: {}", quoted(type), right), types};
+}
+
+Rejection rejection_of(RejectCode code, std::string_view message) {
+    return {code, std::string(message), {}, {}};
+}
+
+/// The answer to a request that is not about events; every such request is counted.
+std::optional<http::Response> refuse_request(const http::RequestReader& reader, Engine& engine,
+                                             const core::Submitter& by, bool over_tcp) {
+    const http::Request& request = reader.request();
+    const auto refuse = [&](RejectCode code, std::string_view message) {
+        engine.refuse(rejection_of(code, message), by);
+        return error_response(http_status(code), message);
+    };
+    if (over_tcp) {
+        const std::string_view problem = problem_of_web_page(reader);
+        if (!problem.empty()) return refuse(RejectCode::not_allowed, problem);
+    }
+    if (!is_messages(request.path)) {
+        return refuse(RejectCode::not_found,
+                      "this relay takes POST /messages and POST /v1/messages, nothing else of the "
+                      "API");
     }
     if (request.method != "POST") {
-        http::Response response = error_response(405, "use POST");
+        http::Response response =
+            refuse(RejectCode::wrong_method, "use POST (methods are capital letters)");
         response.fields.emplace_back("Allow", "POST");
         return response;
     }
-    if (!is_json(request.content_type) && request.content_type != "application/x-ndjson") {
-        return error_response(415,
-                              "send application/json (one event, or an array of them) or "
-                              "application/x-ndjson; form bodies are not supported");
+    if (const auto problem = problem_of_type(reader, over_tcp)) {
+        http::Response response = refuse(RejectCode::unsupported_type, problem->message);
+        response.fields.emplace_back(problem->hint.name, problem->hint.value);
+        return response;
     }
     return std::nullopt;
 }
 
-void submit(Engine& engine, const IngestLimits& limits, std::string_view event,
+void submit(Engine& engine, const IngestLimits& limits, std::string_view event, core::TextForm form,
             const std::optional<Secret>& token, const core::Submitter& by,
             std::shared_ptr<Gathering> gathering, std::size_t index) {
     if (event.size() > limits.max_event_size) {
-        gathering->put(index, refuse(too_large(limits.max_event_size)));
+        gathering->put(index, engine.refuse(too_large(limits.max_event_size), by));
         return;
     }
-    auto submission = core::Submission::parse(event, token);
+    auto submission = core::Submission::parse(event, token, form);
     if (submission.has_error()) {
-        gathering->put(index, refuse(submission.error()));
+        gathering->put(index, engine.refuse(submission.error(), by));
         return;
     }
     engine.submit(
         std::move(*submission),
-        [gathering, index](const Answer& answer) { gathering->put(index, answer); },
+        [gathering = std::move(gathering), index](const Answer& answer) {
+            gathering->put(index, answer);
+        },
         engine.clock().now(), by);
 }
 
 }  // namespace
 
 asio::awaitable<http::Response> handle_messages(const http::RequestReader& reader, Engine& engine,
-                                                IngestLimits limits, const core::Submitter& by) {
+                                                IngestLimits limits, const core::Submitter& by,
+                                                bool over_tcp) {
     const http::Request& request = reader.request();
-    if (auto refused = refuse_request(request)) co_return std::move(*refused);
+    if (auto refused = refuse_request(reader, engine, by, over_tcp)) co_return std::move(*refused);
 
-    boost::system::result<Batch, Rejection> split = split_lines({});
-    if (request.content_type == "application/x-ndjson") {
-        split = split_lines(request.body);
-    } else {
-        split = split_json(request.body);
-    }
-    if (split.has_error()) co_return to_response(refuse(split.error()));
+    const bool as_lines = request.content_type == "application/x-ndjson";
+    const Split split = as_lines ? split_lines(request.body) : split_json(request.body);
+    if (split.has_error()) co_return to_response(engine.refuse(split.error(), by));
     const Batch& batch = *split;
-    if (batch.events.empty()) co_return error_response(400, "the batch has no event");
+    const auto form = batch.lines ? core::TextForm::line : core::TextForm::body;
 
     std::optional<Secret> token;
     auto query_token = http::query_parameter(request.query, "flow_token");
@@ -155,9 +248,14 @@ asio::awaitable<http::Response> handle_messages(const http::RequestReader& reade
 
     const auto io = co_await asio::this_coro::executor;
     const auto gathering = std::make_shared<Gathering>(io, batch.events.size());
+    MonoTime since = engine.clock().now().mono;
     for (std::size_t i = 0; i < batch.events.size(); ++i) {
         if (!engine.has_room()) co_await engine.wait_for_room();
-        submit(engine, limits, batch.events[i], token, by, gathering, i);
+        if (engine.clock().now().mono - since >= max_stretch) {
+            co_await asio::post(io, asio::deferred);
+            since = engine.clock().now().mono;
+        }
+        submit(engine, limits, batch.events[i], form, token, by, gathering, i);
     }
     while (gathering->missing > 0) {
         co_await gathering->complete.async_wait(asio::as_tuple(asio::deferred));

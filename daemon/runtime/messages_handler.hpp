@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <cstddef>
 
 #include "flowrelay/http/request_reader.hpp"
 #include "flowrelay/http/response_writer.hpp"
@@ -9,9 +10,13 @@
 
 namespace flowrelay::runtime {
 
-/// Answers after the commit. `engine` and `by` outlive the call.
+/// The most events that a batch may have.
+inline constexpr std::size_t max_batch_events = 20'000;
+
+/// Answers after the commit. `engine` and `by` outlive the call. `over_tcp`: the request came to a
+/// port that web pages can reach.
 boost::asio::awaitable<http::Response> handle_messages(const http::RequestReader& request,
                                                        Engine& engine, IngestLimits limits,
-                                                       const core::Submitter& by);
+                                                       const core::Submitter& by, bool over_tcp);
 
 }  // namespace flowrelay::runtime

@@ -7,6 +7,7 @@
 #include "flowrelay/runtime/engine_operations.hpp"
 #include "flowrelay/runtime/metrics.hpp"
 #include "http_exchange.hpp"
+#include "web_guard.hpp"
 
 namespace flowrelay::runtime {
 namespace asio = boost::asio;
@@ -14,8 +15,12 @@ namespace asio = boost::asio;
 namespace {
 
 asio::awaitable<http::Response> answer(const http::RequestReader& reader, Engine& engine,
-                                       const ControlContext& context) {
+                                       const ControlContext& context, bool on_loopback) {
     const http::Request& request = reader.request();
+    if (on_loopback) {
+        const std::string_view problem = problem_of_host(reader);
+        if (!problem.empty()) co_return error_response(403, problem);
+    }
     if (request.path != "/metrics") {
         co_return error_response(404, "there is no such resource: GET /metrics");
     }
@@ -38,13 +43,15 @@ public:
         : Session(std::move(socket)), engine_(engine), context_(context) {}
 
     asio::awaitable<void> run() override {
-        const HttpHandler handler = [this](const http::RequestReader& request) {
-            return answer(request, engine_, context_);
+        const bool on_loopback = listens_on_loopback(socket_);
+        HttpService service;
+        service.handler = [this, on_loopback](const http::RequestReader& request) {
+            return answer(request, engine_, context_, on_loopback);
         };
         HttpLimits limits;
         limits.request.body = 0;
         std::string nothing_yet;
-        co_await serve_http(socket_, deadline_, std::move(nothing_yet), limits, handler);
+        co_await serve_http(socket_, deadline_, std::move(nothing_yet), limits, service);
     }
 
 private:

@@ -20,7 +20,8 @@ namespace asio = boost::asio;
 constexpr std::size_t min_read = 4 * 1024;
 constexpr std::size_t max_read = 32 * 1024;
 constexpr std::size_t max_unanswered = 4096;
-constexpr std::size_t max_ready = 256 * 1024;  // bytes of answers that the producer has not read
+constexpr Milliseconds unread_for = Seconds(60);  // then a line says so
+constexpr std::size_t max_ready = 256 * 1024;     // bytes of answers that the producer has not read
 
 namespace {
 
@@ -38,10 +39,12 @@ NdjsonStream::NdjsonStream(StreamSocket& socket, MonoTime& deadline, Engine& eng
       engine_(engine),
       limits_(limits),
       by_(std::move(by)),
+      share_(engine.unfinished()),
       changed_(socket.get_executor(), asio::steady_timer::time_point::max()) {}
 
 asio::awaitable<void> NdjsonStream::run(std::string first) {
     input_.commit(asio::buffer_copy(input_.prepare(first.size()), asio::buffer(first)));
+    std::string().swap(first);
     co_await take_lines();
     co_await read_lines();
     // A last event without a line break: JSON says itself whether it is whole.
@@ -94,12 +97,16 @@ asio::awaitable<void> NdjsonStream::take_lines() {
         now = engine_.clock().now();
     }
     input_.consume(begin);
+    if (!skipping_ && input_.size() > limits_.max_event_size) {
+        reject(too_large(limits_.max_event_size));
+        skipping_ = true;
+    } else if (!skipping_ && !share_.resize(input_.size())) {
+        reject(too_much_unfinished());
+        skipping_ = true;
+    }
     if (skipping_) {
         input_.clear();
-    } else if (input_.size() > limits_.max_event_size) {
-        reject_too_long();
-        input_.clear();
-        skipping_ = true;
+        if (!share_.resize(0)) broken_ = true;  // nothing always fits
     }
 }
 
@@ -114,33 +121,25 @@ asio::awaitable<void> NdjsonStream::wait_for_place() {
     if (!broken_) co_await engine_.wait_for_room();
 }
 
-void NdjsonStream::reject_too_long() {
-    Answer too_long;
-    too_long.rejection = core::Rejection{
-        core::RejectCode::too_large,
-        fmt::format("the event is over {} bytes (ingest.max_event_size)", limits_.max_event_size),
-        {},
-        {}};
+void NdjsonStream::reject(core::Rejection rejection) {
     slots_.emplace_back();
-    answer(first_slot_ + slots_.size() - 1, too_long);
+    answer(first_slot_ + slots_.size() - 1, engine_.refuse(std::move(rejection), by_));
 }
 
 void NdjsonStream::take_line(std::string_view line, Now now) {
     if (line.ends_with('\r')) line.remove_suffix(1);
     if (line.find_first_not_of(" \t") == std::string_view::npos) return;
     if (line.size() > limits_.max_event_size) {
-        reject_too_long();
+        reject(too_large(limits_.max_event_size));
+        return;
+    }
+    auto submission = core::Submission::parse(line);
+    if (submission.has_error()) {
+        reject(submission.error());
         return;
     }
     slots_.emplace_back();
     const std::uint64_t number = first_slot_ + slots_.size() - 1;
-    auto submission = core::Submission::parse(line);
-    if (submission.has_error()) {
-        Answer rejected;
-        rejected.rejection = submission.error();
-        answer(number, rejected);
-        return;
-    }
     engine_.submit(
         std::move(*submission), [this, number](const Answer& given) { answer(number, given); }, now,
         by_);
@@ -170,6 +169,12 @@ void NdjsonStream::flush_soon() {
     });
 }
 
+void NdjsonStream::watch(MonoTime now) {
+    if (!writing_ || told_unread_ || now - write_began_ < unread_for) return;
+    told_unread_ = true;
+    engine_.note_unread(by_, output_.size() + ready_.size());
+}
+
 // Whatever becomes ready while this is written goes next.
 void NdjsonStream::flush() {
     if (writing_ || ended_) return;
@@ -180,6 +185,7 @@ void NdjsonStream::flush() {
     output_.swap(ready_);
     ready_.clear();
     writing_ = true;
+    write_began_ = engine_.clock().now().mono;
     asio::async_write(socket_, asio::buffer(output_),
                       [self = shared_from_this()](const error_code& error, std::size_t) {
                           self->writing_ = false;

@@ -26,13 +26,16 @@ public:
     /// broken, and all that was taken is answered.
     boost::asio::awaitable<void> run(std::string first);
 
+    /// Called once a second: a producer that does not read its answers is told of.
+    void watch(MonoTime now);
+
 private:
     boost::asio::awaitable<void> read_lines();
     boost::asio::awaitable<void> take_lines();
     bool has_place() const noexcept;
     boost::asio::awaitable<void> wait_for_place();
     void take_line(std::string_view line, Now now);
-    void reject_too_long();
+    void reject(core::Rejection rejection);
     void answer(std::uint64_t number, const Answer& answer);
     void flush_soon();
     void flush();
@@ -43,6 +46,7 @@ private:
     Engine& engine_;
     IngestLimits limits_;
     core::Submitter by_;
+    IngestBudget::Share share_;
 
     boost::beast::flat_buffer input_;
     bool skipping_ = false;  ///< in a line that is over the limit
@@ -52,6 +56,8 @@ private:
     std::string ready_;              ///< answers whose turn it is
     std::string output_;             ///< being written
     bool writing_ = false;
+    MonoTime write_began_{};
+    bool told_unread_ = false;
     bool flush_posted_ = false;
     bool broken_ = false;
     bool ended_ = false;  ///< run() has returned: the socket is not there any more

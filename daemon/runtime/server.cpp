@@ -128,6 +128,7 @@ asio::awaitable<void> Server::watch_deadlines() {
         co_await watch_.async_wait(asio::as_tuple(asio::deferred));
         const MonoTime now = std::chrono::steady_clock::now();
         for (const auto& session : sessions_) {
+            session->watch(now);
             if (now >= session->deadline()) session->abort();
         }
     }

@@ -31,7 +31,7 @@ class BadInput(support.RelayTestCase):
             ("invalid_json", broken + "}"),
             ("invalid_json", json.dumps(good)[:-1] + ",}"),
             ("invalid_json", json.dumps(good) + "{}"),
-            ("invalid_json", '{"title":"\\ud800"}'),
+            ("invalid_event", '{"title":"\\ud800"}'),
             ("invalid_json", deep),
             ("invalid_json", json.dumps(good).encode().replace(b"failed", b"fail\xff\xfe")),
             ("invalid_json", json.dumps(good).encode().replace(b"failed", b"\xc0\xafailed")),

@@ -13,6 +13,7 @@
 // Pure functions; any thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -40,7 +41,17 @@ enum class RejectCode {
     not_allowed,       ///< this producer may not use this source
     shutting_down,     ///< the daemon is stopping: try again
     storage_failed,    ///< the disk refused: nothing was accepted
+
+    // Of connections and requests. Their answers have an HTTP status, and bad_request for who does
+    // not speak HTTP either; counters and log lines have these names.
+    bad_request,       ///< neither of the two protocols, or broken HTTP
+    not_found,         ///< another path than /messages
+    wrong_method,      ///< not POST
+    unsupported_type,  ///< another type of body, or a compressed one
 };
+
+inline constexpr std::size_t reject_codes =
+    static_cast<std::size_t>(RejectCode::unsupported_type) + 1;
 
 /// "invalid_json", ...: the word of the protocol.
 std::string_view to_string(RejectCode code) noexcept;
@@ -66,20 +77,27 @@ struct SourceName {
 };
 using Addressee = std::variant<SourceName, Secret>;
 
+/// What a text was handed in as; its errors say what usually goes wrong there.
+enum class TextForm {
+    line,  ///< a line of NDJSON
+    body,  ///< a request's whole body, or an element of an array in it
+};
+
 /// A submission that is well-formed JSON of the right outer shape. What it lacks may still come
 /// from its source's defaults, so the rules about contents are checked by complete().
 class Submission {
 public:
-    /// Reads one JSON object; `json` is not needed afterwards. What counts as JSON: json::check().
-    /// Rejects: invalid_json (syntax, UTF-8, depth over 64, not an object), invalid_event (a member
-    /// that the relay reads is twice there; uuid, relay, source or flow_token is not what it has to
-    /// be; not exactly one of source and flow_token). All problems are named at once, those of the
-    /// contents as well unless a source's defaults could still mend them.
-    /// `query_token`, if given, is the flow_token of a request's query and stands in for the
-    /// member; when both are there they have to be the same. A token: 1 to 256 characters of
-    /// visible ASCII.
+    /// Reads one JSON object, perhaps after a byte order mark; `json` is not needed afterwards.
+    /// What counts as JSON: json::check(). Rejects: invalid_json (syntax, UTF-8, depth over 64, not
+    /// an object), invalid_event (a member that the relay reads is twice there; uuid, relay, source
+    /// or flow_token is not what it has to be; not exactly one of source and flow_token). All
+    /// problems are named at once, those of the contents as well unless a source's defaults could
+    /// still mend them. `query_token`, if given, is the flow_token of a request's query and stands
+    /// in for the member; when both are there they have to be the same. A token: 1 to 256
+    /// characters of visible ASCII.
     static boost::system::result<Submission, Rejection> parse(
-        std::string_view json, std::optional<Secret> query_token = std::nullopt);
+        std::string_view json, std::optional<Secret> query_token = std::nullopt,
+        TextForm form = TextForm::line);
 
     Submission(Submission&&) noexcept;
     Submission& operator=(Submission&&) noexcept;

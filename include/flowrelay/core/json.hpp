@@ -18,17 +18,33 @@ inline constexpr std::size_t max_depth = 64;
 inline constexpr std::size_t max_string_size = 0x7FFF'FFFE;
 
 struct SyntaxError {
+    enum class Kind {
+        syntax,      ///< what stands at `offset` can't stand there
+        incomplete,  ///< the text ends before its value does
+        extra_data,  ///< something follows the value
+        too_deep,    ///< nested over max_depth
+        number,      ///< an exponent beyond 31 bits
+    };
     std::size_t offset;   ///< where the text stops being JSON, about to the byte
     std::string message;  ///< "syntax error", "incomplete JSON", ...; without parts of the text
+    Kind kind = Kind::syntax;
 };
 
 /// Nothing if `text` is exactly one JSON value in UTF-8, white space around it allowed.
 ///
 /// Checked by Boost.JSON with its standard options: no comments, no trailing commas, no byte order
-/// mark. Narrower than the grammar in three ways: nesting over max_depth, an escaped surrogate
-/// without its other half ("\ud800"), and an exponent beyond 31 bits (1e99999999999) are errors.
+/// mark. Narrower than the grammar in two ways: nesting over max_depth and an exponent beyond 31
+/// bits (1e99999999999) are errors. An escaped surrogate without its other half ("\ud800") is fine
+/// (RFC 8259, section 8.2).
 /// A number may else be as long and as large as it likes: 1e400 is fine, since no one reads it.
 std::optional<SyntaxError> check(std::string_view text);
+
+/// `text` with each escaped surrogate that has no other half replaced by "\ufffd", which is as
+/// long; nothing when it has none. For parsers that refuse such texts. `text` need not be checked.
+std::optional<std::string> replace_lone_surrogates(std::string_view text);
+
+/// `text` without a byte order mark in front (RFC 8259, section 8.1).
+std::string_view skip_byte_order_mark(std::string_view text) noexcept;
 
 /// A checked text without the white space around its value.
 std::string_view trim(std::string_view text) noexcept;
@@ -38,7 +54,8 @@ enum class Kind { object, array, string, number, boolean, null };
 /// What a checked value is; `value` begins with its first character.
 Kind kind_of(std::string_view value) noexcept;
 
-/// A checked string value, quotes included, with its escapes resolved.
+/// A checked string value, quotes included, with its escapes resolved. Half of a surrogate pair
+/// becomes U+FFFD.
 std::string decode_string(std::string_view value);
 
 /// What a checked string value says, without a copy of it unless it has escapes.

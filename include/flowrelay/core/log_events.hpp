@@ -18,6 +18,8 @@ namespace flowrelay::core::log_events {
       "the daemon stops: requests in flight are finished")                                       \
     X(relay_stopped, "relay.stopped", notice, "8f4ec8806e6f441fbcf1cb9af25f0c76",                \
       "the daemon has stopped; what is queued is on disk")                                       \
+    X(relay_signal_ignored, "relay.signal_ignored", notice, "54107203d9ba577a33220a7d71e080ad",  \
+      "a signal that means nothing here was ignored")                                            \
     X(relay_failed, "relay.failed", critical, "81579965b4904d4d9933eecbe205d450",                \
       "the daemon can't go on")                                                                  \
     X(relay_stats, "relay.stats", info, "6953c257a50f48a4a5c9794e2254e331",                      \
@@ -78,6 +80,10 @@ namespace flowrelay::core::log_events {
       "a socket unit overrules the configured path of a socket")                                 \
     X(ingest_rejected, "ingest.rejected", debug, "2395370b4e144231abe0ebf4038ecac7",             \
       "an event was rejected")                                                                   \
+    X(ingest_refusing, "ingest.refusing", notice, "daaa2b39ad7d97991f5975638c0e44a8",            \
+      "what a producer hands in is refused again and again")                                     \
+    X(ingest_unread, "ingest.unread", warning, "f40208b6d7fd3bbde511d917a783556f",               \
+      "a producer does not read its answers")                                                    \
     X(server_busy, "server.busy", warning, "881dd375b6814a88a1811f08d36bbf61",                   \
       "a connection was refused: too many are open")                                             \
     X(server_accept_failed, "server.accept_failed", error, "ffaf24ca5e4145f0b3177d2eec8e28da",   \

@@ -28,6 +28,7 @@
 #include "flowrelay/core/history.hpp"
 #include "flowrelay/core/letter_room.hpp"
 #include "flowrelay/core/problem_reports.hpp"
+#include "flowrelay/core/refusal_log.hpp"
 #include "flowrelay/core/repeat_limiter.hpp"
 #include "flowrelay/core/scheduler.hpp"
 #include "flowrelay/core/stored_event.hpp"
@@ -41,6 +42,7 @@ struct RelayOptions {
     ActiveSetOptions active_set;
     Milliseconds retry_after_cap{3'600'000};
     std::uint64_t max_events_per_token = 0;  ///< queued; 0: no limit
+    std::uint64_t max_event_size = 0;        ///< with its source's defaults; 0: no limit
     Milliseconds gone_grace{3'600'000};
     Milliseconds dedup_window{600'000};
     std::size_t dedup_entries = 200'000;  ///< bounds the memory of the window
@@ -54,7 +56,7 @@ struct RelayOptions {
 struct RelayCounters {
     std::uint64_t accepted = 0;
     std::uint64_t duplicates = 0;
-    std::uint64_t rejected = 0;  ///< submissions
+    std::uint64_t rejected = 0;  ///< submissions, and requests that could not be any
     std::uint64_t delivered = 0;
     std::uint64_t attempts = 0;   ///< requests made
     std::uint64_t retried = 0;    ///< attempts after which the event waits
@@ -109,6 +111,13 @@ public:
     using Decision = std::variant<Append, Duplicate, Rejection>;
 
     Decision submit(Submission submission, Now now, const Submitter& by = {});
+
+    /// Counts and logs what was refused before it was an event (it is no JSON, no request for
+    /// /messages, ...); returns the rejection.
+    Rejection refuse(Rejection rejection, const Submitter& by, Now now);
+
+    /// Logs that a producer has let `bytes` of answers lie for a minute.
+    void note_unread(const Submitter& by, std::uint64_t bytes);
 
     /// The event is durable as `seq`. True: the scheduler has it; otherwise it waits on disk.
     bool committed(const EventRecord& record, Seq seq);
@@ -261,8 +270,9 @@ private:
         WallTime due;
     };
 
-    Rejection rejected(Rejection rejection, std::string_view label);
-    Rejection refuse_over_quota(TokenId token, Now now);
+    Rejection rejected(Rejection rejection, std::string_view label,
+                       const std::optional<Producer>& by, MonoTime now);
+    Rejection refuse_over_quota(TokenId token, Now now, const std::optional<Producer>& by);
     void note_below_quota(TokenId token);
     void no_longer_uncommitted(TokenId token);
     void apply_token_states();
@@ -313,6 +323,7 @@ private:
     LetterRoom letter_room_;
     std::set<Seq> held_by_letters_;  ///< events that were refused while there was no room
     std::optional<MonoTime> tell_letters_full_at_;
+    RefusalLog refusals_{log_};
     History history_;
     ProblemReports reports_;
     RepeatLimiter report_lines_;

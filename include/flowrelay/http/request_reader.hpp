@@ -2,7 +2,8 @@
 //
 // Stricter than Beast where two readers of the same bytes could disagree on where a request ends:
 // Content-Length more than once or beside Transfer-Encoding, any Transfer-Encoding but a single
-// "chunked" or in HTTP/1.0, a missing (1.1) or second Host, bare LF. All of these are bad_request.
+// "chunked" or in HTTP/1.0, a missing (1.1) or second Host, bare LF. All of these are bad_request,
+// and so is a request line without a version, as soon as it has ended.
 // Empty lines before a request line are passed over. Trailer fields are read past and ignored.
 //
 // A reader belongs to one connection and one thread; its memory is used again for each request.
@@ -56,6 +57,12 @@ public:
     std::size_t put(std::string_view bytes);
 
     ReadStatus status() const noexcept;
+
+    /// What is wrong with a request whose status is bad_request, and what to do: a sentence.
+    std::string_view problem() const noexcept;
+
+    /// Bytes of the current request's body that have come.
+    std::size_t body_bytes() const noexcept;
 
     /// The head is complete, the body is not, and the client waits for "100 Continue". True once.
     bool take_expects_continue() noexcept;

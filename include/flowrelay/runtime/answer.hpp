@@ -1,6 +1,7 @@
 // What producers are told, as text: the shapes of docs/protocol.md.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,13 @@ http::Response to_response(const Answer& answer);
 /// 202 if all were accepted, the rejection's own status if all were refused for the same reason,
 /// 207 otherwise.
 http::Response to_response(const std::vector<Answer>& answers, bool as_lines);
+
+/// An event over ingest.max_event_size.
+core::Rejection too_large(std::uint64_t limit);
+
+/// No room for an event or a request that has come only in part: all producers together have begun
+/// too many of them.
+core::Rejection too_much_unfinished();
 
 /// The HTTP status of a rejection.
 int http_status(core::RejectCode code) noexcept;

@@ -18,6 +18,7 @@
 #include "flowrelay/base/secret.hpp"
 #include "flowrelay/base/time.hpp"
 #include "flowrelay/core/relay.hpp"
+#include "flowrelay/runtime/ingest_budget.hpp"
 #include "flowrelay/runtime/metrics.hpp"
 #include "flowrelay/runtime/storage_mailbox.hpp"
 
@@ -33,8 +34,9 @@ struct Answer {
 };
 
 struct EngineOptions {
-    std::uint64_t ingest_budget = 6ULL << 20;  ///< bytes submitted and not yet durable
-    std::uint64_t cache_size = 8ULL << 20;     ///< bytes of events kept for their delivery
+    std::uint64_t ingest_budget = 6ULL << 20;       ///< bytes submitted and not yet durable
+    std::uint64_t unfinished_budget = 16ULL << 20;  ///< bytes of what has only come in part
+    std::uint64_t cache_size = 8ULL << 20;          ///< bytes of events kept for their delivery
     std::shared_ptr<Metrics> metrics = std::make_shared<Metrics>();
 };
 
@@ -56,9 +58,20 @@ public:
     void submit(core::Submission submission, Answered answered, Now now,
                 const core::Submitter& by = {});
 
+    /// Returns the answer to what is refused before it is an event; counts and logs it.
+    Answer refuse(core::Rejection rejection, const core::Submitter& by);
+
     /// Waits until events may be handed in again: the bytes that wait for their commit are bounded.
     boost::asio::awaitable<void> wait_for_room();
     bool has_room() const noexcept { return pending_bytes_ < options_.ingest_budget; }
+
+    /// The memory of what producers have begun to send.
+    IngestBudget& unfinished() noexcept { return unfinished_; }
+
+    /// A producer has let `bytes` of answers lie for a minute.
+    void note_unread(const core::Submitter& by, std::uint64_t bytes) {
+        relay_.note_unread(by, bytes);
+    }
 
     /// Events handed in that are not answered yet.
     std::size_t unanswered() const noexcept { return unanswered_; }
@@ -155,6 +168,7 @@ private:
         Answered answered;
     };
     std::deque<Uncommitted> uncommitted_;
+    IngestBudget unfinished_{options_.unfinished_budget};
     std::uint64_t pending_bytes_ = 0;
     std::size_t unanswered_ = 0;
     boost::asio::steady_timer room_;

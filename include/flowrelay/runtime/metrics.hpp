@@ -60,9 +60,7 @@ struct Metrics {
                                     0.025,  0.05,    0.1,    0.25,  1,      5};
     core::Histogram commit_events{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1'024, 4'096};
 
-    static constexpr std::size_t reject_codes =
-        static_cast<std::size_t>(core::RejectCode::storage_failed) + 1;
-    std::array<std::uint64_t, reject_codes> rejected{};
+    std::array<std::uint64_t, core::reject_codes> rejected{};
 
     /// Requests by how they ended: 2xx to 5xx, then the AttemptEnds without a response.
     static constexpr std::size_t attempt_ends =

@@ -39,6 +39,9 @@ public:
     /// Ends the connection now.
     void abort();
 
+    /// Called once a second, for what a session notices with the passing of time.
+    virtual void watch(MonoTime) {}
+
     /// The peer has until then to go on; set by the session whenever it waits for the peer.
     MonoTime deadline() const noexcept { return deadline_; }
 

@@ -49,7 +49,9 @@ TEST(RejectCode, HasTheWordsOfTheProtocol) {
 TEST(SubmissionJson, SyntaxErrorIsInvalidJson) {
     const Rejection rejection = rejected(R"({"title":)");
     EXPECT_EQ(rejection.code, RejectCode::invalid_json);
-    EXPECT_EQ(rejection.message, "this is not JSON: incomplete JSON at byte 9");
+    EXPECT_EQ(rejection.message,
+              "this is not JSON: the line ends at byte 9, before the event does. An event is one "
+              "line (`jq -c` and not `jq` writes it so)");
     EXPECT_TRUE(rejection.errors.empty());
 }
 TEST(SubmissionJson, EmptyTextIsInvalidJson) {

@@ -23,6 +23,7 @@ class ControlFixture : public testing::Test {
 protected:
     ControlFixture() {
         context_.log = &log_;
+        context_.available_bytes = [] { return std::uint64_t{1} << 30; };
         context_.connections = [] { return std::size_t{0}; };
         context_.ingest_connections = [] { return std::size_t{0}; };
         context_.stopping = [] { return false; };

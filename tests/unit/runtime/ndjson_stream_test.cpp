@@ -163,7 +163,7 @@ TEST_F(IngestSessionTest, WhoDoesNotReadTheAnswersIsNotReadFromEither) {
     serve();
     const timeval soon{0, 300'000};
     ::setsockopt(producer_, SOL_SOCKET, SO_SNDTIMEO, &soon, sizeof soon);
-    const std::string line = "nonsense\n";
+    const std::string line = "{nonsense}\n";
     const std::size_t plenty = 16 << 20;  // the answers are ten times as long
     std::size_t lines = 0;
     while (lines * line.size() < plenty) {
