@@ -1,8 +1,9 @@
 #include "flowrelay/app/logging.hpp"
 
 #include <fmt/core.h>
+#include <spdlog/details/null_mutex.h>
 #include <spdlog/logger.h>
-#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/sinks/base_sink.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@
 
 #include "flowrelay/app/journal.hpp"
 #include "flowrelay/app/text.hpp"
+#include "log_output.hpp"
 
 namespace flowrelay::app {
 
@@ -73,9 +75,36 @@ void append_text(std::string& out, const LogEvent& event, std::span<const LogFie
     }
 }
 
+/// Counts the lines that a LogOutput had to lose.
+class OutputSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
+public:
+    explicit OutputSink(int fd) : output_(fd) {}
+
+    std::uint64_t lost() const noexcept { return lost_; }
+    void forget_lost() noexcept { lost_ = 0; }
+
+protected:
+    void sink_it_(const spdlog::details::log_msg& message) override {
+        spdlog::memory_buf_t line;
+        formatter_->format(message, line);
+        if (!output_.write({line.data(), line.size()})) ++lost_;
+    }
+    void flush_() override {}
+
+private:
+    LogOutput output_;
+    std::uint64_t lost_ = 0;
+};
+
 class SpdlogLog final : public LeveledLog {
 public:
     using Log::write;
+
+    SpdlogLog(const LogConfig& config, const std::shared_ptr<OutputSink>& sink, bool for_journal,
+              const Clock& clock)
+        : SpdlogLog(config, spdlog::sink_ptr(sink), for_journal, clock) {
+        output_ = sink.get();
+    }
 
     SpdlogLog(const LogConfig& config, spdlog::sink_ptr sink, bool for_journal, const Clock& clock)
         : LeveledLog(config.level),
@@ -93,18 +122,33 @@ public:
     void write(const LogEvent& event, std::span<const LogField> fields) noexcept override {
         if (!enabled(event.severity)) return;
         try {
-            const std::string line =
-                format_log_line(format_, for_journal_, clock_.now().wall, event, fields);
-            logger_.log(spdlog::level::info, spdlog::string_view_t(line));
+            const std::lock_guard lock(mutex_);
+            const std::uint64_t lost = output_ != nullptr ? output_->lost() : 0;
+            if (lost == 0) {
+                put(event, fields);
+                return;
+            }
+            std::vector<LogField> more(fields.begin(), fields.end());
+            more.emplace_back("lost", lost);
+            put(event, more);
+            if (output_->lost() == lost) output_->forget_lost();
         } catch (...) {
             // Out of memory: the line is lost, the relay goes on.
         }
     }
 
 private:
+    void put(const LogEvent& event, std::span<const LogField> fields) {
+        const std::string line =
+            format_log_line(format_, for_journal_, clock_.now().wall, event, fields);
+        logger_.log(spdlog::level::info, spdlog::string_view_t(line));
+    }
+
     LogFormat format_;
     bool for_journal_;
     const Clock& clock_;
+    std::mutex mutex_;
+    OutputSink* output_ = nullptr;  ///< the logger's sink, if it can lose lines
     spdlog::logger logger_;
 };
 
@@ -120,25 +164,23 @@ public:
         try {
             const std::lock_guard lock(mutex_);
             if (lost_ == 0) {
-                send(event, fields, patience);
+                send(event, fields);
                 return;
             }
             std::vector<LogField> more(fields.begin(), fields.end());
             more.emplace_back("lost", lost_);
-            // It was waited for already: not again with each line.
-            send(event, more, Milliseconds(0));
+            send(event, more);
         } catch (...) {
             // Out of memory: the line is lost, the relay goes on.
         }
     }
 
 private:
-    static constexpr Milliseconds patience{100};
-
-    void send(const LogEvent& event, std::span<const LogField> fields, Milliseconds wait) {
+    // Whoever writes a line does not wait for journald.
+    void send(const LogEvent& event, std::span<const LogField> fields) {
         std::string message;
         append_text(message, event, fields);
-        switch (socket_.send(format_journal_entry(message, event, fields), wait)) {
+        switch (socket_.send(format_journal_entry(message, event, fields), Milliseconds(0))) {
             case JournalSocket::Outcome::sent:
                 lost_ = 0;
                 return;
@@ -196,6 +238,12 @@ std::unique_ptr<LeveledLog> make_log(const LogConfig& config,
     return std::make_unique<SpdlogLog>(config, std::move(sink), for_journal, clock);
 }
 
+std::unique_ptr<LeveledLog> make_descriptor_log(const LogConfig& config, int fd, bool for_journal,
+                                                const Clock& clock) {
+    return std::make_unique<SpdlogLog>(config, std::make_shared<OutputSink>(fd), for_journal,
+                                       clock);
+}
+
 std::unique_ptr<LeveledLog> make_journal_log(Severity level, std::string socket_path,
                                              std::unique_ptr<Log> fallback) {
     return std::make_unique<JournalLog>(level, std::move(socket_path), std::move(fallback));
@@ -203,15 +251,14 @@ std::unique_ptr<LeveledLog> make_journal_log(Severity level, std::string socket_
 
 std::unique_ptr<LeveledLog> make_log(const LogConfig& config, const Clock& clock) {
     const bool to_journal = is_journal_stream(STDERR_FILENO);
-    const auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
     const bool natively =
         config.format == LogFormat::journal || (config.format == LogFormat::text && to_journal);
-    if (!natively) return make_log(config, sink, to_journal, clock);
+    if (!natively) return make_descriptor_log(config, STDERR_FILENO, to_journal, clock);
     LogConfig for_stderr = config;
     for_stderr.format = LogFormat::text;
     for_stderr.level = Severity::debug;  // the journal's log has decided
     return make_journal_log(config.level, std::string(journal_socket_path),
-                            make_log(for_stderr, sink, to_journal, clock));
+                            make_descriptor_log(for_stderr, STDERR_FILENO, to_journal, clock));
 }
 
 }  // namespace flowrelay::app

@@ -53,9 +53,14 @@ std::unique_ptr<LeveledLog> make_log(const LogConfig& config,
                                      std::shared_ptr<spdlog::sinks::sink> sink, bool for_journal,
                                      const Clock& clock);
 
-/// A log that writes to the journal at this socket, and to `fallback` what can't be sent there. A
-/// journald that does not read delays a line by 100 ms at most; then lines are lost until it reads
-/// again, and the next one says how many (`lost`).
+/// A log that writes to a descriptor, which stays the caller's. It never waits for who reads there:
+/// up to 64 KiB of lines are kept meanwhile, further ones are lost, and the next one that is
+/// written says how many (`lost`). `clock` outlives it.
+std::unique_ptr<LeveledLog> make_descriptor_log(const LogConfig& config, int fd, bool for_journal,
+                                                const Clock& clock);
+
+/// A log that writes to the journal at this socket, and to `fallback` what can't be sent there.
+/// While journald does not read, lines are lost, and the next one says how many (`lost`).
 std::unique_ptr<LeveledLog> make_journal_log(Severity level, std::string socket_path,
                                              std::unique_ptr<Log> fallback);
 

@@ -1,13 +1,18 @@
 #include "flowrelay/app/logging.hpp"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <spdlog/sinks/ostream_sink.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/json/parse.hpp>
+#include <chrono>
 #include <cmath>
 #include <initializer_list>
 #include <limits>
@@ -16,6 +21,8 @@
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "flowrelay/core/log_events.hpp"
 
 namespace flowrelay::app {
 namespace {
@@ -215,6 +222,97 @@ TEST(IsJournalStream, compares_device_and_inode) {
     EXPECT_FALSE(is_journal_stream(-1));
     ::close(ends[0]);
     ::close(ends[1]);
+}
+
+// ---- a reader that does not read
+
+/// Two ends of something that lines can be written to.
+struct Ends {
+    int read = -1;
+    int write = -1;
+    std::string name;
+};
+
+std::vector<Ends> unread_outputs() {
+    std::vector<Ends> all;
+    int fds[2];
+    if (::pipe2(fds, O_CLOEXEC) == 0) all.push_back({fds[0], fds[1], "pipe"});
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0) {
+        all.push_back({fds[0], fds[1], "socket"});
+    }
+    const int terminal = ::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (terminal >= 0 && ::grantpt(terminal) == 0 && ::unlockpt(terminal) == 0) {
+        const int side = ::open(::ptsname(terminal), O_RDWR | O_NOCTTY | O_CLOEXEC);
+        if (side >= 0) all.push_back({terminal, side, "terminal"});
+    }
+    return all;
+}
+
+/// All that can be read at once.
+std::string read_all(int fd) {
+    std::string text;
+    char buffer[4096];
+    pollfd state{fd, POLLIN, 0};
+    while (::poll(&state, 1, 5) > 0) {
+        const auto n = ::read(fd, buffer, sizeof buffer);
+        if (n <= 0) break;
+        text.append(buffer, static_cast<std::size_t>(n));
+    }
+    return text;
+}
+
+TEST(LogOutput, LosesLinesRatherThanWait) {
+    const SystemClock clock;
+    for (const Ends& ends : unread_outputs()) {
+        for (const std::size_t length : {10U, 500U, 9000U}) {
+            const auto log = make_descriptor_log(LogConfig(), ends.write, false, clock);
+            const std::string filler(length, 'x');
+            constexpr int lines = 3000;
+            const auto begin = std::chrono::steady_clock::now();
+            for (int i = 0; i < lines; ++i) {
+                log->write(core::log_events::relay_ready, {{"number", i}, {"filler", filler}});
+            }
+            EXPECT_LT(std::chrono::steady_clock::now() - begin, Seconds(5)) << ends.name;
+            // What was written comes whole and in order; the rest is counted.
+            std::string text = read_all(ends.read);
+            for (int i = 0; i < 40; ++i) {
+                log->write(core::log_events::relay_ready, {{"number", "later"}});
+                text += read_all(ends.read);
+            }
+            std::uint64_t written = 0;
+            std::uint64_t lost = 0;
+            std::istringstream in(text);
+            for (std::string line; std::getline(in, line);) {
+                EXPECT_NE(line.find("event=relay.ready number="), std::string::npos) << line;
+                if (line.find("number=later") == line.npos) ++written;
+                const auto place = line.find(" lost=");
+                if (place != line.npos) lost += std::stoull(line.substr(place + 6));
+            }
+            EXPECT_EQ(written + lost, static_cast<std::uint64_t>(lines))
+                << ends.name << " " << length;
+        }
+        ::close(ends.read);
+        ::close(ends.write);
+    }
+}
+
+TEST(LogOutput, LosesNothingToWhoReads) {
+    const SystemClock clock;
+    int fds[2];
+    ASSERT_EQ(::pipe2(fds, O_CLOEXEC), 0);
+    std::string text;
+    {
+        const auto log = make_descriptor_log(LogConfig(), fds[1], false, clock);
+        for (int i = 0; i < 2000; ++i) {
+            log->write(core::log_events::relay_ready, {{"number", i}});
+            if (i % 100 == 0) text += read_all(fds[0]);
+        }
+    }
+    ::close(fds[1]);
+    text += read_all(fds[0]);
+    ::close(fds[0]);
+    EXPECT_EQ(std::ranges::count(text, '\n'), 2000);
+    EXPECT_EQ(text.find("lost="), text.npos);
 }
 
 }  // namespace
