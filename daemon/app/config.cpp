@@ -124,10 +124,24 @@ void read_metrics(const MapReader& map, MetricsConfig& out) {
     }
 }
 
+/// Whether two addresses can't both be listened on.
+bool listen_on_one_port(const std::string& one, const std::string& other) {
+    if (one.empty() || other.empty()) return false;
+    const auto a = parse_listen_address(one, true);
+    const auto b = parse_listen_address(other, true);
+    if (!a || !b || a->port != b->port || a->port == 0) return false;
+    const auto is_any = [](std::string_view host) { return host == "0.0.0.0" || host == "::"; };
+    return a->host == b->host || is_any(a->host) || is_any(b->host);
+}
+
 /// What only shows when two sections are seen together.
-void check_together(const MapReader& ingest, const MapReader& control, const Config& config) {
+void check_together(const MapReader& ingest, const MapReader& control, const MapReader& metrics,
+                    const Config& config) {
     if (config.control.socket == config.ingest.socket) {
         control.complain("socket", "is the same as ingest.socket");
+    }
+    if (listen_on_one_port(config.ingest.listen, config.metrics.listen)) {
+        metrics.complain("listen", "is the port of ingest.listen: each needs its own");
     }
     if (config.ingest.max_event_size > config.spool.segment_size / 2) {
         ingest.complain("max_event_size",
@@ -156,11 +170,12 @@ Config read_config(const YamlNode& root, ProblemList& problems) {
     read_dead_letters(section("dead_letters"), config.dead_letters);
     read_problem_reports(section("problem_reports"), config.problem_reports);
     read_log(section("log"), config.log);
-    read_metrics(section("metrics"), config.metrics);
+    const MapReader metrics = section("metrics");
+    read_metrics(metrics, config.metrics);
     if (const YamlNode* sources = top.find("sources")) {
         config.sources = read_sources(*sources, problems);
     }
-    check_together(ingest, control, config);
+    check_together(ingest, control, metrics, config);
     return config;
 }
 

@@ -1,8 +1,11 @@
 #include "flowrelay/app/config_check.hpp"
 
 #include <fmt/core.h>
+#include <sys/stat.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <utility>
 
 #include "flowrelay/app/destination_files.hpp"
 #include "setup.hpp"
@@ -18,6 +21,28 @@ bool is_visible(const SourceConfig& source) {
     const char* name = source.flow_token_credential.empty() ? source.flow_token_env.c_str()
                                                             : "CREDENTIALS_DIRECTORY";
     return std::getenv(name) != nullptr;
+}
+
+/// The directories of sockets. systemd makes those below /run when it starts the service.
+void look_for_directories(const Config& config, const std::string& path, ConfigFindings& findings) {
+    const std::pair<std::string_view, const std::string&> sockets[] = {
+        {"ingest.socket", config.ingest.socket}, {"control.socket", config.control.socket}};
+    for (const auto& [key, socket] : sockets) {
+        const std::string directory = socket.substr(0, std::max<std::size_t>(socket.rfind('/'), 1));
+        struct stat info{};
+        if (::stat(directory.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) continue;
+        if (directory == "/run/flowrelay") continue;
+        if (directory.starts_with("/run/")) {
+            findings.warnings.push_back(
+                fmt::format("{}: key `{}`: there is no directory {}; systemd "
+                            "makes it if it is a RuntimeDirectory of the "
+                            "service",
+                            path, key, directory));
+            continue;
+        }
+        findings.problems.push_back(
+            {path, 0, 0, fmt::format("key `{}`: there is no directory {}", key, directory)});
+    }
 }
 
 }  // namespace
@@ -44,11 +69,13 @@ ConfigFindings check_config(const std::string& path) {
             destination.client_key_credential.clear();
             destination.proxy_credential.clear();
         }
+        look_for_directories(config, path, findings);
         read_surroundings(config);
         const std::string exposed = warn_of_exposed_key(config.destination);
         if (!exposed.empty()) findings.warnings.push_back(fmt::format("{}: {}", path, exposed));
     } catch (const ConfigError& error) {
-        findings.problems = error.problems();
+        findings.problems.insert(findings.problems.end(), error.problems().begin(),
+                                 error.problems().end());
     }
     return findings;
 }

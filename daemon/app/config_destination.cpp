@@ -12,6 +12,12 @@ namespace flowrelay::app {
 
 namespace {
 
+/// Without slashes at the end.
+std::string_view trimmed(std::string_view url) {
+    while (url.ends_with('/')) url.remove_suffix(1);
+    return url;
+}
+
 void check_proxy(const MapReader& map, const std::string& proxy) {
     if (proxy.empty() || proxy == "none") return;
     const auto chosen = runtime::parse_proxy(proxy);
@@ -73,6 +79,11 @@ void read_destination(const MapReader& map, DestinationConfig& out) {
     map.read("path", out.path);
     if (!out.path.starts_with('/') || out.path.find_first_of(" ?#\\") != std::string::npos) {
         map.complain("path", "must begin with / and have no spaces, queries or fragments");
+    }
+    if (out.path.size() > 1 && trimmed(out.base_url).ends_with(out.path)) {
+        map.complain(
+            "base_url",
+            fmt::format("ends with {}, which destination.path adds: take it out", out.path));
     }
     map.read("proxy", out.proxy);
     check_proxy(map, out.proxy);

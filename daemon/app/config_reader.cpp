@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <cstddef>
@@ -137,6 +138,11 @@ void MapReader::check_keys() const {
             problems_.add(key, full_name(shorten(key.text)), explain_unknown(key.text));
             continue;
         }
+        if (map_.entries[i].value.kind == YamlNode::Kind::null && !may_be_empty(key.text)) {
+            problems_.add(key, full_name(key.text),
+                          "has no value: take the key out if its default is meant (a list whose "
+                          "entries are all commented out is none)");
+        }
         for (std::size_t j = 0; j < i; ++j) {
             if (map_.entries[j].key.text != key.text) continue;
             problems_.add(
@@ -145,6 +151,28 @@ void MapReader::check_keys() const {
             break;
         }
     }
+}
+
+// Sections, and keys that stand for "none" when they are empty.
+bool MapReader::may_be_empty(std::string_view key) const {
+    // The last five have messages of their own when they are missing.
+    constexpr std::array<std::string_view, 16> optional{"ca_file",
+                                                        "client_certificate",
+                                                        "client_certificate_credential",
+                                                        "client_key",
+                                                        "client_key_credential",
+                                                        "proxy",
+                                                        "proxy_credentials_file",
+                                                        "proxy_credential",
+                                                        "socket_group",
+                                                        "admin_group",
+                                                        "listen",
+                                                        "base_url",
+                                                        "name",
+                                                        "flow_token_file",
+                                                        "flow_token_credential",
+                                                        "flow_token_env"};
+    return section_.empty() || std::ranges::find(optional, key) != optional.end();
 }
 
 std::string MapReader::explain_unknown(std::string_view key) const {

@@ -68,6 +68,7 @@ private:
     const YamlNode* find_scalar(std::string_view key, std::string_view wanted) const;
     std::string full_name(std::string_view key) const;
     void check_keys() const;
+    bool may_be_empty(std::string_view key) const;
     std::string explain_unknown(std::string_view key) const;
 
     const YamlNode& map_;

@@ -17,7 +17,8 @@ namespace flowrelay::app {
 namespace {
 
 constexpr std::size_t longest_name = 64;
-constexpr SecretRules token_rules{"token", 1024, false};
+// As long as a token in an event may be.
+constexpr SecretRules token_rules{"token", 256, false};
 
 /// Members that the relay reads itself, so that a default for them would make no sense.
 constexpr std::array<std::string_view, 6> own_members{
@@ -73,6 +74,13 @@ void read_defaults(const MapReader& map, core::EventDefaults& out, ProblemList& 
         if (std::ranges::find(own_members, member) != own_members.end()) {
             problems.add(entry.key, fmt::format("sources.defaults.{}", member),
                          "can't have a default; each event says it itself");
+            continue;
+        }
+        const std::size_t dot = member.find('.');
+        if (member.starts_with("author.") || member.starts_with("thread.")) {
+            problems.add(entry.key, fmt::format("sources.defaults: {}", shorten(member)),
+                         fmt::format("has to be nested: `{}: {{{}: ...}}`", member.substr(0, dot),
+                                     shorten(member.substr(dot + 1))));
             continue;
         }
         out[member] = to_json(entry.value);

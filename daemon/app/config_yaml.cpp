@@ -9,6 +9,7 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/string.hpp>
 #include <cstddef>
+#include <optional>
 #include <sstream>
 #include <utility>
 
@@ -181,14 +182,40 @@ void append_json(std::string& out, const YamlNode& node) {
 
 }  // namespace
 
+namespace {
+
+struct Place {
+    int line;
+    int column;
+};
+
+/// The first tab before the first word of a line.
+std::optional<Place> find_tab(std::string_view text) {
+    for (int line = 1; !text.empty(); ++line) {
+        const std::string_view one = text.substr(0, text.find('\n'));
+        text.remove_prefix(std::min(one.size() + 1, text.size()));
+        const std::size_t word = one.find_first_not_of(" \t\r");
+        const std::size_t tab = one.find('\t');
+        if (word == one.npos || one[word] == '#' || tab == one.npos || tab > word) continue;
+        return Place{line, static_cast<int>(tab) + 1};
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
 YamlNode parse_yaml(std::string_view text, const std::string& file,
                     std::vector<ConfigProblem>& problems) {
+    const auto tab = find_tab(text);
+    constexpr std::string_view about_tab =
+        "a tab in the indentation: YAML takes spaces there, nothing else";
     try {
         std::istringstream in{std::string(text)};
         YAML::Parser parser(in);
         TreeBuilder builder(file, problems);
         if (!parser.HandleNextDocument(builder)) return {};
         YamlNode root = builder.take_root();
+        if (tab) problems.push_back({file, tab->line, tab->column, std::string(about_tab)});
         TreeBuilder rest(file, problems);
         if (parser.HandleNextDocument(rest)) {
             const YamlNode second = rest.take_root();
@@ -199,7 +226,8 @@ YamlNode parse_yaml(std::string_view text, const std::string& file,
     } catch (const YAML::Exception& e) {
         const int line = e.mark.is_null() ? 0 : e.mark.line + 1;
         const int column = e.mark.is_null() ? 0 : e.mark.column + 1;
-        problems.push_back({file, line, column, fmt::format("not valid YAML: {}", e.msg)});
+        problems.push_back(
+            {file, line, column, fmt::format("not valid YAML: {}", tab ? about_tab : e.msg)});
         return {};
     }
 }

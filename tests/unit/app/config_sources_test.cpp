@@ -193,8 +193,8 @@ protected:
 TEST_F(LoadToken, reads_a_file_and_cuts_off_line_breaks) {
     EXPECT_EQ(load_token(from_file(write("t", "3e2252e2\r\n\n"))).reveal(), "3e2252e2");
     EXPECT_EQ(load_token(from_file(write("u", "3e2252e2", 0640))).reveal(), "3e2252e2");
-    EXPECT_EQ(load_token(from_file(write("v", std::string(1024, 'a') + "\n"))).reveal().size(),
-              1024U);
+    EXPECT_EQ(load_token(from_file(write("v", std::string(256, 'a') + "\n"))).reveal().size(),
+              256U);
 }
 
 TEST_F(LoadToken, refuses_a_file_that_others_can_read) {
@@ -215,10 +215,10 @@ TEST_F(LoadToken, says_which_file_of_which_source_is_missing) {
 TEST_F(LoadToken, refuses_what_can_not_be_a_token_without_repeating_it) {
     EXPECT_THAT(problem_of(from_file(write("a", ""))), HasSubstr("is empty"));
     EXPECT_THAT(problem_of(from_file(write("b", "\n\n"))), HasSubstr("is empty"));
-    EXPECT_THAT(problem_of(from_file(write("c", std::string(1025, 'a')))),
-                HasSubstr("longer than 1024 bytes"));
+    EXPECT_THAT(problem_of(from_file(write("c", std::string(257, 'a')))),
+                HasSubstr("longer than 256 bytes"));
     EXPECT_THAT(problem_of(from_file(write("d", std::string(100000, 'a')))),
-                HasSubstr("longer than 1024 bytes"));
+                HasSubstr("longer than 256 bytes"));
     for (const char* content : {"geheim wort", "geheim\nwort", "geheim\x01", "geheim\xC3\xA4"}) {
         const std::string text = problem_of(from_file(write("e", content)));
         EXPECT_THAT(text, HasSubstr("it must hold the token and nothing else"));

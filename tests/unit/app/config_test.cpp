@@ -390,5 +390,73 @@ TEST(Config, every_listed_key_is_read) {
     }
 }
 
+TEST(Config, a_key_without_a_value_is_an_error_where_it_means_something) {
+    const std::string source = "sources:\n  - name: ci\n    flow_token_file: /t\n";
+    for (const char* key : {"allow", "defaults", "rate_limit", "on_reject", "report_problems"}) {
+        EXPECT_THAT(only_problem_of(base + source + "    " + key + ":\n"), HasSubstr("no value"))
+            << key;
+        EXPECT_THAT(only_problem_of(base + source + "    " + key + ": ~\n"), HasSubstr("no value"))
+            << key;
+    }
+    EXPECT_THAT(only_problem_of(base + source + "    allow:\n      # - www-data\n"),
+                HasSubstr("no value"));
+    for (const std::string key :
+         {"ingest: {unknown_tokens: }", "ingest: {max_event_size: }", "ingest: {socket_mode: }",
+          "spool: {max_events: }", "retry: {max_age: }", "log: {level: }", "gone: {grace: }",
+          "control: {socket: }", "dead_letters: {max_age: }", "metrics: {allow_remote: }"}) {
+        EXPECT_THAT(only_problem_of(base + key + "\n"), HasSubstr("no value")) << key;
+    }
+    for (const std::string key : {"ingest:", "ingest: {listen: }", "ingest: {socket_group: }",
+                                  "metrics: {listen: }", "control: {admin_group: }", "sources:"}) {
+        EXPECT_THAT(problems_of(base + key + "\n"), ElementsAre()) << key;
+    }
+}
+
+TEST(Config, two_listeners_on_one_port_are_an_error) {
+    const auto both = [](const std::string& ingest, const std::string& metrics) {
+        return base + "ingest: {listen: \"" + ingest +
+               "\"}\nmetrics: {allow_remote: true, listen: \"" + metrics + "\"}\n";
+    };
+    for (const auto& [ingest, metrics] :
+         std::vector<std::pair<std::string, std::string>>{{"127.0.0.1:8025", "127.0.0.1:8025"},
+                                                          {"127.0.0.1:8025", "0.0.0.0:8025"},
+                                                          {"[::1]:8025", "[::]:8025"}}) {
+        EXPECT_THAT(only_problem_of(both(ingest, metrics)), HasSubstr("port of ingest.listen"))
+            << metrics;
+    }
+    EXPECT_THAT(problems_of(both("127.0.0.1:8025", "127.0.0.1:8026")), ElementsAre());
+    EXPECT_THAT(problems_of(both("127.0.0.1:8025", "127.0.0.2:8025")), ElementsAre());
+}
+
+TEST(Config, a_base_url_with_the_path_in_it_is_an_error) {
+    for (const char* url : {"https://a.example/messages", "https://a.example/messages/",
+                            "https://a.example/v1/messages"}) {
+        EXPECT_THAT(only_problem_of("destination: {base_url: \"" + std::string(url) + "\"}\n"),
+                    HasSubstr("destination.path adds"))
+            << url;
+    }
+    EXPECT_THAT(problems_of("destination: {base_url: \"https://a.example/v1\"}\n"), ElementsAre());
+}
+
+TEST(Config, a_tab_in_the_indentation_is_named) {
+    for (const char* text :
+         {"destination:\n\tbase_url: https://a.example\n",
+          "destination:\n  \tbase_url: https://a.example\n", "\tdestination: {}\n"}) {
+        EXPECT_THAT(only_problem_of(text), HasSubstr("a tab in the indentation")) << text;
+    }
+    EXPECT_THAT(problems_of(base + "\t# a comment\n\t\nlog: {level: info}\t# another\n"),
+                ElementsAre());
+}
+
+TEST(Config, a_default_with_a_dot_in_its_name_says_how_to_write_it) {
+    for (const char* member : {"author.name", "thread.title", "author.email"}) {
+        EXPECT_THAT(problems_of(base + "sources:\n  - name: ci\n    flow_token_file: /t\n" +
+                                "    defaults: {" + member + ": CI}\n")
+                        .front(),
+                    HasSubstr("has to be nested: `"))
+            << member;
+    }
+}
+
 }  // namespace
 }  // namespace flowrelay::app
