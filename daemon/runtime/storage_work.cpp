@@ -97,6 +97,12 @@ bool StorageWork::maintain() {
     return more.has_value() && *more;
 }
 
+void StorageWork::end() {
+    // At worst the next start takes damage in a last record for the trace of a crash.
+    static_cast<void>(stores_.registry->confirm());
+    static_cast<void>(stores_.dead_letters->confirm());
+}
+
 void StorageWork::put_tokens(Mail& mail, Completions& completions) {
     token_error_.reset();
     if (!mail.new_tokens.empty()) {

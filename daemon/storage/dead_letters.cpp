@@ -262,6 +262,8 @@ public:
         return with_changes(ledger, index_.books());
     }
 
+    Result<void> confirm() override { return journal_.confirm(); }
+
 private:
     class Survivors;
 

@@ -192,6 +192,8 @@ public:
         return done;
     }
 
+    Result<void> confirm() override { return journal_.confirm(); }
+
     static Result<void> rewrite(RecordJournal& journal, const Salt& salt, const Entries& entries,
                                 const Holds& holds) {
         std::vector<JournalRecord> records(1);

@@ -56,6 +56,9 @@ public:
     /// whether there is more, or a completion that the next carry_out() returns.
     bool maintain();
 
+    /// A clean end: nothing is asked for any more.
+    void end();
+
     /// Whether something failed and is to be tried again, with mail or without.
     bool has_unfinished() const noexcept { return !unburied_.empty() || !unsettled_.empty(); }
 

@@ -105,6 +105,10 @@ public:
     /// The books of the queue, which knows of these events only that they died, with what has
     /// become of them since: `dead` and `expired` are those that are still here.
     virtual core::Ledger corrected(core::Ledger ledger) const = 0;
+
+    /// For a clean end: with it, damage in the last record can be told from a write that was cut
+    /// short. An error can be ignored.
+    virtual Result<void> confirm() = 0;
 };
 
 /// The same with the changes of a file that was only looked at.
