@@ -88,8 +88,8 @@ void DedupWindow::forget(TokenId token, std::string_view id) {
     empty_slot(slot);
 }
 
-void DedupWindow::forget(TokenId token) {
-    std::erase_if(order_, [token](const Entry& entry) { return entry.token == token; });
+void DedupWindow::forget(const std::unordered_set<TokenId>& tokens) {
+    std::erase_if(order_, [&](const Entry& entry) { return tokens.contains(entry.token); });
     make_table();
 }
 

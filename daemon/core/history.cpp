@@ -61,8 +61,8 @@ std::optional<PastEvent> History::last_of(const LaneId& lane) const {
     });
 }
 
-void History::forget(TokenId token) {
-    std::erase_if(attempts_, [token](const PastAttempt& a) { return a.token == token; });
+void History::forget(const std::unordered_set<TokenId>& tokens) {
+    std::erase_if(attempts_, [&](const PastAttempt& a) { return tokens.contains(a.token); });
 }
 
 }  // namespace flowrelay::core

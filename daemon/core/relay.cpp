@@ -65,10 +65,9 @@ void Relay::set_options(RelayOptions options) {
 
 std::vector<TokenEntry> Relay::configure(std::vector<ConfiguredSource> sources, Now now) {
     auto changed = tokens_.configure(std::move(sources), now.wall);
-    erasures_.clear();
+    schedule_erasures();
     std::set<TokenId> reporting;
     for (const auto& [id, token] : tokens_.all()) {
-        schedule_erasure(token.entry);
         scheduler_.set_token_rate(id, token.rate_limit);
         if (token.report_problems) reporting.insert(id);
     }

@@ -1,4 +1,5 @@
 // The heart: what becomes of tokens, from their states at the start to their erasure.
+#include <unordered_set>
 #include <utility>
 
 #include "flowrelay/core/log_events.hpp"
@@ -63,6 +64,15 @@ void Relay::schedule_erasure(const TokenEntry& entry) {
     if (entry.state == TokenEntry::State::gone) erasures_.push_back({entry.id, entry.erase_at});
 }
 
+/// After a change of the configuration. An erasure that has begun goes on as it is: under way, or
+/// waiting to be tried again.
+void Relay::schedule_erasures() {
+    std::erase_if(erasures_, [this](const Erasure& e) { return !erasing_.contains(e.token); });
+    for (const auto& [id, token] : tokens_.all()) {
+        if (!erasing_.contains(id)) schedule_erasure(token.entry);
+    }
+}
+
 void Relay::tokens_saved(std::span<const TokenEntry> entries) {
     for (const auto& entry : entries) unsaved_.erase(entry.id);
 }
@@ -99,11 +109,16 @@ std::vector<TokenId> Relay::take_due_erasures(Now now) {
     return due;
 }
 
-TokenEntry Relay::erasing(TokenId token, Now now) {
-    dedup_.forget(token);
-    token_reasons_.erase(token);
-    history_.forget(token);
-    return tokens_.erased(token, now.wall);
+std::vector<TokenEntry> Relay::erasing(std::span<const TokenId> tokens, Now now) {
+    const std::unordered_set<TokenId> all(tokens.begin(), tokens.end());
+    dedup_.forget(all);
+    history_.forget(all);
+    std::vector<TokenEntry> entries;
+    for (const TokenId token : tokens) {
+        token_reasons_.erase(token);
+        entries.push_back(tokens_.erased(token, now.wall));
+    }
+    return entries;
 }
 
 void Relay::erased(TokenId token, std::uint64_t events, std::uint64_t dead_letters) {

@@ -307,7 +307,8 @@ void Engine::tick() {
             relay_.letters_aged(letters);
         });
     }
-    for (const TokenId token : relay_.take_due_erasures(clock_.now())) erase(token);
+    auto due = relay_.take_due_erasures(clock_.now());
+    if (!due.empty()) erase(std::move(due));
     load();
 }
 
@@ -325,24 +326,39 @@ void Engine::replay(std::vector<Seq> letters, std::function<void(Result<std::uin
         });
 }
 
-void Engine::erase(TokenId token) {
-    storage_.erase(token, [this, token](const Result<StorageMailbox::Erased>& result) {
+void Engine::erase(std::vector<TokenId> tokens) {
+    auto done = [this, tokens](const Result<StorageMailbox::Erased>& result) {
         if (result.has_error()) {
-            relay_.erase_failed(token, result.error().message, clock_.now());
+            for (const TokenId token : tokens) {
+                relay_.erase_failed(token, result.error().message, clock_.now());
+            }
             work_appeared();
-            return;
+        } else {
+            forget_secrets(tokens, *result);
         }
-        // The secret goes last: until then a crash begins the erasure again.
-        storage_.put_tokens({relay_.erasing(token, clock_.now())},
-                            [this, token, erased = *result](const Result<void>& put) {
-                                if (put.has_error()) {
-                                    relay_.erase_failed(token, put.error().message, clock_.now());
-                                } else {
-                                    relay_.erased(token, erased.events, erased.dead_letters);
-                                }
-                                work_appeared();
-                            });
-    });
+    };
+    storage_.erase(std::move(tokens), std::move(done));
+}
+
+/// The secrets go last, and all at once: until then a crash begins the erasure again.
+void Engine::forget_secrets(const std::vector<TokenId>& tokens,
+                            const StorageMailbox::Erased& erased) {
+    auto put = [this, tokens, erased](const Result<void>& result) {
+        const auto count = [](const auto& counts, TokenId token) {
+            const auto found = counts.find(token);
+            return found == counts.end() ? 0 : found->second;
+        };
+        for (const TokenId token : tokens) {
+            if (result.has_error()) {
+                relay_.erase_failed(token, result.error().message, clock_.now());
+            } else {
+                relay_.erased(token, count(erased.events, token),
+                              count(erased.dead_letters, token));
+            }
+        }
+        work_appeared();
+    };
+    storage_.put_tokens(relay_.erasing(tokens, clock_.now()), std::move(put));
 }
 
 std::optional<MonoTime> Engine::next_wakeup() const {

@@ -64,8 +64,8 @@ void StorageMailbox::put_tokens(std::vector<core::TokenEntry> entries, Done done
     put(false, [&] { mail_.token_puts.emplace_back(std::move(entries), std::move(done)); });
 }
 
-void StorageMailbox::erase(TokenId token, EraseDone done) {
-    put(false, [&] { mail_.erasures.emplace_back(token, std::move(done)); });
+void StorageMailbox::erase(std::vector<TokenId> tokens, EraseDone done) {
+    put(false, [&] { mail_.erasures.push_back({std::move(tokens), std::move(done)}); });
 }
 
 void StorageMailbox::replay(std::vector<Seq> letters, WallTime now, ReplayDone done) {

@@ -46,7 +46,7 @@ void add_replays(core::LoadedSlice& slice, const core::LoadRequest& request,
 }  // namespace
 
 StorageWork::Completions StorageWork::carry_out(Mail mail) {
-    Completions completions;
+    Completions completions = erasures_.take_completions();
     put_tokens(mail, completions);
     commit(mail, completions);
     for (auto& done : mail.barriers) completions.push_back(std::move(done));
@@ -74,7 +74,7 @@ StorageWork::Completions StorageWork::carry_out(Mail mail) {
             done(std::move(result));
         });
     }
-    for (auto& [token, done] : mail.erasures) erase(token, done, completions);
+    for (auto& erasure : mail.erasures) erasures_.add(std::move(erasure));
     if (!mail.snapshots.empty()) look_for_room();
     for (auto& done : mail.snapshots) {
         completions.push_back([done = std::move(done), now = snapshot()] { done(now); });
@@ -88,9 +88,19 @@ StorageWork::Completions StorageWork::carry_out(Mail mail) {
 }
 
 bool StorageWork::maintain() {
+    if (erasures_.has_work()) {
+        if (const auto failed = erasures_.step(stores_)) note_commit(*failed);
+        return true;
+    }
     const auto more = stores_.queue->maintain();
     if (more.has_error()) note_commit(more.error());
     return more.has_value() && *more;
+}
+
+void StorageWork::end() {
+    // At worst the next start takes damage in a last record for the trace of a crash.
+    static_cast<void>(stores_.registry->confirm());
+    static_cast<void>(stores_.dead_letters->confirm());
 }
 
 void StorageWork::put_tokens(Mail& mail, Completions& completions) {
@@ -334,25 +344,6 @@ Result<StorageMailbox::Loaded> StorageWork::load(const core::LoadRequest& reques
         slice.complete = false;
     }
     return loaded;
-}
-
-void StorageWork::erase(TokenId token, const StorageMailbox::EraseDone& done,
-                        Completions& completions) {
-    StorageMailbox::Erased erased;
-    const auto events = stores_.queue->erase(token);
-    if (events.has_error()) {
-        note_commit(events.error());
-        completions.push_back([done, error = events.error()] { done(error); });
-        return;
-    }
-    erased.events = *events;
-    const auto letters = stores_.dead_letters->erase(token);
-    if (letters.has_error()) {
-        completions.push_back([done, error = letters.error()] { done(error); });
-        return;
-    }
-    erased.dead_letters = *letters;
-    completions.push_back([done, erased] { done(erased); });
 }
 
 StorageMailbox::Snapshot StorageWork::snapshot() const {

@@ -104,6 +104,8 @@ core::Ledger with_changes(core::Ledger ledger, const LetterBooks& books) {
 
 class JournalDeadLetters final : public DeadLetters {
 public:
+    using DeadLetters::erase;
+
     JournalDeadLetters(RecordJournal journal, LetterIndex index, Log& log)
         : journal_(std::move(journal)), index_(std::move(index)), log_(log) {}
 
@@ -223,10 +225,10 @@ public:
         return leave(replayed);
     }
 
-    Result<std::uint64_t> erase(TokenId token) override {
+    Result<std::map<TokenId, std::uint64_t>> erase(std::span<const TokenId> tokens) override {
         LetterIndex kept = index_;
-        const std::uint64_t erased = kept.erase(token);
-        // Also when none is left of it: its removed letters may still be in the file.
+        auto erased = kept.erase({tokens.begin(), tokens.end()});
+        // Also when none is left of them: their removed letters may still be in the file.
         if (auto done = rewrite(std::move(kept)); done.has_error()) return done.error();
         return erased;
     }
@@ -259,6 +261,8 @@ public:
     core::Ledger corrected(core::Ledger ledger) const override {
         return with_changes(ledger, index_.books());
     }
+
+    Result<void> confirm() override { return journal_.confirm(); }
 
 private:
     class Survivors;
@@ -401,6 +405,13 @@ Result<void> JournalDeadLetters::rewrite(LetterIndex kept) {
 }
 
 }  // namespace
+
+Result<std::uint64_t> DeadLetters::erase(TokenId token) {
+    const auto erased = erase(std::span(&token, 1));
+    if (erased.has_error()) return erased.error();
+    const auto letters = erased->find(token);
+    return letters == erased->end() ? 0 : letters->second;
+}
 
 Result<std::unique_ptr<DeadLetters>> DeadLetters::open(FileSystem& file_system,
                                                        const std::string& path, Log& log) {

@@ -27,6 +27,17 @@ public:
 
 }  // namespace
 
+Result<std::uint64_t> EventQueue::erase(TokenId token) {
+    begin_erasure({&token, 1});
+    while (true) {
+        const auto step = erase_some();
+        if (step.has_error()) return step.error();
+        if (!*step) continue;
+        const auto events = (*step)->find(token);
+        return events == (*step)->end() ? 0 : events->second;
+    }
+}
+
 const boost::system::error_category& queue_category() noexcept {
     static const QueueCategory category;
     return category;

@@ -191,18 +191,17 @@ void KnownIds::find(const LogSegments& segments, WallTime since, std::size_t lim
     }
 }
 
-Result<void> KnownIds::erase(TokenId token) {
+Result<void> KnownIds::erase(const std::unordered_set<TokenId>& tokens) {
     IdRows none(limit_);
-    if (!open_) {
-        // A file that could be neither read nor replaced may be there.
-        const auto there = journal_.exists();
-        if (there.has_error()) return there.error();
-        return *there ? rewrite(none) : Result<void>();
-    }
+    // Removes the file of a rewrite that failed, too.
+    const auto there = journal_.exists();
+    if (there.has_error()) return there.error();
+    // Without it a file that could be neither read nor replaced may be there.
+    if (!open_) return *there ? rewrite(none) : Result<void>();
     bool found = false;
     IdRows others(limit_);
     const IdRows::Use sort = [&](const KnownId& known) {
-        if (known.token == token) {
+        if (tokens.contains(known.token)) {
             found = true;
         } else {
             others.add(known);

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <string>
+#include <unordered_set>
 
 #include "flowrelay/base/log.hpp"
 #include "flowrelay/storage/event_queue.hpp"
@@ -47,8 +48,9 @@ public:
     /// Of the journal.
     std::uint64_t bytes() const noexcept { return open_ ? journal_.end() : 0; }
 
-    /// Takes out those of a token; none of their bytes is left in the journal.
-    Result<void> erase(TokenId token);
+    /// Takes out those of some tokens; none of their bytes is left in the journal, nor in a file
+    /// that was to take its place.
+    Result<void> erase(const std::unordered_set<TokenId>& tokens);
 
 private:
     Result<void> read(const IdRows::Use& use) const;

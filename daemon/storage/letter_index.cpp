@@ -40,14 +40,14 @@ void LetterIndex::replay(Seq seq, WallTime when) {
     if (replays_.insert(seq).second) replayed_bytes_ += found->second.size;
 }
 
-std::uint64_t LetterIndex::erase(TokenId token) {
-    std::uint64_t erased = 0;
+std::map<TokenId, std::uint64_t> LetterIndex::erase(const std::set<TokenId>& tokens) {
+    std::map<TokenId, std::uint64_t> erased;
     for (auto next = places_.begin(); next != places_.end();) {
         const auto at = next++;
-        if (at->second.token != token) continue;
+        if (!tokens.contains(at->second.token)) continue;
         books_.move(at->second.outcome, core::Outcome::erased);
+        ++erased[at->second.token];
         remove(at);
-        ++erased;
     }
     return erased;
 }

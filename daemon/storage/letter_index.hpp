@@ -32,8 +32,8 @@ public:
     void withdraw(Seq seq);
     void leave(Seq seq, core::Outcome outcome);
     void replay(Seq seq, WallTime when);
-    /// The letters of a token leave as erased; gives how many.
-    std::uint64_t erase(TokenId token);
+    /// The letters of some tokens leave as erased. Returns how many of each; none without any.
+    std::map<TokenId, std::uint64_t> erase(const std::set<TokenId>& tokens);
     /// For a file that is written anew: where it lies now.
     void move(Seq seq, std::uint64_t offset) { places_.at(seq).offset = offset; }
 

@@ -112,6 +112,9 @@ std::optional<DeadLetter> to_letter(const RecordHeader& header,
     letter.attempts = load_le<std::uint32_t>(in + at_attempts);
     letter.status = static_cast<int>(load_le<std::uint32_t>(in + at_status));
     letter.outcome = static_cast<core::Outcome>(in[at_outcome]);
+    if (letter.outcome != core::Outcome::dead && letter.outcome != core::Outcome::expired) {
+        return std::nullopt;
+    }
     letter.event.token = header.token;
     letter.event.thread_hash = header.thread_hash;
     letter.event.accepted = header.accepted;

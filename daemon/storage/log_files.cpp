@@ -90,7 +90,7 @@ Result<void> LogFiles::adopt_spare(std::uint64_t number, std::uint64_t spare_siz
     const auto size = (*file)->size();
     if (size.has_error()) return size.error();
     if (*size == spare_size) {
-        spares_.push_back({std::move(*file), number, true, false});
+        spares_.push_back({std::move(*file), number, true, false, 0, 0});
         return {};
     }
     // Half made when the process ended, or of another segment_size.
@@ -111,7 +111,7 @@ Result<void> LogFiles::add_spare(std::uint64_t size) {
         static_cast<void>(file_system_.remove(path));
         return done.error();
     }
-    spares_.push_back({std::move(*file), number, false, false});
+    spares_.push_back({std::move(*file), number, false, false, 0, 0});
     return {};
 }
 
@@ -121,13 +121,27 @@ Result<void> LogFiles::remove_spare() {
     return removed;
 }
 
-Result<void> LogFiles::wipe_spares(std::uint64_t size) {
-    for (Spare& spare : spares_) {
-        if (!spare.dirty) continue;
-        if (auto done = write_zeros(*spare.file, 0, size); done.has_error()) return done;
-        if (auto synced = spare.file->sync(); synced.has_error()) return synced;
-        spare.dirty = false;
-        spare.written = true;
+Result<bool> LogFiles::wipe_spares(std::uint64_t size, std::uint64_t number, std::uint64_t budget) {
+    const auto spare = std::ranges::find_if(spares_, [number](const Spare& candidate) {
+        return candidate.dirty && candidate.wiped_for != number;
+    });
+    if (spare == spares_.end()) return true;
+    const std::uint64_t bytes = std::min(budget, size - spare->cleared);
+    auto done = write_zeros(*spare->file, spare->cleared, bytes);
+    if (done.has_value()) done = spare->file->sync();
+    if (done.has_error()) return done.error();
+    spare->cleared += bytes;
+    spare->dirty = spare->cleared < size;
+    spare->written = spare->written || !spare->dirty;
+    return false;
+}
+
+Result<void> LogFiles::remove_left_over() {
+    const auto names = file_system_.list(directory_);
+    if (names.has_error()) return names.error();
+    for (const std::string& name : *names) {
+        if (!number_of(name, compacted_suffix)) continue;
+        if (auto removed = file_system_.remove(path_of(name)); removed.has_error()) return removed;
     }
     return {};
 }
@@ -150,11 +164,11 @@ Result<LogFiles::Begun> LogFiles::begin_segment(const SegmentHeader& header) {
     spares_.erase(spare);
     done = sync_directory();
     if (done.has_error()) return done.error();
-    return Begun{std::move(used.file), used.dirty, used.written};
+    return Begun{std::move(used.file), used.dirty, used.written, used.wiped_for};
 }
 
 Result<bool> LogFiles::retire_segment(std::uint64_t number, std::unique_ptr<File>& file,
-                                      bool recycle) {
+                                      bool recycle, std::uint64_t wiped_for) {
     const std::uint64_t spare = next_spare_;
     auto done = recycle ? file_system_.rename(segment_path(number), spare_path(spare))
                         : file_system_.remove(segment_path(number));
@@ -167,7 +181,7 @@ Result<bool> LogFiles::retire_segment(std::uint64_t number, std::unique_ptr<File
     if (done.has_error()) return done.error();
     if (recycle) {
         ++next_spare_;
-        spares_.push_back({std::move(file), spare, true, true});
+        spares_.push_back({std::move(file), spare, true, true, wiped_for, 0});
     }
     return true;
 }

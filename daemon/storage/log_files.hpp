@@ -38,8 +38,13 @@ public:
     Result<void> remove_spare();
     std::size_t spares() const noexcept { return spares_.size(); }
 
-    /// Overwrites with zeros what spares hold of their former lives.
-    Result<void> wipe_spares(std::uint64_t size);
+    /// Overwrites with zeros what spares hold of their former lives, at most `budget` bytes of it,
+    /// durably. Those that erasure `number` has found clean already, as segments, are left out.
+    /// True: no more is left.
+    Result<bool> wipe_spares(std::uint64_t size, std::uint64_t number, std::uint64_t budget);
+
+    /// Removes what interrupted compactions left and could not remove.
+    Result<void> remove_left_over();
 
     // ---- segments
 
@@ -47,6 +52,7 @@ public:
         std::unique_ptr<File> file;
         bool tail_dirty = false;  ///< behind the header lie bytes of a former life
         bool written = false;     ///< all its blocks were written to
+        std::uint64_t wiped_for = 0;
     };
 
     /// Turns a spare file into the segment `header.number`. It is durable when this returns. There
@@ -54,8 +60,9 @@ public:
     Result<Begun> begin_segment(const SegmentHeader& header);
 
     /// Takes a segment out of the log, durably. `recycle`: its `file` becomes a spare, and is
-    /// taken. False: it is still there, as it was.
-    Result<bool> retire_segment(std::uint64_t number, std::unique_ptr<File>& file, bool recycle);
+    /// taken. False: it is still there, as it was. `wiped_for`: of the segment.
+    Result<bool> retire_segment(std::uint64_t number, std::unique_ptr<File>& file, bool recycle,
+                                std::uint64_t wiped_for);
 
     /// Moves a segment that can't be read out of the way, into the quarantine.
     Result<void> quarantine_segment(std::uint64_t number);
@@ -92,9 +99,11 @@ private:
     // depend on it.
     struct Spare {
         std::unique_ptr<File> file;
-        std::uint64_t number = 0;  ///< in its name
-        bool dirty = false;        ///< it may hold records of a former life
-        bool written = false;      ///< all its blocks are known to have been written to
+        std::uint64_t number = 0;     ///< in its name
+        bool dirty = false;           ///< it may hold records of a former life
+        bool written = false;         ///< all its blocks are known to have been written to
+        std::uint64_t wiped_for = 0;  ///< the erasure that found nothing more in it
+        std::uint64_t cleared = 0;    ///< zeros up to here
     };
 
     std::string path_of(const std::string& name) const { return directory_ + "/" + name; }

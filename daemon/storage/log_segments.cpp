@@ -301,43 +301,76 @@ Result<core::LoadedSlice> LogSegments::load(const core::LoadRequest& request,
     return loading.slice();
 }
 
-Result<std::vector<Seq>> LogSegments::queued_of(TokenId token, Segment& segment) {
-    std::vector<Seq> seqs;
-    if (!segment.sealed) {
-        segment.live.for_each([&](const IndexedEvent& event) {
-            if (event.token == token) seqs.push_back(event.seq);
-        });
-    } else {
-        auto found =
-            with_index(segment, [token](const SealedEvents& events) -> Result<std::vector<Seq>> {
-                std::vector<Seq> queued;
-                const auto run = events.index.find(token);
-                if (run.has_error()) return run.error();
-                const std::size_t begin = *run ? (*run)->begin : 0;
-                const std::size_t end = *run ? begin + (*run)->count : 0;
-                for (std::size_t at = begin; at < end; ++at) {
-                    const auto place = events.index.by_token(at);
-                    if (place.has_error()) return place.error();
-                    if (events.settled.test(*place)) continue;
-                    const auto seq = events.index.seq_at(*place);
-                    if (seq.has_error()) return seq.error();
-                    queued.push_back(*seq);
-                }
-                return queued;
-            });
-        if (found.has_error()) return found.error();
-        seqs = std::move(*found);
+namespace {
+
+/// Gives the runs of those tokens that an index has to `use`, until that gives false or an error.
+/// Looks for each token, or at each run, whichever are fewer.
+template <class Use>
+Result<void> for_each_run(const SegmentIndex& index, const LogSegments::Tokens& tokens, Use use) {
+    if (tokens.size() < index.tokens()) {
+        for (const TokenId token : tokens) {
+            const auto run = index.find(token);
+            if (run.has_error()) return run.error();
+            if (!*run) continue;
+            const Result<bool> more = use(**run);
+            if (more.has_error()) return more.error();
+            if (!*more) return {};
+        }
+        return {};
     }
-    std::erase_if(seqs, [this](Seq seq) { return settling_.contains(seq); });
-    return seqs;
+    for (std::size_t i = 0; i < index.tokens(); ++i) {
+        const auto run = index.token_at(i);
+        if (run.has_error()) return run.error();
+        if (!tokens.contains(run->token)) continue;
+        const Result<bool> more = use(*run);
+        if (more.has_error()) return more.error();
+        if (!*more) return {};
+    }
+    return {};
 }
 
-Result<bool> LogSegments::mentions(Segment& segment, TokenId token) {
-    if (!segment.sealed) return segment.tokens.contains(token);
-    return with_index(segment, [token](const SealedEvents& events) -> Result<bool> {
-        const auto run = events.index.find(token);
-        if (run.has_error()) return run.error();
-        return run->has_value();
+}  // namespace
+
+Result<void> LogSegments::queued_of(const Tokens& tokens, Segment& segment,
+                                    const std::function<void(Seq, TokenId)>& add) {
+    const auto add_queued = [&](Seq seq, TokenId token) {
+        if (!settling_.contains(seq)) add(seq, token);
+    };
+    if (!segment.sealed) {
+        segment.live.for_each([&](const IndexedEvent& event) {
+            if (tokens.contains(event.token)) add_queued(event.seq, event.token);
+        });
+        return {};
+    }
+    if (segment.sealed->live == 0) return {};
+    return with_index(segment, [&](const SealedEvents& events) -> Result<void> {
+        return for_each_run(events.index, tokens, [&](const auto& run) -> Result<bool> {
+            for (std::size_t at = run.begin; at < run.begin + run.count; ++at) {
+                const auto place = events.index.by_token(at);
+                if (place.has_error()) return place.error();
+                if (events.settled.test(*place)) continue;
+                const auto seq = events.index.seq_at(*place);
+                if (seq.has_error()) return seq.error();
+                add_queued(*seq, run.token);
+            }
+            return true;
+        });
+    });
+}
+
+Result<bool> LogSegments::mentions(Segment& segment, const Tokens& tokens) {
+    if (!segment.sealed) {
+        return std::ranges::any_of(tokens,
+                                   [&](TokenId token) { return segment.tokens.contains(token); });
+    }
+    return with_index(segment, [&](const SealedEvents& events) -> Result<bool> {
+        bool found = false;
+        const auto done = for_each_run(events.index, tokens, [&](const auto&) -> Result<bool> {
+            found = true;
+            return false;
+        });
+        if (done.has_error()) return done.error();
+        return found;
     });
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <optional>
 #include <unordered_set>
 #include <vector>
@@ -63,11 +64,14 @@ public:
     /// The events that a request asks for, and where they lie.
     Result<core::LoadedSlice> load(const core::LoadRequest& request, std::vector<Place>& places);
 
-    /// The queued events of a token in one segment, but for those that are being settled.
-    Result<std::vector<Seq>> queued_of(TokenId token, Segment& segment);
+    /// Gives the queued events of some tokens in one segment to `add`, but for those that are being
+    /// settled. After an error it was given a part of them.
+    using Tokens = std::unordered_set<TokenId>;
+    Result<void> queued_of(const Tokens& tokens, Segment& segment,
+                           const std::function<void(Seq, TokenId)>& add);
 
-    /// Whether a segment has, or had, an event of this token.
-    Result<bool> mentions(Segment& segment, TokenId token);
+    /// Whether a segment has, or had, an event of one of these tokens.
+    Result<bool> mentions(Segment& segment, const Tokens& tokens);
 
     /// Gives the newest segment its index: nothing is added to it any more.
     Result<void> seal_newest();

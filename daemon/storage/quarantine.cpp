@@ -65,7 +65,8 @@ Result<void> Quarantine::empty() const {
     for (const std::string& name : *names) {
         if (auto removed = file_system_.remove(path_of(name)); removed.has_error()) return removed;
     }
-    return names->empty() ? Result<void>() : file_system_.sync_directory(directory_);
+    // Also without any: they may have been removed before, and that not be durable yet.
+    return file_system_.sync_directory(directory_);
 }
 
 }  // namespace flowrelay::storage

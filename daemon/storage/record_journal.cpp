@@ -111,7 +111,7 @@ Result<void> RecordJournal::open(RecordSink& sink, Log& log) {
         log.write(core::log_events::spool_tail_cut,
                   {{"file", path_}, {"offset", end_}, {"bytes", *size - end_}});
     }
-    return make_durable(scanned, *size, *durable_end);
+    return make_durable(scanned, *size);
 }
 
 Result<JournalScan> RecordJournal::inspect(FileSystem& file_system, const std::string& path,
@@ -160,10 +160,9 @@ Result<std::uint64_t> RecordJournal::read_header() {
 }
 
 // As with the log: what was read may never have reached the disk. The last commit is written again.
-// The header as well: a file of an earlier format is from now on one of this.
-Result<void> RecordJournal::make_durable(const ScanResult& scanned, std::uint64_t size,
-                                         std::uint64_t durable_end) {
-    Result<void> done = file_->write_at(0, header_bytes(salt_, kind_, durable_end));
+// Then the header, which says how far: a file of an earlier format is from now on one of this.
+Result<void> RecordJournal::make_durable(const ScanResult& scanned, std::uint64_t size) {
+    Result<void> done;
     constexpr std::uint32_t first_append = 2;
     if (done.has_value() && scanned.last_commit.number >= first_append) {
         std::vector<std::uint8_t> bytes(
@@ -174,7 +173,15 @@ Result<void> RecordJournal::make_durable(const ScanResult& scanned, std::uint64_
     }
     if (done.has_value() && size > scanned.end) done = file_->truncate(scanned.end);
     if (done.has_value()) done = file_->sync();
+    if (done.has_value()) done = confirm();
     if (done.has_value()) done = file_system_.sync_directory(parent_of(path_));
+    return done;
+}
+
+Result<void> RecordJournal::confirm() {
+    if (!file_ || broken_) return {};  // what is behind the last success is in doubt
+    auto done = file_->write_at(0, header_bytes(salt_, kind_, end_));
+    if (done.has_value()) done = file_->sync();
     return done;
 }
 

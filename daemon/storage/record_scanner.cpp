@@ -129,10 +129,13 @@ public:
         bool more = true;
         while (more) {
             const auto header = header_at(at_);
+            if (header && pauses_before(*header)) break;
             more = header && continues(*header, at_) ? take(*header) : skip();
         }
-        survey_tail();
-        find_cut_off();
+        if (!paused_) {
+            survey_tail();
+            find_cut_off();
+        }
         result_.end = at_;
         result_.last_commit = commit_;
         result_.unreadable = window_.unreadable();
@@ -160,6 +163,12 @@ private:
     bool continues(const RecordHeader& header, std::uint64_t offset) const {
         if (header.commit == commit_) return true;
         return header.commit.number > commit_.number && header.commit.offset == offset;
+    }
+
+    bool pauses_before(const RecordHeader& header) {
+        paused_ = at_ >= range_.pause_at && at_ > range_.begin && header.commit.offset == at_ &&
+                  continues(header, at_);
+        return paused_;
     }
 
     bool take(const RecordHeader& header) {
@@ -279,6 +288,7 @@ private:
     CommitMark commit_;
     std::uint64_t confirmed_ = 0;
     bool surveyed_ = false;
+    bool paused_ = false;
     Survey tail_;  ///< behind the place that turned out to be the end
 };
 

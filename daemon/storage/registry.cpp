@@ -157,18 +157,17 @@ public:
 
     Result<void> put(std::span<const TokenEntry> changed) override {
         if (changed.empty()) return {};
-        Entries next = entries_;
-        bool loses_secret = false;
-        for (const TokenEntry& entry : changed) {
-            auto& slot = next[entry.id];
-            loses_secret = loses_secret || (!slot.secret.empty() && slot.secret != entry.secret);
-            slot = entry;
+        Result<void> done;
+        if (loses_secret(changed) || journal_.broken() || is_mostly_past()) {
+            Entries next = entries_;
+            for (const TokenEntry& entry : changed) next.insert_or_assign(entry.id, entry);
+            done = rewrite(journal_, salt_, next, holds_);
+            if (done.has_value()) entries_ = std::move(next);
+        } else {
+            done = append(changed);
+            // Memory says what the caller was told, and no more.
+            if (done.has_value()) take(changed);
         }
-        auto done = loses_secret || journal_.broken() || is_mostly_past(next.size())
-                        ? rewrite(journal_, salt_, next, holds_)
-                        : append(changed);
-        // In either case memory says what the caller was told.
-        if (done.has_value()) entries_ = std::move(next);
         return done;
     }
 
@@ -179,19 +178,21 @@ public:
     }
 
     Result<void> put_hold(const core::Hold& hold) override {
-        Holds next = holds_;
-        next[hold.token] = hold;
         Result<void> done;
-        if (journal_.broken() || is_mostly_past(entries_.size())) {
+        if (journal_.broken() || is_mostly_past()) {
+            Holds next = holds_;
+            next[hold.token] = hold;
             done = rewrite(journal_, salt_, entries_, next);
         } else {
             const JournalRecord record = to_record(hold);
             const auto added = journal_.append({&record, 1});
             if (added.has_error()) done = added.error();
         }
-        if (done.has_value()) holds_ = std::move(next);
+        if (done.has_value()) holds_[hold.token] = hold;
         return done;
     }
+
+    Result<void> confirm() override { return journal_.confirm(); }
 
     static Result<void> rewrite(RecordJournal& journal, const Salt& salt, const Entries& entries,
                                 const Holds& holds) {
@@ -212,9 +213,31 @@ private:
         return {};
     }
 
-    bool is_mostly_past(std::size_t slots) const {
+    void take(std::span<const TokenEntry> changed) {
+        for (const TokenEntry& entry : changed) entries_.insert_or_assign(entry.id, entry);
+    }
+
+    /// Whether a secret that is in the file must not be there any more.
+    bool loses_secret(std::span<const TokenEntry> changed) const {
+        // Within one call, too: the last one of a slot counts.
+        std::map<TokenId, const Secret*> seen;
+        for (const TokenEntry& entry : changed) {
+            const auto known = entries_.find(entry.id);
+            const Secret*& old = seen[entry.id];
+            if (old == nullptr && known != entries_.end()) old = &known->second.secret;
+            if (old != nullptr && !old->empty() && *old != entry.secret) return true;
+            old = &entry.secret;
+        }
+        return false;
+    }
+
+    /// Whether most of the file is of the past. Costs nothing: slots and holds are as large as can
+    /// be expected.
+    bool is_mostly_past() const {
         constexpr std::uint64_t typical_slot = 256;
-        return journal_.end() > compact_above && journal_.end() > 4 * slots * typical_slot;
+        const std::uint64_t present =
+            entries_.size() * typical_slot + holds_.size() * record_header_size;
+        return journal_.end() > compact_above && journal_.end() > 4 * present;
     }
 
     RecordJournal journal_;

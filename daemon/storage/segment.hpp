@@ -46,6 +46,7 @@ struct Segment {
     Seq highest_seq = Seq::none;              ///< of its events
     bool damaged = false;                     ///< some bytes hold no readable record
     bool tail_dirty = true;  ///< behind the end there may be bytes of a former life, or torn ones
+    std::uint64_t wiped_for = 0;  ///< the erasure that found nothing more in it
 
     // Of the one that is written to:
     std::uint64_t written = 0;  ///< up to here its blocks were written to

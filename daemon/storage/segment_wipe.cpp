@@ -1,5 +1,7 @@
 #include "segment_wipe.hpp"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <vector>
 
@@ -17,22 +19,24 @@ struct Range {
 
 class Sink final : public RecordSink {
 public:
-    Sink(TokenId wanted, std::vector<Range>& out) : token_(wanted), out_(out) {}
+    Sink(const ErasedTokens& wanted, std::vector<Range>& out) : tokens_(wanted), out_(out) {}
     void record(const ScannedRecord& record) override {
-        if (record.header.type != RecordType::event || record.header.token != token_) return;
+        const RecordHeader& header = record.header;
+        if (header.type != RecordType::event || !tokens_.contains(header.token)) return;
         out_.push_back(
-            {record.offset + record_header_size, record_size(record.header) - record_header_size});
+            {record.offset + record_header_size, record_size(header) - record_header_size});
     }
     void damage(std::uint64_t offset, std::uint64_t bytes) override {
         out_.push_back({offset, bytes});
     }
 
 private:
-    TokenId token_;
+    const ErasedTokens& tokens_;
     std::vector<Range>& out_;
 };
 
 Result<void> fill_with_zeros(File& file, const std::vector<Range>& ranges) {
+    if (ranges.empty()) return {};
     for (const Range& range : ranges) {
         auto done = write_zeros(file, range.offset, range.bytes);
         if (done.has_error()) return done;
@@ -40,28 +44,32 @@ Result<void> fill_with_zeros(File& file, const std::vector<Range>& ranges) {
     return file.sync();
 }
 
-Result<void> wipe(Segment& segment, std::vector<Range> ranges) {
-    if (segment.tail_dirty && segment.end < segment.size) {
-        ranges.push_back({segment.end, segment.size - segment.end});
-    }
-    auto done = fill_with_zeros(*segment.file, ranges);
-    if (done.has_value()) segment.tail_dirty = false;
-    return done;
-}
-
 }  // namespace
 
-Result<void> wipe_token(Segment& segment, TokenId token) {
+Result<std::uint64_t> wipe_records(Segment& segment, const ErasedTokens& tokens, std::uint64_t from,
+                                   std::uint64_t budget, const std::string& path) {
     std::vector<Range> ranges;
-    Sink sink(token, ranges);
-    const ScanRange range{segment_header_size, segment.end, ScanRange::Tail::exact};
-    scan_records(*segment.file, range, segment.header.salt, sink);
-    return wipe(segment, std::move(ranges));
+    Sink sink(tokens, ranges);
+    ScanRange range{from, segment.end, ScanRange::Tail::exact};
+    range.pause_at = from + budget;
+    const ScanResult scanned = scan_records(*segment.file, range, segment.header.salt, sink);
+    if (scanned.unreadable > 0) {
+        // What looks like damage may be other tokens' events.
+        return Error{make_error_code(boost::system::errc::io_error),
+                     fmt::format("{} bytes of {} can't be read", scanned.unreadable, path)};
+    }
+    auto done = fill_with_zeros(*segment.file, ranges);
+    if (done.has_error()) return done.error();
+    return scanned.end;
 }
 
-Result<void> wipe_tail(Segment& segment) {
-    if (!segment.tail_dirty) return {};
-    return wipe(segment, {});
+Result<std::uint64_t> wipe_tail(Segment& segment, std::uint64_t from, std::uint64_t budget) {
+    from = std::max(from, segment.end);
+    const std::uint64_t bytes = std::min(budget, segment.size - std::min(segment.size, from));
+    if (bytes == 0) return segment.size;
+    auto done = fill_with_zeros(*segment.file, {{from, bytes}});
+    if (done.has_error()) return done.error();
+    return from + bytes;
 }
 
 }  // namespace flowrelay::storage

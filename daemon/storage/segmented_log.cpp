@@ -15,6 +15,7 @@
 #include "flowrelay/core/log_events.hpp"
 #include "known_ids.hpp"
 #include "log_compaction.hpp"
+#include "log_erasure.hpp"
 #include "log_files.hpp"
 #include "log_recovery.hpp"
 #include "log_room.hpp"
@@ -22,7 +23,6 @@
 #include "path.hpp"
 #include "quarantine.hpp"
 #include "read_failures.hpp"
-#include "segment_wipe.hpp"
 #include "write_zeros.hpp"
 
 namespace flowrelay::storage {
@@ -60,6 +60,7 @@ public:
           known_ids_(files_->file_system(), files_->directory(), options.dedup_window,
                      options.dedup_entries, log),
           compaction_(*files_, segments_, known_ids_, random_, log, options.segment_size),
+          erasure_(*files_, segments_, known_ids_, options.segment_size),
           ledger_(recovered.ledger),
           next_seq_(recovered.next_seq),
           next_number_(recovered.next_number),
@@ -72,7 +73,8 @@ public:
     std::optional<RefusingBecause> refusing(std::uint64_t bytes) override;
     Result<bool> maintain() override;
     Result<EventRecord> read(Seq seq) override;
-    Result<std::uint64_t> erase(TokenId token) override;
+    void begin_erasure(std::span<const TokenId> tokens) override;
+    Result<std::optional<ErasedEvents>> erase_some() override;
     Result<std::vector<Backlog>> backlog() override { return segments_.backlog(); }
     Result<Loaded> load(const core::LoadRequest& request, std::uint64_t record_bytes) override;
     void known_ids(WallTime since, std::size_t limit,
@@ -122,8 +124,8 @@ private:
     Result<void> reclaim();
     bool wants_spare() const;
     Error damaged(Seq seq, Segment& segment, const IndexedEvent& event);
-    Result<std::uint64_t> settle_erased(TokenId token);
-    Result<void> wipe(TokenId token);
+    Result<void> settle_some_erased();
+    Result<bool> wipe_some();
     Error full(std::string_view code, std::string message);
     Error fail(const Error& error);
     Error fail_unless_passing(const Error& error);
@@ -136,6 +138,8 @@ private:
     LogSegments segments_;  ///< the newest is written to
     KnownIds known_ids_;
     LogCompaction compaction_;
+    LogErasure erasure_;
+    ErasedEvents erased_;  ///< by the erasure under way
     core::Ledger ledger_;
     Seq next_seq_;
     std::uint64_t next_number_;
@@ -311,6 +315,7 @@ Result<void> SegmentedLog::begin_segment() {
     if (begun.has_error()) return fail_unless_passing(begun.error());
     segment.file = std::move(begun->file);
     segment.tail_dirty = begun->tail_dirty;
+    segment.wiped_for = begun->wiped_for;
     segment.size = options_.segment_size;
     segment.written = begun->written ? segment.size : segment_header_size;
     ++next_number_;
@@ -325,7 +330,8 @@ Result<void> SegmentedLog::reclaim() {
         Segment& oldest = segments_.all().front();
         const bool recycle = oldest.size == options_.segment_size && wants_spare();
         known_ids_.keep(oldest);
-        const auto retired = files_->retire_segment(oldest.header.number, oldest.file, recycle);
+        const auto retired =
+            files_->retire_segment(oldest.header.number, oldest.file, recycle, oldest.wiped_for);
         if (retired.has_error()) return fail(retired.error());
         if (!*retired) break;  // tried again after the next commit
         segments_.pop_front();
@@ -343,7 +349,8 @@ bool SegmentedLog::wants_spare() const {
 }
 
 Result<bool> SegmentedLog::maintain() {
-    if (failure_ || !compaction_.awake()) return false;
+    // Compaction copies what an erasure is about to wipe: it waits.
+    if (failure_ || erasure_.active() || !compaction_.awake()) return false;
     const auto more = compaction_.step();
     if (more.has_error()) return fail(more.error());
     if (auto done = reclaim(); done.has_error()) return done.error();
@@ -419,52 +426,51 @@ Error SegmentedLog::damaged(Seq seq, Segment& segment, const IndexedEvent& event
 
 // --- erasure -----------------------------------------------------------------------------------
 
-Result<std::uint64_t> SegmentedLog::erase(TokenId token) {
-    if (failure_) return *failure_;
+void SegmentedLog::begin_erasure(std::span<const TokenId> tokens) {
     compaction_.abandon();
-    // First of all they are settled durably: from then on recovery takes a wrong payload of theirs
-    // for wiped, however far the wiping came.
-    const auto settled = settle_erased(token);
-    if (settled.has_error()) return settled.error();
-    if (auto wiped = wipe(token); wiped.has_error()) return wiped.error();
-    return *settled;
+    erasure_.begin(tokens);
+    erased_.clear();
 }
 
-/// Segment by segment: a token may have millions of events.
-Result<std::uint64_t> SegmentedLog::settle_erased(TokenId token) {
-    std::vector<std::uint64_t> numbers;
-    for (const Segment& segment : segments_.all()) numbers.push_back(segment.header.number);
-    std::uint64_t settled = 0;
-    for (const std::uint64_t number : numbers) {
-        auto& all = segments_.all();
-        const auto segment = std::ranges::find(
-            all, number, [](const Segment& candidate) { return candidate.header.number; });
-        if (segment == all.end()) continue;
-        const auto seqs = segments_.queued_of(token, *segment);
-        if (seqs.has_error()) return fail(seqs.error());
-        std::vector<Settlement> outcomes;
-        for (const Seq seq : *seqs) outcomes.push_back({seq, core::Outcome::erased});
-        if (auto done = commit({}, outcomes); done.has_error()) return done.error();
-        settled += outcomes.size();
+Result<std::optional<EventQueue::ErasedEvents>> SegmentedLog::erase_some() {
+    using Progress = std::optional<ErasedEvents>;
+    if (failure_) return *failure_;
+    if (!erasure_.active()) return Progress(std::exchange(erased_, {}));
+    Result<bool> done = false;
+    if (!erasure_.settled()) {
+        if (auto settled = settle_some_erased(); settled.has_error()) done = settled.error();
+    } else {
+        done = wipe_some();
     }
-    return settled;
+    if (done.has_error()) {
+        erasure_.stop();
+        return done.error();
+    }
+    return *done ? Progress(std::exchange(erased_, {})) : Progress();
 }
 
-Result<void> SegmentedLog::wipe(TokenId token) {
-    for (Segment& segment : segments_.all()) {
-        const auto mentioned = segments_.mentions(segment, token);
-        if (mentioned.has_error()) return fail_unless_passing(mentioned.error());
-        auto done = *mentioned || segment.damaged ? wipe_token(segment, token) : wipe_tail(segment);
-        if (done.has_error()) return fail_unless_passing(done.error());
+Result<void> SegmentedLog::settle_some_erased() {
+    const auto queued = erasure_.next_outcomes();
+    if (queued.has_error()) return fail_unless_passing(queued.error());
+    for (const LogErasure::Queued& event : *queued) {
+        const auto begun = segments_.begin_settling(event.seq);
+        if (begun.has_error()) return fail(begun.error());
+        if (!*begun) continue;
+        pending_.push_back({event.seq, core::Outcome::erased});
+        ++erased_[event.token];
     }
+    // With none, too: outcomes that a full disk did not take are still to be written.
+    if (auto done = commit({}, {}); done.has_error()) return done.error();
+    if (queued->empty()) erasure_.all_settled();
+    return {};
+}
+
+Result<bool> SegmentedLog::wipe_some() {
+    const auto clean = erasure_.wipe_segments();
+    if (clean.has_error()) return fail_unless_passing(clean.error());
+    if (!*clean) return false;
     // What lies beside the log may resist without a harm to it: that is tried again.
-    if (auto done = known_ids_.erase(token); done.has_error()) return done;
-    if (auto done = files_->wipe_spares(options_.segment_size); done.has_error()) return done;
-    // Files that were removed before may come back until then.
-    if (auto done = files_->sync_directory(); done.has_error()) {
-        return fail_unless_passing(done.error());
-    }
-    return Quarantine(files_->file_system(), files_->directory()).empty();
+    return erasure_.wipe_rest();
 }
 
 }  // namespace

@@ -113,6 +113,7 @@ void SimStorage::work() {
     Mail mail = std::exchange(mail_, Mail());
     watch(mail);
     auto completions = work_.carry_out(std::move(mail));
+    if (work_.maintain()) schedule(Milliseconds(random_.below(5)));
     if (work_.has_unfinished()) schedule(Seconds(1));
     if (work_.snapshot().failed) around_.model.disk_in_trouble();
     if (completions.empty()) return;

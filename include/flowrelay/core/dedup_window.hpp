@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "flowrelay/base/ids.hpp"
@@ -31,7 +32,7 @@ public:
 
     /// Forgets one id (its commit failed) or all of a token (it was erased).
     void forget(TokenId token, std::string_view id);
-    void forget(TokenId token);
+    void forget(const std::unordered_set<TokenId>& tokens);
 
     std::size_t size() const noexcept { return known_; }
 

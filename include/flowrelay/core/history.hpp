@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "flowrelay/base/ids.hpp"
@@ -64,7 +65,7 @@ public:
     std::optional<PastEvent> last_of(const LaneId& lane) const;
 
     /// What the destination said to this token goes as well when the token is erased.
-    void forget(TokenId token);
+    void forget(const std::unordered_set<TokenId>& tokens);
 
 private:
     std::deque<PastAttempt> attempts_;

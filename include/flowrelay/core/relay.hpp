@@ -186,7 +186,7 @@ public:
     std::vector<TokenId> take_due_erasures(Now now);
 
     /// The events of a slot are erased: gives the entry without its secret for the registry.
-    TokenEntry erasing(TokenId token, Now now);
+    std::vector<TokenEntry> erasing(std::span<const TokenId> tokens, Now now);
 
     /// The secret has gone from the registry as well: nothing is left of the slot but a
     /// fingerprint.
@@ -280,6 +280,7 @@ private:
     void take_out(TokenId token);
     void one_doomed_less(const Assignment& assignment);
     void schedule_erasure(const TokenEntry& entry);
+    void schedule_erasures();
     void bury(DeadLetter letter, std::uint64_t event_bytes, Effects& effects);
     void note_letter_room(Now now);
     void release_held_by_letters();

@@ -148,7 +148,8 @@ private:
     void carry_out(core::Relay::Effects effects);
     void save(std::vector<core::TokenEntry> entries);
     void unreadable(const core::Assignment& assignment, const Error& error);
-    void erase(TokenId token);
+    void erase(std::vector<TokenId> tokens);
+    void forget_secrets(const std::vector<TokenId>& tokens, const StorageMailbox::Erased& erased);
     void keep(Seq seq, core::EventRecord&& record);
     void load();
     void loaded(const core::LoadRequest& request, StorageMailbox::Loaded loaded);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -31,9 +32,10 @@ public:
     using ReadDone = std::function<void(Result<core::EventRecord>)>;
     using Loaded = storage::EventQueue::Loaded;
     using LoadDone = std::function<void(Result<Loaded>)>;
+    /// What was stored for each token; tokens without any are left out.
     struct Erased {
-        std::uint64_t events = 0;
-        std::uint64_t dead_letters = 0;
+        std::map<TokenId, std::uint64_t> events;
+        std::map<TokenId, std::uint64_t> dead_letters;
     };
     using EraseDone = std::function<void(Result<Erased>)>;
     struct Snapshot {
@@ -66,7 +68,9 @@ public:
     /// come along, unless that is the first or none was asked for.
     void load(core::LoadRequest request, std::uint64_t record_bytes, LoadDone done);
     void put_tokens(std::vector<core::TokenEntry> entries, Done done);
-    void erase(TokenId token, EraseDone done);
+    /// Erases what is stored for some tokens, in pieces between other work. Those that are asked
+    /// for while an erasure is under way come next, all of them together.
+    void erase(std::vector<TokenId> tokens, EraseDone done);
     void snapshot(SnapshotDone done);
 
     using ReplayDone = std::function<void(Result<std::vector<core::QueuedEvent>>)>;
@@ -109,7 +113,11 @@ public:
         std::vector<core::DeadLetter> burials;
         std::vector<std::pair<Seq, ReadDone>> reads;
         std::vector<Load> loads;
-        std::vector<std::pair<TokenId, EraseDone>> erasures;
+        struct Erasure {
+            std::vector<TokenId> tokens;
+            EraseDone done;
+        };
+        std::vector<Erasure> erasures;
         std::vector<SnapshotDone> snapshots;
         struct Replay {
             std::vector<Seq> letters;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "flowrelay/base/log.hpp"
+#include "flowrelay/runtime/erasure_work.hpp"
 #include "flowrelay/runtime/storage_mailbox.hpp"
 #include "flowrelay/storage/dead_letters.hpp"
 #include "flowrelay/storage/event_queue.hpp"
@@ -51,8 +52,12 @@ public:
     /// before is tried again.
     Completions carry_out(Mail mail);
 
-    /// Does a piece of the work that can wait; gives whether there is more.
+    /// Does a piece of the work that can wait: erasures, then what the queue has to do. Returns
+    /// whether there is more, or a completion that the next carry_out() returns.
     bool maintain();
+
+    /// A clean end: nothing is asked for any more.
+    void end();
 
     /// Whether something failed and is to be tried again, with mail or without.
     bool has_unfinished() const noexcept { return !unburied_.empty() || !unsettled_.empty(); }
@@ -80,10 +85,10 @@ private:
     Result<core::EventRecord> read(Seq seq);
     Result<StorageMailbox::Loaded> load(const core::LoadRequest& request,
                                         std::uint64_t record_bytes);
-    void erase(TokenId token, const StorageMailbox::EraseDone& done, Completions& completions);
 
     Stores stores_;
     Log& log_;
+    ErasureWork erasures_;
     std::vector<core::EventRecord> records_;
     std::vector<core::DeadLetter> unburied_;
     std::vector<core::Settlement> unsettled_;  ///< of replayed events

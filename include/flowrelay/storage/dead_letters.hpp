@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -75,8 +76,12 @@ public:
 
     // ----
 
-    /// Takes all of a token out and rewrites the file, so that none of their bytes is left.
-    virtual Result<std::uint64_t> erase(TokenId token) = 0;
+    /// Takes all of some tokens out and rewrites the file, so that none of their bytes is left.
+    /// Returns how many of each; tokens without any are left out.
+    virtual Result<std::map<TokenId, std::uint64_t>> erase(std::span<const TokenId> tokens) = 0;
+
+    /// The same for one token. Returns how many there were.
+    Result<std::uint64_t> erase(TokenId token);
 
     struct Trimmed {
         std::uint64_t letters = 0;  ///< dropped
@@ -100,6 +105,10 @@ public:
     /// The books of the queue, which knows of these events only that they died, with what has
     /// become of them since: `dead` and `expired` are those that are still here.
     virtual core::Ledger corrected(core::Ledger ledger) const = 0;
+
+    /// For a clean end: with it, damage in the last record can be told from a write that was cut
+    /// short. An error can be ignored.
+    virtual Result<void> confirm() = 0;
 };
 
 /// The same with the changes of a file that was only looked at.

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -83,11 +84,21 @@ public:
     /// Reads an event that is queued.
     virtual Result<EventRecord> read(Seq seq) = 0;
 
-    /// Settles everything queued for a token as `erased` and wipes the contents of all its
-    /// records, also of those settled long ago. When it returns success, no byte of a body, thread
-    /// or id of that token is left in any file of the queue. Gives how many were settled. Safe to
-    /// call again after an error or a crash.
-    virtual Result<std::uint64_t> erase(TokenId token) = 0;
+    /// Begins to erase tokens: everything queued for them is settled as `erased`, and the contents
+    /// of all their records are wiped, also of those settled long ago. The work is done by
+    /// erase_some(). Gives up an erasure that has not ended. No event of these tokens may be
+    /// committed any more.
+    virtual void begin_erasure(std::span<const TokenId> tokens) = 0;
+
+    /// How many events of each token were settled; tokens without any are left out.
+    using ErasedEvents = std::map<TokenId, std::uint64_t>;
+    /// Does a bounded piece of the erasure (milliseconds). Returns a value once it is done: then no
+    /// byte of a body, thread or id of these tokens is left in any file of the queue. An error ends
+    /// the erasure. Safe to begin again after an error or a crash.
+    virtual Result<std::optional<ErasedEvents>> erase_some() = 0;
+
+    /// Erases one token in one go. Returns how many events were settled.
+    Result<std::uint64_t> erase(TokenId token);
 
     /// What is queued for each token; tokens without events are left out.
     struct Backlog {

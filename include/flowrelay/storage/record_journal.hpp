@@ -83,6 +83,10 @@ public:
     /// Adds records in one write and one sync. Gives the offset of the first.
     Result<std::uint64_t> append(std::span<const JournalRecord> records);
 
+    /// Notes in the header that everything written so far is durable: damage at the end can't be
+    /// taken for a write that was cut short. For a clean end.
+    Result<void> confirm();
+
     /// Reads all records once more. Errors: open() or rewrite() has not been successful.
     Result<void> scan(RecordSink& sink) const;
 
@@ -99,8 +103,7 @@ public:
 private:
     std::string temporary_path() const { return path_ + ".tmp"; }
     Result<std::uint64_t> read_header();
-    Result<void> make_durable(const ScanResult& scanned, std::uint64_t size,
-                              std::uint64_t durable_end);
+    Result<void> make_durable(const ScanResult& scanned, std::uint64_t size);
     Result<std::uint64_t> write_file(File& file, std::uint32_t salt, Source& source);
 
     FileSystem& file_system_;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 
@@ -43,6 +44,10 @@ struct ScanRange {
     Tail tail = Tail::unknown;
 
     std::uint64_t durable_end = 0;  ///< what lies before it is known to have been synced
+
+    /// The scan ends in front of the first commit that begins here or later: result.end is where
+    /// another scan can go on. The largest number: it does not end early.
+    std::uint64_t pause_at = std::numeric_limits<std::uint64_t>::max();
 };
 
 struct ScanResult {

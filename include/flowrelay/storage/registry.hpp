@@ -48,6 +48,10 @@ public:
     /// The latest waits of each token and of the destination, those that are over as well.
     virtual std::vector<core::Hold> holds() const = 0;
     virtual Result<void> put_hold(const core::Hold& hold) = 0;
+
+    /// For a clean end: with it, damage in the last record can be told from a write that was cut
+    /// short. An error can be ignored.
+    virtual Result<void> confirm() = 0;
 };
 
 }  // namespace flowrelay::storage

@@ -109,7 +109,7 @@ TEST_F(DedupWindowTest, ForgottenAndRememberedAgainLastsFromThen) {
 
 TEST_F(DedupWindowTest, ForgetsWhatItNeverKnew) {
     window_.forget(one, "a");
-    window_.forget(one);
+    window_.forget({one});
     EXPECT_EQ(window_.size(), 0U);
 }
 
@@ -117,7 +117,7 @@ TEST_F(DedupWindowTest, ForgetsAToken) {
     window_.remember(one, "a", at(0));
     window_.remember(two, "a", at(0));
     window_.remember(one, "b", at(0));
-    window_.forget(one);
+    window_.forget({one});
     EXPECT_FALSE(window_.contains(one, "a", at(0)));
     EXPECT_FALSE(window_.contains(one, "b", at(0)));
     EXPECT_TRUE(window_.contains(two, "a", at(0)));
@@ -127,7 +127,7 @@ TEST_F(DedupWindowTest, ForgetsAToken) {
 TEST_F(DedupWindowTest, ForgottenTokenMakesRoomAtOnce) {
     window_.remember(two, "oldest", at(0));
     for (int i = 0; i < 99; ++i) window_.remember(one, std::to_string(i), at(0));
-    window_.forget(one);
+    window_.forget({one});
     for (int i = 0; i < 99; ++i) window_.remember(two, std::to_string(i), at(0));
     EXPECT_TRUE(window_.contains(two, "oldest", at(0)));
 }
@@ -194,7 +194,7 @@ TEST(DedupWindowModel, AgreesWithAMapWhateverComes) {
                 window.forget(token, id);
                 known.erase({token, id});
             } else if (random.chance(0.01)) {
-                window.forget(token);
+                window.forget({token});
                 std::erase_if(known, [&](const auto& item) { return item.first.first == token; });
             }
             const std::string other = std::to_string(random.below(200));

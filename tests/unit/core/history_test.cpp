@@ -93,7 +93,7 @@ TEST(History, ForgetsWhatWasSaidToATokenThatIsErased) {
     History history;
     history.attempted(attempt(1, 1, 1));
     history.attempted(attempt(2, 1, 2));
-    history.forget(TokenId{1});
+    history.forget({TokenId{1}});
     EXPECT_TRUE(history.attempts(Seq{1}).empty());
     EXPECT_EQ(history.attempts(Seq{2}).size(), 1U);
 }

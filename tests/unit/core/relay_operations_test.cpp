@@ -28,7 +28,7 @@ TEST_F(RelayTest, WhatATokenThatIsGoneHasLeftOnDiskIsCountedUntilItIsErased) {
     EXPECT_EQ(relay_->queued(gone), 3U);
     pass(options_.gone_grace);
     ASSERT_EQ(relay_->take_due_erasures(now_).size(), 1U);
-    relay_->erasing(gone, now_);
+    relay_->erasing({&gone, 1}, now_);
     relay_->erased(gone, 3, 0);
     EXPECT_EQ(relay_->queued(gone), 0U);
 }

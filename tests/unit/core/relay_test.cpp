@@ -213,11 +213,29 @@ TEST_F(RelayTest, A410DisablesTheTokenAndErasesItAfterTheGrace) {
     pass(options_.gone_grace);
     EXPECT_EQ(relay_->take_due_erasures(now_), std::vector<TokenId>{TokenId{1}});
     EXPECT_TRUE(relay_->take_due_erasures(now_).empty()) << "once";
-    const TokenEntry entry = relay_->erasing(TokenId{1}, now_);
+    const TokenId gone{1};
+    const TokenEntry entry = relay_->erasing({&gone, 1}, now_).front();
     EXPECT_TRUE(entry.secret.empty());
     relay_->erased(TokenId{1}, 2, 0);
     EXPECT_EQ(log_.named("token.erased").front().fields.at("events"), "2");
     EXPECT_FALSE(logged_the_token());
+}
+
+TEST_F(RelayTest, AReloadDoesNotStartAnErasureOver) {
+    options_.gone_grace = Milliseconds(0);
+    restart({});
+    accept("t1");
+    relay_->tokens_saved(answer(410).tokens);
+    ASSERT_EQ(relay_->take_due_erasures(now_).size(), 1U);
+    relay_->configure({}, now_);
+    EXPECT_TRUE(relay_->take_due_erasures(now_).empty()) << "it is under way";
+    relay_->erase_failed(TokenId{1}, "the disk", now_);
+    relay_->configure({}, now_);
+    EXPECT_TRUE(relay_->take_due_erasures(now_).empty()) << "a minute has not passed";
+    pass(Seconds(60));
+    EXPECT_EQ(relay_->take_due_erasures(now_).size(), 1U);
+    relay_->configure({}, now_);
+    EXPECT_TRUE(relay_->take_due_erasures(now_).empty()) << "it is under way again";
 }
 
 TEST_F(RelayTest, AnErasureThatFailedIsTriedAgain) {

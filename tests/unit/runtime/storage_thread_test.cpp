@@ -305,11 +305,12 @@ TEST_F(StorageThreadTest, AnErasureTakesEventsAndLettersAndItsOutcomesComeTooLat
     letter.seq = append(2).value();
     storage_->bury(letter);
     std::optional<Result<StorageThread::Erased>> erased;
-    storage_->erase(TokenId{1},
+    storage_->erase({TokenId{1}, TokenId{2}},
                     [&](const Result<StorageThread::Erased>& result) { erased = result; });
     run_until([&] { return erased.has_value(); });
-    EXPECT_EQ((*erased)->events, 1U);
-    EXPECT_EQ((*erased)->dead_letters, 1U);
+    const std::map<TokenId, std::uint64_t> one{{TokenId{1}, 1}};
+    EXPECT_EQ((*erased)->events, one);
+    EXPECT_EQ((*erased)->dead_letters, one);
     storage_->settle({seq, Outcome::delivered});
     const auto after = snapshot();
     EXPECT_EQ(after.ledger.delivered, 0U);

@@ -63,6 +63,23 @@ protected:
     using Seqs = std::vector<std::uint64_t>;
 };
 
+TEST_F(DeadLettersTest, ALetterWithAnUnknownOutcomeIsDamage) {
+    for (const int outcome : {0, 1, 4, 5, 6, 99, 255}) {
+        SCOPED_TRACE(outcome);
+        add(1, 1);
+        DeadLetter strange = letter_of(2);
+        strange.outcome = static_cast<core::Outcome>(outcome);
+        ASSERT_TRUE(letters->add({&strange, 1}).has_value());
+        add(3, 3);
+        const std::size_t before = log.named("spool.damaged").size();
+        open();
+        EXPECT_EQ(seqs(), (std::vector<std::uint64_t>{3, 1}));
+        EXPECT_EQ(log.named("spool.damaged").size(), before + 1);
+        EXPECT_EQ(remove({Seq{1}, Seq{2}, Seq{3}}), 2U);
+        ASSERT_TRUE(letters->erase(TokenId{1}).has_value());
+    }
+}
+
 TEST_F(DeadLettersTest, ComeBackAsTheyWere) {
     add(1, 3);
     for (int run = 0; run < 2; ++run) {

@@ -256,6 +256,160 @@ TEST_F(LogEraseTest, ACrashAtAnyOperationIsMadeGoodByTheNextCall) {
     EXPECT_GT(operations, 60U) << "the erasure had little to do";
 }
 
+/// Two erasures, one after the other, with a busy log: segments are filled, settled, recycled and
+/// compacted between the steps.
+class ErasureUnderLoad {
+public:
+    explicit ErasureUnderLoad(std::uint64_t seed) : random_(seed), fs_(seed) {
+        options_.segment_size = 16 * 1024;
+        options_.max_size = 1 << 20;
+        options_.salt_seed = seed + 1;
+        options_.dedup_window = Milliseconds(random_.chance(0.5) ? 1 << 30 : 0);
+        queue_ = std::move(*open_segmented_log(fs_, "/state/spool", options_, log_));
+    }
+
+    void run() {
+        for (int i = 0; i < 60; ++i) work({TokenId{1}, TokenId{2}, TokenId{3}, TokenId{4}});
+        erase({TokenId{2}, TokenId{3}}, {TokenId{1}, TokenId{4}});
+        erase({TokenId{4}}, {TokenId{1}});
+        ASSERT_TRUE(queue_->commit({}, {}).has_value());  // outcomes that a full disk put off
+        for (const auto& [seq, event] : queued_) {
+            const auto record = queue_->read(seq);
+            ASSERT_TRUE(record.has_value()) << record.error().message;
+            EXPECT_TRUE(same(*record, event));
+        }
+        EXPECT_EQ(queue_->usage().events, queued_.size());
+        EXPECT_EQ(queue_->ledger().unaccounted(queued_.size()), 0);
+    }
+
+private:
+    void erase(const std::vector<TokenId>& gone_now, const std::vector<TokenId>& others) {
+        std::map<TokenId, std::uint64_t> expected;
+        std::erase_if(queued_, [&](const auto& item) {
+            const bool is_gone = std::ranges::count(gone_now, item.second.token) > 0;
+            if (is_gone) ++expected[item.second.token];
+            return is_gone;
+        });
+        queue_->begin_erasure(gone_now);
+        for (int steps = 0;; ++steps) {
+            ASSERT_LT(steps, 5000) << "it does not come to an end";
+            const auto done = queue_->erase_some();
+            ASSERT_TRUE(done.has_value()) << done.error().message;
+            if (*done) {
+                EXPECT_EQ(**done, expected);
+                break;
+            }
+            while (random_.chance(0.6)) work(others);
+        }
+        for (const TokenId token : gone_now) {
+            EXPECT_FALSE(fs_.holds(fmt::format("token-{}-mark", to_number(token))));
+        }
+    }
+
+    void work(const std::vector<TokenId>& tokens) {
+        std::vector<EventRecord> events;
+        for (std::uint64_t i = random_.below(8); i > 0; --i) {
+            const TokenId token = tokens[random_.below(tokens.size())];
+            events.push_back(make_event(++number_, token, 20 + random_.below(2000)));
+        }
+        std::vector<core::Settlement> outcomes;
+        for (const auto& [seq, event] : queued_) {
+            if (!random_.chance(event.token == TokenId{1} ? 0.4 : 0.1)) continue;
+            outcomes.push_back({seq, core::Outcome::delivered});
+        }
+        const bool refused = random_.chance(0.05);
+        if (refused) fs_.fail_next(SimOp::write, ENOSPC);
+        const auto first = queue_->commit(events, outcomes);
+        fs_.stop_failing();
+        for (const auto& outcome : outcomes) queued_.erase(outcome.seq);
+        if (first.has_value()) {
+            for (std::size_t i = 0; i < events.size(); ++i) {
+                queued_.emplace(Seq{to_number(*first) + i}, events[i]);
+            }
+        } else {
+            ASSERT_EQ(first.error().code, QueueErrc::full) << first.error().message;
+        }
+        ASSERT_TRUE(queue_->maintain().has_value());
+    }
+
+    Random random_;
+    SimFileSystem fs_;
+    test::RecordingLog log_;
+    LogOptions options_;
+    std::unique_ptr<EventQueue> queue_;
+    std::map<Seq, EventRecord> queued_;
+    std::uint64_t number_ = 0;
+};
+
+TEST_F(LogEraseTest, NothingIsLeftOfASetOfTokensHoweverTheStepsFallBetweenCommits) {
+    for (std::uint64_t seed = 0; seed < 200; ++seed) {
+        SCOPED_TRACE(fmt::format("seed {}", seed));
+        ErasureUnderLoad(seed).run();
+        if (HasFailure()) break;
+    }
+}
+
+TEST_F(LogEraseTest, AScanIsMadeInPiecesAndMissesNothing) {
+    options.segment_size = 16 << 20;
+    options.max_size = 64 << 20;
+    open();
+    for (int i = 0; i < 9; ++i) {
+        append(7, TokenId{1}, 100'000);
+        append(7, gone, 100'000);
+    }
+    queue->begin_erasure({&gone, 1});
+    int steps = 0;
+    for (bool done = false; !done; ++steps) {
+        const auto step = queue->erase_some();
+        ASSERT_TRUE(step.has_value());
+        done = step->has_value();
+        append(1, TokenId{1});
+    }
+    EXPECT_GT(steps, 8);
+    EXPECT_FALSE(fs.holds(gone_mark));
+    EXPECT_EQ(queued().size(), static_cast<std::size_t>(9 * 7 + steps));
+}
+
+TEST_F(LogEraseTest, IsNotDoneWhileAFileOfAnAbandonedCompactionCanNotBeRemoved) {
+    open();
+    append(2, gone);
+    append(400, TokenId{1});
+    const std::string left_over = std::string(directory) + "/000000000001.tmp";
+    fs.copy(segment(1), left_over);
+    fs.refuse(left_over, EACCES);
+    ASSERT_TRUE(queue->erase(gone).has_error());
+    append(1, TokenId{1});
+    fs.refuse("", 0);
+    ASSERT_TRUE(queue->erase(gone).has_value());
+    EXPECT_FALSE(fs.holds(gone_mark));
+}
+
+TEST_F(LogEraseTest, IsNotDoneWhileTheRemovalFromTheQuarantineIsNotDurable) {
+    open();
+    append(3, gone);
+    append(1, gone);
+    fs.flip_bit(segment(1), first_record + event_size());
+    open();
+    const std::string quarantine = std::string(directory) + "/quarantine";
+    // The sync of the log's own directory comes first.
+    const std::size_t before = fs.operations().size();
+    for (int tries = 0; tries < 2; ++tries) {
+        queue->begin_erasure({&gone, 1});
+        bool failed = false;
+        while (!failed) {
+            fs.refuse(quarantine, EIO);
+            const auto step = queue->erase_some();
+            failed = step.has_error();
+            ASSERT_FALSE(step.has_value() && step->has_value()) << "done too early";
+        }
+    }
+    fs.refuse("", 0);
+    ASSERT_TRUE(queue->erase(gone).has_value());
+    EXPECT_GT(fs.operations().size(), before);
+    power_failure();
+    EXPECT_FALSE(fs.holds(gone_mark));
+}
+
 TEST_F(LogEraseTest, ReachesWhatAnIndexThatWasMadeAnewDoesNotKnow) {
     open();
     append(1, gone);

@@ -62,6 +62,36 @@ protected:
     using Seqs = std::vector<std::uint64_t>;
 };
 
+TEST_F(RecordJournalTest, DamageInTheLastRecordAfterACleanEndIsNoTornWrite) {
+    for (const bool opened_again : {false, true}) {
+        for (std::uint64_t bit = 0; bit < 8 * record_size(40); bit += 61) {
+            SCOPED_TRACE(bit);
+            make(journal, 2);
+            append(journal, 3);
+            if (opened_again) {
+                EXPECT_EQ(reopened().seqs, (Seqs{1, 2, 3}));
+            } else {
+                ASSERT_TRUE(journal.confirm().has_value());
+            }
+            const std::uint64_t last = journal_header_size + 2 * record_size(40);
+            fs.flip_bit(path, last + bit / 8, bit % 8);
+            const auto found = reopened();
+            EXPECT_EQ(found.damaged, (Seqs{last}));
+            EXPECT_TRUE(log.named("spool.tail_cut").empty());
+        }
+    }
+}
+
+TEST_F(RecordJournalTest, AWriteThatWasCutShortIsOneAlsoAfterAConfirmation) {
+    make(journal, 2);
+    append(journal, 3);
+    ASSERT_TRUE(journal.confirm().has_value());
+    append(journal, 4);
+    fs.cut(path, journal_header_size + 4 * record_size(40) - 8);
+    EXPECT_EQ(reopened().seqs, (Seqs{1, 2, 3}));
+    EXPECT_EQ(log.named("spool.tail_cut").size(), 1U);
+}
+
 // docs/spool-format.md shows the same fields: a change here is a new version of the format.
 TEST_F(RecordJournalTest, HeaderHasItsGoldenBytes) {
     make(journal, 1);

@@ -1,0 +1,49 @@
+#include "flowrelay/runtime/erasure_work.hpp"
+
+#include "flowrelay/runtime/storage_work.hpp"
+
+namespace flowrelay::runtime {
+
+std::optional<Error> ErasureWork::step(Stores& stores) {
+    if (running_.empty()) {
+        if (!waiting_.empty()) begin(stores);
+        return std::nullopt;
+    }
+    if (!erased_) {
+        auto done = stores.queue->erase_some();
+        if (done.has_error()) {
+            end(done.error());
+            return done.error();
+        }
+        if (*done) erased_.emplace().events = std::move(**done);
+        return std::nullopt;
+    }
+    // Last: what was dying when the erasure began may have become a letter meanwhile.
+    auto letters = stores.dead_letters->erase(tokens_);
+    if (letters.has_error()) {
+        end(letters.error());
+    } else {
+        erased_->dead_letters = std::move(*letters);
+        end(std::move(*erased_));
+    }
+    return std::nullopt;
+}
+
+void ErasureWork::begin(Stores& stores) {
+    running_ = std::exchange(waiting_, {});
+    tokens_.clear();
+    for (const Erasure& erasure : running_) {
+        tokens_.insert(tokens_.end(), erasure.tokens.begin(), erasure.tokens.end());
+    }
+    stores.queue->begin_erasure(tokens_);
+}
+
+void ErasureWork::end(const Result<StorageMailbox::Erased>& result) {
+    for (Erasure& erasure : running_) {
+        completions_.push_back([done = std::move(erasure.done), result] { done(result); });
+    }
+    running_.clear();
+    erased_.reset();
+}
+
+}  // namespace flowrelay::runtime
