@@ -57,6 +57,8 @@ Colour colour_of_state(std::string_view state) noexcept {
                                         "parked",
                                         "storage_failed",
                                         "token_parked",
+                                        "failing",
+                                        "token_failing",
                                         "dead",
                                         "destination_down",
                                         "token_gone",

@@ -26,4 +26,8 @@ Milliseconds backoff(const BackoffOptions& options, unsigned failures, Random& r
     return least + Milliseconds(static_cast<std::int64_t>(random.below(spread + 1)));
 }
 
+unsigned next_failure(const BackoffOptions& options, unsigned failures) noexcept {
+    return failures > 0 && ceiling(options, failures) >= options.max ? failures : failures + 1;
+}
+
 }  // namespace flowrelay::core

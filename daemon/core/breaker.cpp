@@ -6,22 +6,6 @@ namespace flowrelay::core::scheduling {
 
 namespace {
 
-// The destination took the request and answered it as one that is well.
-bool shows_health(Verdict verdict) noexcept {
-    switch (verdict) {
-        case Verdict::delivered:
-        case Verdict::gone:
-        case Verdict::throttled:
-        case Verdict::park_token:
-        case Verdict::rejected:
-            return true;
-        case Verdict::retry:
-        case Verdict::park_destination:
-            break;
-    }
-    return false;
-}
-
 void note(std::vector<LaneId>& lanes, LaneId lane) {
     if (std::find(lanes.begin(), lanes.end(), lane) == lanes.end()) lanes.push_back(lane);
 }
@@ -38,6 +22,21 @@ Breaker::Pass Breaker::begin() noexcept {
     return {entered, limit_.begin(gate_.inside())};
 }
 
+bool Breaker::is_suspect(TokenId token) const noexcept {
+    return std::find(suspects_.begin(), suspects_.end(), token) != suspects_.end();
+}
+
+void Breaker::suspect(TokenId token) {
+    if (can_be_others() && !is_suspect(token)) suspects_.push_back(token);
+}
+
+// Trouble that is wide and cannot be one token's.
+bool Breaker::is_ours(Evidence evidence, Known known,
+                      const SchedulerOptions& options) const noexcept {
+    if (!trouble_.is_wide(evidence, options)) return false;
+    return !threshold_of(evidence, options).two_tokens || trouble_.tokens() >= 2 || known.alone;
+}
+
 std::optional<DestinationState> Breaker::end(const Pass& pass, const Judgement& judgement,
                                              LaneId lane, Known known,
                                              const SchedulerOptions& options, MonoTime now,
@@ -45,24 +44,40 @@ std::optional<DestinationState> Breaker::end(const Pass& pass, const Judgement& 
     const bool current = gate_.is_current(pass);
     gate_.leave(pass);
     if (current && !gate_.is_closed()) adapt(pass, judgement, known);
-    // What the server asks for explicitly counts whenever it comes.
-    if (judgement.verdict == Verdict::retry &&
-        judgement.hold.value_or(Milliseconds(0)).count() > 0) {
-        const MonoTime until = now + *judgement.hold;
-        if (!gate_.is_closed() || current) return close(DestinationState::held, until);
-        gate_.extend(until);
-        return std::nullopt;
+    const Evidence evidence = evidence_of(judgement);
+    if (evidence == Evidence::asked_to_wait) {
+        return asked_to_wait(now + *judgement.hold, current, lane, known, options);
     }
     if (!current) return std::nullopt;
-    if (shows_health(judgement.verdict)) return answered(now);
-    if (judgement.verdict == Verdict::park_destination) {
-        break_row();
-        if (known.wrong_url && !gate_.is_closed()) return std::nullopt;
-        return close(DestinationState::parked, now + options.destination_probe);
+    if (shows_health(judgement.verdict)) return answered(lane.token, now);
+    if (!judgement.connection_failure) trouble_.answered();
+    if (gate_.is_closed()) return probe_failed(evidence, lane, options, now, random);
+    if (evidence == Evidence::wrong_url && known.wrong_url) return std::nullopt;
+    if (!known.token_waits) trouble_.note(evidence, lane, options);
+    if (!is_ours(evidence, known, options)) return std::nullopt;
+    if (evidence == Evidence::wrong_url) {
+        return blame(evidence, DestinationState::parked, now + options.destination_probe);
     }
-    if (gate_.is_closed()) return probe_failed(judgement, lane, options, now, random);
-    if (!too_many_failures(judgement, lane, options)) return std::nullopt;
-    return close(DestinationState::down, next_probe(options, now, random));
+    return blame(evidence, DestinationState::down, next_probe(options, now, random));
+}
+
+// What the server asks for explicitly counts whenever it comes.
+std::optional<DestinationState> Breaker::asked_to_wait(MonoTime until, bool current, LaneId lane,
+                                                       Known known,
+                                                       const SchedulerOptions& options) {
+    if (gate_.is_closed() && !current) {
+        gate_.extend(until);
+        suspect(lane.token);
+        return std::nullopt;
+    }
+    if (gate_.is_closed()) {
+        suspect(lane.token);
+        return close(DestinationState::held, until);
+    }
+    trouble_.answered();
+    if (!known.token_waits) trouble_.note(Evidence::asked_to_wait, lane, options);
+    if (!is_ours(Evidence::asked_to_wait, known, options)) return std::nullopt;
+    return blame(Evidence::asked_to_wait, DestinationState::held, until);
 }
 
 // A lane or a token that goes on with the trouble it had says nothing about how much the
@@ -72,7 +87,7 @@ void Breaker::adapt(const Pass& pass, const Judgement& judgement, Known known) n
     const bool trouble = judgement.connection_failure || judgement.server_error ||
                          judgement.verdict == Verdict::throttled;
     if (trouble) {
-        if (!known.trouble) limit_.failed(pass.ticket);
+        if (!known.trouble && !known.token_waits) limit_.failed(pass.ticket);
     } else if (shows_health(judgement.verdict)) {
         // Refusing an event may be much less work than taking it.
         const bool taken = judgement.verdict == Verdict::delivered;
@@ -86,42 +101,57 @@ std::optional<DestinationState> Breaker::change(DestinationState state) {
     return state;
 }
 
+// An outage begins, with what has been seen of it.
+std::optional<DestinationState> Breaker::blame(Evidence evidence, DestinationState state,
+                                               MonoTime until) {
+    outage_lanes_ = trouble_.threads();
+    suspects_.clear();
+    if (evidence != Evidence::no_connection) suspects_ = trouble_.token_list();
+    return close(state, until);
+}
+
 std::optional<DestinationState> Breaker::close(DestinationState state, MonoTime until) {
-    if (!gate_.is_closed()) {
-        outage_lanes_ = std::move(failing_lanes_.size() > silent_lanes_.size() ? failing_lanes_
-                                                                               : silent_lanes_);
-    }
     // An older request may have been asked for a later time while the probe was under way.
     gate_.close(gate_.is_closed() ? std::max(until, gate_.until()) : until);
     limit_.restart();
-    answers_since_outage_ = 0;
-    break_row();
-    failing_lanes_.clear();
+    trouble_.clear();
     return change(state);
 }
 
-std::optional<DestinationState> Breaker::answered(MonoTime now) {
-    break_row();
-    failing_lanes_.clear();
-    if (gate_.is_closed()) {
-        if (gate_.until() > now) return change(DestinationState::held);  // as in close()
-        gate_.open();
-        return change(DestinationState::up);
-    }
-    if (probes_failed_ > 0 && ++answers_since_outage_ >= answers_to_recover) probes_failed_ = 0;
-    return std::nullopt;
+void Breaker::hold(MonoTime until) {
+    outage_lanes_.clear();
+    suspects_.clear();
+    close(DestinationState::held, until);
 }
 
-std::optional<DestinationState> Breaker::probe_failed(const Judgement& judgement, LaneId lane,
+std::optional<DestinationState> Breaker::answered(TokenId token, MonoTime now) {
+    trouble_.clear();
+    if (probes_failed_ > 0) --probes_failed_;
+    if (!gate_.is_closed()) return std::nullopt;
+    const bool theirs = can_be_others() && !is_suspect(token);
+    if (gate_.until() > now && !theirs) return change(DestinationState::held);  // as in close()
+    gate_.open();
+    suspects_.clear();
+    return change(DestinationState::up);
+}
+
+std::optional<DestinationState> Breaker::probe_failed(Evidence evidence, LaneId lane,
                                                       const SchedulerOptions& options, MonoTime now,
                                                       Random& random) {
+    const bool reached = evidence != Evidence::no_connection;
+    const bool answered = reached && evidence != Evidence::no_answer;
+    if (reached) {
+        suspect(lane.token);
+    } else {
+        suspects_.clear();
+    }
     // A 5xx may be about the one event that was the probe: the state stays what it was, and the
     // next probe is another lane's, since this one waits.
-    const auto state = judgement.connection_failure ? DestinationState::down : state_;
+    auto state = answered ? state_ : DestinationState::down;
+    if (evidence == Evidence::wrong_url) state = DestinationState::parked;
     if (state == DestinationState::parked) return close(state, now + options.destination_probe);
     // So may no answer at all. As long as nobody else had that in this outage, who comes next need
     // not wait as long as that event does.
-    const bool reached = !judgement.connection_failure || judgement.after_sending;
     if (reached && outage_lanes_.size() < options.breaker_lanes) note(outage_lanes_, lane);
     if (reached && outage_lanes_.size() < options.breaker_lanes) {
         return close(state, now + backoff(options.destination_backoff, 1, random));
@@ -129,27 +159,9 @@ std::optional<DestinationState> Breaker::probe_failed(const Judgement& judgement
     return close(state, next_probe(options, now, random));
 }
 
-void Breaker::break_row() noexcept {
-    failures_in_a_row_ = 0;
-    silent_lanes_.clear();
-}
-
-bool Breaker::too_many_failures(const Judgement& judgement, LaneId lane,
-                                const SchedulerOptions& options) {
-    if (judgement.connection_failure) {
-        if (judgement.after_sending) note(silent_lanes_, lane);
-        const bool one_event_explains_it =
-            judgement.after_sending && silent_lanes_.size() < options.breaker_lanes;
-        return ++failures_in_a_row_ >= options.breaker_failures && !one_event_explains_it;
-    }
-    break_row();
-    if (!judgement.server_error) return false;
-    note(failing_lanes_, lane);
-    return failing_lanes_.size() >= options.breaker_lanes;
-}
-
 MonoTime Breaker::next_probe(const SchedulerOptions& options, MonoTime now, Random& random) {
-    return now + backoff(options.destination_backoff, ++probes_failed_, random);
+    probes_failed_ = next_failure(options.destination_backoff, probes_failed_);
+    return now + backoff(options.destination_backoff, probes_failed_, random);
 }
 
 }  // namespace flowrelay::core::scheduling

@@ -3,18 +3,20 @@
 //   up      as many may be under way as the concurrency limit allows
 //   held    the server asked to wait (503 with Retry-After)
 //   parked  the base URL seems to be wrong (3xx, 404, 405)
-//   down    no connection or no answer several times in a row, or 5xx for several lanes; no answers
-//           must have been those of several lanes, too: an event may be too much for the server
+//   down    no connection several times in a row, or no answers or 5xx for several threads
 //
-// In the last three nothing begins until a time, and from then on one probe at a time until an
-// answer shows that the destination is well again; after that the concurrency limit begins small.
-// Pure.
+// What it takes is in evidence.hpp: only what cannot be the trouble of one token is the
+// destination's. In the last three states nothing begins until a time, and from then on one probe
+// at a time until an answer shows that the destination is well again; after that the concurrency
+// limit begins small. As long as no more than two tokens have shown the trouble, the next probe may
+// be that of another token at any time: if it is answered well, it was theirs. Pure.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <vector>
 
+#include "evidence.hpp"
 #include "flowrelay/base/ids.hpp"
 #include "flowrelay/base/random.hpp"
 #include "flowrelay/core/concurrency_limit.hpp"
@@ -34,10 +36,11 @@ public:
     struct Known {
         bool wrong_url = false;  ///< the event has been answered as if the base URL were wrong
         bool trouble = false;    ///< the lane has failed, or the token been throttled
+        /// The trouble is the token's already: there is nothing new in it.
+        bool token_waits = false;
+        /// No other token is active: the trouble of this one may be the destination's.
+        bool alone = true;
     };
-
-    /// After so many good answers an outage is over: the next one begins with a short backoff.
-    static constexpr unsigned answers_to_recover = 32;
 
     explicit Breaker(std::size_t max_in_flight) noexcept : limit_(max_in_flight) {}
 
@@ -48,6 +51,19 @@ public:
 
     bool may_begin(MonoTime now) const noexcept { return gate_.admits(now) && has_room(); }
 
+    /// Closed, and a token that has not shown the trouble may be tried before the time of the next
+    /// probe: any of which admits_early() is true.
+    bool is_open_to_others() const noexcept {
+        return gate_.is_closed() && !gate_.has_probe() && has_room() && can_be_others();
+    }
+    bool admits_early(TokenId token) const noexcept {
+        return is_open_to_others() && !is_suspect(token);
+    }
+    bool admits(MonoTime now) const noexcept { return gate_.admits(now); }
+
+    /// Changes with each outage: attempts of an earlier one tell nothing of the time after it.
+    std::uint32_t era() const noexcept { return gate_.epoch(); }
+
     /// Attempts that may be under way at once, those aside that began before an outage.
     std::size_t allowance() const noexcept { return limit_.allowance(); }
     bool has_room() const noexcept { return gate_.inside() < limit_.allowance(); }
@@ -56,14 +72,14 @@ public:
     /// an attempt has to come first.
     std::optional<MonoTime> may_begin_from() const noexcept;
 
-    /// An attempt begins. Precondition: may_begin().
+    /// An attempt begins. Precondition: may_begin(), or admits_early() of its token.
     Pass begin() noexcept;
 
     /// By an operator: the next probe may begin at once.
     void hurry(MonoTime now) noexcept { gate_.hurry(now); }
 
     /// The server had asked to wait before the start.
-    void hold(MonoTime until) { close(DestinationState::held, until); }
+    void hold(MonoTime until);
 
     /// It did not take place after all.
     void cancel(const Pass& pass) noexcept { gate_.leave(pass); }
@@ -75,27 +91,32 @@ public:
                                         Random& random);
 
 private:
+    bool can_be_others() const noexcept {
+        return !suspects_.empty() && suspects_.size() < Trouble::enough_tokens;
+    }
+    bool is_suspect(TokenId token) const noexcept;
+    void suspect(TokenId token);
+    bool is_ours(Evidence evidence, Known known, const SchedulerOptions& options) const noexcept;
     std::optional<DestinationState> change(DestinationState state);
     std::optional<DestinationState> close(DestinationState state, MonoTime until);
-    std::optional<DestinationState> answered(MonoTime now);
+    std::optional<DestinationState> blame(Evidence evidence, DestinationState state,
+                                          MonoTime until);
+    std::optional<DestinationState> asked_to_wait(MonoTime until, bool current, LaneId lane,
+                                                  Known known, const SchedulerOptions& options);
+    std::optional<DestinationState> answered(TokenId token, MonoTime now);
     void adapt(const Pass& pass, const Judgement& judgement, Known known) noexcept;
-    std::optional<DestinationState> probe_failed(const Judgement& judgement, LaneId lane,
+    std::optional<DestinationState> probe_failed(Evidence evidence, LaneId lane,
                                                  const SchedulerOptions& options, MonoTime now,
                                                  Random& random);
-    void break_row() noexcept;
-    bool too_many_failures(const Judgement& judgement, LaneId lane,
-                           const SchedulerOptions& options);
     MonoTime next_probe(const SchedulerOptions& options, MonoTime now, Random& random);
 
     Gate gate_;
     DestinationState state_ = DestinationState::up;
     ConcurrencyLimit limit_;
-    unsigned failures_in_a_row_ = 0;     // of connections, while up
-    std::vector<LaneId> silent_lanes_;   // of these, that were sent and not answered
-    unsigned probes_failed_ = 0;         // kept until it has recovered: a relapse goes on here
-    unsigned answers_since_outage_ = 0;  // good ones, until it has recovered
-    std::vector<LaneId> failing_lanes_;  // answered 5xx since the last success
-    std::vector<LaneId> outage_lanes_;   // of the outage: a server was there, and did no better
+    Trouble trouble_;                   // while up
+    std::vector<LaneId> outage_lanes_;  // of the outage: a server was there, and did no better
+    std::vector<TokenId> suspects_;     // of the outage; empty: it can't be that of a few tokens
+    unsigned probes_failed_ = 0;        // each good answer takes one off
 };
 
 }  // namespace flowrelay::core::scheduling

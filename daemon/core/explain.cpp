@@ -135,6 +135,18 @@ private:
                                          about_.source, in_time(wait)),
                              about_.token_trouble));
         }
+        if (token.state == TokenState::failing) {
+            add(Cause::token_failing, wait,
+                with_trouble(fmt::format("events of {} fail in several threads, and those of "
+                                         "others do not, one event is tried {}",
+                                         about_.source, in_time(wait)),
+                             about_.token_trouble));
+        }
+        if (about_.reason.token_full) {
+            add(Cause::token_full, Milliseconds(0),
+                fmt::format("as many requests of {} are under way as its share of the connections",
+                            about_.source));
+        }
         if (is_ahead(token.rate_limited_until)) {
             add(Cause::token_rate_limit, wait_until(token.rate_limited_until),
                 fmt::format("the rate limit of {} lets the next event go {}", about_.source,
@@ -205,6 +217,10 @@ std::string_view to_string(Cause cause) noexcept {
             return "token_throttled";
         case Cause::token_parked:
             return "token_parked";
+        case Cause::token_failing:
+            return "token_failing";
+        case Cause::token_full:
+            return "token_full";
         case Cause::token_paused:
             return "token_paused";
         case Cause::token_unconfigured:

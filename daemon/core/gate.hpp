@@ -23,6 +23,7 @@ public:
         bool probe = false;  ///< let through a closed gate
     };
 
+    std::uint32_t epoch() const noexcept { return epoch_; }
     bool is_closed() const noexcept { return closed_; }
     bool has_probe() const noexcept { return probe_out_; }
 

@@ -111,6 +111,8 @@ struct Token : Timer, TurnHook, TreeHook<InAll> {
     LaneList ready;
     std::size_t queued = 0;
     std::size_t held_lanes = 0;
+    std::uint32_t era = 0;      ///< of the destination, in which `under_way` was last counted
+    std::size_t under_way = 0;  ///< attempts of that era
     TokenGate gate;
     std::unique_ptr<RateLimiter> rate;  ///< null: no limit
     bool paused = false;

@@ -110,10 +110,12 @@ void Relay::restore(const Hold& hold, Now now) {
     remembered_holds_[hold.token] = hold.until;
 }
 
-std::optional<Hold> Relay::hold_to_remember(TokenId token, const Judgement& judgement, Now now) {
+std::optional<Hold> Relay::hold_to_remember(TokenId token, const Judgement& judgement,
+                                            std::optional<Scope> scope, Now now) {
     if (!judgement.hold || *judgement.hold < shortest_hold) return std::nullopt;
+    if (!scope || *scope == Scope::thread) return std::nullopt;
     Hold hold;
-    if (judgement.verdict == Verdict::throttled) {
+    if (*scope == Scope::token) {
         hold.token = token;
     } else {
         hold.destination = hash_thread(options_.destination);
@@ -368,7 +370,8 @@ Relay::Effects Relay::attempted(const Assignment& assignment, const EventRecord&
             disable(assignment.lane.token, effects, now);
             break;
     }
-    effects.hold = hold_to_remember(assignment.lane.token, judgement, now);
+    effects.hold =
+        hold_to_remember(assignment.lane.token, judgement, completion.asked_to_wait, now);
     note_for_reports(assignment, result, completion, now);
     remember_attempt(assignment, record, result, completion, now);
     log_state_changes(assignment, result, completion, now);

@@ -34,6 +34,8 @@ const LogEvent* line_of(TokenState state) {
             return &ev::token_throttled;
         case TokenState::parked:
             return &ev::token_parked;
+        case TokenState::failing:
+            return &ev::token_failing;
         case TokenState::active:
         case TokenState::paused:
         case TokenState::gone:
@@ -84,7 +86,9 @@ void Relay::log_state_changes(const Assignment& assignment, const AttemptResult&
                               const Completion& completion, Now now) {
     log_destination(assignment, result, completion, now);
     const TokenId id = assignment.lane.token;
-    const bool about_token = result.status == 401 || result.status == 403 || result.status == 429;
+    const auto state_now = scheduler_.token_status(id).state;
+    const bool about_token = result.status == 401 || result.status == 403 || result.status == 429 ||
+                             state_now == TokenState::failing;
     const auto told = token_reasons_.find(id);
     if (assignment.probe && about_token && told != token_reasons_.end()) {
         told->second = describe(result);

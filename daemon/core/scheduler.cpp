@@ -1,6 +1,7 @@
 #include "flowrelay/core/scheduler.hpp"
 
 #include <algorithm>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <unordered_map>
@@ -34,6 +35,8 @@ std::string_view to_string(TokenState state) noexcept {
             return "throttled";
         case TokenState::parked:
             return "parked";
+        case TokenState::failing:
+            return "failing";
         case TokenState::paused:
             return "paused";
         case TokenState::gone:
@@ -46,6 +49,7 @@ using scheduling::Breaker;
 using scheduling::Event;
 using scheduling::Gate;
 using scheduling::Lane;
+using scheduling::shows_health;
 using scheduling::Token;
 using scheduling::Turns;
 
@@ -68,6 +72,33 @@ TokenState state_of(const Token& token) noexcept {
 
 }  // namespace
 
+// The two tokens that did something last, and when: whether others than one of them have.
+template <class When>
+class LatelyActive {
+public:
+    void note(TokenId token, When when) noexcept {
+        if (token != last_.token) before_ = last_;
+        last_ = {token, when};
+    }
+    bool others(TokenId token, When since) const noexcept {
+        const Entry& other = token == last_.token ? before_ : last_;
+        return other.token != TokenId::none && other.when >= since;
+    }
+
+private:
+    struct Entry {
+        TokenId token = TokenId::none;
+        When when{};
+    };
+    Entry last_;
+    Entry before_;
+};
+
+// A token is active as long after a good answer, when there is a question of whose trouble it is.
+constexpr Seconds active_after_success{60};
+// Places are left free for others as long as they are among the last that began.
+constexpr std::uint64_t attempts_with_company = 1000;
+
 // The attempts: how they begin, and what their ends mean for event, lane, token and destination.
 struct Scheduler::Impl {
     Impl(SchedulerOptions scheduler_options, Random scheduler_random)
@@ -77,12 +108,43 @@ struct Scheduler::Impl {
           rate(options.rate_limit) {}
 
     bool may_begin(MonoTime now) const noexcept {
-        return breaker.may_begin(now) && rate.available_from() <= now;
+        return (breaker.may_begin(now) || breaker.is_open_to_others()) &&
+               rate.available_from() <= now;
+    }
+
+    bool may_begin(const Token& token, MonoTime now) const noexcept {
+        return (breaker.admits(now) || breaker.admits_early(token.id)) &&
+               under_way(token) < share_of(token);
+    }
+
+    // Those aside that began before an outage.
+    std::size_t under_way(const Token& token) const noexcept {
+        return token.era == breaker.era() ? token.under_way : 0;
+    }
+
+    // Of the places that there are: requests of one token may hang, and must leave some to others.
+    std::size_t share_of(const Token& token) const noexcept {
+        const std::size_t all = breaker.allowance();
+        if (turns.is_another_ready(token)) return (all + 1) / 2;
+        const bool alone = !begun_lately.others(
+            token.id, begun - std::min<std::uint64_t>(begun, attempts_with_company));
+        if (alone || all == 1) return all;
+        return all - std::max<std::size_t>(all / 8, 1);
+    }
+
+    // Nobody else has events, or was answered well a short while ago.
+    bool is_alone(const Token& token, MonoTime now) const noexcept {
+        return turns.table().events() == token.queued &&
+               !good_lately.others(token.id, now - active_after_success);
     }
 
     Assignment begin(Event& event, Gate::Pass token, MonoTime now) {
         rate.take(now);
         const auto destination = breaker.begin();
+        Token& of = *event.lane->token;
+        of.under_way = under_way(of) + 1;
+        of.era = destination.epoch;
+        begun_lately.note(of.id, ++begun);
         in_flight.emplace(event.seq, Attempt{&event, destination, token});
         return Assignment{event.seq, event.lane->id(), event.accepted, event.attempts + 1,
                           destination.probe || token.probe};
@@ -95,6 +157,8 @@ struct Scheduler::Impl {
         }
         const Attempt attempt = found->second;
         in_flight.erase(found);
+        Token& token = *attempt.event->lane->token;
+        if (token.era == attempt.destination.epoch && token.under_way > 0) --token.under_way;
         return attempt;
     }
 
@@ -113,10 +177,14 @@ struct Scheduler::Impl {
         return completion;
     }
 
-    Completion keep(Event& event, bool lane_waits, Completion completion, MonoTime now) {
+    // `asked`: the server named a time, before which the event is not sent again.
+    Completion keep(Event& event, bool lane_waits, Milliseconds asked, Completion completion,
+                    MonoTime now) {
         Lane& lane = *event.lane;
         std::optional<MonoTime> until;
-        if (lane_waits) until = now + backoff(options.lane_backoff, ++lane.failures, random);
+        if (lane_waits) {
+            until = now + std::max(asked, backoff(options.lane_backoff, ++lane.failures, random));
+        }
         turns.put_back(event, until);
         completion.action = Completion::Action::retry;
         const MonoTime all =
@@ -136,7 +204,8 @@ struct Scheduler::Impl {
             case Verdict::park_token:
                 return lane.blamed_token && !lane.token->gate.is_closed();
             case Verdict::park_destination:
-                return lane.blamed_destination && !breaker.closed_until();
+                return lane.blamed_destination && !breaker.closed_until() &&
+                       !lane.token->gate.is_closed();
             case Verdict::delivered:
             case Verdict::gone:
             case Verdict::throttled:
@@ -153,7 +222,8 @@ struct Scheduler::Impl {
         if (judgement.verdict != Verdict::throttled) ++event.attempts;
         if (judgement.verdict == Verdict::park_token) lane.blamed_token = true;
         if (judgement.verdict == Verdict::park_destination) lane.blamed_destination = true;
-        return keep(event, lane_waits, completion, now);
+        const bool asked = judgement.verdict == Verdict::retry && judgement.hold;
+        return keep(event, lane_waits, asked ? *judgement.hold : Milliseconds(0), completion, now);
     }
 
     Completion hold(Event& event, Completion completion) {
@@ -178,14 +248,39 @@ struct Scheduler::Impl {
         return completion;
     }
 
-    static Breaker::Known known_of(const Lane& lane, const Attempt& attempt,
-                                   const Judgement& judgement) noexcept {
+    Breaker::Known known_of(const Lane& lane, const Attempt& attempt, const Judgement& judgement,
+                            MonoTime now) const noexcept {
         const auto& gate = lane.token->gate;
         const bool first_throttle =
             gate.state() == TokenState::active && gate.is_current(attempt.token);
         const bool trouble =
             judgement.verdict == Verdict::throttled ? !first_throttle : lane.failures > 0;
-        return {lane.blamed_destination, trouble};
+        return {lane.blamed_destination, trouble, gate.state() == TokenState::failing,
+                is_alone(*lane.token, now)};
+    }
+
+    // Whose time to wait it was that the server named; see evidence.hpp.
+    std::optional<Scope> who_was_asked(const Judgement& judgement, const Token& token,
+                                       MonoTime now) const noexcept {
+        const Milliseconds hold = judgement.hold.value_or(Milliseconds(0));
+        if (hold.count() == 0) return std::nullopt;
+        const auto waits = [&](std::optional<MonoTime> until) {
+            return until && *until >= now + hold;
+        };
+        if (judgement.verdict == Verdict::throttled) return Scope::token;
+        if (waits(breaker.closed_until())) return Scope::destination;
+        return waits(token.gate.closed_until()) ? Scope::token : Scope::thread;
+    }
+
+    // What waited for a token of its own may have waited for the destination.
+    void destination_is_back(MonoTime now) {
+        std::erase_if(failing, [&](TokenId id) {
+            Token* token = turns.find(id);
+            if (!token || token->gate.state() != TokenState::failing) return true;
+            token->gate.hurry(now);
+            turns.update(*token);
+            return false;
+        });
     }
 
     Completion complete(Seq seq, const Judgement& judgement, MonoTime now) {
@@ -196,16 +291,24 @@ struct Scheduler::Impl {
         completion.attempt = event.attempts + 1;
         completion.destination_changed =
             breaker.end(attempt.destination, judgement, lane.id(),
-                        known_of(lane, attempt, judgement), options, now, random);
+                        known_of(lane, attempt, judgement, now), options, now, random);
+        if (completion.destination_changed == DestinationState::up) destination_is_back(now);
+        if (shows_health(judgement.verdict)) good_lately.note(lane.token->id, now);
         if (attempt.removed) {
             const bool delivered = judgement.verdict == Verdict::delivered;
+            completion.asked_to_wait = who_was_asked(judgement, Token(TokenId::none), now);
             return settle(event, delivered ? Outcome::delivered : Outcome::erased, completion);
         }
         if (judgement.verdict == Verdict::gone) return disable(event, completion);
 
         Token& token = *lane.token;
+        const bool destinations = breaker.closed_until().has_value();
         completion.token_changed =
-            token.gate.end(attempt.token, judgement, lane.blamed_token, options, now, random);
+            token.gate.end(attempt.token, judgement,
+                           {lane.id(), lane.blamed_token, lane.blamed_destination, destinations},
+                           options, now, random);
+        if (completion.token_changed == TokenState::failing) failing.insert(token.id);
+        completion.asked_to_wait = who_was_asked(judgement, token, now);
         turns.set_timer(token);
         switch (judgement.verdict) {
             case Verdict::delivered:
@@ -231,6 +334,7 @@ struct Scheduler::Impl {
         if (lane.is_armed()) reason.lane_until = lane.at;
         reason.lane_held = lane.held != nullptr;
         reason.token = status_of(*lane.token);
+        reason.token_full = under_way(*lane.token) >= share_of(*lane.token);
         add_destination(reason);
         return reason;
     }
@@ -258,9 +362,16 @@ struct Scheduler::Impl {
     std::optional<MonoTime> next_turn(MonoTime now) const noexcept {
         const auto open = may_begin_from();
         if (!open) return std::nullopt;
-        if (*open > now && turns.is_any_ready(now)) return open;
+        // Of a token that is not kept waiting for the destination as the others are.
+        const bool early = breaker.is_open_to_others();
+        const MonoTime from = early ? rate.available_from() : *open;
+        const bool ready = turns.is_any_ready(now);
         const auto timer = turns.next_timer(now);
-        return timer ? std::optional(std::max(*timer, *open)) : std::nullopt;
+        std::optional<MonoTime> next;
+        if (timer) next = std::max(*timer, from);
+        if (ready && *open > now) next = std::min(next.value_or(*open), *open);
+        if (ready && from > now) next = std::min(next.value_or(from), from);
+        return next;
     }
 
     std::optional<MonoTime> next_expiry(Now now) const noexcept {
@@ -278,6 +389,10 @@ struct Scheduler::Impl {
     MonoTime looked_at = MonoTime::min();
     bool expiring = true;
     std::unordered_map<Seq, Attempt> in_flight;
+    std::set<TokenId> failing;  // tokens that may be
+    LatelyActive<MonoTime> good_lately;
+    LatelyActive<std::uint64_t> begun_lately;
+    std::uint64_t begun = 0;  // attempts
 };
 
 Scheduler::Scheduler(SchedulerOptions options, Random random)
@@ -303,12 +418,13 @@ void Scheduler::enqueue(const QueuedEvent& event) {
 std::optional<Assignment> Scheduler::next(Now now) {
     impl_->looked_at = std::max(impl_->looked_at, now.mono);
     if (!impl_->may_begin(now.mono)) return std::nullopt;
+    const auto max_age = impl_->expiring ? std::optional(impl_->options.max_age) : std::nullopt;
     do {
         impl_->turns.advance(now);
         const auto begun = impl_->turns.begin(
-            now, impl_->expiring ? std::optional(impl_->options.max_age) : std::nullopt);
+            now, max_age, [&](const Token& token) { return impl_->may_begin(token, now.mono); });
         if (begun) return impl_->begin(begun->event, begun->pass, now.mono);
-    } while (impl_->turns.is_any_ready(now.mono));
+    } while (impl_->turns.has_due(now.mono));
     return std::nullopt;
 }
 
@@ -332,7 +448,7 @@ Completion Scheduler::unreadable(Seq seq, bool lost, Now now) {
     completion.attempt = attempt.event->attempts + 1;
     if (attempt.removed) return impl_->settle(*attempt.event, Outcome::erased, completion);
     if (lost) return impl_->settle(*attempt.event, Outcome::dead, completion);
-    return impl_->keep(*attempt.event, true, completion, now.mono);
+    return impl_->keep(*attempt.event, true, Milliseconds(0), completion, now.mono);
 }
 
 std::optional<QueuedEvent> Scheduler::take(Seq seq) {
@@ -402,7 +518,9 @@ void Scheduler::resume_token(TokenId id) {
     Token* token = impl_->turns.find(id);
     if (!token) return;
     token->paused = false;
-    if (token->gate.state() == TokenState::parked) {
+    const TokenState state = token->gate.state();
+    if (state == TokenState::failing) token->gate.open();
+    if (state == TokenState::parked) {
         token->gate.open();
         // Another answer of the same kind is about the token again, not about one event.
         for (Lane& lane : token->lanes) lane.blamed_token = false;

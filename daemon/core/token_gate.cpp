@@ -4,36 +4,90 @@
 
 namespace flowrelay::core::scheduling {
 
-std::optional<TokenState> TokenGate::end(Pass pass, const Judgement& judgement, bool blamed,
+std::optional<TokenState> TokenGate::end(Pass pass, const Judgement& judgement, const Known& known,
                                          const SchedulerOptions& options, MonoTime now,
                                          Random& random) {
     const bool current = gate_.is_current(pass);
     gate_.leave(pass);
-    if (judgement.verdict == Verdict::throttled) {
-        return throttle(current, judgement, options, now, random);
-    }
-    if (!current) return std::nullopt;
     switch (judgement.verdict) {
-        case Verdict::park_token:
-            if (blamed && state_ != TokenState::parked) break;
-            close(now + options.token_probe);
-            return change(TokenState::parked);
+        case Verdict::throttled:
+            trouble_.reset();
+            return throttle(current, judgement, options, now, random);
         case Verdict::retry:
         case Verdict::park_destination:
-            // Nobody has looked at the token.
-            if (state_ == TokenState::parked) close(now + options.token_probe);
-            return std::nullopt;
+            return failed(current, judgement, known, options, now, random);
+        case Verdict::park_token:
+            if (!current) return std::nullopt;
+            trouble_.reset();
+            if (known.blamed && state_ != TokenState::parked) break;
+            close(now + options.token_probe);
+            return change(TokenState::parked);
         case Verdict::delivered:
         case Verdict::rejected:
         case Verdict::gone:
-        case Verdict::throttled:
             break;
     }
+    if (!current) return std::nullopt;
+    trouble_.reset();
     throttled_in_a_row_ = 0;
+    if (probes_failed_ > 0) --probes_failed_;
     // An older one may have been told a time while this one was under way.
     if (gate_.is_closed() && gate_.until() > now) return change(TokenState::throttled);
     gate_.open();
     return change(TokenState::active);
+}
+
+// Whether this is more than the trouble of one thread now. That no connection comes about is
+// never the trouble of a token.
+bool TokenGate::note(Evidence evidence, const Known& known, const SchedulerOptions& options) {
+    if (evidence == Evidence::none || !threshold_of(evidence, options).two_tokens) return false;
+    if (!trouble_) trouble_ = std::make_unique<Trouble>();
+    if (evidence != Evidence::no_answer) trouble_->answered();
+    if (evidence == Evidence::wrong_url && known.blamed_url) return false;
+    trouble_->note(evidence, known.lane, options);
+    return trouble_->is_wide(evidence, options);
+}
+
+std::optional<TokenState> TokenGate::failed(bool current, const Judgement& judgement,
+                                            const Known& known, const SchedulerOptions& options,
+                                            MonoTime now, Random& random) {
+    const Evidence evidence = evidence_of(judgement);
+    if (current && gate_.is_closed()) return probe_failed(judgement, known, options, now, random);
+    const bool asked = evidence == Evidence::asked_to_wait;
+    if (known.destinations || (!current && !asked)) return std::nullopt;
+    if (gate_.is_closed()) {
+        gate_.extend(now + *judgement.hold);
+        return std::nullopt;
+    }
+    if (!note(evidence, known, options)) return std::nullopt;
+    if (asked) return close(TokenState::throttled, now + *judgement.hold);
+    if (evidence == Evidence::wrong_url) {
+        return close(TokenState::parked, now + options.token_probe);
+    }
+    return close(TokenState::failing, next_probe(options, now, random));
+}
+
+std::optional<TokenState> TokenGate::probe_failed(const Judgement& judgement, const Known& known,
+                                                  const SchedulerOptions& options, MonoTime now,
+                                                  Random& random) {
+    if (judgement.hold.value_or(Milliseconds(0)).count() > 0 && !known.destinations) {
+        const bool parked = state_ == TokenState::parked;
+        const MonoTime until = now + *judgement.hold;
+        return close(parked ? state_ : TokenState::throttled,
+                     parked ? std::max(until, now + options.token_probe) : until);
+    }
+    // Nobody has looked at the token.
+    if (state_ == TokenState::parked) close(now + options.token_probe);
+    if (state_ == TokenState::failing && !known.destinations) {
+        close(next_probe(options, now, random));
+    }
+    return std::nullopt;
+}
+
+MonoTime TokenGate::next_probe(const SchedulerOptions& options, MonoTime now,
+                               Random& random) noexcept {
+    probes_failed_ = next_failure(options.token_backoff, probes_failed_);
+    return now + backoff(options.token_backoff, probes_failed_, random);
 }
 
 std::optional<TokenState> TokenGate::throttle(bool current, const Judgement& judgement,
@@ -56,6 +110,12 @@ std::optional<TokenState> TokenGate::throttle(bool current, const Judgement& jud
 // Here, too, an older one may have been told a later time while the probe was under way.
 void TokenGate::close(MonoTime until) noexcept {
     gate_.close(gate_.is_closed() ? std::max(until, gate_.until()) : until);
+}
+
+std::optional<TokenState> TokenGate::close(TokenState state, MonoTime until) noexcept {
+    trouble_.reset();
+    close(until);
+    return change(state);
 }
 
 void TokenGate::park(MonoTime until) noexcept {

@@ -18,27 +18,22 @@ void Turns::add(const QueuedEvent& queued) {
     place(lane);
 }
 
-std::optional<Turns::Begun> Turns::begin(Now now, std::optional<Milliseconds> max_age) {
-    while (!turns_.empty()) {
-        Token& token = turns_.front();
-        Lane& lane = token.ready.front();
-        lane.leave_list();
-        token.leave_list();  // and comes back at the end of the round
-        Event& head = lane.head();
-        if (max_age && is_over_age(head, now.wall, *max_age)) {
-            overdue_.push_back(lane);
-            overdue_seen_ = std::max(overdue_seen_, now.wall);
-            refresh(token);
-            continue;
-        }
-        lane.in_flight = &head;
-        expiry_.erase(head);
-        if (token.rate) token.rate->take(now.mono);
-        const auto pass = token.gate.begin();
-        refresh(token);
-        return Begun{head, pass};
-    }
-    return std::nullopt;
+// Its head is over its age and has to leave first.
+bool Turns::put_overdue(Lane& lane, WallTime now, std::optional<Milliseconds> max_age) {
+    if (!max_age || !is_over_age(lane.head(), now, *max_age)) return false;
+    overdue_.push_back(lane);
+    overdue_seen_ = std::max(overdue_seen_, now);
+    return true;
+}
+
+Turns::Begun Turns::begin(Token& token, Lane& lane, MonoTime now) {
+    Event& head = lane.head();
+    lane.in_flight = &head;
+    expiry_.erase(head);
+    if (token.rate) token.rate->take(now);
+    const auto pass = token.gate.begin();
+    refresh(token);
+    return Begun{head, pass};
 }
 
 void Turns::settle(Event& event) noexcept {
@@ -184,8 +179,8 @@ void Turns::refresh(Token& token) noexcept {
 }
 
 void Turns::forget_if_idle(Token& token) noexcept {
-    const bool remembers =
-        token.paused || token.is_armed() || token.rate || token.gate.state() == TokenState::parked;
+    const bool remembers = token.paused || token.is_armed() || token.rate ||
+                           token.gate.has_trouble() || token.gate.state() == TokenState::parked;
     if (token.lanes.empty() && !remembers) table_.remove(token);
 }
 

@@ -35,9 +35,18 @@ public:
         Gate::Pass pass;  ///< of the token's gate
     };
     /// Gives the head of the lane whose turn it is, which is now in flight; nothing when no lane is
-    /// ready. Events over their age are passed over, unless `max_age` is empty: then nothing
-    /// expires. First call advance() with the same time.
-    std::optional<Begun> begin(Now now, std::optional<Milliseconds> max_age);
+    /// ready of a token that is admitted. Events over their age are passed over, unless `max_age`
+    /// is empty: then nothing expires. First call advance() with the same time. Tokens that are not
+    /// admitted keep their turn; there may be few of them.
+    template <class Admits>
+    std::optional<Begun> begin(Now now, std::optional<Milliseconds> max_age, Admits admits);
+
+    /// Whether a token other than this one takes turns.
+    bool is_another_ready(const Token& token) const noexcept {
+        auto first = turns_.begin();
+        if (first == turns_.end()) return false;
+        return &*first != &token || ++first != turns_.end();
+    }
 
     /// It is in flight no more and has left for good.
     void settle(Event& event) noexcept;
@@ -90,6 +99,7 @@ public:
     /// Other events than before may be over their age: lanes that are overdue are looked at again.
     void reconsider_overdue() noexcept;
 
+    bool has_due(MonoTime now) const noexcept { return timers_.has_due(now); }
     bool is_any_ready(MonoTime now) const noexcept {
         return !turns_.empty() || timers_.has_due(now);
     }
@@ -106,6 +116,11 @@ public:
     std::size_t waiting_lanes() const noexcept { return timers_.armed(Timer::Owner::lane); }
 
 private:
+    // As many as may be passed over: no more than there are requests under way.
+    static constexpr int most_passed_over = 256;
+
+    bool put_overdue(Lane& lane, WallTime now, std::optional<Milliseconds> max_age);
+    Begun begin(Token& token, Lane& lane, MonoTime now);
     void end_wait(Timer& timer) noexcept;
     void place(Lane& lane) noexcept;
     void refresh(Token& token) noexcept;
@@ -123,6 +138,28 @@ private:
     std::size_t held_lanes_ = 0;
     MonoTime advanced_to_ = MonoTime::min();
 };
+
+template <class Admits>
+std::optional<Turns::Begun> Turns::begin(Now now, std::optional<Milliseconds> max_age,
+                                         Admits admits) {
+    int passed_over = 0;
+    for (auto at = turns_.begin(); at != turns_.end() && passed_over < most_passed_over;) {
+        Token& token = *at;
+        ++at;
+        if (!admits(token)) {
+            ++passed_over;
+            continue;
+        }
+        Lane& lane = token.ready.front();
+        lane.leave_list();
+        token.leave_list();  // and comes back at the end of the round
+        if (!put_overdue(lane, now.wall, max_age)) return begin(token, lane, now.mono);
+        refresh(token);
+        at = turns_.begin();
+        passed_over = 0;
+    }
+    return std::nullopt;
+}
 
 template <class Function>
 std::size_t Turns::clear(Token& token, Function in_flight) {

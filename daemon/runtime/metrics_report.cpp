@@ -127,9 +127,9 @@ void add_queue(MetricsText& out, const core::Relay& relay, const StorageMailbox:
 }
 
 void add_tokens(MetricsText& out, const core::Relay& relay) {
-    std::map<std::string_view, std::uint64_t> states{{"active", 0}, {"throttled", 0}, {"parked", 0},
-                                                     {"paused", 0}, {"missing", 0},   {"gone", 0},
-                                                     {"erased", 0}};
+    std::map<std::string_view, std::uint64_t> states{
+        {"active", 0}, {"throttled", 0}, {"parked", 0}, {"failing", 0},
+        {"paused", 0}, {"missing", 0},   {"gone", 0},   {"erased", 0}};
     auto events = states;
     std::vector<std::pair<std::uint64_t, std::string>> sources;
     std::uint64_t others = 0;

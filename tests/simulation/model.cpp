@@ -156,11 +156,13 @@ void Model::requested(const PostedEvent& post, Seq seq, Now now) {
     event.last_life = life_;
 }
 
-void Model::answered(std::uint64_t number, const Server::Reply& reply, Now now) {
+void Model::answered(std::uint64_t number, const Server::Reply& reply, bool others_queued,
+                     Now now) {
     Event& event = at(number);
     in_flight_.erase(lane_of(event));
     event.told_at = now.wall;
-    waits_.answered(event.seq, lane_of(event), reply.result, is_erased(event), now);
+    waits_.answered(event.seq, lane_of(event), reply.result, {is_erased(event), others_queued},
+                    now);
     switch (core::judge(reply.result, Seconds(1)).verdict) {
         case core::Verdict::delivered:
             event.last = Last::delivered;

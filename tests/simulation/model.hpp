@@ -93,7 +93,7 @@ public:
     std::size_t reported(std::string_view body, Now now);
     /// The server has taken it, whatever it answers.
     void processed(std::uint64_t number);
-    void answered(std::uint64_t number, const Server::Reply& reply, Now now);
+    void answered(std::uint64_t number, const Server::Reply& reply, bool others_queued, Now now);
     /// The events whose turn it is, one of each lane that has any; those over their age left out.
     struct Head {
         Seq seq = Seq::none;

@@ -265,7 +265,7 @@ std::optional<MonoTime> RelayProcess::can_run_from(const Model::Head& head) cons
         (token.state == core::TokenState::paused && model.is_paused(head.token)) ||
         (closed && model.waits().token_is_tried(head.token));
     const bool destination_waits =
-        (down || why->destination_full) && model.waits().destination_is_tried();
+        (down || why->destination_full || why->token_full) && model.waits().destination_is_tried();
     if (lane_waits || token_waits || destination_waits) return MonoTime::max();
     MonoTime from = MonoTime::min();
     const auto not_before = [&](const std::optional<MonoTime>& time) {
@@ -273,7 +273,7 @@ std::optional<MonoTime> RelayProcess::can_run_from(const Model::Head& head) cons
     };
     not_before(why->lane_until);
     if (closed) not_before(token.until);
-    if (down) not_before(why->destination_until);
+    if (down && !model.waits().admits_early(head.token)) not_before(why->destination_until);
     not_before(token.rate_limited_until);
     not_before(why->destination_rate_limited_until);
     return from;
@@ -392,7 +392,10 @@ void RelayProcess::post(const core::Assignment& assignment, Result<core::EventRe
                                     number = event.number, record = outgoing->record] {
         if (alive.expired() || under_way_.erase(number) == 0) return;
         ended(assignment);
-        around_.model.answered(number, reply, around_.agenda.now());
+        const auto& scheduler = relay_->scheduler();
+        const bool others_queued =
+            scheduler.status().queued != scheduler.token_status(assignment.lane.token).queued;
+        around_.model.answered(number, reply, others_queued, around_.agenda.now());
         engine_->attempted(assignment, core::EventRecord(record), reply.result,
                            around_.agenda.now());
         const auto why = relay_->scheduler().why(assignment.seq);

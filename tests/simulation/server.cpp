@@ -151,6 +151,12 @@ Server::Reply Server::post(const PostedEvent& event) {
         case TokenWeather::mixed:
             if (random_.chance(0.7)) return anything_of_token();
             break;
+        case TokenWeather::failing:
+            return answer(random_.chance(0.5) ? 500 : 502);
+        case TokenWeather::hanging:
+            return end(core::AttemptEnd::timed_out, Seconds(30), random_.chance(0.3));
+        case TokenWeather::asking:
+            return wait_please(503);
         case TokenWeather::calm:
             break;
     }
@@ -183,7 +189,7 @@ void Server::change_weather(std::size_t tokens) {
             weather_ = Weather::calm;
             break;
         case 2:
-            tokens_[random_.below(tokens)] = static_cast<TokenWeather>(1 + random_.below(3));
+            tokens_[random_.below(tokens)] = static_cast<TokenWeather>(1 + random_.below(6));
             break;
         case 3:
             tokens_.clear();

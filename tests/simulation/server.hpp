@@ -61,7 +61,7 @@ public:
 
 private:
     enum class Weather { calm, flaky, slow, failing, down, hanging, busy, wrong_url, mixed };
-    enum class TokenWeather { calm, throttled, refused, mixed };
+    enum class TokenWeather { calm, throttled, refused, mixed, failing, hanging, asking };
 
     Reply answer(int status, std::string detail = {});
     Reply end(core::AttemptEnd how, Milliseconds takes, bool processed);

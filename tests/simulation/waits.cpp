@@ -13,7 +13,9 @@ using core::Verdict;
 
 // Of docs/protocol.md and docs/architecture.md, once more.
 constexpr std::size_t first_allowance = 2;
-constexpr unsigned answers_to_recover = 32;
+constexpr Seconds active_after_success{60};
+constexpr std::size_t most_suspects = 2;
+constexpr unsigned threads_that_ask = 2;
 constexpr Seconds shortest_remembered{10};
 constexpr Seconds durable_after{2};
 constexpr Milliseconds wall_clock_tick{1};
@@ -50,10 +52,81 @@ void Waits::Door::extend(MonoTime until) {
     latest = std::max(latest, until);
 }
 
-void Waits::Door::hurry(MonoTime now) {
+void Waits::Door::end_soon(MonoTime now) {
     earliest = std::min(earliest, now);
     latest = std::min(latest, now);
+}
+
+void Waits::Door::hurry(MonoTime now) {
+    end_soon(now);
     for (Ask& ask : asks) ask.is_over = true;
+}
+
+// ---------------------------------------------------------------- evidence
+
+Waits::Evidence::Kind Waits::kind_of(const core::Judgement& judgement) {
+    if (judgement.verdict == Verdict::park_destination) return Evidence::wrong_url;
+    if (judgement.verdict != Verdict::retry) return Evidence::none;
+    if (judgement.hold.value_or(Milliseconds(0)) > Milliseconds(0)) return Evidence::asked_to_wait;
+    if (judgement.connection_failure) {
+        return judgement.after_sending ? Evidence::no_answer : Evidence::no_connection;
+    }
+    return judgement.server_error ? Evidence::server_error : Evidence::none;
+}
+
+void Waits::Evidence::note(Kind kind, const Lane& lane) {
+    if (kind == none) return;
+    ++rows[kind].answers;
+    rows[kind].lanes.insert(lane);
+    tokens.insert(lane.first);
+}
+
+void Waits::Evidence::answered() {
+    rows.erase(no_connection);
+    rows.erase(no_answer);
+}
+
+bool Waits::Evidence::is_wide(Kind kind, const core::SchedulerOptions& options) const {
+    const auto answers = [&](Kind of) {
+        const auto found = rows.find(of);
+        return found == rows.end() ? 0U : found->second.answers;
+    };
+    const auto found = rows.find(kind);
+    const std::size_t lanes = found == rows.end() ? 0 : found->second.lanes.size();
+    const unsigned unanswered = answers(no_connection) + answers(no_answer);
+    switch (kind) {
+        case no_connection:
+            return unanswered >= options.breaker_failures;
+        case no_answer:
+            return unanswered >= options.breaker_failures && lanes >= options.breaker_lanes;
+        case server_error:
+            return lanes >= options.breaker_lanes;
+        case asked_to_wait:
+            return lanes >= threads_that_ask;
+        case wrong_url:
+            return lanes >= 1;
+        case none:
+            break;
+    }
+    return false;
+}
+
+void Waits::count_failure(const core::BackoffOptions& options, unsigned& failures) {
+    Milliseconds longest = options.initial;
+    for (unsigned n = 1; n < failures; ++n) longest *= 2;
+    if (failures == 0 || longest < options.max) ++failures;
+}
+
+// Nobody else has events, or was answered well a short while ago.
+bool Waits::is_alone(std::size_t token, bool others_queued, Now now) const {
+    return !others_queued && std::ranges::none_of(good_at_, [&](const auto& item) {
+        return item.first != token && item.second + active_after_success >= now.mono;
+    });
+}
+
+bool Waits::admits_early(std::size_t token) const {
+    return destination_.closed && destination_.may_be_theirs &&
+           destination_.suspects.size() <= most_suspects && !destination_.suspects.contains(token);
 }
 
 Waits::Waits(core::SchedulerOptions options, Milliseconds cap, Complain complain)
@@ -73,20 +146,25 @@ Waits::Head& Waits::head_of(Seq seq, const Lane& lane) {
     return head;
 }
 
-void Waits::begin(Door& door, const std::string& whose, std::size_t allowance, Seq seq, Now now) {
+void Waits::begin(Door& door, const std::string& whose, std::size_t allowance, std::size_t token,
+                  Seq seq, Now now) {
     const auto complain = [&](const std::string& why) {
         if (door.unsure) return;
         complain_(fmt::format("seq {} has its turn {}", to_number(seq), why));
     };
-    if (door.closed && now.mono < door.earliest) {
+    const bool early =
+        &door == &destination_ && (destination_.suspects_unsure || admits_early(token));
+    if (door.closed && now.mono < door.earliest && !early) {
         complain(fmt::format("though {} is to be left alone, {}", whose, in(door.earliest, now)));
     } else if (door.closed && !door.inside.empty()) {
         complain(fmt::format("while {} is being tried", whose));
     } else if (!door.closed && door.inside.size() >= allowance) {
         complain(fmt::format("where {} may have no more than {}", whose, allowance));
     }
-    door.earliest = std::min(door.earliest, now.mono);
-    door.latest = std::min(door.latest, now.mono);
+    if (!early) {
+        door.earliest = std::min(door.earliest, now.mono);
+        door.latest = std::min(door.latest, now.mono);
+    }
     door.inside.insert(seq);
 }
 
@@ -97,9 +175,9 @@ void Waits::began(Seq seq, const Lane& lane, Now now) {
                               in(head.earliest, now)));
     }
     begin(destination_, "the destination",
-          destination_.allowance < options_.max_in_flight ? destination_.allowance : SIZE_MAX, seq,
-          now);
-    begin(tokens_[lane.first], fmt::format("token {}", lane.first), SIZE_MAX, seq, now);
+          destination_.allowance < options_.max_in_flight ? destination_.allowance : SIZE_MAX,
+          lane.first, seq, now);
+    begin(tokens_[lane.first], fmt::format("token {}", lane.first), SIZE_MAX, lane.first, seq, now);
 }
 
 void Waits::cancelled(Seq seq, const Lane& lane, Now now) {
@@ -109,49 +187,83 @@ void Waits::cancelled(Seq seq, const Lane& lane, Now now) {
     head_of(seq, lane).latest = now.mono + options_.lane_backoff.max;
 }
 
-void Waits::answered(Seq seq, const Lane& lane, const core::AttemptResult& result, bool removed,
-                     Now now) {
+void Waits::answered(Seq seq, const Lane& lane, const core::AttemptResult& result,
+                     Situation situation, Now now) {
     Head& head = head_of(seq, lane);
     Token& token = tokens_[lane.first];
-    const bool told_something = destination_.inside.erase(seq) > 0;
+    Answer answer;
+    answer.judgement = core::judge(result, cap_);
+    answer.kind = kind_of(answer.judgement);
+    answer.asked = named_time(result);
+    answer.current = destination_.inside.erase(seq) > 0;
+    answer.lane = lane;
+    answer.blamed_url = head.blamed_destination;
+    answer.unsure = head.unsure;
+    answer.token_waits = token.state == TokenState::failing;
+    answer.alone = is_alone(lane.first, situation.others_queued, now);
     const bool told_of_token = token.inside.erase(seq) > 0;
-    const auto judgement = core::judge(result, cap_);
-    const auto asked = named_time(token, result, removed, now);
-    answer_destination(judgement, asked, told_something, lane, head, now);
-    if (removed) {
-        heads_.erase(lane);
-        return;
-    }
-    if (judgement.verdict == Verdict::gone) {
+    answer_destination(answer, now);
+    if (is_healthy(answer.judgement.verdict)) good_at_[lane.first] = now.mono;
+    if (!situation.removed && answer.judgement.verdict == Verdict::gone) {
         this->removed(lane.first);
         return;
     }
-    answer_token(token, judgement, asked, told_of_token, head, now);
+    answer.current = told_of_token;
+    if (!situation.removed) answer_token(token, answer, head, now);
+    if (answer.asked) {
+        note_ask(token, answer.judgement, *answer.asked, situation.removed, now);
+    }
+    if (situation.removed) {
+        heads_.erase(lane);
+        return;
+    }
     head.earliest = head.latest = MonoTime::min();
-    const bool waits = lane_waits(judgement, token, head);
-    if (waits) head.earliest = after_backoff(options_.lane_backoff, ++head.failures, now).first;
-    if (waits || head.unsure) head.latest = now.mono + options_.lane_backoff.max;
-    if (judgement.verdict == Verdict::park_token) head.blamed_token = true;
-    if (judgement.verdict == Verdict::park_destination) head.blamed_destination = true;
+    const bool waits = lane_waits(answer.judgement, token, head);
+    const bool lane_asked = answer.asked && answer.judgement.verdict == Verdict::retry;
+    const MonoTime asked_until = lane_asked ? now.mono + *answer.asked : MonoTime::min();
+    if (waits) {
+        head.earliest =
+            std::max(after_backoff(options_.lane_backoff, ++head.failures, now).first, asked_until);
+    }
+    if (waits || head.unsure) {
+        head.latest = std::max(now.mono + options_.lane_backoff.max, asked_until);
+    }
+    if (answer.judgement.verdict == Verdict::park_token) head.blamed_token = true;
+    if (answer.judgement.verdict == Verdict::park_destination) head.blamed_destination = true;
     // One that is rejected may be held, and tried again.
-    if (judgement.verdict == Verdict::delivered) heads_.erase(lane);
+    if (answer.judgement.verdict == Verdict::delivered) heads_.erase(lane);
 }
 
-std::optional<Milliseconds> Waits::named_time(Token& token, const core::AttemptResult& result,
-                                              bool removed, Now now) {
+std::optional<Milliseconds> Waits::named_time(const core::AttemptResult& result) const {
     const bool can_ask =
         result.end == core::AttemptEnd::response && (result.status == 429 || result.status == 503);
     const Milliseconds wait = std::min(result.retry_after.value_or(Milliseconds(0)), cap_);
     if (!can_ask || wait <= Milliseconds(0)) return std::nullopt;
+    return wait;
+}
+
+// Whose wait it was is remembered over a start, if it was more than a thread's.
+void Waits::note_ask(Token& token, const core::Judgement& judgement, Milliseconds wait,
+                     bool removed, Now now) {
     ++asked_;
     Ask ask;
     ask.at = now.wall;
     ask.wait = wait;
     ask.until = now.wall + wait;
-    ask.is_over = removed && result.status == 429;
-    Door& whose = result.status == 429 ? static_cast<Door&>(token) : destination_;
-    whose.asks.push_back(ask);
-    return wait;
+    const MonoTime until = now.mono + wait;
+    if (judgement.verdict == Verdict::throttled) {
+        ask.is_over = removed;
+        token.asks.push_back(ask);
+        return;
+    }
+    const auto whose = [&](Door& door) {
+        if (!door.unsure && (!door.closed || door.latest < until)) return false;
+        ask.is_over = door.unsure || door.earliest < until;  // or it may be shorter
+        door.asks.push_back(ask);
+        return !ask.is_over;
+    };
+    if (whose(destination_)) return;
+    if (!removed) whose(token);
 }
 
 // A failure, or a refusal that others do not get, delays the lane.
@@ -164,7 +276,7 @@ bool Waits::lane_waits(const core::Judgement& judgement, const Token& token,
         case Verdict::park_token:
             return head.blamed_token && !token.closed;
         case Verdict::park_destination:
-            return head.blamed_destination && !destination_.closed;
+            return head.blamed_destination && !destination_.closed && !token.closed;
         default:
             return false;
     }
@@ -180,107 +292,126 @@ Waits::Range Waits::after_backoff(const core::BackoffOptions& options, unsigned 
 
 // ---------------------------------------------------------------- the destination
 
-void Waits::answer_destination(const core::Judgement& judgement, std::optional<Milliseconds> asked,
-                               bool current, const Lane& lane, const Head& head, Now now) {
+void Waits::answer_destination(const Answer& answer, Now now) {
     Destination& to = destination_;
-    if (asked && judgement.verdict == Verdict::retry) {
-        const MonoTime until = now.mono + *asked;
-        if (to.closed && !current) {
+    if (answer.asked && answer.judgement.verdict == Verdict::retry) {
+        const MonoTime until = now.mono + *answer.asked;
+        if (to.closed && !to.suspects.empty()) to.suspects.insert(answer.lane.first);
+        if (to.closed && !answer.current) {
             to.extend(until);
-        } else {
+        } else if (to.closed) {
             close_destination(DestinationState::held, {until, until});
+        } else {
+            to.evidence.answered();
+            blame_destination(answer, now);
         }
         return;
     }
-    if (!current) return;
-    if (is_healthy(judgement.verdict)) {
-        to.failures = 0;
-        to.silent.clear();
-        to.failing.clear();
-        if (to.closed && now.mono < to.earliest) {
+    if (!answer.current) return;
+    if (is_healthy(answer.judgement.verdict)) {
+        to.evidence = Evidence();
+        if (to.probes_failed > 0) --to.probes_failed;
+        const bool theirs = admits_early(answer.lane.first);
+        if (!to.closed) {
+            if (answer.judgement.verdict != Verdict::throttled) ++to.allowance;
+        } else if (now.mono < to.earliest && !theirs) {
             to.state = DestinationState::held;
-        } else if (to.closed) {
+        } else {
             to.closed = false;
             to.state = DestinationState::up;
-        } else {
-            if (judgement.verdict != Verdict::throttled) ++to.allowance;
-            if (++to.good_answers >= answers_to_recover) to.probes_failed = 0;
+            for (auto& [number, token] : tokens_) {
+                if (token.state == TokenState::failing) token.end_soon(now.mono);
+            }
         }
         return;
     }
-    if (judgement.verdict == Verdict::park_destination) {
-        to.failures = 0;
-        to.silent.clear();
-        const MonoTime until = now.mono + options_.destination_probe;
-        if (head.blamed_destination && !to.closed) return;
-        if (head.unsure && !to.closed) {
-            to.unsure = true;
-            to.latest = until;
-            return;
-        }
-        close_destination(DestinationState::parked, {until, until});
-        return;
-    }
+    if (!answer.judgement.connection_failure) to.evidence.answered();
     if (to.closed) {
-        probe_failed(judgement, lane, now);
-        return;
-    }
-    if (judgement.connection_failure) {
-        if (judgement.after_sending) to.silent.insert(lane);
-        ++to.failures;
-        const bool lanes = !judgement.after_sending || to.silent.size() >= options_.breaker_lanes;
-        if (to.failures < options_.breaker_failures || !lanes) return;
+        probe_failed(answer, now);
     } else {
-        to.failures = 0;
-        to.silent.clear();
-        if (!judgement.server_error) return;
-        to.failing.insert(lane);
-        if (to.failing.size() < options_.breaker_lanes) return;
+        blame_destination(answer, now);
     }
-    close_destination(DestinationState::down,
-                      after_backoff(options_.destination_backoff, ++to.probes_failed, now));
 }
 
-void Waits::probe_failed(const core::Judgement& judgement, const Lane& lane, Now now) {
-    const auto state = judgement.connection_failure ? DestinationState::down : destination_.state;
+// Only what cannot be the trouble of one token is that of the destination.
+void Waits::blame_destination(const Answer& answer, Now now) {
+    Destination& to = destination_;
+    if (answer.kind == Evidence::wrong_url && answer.blamed_url) return;
+    if (answer.kind == Evidence::wrong_url && answer.unsure) to.evidence.maybe = true;
+    if (!answer.token_waits) to.evidence.note(answer.kind, answer.lane);
+    if (!to.evidence.is_wide(answer.kind, options_)) return;
+    const bool any_token = answer.kind == Evidence::no_connection || answer.alone;
+    if (!any_token && to.evidence.tokens.size() < 2) return;
+    auto state = DestinationState::down;
+    Range until;
+    if (answer.kind == Evidence::asked_to_wait) {
+        state = DestinationState::held;
+        until = {now.mono + *answer.asked, now.mono + *answer.asked};
+    } else if (answer.kind == Evidence::wrong_url) {
+        state = DestinationState::parked;
+        until = {now.mono + options_.destination_probe, now.mono + options_.destination_probe};
+    } else {
+        count_failure(options_.destination_backoff, to.probes_failed);
+        until = after_backoff(options_.destination_backoff, to.probes_failed, now);
+    }
+    to.may_be_theirs = answer.kind != Evidence::no_connection;
+    to.suspects.clear();
+    if (to.may_be_theirs) to.suspects = to.evidence.tokens;
+    if (to.evidence.maybe) {
+        to.unsure = to.suspects_unsure = true;
+        to.latest = until.second;
+        return;
+    }
+    to.suspects_unsure = false;
+    close_destination(state, until);
+}
+
+void Waits::probe_failed(const Answer& answer, Now now) {
+    const bool reached = answer.kind != Evidence::no_connection;
+    const bool answered = !answer.judgement.connection_failure;
+    if (!reached) destination_.may_be_theirs = destination_.suspects_unsure = false;
+    if (reached && destination_.may_be_theirs) destination_.suspects.insert(answer.lane.first);
+    auto state = answered ? destination_.state : DestinationState::down;
+    if (answer.kind == Evidence::wrong_url) state = DestinationState::parked;
     const MonoTime parked_until = now.mono + options_.destination_probe;
     if (state == DestinationState::parked) {
         close_destination(state, {parked_until, parked_until});
         return;
     }
-    const bool reached = !judgement.connection_failure || judgement.after_sending;
-    if (reached) destination_.outage.insert(lane);
+    if (reached) destination_.outage.insert(answer.lane);
     const bool one_event = reached && destination_.outage.size() < options_.breaker_lanes;
-    const unsigned failures = one_event ? 1 : ++destination_.probes_failed;
+    unsigned failures = 1;
+    if (!one_event) {
+        count_failure(options_.destination_backoff, destination_.probes_failed);
+        failures = destination_.probes_failed;
+    }
     close_destination(state, after_backoff(options_.destination_backoff, failures, now));
 }
 
 void Waits::close_destination(DestinationState state, Range until) {
     if (!destination_.closed) {
-        const bool answered = destination_.failing.size() > destination_.silent.size();
-        destination_.outage = answered ? destination_.failing : destination_.silent;
+        const auto& failing = destination_.evidence.rows[Evidence::server_error].lanes;
+        const auto& silent = destination_.evidence.rows[Evidence::no_answer].lanes;
+        destination_.outage = failing.size() > silent.size() ? failing : silent;
     }
     destination_.close(until.first, until.second);
     destination_.state = state;
-    destination_.failures = 0;
-    destination_.silent.clear();
-    destination_.failing.clear();
-    destination_.good_answers = 0;
+    destination_.evidence = Evidence();
     destination_.allowance = std::min(first_allowance, options_.max_in_flight);
 }
 
 // ---------------------------------------------------------------- tokens
 
-void Waits::answer_token(Token& token, const core::Judgement& judgement,
-                         std::optional<Milliseconds> asked, bool current, const Head& head,
-                         Now now) {
+void Waits::answer_token(Token& token, const Answer& answer, const Head& head, Now now) {
     const MonoTime probe = now.mono + options_.token_probe;
-    switch (judgement.verdict) {
+    switch (answer.judgement.verdict) {
         case Verdict::throttled:
-            throttle(token, asked, current, now);
+            token.evidence = Evidence();
+            throttle(token, answer.asked, answer.current, now);
             return;
         case Verdict::park_token:
-            if (!current) return;
+            if (!answer.current) return;
+            token.evidence = Evidence();
             if (head.blamed_token && token.state != TokenState::parked) break;
             if (head.unsure && token.state != TokenState::parked) {
                 token.unsure = token.perhaps_parked = true;
@@ -292,14 +423,74 @@ void Waits::answer_token(Token& token, const core::Judgement& judgement,
             return;
         case Verdict::retry:
         case Verdict::park_destination:
-            if (current && token.state == TokenState::parked) token.close(probe, probe);
+            token_failed(token, answer, now);
             return;
         default:
-            if (!current) return;
+            if (!answer.current) return;
     }
+    token.evidence = Evidence();
     token.throttled_in_a_row = 0;
+    if (token.probes_failed > 0) --token.probes_failed;
     token.closed = token.closed && now.mono < token.earliest;
     token.state = token.closed ? TokenState::throttled : TokenState::active;
+}
+
+// What is not the destination's trouble may be that of the token.
+void Waits::token_failed(Token& token, const Answer& answer, Now now) {
+    if (token.closed && answer.current) {
+        token_probe_failed(token, answer, now);
+        return;
+    }
+    const bool asked = answer.kind == Evidence::asked_to_wait;
+    if (destination_.unsure) token.unsure = token.evidence.maybe = true;
+    if (destination_.closed || (!answer.current && !asked)) return;
+    if (token.closed) {
+        token.extend(now.mono + *answer.asked);
+        return;
+    }
+    if (answer.kind == Evidence::none || answer.kind == Evidence::no_connection) return;
+    if (answer.kind != Evidence::no_answer) token.evidence.answered();
+    if (answer.kind == Evidence::wrong_url && answer.blamed_url) return;
+    if (answer.kind == Evidence::wrong_url && answer.unsure) token.evidence.maybe = true;
+    token.evidence.note(answer.kind, answer.lane);
+    if (!token.evidence.is_wide(answer.kind, options_)) return;
+    auto state = TokenState::failing;
+    Range until;
+    if (asked) {
+        state = TokenState::throttled;
+        until = {now.mono + *answer.asked, now.mono + *answer.asked};
+    } else if (answer.kind == Evidence::wrong_url) {
+        state = TokenState::parked;
+        until = {now.mono + options_.token_probe, now.mono + options_.token_probe};
+    } else {
+        count_failure(options_.token_backoff, token.probes_failed);
+        until = after_backoff(options_.token_backoff, token.probes_failed, now);
+    }
+    if (token.evidence.maybe) {
+        token.unsure = token.perhaps_parked = true;
+        token.latest = std::max(token.latest, until.second);
+        return;
+    }
+    token.evidence = Evidence();
+    token.close(until.first, until.second);
+    token.state = state;
+}
+
+void Waits::token_probe_failed(Token& token, const Answer& answer, Now now) {
+    const MonoTime probe = now.mono + options_.token_probe;
+    const bool parked = token.state == TokenState::parked;
+    if (answer.asked && !destination_.closed) {
+        const MonoTime until = std::max(now.mono + *answer.asked, parked ? probe : now.mono);
+        token.close(until, until);
+        if (!parked) token.state = TokenState::throttled;
+        return;
+    }
+    if (parked) token.close(probe, probe);
+    if (token.state == TokenState::failing && !destination_.closed) {
+        count_failure(options_.token_backoff, token.probes_failed);
+        const auto until = after_backoff(options_.token_backoff, token.probes_failed, now);
+        token.close(until.first, until.second);
+    }
 }
 
 void Waits::throttle(Token& token, std::optional<Milliseconds> asked, bool current, Now now) {
@@ -339,7 +530,8 @@ void Waits::hurried(const Lane& lane, bool under_way, Now now) {
 
 void Waits::resumed(std::size_t token) {
     Token& of = tokens_[token];
-    if (of.state != TokenState::parked && !of.perhaps_parked) return;
+    const bool ends = of.state == TokenState::parked || of.state == TokenState::failing;
+    if (!ends && !of.perhaps_parked) return;
     of.hurry(MonoTime::min());
     if (of.perhaps_parked) return;
     of.closed = false;
@@ -410,6 +602,7 @@ bool Waits::reopen(Door& door, bool gone, Now now) {
 
 void Waits::process_started(const std::set<std::size_t>& gone, Now now) {
     heads_.clear();
+    good_at_.clear();
     auto asks = std::move(destination_.asks);
     destination_ = Destination();
     destination_.allowance = options_.max_in_flight;

@@ -31,8 +31,11 @@ public:
     void began(Seq seq, const Lane& lane, Now now);
     /// It was not made, or given up without an answer.
     void cancelled(Seq seq, const Lane& lane, Now now);
-    /// `removed`: its token has gone meanwhile.
-    void answered(Seq seq, const Lane& lane, const core::AttemptResult& result, bool removed,
+    struct Situation {
+        bool removed = false;        ///< its token has gone meanwhile
+        bool others_queued = false;  ///< of other tokens something is queued in memory
+    };
+    void answered(Seq seq, const Lane& lane, const core::AttemptResult& result, Situation situation,
                   Now now);
 
     // ---- operators
@@ -66,6 +69,8 @@ public:
     // ---- views
 
     bool destination_closed() const { return destination_.closed; }
+    /// The destination is to be left alone, but not by this token: it may show that it is well.
+    bool admits_early(std::size_t token) const;
     /// An attempt is under way whose end says something about the destination, or the token.
     bool destination_is_tried() const { return !destination_.inside.empty(); }
     bool token_is_tried(std::size_t token) const;
@@ -84,6 +89,23 @@ private:
         bool is_safe = false;  // on the disk
         bool is_over = false;  // whatever the disk says: an operator or a 410 has ended it
     };
+    /// The bad answers since the last good one, by kind.
+    struct Evidence {
+        enum Kind { no_connection, no_answer, server_error, asked_to_wait, wrong_url, none };
+        struct Row {
+            unsigned answers = 0;
+            std::set<Lane> lanes;
+        };
+        std::map<Kind, Row> rows;
+        std::set<std::size_t> tokens;
+        bool maybe = false;  // the relay may know less
+
+        void note(Kind kind, const Lane& lane);
+        void answered();
+        bool is_wide(Kind kind, const core::SchedulerOptions& options) const;
+    };
+    static Evidence::Kind kind_of(const core::Judgement& judgement);
+
     struct Door {
         bool closed = false;
         bool unsure = false;  // the relay knows better
@@ -95,21 +117,24 @@ private:
 
         void close(MonoTime from, MonoTime to);
         void extend(MonoTime until);
+        void end_soon(MonoTime now);
         void hurry(MonoTime now);
     };
     struct Destination : Door {
         core::DestinationState state = core::DestinationState::up;
-        unsigned failures = 0;  // of connections, in a row
-        std::set<Lane> failing;
-        std::set<Lane> silent;  ///< sent and not answered, in the row of failures
+        Evidence evidence;
         std::set<Lane> outage;  ///< of which a probe has shown that a server is there, but not well
+        std::set<std::size_t> suspects;  ///< tokens that have shown the outage
+        bool may_be_theirs = false;      ///< and of no others, so that others may be tried
+        bool suspects_unsure = false;
         unsigned probes_failed = 0;
-        unsigned good_answers = 0;
         std::size_t allowance = 0;  // at most so many at a time
     };
     struct Token : Door {
         core::TokenState state = core::TokenState::active;
         unsigned throttled_in_a_row = 0;
+        unsigned probes_failed = 0;
+        Evidence evidence;
         bool perhaps_parked = false;  // and paused, so that nobody says it
     };
     // What is known of a lane is about the event whose turn it is.
@@ -124,16 +149,32 @@ private:
     };
     using Range = std::pair<MonoTime, MonoTime>;
 
-    void begin(Door& door, const std::string& whose, std::size_t allowance, Seq seq, Now now);
-    void answer_destination(const core::Judgement& judgement, std::optional<Milliseconds> asked,
-                            bool current, const Lane& lane, const Head& head, Now now);
+    void begin(Door& door, const std::string& whose, std::size_t allowance, std::size_t token,
+               Seq seq, Now now);
+    struct Answer {
+        core::Judgement judgement;
+        Evidence::Kind kind = Evidence::none;
+        std::optional<Milliseconds> asked;
+        bool current = false;  // begun since it was last closed
+        Lane lane;
+        bool blamed_url = false;
+        bool unsure = false;  // whether it was blamed
+        bool token_waits = false;
+        bool alone = false;
+    };
+    void answer_destination(const Answer& answer, Now now);
+    void blame_destination(const Answer& answer, Now now);
     void close_destination(core::DestinationState state, Range until);
-    void probe_failed(const core::Judgement& judgement, const Lane& lane, Now now);
-    void answer_token(Token& token, const core::Judgement& judgement,
-                      std::optional<Milliseconds> asked, bool current, const Head& head, Now now);
+    void probe_failed(const Answer& answer, Now now);
+    void answer_token(Token& token, const Answer& answer, const Head& head, Now now);
+    void token_failed(Token& token, const Answer& answer, Now now);
+    void token_probe_failed(Token& token, const Answer& answer, Now now);
+    void note_ask(Token& token, const core::Judgement& judgement, Milliseconds asked, bool removed,
+                  Now now);
+    static void count_failure(const core::BackoffOptions& options, unsigned& failures);
+    bool is_alone(std::size_t token, bool others_queued, Now now) const;
     void throttle(Token& token, std::optional<Milliseconds> asked, bool current, Now now);
-    std::optional<Milliseconds> named_time(Token& token, const core::AttemptResult& result,
-                                           bool removed, Now now);
+    std::optional<Milliseconds> named_time(const core::AttemptResult& result) const;
     bool lane_waits(const core::Judgement& judgement, const Token& token, const Head& head) const;
     Range after_backoff(const core::BackoffOptions& options, unsigned failures, Now now) const;
     void check_told(Door& door, const std::string& whose, bool same_state,
@@ -147,6 +188,7 @@ private:
     Destination destination_;
     std::map<std::size_t, Token> tokens_;
     std::map<Lane, Head> heads_;
+    std::map<std::size_t, MonoTime> good_at_;  // when a token was last answered well
     std::uint64_t asked_ = 0;
     std::uint64_t remembered_ = 0;
 };

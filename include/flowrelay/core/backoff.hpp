@@ -17,4 +17,8 @@ struct BackoffOptions {
 /// wait of zero from making a storm.
 Milliseconds backoff(const BackoffOptions& options, unsigned failures, Random& random) noexcept;
 
+/// One failure more, as far as more of them make the waits longer: so that as many good answers as
+/// it takes to come down again are not many.
+unsigned next_failure(const BackoffOptions& options, unsigned failures) noexcept;
+
 }  // namespace flowrelay::core

@@ -27,12 +27,14 @@ enum class Cause {
     thread_waits,            ///< backoff after failures
     thread_held,             ///< its event was refused, and waits for an operator
     dead_letters_full,       ///< its event was refused, and the dead letters have no room for it
-    token_throttled,         ///< 429
+    token_throttled,         ///< 429, or 503 with Retry-After to it alone
     token_parked,            ///< 401, 403
+    token_failing,           ///< 5xx or no answers to several of its threads, and to no other token
     token_paused,            ///< by an operator
     token_unconfigured,      ///< its source is not in the configuration any more
     token_gone,              ///< 410, or removed by an operator
     token_rate_limit,        ///< sources.rate_limit
+    token_full,              ///< as many of its requests are under way as its share
     destination_held,        ///< 503 with Retry-After
     destination_parked,      ///< the base URL seems to be wrong
     destination_down,        ///< it does not answer

@@ -122,6 +122,8 @@ namespace flowrelay::core::log_events {
       "the destination refuses a token: its events wait")                                        \
     X(token_throttled, "token.throttled", warning, "60a77a63185146aaa726d9fe305945ec",           \
       "the destination asks a token to wait")                                                    \
+    X(token_failing, "token.failing", error, "e878d28a660a4aaa993a151c387d650d",                 \
+      "the events of one token fail, in several threads: they wait")                             \
     X(token_active, "token.active", notice, "692761a77e0c4b36b75f7527c1828725",                  \
       "the destination takes events of a token again")                                           \
     X(token_gone, "token.gone", warning, "febb31eca4e64fd292b4826fd8fb620b",                     \

@@ -286,7 +286,8 @@ private:
     void release_held_by_letters();
     Effects bury(const Assignment& assignment, const EventRecord& record,
                  const AttemptResult& result, const Completion& completion, Now now);
-    std::optional<Hold> hold_to_remember(TokenId token, const Judgement& judgement, Now now);
+    std::optional<Hold> hold_to_remember(TokenId token, const Judgement& judgement,
+                                         std::optional<Scope> scope, Now now);
     void log_event(const LogEvent& line, const Assignment& assignment, const EventRecord& record,
                    const AttemptResult& result, const Completion& completion,
                    std::initializer_list<LogField> more);

@@ -11,13 +11,17 @@
 // last time that they were closed: many requests that fail together are one failure. What the
 // server asks for explicitly (Retry-After) counts whenever it comes.
 //
-// A 401 or 404 may be about one event and not about the token or the URL. So when others have been
-// answered well since, the same answer to the same event delays its lane alone, as a 5xx would.
+// Trouble belongs to the narrowest scope that explains what was seen since the last good answers:
+// the table is in daemon/core/evidence.cpp. A 401 or 404 may be about one event and not about the
+// token or the URL. So when others have been answered well since, the same answer to the same event
+// delays its lane alone, as a 5xx would.
 //
 // The number of attempts under way adapts to what the destination can take (ConcurrencyLimit):
 // SchedulerOptions::max_in_flight at most, one probe at a time while it is not well, and few in the
 // slow start after that. Attempts that began before an outage and still hang are not counted. A
-// lane that goes on failing, or a token that goes on being throttled, does not bring it down.
+// lane that goes on failing, or a token that goes on being throttled, does not bring it down. A
+// token has at most half of them while others are ready, and leaves an eighth of them free as long
+// as others have been active lately: its requests may hang.
 //
 // An attempt takes from the buckets of its rate limits when it is given, whatever becomes of it.
 //
@@ -63,18 +67,22 @@ enum class DestinationState {
     down,    ///< the breaker is open
 };
 
-/// `throttled` and `parked` end like those of the destination: with the first probe that is
-/// answered otherwise (2xx or a rejection; for `parked` a 429 as well).
+/// `throttled`, `parked` and `failing` end like those of the destination: with the first probe that
+/// is answered otherwise (2xx or a rejection; for `parked` and `failing` a 429 as well).
 enum class TokenState {
     active,
-    throttled,  ///< 429
-    parked,     ///< 401, 403
+    throttled,  ///< 429, or 503 with Retry-After to several threads of this token alone
+    parked,     ///< 401, 403; or 3xx, 404, 405 to this token alone
+    failing,    ///< 5xx, or no answers, to several threads of this token alone
     paused,     ///< by an operator
     gone,       ///< removed; some of its events are still in flight
 };
 
 std::string_view to_string(DestinationState state) noexcept;
 std::string_view to_string(TokenState state) noexcept;
+
+/// What a time to wait that the server named is about.
+enum class Scope { thread, token, destination };
 
 /// An event whose turn it is.
 struct Assignment {
@@ -102,6 +110,8 @@ struct Completion {
     Milliseconds wait{0};     ///< of `retry`: the longest of the lane's, token's, destination's
     unsigned attempt = 0;     ///< the number that the Assignment had
     std::size_t removed = 0;  ///< of `disable_token`: events that left, this one included
+    /// The server named a time to wait: who waits for it.
+    std::optional<Scope> asked_to_wait;
     /// What changed by this attempt, for the log; nothing when it stayed as it was.
     std::optional<DestinationState> destination_changed;
     std::optional<TokenState> token_changed;
@@ -208,7 +218,8 @@ public:
         std::size_t queued = 0;
         std::size_t held_lanes = 0;  ///< for an operator
         TokenState state = TokenState::active;
-        std::optional<MonoTime> until;  ///< of throttled and parked, as destination_until
+        /// Of throttled, parked and failing, as destination_until.
+        std::optional<MonoTime> until;
         /// Its rate limit lets nothing begin before. In the past: it does not any more.
         std::optional<MonoTime> rate_limited_until;
     };
@@ -234,6 +245,7 @@ public:
         std::optional<MonoTime> destination_until;
         std::optional<MonoTime> destination_rate_limited_until;
         bool destination_full = false;  ///< as many attempts are under way as it can take
+        bool token_full = false;  ///< as many attempts of the token are under way as its share
     };
     /// Nothing for an event that is not in the scheduler.
     std::optional<WaitReason> why(Seq seq) const;

@@ -11,8 +11,8 @@ class BreakerTest : public testing::Test {
 protected:
     std::optional<DestinationState> end(Breaker::Pass pass, const Judgement& judgement,
                                         std::uint64_t thread = 1, bool blamed = false) {
-        return breaker.end(pass, judgement, lane_of(1, thread), {blamed, false}, options, now,
-                           random);
+        return breaker.end(pass, judgement, lane_of(1, thread), {blamed, false, false, true},
+                           options, now, random);
     }
 
     /// One attempt from begin to end.
@@ -39,6 +39,7 @@ protected:
     MonoTime now{std::chrono::hours(1)};
     Random random{1};
     Breaker breaker{options.max_in_flight};
+    static constexpr Breaker::Known beside_others{false, false, false, false};
 };
 
 TEST_F(BreakerTest, IsUpAndAllowsTheMaximumAtFirst) {
@@ -248,8 +249,8 @@ TEST_F(BreakerTest, TroubleThatIsKnownDoesNotCutIt) {
          {answers::unavailable(), answers::no_connection(), answers::throttled()}) {
         for (int i = 0; i < 100; ++i) {
             attempt(answers::ok());
-            breaker.end(breaker.begin(), trouble, lane_of(1, 1), {false, true}, options, now,
-                        random);
+            breaker.end(breaker.begin(), trouble, lane_of(1, 1), {false, true, false, true},
+                        options, now, random);
         }
         EXPECT_EQ(breaker.allowance(), options.max_in_flight);
     }
@@ -280,7 +281,7 @@ TEST_F(BreakerTest, RisingLatencyCutsTheAllowance) {
     EXPECT_LT(breaker.allowance(), options.max_in_flight);
 }
 
-TEST_F(BreakerTest, ARelapseInTheSlowStartGoesOnWithTheBackoff) {
+TEST_F(BreakerTest, ARelapseAfterASuccessGoesOnWithTheBackoff) {
     take_down();
     for (int i = 0; i < 20; ++i) {
         wait();
@@ -290,14 +291,29 @@ TEST_F(BreakerTest, ARelapseInTheSlowStartGoesOnWithTheBackoff) {
     for (int i = 0; i < 10; ++i) {
         wait();
         attempt(answers::ok());
-        for (int good = 0; good < 10; ++good) attempt(answers::ok());
         take_down();
         longest = std::max(longest, wait());
     }
     EXPECT_GT(longest, 10s);
 }
 
-TEST_F(BreakerTest, AfterTheSlowStartAnOutageBeginsSmall) {
+TEST_F(BreakerTest, EachSuccessBetweenOutagesShortensTheWaits) {
+    for (unsigned successes = 1; successes <= 10; ++successes) {
+        breaker = Breaker(options.max_in_flight);
+        take_down();
+        for (int i = 0; i < 20; ++i) {
+            wait();
+            attempt(answers::no_connection());
+        }
+        wait();
+        for (unsigned i = 0; i < successes; ++i) attempt(answers::ok());
+        take_down();
+        // 512 s would be the next wait, cut to 300 s; each success takes one doubling off.
+        EXPECT_LE(wait(), successes > 9 ? 1s : 1s * (1 << (10 - successes)));
+    }
+}
+
+TEST_F(BreakerTest, AfterSomeSuccessesAnOutageBeginsSmall) {
     take_down();
     for (int i = 0; i < 20; ++i) {
         wait();
@@ -310,8 +326,72 @@ TEST_F(BreakerTest, AfterTheSlowStartAnOutageBeginsSmall) {
 }
 
 TEST_F(BreakerTest, RetryAfterHoldsUntilThen) {
-    EXPECT_EQ(attempt(answers::unavailable(10s)), DestinationState::held);
+    EXPECT_FALSE(attempt(answers::unavailable(10s))) << "one thread may be the cause";
+    EXPECT_FALSE(attempt(answers::unavailable(10s)));
+    EXPECT_EQ(attempt(answers::unavailable(10s), 2), DestinationState::held);
     EXPECT_EQ(breaker.closed_until(), now + 10s);
+}
+
+TEST_F(BreakerTest, ASuccessBetweenForgetsThatItAsked) {
+    for (std::uint64_t lane = 1; lane <= 30; ++lane) {
+        EXPECT_FALSE(attempt(answers::unavailable(10s), lane));
+        attempt(answers::ok());
+    }
+}
+
+TEST_F(BreakerTest, BesideAnActiveTokenOneTokenIsNotTheDestination) {
+    for (const auto& answer : {answers::unavailable(), answers::no_answer(), answers::not_found(),
+                               answers::unavailable(10s)}) {
+        for (std::uint64_t lane = 1; lane <= 30; ++lane) {
+            breaker.end(breaker.begin(), answer, lane_of(1, lane), beside_others, options, now,
+                        random);
+        }
+        EXPECT_EQ(breaker.state(), DestinationState::up);
+        for (std::uint64_t lane = 1; lane <= 5 && breaker.may_begin(now); ++lane) {
+            breaker.end(breaker.begin(), answer, lane_of(2, lane), beside_others, options, now,
+                        random);
+        }
+        EXPECT_NE(breaker.state(), DestinationState::up) << "now two have seen it";
+        breaker = Breaker(options.max_in_flight);
+    }
+}
+
+TEST_F(BreakerTest, NoConnectionIsTheDestinationsWhoeverSeesIt) {
+    for (unsigned i = 0; i < options.breaker_failures; ++i) {
+        breaker.end(breaker.begin(), answers::no_connection(), lane_of(1, 1), beside_others,
+                    options, now, random);
+    }
+    EXPECT_EQ(breaker.state(), DestinationState::down);
+    EXPECT_FALSE(breaker.is_open_to_others());
+}
+
+TEST_F(BreakerTest, AnotherTokenMayShowAtAnyTimeThatItWasOneTokens) {
+    for (const auto& answer : {answers::unavailable(), answers::no_answer(), answers::not_found(),
+                               answers::unavailable(600s)}) {
+        breaker = Breaker(options.max_in_flight);
+        for (std::uint64_t lane = 1; breaker.state() == DestinationState::up; ++lane) {
+            attempt(answer, lane);
+        }
+        EXPECT_FALSE(breaker.may_begin(now));
+        EXPECT_FALSE(breaker.admits_early(TokenId(1)));
+        ASSERT_TRUE(breaker.admits_early(TokenId(2)));
+        const auto pass = breaker.begin();
+        EXPECT_FALSE(breaker.admits_early(TokenId(3))) << "one at a time";
+        EXPECT_EQ(
+            breaker.end(pass, answers::ok(), lane_of(2, 1), beside_others, options, now, random),
+            DestinationState::up);
+    }
+}
+
+TEST_F(BreakerTest, WhenThreeTokensHaveSeenItNobodyIsTriedEarly) {
+    for (std::uint64_t lane = 1; lane <= 3; ++lane) attempt(answers::unavailable(), lane);
+    for (std::uint64_t token = 2; token <= 3; ++token) {
+        ASSERT_TRUE(breaker.admits_early(TokenId(token)));
+        breaker.end(breaker.begin(), answers::unavailable(), lane_of(token, 1), beside_others,
+                    options, now, random);
+        EXPECT_FALSE(breaker.admits_early(TokenId(token)));
+    }
+    EXPECT_FALSE(breaker.is_open_to_others());
 }
 
 TEST_F(BreakerTest, ARetryAfterOfZeroIsNone) {
@@ -337,7 +417,8 @@ TEST_F(BreakerTest, RetryAfterCountsThoughItsRequestIsFromBefore) {
 
 TEST_F(BreakerTest, AShorterRetryAfterFromBeforeDoesNotShortenTheWait) {
     const auto late = breaker.begin();
-    attempt(answers::unavailable(20s));
+    attempt(answers::unavailable(20s), 2);
+    attempt(answers::unavailable(20s), 3);
     end(late, answers::unavailable(5s));
     EXPECT_EQ(breaker.closed_until(), now + 20s);
 }
@@ -376,13 +457,13 @@ TEST_F(BreakerTest, AProbeThatIsAskedToWaitHolds) {
 }
 
 TEST_F(BreakerTest, AHeldDestinationThatDoesNotAnswerIsDown) {
-    attempt(answers::unavailable(10s));
+    breaker.hold(now + 10s);
     wait();
     EXPECT_EQ(attempt(answers::no_connection()), DestinationState::down);
 }
 
 TEST_F(BreakerTest, AHeldDestinationWith5xxStaysHeld) {
-    attempt(answers::unavailable(10s));
+    breaker.hold(now + 10s);
     wait();
     EXPECT_FALSE(attempt(answers::unavailable()));
     EXPECT_EQ(breaker.state(), DestinationState::held);

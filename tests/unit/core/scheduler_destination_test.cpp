@@ -146,7 +146,7 @@ TEST_F(SchedulerTest, FailedConnectionsDoNotDelayTheLanesOnceItIsTheDestination)
 
 TEST_F(SchedulerTest, AfterAnOutageItStartsSlowly) {
     take_down();
-    for (std::uint64_t i = 1; i <= 200; ++i) enqueue(i, lane_of(1, i));
+    for (std::uint64_t i = 1; i <= 200; ++i) enqueue(i, lane_of(1 + i % 2, i));
     pass(wakeup_in());
     complete(next(), answers::ok());
     std::vector<std::size_t> rounds;
@@ -273,9 +273,13 @@ TEST_F(SchedulerTest, AThreadThatIsNeverAnsweredDoesNotProlongAnOutage) {
 TEST_F(SchedulerTest, RetryAfterOn503HoldsEverything) {
     enqueue(1, lane_of(1, 1));
     enqueue(2, lane_of(2, 1));
-    next();
-    const auto completion = complete(1, answers::unavailable(20s));
+    enqueue(3, lane_of(2, 2));
+    ASSERT_EQ(next(), 1U);
+    ASSERT_EQ(next(), 2U);
+    EXPECT_FALSE(complete(1, answers::unavailable(20s)).destination_changed);
+    const auto completion = complete(2, answers::unavailable(20s));
     EXPECT_EQ(completion.destination_changed, DestinationState::held);
+    EXPECT_EQ(completion.asked_to_wait, Scope::destination);
     EXPECT_EQ(completion.wait, 20s);
     EXPECT_EQ(next(), 0U);
     EXPECT_EQ(wakeup_in(), 20s);
@@ -302,11 +306,14 @@ TEST_F(SchedulerTest, AWrongUrlParksTheDestination) {
     enqueue(1, lane_of(1, 1));
     enqueue(2, lane_of(2, 1));
     next_all();
-    const auto completion = complete(1, answers::not_found());
+    const auto first = complete(1, answers::not_found());
+    EXPECT_FALSE(first.destination_changed) << "the other token may be answered well";
+    EXPECT_EQ(first.token_changed, TokenState::parked);
+    const auto completion = complete(2, answers::not_found());
     EXPECT_EQ(completion.action, Completion::Action::retry);
     EXPECT_EQ(completion.destination_changed, DestinationState::parked);
     EXPECT_EQ(completion.wait, options.destination_probe);
-    EXPECT_FALSE(complete(2, answers::not_found()).destination_changed);
+    scheduler.resume_token(TokenId(1));
     for (int i = 0; i < 5; ++i) {
         EXPECT_EQ(wakeup_in(), options.destination_probe);
         pass(options.destination_probe);

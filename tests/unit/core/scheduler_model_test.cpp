@@ -181,7 +181,7 @@ private:
             EXPECT_GE(seq, given.seq) << "an older one of its lane is queued";
         }
         event.outages = destination_trouble_;
-        event.closed_destination = period_of(destination);
+        event.closed_destination = period_of(destination, given.lane.token);
         check_allowance();
         check_token(given, event);
         rate_.give(now_.mono);
@@ -201,9 +201,12 @@ private:
     }
 
     /// The number of the period in which the destination is closed, 0 when it is up.
-    unsigned period_of(const Scheduler::Status& destination) {
+    /// A token that has not shown the trouble may be tried early.
+    unsigned period_of(const Scheduler::Status& destination, TokenId token) {
         if (destination.destination == DestinationState::up) return 0;
-        EXPECT_LE(*destination.destination_until, now_.mono) << "the destination is closed";
+        if (*destination.destination_until > now_.mono) {
+            EXPECT_FALSE(suspects_.contains(token)) << "the destination is closed";
+        }
         for (const Seq seq : in_flight_) {
             EXPECT_NE(events_.at(seq).closed_destination, destination_trouble_)
                 << "two probes of the destination";
@@ -263,6 +266,11 @@ private:
         const auto after = scheduler_.status().destination;
         EXPECT_EQ(completion.destination_changed.value_or(before), after);
         if (before == DestinationState::up && after != before) ++destination_trouble_;
+        if (after == DestinationState::up) {
+            suspects_.clear();
+        } else if (before == DestinationState::up || event.closed_destination != 0) {
+            suspects_.insert(token);
+        }
         input();
         in_flight_.erase(seq);
         event.in_flight = false;
@@ -458,6 +466,7 @@ private:
     std::set<std::uint64_t> replayed_;
     std::uint64_t next_seq_ = 0;
     unsigned destination_trouble_ = 0;
+    std::set<TokenId> suspects_;  // that were answered badly in this trouble
     std::size_t accepted_ = 0, delivered_ = 0, expired_ = 0, dead_or_erased_ = 0;
 
     bool quiet_ = false;

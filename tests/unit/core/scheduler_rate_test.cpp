@@ -241,13 +241,15 @@ TEST_F(SchedulerRateTest, ProbesAreHeldToTheRate) {
     limit_destination(0.1);
     enqueue(1, lane_of(1, 1));
     EXPECT_EQ(next(), 1U);
-    complete(1, answers::unavailable(1s));
+    complete(1, answers::ok());
+    enqueue(2, lane_of(1, 1));
+    scheduler.hold_destination(now.mono + 1s);
     EXPECT_EQ(destination(), DestinationState::held);
     EXPECT_EQ(wakeup_in(), 10s);
     pass(1s);
     EXPECT_EQ(next(), 0U);
     pass(9s);
-    EXPECT_EQ(next(), 1U);
+    EXPECT_EQ(next(), 2U);
 }
 
 TEST_F(SchedulerRateTest, AFullDestinationSaysSo) {

@@ -10,17 +10,20 @@ namespace {
 class TokenGateTest : public testing::Test {
 protected:
     std::optional<TokenState> end(TokenGate::Pass pass, const Judgement& judgement,
-                                  bool blamed = false) {
-        return gate.end(pass, judgement, blamed, options, now, random);
+                                  bool blamed = false, std::uint64_t thread = 1) {
+        return gate.end(pass, judgement, {lane_of(1, thread), blamed, false, destinations}, options,
+                        now, random);
     }
-    std::optional<TokenState> attempt(const Judgement& judgement, bool blamed = false) {
-        return end(gate.begin(), judgement, blamed);
+    std::optional<TokenState> attempt(const Judgement& judgement, bool blamed = false,
+                                      std::uint64_t thread = 1) {
+        return end(gate.begin(), judgement, blamed, thread);
     }
     void wait() { now = std::max(now, gate.closed_until().value_or(now)); }
 
     SchedulerOptions options;
     MonoTime now{std::chrono::hours(1)};
     Random random{1};
+    bool destinations = true;  ///< what fails is the destination's trouble
     TokenGate gate;
 };
 
@@ -168,6 +171,92 @@ TEST_F(TokenGateTest, ParkedAndOpenedByAnOperator) {
     gate.open();
     EXPECT_EQ(gate.state(), TokenState::active);
     EXPECT_FALSE(gate.is_closed());
+}
+
+// ---- what is the trouble of this token alone
+
+class TokenTrouble : public TokenGateTest {
+protected:
+    TokenTrouble() { destinations = false; }
+};
+
+TEST_F(TokenTrouble, OneOrTwoThreadsAreNotTheToken) {
+    for (int i = 0; i < 100; ++i) {
+        EXPECT_FALSE(attempt(answers::unavailable(), false, 1));
+        EXPECT_FALSE(attempt(answers::unavailable(), false, 2));
+    }
+}
+
+TEST_F(TokenTrouble, ThreeThreadsWith5xxAndNoSuccessBetweenAre) {
+    attempt(answers::unavailable(), false, 1);
+    attempt(answers::unavailable(), false, 2);
+    EXPECT_EQ(attempt(answers::unavailable(), false, 3), TokenState::failing);
+    EXPECT_GE(*gate.closed_until(), now + 100ms);
+    EXPECT_LE(*gate.closed_until(), now + 1s);
+}
+
+TEST_F(TokenTrouble, AGoodAnswerBetweenForgetsThem) {
+    for (const auto& answer : {answers::ok(), answers::rejected()}) {
+        for (std::uint64_t thread = 1; thread <= 30; ++thread) {
+            EXPECT_FALSE(attempt(answers::unavailable(), false, thread));
+            if (thread % 2 == 0) attempt(answer, false, thread);
+        }
+    }
+}
+
+TEST_F(TokenTrouble, FiveRequestsOfThreeThreadsWithoutAnAnswerAre) {
+    for (std::uint64_t thread = 1; thread <= 4; ++thread) {
+        EXPECT_FALSE(attempt(answers::no_answer(), false, thread));
+    }
+    EXPECT_EQ(attempt(answers::no_answer(), false, 5), TokenState::failing);
+}
+
+TEST_F(TokenTrouble, NoConnectionNeverIs) {
+    for (std::uint64_t thread = 1; thread <= 30; ++thread) {
+        EXPECT_FALSE(attempt(answers::no_connection(), false, thread));
+    }
+}
+
+TEST_F(TokenTrouble, TwoThreadsThatAreAskedToWaitAre) {
+    EXPECT_FALSE(attempt(answers::unavailable(10s), false, 1));
+    EXPECT_FALSE(attempt(answers::unavailable(10s), false, 1));
+    EXPECT_EQ(attempt(answers::unavailable(10s), false, 2), TokenState::throttled);
+    EXPECT_EQ(gate.closed_until(), now + 10s);
+}
+
+TEST_F(TokenTrouble, AWrongUrlForThisTokenAloneParksIt) {
+    EXPECT_EQ(attempt(answers::not_found()), TokenState::parked);
+    EXPECT_EQ(gate.closed_until(), now + options.token_probe);
+}
+
+TEST_F(TokenTrouble, ProbesOfAFailingTokenWaitLongerAndASuccessEndsIt) {
+    for (std::uint64_t thread = 1; thread <= 3; ++thread) {
+        attempt(answers::unavailable(), false, thread);
+    }
+    Milliseconds longest{0};
+    for (int i = 0; i < 12; ++i) {
+        longest = std::max(longest, std::chrono::ceil<Milliseconds>(*gate.closed_until() - now));
+        wait();
+        EXPECT_FALSE(attempt(i % 2 ? answers::unavailable() : answers::no_answer()));
+        EXPECT_EQ(gate.state(), TokenState::failing);
+    }
+    EXPECT_GT(longest, 10s);
+    EXPECT_LE(longest, options.token_backoff.max);
+    wait();
+    EXPECT_EQ(attempt(answers::ok()), TokenState::active);
+}
+
+TEST_F(TokenTrouble, AFailingTokenCanBeThrottledOrParked) {
+    for (const auto& [answer, state] : {std::pair(answers::throttled(9s), TokenState::throttled),
+                                        std::pair(answers::unavailable(9s), TokenState::throttled),
+                                        std::pair(answers::unauthorized(), TokenState::parked)}) {
+        gate = TokenGate();
+        for (std::uint64_t thread = 1; thread <= 3; ++thread) {
+            attempt(answers::unavailable(), false, thread);
+        }
+        wait();
+        EXPECT_EQ(attempt(answer), state);
+    }
 }
 
 }  // namespace

@@ -1,0 +1,136 @@
+#include "pace.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+namespace flowrelay::core::scheduling {
+
+namespace {
+
+constexpr double lowest_rate = 1.0 / 30;
+constexpr auto slack = std::chrono::milliseconds(5);  // what timers are late may be caught up with
+constexpr double below_limit = 0.92;  // of what was taken: a step is lost when it is passed
+constexpr double creep = 0.006;       // of the ceiling, a second, near it
+constexpr double return_speed = 0.3;  // of the way back to just below the ceiling, a second
+constexpr double passed = 1.05;       // times the ceiling: it is none any more
+constexpr double fast_growth = 2.0;   // requests a second more, for each that is taken
+constexpr unsigned quiet_answers = 8;
+constexpr Seconds ceiling_lasts{60};
+constexpr Seconds number_rests{10};  // before a number that was refused twice is tried again
+constexpr Seconds number_rests_once{2};
+
+MonoTime::duration interval_of(double rate) noexcept {
+    return std::chrono::duration_cast<MonoTime::duration>(
+        std::chrono::duration<double>(1 / rate));
+}
+
+}  // namespace
+
+Pace::Ticket Pace::begin(MonoTime now, std::size_t under_way) noexcept {
+    if (!is_new() && now - refused_at_ > forgotten_after) forget();
+    Ticket ticket;
+    ticket.era = era_;
+    ticket.under_way = static_cast<std::uint32_t>(under_way);
+    ticket.by_number = number_ != 0 && under_way >= number_;
+    if (rate_ == 0) return ticket;
+    const auto interval = interval_of(rate_);
+    ticket.by_rate = now - next_ <= interval / 4 + slack;
+    next_ = std::max(next_, now - slack) + interval;
+    return ticket;
+}
+
+void Pace::taken(const Ticket& ticket, MonoTime now) noexcept {
+    taken_at_[taken_count_++ % remembered] = now;
+    if (is_new() || ticket.era != era_) return;
+    if (++good_since_ >= quiet_answers) strikes_ = 0;
+    if (now - refused_at_ > ceiling_lasts) {
+        ceiling_ = 0;
+        number_refused_ = 0;
+    }
+    if (ticket.by_rate) grow_rate();
+    if (ticket.by_number) grow_number(now);
+}
+
+void Pace::refused(const Ticket& ticket, MonoTime now, bool explicitly) noexcept {
+    if (ticket.era != era_) return;
+    ++strikes_;
+    good_since_ = 0;
+    const bool is_sure = explicitly || is_new() || (rate_ > 0 && !is_near_ceiling());
+    if (!is_sure && strikes_ < 2) return;
+    refused_at_ = now;
+    const bool both = is_new() || (!ticket.by_rate && !ticket.by_number);
+    if (ticket.by_rate || both) cut_rate(now);
+    if (ticket.under_way > 1 && (both || !ticket.by_rate)) cut_number(ticket.under_way);
+    ++era_;
+    strikes_ = 0;
+}
+
+// How many a second have been taken of late.
+double Pace::measured(MonoTime now) const noexcept {
+    const double window = rate_ > 0 ? std::max(1.0, 8 / rate_) : 1.0;
+    const std::size_t known = std::min(taken_count_, remembered);
+    std::size_t inside = 0;
+    double oldest = 0;
+    for (std::size_t i = 0; i < known; ++i) {
+        const double ago = std::chrono::duration<double>(now - taken_at_[i]).count();
+        if (ago > window) continue;
+        ++inside;
+        oldest = std::max(oldest, ago);
+    }
+    const bool full = inside == remembered;
+    return static_cast<double>(inside) / (full ? std::max(oldest, 1e-3) : window);
+}
+
+void Pace::cut_rate(MonoTime now) noexcept {
+    const double goal = below_limit * measured(now);
+    if (rate_ == 0) {
+        rate_ = std::max(goal, lowest_rate);
+    } else {
+        const double least = is_near_ceiling() ? 0.9 : 0.5;
+        ceiling_ = rate_;
+        rate_ = std::max(std::clamp(goal, least * rate_, 0.95 * rate_), lowest_rate);
+    }
+    next_ = now + interval_of(rate_);
+}
+
+void Pace::cut_number(std::size_t under_way) noexcept {
+    number_confirmed_ = number_refused_ == under_way;
+    number_refused_ = under_way;
+    number_ = under_way - 1;
+    credit_ = 0;
+}
+
+void Pace::grow_rate() noexcept {
+    if (ceiling_ == 0) {
+        rate_ += std::min(rate_, fast_growth);
+    } else if (!is_near_ceiling()) {
+        rate_ = std::min(rate_ + std::min(rate_, fast_growth), 0.75 * ceiling_);
+    } else {
+        const double a_second =
+            std::max(creep * ceiling_, return_speed * (below_limit * ceiling_ - rate_));
+        rate_ += std::min(a_second / rate_, rate_ / 10);
+        if (rate_ > passed * ceiling_) ceiling_ = 0;
+    }
+}
+
+void Pace::grow_number(MonoTime now) noexcept {
+    ++credit_;
+    if (number_refused_ > number_) {
+        const auto rest = number_confirmed_ ? number_rests : number_rests_once;
+        if (now - refused_at_ < rest || credit_ < 4 * number_) return;
+    } else if (number_refused_ != 0) {
+        if (credit_ < 4 * number_) return;
+        number_refused_ = 0;  // it is taken now
+    }
+    ++number_;
+    credit_ = 0;
+}
+
+void Pace::forget() noexcept {
+    rate_ = ceiling_ = 0;
+    number_ = number_refused_ = 0;
+    next_ = MonoTime::min();
+    ++era_;
+}
+
+}  // namespace flowrelay::core::scheduling

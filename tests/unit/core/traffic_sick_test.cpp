@@ -1,0 +1,120 @@
+// One token, or one thread, that always fails beside one that is well: how long the events of the
+// healthy one wait.
+#include <gtest/gtest.h>
+
+#include "unit/core/traffic.hpp"
+
+namespace flowrelay::test {
+namespace {
+
+constexpr std::uint64_t good = 1;
+constexpr std::uint64_t bad = 2;
+
+struct Sickness {
+    const char* name;
+    Answer answer;
+};
+
+void PrintTo(const Sickness& sickness, std::ostream* out) {
+    *out << sickness.name;
+}
+
+const Sickness sicknesses[] = {
+    {"always500", [](LaneId, MonoTime) { return status(500); }},
+    {"always503", [](LaneId, MonoTime) { return status(503); }},
+    {"slow502", [](LaneId, MonoTime) { return status(502, 2s); }},
+    {"asks_to_wait", [](LaneId, MonoTime) { return status(503, 1ms, 10s); }},
+    {"asks_to_wait_long", [](LaneId, MonoTime) { return status(503, 1ms, 600s); }},
+    {"hangs", [](LaneId, MonoTime) { return hang(); }},
+    {"wrong_url", [](LaneId, MonoTime) { return status(404); }},
+    {"throttled", [](LaneId, MonoTime) { return status(429); }},
+    {"refused", [](LaneId, MonoTime) { return status(401); }},
+};
+
+struct Load {
+    std::uint64_t bad_threads;
+    MonoTime::duration pace;  ///< of the healthy token's events
+    std::uint64_t good_threads;
+    bool one_thread;  ///< only one thread of the sick token is sick, and it is of the healthy one
+};
+
+class SickToken : public testing::TestWithParam<std::tuple<Sickness, int>> {};
+
+constexpr Load loads[] = {{30, 20s, 1, false},  {60, 500ms, 1, false}, {60, 200ms, 10, false},
+                          {3, 1s, 3, false},    {1, 1s, 1, false},     {500, 2s, 4, false},
+                          {1, 200ms, 10, true}, {2, 20s, 2, false}};
+
+Milliseconds p99_of_good(const Load& load, const Answer& sick, std::uint64_t seed) {
+    const std::uint64_t sick_token = load.one_thread ? good : bad;
+    constexpr std::uint64_t sick_thread = 1000;
+    Traffic traffic(
+        [&](LaneId lane, MonoTime now) {
+            const bool is_sick =
+                load.one_thread ? lane.thread_hash == sick_thread : lane.token == TokenId(bad);
+            return is_sick ? sick(lane, now) : status(202, 20ms);
+        },
+        seed);
+    constexpr auto length = 20min;
+    for (std::uint64_t n = 0; n < load.bad_threads; ++n) {
+        traffic.submit(sick_token, load.one_thread ? sick_thread : n, 10s);
+        // And it goes on: others of its threads, and more for the same ones.
+        if (load.one_thread) continue;
+        for (int again = 1; again < 10; ++again) {
+            traffic.submit(bad, n + 1'000'000 * static_cast<std::uint64_t>(again % 3), 60s * again);
+        }
+    }
+    for (MonoTime::duration at = 0s; at < length; at += load.pace) {
+        for (std::uint64_t n = 0; n < load.good_threads; ++n) traffic.submit(good, n, at);
+    }
+    traffic.run(length + 1s);
+    if (!load.one_thread) return traffic.p99(good);
+    // What waits for the sick thread waits rightly.
+    std::uint64_t sum = traffic.delivered(good);
+    EXPECT_GE(sum, load.good_threads * static_cast<std::uint64_t>(length / load.pace) - 10);
+    return traffic.p99(good);
+}
+
+TEST_P(SickToken, DoesNotDelayTheHealthyOne) {
+    const auto& [sickness, load] = GetParam();
+    // The first time nobody can know that these are about one thread: the token is parked, or
+    // waits.
+    const std::set<std::string> of_a_token{"wrong_url", "throttled", "refused"};
+    if (loads[load].one_thread && of_a_token.contains(sickness.name)) return;
+    for (std::uint64_t seed = 1; seed <= 2; ++seed) {
+        const auto alone =
+            p99_of_good(loads[load], [](LaneId, MonoTime) { return status(202, 20ms); }, seed);
+        const auto beside = p99_of_good(loads[load], sickness.answer, seed);
+        EXPECT_LE(beside, 2 * alone) << "seed " << seed << ", load " << load;
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, SickToken,
+                         testing::Combine(testing::ValuesIn(sicknesses),
+                                          testing::Range(0, static_cast<int>(std::size(loads)))),
+                         [](const auto& of) {
+                             return std::string(std::get<0>(of.param).name) + "_" +
+                                    std::to_string(std::get<1>(of.param));
+                         });
+
+// What cannot be one token's takes the destination down as before.
+TEST(SickDestination, IsDownWhenTwoTokensSeeIt) {
+    for (const auto& sickness : {status(500), status(502, 2s), hang()}) {
+        Traffic traffic([&](LaneId, MonoTime) { return sickness; });
+        for (std::uint64_t n = 0; n < 20; ++n) traffic.submit(1 + n % 2, n, 0s);
+        traffic.run(60s);
+        EXPECT_EQ(traffic.scheduler().status().destination, core::DestinationState::down);
+        EXPECT_EQ(traffic.scheduler().token_status(TokenId(1)).state, core::TokenState::active);
+    }
+}
+
+TEST(SickDestination, IsDownWhenTheOnlyTokenSeesIt) {
+    for (const auto& sickness : {status(500), status(502, 2s), hang()}) {
+        Traffic traffic([&](LaneId, MonoTime) { return sickness; });
+        for (std::uint64_t n = 0; n < 20; ++n) traffic.submit(1, n, 0s);
+        traffic.run(60s);
+        EXPECT_EQ(traffic.scheduler().status().destination, core::DestinationState::down);
+    }
+}
+
+}  // namespace
+}  // namespace flowrelay::test
