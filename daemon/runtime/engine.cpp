@@ -266,6 +266,9 @@ void Engine::carry_out(core::Relay::Effects effects) {
         take_cached(letter.seq);
         storage_.bury(std::move(letter));
     }
+    // After the burials: some of these letters may be among them. One that can't be marked stays a
+    // letter, and the store says why.
+    if (!effects.replay.empty()) replay(std::move(effects.replay), [](const auto&) {});
     if (effects.hold) storage_.put_hold(*effects.hold);
     if (effects.tokens.empty()) return;
     std::erase_if(cache_, [&](const auto& item) {

@@ -160,8 +160,9 @@ void Model::answered(std::uint64_t number, const Server::Reply& reply, Now now) 
     Event& event = at(number);
     in_flight_.erase(lane_of(event));
     event.told_at = now.wall;
-    waits_.answered(event.seq, lane_of(event), reply.result, is_erased(event), now);
-    switch (core::judge(reply.result, Seconds(1)).verdict) {
+    const core::AttemptResult result = seen_in_its_row(event, reply.result);
+    waits_.answered(event.seq, lane_of(event), result, is_erased(event), now);
+    switch (core::judge(result, Seconds(1)).verdict) {
         case core::Verdict::delivered:
             event.last = Last::delivered;
             pending_[lane_of(event)].erase(event.seq);
@@ -182,12 +183,50 @@ void Model::answered(std::uint64_t number, const Server::Reply& reply, Now now) 
             told_gone_.try_emplace(event.handed.token, Gone{life_, now.wall});
             enabled_.erase(event.handed.token);
             pauses_.erase(event.handed.token);
+            rows_.erase(event.handed.token);
             std::erase_if(pending_,
                           [&](const auto& lane) { return lane.first.first == event.handed.token; });
             break;
         default:
             event.last = Last::unsettled;
     }
+}
+
+// What docs/protocol.md says of refusals that everybody gets, as a second opinion.
+core::AttemptResult Model::seen_in_its_row(Event& event, const core::AttemptResult& result) {
+    const auto verdict = core::judge(result, Seconds(1)).verdict;
+    if (is_erased(event)) return result;
+    if (verdict == core::Verdict::delivered) {
+        ++deliveries_;
+        rows_.erase(event.handed.token);
+    }
+    if (verdict != core::Verdict::rejected) return result;
+    if (result.status == refuse_all_status) event.refused_with_all = true;
+    Row& row = rows_[event.handed.token];
+    if (row.status != result.status) row = Row{result.status, deliveries_, {}, {}};
+    row.threads.insert(event.handed.thread);
+    const auto is_full = [&](const Row& of) { return of.threads.size() >= 5; };
+    const auto alike = std::ranges::count_if(rows_, [&](const auto& item) {
+        return is_full(item.second) && item.second.status == result.status &&
+               item.second.began == deliveries_;
+    });
+    if (!is_full(row) && alike < 2) {
+        row.events.insert(event.seq);
+        return result;
+    }
+    for (const Seq seq : std::exchange(row.events, {})) {
+        Event* before = find(seq);
+        if (before == nullptr) continue;
+        if (before->last == Last::held || before->last == Last::no_room) {
+            before->last = Last::unsettled;
+        } else if (before->last == Last::rejected && seq != event.seq) {
+            has_to_go_back_.insert(seq);
+        }
+    }
+    ++refused_rows_;
+    core::AttemptResult seen = result;
+    seen.status = alike < 2 ? 401 : 404;
+    return seen;
 }
 
 // As many events as there may be letters must have been refused, or be old enough to expire.
@@ -198,7 +237,9 @@ void Model::found_no_room(std::uint64_t number) {
     pending_[lane_of(event)][event.seq] = number;
     ++no_rooms_;
     const auto dead = std::ranges::count_if(events_, [](const auto& item) {
-        return is_unacceptable(item.first) || item.second.expires != WallTime::max();
+        const Event& other = item.second;
+        return is_unacceptable(item.first) || other.refused_with_all ||
+               other.expires != WallTime::max();
     });
     const bool may_be_full = static_cast<std::uint64_t>(dead) > letter_limits_.max_events ||
                              letter_limits_.max_bytes < 10'000;
@@ -223,6 +264,8 @@ void Model::ended(Now now) {
     assigned_.clear();
     assigned_before_pause_.clear();
     reported_at_.clear();
+    rows_.clear();
+    has_to_go_back_.clear();
     waits_.process_ended(now, disk_in_trouble_);
     for (auto& [number, event] : events_) event.may_be_overtaken_by = Seq::none;
 }
@@ -334,6 +377,8 @@ void Model::check_letters(const Found& found, bool at_the_end, Now now) {
                 violation(name(event) + " expired too soon, not after " +
                           format_time(event.expires) + ": " + found_letter.event.id);
             }
+        } else if (found_letter.status == refuse_all_status) {
+            if (!event.refused_with_all) violation(name(event) + " was not refused like that");
         } else if (!is_unacceptable(number)) {
             violation(name(event) + " died without reason");
         } else if (found_letter.status != 422 || found_letter.attempts == 0 ||
@@ -369,6 +414,12 @@ void Model::finished(const Found& found, Now now) {
         if (event.last == Last::dropped) continue;
         if (event.processed == 0 && !letters.contains(event.seq)) {
             violation(name(event) + " reached neither the server nor the dead letters");
+        }
+    }
+    for (const Seq seq : disk_in_trouble_ ? std::set<Seq>() : has_to_go_back_) {
+        const Event* event = find(seq);
+        if (event != nullptr && !is_erased(*event)) {
+            violation(name(*event) + " is a dead letter though everything was refused");
         }
     }
     check_letters(found, true, now);

@@ -110,6 +110,8 @@ public:
 
     /// It was refused and stays queued, since the dead letters are full.
     void found_no_room(std::uint64_t number);
+    /// Tokens whose events are all refused alike: an operator has to look.
+    std::uint64_t refused_rows() const noexcept { return refused_rows_; }
 
     /// The request was given up without an answer.
     void given_up(std::uint64_t number);
@@ -165,12 +167,21 @@ private:
         unsigned last_life = 0;
         WallTime told_at;
         unsigned times_handed_in = 0;
+        bool refused_with_all = false;
         Seq may_be_overtaken_by = Seq::none;  ///< whose turn it was when this one was replayed
         bool dropping = false;                ///< an operator drops it; not known how that ended
         bool dropping_letter = false;
     };
     using Lane = std::pair<std::size_t, std::string>;
+    // What a token was answered since its last delivered event: refusal after refusal.
+    struct Row {
+        int status = 0;
+        std::uint64_t began = 0;
+        std::set<std::string> threads;
+        std::set<Seq> events;
+    };
 
+    core::AttemptResult seen_in_its_row(Event& event, const core::AttemptResult& result);
     static Lane lane_of(const Event& event) { return {event.handed.token, event.handed.thread}; }
     static bool is_final(const Event& event) {
         return event.last == Last::delivered || event.last == Last::rejected ||
@@ -198,6 +209,10 @@ private:
     std::set<Seq> asked_to_replay_;
     Waits waits_;
     core::DeadLetterLimits letter_limits_;
+    std::map<std::size_t, Row> rows_;
+    std::uint64_t deliveries_ = 0;
+    std::set<Seq> has_to_go_back_;
+    std::uint64_t refused_rows_ = 0;
     std::map<Lane, Seq> assigned_;
     struct Gone {
         unsigned life = 0;

@@ -91,6 +91,7 @@ void SimStorage::schedule(Milliseconds delay) {
 // Learns where events have come to lie.
 void SimStorage::watch(Mail& mail) {
     for (auto& replay : mail.replays) {
+        around_.model.may_be_replayed(replay.letters);
         replay.done =
             [this, done = std::move(replay.done)](Result<std::vector<core::QueuedEvent>> events) {
                 if (events.has_value()) {
