@@ -35,6 +35,7 @@
 #include "reloader.hpp"
 #include "setup.hpp"
 #include "stats_reporter.hpp"
+#include "timeline_clock.hpp"
 #include "watchdog.hpp"
 
 namespace flowrelay::app {
@@ -47,6 +48,8 @@ namespace {
 // How long requests in flight, and producers that wait for answers, have when the daemon stops.
 constexpr auto delivery_grace = Seconds(10);
 constexpr auto session_grace = Seconds(3);
+
+constexpr auto clock_look_interval = Seconds(5);
 
 constexpr std::size_t max_control_connections = 64;
 
@@ -108,12 +111,13 @@ private:
     void listen_control(const std::vector<int>& passed);
     void name_overruled(std::string_view section, const std::string& path, int fd);
     asio::awaitable<void> wait_for_signal();
+    asio::awaitable<void> watch_clock();
     asio::awaitable<void> stop(std::string reason);
     runtime::ReloadResult reload();
 
     Config config_;
     core::SummingLog log_;
-    const Clock& clock_;
+    TimelineClock clock_{log_};
     ServiceNotifier notifier_;
     asio::io_context io_{1};
     asio::any_io_executor executor_ = io_.get_executor();
@@ -142,7 +146,6 @@ Daemon::Impl::Impl(Config config, std::string config_file,
                    LeveledLog& log, const Clock& clock)
     : config_(std::move(config)),
       log_(log, clock),
-      clock_(clock),
       notifier_(std::move(notifier)),
       file_system_(storage::make_posix_file_system()),
       signals_(io_, SIGTERM, SIGINT, SIGHUP) {
@@ -176,6 +179,7 @@ Daemon::Impl::Impl(Config config, std::string config_file,
 runtime::Stores Daemon::Impl::open_spool(std::vector<core::ConfiguredSource> sources) {
     auto stores = open_stores(config_.spool, *file_system_, log_);
     warn_of_small_disk(config_.spool, *stores.queue, *file_system_, log_);
+    clock_.begin(*file_system_, config_.spool.directory);
     const Now now = clock_.now();
     relay_.emplace(relay_options(config_), stores.registry->salt(), stores.registry->entries(),
                    Random::from_system(), log_);
@@ -330,6 +334,7 @@ void Daemon::Impl::run() {
     stats_->start();
     watchdog_->start();
     spawn(executor_, wait_for_signal());
+    spawn(executor_, watch_clock());
     log_.write(ev::relay_ready, {{"queued", relay_->queued()}});
     notifier_.ready();
     io_.run();
@@ -345,6 +350,22 @@ asio::awaitable<void> Daemon::Impl::wait_for_signal() {
         }
         std::string reason = signal == SIGTERM ? "SIGTERM" : "SIGINT";
         co_await stop(std::move(reason));
+    }
+}
+
+// Nothing waits for a step to be seen: it is for the log and for the next start.
+asio::awaitable<void> Daemon::Impl::watch_clock() {
+    asio::steady_timer timer(executor_);
+    while (!stopping_) {
+        timer.expires_after(clock_look_interval);
+        const auto [error] = co_await timer.async_wait(asio::as_tuple(asio::deferred));
+        if (error || stopping_) co_return;
+        const auto anchor = clock_.look();
+        if (!anchor) continue;
+        storage_->ask([this, anchor = *anchor](runtime::Stores&) {
+            clock_.save(*file_system_, anchor);
+            return std::function<void()>([] {});
+        });
     }
 }
 
@@ -371,6 +392,7 @@ asio::awaitable<void> Daemon::Impl::stop(std::string reason) {
     stats_->stop();
     watchdog_->stop();
     storage_->stop();
+    clock_.save(*file_system_, clock_.anchor());
     log_.finish();
     const auto snapshot = storage_->last_snapshot();
     log_.write(ev::relay_stopped,

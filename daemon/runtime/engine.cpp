@@ -231,7 +231,8 @@ void Engine::attempted(const core::Assignment& assignment, core::EventRecord&& r
     Metrics& metrics = *options_.metrics;
     metrics.note_attempt(result);
     if (effects.settle && effects.settle->outcome == core::Outcome::delivered) {
-        metrics.delivery_latency.observe(seconds(now.wall - record.accepted));
+        metrics.delivery_latency.observe(
+            seconds(std::max(now.wall - record.accepted, Milliseconds(0))));
     }
     const bool stays = !effects.settle && effects.bury.empty() && effects.tokens.empty();
     if (stays) keep(assignment.seq, std::move(record));

@@ -33,13 +33,15 @@ Model::Event& Model::at(std::uint64_t number) {
 
 // ---------------------------------------------------------------- producers
 
-void Model::handed_in(const HandedIn& handed, WallTime now) {
+void Model::handed_in(const HandedIn& handed, Now now) {
     Event& event = events_[handed.number];
     event.handed = handed;
     ++event.times_handed_in;
     if (event.accepted) return;
     event.in_doubt = true;
-    event.may_expire.insert(handed.expires_in ? now + *handed.expires_in : WallTime::max());
+    event.may_expire.insert(handed.expires_in ? now.wall + *handed.expires_in : WallTime::max());
+    event.not_before =
+        std::min(event.not_before, now.mono + handed.expires_in.value_or(std::chrono::days(5)));
 }
 
 void Model::accepted(std::uint64_t number, const std::string& id, bool duplicate, WallTime now) {
@@ -69,6 +71,12 @@ void Model::set_expiry(Event& event, WallTime when) {
         violation(name(event) + " expires " + format_time(when) + ", which nobody asked for");
     }
     event.expires = when;
+}
+
+void Model::expires(Seq seq, Now now) {
+    const Event* event = find(seq);
+    if (event == nullptr || event->not_before <= now.mono + Milliseconds(1)) return;
+    violation(name(*event) + " expires before its time has passed");
 }
 
 void Model::durable(std::uint64_t number, Seq seq, WallTime expires) {
@@ -343,14 +351,14 @@ void Model::started(const Found& found, Now now) {
                              letters.contains(event.seq);
         if (!settled && !is_erased(event)) violation(name(event) + " is lost");
     }
-    check_letters(found, false, now);
+    check_letters(found, false);
 
     check_books(found);
     waits_.process_started(found.gone, now);
     disk_in_trouble_ = false;
 }
 
-void Model::check_letters(const Found& found, bool at_the_end, Now now) {
+void Model::check_letters(const Found& found, bool at_the_end) {
     std::map<Seq, const core::DeadLetter*> letters;
     for (const auto& letter : found.letters) letters[letter.seq] = &letter;
     const auto kept = std::ranges::count(found.letters, false, &core::DeadLetter::replayed);
@@ -373,7 +381,7 @@ void Model::check_letters(const Found& found, bool at_the_end, Now now) {
             continue;
         }
         if (found_letter.outcome == core::Outcome::expired) {
-            if (event.expires > now.wall) {
+            if (event.expires > found_letter.died) {
                 violation(name(event) + " expired too soon, not after " +
                           format_time(event.expires) + ": " + found_letter.event.id);
             }
@@ -402,7 +410,7 @@ void Model::check_books(const Found& found) {
     }
 }
 
-void Model::finished(const Found& found, Now now) {
+void Model::finished(const Found& found) {
     if (!found.queued.empty()) {
         violation(fmt::format("{} events still wait, the first of them {}", found.queued.size(),
                               name(at(found.queued.front().number))));
@@ -422,7 +430,7 @@ void Model::finished(const Found& found, Now now) {
             violation(name(*event) + " is a dead letter though everything was refused");
         }
     }
-    check_letters(found, true, now);
+    check_letters(found, true);
     check_books(found);
     const auto& books = found.ledger;
     if (books.dead + books.expired != found.letters.size()) {

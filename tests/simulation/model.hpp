@@ -39,7 +39,7 @@ public:
         std::string uuid;  ///< the producer's own; may be empty
         std::optional<Milliseconds> expires_in;
     };
-    void handed_in(const HandedIn& event, WallTime now);
+    void handed_in(const HandedIn& event, Now now);
     void accepted(std::uint64_t number, const std::string& id, bool duplicate, WallTime now);
     void rejected(std::uint64_t number, bool failed);
 
@@ -47,6 +47,8 @@ public:
 
     /// The event is durable; the producer will be told.
     void durable(std::uint64_t number, Seq seq, WallTime expires);
+    /// It goes to the dead letters for its age.
+    void expires(Seq seq, Now now);
 
     // ---- operators
 
@@ -139,7 +141,7 @@ public:
     void disk_in_trouble() { disk_in_trouble_ = true; }
 
     /// Everything has had its time.
-    void finished(const Found& found, Now now);
+    void finished(const Found& found);
 
     bool told_gone(std::size_t token) const { return told_gone_.contains(token); }
     std::uint64_t accepted_events() const noexcept { return accepted_; }
@@ -158,7 +160,8 @@ private:
         std::string id;
         Seq seq = Seq::none;
         WallTime accepted_at;
-        std::set<WallTime> may_expire;  ///< as handed in, once or more often
+        MonoTime not_before = MonoTime::max();  ///< in time that has passed: it can't have expired
+        std::set<WallTime> may_expire;          ///< as handed in, once or more often
         WallTime expires = WallTime::max();
         bool accepted = false;
         bool in_doubt = false;  ///< handed in, not answered, or answered with a failure
@@ -198,7 +201,7 @@ private:
     void settle_drop(Event& event, bool is_there);
     bool is_held(const Event& event) const;
     void check_order(const Event& event, Now now);
-    void check_letters(const Found& found, bool at_the_end, Now now);
+    void check_letters(const Found& found, bool at_the_end);
     void check_books(const Found& found);
     bool is_erased(const Event& event) const { return told_gone_.contains(event.handed.token); }
 
