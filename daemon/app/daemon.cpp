@@ -21,6 +21,7 @@
 #include "flowrelay/runtime/control_session.hpp"
 #include "flowrelay/runtime/delivery.hpp"
 #include "flowrelay/runtime/engine.hpp"
+#include "flowrelay/runtime/engine_operations.hpp"
 #include "flowrelay/runtime/ingest_session.hpp"
 #include "flowrelay/runtime/listening_socket.hpp"
 #include "flowrelay/runtime/metrics.hpp"
@@ -113,7 +114,7 @@ private:
     asio::awaitable<void> wait_for_signal();
     asio::awaitable<void> watch_clock();
     asio::awaitable<void> stop(std::string reason);
-    runtime::ReloadResult reload();
+    runtime::ReloadResult reload(const runtime::ReloadRequest& request);
 
     Config config_;
     core::SummingLog log_;
@@ -258,7 +259,9 @@ void Daemon::Impl::open_sockets(const PassedSockets& passed) {
     control_context_.connections = [this] { return delivery_->connections(); };
     control_context_.ingest_connections = [this] { return ingest_->connections(); };
     control_context_.stopping = [this] { return stopping_; };
-    control_context_.reload = [this] { return reload(); };
+    control_context_.reload = [this](const runtime::ReloadRequest& request) {
+        return reload(request);
+    };
     control_context_.log = &log_;
     const auto& control = config_.control;
     if (!control.admin_group.empty()) {
@@ -345,7 +348,9 @@ asio::awaitable<void> Daemon::Impl::wait_for_signal() {
         const auto [error, signal] = co_await signals_.async_wait(asio::as_tuple(asio::deferred));
         if (error) co_return;
         if (signal == SIGHUP) {
-            reload();
+            runtime::ReloadRequest request;
+            request.oldest_death = co_await runtime::operations::oldest_death(*engine_);
+            reload(request);
             continue;
         }
         std::string reason = signal == SIGTERM ? "SIGTERM" : "SIGINT";
@@ -369,9 +374,9 @@ asio::awaitable<void> Daemon::Impl::watch_clock() {
     }
 }
 
-runtime::ReloadResult Daemon::Impl::reload() {
+runtime::ReloadResult Daemon::Impl::reload(const runtime::ReloadRequest& request) {
     notifier_.reloading();
-    auto result = reloader_->reload();
+    auto result = reloader_->reload(request);
     notifier_.ready();
     return result;
 }

@@ -2,31 +2,11 @@
 written into the file `clock` here, since a test can't set the clock of its machine."""
 
 import re
-import struct
 import time
 
+import clock_file
 import support
 from producers import Producer
-
-
-def crc32c(data):
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
-    return crc ^ 0xFFFFFFFF
-
-
-def boot_id():
-    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-        return file.read().strip()
-
-
-def anchor(timeline_ms, wall_ms, since_boot_ms, boot):
-    data = b"FRCLOCK1" + struct.pack("<qqq", timeline_ms, wall_ms, since_boot_ms)
-    data += boot.encode().ljust(44, b"\0")
-    return data + struct.pack("<I", crc32c(data))
 
 
 YEAR = 365 * 86_400_000
@@ -49,7 +29,7 @@ class Steps(support.RelayTestCase):
         self.assertEqual(answer["status"], "accepted", answer)
 
     def write(self, *values):
-        self.clock_file.write_bytes(anchor(*values))
+        self.clock_file.write_bytes(clock_file.anchor(*values))
 
     def check_nothing_expired(self, relay, queued):
         time.sleep(1.2)
@@ -66,18 +46,16 @@ class Steps(support.RelayTestCase):
                 self.submit(relay, "before")
                 relay.stop()
                 # As if the wall clock had read that then.
-                data = self.clock_file.read_bytes()
-                timeline, wall, since_boot = struct.unpack("<qqq", data[8:32])
-                self.assertEqual(data[32:68].decode(), boot_id())
-                self.write(timeline, wall - years * YEAR, since_boot, boot_id())
+                timeline, wall, since_boot, boot = clock_file.read(self.clock_file)
+                self.assertEqual(boot, clock_file.boot_id())
+                self.write(timeline, wall - years * YEAR, since_boot, boot)
                 relay.start()
                 line = relay.wait_for_log(r"event=clock.stepped by=(\S+)")
                 self.check_nothing_expired(relay, 1)
                 self.submit(relay, "after")
                 # Another boot, and a wall clock that can't be right.
                 relay.stop()
-                timeline, wall, since_boot = struct.unpack("<qqq",
-                                                           self.clock_file.read_bytes()[8:32])
+                timeline, wall, since_boot, boot = clock_file.read(self.clock_file)
                 self.write(timeline, wall - years * YEAR, since_boot, "another-boot")
                 relay.start()
                 relay.wait_for_log(r"event=clock.not_believed")
