@@ -21,6 +21,7 @@
 #include "flowrelay/runtime/control_session.hpp"
 #include "flowrelay/runtime/delivery.hpp"
 #include "flowrelay/runtime/engine.hpp"
+#include "flowrelay/runtime/engine_operations.hpp"
 #include "flowrelay/runtime/ingest_session.hpp"
 #include "flowrelay/runtime/listening_socket.hpp"
 #include "flowrelay/runtime/metrics.hpp"
@@ -35,6 +36,7 @@
 #include "reloader.hpp"
 #include "setup.hpp"
 #include "stats_reporter.hpp"
+#include "timeline_clock.hpp"
 #include "watchdog.hpp"
 
 namespace flowrelay::app {
@@ -47,6 +49,8 @@ namespace {
 // How long requests in flight, and producers that wait for answers, have when the daemon stops.
 constexpr auto delivery_grace = Seconds(10);
 constexpr auto session_grace = Seconds(3);
+
+constexpr auto clock_look_interval = Seconds(5);
 
 constexpr std::size_t max_control_connections = 64;
 
@@ -108,12 +112,13 @@ private:
     void listen_control(const std::vector<int>& passed);
     void name_overruled(std::string_view section, const std::string& path, int fd);
     asio::awaitable<void> wait_for_signal();
+    asio::awaitable<void> watch_clock();
     asio::awaitable<void> stop(std::string reason);
-    runtime::ReloadResult reload();
+    runtime::ReloadResult reload(const runtime::ReloadRequest& request);
 
     Config config_;
     core::SummingLog log_;
-    const Clock& clock_;
+    TimelineClock clock_{log_};
     ServiceNotifier notifier_;
     asio::io_context io_{1};
     asio::any_io_executor executor_ = io_.get_executor();
@@ -143,7 +148,6 @@ Daemon::Impl::Impl(Config config, std::string config_file,
                    LeveledLog& log, const Clock& clock)
     : config_(std::move(config)),
       log_(log, clock),
-      clock_(clock),
       notifier_(std::move(notifier)),
       file_system_(storage::make_posix_file_system()),
       signals_(io_, SIGTERM, SIGINT, SIGHUP) {
@@ -179,6 +183,7 @@ Daemon::Impl::Impl(Config config, std::string config_file,
 runtime::Stores Daemon::Impl::open_spool(std::vector<core::ConfiguredSource> sources) {
     auto stores = open_stores(config_.spool, *file_system_, log_);
     warn_of_small_disk(config_.spool, *stores.queue, *file_system_, log_);
+    clock_.begin(*file_system_, config_.spool.directory);
     const Now now = clock_.now();
     relay_.emplace(relay_options(config_), stores.registry->salt(), stores.registry->entries(),
                    Random::from_system(), log_);
@@ -258,7 +263,9 @@ void Daemon::Impl::open_sockets(const PassedSockets& passed) {
     control_context_.connections = [this] { return delivery_->connections(); };
     control_context_.ingest_connections = [this] { return ingest_->connections(); };
     control_context_.stopping = [this] { return stopping_; };
-    control_context_.reload = [this] { return reload(); };
+    control_context_.reload = [this](const runtime::ReloadRequest& request) {
+        return reload(request);
+    };
     control_context_.log = &log_;
     const auto& control = config_.control;
     if (!control.admin_group.empty()) {
@@ -335,6 +342,7 @@ void Daemon::Impl::run() {
     stats_->start();
     watchdog_->start();
     spawn(executor_, wait_for_signal());
+    spawn(executor_, watch_clock());
     log_.write(ev::relay_ready, {{"queued", relay_->queued()}});
     notifier_.ready();
     io_.run();
@@ -345,7 +353,9 @@ asio::awaitable<void> Daemon::Impl::wait_for_signal() {
         const auto [error, signal] = co_await signals_.async_wait(asio::as_tuple(asio::deferred));
         if (error) co_return;
         if (signal == SIGHUP) {
-            reload();
+            runtime::ReloadRequest request;
+            request.oldest_death = co_await runtime::operations::oldest_death(*engine_);
+            reload(request);
             continue;
         }
         if (signal == SIGUSR1 || signal == SIGUSR2) {
@@ -358,9 +368,25 @@ asio::awaitable<void> Daemon::Impl::wait_for_signal() {
     }
 }
 
-runtime::ReloadResult Daemon::Impl::reload() {
+// Nothing waits for a step to be seen: it is for the log and for the next start.
+asio::awaitable<void> Daemon::Impl::watch_clock() {
+    asio::steady_timer timer(executor_);
+    while (!stopping_) {
+        timer.expires_after(clock_look_interval);
+        const auto [error] = co_await timer.async_wait(asio::as_tuple(asio::deferred));
+        if (error || stopping_) co_return;
+        const auto anchor = clock_.look();
+        if (!anchor) continue;
+        storage_->ask([this, anchor = *anchor](runtime::Stores&) {
+            clock_.save(*file_system_, anchor);
+            return std::function<void()>([] {});
+        });
+    }
+}
+
+runtime::ReloadResult Daemon::Impl::reload(const runtime::ReloadRequest& request) {
     notifier_.reloading();
-    auto result = reloader_->reload();
+    auto result = reloader_->reload(request);
     notifier_.ready();
     return result;
 }
@@ -383,6 +409,7 @@ asio::awaitable<void> Daemon::Impl::stop(std::string reason) {
     stats_->stop();
     watchdog_->stop();
     storage_->stop();
+    clock_.save(*file_system_, clock_.anchor());
     log_.finish();
     const auto snapshot = storage_->last_snapshot();
     log_.write(ev::relay_stopped,

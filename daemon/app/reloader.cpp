@@ -37,14 +37,14 @@ bool names_files(const DestinationConfig& config) {
 Reloader::Reloader(std::string file, Parts parts, Log& log, const Clock& clock)
     : file_(std::move(file)), parts_(parts), log_(log), clock_(clock) {}
 
-runtime::ReloadResult Reloader::reload() {
-    auto result = try_reload();
+runtime::ReloadResult Reloader::reload(const runtime::ReloadRequest& request) {
+    auto result = try_reload(request);
     parts_.control.reload_failed = !result.applied;
     tell(result);
     return result;
 }
 
-runtime::ReloadResult Reloader::try_reload() {
+runtime::ReloadResult Reloader::try_reload(const runtime::ReloadRequest& request) {
     runtime::ReloadResult result;
     Config wanted;
     Surroundings around;
@@ -58,6 +58,7 @@ runtime::ReloadResult Reloader::try_reload() {
         result.problems.emplace_back(error.what());
         return result;
     }
+    if (would_destroy(wanted, request, result) && !request.accept_loss) return result;
     // From here on nothing can fail: the old configuration is never half replaced.
     const ConfigChanges changes = compare(parts_.config, wanted);
     const bool another_destination = concerns_destination(changes.live);
@@ -79,7 +80,9 @@ runtime::ReloadResult Reloader::try_reload() {
     } else {
         parts_.control.certificate_expires.reset();
     }
-    if (another_destination || names_files(parts_.config.destination)) {
+    // The certificates that the system trusts may have changed as well.
+    if (another_destination || names_files(parts_.config.destination) ||
+        parts_.config.destination.base_url.starts_with("https:")) {
         parts_.delivery.retarget(std::move(around.destination), std::move(around.tls));
     }
     parts_.engine.relay().try_destination_now(clock_.now());
@@ -93,8 +96,48 @@ runtime::ReloadResult Reloader::try_reload() {
     result.changed.insert(result.changed.end(), changed_sources.begin(), changed_sources.end());
     parts_.engine.wake();
     result.restart = changes.restart;
+    result.problems.clear();
     result.applied = true;
+    note_consequences(before, result);
     return result;
+}
+
+// Only the age of dead letters has anything dropped; what a shorter retry.max_age has expire is
+// kept among them.
+bool Reloader::would_destroy(const Config& wanted, const runtime::ReloadRequest& request,
+                             runtime::ReloadResult& result) const {
+    const Milliseconds max_age = wanted.dead_letters.max_age;
+    if (!request.oldest_death || max_age >= parts_.config.dead_letters.max_age) return false;
+    const Milliseconds age = clock_.now().wall - *request.oldest_death;
+    if (age <= max_age) return false;
+    result.would_destroy = true;
+    result.problems.push_back(
+        fmt::format("{}: dead_letters.max_age {} is shorter than the {} in force: the dead letters "
+                    "over it would "
+                    "be dropped, the oldest of them {} old. Replay or drop them first, or put the "
+                    "file in force "
+                    "with `flowrelay reload --accept-loss`",
+                    file_, format_duration(max_age),
+                    format_duration(parts_.config.dead_letters.max_age), format_duration(age)));
+    return true;
+}
+
+void Reloader::note_consequences(const Config& before, runtime::ReloadResult& result) const {
+    const auto status = parts_.engine.relay().scheduler().status();
+    const Milliseconds max_age = parts_.config.retry.max_age;
+    const Milliseconds age = clock_.now().wall - status.oldest;
+    if (max_age < before.retry.max_age && status.queued > 0 && age > max_age) {
+        result.consequences.push_back(
+            fmt::format("retry.max_age: queued events older than {} become dead letters now, as "
+                        "many as there is "
+                        "room for; the oldest is {} old",
+                        format_duration(max_age), format_duration(age)));
+    }
+    if (parts_.engine.relay().letter_room().is_store_full()) {
+        result.consequences.emplace_back(
+            "dead_letters: they are full, so refused events hold their threads and nothing "
+            "expires");
+    }
 }
 
 // The tokens count at once. Should the registry not take them now, the next event of the source

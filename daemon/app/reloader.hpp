@@ -36,10 +36,13 @@ public:
 
     /// Reads the file and the tokens, checks them, then changes everything that can be changed
     /// without a restart. What came of it is in the log as well.
-    runtime::ReloadResult reload();
+    runtime::ReloadResult reload(const runtime::ReloadRequest& request);
 
 private:
-    runtime::ReloadResult try_reload();
+    runtime::ReloadResult try_reload(const runtime::ReloadRequest& request);
+    bool would_destroy(const Config& wanted, const runtime::ReloadRequest& request,
+                       runtime::ReloadResult& result) const;
+    void note_consequences(const Config& before, runtime::ReloadResult& result) const;
     std::vector<std::string> configure_sources(const Config& before,
                                                std::vector<core::ConfiguredSource> sources);
     void tell(const runtime::ReloadResult& result);

@@ -18,6 +18,7 @@ namespace json = boost::json;
 
 constexpr Milliseconds longest_wait = Seconds(30);
 constexpr int invalid_config = 422;
+constexpr int would_destroy = 409;
 
 void print_list(std::FILE* out, const json::object& answer, std::string_view name,
                 std::string_view before) {
@@ -49,21 +50,27 @@ void print_attention(const json::object& answer) {
     }
 }
 
-ExitCode run_reload(const std::string& socket, bool as_json) {
-    const auto reply = call_daemon(socket, "POST", "/v1/reload", "{}", longest_wait);
+ExitCode run_reload(const std::string& socket, bool as_json, bool accept_loss) {
+    const std::string body = accept_loss ? R"({"accept_loss":true})" : "{}";
+    const auto reply = call_daemon(socket, "POST", "/v1/reload", body, longest_wait);
     if (!reply) {
         complain(reply.error().message);
         return exit_code_of(reply.error());
     }
     const auto answer = parse_object(reply->body);
-    if (as_json && (reply->ok() || reply->code == invalid_config)) print_text(reply->body);
+    const bool has_reasons = answer && array_of(*answer, "problems") != nullptr;
+    const bool not_applied =
+        reply->code == invalid_config || (reply->code == would_destroy && has_reasons);
+    if (as_json && (reply->ok() || not_applied)) print_text(reply->body);
     if (!reply->ok()) {
-        if (reply->code != invalid_config || !answer) {
+        if (!not_applied || !answer) {
             complain(message_of(*reply));
             return exit_code_of(*reply);
         }
         if (!as_json) {
-            complain("the configuration can't be used, and nothing has changed:");
+            complain(reply->code == would_destroy
+                         ? "the configuration would destroy data, and nothing has changed:"
+                         : "the configuration can't be used, and nothing has changed:");
             print_list(stderr, *answer, "problems", "");
         }
         return ExitCode::bad_config;
@@ -80,6 +87,7 @@ ExitCode run_reload(const std::string& socket, bool as_json) {
     if (later) fmt::print("In force after a restart of flowrelayd:\n");
     print_list(stdout, *answer, "restart", "  ");
     print_attention(*answer);
+    print_list(stdout, *answer, "consequences", "");
     return ExitCode::ok;
 }
 
@@ -100,14 +108,19 @@ void add_daemon_commands(Command app, Context& context) {
         app.add_subcommand("reload", "Let flowrelayd read its configuration again");
     const auto as_json = std::make_shared<bool>(false);
     reload.add_flag("--json", *as_json, "As JSON");
+    const auto accept_loss = std::make_shared<bool>(false);
+    reload.add_flag("--accept-loss", *accept_loss,
+                    "Also if dead letters are dropped by it (a shorter dead_letters.max_age)");
     reload.footer(
         "A file that is right counts as a whole, any other changes nothing. `flowrelay config "
         "check`\n"
         "says beforehand whether it is.\n\n"
         "Exit status: 0, 64 wrong options, 69 flowrelayd is not there, 75 no proper answer,\n"
         "77 not permitted, 78 the file can't be used.");
-    reload.callback([as_json, &context] {
-        context.run = [as_json, &context] { return run_reload(context.control(), *as_json); };
+    reload.callback([as_json, accept_loss, &context] {
+        context.run = [as_json, accept_loss, &context] {
+            return run_reload(context.control(), *as_json, *accept_loss);
+        };
     });
 
     const Command metrics =

@@ -65,6 +65,7 @@ void Relay::set_options(RelayOptions options) {
 
 std::vector<TokenEntry> Relay::configure(std::vector<ConfiguredSource> sources, Now now) {
     auto changed = tokens_.configure(std::move(sources), now.wall);
+    refusals_.forget_all();
     schedule_erasures();
     std::set<TokenId> reporting;
     for (const auto& [id, token] : tokens_.all()) {
@@ -337,13 +338,23 @@ Relay::Effects Relay::attempted(const Assignment& assignment, const EventRecord&
                                 const AttemptResult& result, Now now) {
     ++counters_.attempts;
     Judgement judgement = judge(result, options_.retry_after_cap);
+    Effects effects;
+    const std::string widened = widen_refusal(assignment, result, judgement, effects);
+    if (widened.empty()) return conclude(assignment, record, result, judgement, effects, now);
+    AttemptResult told = result;
+    told.detail = told.detail.empty() ? widened : told.detail + "; " + widened;
+    return conclude(assignment, record, told, judgement, effects, now);
+}
+
+Relay::Effects Relay::conclude(const Assignment& assignment, const EventRecord& record,
+                               const AttemptResult& result, Judgement judgement, Effects& effects,
+                               Now now) {
     const bool for_operator = tokens_.at(assignment.lane.token).hold_rejected;
     judgement.hold_lane = for_operator || !letter_room_.has_room();
     held_by_letters_.erase(assignment.seq);
     const Completion completion = scheduler_.complete(assignment.seq, judgement, now);
     if (judgement.ambiguous) ++counters_.ambiguous;
 
-    Effects effects;
     switch (completion.action) {
         case Completion::Action::settle:
             // Erased: its token has gone meanwhile, and the erasure settles all of that token.
@@ -353,7 +364,7 @@ Relay::Effects Relay::attempted(const Assignment& assignment, const EventRecord&
                 ++counters_.delivered;
                 effects.settle = Settlement{assignment.seq, Outcome::delivered};
             } else if (completion.outcome == Outcome::dead) {
-                effects = bury(assignment, record, result, completion, now);
+                bury(assignment, record, result, completion, effects, now);
             }
             break;
         case Completion::Action::retry:
@@ -376,7 +387,7 @@ Relay::Effects Relay::attempted(const Assignment& assignment, const EventRecord&
     remember_attempt(assignment, record, result, completion, now);
     log_state_changes(assignment, result, completion, now);
     log_attempt(assignment, record, result, completion, now);
-    return effects;
+    return std::move(effects);
 }
 
 // It was under way when its token went.
@@ -393,8 +404,9 @@ void Relay::bury(DeadLetter letter, std::uint64_t event_bytes, Effects& effects)
     effects.bury.push_back(std::move(letter));
 }
 
-Relay::Effects Relay::bury(const Assignment& assignment, const EventRecord& record,
-                           const AttemptResult& result, const Completion& completion, Now now) {
+void Relay::bury(const Assignment& assignment, const EventRecord& record,
+                 const AttemptResult& result, const Completion& completion, Effects& effects,
+                 Now now) {
     DeadLetter letter = letter_for(assignment, completion, now);
     letter.status = result.status;
     letter.reason = result.detail;
@@ -403,10 +415,8 @@ Relay::Effects Relay::bury(const Assignment& assignment, const EventRecord& reco
         log_event(ev::delivery_dead, assignment, record, result, completion,
                   {{"reason", result.detail}, {"suppressed", *suppressed}});
     }
-    Effects effects;
     bury(std::move(letter), record.body.size() + record.thread.size(), effects);
     note_letter_room(now);
-    return effects;
 }
 
 Relay::Effects Relay::unreadable(const Assignment& assignment, std::string_view reason,

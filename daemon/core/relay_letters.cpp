@@ -47,6 +47,30 @@ void Relay::note_letter_room(Now now) {
                 {"queued", queued()}});
 }
 
+// A final refusal that everybody gets is no event's fault: it parks the token, or the destination,
+// and what was refused like that before is queued again. Gives what to say of it, or nothing.
+std::string Relay::widen_refusal(const Assignment& assignment, const AttemptResult& result,
+                                 Judgement& judgement, Effects& effects) {
+    const TokenId token = assignment.lane.token;
+    if (tokens_.at(token).gone()) return {};
+    if (judgement.verdict == Verdict::delivered) refusals_.delivered(token);
+    if (judgement.verdict != Verdict::rejected) return {};
+    auto found = refusals_.refused(assignment.lane, assignment.seq, result.status);
+    if (found.scope == Refusals::Scope::event) return {};
+    const bool of_all = found.scope == Refusals::Scope::destination;
+    judgement.verdict = of_all ? Verdict::park_destination : Verdict::park_token;
+    for (const Seq seq : found.go_back) {
+        if (scheduler_.contains(seq)) {
+            held_by_letters_.erase(seq);
+            scheduler_.release_lane(seq);
+        } else {
+            effects.replay.push_back(seq);
+        }
+    }
+    return of_all ? "two tokens or more get nothing else: is the destination the right one?"
+                  : "every event is refused like this: nothing is wrong with one of them alone";
+}
+
 std::optional<Milliseconds> Relay::take_due_trim(Now now) {
     if (now.mono < trim_at_) return std::nullopt;
     trim_at_ = now.mono + std::chrono::hours(1);

@@ -20,6 +20,7 @@ Wish<TokenEntry> Relay::rotate_source(TokenId token, Secret secret, Now now) {
     if (entry.has_value() && entry->state == TokenEntry::State::active) {
         scheduler_.resume_token(token);
         token_reasons_.erase(token);
+        refusals_.forget(token);
     }
     return entry;
 }
@@ -32,7 +33,10 @@ Wish<TokenEntry> Relay::pause_source(TokenId token, Now now) {
 
 Wish<TokenEntry> Relay::resume_source(TokenId token, Now now) {
     auto entry = tokens_.resume(token, now.wall);
-    if (entry.has_value()) scheduler_.resume_token(token);
+    if (entry.has_value()) {
+        scheduler_.resume_token(token);
+        refusals_.forget(token);
+    }
     if (scheduler_.token_status(token).state == TokenState::active) token_reasons_.erase(token);
     return entry;
 }

@@ -38,6 +38,7 @@ void Relay::apply_state(TokenId id, const Token& token) {
 
 void Relay::take_out(TokenId token) {
     doomed_[token] += active_.queued(token);
+    refusals_.forget(token);
     scheduler_.remove_token(token);
     active_.forget(token);
     reports_.renew(token);

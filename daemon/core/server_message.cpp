@@ -54,8 +54,49 @@ std::string one_line(std::string text) {
     return text;
 }
 
+bool is_same_letter(char a, char b) {
+    return (a >= 'A' && a <= 'Z' ? static_cast<char>(a + 32) : a) == b;
+}
+
+/// `what` is in small letters.
+std::size_t find_tag(std::string_view page, std::string_view what, std::size_t from) {
+    const auto at = std::search(page.begin() + static_cast<std::ptrdiff_t>(from), page.end(),
+                                what.begin(), what.end(), is_same_letter);
+    return at == page.end() ? std::string_view::npos : static_cast<std::size_t>(at - page.begin());
+}
+
+/// What a page for people calls itself; its entities stay as they are.
+std::string title_of(std::string_view page) {
+    const auto tag = find_tag(page, "<title", 0);
+    if (tag == std::string_view::npos) return {};
+    const auto begin = page.find('>', tag);
+    if (begin == std::string_view::npos) return {};
+    const auto end = find_tag(page, "</title", begin);
+    if (end == std::string_view::npos) return {};
+    return std::string(json::trim(page.substr(begin + 1, end - begin - 1)));
+}
+
+/// Compressed, or else not for reading.
+bool is_text(std::string_view body) {
+    const auto is_control = [](char c) {
+        return static_cast<unsigned char>(c) < 0x20 && c != '\t' && c != '\n' && c != '\r' &&
+               c != '\f';
+    };
+    constexpr std::string_view zstd("\x28\xB5\x2F\xFD", 4);
+    return !body.starts_with("\x1F\x8B") && !body.starts_with(zstd) &&
+           std::ranges::none_of(body.substr(0, 2 * max_message), is_control);
+}
+
+/// RFC 9457: `title` says what kind of problem it is, `detail` what it is here.
+std::string problem_of(const std::string& title, const std::string& detail) {
+    if (title.empty() || detail.empty()) return title + detail;
+    return title + ": " + detail;
+}
+
 ServerMessage read_object(std::string_view object) {
     ServerMessage result;
+    std::string title;
+    std::string detail;
     for (json::MemberReader in(object); in.next();) {
         const auto& member = in.member();
         const json::Kind kind = json::kind_of(member.value);
@@ -63,10 +104,15 @@ ServerMessage read_object(std::string_view object) {
             result.message = json::decode_string(member.value);
         } else if (kind == json::Kind::string && member.name == "error") {
             if (result.message.empty()) result.message = json::decode_string(member.value);
+        } else if (kind == json::Kind::string && member.name == "title") {
+            title = json::decode_string(member.value);
+        } else if (kind == json::Kind::string && member.name == "detail") {
+            detail = json::decode_string(member.value);
         } else if (kind != json::Kind::null && member.name == "errors") {
             result.errors = member.value;
         }
     }
+    if (result.message.empty()) result.message = problem_of(title, detail);
     return result;
 }
 
@@ -75,9 +121,11 @@ ServerMessage read_object(std::string_view object) {
 ServerMessage read_server_message(std::string_view body, const Secret& token,
                                   const Secret& proxy_authorization) {
     ServerMessage result;
+    if (!is_text(body)) return result;
     const auto text = json::trim(body);
     const bool is_json = !json::check(body);
     if (is_json && json::kind_of(text) == json::Kind::object) result = read_object(text);
+    if (text.starts_with('<')) result.message = title_of(text);
     // Of another shape: then it speaks for itself, unless it is a page or says nothing.
     const bool says_more = !text.empty() && !text.starts_with('<') && text != "{}" && text != "[]";
     if (result.message.empty() && result.errors.empty() && says_more) {

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "flowrelay/core/status_table.hpp"
+
 namespace flowrelay::core {
 
 std::string_view to_string(AttemptEnd end) noexcept {
@@ -56,33 +58,6 @@ std::string_view to_string(Verdict verdict) noexcept {
 }
 
 namespace {
-
-Verdict verdict_of_status(int status) noexcept {
-    switch (status) {
-        case 410:
-            return Verdict::gone;
-        case 429:
-            return Verdict::throttled;
-        case 408:
-        case 425:
-            return Verdict::retry;
-        case 401:
-        case 403:
-            return Verdict::park_token;
-        case 404:
-        case 405:
-            return Verdict::park_destination;
-        case 501:
-            return Verdict::rejected;
-        default:
-            break;
-    }
-    if (status >= 200 && status <= 299) return Verdict::delivered;
-    if (status >= 300 && status <= 399) return Verdict::park_destination;
-    if (status >= 400 && status <= 499) return Verdict::rejected;
-    // 5xx. What is no status of HTTP at all is treated like them (RFC 9110, section 15).
-    return Verdict::retry;
-}
 
 Judgement judge_status(const AttemptResult& attempt, Milliseconds retry_after_cap) noexcept {
     Judgement judgement;

@@ -60,19 +60,23 @@ ControlAnswer reload_config(ControlCall& call) {
     if (!call.context.reload) {
         co_return control_error(409, "conflict", "this daemon can't read its configuration again");
     }
-    const ReloadResult result = call.context.reload();
+    ReloadRequest request;
+    request.accept_loss = call.flag("accept_loss");
+    request.oldest_death = co_await operations::oldest_death(call.engine);
+    const ReloadResult result = call.context.reload(request);
     call.target = "the configuration";
     if (!result.applied) {
         call.result = "not applied";
         json::object refused{
-            {"code", "invalid_config"},
+            {"code", result.would_destroy ? "would_destroy" : "invalid_config"},
             {"message", fmt::format("nothing has changed: {}", fmt::join(result.problems, "; "))},
             {"problems", to_array(result.problems)}};
-        co_return json_response(refused, 422);
+        co_return json_response(refused, result.would_destroy ? 409 : 422);
     }
     call.result = fmt::format("{} changed", result.changed.size());
     json::object answer{{"applied", true},
                         {"changed", to_array(result.changed)},
+                        {"consequences", to_array(result.consequences)},
                         {"restart", to_array(result.restart)}};
     answer["attention"] = sources_to_look_at(call.relay(), call.engine.clock().now());
     co_return json_response(answer);

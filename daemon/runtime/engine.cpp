@@ -238,7 +238,8 @@ void Engine::attempted(const core::Assignment& assignment, core::EventRecord&& r
     Metrics& metrics = *options_.metrics;
     metrics.note_attempt(result);
     if (effects.settle && effects.settle->outcome == core::Outcome::delivered) {
-        metrics.delivery_latency.observe(seconds(now.wall - record.accepted));
+        metrics.delivery_latency.observe(
+            seconds(std::max(now.wall - record.accepted, Milliseconds(0))));
     }
     const bool stays = !effects.settle && effects.bury.empty() && effects.tokens.empty();
     if (stays) keep(assignment.seq, std::move(record));
@@ -273,6 +274,9 @@ void Engine::carry_out(core::Relay::Effects effects) {
         take_cached(letter.seq);
         storage_.bury(std::move(letter));
     }
+    // After the burials: some of these letters may be among them. One that can't be marked stays a
+    // letter, and the store says why.
+    if (!effects.replay.empty()) replay(std::move(effects.replay), [](const auto&) {});
     if (effects.hold) storage_.put_hold(*effects.hold);
     if (effects.tokens.empty()) return;
     std::erase_if(cache_, [&](const auto& item) {

@@ -117,6 +117,16 @@ asio::awaitable<Result<BacklogOf>> backlog_to_go_on_with(Engine& engine, TokenId
     co_return std::move(*found);
 }
 
+asio::awaitable<std::optional<WallTime>> oldest_death(Engine& engine) {
+    using Death = std::optional<WallTime>;
+    std::function<Death(Stores&)> find = [](Stores& stores) -> Death {
+        if (stores.dead_letters->kept().letters == 0) return std::nullopt;
+        return stores.dead_letters->list(1).front().died;
+    };
+    const auto found = co_await on_storage<Death>(engine, std::move(find));
+    co_return *found;
+}
+
 asio::awaitable<std::vector<core::DeadLetter>> list_dead(Engine& engine, Seq after,
                                                          std::size_t limit) {
     using Letters = std::vector<core::DeadLetter>;

@@ -258,7 +258,7 @@ AttemptResult HttpClient::result_of_answer(MonoTime now) {
     result.elapsed = now - (deadline_ - destination_.request_timeout);
     const auto retry_after = reader_.field("Retry-After");
     if (!retry_after.empty()) {
-        result.retry_after = core::parse_retry_after(retry_after, clock_.now().wall);
+        result.retry_after = core::parse_retry_after(retry_after, SystemClock().now().wall);
     }
     const bool trusted = now >= distrusted_until_;
     if (open_ && trusted && reader_.keep_alive() && !timed_out_ && !aborted_) {

@@ -161,8 +161,8 @@ std::string status_report(Engine& engine, const StorageMailbox::Snapshot& snapsh
     }
     report["deliveries_held"] = engine.deliveries_held();
     if (status.queued > 0) {
-        report["oldest_age_s"] =
-            std::chrono::duration_cast<std::chrono::seconds>(now.wall - status.oldest).count();
+        report["oldest_age_s"] = std::max<std::int64_t>(
+            0, std::chrono::duration_cast<std::chrono::seconds>(now.wall - status.oldest).count());
     }
     report["destination"] = destination_of(relay, status, context, now.mono);
     add_tokens(report, relay, now);

@@ -3,11 +3,15 @@
 import pathlib
 import signal
 
+import clock_file
 import log_lines
 import support
 from certificates import Authority
 from nginx import NginxTestCase
 from producers import Producer
+
+
+two_hours = 2 * 3_600_000
 
 
 class Reload(support.RelayTestCase):
@@ -42,6 +46,28 @@ class Reload(support.RelayTestCase):
         """The requests for a thread so far."""
         return [entry for entry in self.server.requests()
                 if entry["event"]["external_thread_id"] == thread]
+
+    def test_dead_letters_are_dropped_only_when_told_to(self):
+        self.server.rules({"match": {"external_thread_id": "bad"}, "status": 422})
+        self.send("bad")
+        self.relay.wait_for_status("its death", lambda now: now["dead_letters"] == 1)
+        self.relay.stop()
+        path = self.relay.state / "clock"
+        timeline, wall, since_boot, boot = clock_file.read(path)
+        path.write_bytes(clock_file.anchor(timeline, wall - two_hours, since_boot - two_hours,
+                                           boot))
+        self.relay.start()
+        line = self.reload("not_reloaded", dead_letters={"max_age": "1h"})
+        self.assertIn("problems=1", line)
+        self.assertIn("dead_letters.max_age 1h is shorter", self.relay.log)
+        outcome = self.flowrelay(self.relay, "reload")
+        self.assertEqual(outcome.status, 78, outcome)
+        self.assertRegex(outcome.stderr, r"would destroy data(?s:.*)--accept-loss")
+        self.assertEqual(self.relay.status()["dead_letters"], 1)
+        outcome = self.flowrelay(self.relay, "reload", "--accept-loss")
+        self.assertEqual(outcome.status, 0, outcome)
+        now = self.relay.wait_for_status("its drop", lambda now: now["dead_letters"] == 0)
+        self.assertEqual((now["since_start"]["dropped_by_age"], now["unaccounted"]), (1, 0))
 
     def test_a_file_without_a_change_changes_nothing(self):
         line = self.hang_up("reloaded")

@@ -1,18 +1,44 @@
-// Virtual time, and what is to happen in it.
+// Virtual time, what is to happen in it, and a machine whose wall clock is not to be trusted: the
+// time of the relay is what core::Timeline makes of that.
 #pragma once
 
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "flowrelay/base/time.hpp"
+#include "flowrelay/core/timeline.hpp"
 
 namespace flowrelay::test {
 
 class Agenda final : public Clock {
 public:
     Now now() const override { return now_; }
+
+    // ---- the machine
+
+    core::ClockReading read() const {
+        return {start_.wall + elapsed() + skew_, elapsed() - booted_at_, std::to_string(boot_)};
+    }
+    void set_wall_clock(Milliseconds step) { skew_ += step; }
+    /// Its wall clock may be another one then.
+    void reboot(Milliseconds step) {
+        ++boot_;
+        booted_at_ = elapsed();
+        skew_ += step;
+    }
+    /// A process goes on from an anchor, at once after the one before. False: time is said to have
+    /// passed between them.
+    bool begin(const std::optional<core::ClockAnchor>& anchor) {
+        const WallTime last = now_.wall;
+        timeline_.emplace(anchor, read());
+        pass_to(now_.mono);
+        return now_.wall <= last;
+    }
+    core::Timeline& timeline() { return *timeline_; }
 
     void at(MonoTime time, std::function<void()> what) {
         items_.emplace(std::max(time, now_.mono), std::move(what));  // equal times keep their order
@@ -35,14 +61,20 @@ public:
 
 private:
     void pass_to(MonoTime time) {
-        // Wall time has milliseconds; what is below is carried on.
-        const auto passed = time - start_.mono;
         now_.mono = time;
-        now_.wall = start_.wall + std::chrono::duration_cast<Milliseconds>(passed);
+        now_.wall = timeline_ ? timeline_->at(elapsed() - booted_at_) : start_.wall + elapsed();
+    }
+    // Wall time has milliseconds; what is below is carried on.
+    Milliseconds elapsed() const {
+        return std::chrono::duration_cast<Milliseconds>(now_.mono - start_.mono);
     }
 
     static constexpr Now start_{MonoTime(Seconds(1'000'000)), WallTime(Seconds(1'800'000'000))};
     Now now_ = start_;
+    Milliseconds skew_{0};
+    Milliseconds booted_at_{0};
+    unsigned boot_ = 1;
+    std::optional<core::Timeline> timeline_;
     std::multimap<MonoTime, std::function<void()>> items_;
 };
 

@@ -33,13 +33,15 @@ Model::Event& Model::at(std::uint64_t number) {
 
 // ---------------------------------------------------------------- producers
 
-void Model::handed_in(const HandedIn& handed, WallTime now) {
+void Model::handed_in(const HandedIn& handed, Now now) {
     Event& event = events_[handed.number];
     event.handed = handed;
     ++event.times_handed_in;
     if (event.accepted) return;
     event.in_doubt = true;
-    event.may_expire.insert(handed.expires_in ? now + *handed.expires_in : WallTime::max());
+    event.may_expire.insert(handed.expires_in ? now.wall + *handed.expires_in : WallTime::max());
+    event.not_before =
+        std::min(event.not_before, now.mono + handed.expires_in.value_or(std::chrono::days(5)));
 }
 
 void Model::accepted(std::uint64_t number, const std::string& id, bool duplicate, WallTime now) {
@@ -69,6 +71,12 @@ void Model::set_expiry(Event& event, WallTime when) {
         violation(name(event) + " expires " + format_time(when) + ", which nobody asked for");
     }
     event.expires = when;
+}
+
+void Model::expires(Seq seq, Now now) {
+    const Event* event = find(seq);
+    if (event == nullptr || event->not_before <= now.mono + Milliseconds(1)) return;
+    violation(name(*event) + " expires before its time has passed");
 }
 
 void Model::durable(std::uint64_t number, Seq seq, WallTime expires) {
@@ -161,9 +169,9 @@ void Model::answered(std::uint64_t number, const Server::Reply& reply, bool othe
     Event& event = at(number);
     in_flight_.erase(lane_of(event));
     event.told_at = now.wall;
-    waits_.answered(event.seq, lane_of(event), reply.result, {is_erased(event), others_queued},
-                    now);
-    switch (core::judge(reply.result, Seconds(1)).verdict) {
+    const core::AttemptResult result = seen_in_its_row(event, reply.result);
+    waits_.answered(event.seq, lane_of(event), result, {is_erased(event), others_queued}, now);
+    switch (core::judge(result, Seconds(1)).verdict) {
         case core::Verdict::delivered:
             event.last = Last::delivered;
             pending_[lane_of(event)].erase(event.seq);
@@ -184,12 +192,50 @@ void Model::answered(std::uint64_t number, const Server::Reply& reply, bool othe
             told_gone_.try_emplace(event.handed.token, Gone{life_, now.wall});
             enabled_.erase(event.handed.token);
             pauses_.erase(event.handed.token);
+            rows_.erase(event.handed.token);
             std::erase_if(pending_,
                           [&](const auto& lane) { return lane.first.first == event.handed.token; });
             break;
         default:
             event.last = Last::unsettled;
     }
+}
+
+// What docs/protocol.md says of refusals that everybody gets, as a second opinion.
+core::AttemptResult Model::seen_in_its_row(Event& event, const core::AttemptResult& result) {
+    const auto verdict = core::judge(result, Seconds(1)).verdict;
+    if (is_erased(event)) return result;
+    if (verdict == core::Verdict::delivered) {
+        ++deliveries_;
+        rows_.erase(event.handed.token);
+    }
+    if (verdict != core::Verdict::rejected) return result;
+    if (result.status == refuse_all_status) event.refused_with_all = true;
+    Row& row = rows_[event.handed.token];
+    if (row.status != result.status) row = Row{result.status, deliveries_, {}, {}};
+    row.threads.insert(event.handed.thread);
+    const auto is_full = [&](const Row& of) { return of.threads.size() >= 5; };
+    const auto alike = std::ranges::count_if(rows_, [&](const auto& item) {
+        return is_full(item.second) && item.second.status == result.status &&
+               item.second.began == deliveries_;
+    });
+    if (!is_full(row) && alike < 2) {
+        row.events.insert(event.seq);
+        return result;
+    }
+    for (const Seq seq : std::exchange(row.events, {})) {
+        Event* before = find(seq);
+        if (before == nullptr) continue;
+        if (before->last == Last::held || before->last == Last::no_room) {
+            before->last = Last::unsettled;
+        } else if (before->last == Last::rejected && seq != event.seq) {
+            has_to_go_back_.insert(seq);
+        }
+    }
+    ++refused_rows_;
+    core::AttemptResult seen = result;
+    seen.status = alike < 2 ? 401 : 404;
+    return seen;
 }
 
 // As many events as there may be letters must have been refused, or be old enough to expire.
@@ -200,7 +246,9 @@ void Model::found_no_room(std::uint64_t number) {
     pending_[lane_of(event)][event.seq] = number;
     ++no_rooms_;
     const auto dead = std::ranges::count_if(events_, [](const auto& item) {
-        return is_unacceptable(item.first) || item.second.expires != WallTime::max();
+        const Event& other = item.second;
+        return is_unacceptable(item.first) || other.refused_with_all ||
+               other.expires != WallTime::max();
     });
     const bool may_be_full = static_cast<std::uint64_t>(dead) > letter_limits_.max_events ||
                              letter_limits_.max_bytes < 10'000;
@@ -225,6 +273,8 @@ void Model::ended(Now now) {
     assigned_.clear();
     assigned_before_pause_.clear();
     reported_at_.clear();
+    rows_.clear();
+    has_to_go_back_.clear();
     waits_.process_ended(now, disk_in_trouble_);
     for (auto& [number, event] : events_) event.may_be_overtaken_by = Seq::none;
 }
@@ -302,14 +352,14 @@ void Model::started(const Found& found, Now now) {
                              letters.contains(event.seq);
         if (!settled && !is_erased(event)) violation(name(event) + " is lost");
     }
-    check_letters(found, false, now);
+    check_letters(found, false);
 
     check_books(found);
     waits_.process_started(found.gone, now);
     disk_in_trouble_ = false;
 }
 
-void Model::check_letters(const Found& found, bool at_the_end, Now now) {
+void Model::check_letters(const Found& found, bool at_the_end) {
     std::map<Seq, const core::DeadLetter*> letters;
     for (const auto& letter : found.letters) letters[letter.seq] = &letter;
     const auto kept = std::ranges::count(found.letters, false, &core::DeadLetter::replayed);
@@ -332,10 +382,12 @@ void Model::check_letters(const Found& found, bool at_the_end, Now now) {
             continue;
         }
         if (found_letter.outcome == core::Outcome::expired) {
-            if (event.expires > now.wall) {
+            if (event.expires > found_letter.died) {
                 violation(name(event) + " expired too soon, not after " +
                           format_time(event.expires) + ": " + found_letter.event.id);
             }
+        } else if (found_letter.status == refuse_all_status) {
+            if (!event.refused_with_all) violation(name(event) + " was not refused like that");
         } else if (!is_unacceptable(number)) {
             violation(name(event) + " died without reason");
         } else if (found_letter.status != 422 || found_letter.attempts == 0 ||
@@ -359,7 +411,7 @@ void Model::check_books(const Found& found) {
     }
 }
 
-void Model::finished(const Found& found, Now now) {
+void Model::finished(const Found& found) {
     if (!found.queued.empty()) {
         violation(fmt::format("{} events still wait, the first of them {}", found.queued.size(),
                               name(at(found.queued.front().number))));
@@ -373,7 +425,13 @@ void Model::finished(const Found& found, Now now) {
             violation(name(event) + " reached neither the server nor the dead letters");
         }
     }
-    check_letters(found, true, now);
+    for (const Seq seq : disk_in_trouble_ ? std::set<Seq>() : has_to_go_back_) {
+        const Event* event = find(seq);
+        if (event != nullptr && !is_erased(*event)) {
+            violation(name(*event) + " is a dead letter though everything was refused");
+        }
+    }
+    check_letters(found, true);
     check_books(found);
     const auto& books = found.ledger;
     if (books.dead + books.expired != found.letters.size()) {

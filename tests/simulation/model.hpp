@@ -39,7 +39,7 @@ public:
         std::string uuid;  ///< the producer's own; may be empty
         std::optional<Milliseconds> expires_in;
     };
-    void handed_in(const HandedIn& event, WallTime now);
+    void handed_in(const HandedIn& event, Now now);
     void accepted(std::uint64_t number, const std::string& id, bool duplicate, WallTime now);
     void rejected(std::uint64_t number, bool failed);
 
@@ -47,6 +47,8 @@ public:
 
     /// The event is durable; the producer will be told.
     void durable(std::uint64_t number, Seq seq, WallTime expires);
+    /// It goes to the dead letters for its age.
+    void expires(Seq seq, Now now);
 
     // ---- operators
 
@@ -110,6 +112,8 @@ public:
 
     /// It was refused and stays queued, since the dead letters are full.
     void found_no_room(std::uint64_t number);
+    /// Tokens whose events are all refused alike: an operator has to look.
+    std::uint64_t refused_rows() const noexcept { return refused_rows_; }
 
     /// The request was given up without an answer.
     void given_up(std::uint64_t number);
@@ -137,7 +141,7 @@ public:
     void disk_in_trouble() { disk_in_trouble_ = true; }
 
     /// Everything has had its time.
-    void finished(const Found& found, Now now);
+    void finished(const Found& found);
 
     bool told_gone(std::size_t token) const { return told_gone_.contains(token); }
     std::uint64_t accepted_events() const noexcept { return accepted_; }
@@ -156,7 +160,8 @@ private:
         std::string id;
         Seq seq = Seq::none;
         WallTime accepted_at;
-        std::set<WallTime> may_expire;  ///< as handed in, once or more often
+        MonoTime not_before = MonoTime::max();  ///< in time that has passed: it can't have expired
+        std::set<WallTime> may_expire;          ///< as handed in, once or more often
         WallTime expires = WallTime::max();
         bool accepted = false;
         bool in_doubt = false;  ///< handed in, not answered, or answered with a failure
@@ -165,12 +170,21 @@ private:
         unsigned last_life = 0;
         WallTime told_at;
         unsigned times_handed_in = 0;
+        bool refused_with_all = false;
         Seq may_be_overtaken_by = Seq::none;  ///< whose turn it was when this one was replayed
         bool dropping = false;                ///< an operator drops it; not known how that ended
         bool dropping_letter = false;
     };
     using Lane = std::pair<std::size_t, std::string>;
+    // What a token was answered since its last delivered event: refusal after refusal.
+    struct Row {
+        int status = 0;
+        std::uint64_t began = 0;
+        std::set<std::string> threads;
+        std::set<Seq> events;
+    };
 
+    core::AttemptResult seen_in_its_row(Event& event, const core::AttemptResult& result);
     static Lane lane_of(const Event& event) { return {event.handed.token, event.handed.thread}; }
     static bool is_final(const Event& event) {
         return event.last == Last::delivered || event.last == Last::rejected ||
@@ -187,7 +201,7 @@ private:
     void settle_drop(Event& event, bool is_there);
     bool is_held(const Event& event) const;
     void check_order(const Event& event, Now now);
-    void check_letters(const Found& found, bool at_the_end, Now now);
+    void check_letters(const Found& found, bool at_the_end);
     void check_books(const Found& found);
     bool is_erased(const Event& event) const { return told_gone_.contains(event.handed.token); }
 
@@ -198,6 +212,10 @@ private:
     std::set<Seq> asked_to_replay_;
     Waits waits_;
     core::DeadLetterLimits letter_limits_;
+    std::map<std::size_t, Row> rows_;
+    std::uint64_t deliveries_ = 0;
+    std::set<Seq> has_to_go_back_;
+    std::uint64_t refused_rows_ = 0;
     std::map<Lane, Seq> assigned_;
     struct Gone {
         unsigned life = 0;

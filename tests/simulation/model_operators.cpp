@@ -33,6 +33,7 @@ void Model::may_be_replayed(const std::vector<Seq>& letters) {
 void Model::replayed(Seq seq) {
     Event* event = find(seq);
     if (event == nullptr) return;
+    has_to_go_back_.erase(seq);
     event->dropping_letter = false;  // it was there still: that came to nothing
     queue_again(*event);
     waits_.replayed(seq, lane_of(*event));
@@ -45,6 +46,7 @@ void Model::replayed(Seq seq) {
 bool Model::drop_begins(Seq seq, bool is_letter) {
     Event* event = find(seq);
     if (event == nullptr || event->dropping) return false;
+    has_to_go_back_.erase(seq);
     (is_letter ? event->dropping_letter : event->dropping) = true;
     if (!is_letter) waits_.dropped(seq, lane_of(*event));
     return true;
@@ -141,6 +143,7 @@ std::vector<Seq> Model::under_way() const {
 
 void Model::reloaded(Now now) {
     waits_.hurried_destination(now);
+    rows_.clear();
     std::set<std::size_t> tokens;
     for (const auto& [number, event] : events_) tokens.insert(event.handed.token);
     for (const std::size_t token : tokens) {
@@ -151,6 +154,7 @@ void Model::reloaded(Now now) {
 void Model::pause_begins(std::size_t token, bool paused) {
     pauses_[token] = Pause{paused, std::nullopt};
     if (!paused) {
+        rows_.erase(token);
         waits_.resumed(token);
         return;
     }

@@ -7,6 +7,7 @@
 
 #include "flowrelay/base/fingerprint.hpp"
 #include "flowrelay/runtime/start_up.hpp"
+#include "flowrelay/storage/clock_file.hpp"
 #include "support/queue_contents.hpp"
 
 namespace flowrelay::test {
@@ -17,6 +18,8 @@ T opened(Result<T> result) {
     if (result.has_error()) throw std::runtime_error(result.error().message);
     return std::move(*result);
 }
+
+constexpr const char* clock_path = "/state/clock";
 
 }  // namespace
 
@@ -91,6 +94,7 @@ void SimStorage::schedule(Milliseconds delay) {
 // Learns where events have come to lie.
 void SimStorage::watch(Mail& mail) {
     for (auto& replay : mail.replays) {
+        around_.model.may_be_replayed(replay.letters);
         replay.done =
             [this, done = std::move(replay.done)](Result<std::vector<core::QueuedEvent>> events) {
                 if (events.has_value()) {
@@ -98,6 +102,10 @@ void SimStorage::watch(Mail& mail) {
                 }
                 done(std::move(events));
             };
+    }
+    for (const auto& letter : mail.burials) {
+        if (letter.outcome != core::Outcome::expired) continue;
+        around_.model.expires(letter.seq, around_.agenda.now());
     }
     for (auto& append : mail.appends) {
         append.done = [this, done = std::move(append.done)](core::EventRecord record,
@@ -144,6 +152,11 @@ RelayProcess::RelayProcess(const Surroundings& around, const ProcessOptions& opt
     : around_(around), options_(options) {
     Random random(seed);
     auto stores = open_stores(around, options.log);
+    if (!around.agenda.begin(opened(storage::read_clock(around.fs, clock_path)))) {
+        around.model.violation("time has passed on the timeline that did not pass");
+    }
+    static_cast<void>(storage::write_clock(around.fs, clock_path,
+                                           around.agenda.timeline().anchor(around.agenda.read())));
     around.model.started(look(stores, options.tokens), around.agenda.now());
     relay_.emplace(options.relay, stores.registry->salt(), stores.registry->entries(),
                    Random(random.next()), around.log);
@@ -154,7 +167,29 @@ RelayProcess::RelayProcess(const Surroundings& around, const ProcessOptions& opt
     engine_.emplace(io_.get_executor(), *relay_, *storage_, around.agenda, options.engine);
     engine_->set_work_listener([this] { pump(); });
     engine_->tick();
+    save_clock_hourly();
     turn();
+}
+
+void RelayProcess::look_at_clock() {
+    if (around_.agenda.timeline().look(around_.agenda.read())) save_clock();
+    turn();
+}
+
+void RelayProcess::save_clock_hourly() {
+    around_.agenda.in(std::chrono::hours(1), [this, alive = std::weak_ptr(alive_)] {
+        if (alive.expired() || stopping_) return;
+        save_clock();
+        save_clock_hourly();
+    });
+}
+
+void RelayProcess::save_clock() {
+    storage_->ask(
+        [this, anchor = around_.agenda.timeline().anchor(around_.agenda.read())](runtime::Stores&) {
+            static_cast<void>(storage::write_clock(around_.fs, clock_path, anchor));
+            return std::function<void()>([] {});
+        });
 }
 
 std::vector<core::ConfiguredSource> RelayProcess::sources() const {

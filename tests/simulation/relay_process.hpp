@@ -101,6 +101,9 @@ public:
     /// Has a configuration read with other limits.
     void set_letter_limits(const core::DeadLetterLimits& limits);
 
+    /// Sees that the wall clock has stepped.
+    void look_at_clock();
+
     /// Ends as after a SIGTERM. May throw SimCrash.
     void stop();
 
@@ -133,6 +136,8 @@ private:
     void check_length(const Model::Head& head, const core::Scheduler::WaitReason& why) const;
     void check_fairness(TokenId whose_turn);
     void arm();
+    void save_clock_hourly();
+    void save_clock();
     void begin(const core::Assignment& assignment);
     void post(const core::Assignment& assignment, Result<core::EventRecord> fetched);
 

@@ -137,6 +137,9 @@ Server::Reply Server::post(const PostedEvent& event) {
         return end(core::AttemptEnd::timed_out, Seconds(30), random_.chance(0.3));
     }
     if (weather_ == Weather::wrong_url) return answer(random_.chance(0.5) ? 404 : 302);
+    if (weather_ == Weather::refusing && !gone_.contains(event.token)) {
+        return answer(refuse_all_status, "plain HTTP to an HTTPS port");
+    }
     if (weather_ == Weather::busy && random_.chance(0.7)) return wait_please(503);
     if (weather_ == Weather::failing && random_.chance(0.8)) return any_trouble();
     if (weather_ == Weather::flaky && random_.chance(0.15)) return any_trouble();
@@ -202,7 +205,7 @@ void Server::change_weather(std::size_t tokens) {
             weather_ = random_.chance(0.5) ? Weather::busy : Weather::mixed;
             break;
         default:
-            weather_ = static_cast<Weather>(random_.below(9));
+            weather_ = static_cast<Weather>(random_.below(10));
     }
 }
 

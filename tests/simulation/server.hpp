@@ -24,6 +24,9 @@ struct PostedEvent {
 /// Reads what a relay posts; throws std::logic_error if it is not what simulations send.
 PostedEvent read_post(std::string_view body);
 
+/// What a server says to all that is not the one that was meant.
+inline constexpr int refuse_all_status = 400;
+
 /// The secret of a token of the simulation.
 std::string secret_of(std::size_t token);
 
@@ -60,7 +63,18 @@ public:
     void heal();
 
 private:
-    enum class Weather { calm, flaky, slow, failing, down, hanging, busy, wrong_url, mixed };
+    enum class Weather {
+        calm,
+        flaky,
+        slow,
+        failing,
+        down,
+        hanging,
+        busy,
+        wrong_url,
+        mixed,
+        refusing
+    };
     enum class TokenWeather { calm, throttled, refused, mixed, failing, hanging, asking };
 
     Reply answer(int status, std::string detail = {});

@@ -28,6 +28,7 @@ struct Totals {
     std::uint64_t enables = 0;
     std::uint64_t holds = 0;
     std::uint64_t no_rooms = 0;
+    std::uint64_t rows = 0;
     std::uint64_t reports = 0;
     std::uint64_t asked = 0;
     std::uint64_t remembered = 0;
@@ -75,6 +76,7 @@ void live(std::uint64_t seed, bool trace, Totals& totals) {
     totals.crashes += world.crashes();
     totals.dropped += world.model().dropped();
     totals.enables += world.model().enables();
+    totals.rows += world.model().refused_rows();
     totals.no_rooms += world.model().no_rooms();
     totals.holds += world.model().holds();
     totals.reports += world.model().reports();
@@ -107,9 +109,10 @@ TEST(Simulation, KeepsItsPromisesWhateverHappens) {
               << " of them wrong: " << totals.accepted << " events accepted, " << totals.requests
               << " requests, " << totals.repeats << " of them repeats, " << totals.crashes
               << " crashes; " << totals.holds << " events held, " << totals.no_rooms
-              << " found no room among the dead letters, " << totals.dropped << " dropped, "
-              << totals.enables << " tokens enabled, " << totals.reports << " reports; "
-              << totals.asked << " times named, " << totals.remembered << " of them remembered; "
+              << " found no room among the dead letters, " << totals.rows
+              << " refused like all others, " << totals.dropped << " dropped, " << totals.enables
+              << " tokens enabled, " << totals.reports << " reports; " << totals.asked
+              << " times named, " << totals.remembered << " of them remembered; "
               << format_duration(totals.time) << " of relay life in " << took.count() << " s\n";
 }
 

@@ -100,6 +100,7 @@ void World::crash() {
     fs_.set_capacity(1ULL << 40);
     if (random_.chance(0.7)) {
         fs_.power_failure();
+        agenda_.reboot(random_.chance(0.2) ? some_step() : Milliseconds(0));
     } else {
         fs_.kill_process();
     }
@@ -146,7 +147,7 @@ void World::hand_in(std::optional<std::size_t> token) {
 }
 
 void World::hand_in(const Model::HandedIn& event) {
-    model_.handed_in(event, agenda_.now().wall);
+    model_.handed_in(event, agenda_.now());
     std::string json = event.token < options_.sources
                            ? fmt::format(R"({{"source":"source-{}",)", event.token)
                            : fmt::format(R"({{"flow_token":"{}",)", secret_of(event.token));
@@ -166,7 +167,10 @@ void World::hand_in(const Model::HandedIn& event) {
 }
 
 void World::trouble() {
-    switch (random_.below(12)) {
+    switch (random_.below(13)) {
+        case 12:
+            set_wall_clock();
+            break;
         case 0:
             fs_.crash_at(1 + random_.below(15));
             break;
@@ -217,6 +221,19 @@ void World::trouble() {
         default:
             server_.change_weather(options_.tokens);
     }
+}
+
+// Years forwards, or any time backwards.
+Milliseconds World::some_step() {
+    const Milliseconds size = Seconds(1ULL << random_.below(30));
+    return random_.chance(0.5) ? -size : size + core::Timeline::max_time_off;
+}
+
+void World::set_wall_clock() {
+    const Milliseconds step = some_step();
+    log_.say(fmt::format("-- the wall clock steps by {}", format_duration(step)));
+    agenda_.set_wall_clock(step);
+    process_->look_at_clock();
 }
 
 // Many requests at a time, which are answered as if there were many servers.
@@ -403,7 +420,7 @@ void World::settle_everything() {
     if (!model_.violations().empty()) return;
     if (options_.reporting) hand_in_the_last();
     if (!process_->idle()) model_.violation("something never ends");
-    model_.finished(look(process_->stores(), options_.tokens), agenda_.now());
+    model_.finished(look(process_->stores(), options_.tokens));
     if (process_->relay().queued() != process_->stores().queue->usage().events) {
         model_.violation("the relay has another idea than the disk of what is queued");
     }
@@ -429,6 +446,8 @@ void World::decide_everything() {
     for (int round = 0; round < 1000 && model_.violations().empty(); ++round) {
         run_until(agenda_.now().mono + Seconds(400));
         const auto held = model_.held();
+        // Where all that is left is bad they let it die.
+        for (std::size_t token = 0; token < options_.tokens; ++token) process_->resume(token);
         if (held.empty()) {
             if (round > 40) return;
             continue;

@@ -66,6 +66,8 @@ private:
     void hand_in(const Model::HandedIn& event);
     void trouble();
     void storm();
+    Milliseconds some_step();
+    void set_wall_clock();
     void replay();
     void operate();
     void retry_what_is_under_way();

@@ -38,6 +38,12 @@ namespace flowrelay::core::log_events {
       "some keys of the new configuration count after a restart only")                           \
     X(config_key_exposed, "config.key_exposed", warning, "48d5d812349a413e86c71f05f4ffc449",     \
       "others can read the private key of the client certificate")                               \
+    X(clock_stepped, "clock.stepped", warning, "b7d1f0c94a5e4e0f9c2d83a617f4be65",               \
+      "the wall clock has stepped; ages and deadlines go on as before")                          \
+    X(clock_not_believed, "clock.not_believed", warning, "2c9e61d7a8f34b0d8e57c1fa93b06d42",     \
+      "the wall clock can't be right: the time that the machine was off is not counted")         \
+    X(clock_save_failed, "clock.save_failed", error, "e03fb5a26c9d47718a4d90b2c7e851f3",         \
+      "the time can't be written down for the next start")                                       \
     X(spool_opened, "spool.opened", notice, "430673baf1514b0bb1c28bd7ba844ad9",                  \
       "the spool was opened and recovered")                                                      \
     X(spool_tail_cut, "spool.tail_cut", info, "9f53b518c7b54fb38f591f209dc20e12",                \

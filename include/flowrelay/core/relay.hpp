@@ -29,6 +29,7 @@
 #include "flowrelay/core/letter_room.hpp"
 #include "flowrelay/core/problem_reports.hpp"
 #include "flowrelay/core/refusal_log.hpp"
+#include "flowrelay/core/refusals.hpp"
 #include "flowrelay/core/repeat_limiter.hpp"
 #include "flowrelay/core/scheduler.hpp"
 #include "flowrelay/core/stored_event.hpp"
@@ -138,7 +139,9 @@ public:
         std::optional<Settlement> settle;
         std::vector<DeadLetter> bury;    ///< without the events: storage has them
         std::vector<TokenEntry> tokens;  ///< for the registry
-        std::optional<Hold> hold;        ///< for the registry: no harm if it can't be written
+        std::vector<Seq>
+            replay;  ///< dead letters that have to be queued again, perhaps just buried
+        std::optional<Hold> hold;  ///< for the registry: no harm if it can't be written
     };
 
     std::optional<Assignment> next(Now now);
@@ -281,11 +284,15 @@ private:
     void one_doomed_less(const Assignment& assignment);
     void schedule_erasure(const TokenEntry& entry);
     void schedule_erasures();
+    std::string widen_refusal(const Assignment& assignment, const AttemptResult& result,
+                              Judgement& judgement, Effects& effects);
     void bury(DeadLetter letter, std::uint64_t event_bytes, Effects& effects);
     void note_letter_room(Now now);
     void release_held_by_letters();
-    Effects bury(const Assignment& assignment, const EventRecord& record,
-                 const AttemptResult& result, const Completion& completion, Now now);
+    void bury(const Assignment& assignment, const EventRecord& record, const AttemptResult& result,
+              const Completion& completion, Effects& effects, Now now);
+    Effects conclude(const Assignment& assignment, const EventRecord& record,
+                     const AttemptResult& result, Judgement judgement, Effects& effects, Now now);
     std::optional<Hold> hold_to_remember(TokenId token, const Judgement& judgement,
                                          std::optional<Scope> scope, Now now);
     void log_event(const LogEvent& line, const Assignment& assignment, const EventRecord& record,
@@ -322,6 +329,7 @@ private:
     std::unordered_map<TokenId, std::uint64_t> uncommitted_;  ///< events on their way to the disk
     UuidGenerator ids_;
     RelayCounters counters_;
+    Refusals refusals_;
     LetterRoom letter_room_;
     std::set<Seq> held_by_letters_;  ///< events that were refused while there was no room
     std::optional<MonoTime> tell_letters_full_at_;

@@ -47,8 +47,8 @@ enum class Verdict {
     gone,              ///< 410: the token is disabled
     throttled,         ///< 429: the token waits, no attempt is counted
     retry,             ///< the lane waits
-    park_token,        ///< 401, 403: kept, probed
-    park_destination,  ///< 3xx, 404, 405: the base URL is wrong; kept, probed
+    park_token,        ///< 401, 402, 403: kept, probed
+    park_destination,  ///< 3xx, 404, 405, 421, ...: the set-up is wrong; kept, probed
     rejected,          ///< the event is refused for what it is: dead letter
 };
 

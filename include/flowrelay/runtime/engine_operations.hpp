@@ -103,6 +103,9 @@ Awaitable<Result<BacklogOf>> backlog_of(Engine& engine, TokenId token);
 Awaitable<Result<BacklogOf>> backlog_to_go_on_with(Engine& engine, TokenId token);
 
 /// Dead letters behind `after`, without bodies. `limit`: 1 to 1000.
+/// When the oldest of the dead letters died; nothing if there are none.
+Awaitable<std::optional<WallTime>> oldest_death(Engine& engine);
+
 Awaitable<std::vector<core::DeadLetter>> list_dead(Engine& engine, Seq after, std::size_t limit);
 
 /// By seq or id, as find_event(). With its body.

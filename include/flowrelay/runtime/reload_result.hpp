@@ -2,10 +2,18 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "flowrelay/base/time.hpp"
+
 namespace flowrelay::runtime {
+
+struct ReloadRequest {
+    bool accept_loss = false;                ///< also if dead letters are dropped by it
+    std::optional<WallTime> oldest_death{};  ///< of the dead letters; nothing if there are none
+};
 
 struct ReloadResult {
     /// The new file is in force, but for what `restart` names. False: nothing has changed.
@@ -15,12 +23,17 @@ struct ReloadResult {
     std::vector<std::string> changed;
     /// Keys whose new values count after a restart.
     std::vector<std::string> restart;
+    /// What the new values mean for what is stored, a sentence each.
+    std::vector<std::string> consequences;
+    /// The file is right, but would have data destroyed: `problems` says what. It is put in force
+    /// when the loss is accepted.
+    bool would_destroy = false;
     /// Why it is not in force: "FILE:LINE:COLUMN: MESSAGE", one for each thing that is wrong.
     std::vector<std::string> problems;
 };
 
 /// Reads the file, checks it as the start does, puts it in force or leaves everything as it is. I/O
 /// thread; blocks while files are read.
-using Reload = std::function<ReloadResult()>;
+using Reload = std::function<ReloadResult(const ReloadRequest&)>;
 
 }  // namespace flowrelay::runtime

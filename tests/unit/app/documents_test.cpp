@@ -1,14 +1,17 @@
 // config/flowrelay.yaml and docs/configuration.md have every key, with its default.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <fstream>
+#include <map>
 #include <regex>
 #include <sstream>
 #include <string>
 
 #include "app/config_changes.hpp"
 #include "flowrelay/app/config.hpp"
+#include "flowrelay/core/status_table.hpp"
 
 namespace flowrelay::app {
 namespace {
@@ -132,6 +135,23 @@ TEST(ProtocolDocument, HasEveryRouteOfTheControlSocket) {
         }
     }
     EXPECT_GE(routes, 19);
+}
+
+TEST(Documents, TheProtocolHasARowForEachStatus) {
+    const std::string text = read_file("docs/protocol.md");
+    const std::map<core::Verdict, std::string_view> words{
+        {core::Verdict::delivered, "delivered"},
+        {core::Verdict::gone, "the token is gone"},
+        {core::Verdict::throttled, "the token waits"},
+        {core::Verdict::retry, "the thread waits, tried again"},
+        {core::Verdict::park_token, "the token is parked"},
+        {core::Verdict::park_destination, "the destination is parked"},
+        {core::Verdict::rejected, "dead letter"}};
+    for (const auto& row : core::status_table()) {
+        const auto line =
+            fmt::format("\n| {} | {} | {} |", row.status, row.name, words.at(row.verdict));
+        EXPECT_NE(text.find(line), std::string::npos) << line;
+    }
 }
 
 }  // namespace

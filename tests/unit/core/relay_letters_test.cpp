@@ -30,6 +30,10 @@ protected:
         relay_->letters_stored(usage_, now_);
     }
 
+    /// Of events that are refused for reasons of their own.
+    int refusal() { return ++refusals_ % 2 == 0 ? 413 : 422; }
+
+    int refusals_ = 0;
     std::vector<Seq> letters_;
     LetterUsage usage_;
 };
@@ -74,7 +78,7 @@ TEST_F(RelayLettersTest, LettersOnTheirWayCount) {
     while (auto assignment = relay_->next(now_)) under_way.push_back(*assignment);
     ASSERT_EQ(under_way.size(), 5U);
     std::size_t buried = 0;
-    for (const auto& assignment : under_way) buried += end(assignment, 422).bury.size();
+    for (const auto& assignment : under_way) buried += end(assignment, refusal()).bury.size();
     EXPECT_EQ(buried, 2U);
     EXPECT_EQ(relay_->lanes_held_by_letters(), 3U);
     EXPECT_EQ(relay_->queued(), 3U);
@@ -82,7 +86,7 @@ TEST_F(RelayLettersTest, LettersOnTheirWayCount) {
 
 TEST_F(RelayLettersTest, NoMoreThreadsGoOnThanThereIsRoomFor) {
     for (int i = 0; i < 6; ++i) accept("t" + std::to_string(i));
-    for (int i = 0; i < 6; ++i) store(answer(422));
+    for (int i = 0; i < 6; ++i) store(answer(refusal()));
     EXPECT_EQ(relay_->lanes_held_by_letters(), 4U);
     leave(1);
     EXPECT_EQ(relay_->lanes_held_by_letters(), 3U);
@@ -92,7 +96,7 @@ TEST_F(RelayLettersTest, NoMoreThreadsGoOnThanThereIsRoomFor) {
 
 TEST_F(RelayLettersTest, LargerLimitsLetThemGo) {
     for (int i = 0; i < 6; ++i) accept("t" + std::to_string(i));
-    for (int i = 0; i < 6; ++i) store(answer(422));
+    for (int i = 0; i < 6; ++i) store(answer(refusal()));
     options_.dead_letters.max_events = 5;
     relay_->set_options(options_);
     EXPECT_EQ(relay_->lanes_held_by_letters(), 1U);
@@ -144,7 +148,7 @@ TEST_F(RelayLettersTest, AnEventThatCanNotBeReadWaitsForRoom) {
 
 TEST_F(RelayLettersTest, AFullStoreIsSaidOnceAndEveryHour) {
     for (int i = 0; i < 40; ++i) accept("t" + std::to_string(i));
-    for (int i = 0; i < 40; ++i) store(answer(422));
+    for (int i = 0; i < 40; ++i) store(answer(refusal()));
     ASSERT_EQ(log_.named("dead_letters.full").size(), 1U);
     EXPECT_EQ(log_.named("dead_letters.full").front().fields.at("limit"),
               "dead_letters.max_events");

@@ -67,8 +67,6 @@ TEST(ServerMessage, IsAlwaysUtf8) {
 }
 
 TEST(ServerMessage, WhereJsonHasNoMessageItIsShownItself) {
-    const std::string problem = R"({"title":"Bad thing","detail":"too long"})";
-    EXPECT_EQ(read_server_message(problem, token).message, problem);
     EXPECT_EQ(read_server_message(R"({"message":{"code":7}})", token).message,
               R"({"message":{"code":7}})");
     EXPECT_EQ(read_server_message("[\n \"no\"]", token).message, "[  \"no\"]");
@@ -76,6 +74,42 @@ TEST(ServerMessage, WhereJsonHasNoMessageItIsShownItself) {
     const auto errors = read_server_message(R"({"errors":{"a":["b"]}})", token);
     EXPECT_EQ(errors.message, "") << "it is in `errors`";
     EXPECT_EQ(errors.errors, R"({"a":["b"]})");
+}
+
+TEST(ServerMessage, OfAProblemTitleAndDetail) {
+    const auto said = [](std::string_view body) {
+        return read_server_message(body, token).message;
+    };
+    EXPECT_EQ(
+        said(R"({"type":"about:blank","title":"Bad thing","status":400,"detail":"too long"})"),
+        "Bad thing: too long");
+    EXPECT_EQ(said(R"({"title":"Bad thing"})"), "Bad thing");
+    EXPECT_EQ(said(R"({"detail":"too long, t0ken"})"), "too long, [token]");
+    EXPECT_EQ(said(R"({"title":"Bad thing","message":"no"})"), "no");
+}
+
+TEST(ServerMessage, OfAPageItsTitle) {
+    const auto said = [](std::string_view body) {
+        return read_server_message(body, token).message;
+    };
+    EXPECT_EQ(
+        said("<html>\r\n<head><title>400 The plain HTTP request was sent to HTTPS port</title>"
+             "</head>\r\n<body>...</body></html>"),
+        "400 The plain HTTP request was sent to HTTPS port");
+    EXPECT_EQ(said("<!DOCTYPE html><HTML><TITLE lang=en>\n Not\nhere </TITLE>"), "Not here");
+    EXPECT_EQ(said("<title>t0ken</title>"), "[token]");
+    EXPECT_EQ(said("<html><title>never ends"), "");
+    EXPECT_EQ(said("<html><title"), "");
+}
+
+TEST(ServerMessage, OfACompressedOneNothing) {
+    const auto said = [](std::string_view body) {
+        return read_server_message(body, token).message;
+    };
+    EXPECT_EQ(said("\x1F\x8B\x08 abc"), "");
+    EXPECT_EQ(said("\x28\xB5\x2F\xFD abc"), "");
+    EXPECT_EQ(said(std::string("a\0b", 3)), "");
+    EXPECT_EQ(said("\x1B\x03 brotli"), "");
 }
 
 TEST(ServerMessage, LeavesPagesOut) {

@@ -27,9 +27,11 @@ protected:
         context_.connections = [] { return std::size_t{0}; };
         context_.ingest_connections = [] { return std::size_t{0}; };
         context_.stopping = [] { return false; };
-        context_.reload = [this] {
+        context_.reload = [this](const ReloadRequest&) {
             ++reloads_;
-            return ReloadResult{true, {}, {}, {}};
+            ReloadResult result;
+            result.applied = true;
+            return result;
         };
         std::vector<core::ConfiguredSource> sources;
         for (const char* name : {"ci", "web"}) {

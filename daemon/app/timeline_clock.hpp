@@ -1,0 +1,43 @@
+// The clocks of the machine, seen by the timeline (core/timeline.hpp): what the relay measures ages
+// and deadlines with.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "flowrelay/base/log.hpp"
+#include "flowrelay/base/time.hpp"
+#include "flowrelay/core/timeline.hpp"
+#include "flowrelay/storage/file_system.hpp"
+
+namespace flowrelay::app {
+
+class TimelineClock final : public Clock {
+public:
+    /// `log` outlives the clock.
+    explicit TimelineClock(Log& log) : log_(log) {}
+
+    /// Goes on from the anchor in the directory, and saves a new one. Call it once, before there is
+    /// a second thread; until then the wall clock is the time.
+    void begin(storage::FileSystem& file_system, const std::string& directory);
+
+    Now now() const override;
+
+    /// Looks whether the wall clock has stepped, and logs it. An anchor comes back when one has to
+    /// be saved: after a step, and every hour. I/O thread.
+    std::optional<core::ClockAnchor> look();
+
+    /// Any thread, one at a time.
+    void save(storage::FileSystem& file_system, const core::ClockAnchor& anchor);
+    core::ClockAnchor anchor() const;
+
+private:
+    Log& log_;
+    std::string path_;
+    std::string boot_id_;
+    std::optional<core::Timeline> timeline_;
+    MonoTime save_at_{};
+    bool save_failed_ = false;
+};
+
+}  // namespace flowrelay::app

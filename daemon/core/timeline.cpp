@@ -1,0 +1,35 @@
+#include "flowrelay/core/timeline.hpp"
+
+#include <algorithm>
+
+namespace flowrelay::core {
+
+Timeline::Timeline(const std::optional<ClockAnchor>& anchor, const ClockReading& now)
+    : began_(now.wall - now.since_boot) {
+    if (!anchor) return;
+    const bool same_boot = !now.boot_id.empty() && anchor->boot_id == now.boot_id &&
+                           anchor->since_boot <= now.since_boot;
+    Milliseconds passed = now.since_boot - anchor->since_boot;
+    if (!same_boot) {
+        passed = now.wall - anchor->wall;
+        // Since it was booted, at least, time has passed.
+        distrusts_wall_ = passed < now.since_boot || passed > max_time_off;
+        if (distrusts_wall_) passed = now.since_boot;
+    }
+    began_ = anchor->timeline + passed - now.since_boot;
+    offset_ = same_boot ? anchor->wall - anchor->timeline : now.wall - at(now.since_boot);
+}
+
+std::optional<Milliseconds> Timeline::look(const ClockReading& now) {
+    const Milliseconds offset = now.wall - at(now.since_boot);
+    const Milliseconds step = offset - offset_;
+    if (step <= tolerance && step >= -tolerance) return std::nullopt;
+    offset_ = offset;
+    return step;
+}
+
+ClockAnchor Timeline::anchor(const ClockReading& now) const {
+    return {at(now.since_boot), now.wall, now.since_boot, now.boot_id};
+}
+
+}  // namespace flowrelay::core
