@@ -80,6 +80,7 @@ runtime::ReloadResult Reloader::try_reload() {
         parts_.control.certificate_expires.reset();
     }
     if (another_destination || names_files(parts_.config.destination)) {
+        tell_route(around.destination, log_);
         parts_.delivery.retarget(std::move(around.destination), std::move(around.tls));
     }
     parts_.engine.relay().try_destination_now(clock_.now());
@@ -95,6 +96,35 @@ runtime::ReloadResult Reloader::try_reload() {
     result.restart = changes.restart;
     result.applied = true;
     return result;
+}
+
+bool Reloader::is_renewed(const SourceConfig& source) {
+    if (source.flow_token_file.empty()) return false;
+    const core::Relay& relay = parts_.engine.relay();
+    const auto& slots = relay.tokens().all();
+    const auto slot = std::ranges::find_if(slots, [&](const auto& item) {
+        return item.second.configured && item.second.entry.source == source.name;
+    });
+    if (slot == slots.end()) return false;
+    const auto status = relay.scheduler().token_status(slot->first);
+    if (status.state != core::TokenState::parked) return false;
+    return load_token(source) != slot->second.entry.secret;
+}
+
+void Reloader::renew_parked_tokens() {
+    const auto& config = parts_.config;
+    try {
+        const bool any = std::ranges::any_of(
+            config.sources, [this](const SourceConfig& source) { return is_renewed(source); });
+        if (!any) return;
+        runtime::ReloadResult result;
+        result.changed = configure_sources(config, read_sources(config));
+        result.applied = true;
+        parts_.engine.wake();
+        tell(result);
+    } catch (const ConfigError&) {
+        // It may be half written. The reload that an operator asks for will tell.
+    }
 }
 
 // The tokens count at once. Should the registry not take them now, the next event of the source
