@@ -201,6 +201,7 @@ std::span<const std::string_view> config_keys() noexcept {
         "destination.request_timeout",
         "destination.max_connections",
         "destination.rate_limit",
+        "destination.expect",
         "destination.allow_plaintext",
         "ingest.socket",
         "ingest.socket_mode",

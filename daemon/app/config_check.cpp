@@ -7,12 +7,19 @@
 #include <cstdlib>
 #include <utility>
 
+#include "config_reader.hpp"
 #include "flowrelay/app/destination_files.hpp"
 #include "setup.hpp"
 
 namespace flowrelay::app {
 
 namespace {
+
+// nginx's client_max_body_size.
+constexpr std::uint64_t common_body_limit = 1ULL << 20;
+
+// What token, uuid and the names around them add to an event.
+constexpr std::uint64_t max_growth = 4096;
 
 /// Whether the token of a source can be seen from here: credentials and variables are given to the
 /// service alone.
@@ -72,6 +79,14 @@ ConfigFindings check_config(const std::string& path) {
         look_for_directories(config, path, findings);
         read_surroundings(config);
         const std::string exposed = warn_of_exposed_key(config.destination);
+        if (config.ingest.max_event_size > common_body_limit - max_growth) {
+            findings.warnings.push_back(fmt::format(
+                "{}: ingest.max_event_size is {}: with token and uuid such an event is longer than "
+                "the "
+                "1MiB that nginx takes in a body unless told otherwise (client_max_body_size); the "
+                "413 would make it a dead letter",
+                path, format_size(config.ingest.max_event_size)));
+        }
         if (!exposed.empty()) findings.warnings.push_back(fmt::format("{}: {}", path, exposed));
     } catch (const ConfigError& error) {
         findings.problems.insert(findings.problems.end(), error.problems().begin(),

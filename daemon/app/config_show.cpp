@@ -24,6 +24,7 @@ std::string show_value(std::string_view, const std::string& value) {
     return quoted(value);
 }
 std::string show_value(std::string_view key, bool value) {
+    if (key == "destination.expect") return value ? "json" : "any";
     if (key == "ingest.unknown_tokens") return value ? "accept" : "reject";
     return value ? "true" : "false";
 }

@@ -154,7 +154,11 @@ Result<BaseUrl> parse_base_url(std::string_view url) {
         if (!port || *port == 0) return bad_value("has a port that is not in 1 to 65535");
         parts.port = *port;
     }
-    parts.authority = split->bracketed ? fmt::format("[{}]", parts.host) : parts.host;
+    // Absolute for the resolver; no server has a virtual host with the dot.
+    const std::string_view name =
+        std::string_view(parts.host)
+            .substr(0, parts.host.size() - (parts.host.ends_with('.') ? 1 : 0));
+    parts.authority = split->bracketed ? fmt::format("[{}]", name) : std::string(name);
     if (parts.port != (parts.tls ? 443 : 80)) parts.authority += fmt::format(":{}", parts.port);
     if (slash != std::string_view::npos) parts.path_prefix = rest.substr(slash);
     while (parts.path_prefix.ends_with('/')) parts.path_prefix.pop_back();

@@ -47,6 +47,7 @@ using runtime::spawn;
 namespace {
 
 // How long requests in flight, and producers that wait for answers, have when the daemon stops.
+constexpr auto token_file_interval = Seconds(5);
 constexpr auto delivery_grace = Seconds(10);
 constexpr auto session_grace = Seconds(3);
 
@@ -113,6 +114,7 @@ private:
     void name_overruled(std::string_view section, const std::string& path, int fd);
     asio::awaitable<void> wait_for_signal();
     asio::awaitable<void> watch_clock();
+    asio::awaitable<void> watch_token_files();
     asio::awaitable<void> stop(std::string reason);
     runtime::ReloadResult reload(const runtime::ReloadRequest& request);
 
@@ -138,6 +140,7 @@ private:
     asio::signal_set signals_;
     std::optional<runtime::SocketFile> ingest_socket_;  ///< to remove at the end
     std::optional<runtime::SocketFile> control_socket_;
+    asio::steady_timer token_files_;
     std::string machine_;                   ///< the id of this machine
     bool moved_ = false;                    ///< the spool belongs to another machine
     bool stopping_ = false;
@@ -150,7 +153,8 @@ Daemon::Impl::Impl(Config config, std::string config_file,
       log_(log, clock),
       notifier_(std::move(notifier)),
       file_system_(storage::make_posix_file_system()),
-      signals_(io_, SIGTERM, SIGINT, SIGHUP) {
+      signals_(io_, SIGTERM, SIGINT, SIGHUP),
+      token_files_(io_) {
     signals_.add(SIGUSR1);
     signals_.add(SIGUSR2);
     std::signal(SIGPIPE, SIG_IGN);  // a peer that hangs up is an error of that write
@@ -159,6 +163,7 @@ Daemon::Impl::Impl(Config config, std::string config_file,
                {{"version", version()}, {"destination", config_.destination.base_url}});
     const PassedSockets passed = sort_passed_sockets(passed_sockets);
     Surroundings around = read_surroundings(config_);
+    tell_route(around.destination, log_);
     const std::string exposed = warn_of_exposed_key(config_.destination);
     if (!exposed.empty()) log_.write(ev::config_key_exposed, {{"reason", exposed}});
     storage_.emplace(open_spool(std::move(around.sources)), executor_, log_);
@@ -343,9 +348,19 @@ void Daemon::Impl::run() {
     watchdog_->start();
     spawn(executor_, wait_for_signal());
     spawn(executor_, watch_clock());
+    spawn(executor_, watch_token_files());
     log_.write(ev::relay_ready, {{"queued", relay_->queued()}});
     notifier_.ready();
     io_.run();
+}
+
+// A token that is refused is tried every five minutes; its file may have been renewed by then.
+asio::awaitable<void> Daemon::Impl::watch_token_files() {
+    while (!stopping_) {
+        token_files_.expires_after(token_file_interval);
+        co_await token_files_.async_wait(asio::as_tuple(asio::deferred));
+        if (!stopping_) reloader_->renew_parked_tokens();
+    }
 }
 
 asio::awaitable<void> Daemon::Impl::wait_for_signal() {
@@ -406,6 +421,7 @@ asio::awaitable<void> Daemon::Impl::stop(std::string reason) {
     if (control_socket_) runtime::remove_socket(*control_socket_);
     co_await control_->stop(session_grace);
     co_await metrics_server_->stop(session_grace);
+    token_files_.cancel();
     stats_->stop();
     watchdog_->stop();
     storage_->stop();

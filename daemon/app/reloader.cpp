@@ -83,6 +83,7 @@ runtime::ReloadResult Reloader::try_reload(const runtime::ReloadRequest& request
     // The certificates that the system trusts may have changed as well.
     if (another_destination || names_files(parts_.config.destination) ||
         parts_.config.destination.base_url.starts_with("https:")) {
+        if (another_destination) tell_route(around.destination, log_);
         parts_.delivery.retarget(std::move(around.destination), std::move(around.tls));
     }
     parts_.engine.relay().try_destination_now(clock_.now());
@@ -137,6 +138,35 @@ void Reloader::note_consequences(const Config& before, runtime::ReloadResult& re
         result.consequences.emplace_back(
             "dead_letters: they are full, so refused events hold their threads and nothing "
             "expires");
+    }
+}
+
+bool Reloader::is_renewed(const SourceConfig& source) {
+    if (source.flow_token_file.empty()) return false;
+    const core::Relay& relay = parts_.engine.relay();
+    const auto& slots = relay.tokens().all();
+    const auto slot = std::ranges::find_if(slots, [&](const auto& item) {
+        return item.second.configured && item.second.entry.source == source.name;
+    });
+    if (slot == slots.end()) return false;
+    const auto status = relay.scheduler().token_status(slot->first);
+    if (status.state != core::TokenState::parked) return false;
+    return load_token(source) != slot->second.entry.secret;
+}
+
+void Reloader::renew_parked_tokens() {
+    const auto& config = parts_.config;
+    try {
+        const bool any = std::ranges::any_of(
+            config.sources, [this](const SourceConfig& source) { return is_renewed(source); });
+        if (!any) return;
+        runtime::ReloadResult result;
+        result.changed = configure_sources(config, read_sources(config));
+        result.applied = true;
+        parts_.engine.wake();
+        tell(result);
+    } catch (const ConfigError&) {
+        // It may be half written. The reload that an operator asks for will tell.
     }
 }
 

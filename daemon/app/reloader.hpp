@@ -38,7 +38,13 @@ public:
     /// without a restart. What came of it is in the log as well.
     runtime::ReloadResult reload(const runtime::ReloadRequest& request);
 
+    /// Reads the token files of parked sources again, and takes new tokens over as a reload would.
+    /// Changes nothing else, and nothing at all where a token can't be read. To be called every few
+    /// seconds: so a renewed file counts before the token is probed.
+    void renew_parked_tokens();
+
 private:
+    bool is_renewed(const SourceConfig& source);
     runtime::ReloadResult try_reload(const runtime::ReloadRequest& request);
     bool would_destroy(const Config& wanted, const runtime::ReloadRequest& request,
                        runtime::ReloadResult& result) const;

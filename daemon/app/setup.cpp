@@ -1,6 +1,6 @@
 #include "setup.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -89,16 +89,50 @@ runtime::Destination make_destination(const Config& config) {
         const char* value = std::getenv(name);
         return std::string(value == nullptr ? "" : value);
     };
-    auto proxy = runtime::choose_proxy(config.destination.proxy, destination, environment);
-    if (proxy.has_error()) {
-        throw ConfigError({ConfigProblem{"configuration", 0, 0, proxy.error().message}});
+    destination.expects_json = config.destination.expects_json;
+    auto route = runtime::choose_proxy(config.destination.proxy, destination, environment);
+    if (route.has_error()) {
+        throw ConfigError({ConfigProblem{"configuration", 0, 0, route.error().message}});
     }
-    destination.proxy = std::move(*proxy);
+    destination.proxy = std::move(route->proxy);
+    destination.proxy_from = std::move(route->from);
+    destination.why_no_proxy = std::move(route->why_not);
+    destination.unusable_exceptions = std::move(route->unusable);
     const Secret credentials = load_proxy_credentials(config.destination);
     if (destination.proxy && !credentials.empty()) {
         destination.proxy->authorization = runtime::basic_authorization(credentials);
     }
     return destination;
+}
+
+void tell_route(const runtime::Destination& destination, Log& log) {
+    namespace ev = core::log_events;
+    if (!destination.unusable_exceptions.empty()) {
+        log.write(
+            ev::destination_proxy_unclear,
+            {{"entries", fmt::format("{}", fmt::join(destination.unusable_exceptions, ","))}});
+    }
+    if (destination.proxy_from.empty()) return;
+    const auto& proxy = destination.proxy;
+    const std::string where = proxy ? fmt::format("{}:{}", proxy->host, proxy->port) : "none";
+    log.write(
+        ev::destination_proxy,
+        {{"proxy", where}, {"from", destination.proxy_from}, {"why", destination.why_no_proxy}});
+}
+
+std::vector<core::ConfiguredSource> read_sources(const Config& config) {
+    std::vector<core::ConfiguredSource> sources;
+    std::vector<ConfigProblem> problems;
+    for (const auto& source : config.sources) {
+        try {
+            sources.push_back({source.name, load_token(source), source.defaults, source.rate_limit,
+                               source.hold_rejected, source.allow, source.report_problems});
+        } catch (const ConfigError& error) {
+            problems.insert(problems.end(), error.problems().begin(), error.problems().end());
+        }
+    }
+    if (!problems.empty()) throw ConfigError(std::move(problems));
+    return sources;
 }
 
 Surroundings read_surroundings(const Config& config) {
@@ -111,13 +145,7 @@ Surroundings read_surroundings(const Config& config) {
             problems.insert(problems.end(), error.problems().begin(), error.problems().end());
         }
     };
-    for (const auto& source : config.sources) {
-        attempt([&] {
-            around.sources.push_back({source.name, load_token(source), source.defaults,
-                                      source.rate_limit, source.hold_rejected, source.allow,
-                                      source.report_problems});
-        });
-    }
+    attempt([&] { around.sources = read_sources(config); });
     attempt([&] { around.destination = make_destination(config); });
     attempt([&] { around.tls = make_tls_context(config.destination); });
     attempt([&] { check_group("ingest.socket_group", config.ingest.socket_group); });

@@ -20,6 +20,10 @@ storage::QueueLimits queue_limits(const Config& config);
 /// Throws ConfigError: the proxy makes no sense, its credentials can't be read.
 runtime::Destination make_destination(const Config& config);
 
+/// Writes which way leads to the destination, and which entries of no_proxy can't match anything.
+/// Nothing where no proxy is set.
+void tell_route(const runtime::Destination& destination, Log& log);
+
 /// What the configuration names outside of its file, read and checked: the start, a reload and
 /// `flowrelay config check` all come through here.
 struct Surroundings {
@@ -27,6 +31,9 @@ struct Surroundings {
     runtime::Destination destination;
     std::shared_ptr<runtime::TlsContext> tls;  ///< null: plain http
 };
+
+/// The sources with their tokens. Throws ConfigError with every token that can't be read.
+std::vector<core::ConfiguredSource> read_sources(const Config& config);
 
 /// Throws ConfigError with everything that is wrong.
 Surroundings read_surroundings(const Config& config);

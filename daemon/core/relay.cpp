@@ -272,6 +272,7 @@ void Relay::no_longer_uncommitted(TokenId token) {
 
 bool Relay::committed(const EventRecord& record, Seq seq) {
     ++counters_.accepted;
+    if (first_own_ == Seq::none) first_own_ = seq;
     no_longer_uncommitted(record.token);
     const Token& token = tokens_.at(record.token);
     if (!token.durable) {
@@ -337,7 +338,10 @@ std::optional<Assignment> Relay::next(Now now) {
 Relay::Effects Relay::attempted(const Assignment& assignment, const EventRecord& record,
                                 const AttemptResult& result, Now now) {
     ++counters_.attempts;
-    Judgement judgement = judge(result, options_.retry_after_cap);
+    // What another life of the daemon accepted may have been sent by it.
+    const bool is_own = first_own_ != Seq::none && assignment.seq >= first_own_;
+    Judgement judgement =
+        judge(result, options_.retry_after_cap, assignment.attempt > 1 || !is_own);
     Effects effects;
     const std::string widened = widen_refusal(assignment, result, judgement, effects);
     if (widened.empty()) return conclude(assignment, record, result, judgement, effects, now);

@@ -54,7 +54,8 @@ void Relay::log_destination(const Assignment& assignment, const AttemptResult& r
     const DestinationState state = completion.destination_changed.value_or(status.destination);
     const bool up = state == DestinationState::up;
     const bool tells_why = completion.destination_changed || assignment.probe;
-    if (!up && tells_why && (result.end != AttemptEnd::response || result.status >= 300)) {
+    if (!up && tells_why &&
+        (result.end != AttemptEnd::response || result.status >= 300 || result.unexpected)) {
         destination_reason_ = describe(result);
     }
     if (!completion.destination_changed && (up || now.mono < next_reminder_)) return;
@@ -148,6 +149,10 @@ void Relay::log_event(const LogEvent& line, const Assignment& assignment, const 
 
 void Relay::log_attempt(const Assignment& assignment, const EventRecord& record,
                         const AttemptResult& result, const Completion& completion, Now now) {
+    if (!result.quirk.empty()) {
+        log_event(ev::destination_odd_answer, assignment, record, result, completion,
+                  {{"reason", result.quirk}});
+    }
     if (completion.action == Completion::Action::settle &&
         completion.outcome == Outcome::delivered) {
         if (!log_.enabled(ev::delivery_delivered.severity)) return;

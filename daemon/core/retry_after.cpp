@@ -138,13 +138,20 @@ std::optional<WallTime> to_time_of_nearest_century(Date date, WallTime now) noex
     return to_time(date);
 }
 
-std::optional<Milliseconds> read_seconds(std::string_view text) noexcept {
+// A part of a second counts as a whole one: "28.7" is 29.
+std::optional<Milliseconds> read_number(std::string_view text) noexcept {
     std::int64_t seconds = 0;
-    for (const char c : text) {
+    const std::size_t point = std::min(text.find('.'), text.size());
+    const std::string_view whole = text.substr(0, point);
+    const std::string_view part = text.substr(std::min(point + 1, text.size()));
+    if (whole.empty() || (point < text.size() && part.empty())) return std::nullopt;
+    for (const char c : whole) {
         if (!is_digit(c)) return std::nullopt;
         seconds = std::min(seconds * 10 + (c - '0'), most_seconds);
     }
-    return Seconds(seconds);
+    if (!std::ranges::all_of(part, is_digit)) return std::nullopt;
+    if (part.find_first_not_of('0') != std::string_view::npos) ++seconds;
+    return Seconds(std::min(seconds, most_seconds));
 }
 
 std::optional<WallTime> read_date(std::string_view text, WallTime now) noexcept {
@@ -159,6 +166,19 @@ std::string_view trim(std::string_view text) noexcept {
     const std::size_t first = text.find_first_not_of(blanks);
     if (first == std::string_view::npos) return {};
     return text.substr(first, text.find_last_not_of(blanks) - first + 1);
+}
+
+// Two fields that somebody on the way has joined, "5, 5": the longest counts.
+std::optional<Milliseconds> read_seconds(std::string_view text) noexcept {
+    std::optional<Milliseconds> longest;
+    while (true) {
+        const std::size_t end = std::min(text.find(','), text.size());
+        const auto seconds = read_number(trim(text.substr(0, end)));
+        if (!seconds) return std::nullopt;
+        longest = std::max(longest.value_or(*seconds), *seconds);
+        if (end == text.size()) return longest;
+        text.remove_prefix(end + 1);
+    }
 }
 
 }  // namespace

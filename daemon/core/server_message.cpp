@@ -1,7 +1,11 @@
 #include "flowrelay/core/server_message.hpp"
 
 #include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "flowrelay/base/utf8.hpp"
 #include "flowrelay/core/json.hpp"
@@ -29,16 +33,67 @@ std::size_t piece_at(std::string_view text, std::string_view secret) {
     return longest >= least ? longest : 0;
 }
 
+/// A character of a text as it may be spelled: itself, "\u0041", "\/" or "%41".
+struct Unit {
+    std::size_t size = 1;
+    char means = 0;
+};
+
+enum class Escapes { none, json, json_and_percent };
+
+std::optional<char> hex_character(std::string_view digits) {
+    unsigned value = 0;
+    const auto [end, error] =
+        std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
+    if (error != std::errc() || end != digits.data() + digits.size() || value > 0x7F) return {};
+    return static_cast<char>(value);
+}
+
+/// The unit at the front of `text`, which is not empty.
+Unit unit_at(std::string_view text, Escapes escapes) {
+    if (text.size() >= 2 && text[0] == '\\' && escapes != Escapes::none) {
+        if (text[1] != 'u')
+            return {2, std::isalpha(static_cast<unsigned char>(text[1])) != 0 ? '\0' : text[1]};
+        const auto c = text.size() >= 6 ? hex_character(text.substr(2, 4)) : std::nullopt;
+        return c ? Unit{6, *c} : Unit{2, '\0'};
+    }
+    if (text.size() >= 3 && text[0] == '%' && escapes == Escapes::json_and_percent) {
+        const auto c = hex_character(text.substr(1, 2));
+        if (c) return {3, *c};
+    }
+    return {1, text[0]};
+}
+
 /// Whoever quotes a request often quotes the beginning of it only.
-std::string without(std::string_view text, const Secret& secret) {
+std::string without(std::string_view text, const Secret& secret, Escapes escapes) {
     std::string out;
     if (secret.empty()) return std::string(text);
-    while (!text.empty()) {
-        const std::size_t piece = piece_at(text, secret.reveal());
-        out += piece == 0 ? text.substr(0, 1) : mask;
-        text.remove_prefix(std::max<std::size_t>(piece, 1));
+    std::string meaning;
+    std::vector<std::size_t> ends;  // of each unit in `text`
+    for (std::size_t at = 0; at < text.size();) {
+        const Unit unit = unit_at(text.substr(at), escapes);
+        at += unit.size;
+        meaning += unit.means;
+        ends.push_back(at);
+    }
+    std::size_t written = 0;
+    for (std::size_t i = 0; i < meaning.size();) {
+        const std::size_t piece = piece_at(std::string_view(meaning).substr(i), secret.reveal());
+        i += std::max<std::size_t>(piece, 1);
+        const std::size_t end = ends[i - 1];
+        out += piece == 0 ? text.substr(written, end - written) : mask;
+        written = end;
     }
     return out;
+}
+
+/// A JSON text stays one: an escape goes as a whole, or stays.
+std::string without_in_json(std::string_view json, const Secret& secret) {
+    return without(without(json, secret, Escapes::json_and_percent), secret, Escapes::json);
+}
+
+std::string without(std::string_view text, const Secret& secret) {
+    return without(without_in_json(text, secret), secret, Escapes::none);
 }
 
 /// One line, cut at the beginning of a character.
@@ -129,12 +184,14 @@ ServerMessage read_server_message(std::string_view body, const Secret& token,
     // Of another shape: then it speaks for itself, unless it is a page or says nothing.
     const bool says_more = !text.empty() && !text.starts_with('<') && text != "{}" && text != "[]";
     if (result.message.empty() && result.errors.empty() && says_more) {
-        result.message = text;
+        result.message = is_json
+                             ? without_in_json(without_in_json(text, token), proxy_authorization)
+                             : std::string(text);
     }
     // More than is kept, so that a secret at the end of that is seen as a whole.
     if (result.message.size() > 2 * max_message) result.message.resize(2 * max_message);
     if (result.errors.size() > max_errors) result.errors = "{\"_\":[\"too long to be kept\"]}";
-    result.errors = without(without(result.errors, token), proxy_authorization);
+    result.errors = without_in_json(without_in_json(result.errors, token), proxy_authorization);
     result.message = without(without(result.message, token), proxy_authorization);
     result.message = one_line(repair_utf8(result.message));
     return result;

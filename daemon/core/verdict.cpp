@@ -59,14 +59,20 @@ std::string_view to_string(Verdict verdict) noexcept {
 
 namespace {
 
-Judgement judge_status(const AttemptResult& attempt, Milliseconds retry_after_cap) noexcept {
+Judgement judge_status(const AttemptResult& attempt, Milliseconds retry_after_cap,
+                       bool key_was_sent) noexcept {
     Judgement judgement;
     judgement.verdict = verdict_of_status(attempt.status);
     judgement.ambiguous = attempt.sent_before;
     judgement.elapsed = attempt.elapsed;
     const bool is_client_error = attempt.status >= 400 && attempt.status <= 499;
     judgement.server_error = judgement.verdict == Verdict::retry && !is_client_error;
-    if (attempt.retry_after && (attempt.status == 429 || attempt.status == 503)) {
+    // To a request whose key it has seen: the first one is still being worked on (section 2.6 of
+    // draft-ietf-httpapi-idempotency-key-header).
+    const bool in_progress = attempt.status == 409 && (key_was_sent || attempt.sent_before);
+    if (in_progress) judgement.verdict = Verdict::retry;
+    if (attempt.unexpected) judgement.verdict = Verdict::park_destination;
+    if (attempt.retry_after && (attempt.status == 429 || attempt.status == 503 || in_progress)) {
         judgement.hold = std::max(Milliseconds(0), std::min(*attempt.retry_after, retry_after_cap));
     }
     return judgement;
@@ -74,9 +80,17 @@ Judgement judge_status(const AttemptResult& attempt, Milliseconds retry_after_ca
 
 }  // namespace
 
-Judgement judge(const AttemptResult& attempt, Milliseconds retry_after_cap) noexcept {
-    if (attempt.end == AttemptEnd::response) return judge_status(attempt, retry_after_cap);
+Judgement judge(const AttemptResult& attempt, Milliseconds retry_after_cap,
+                bool key_was_sent) noexcept {
+    if (attempt.end == AttemptEnd::response) {
+        return judge_status(attempt, retry_after_cap, key_was_sent);
+    }
     Judgement judgement;
+    if (attempt.proxy_refused) {
+        judgement.verdict = Verdict::park_destination;
+        judgement.ambiguous = attempt.sent_before;
+        return judgement;
+    }
     judgement.verdict = Verdict::retry;
     judgement.connection_failure = true;
     judgement.after_sending = attempt.end == AttemptEnd::write_failed ||

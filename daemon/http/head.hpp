@@ -14,6 +14,9 @@ namespace flowrelay::http {
 /// ASCII letters without regard to case.
 bool iequals(std::string_view a, std::string_view b) noexcept;
 
+/// A name of a field (RFC 9110, section 5.6.2).
+bool is_token(std::string_view text) noexcept;
+
 class Head {
 public:
     /// Text that belongs to the head but is no field (the request line). Give it back to text().

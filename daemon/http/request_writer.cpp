@@ -51,7 +51,9 @@ std::string head(std::string_view method, std::string_view authority, std::strin
     std::string text(method);
     text.append(" ").append(target).append(" HTTP/1.1\r\nHost: ").append(authority);
     text.append("\r\nUser-Agent: ").append(user_agent);
-    text.append("\r\nAccept: application/json\r\nContent-Type: application/json\r\n");
+    text.append(
+        "\r\nAccept: application/json\r\nAccept-Encoding: identity\r\n"
+        "Content-Type: application/json\r\n");
     text.append(extra_fields);
     return text;
 }

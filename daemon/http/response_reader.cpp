@@ -1,206 +1,253 @@
 #include "flowrelay/http/response_reader.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
-#include <array>
 #include <boost/assert.hpp>
-#include <boost/beast/http/basic_parser.hpp>
 #include <optional>
 
-#include "feeder.hpp"
-#include "head.hpp"
+#include "response_head.hpp"
 
 namespace flowrelay::http {
 
 namespace {
 
-namespace bh = boost::beast::http;
-using BeastView = boost::beast::string_view;
-
 // A server that keeps sending interim responses never answers.
-constexpr int most_interim_responses = 16;
+constexpr int max_interim_responses = 16;
 
-// "HTTP/1.1 202"
-constexpr std::size_t status_end = 12;
+// Some servers end a body with a line more than they have counted.
+constexpr int max_empty_lines = 4;
 
 // What a connection keeps of its largest body.
 constexpr std::size_t kept_body_capacity = 64 * 1024;
 
-std::string_view view(BeastView text) noexcept {
-    return {text.data(), text.size()};
+enum class Stage {
+    status_line,
+    fields,
+    counted,     ///< `left_` bytes of the body
+    chunk_size,  ///< a line
+    chunk,       ///< `left_` bytes of it
+    chunk_end,   ///< the empty line after it
+    trailers,    ///< lines up to an empty one
+    until_end,   ///< of the connection
+};
+
+/// The size in front of a chunk, less its extensions; nothing if it is not one.
+std::optional<std::uint64_t> chunk_size(std::string_view line, ResponseHead& head) {
+    constexpr std::size_t max_digits = 15;
+    line = line.substr(0, line.find(';'));
+    std::uint64_t size = 0;
+    std::size_t digits = 0;
+    for (; digits < line.size() && digits <= max_digits; ++digits) {
+        const char c = line[digits];
+        const int digit = c >= '0' && c <= '9'   ? c - '0'
+                          : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                          : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                                 : -1;
+        if (digit < 0) break;
+        size = size * 16 + static_cast<std::uint64_t>(digit);
+    }
+    const std::string_view rest = line.substr(digits);
+    if (digits == 0 || digits > max_digits) return std::nullopt;
+    if (rest.find_first_not_of(" \t") != std::string_view::npos) return std::nullopt;
+    if (!rest.empty()) head.note_quirk("a blank follows the size of a chunk");
+    return size;
 }
-
-/// Where Beast's parser puts what it reads.
-struct Message {
-    explicit Message(std::span<const std::string_view> names) : wanted(names) {}
-
-    bool wants(std::string_view name) const noexcept {
-        const auto is_it = [name](std::string_view other) { return iequals(name, other); };
-        return wanted.empty() || std::ranges::any_of(wanted, is_it);
-    }
-
-    std::span<const std::string_view> wanted;
-    Head head;
-    int code = 0;
-    int minor_version = 1;
-    std::string body;
-    std::uint64_t body_size = 0;  // before it was cut
-
-    bool has_head = false;  // as a whole, and in order
-
-    // What is in the head, so that it need not be searched.
-    int lengths = 0;
-    int encodings = 0;
-    bool chunked = false;
-
-    void clear() {
-        head.clear();
-        code = 0;
-        minor_version = 1;
-        body.clear();
-        if (body.capacity() > kept_body_capacity) body.shrink_to_fit();
-        body_size = 0;
-        has_head = false;
-        lengths = encodings = 0;
-        chunked = false;
-    }
-};
-
-class Parser final : public bh::basic_parser<false> {
-public:
-    Parser(Message& message, const ResponseLimits& limits) : message_(message), limits_(limits) {
-        header_limit(limits.head);
-        body_limit(boost::none);  // counted in add_body, where it can be cut instead
-    }
-
-    // Called by Beast from 1.83 on; trailers are passed over.
-    void on_trailer_field_impl(bh::field, BeastView, BeastView, error_code&) {}
-
-private:
-    void on_request_impl(bh::verb, BeastView, BeastView, int, error_code&) override {}
-
-    void on_response_impl(int code, BeastView, int version, error_code& ec) override {
-        message_.code = code;
-        message_.minor_version = version % 10;
-        if (code < 100 || code > 599) ec = bh::error::bad_status;
-        // Nobody asked for another protocol.
-        if (code == 101) ec = bh::error::bad_status;
-    }
-
-    void on_field_impl(bh::field field, BeastView name, BeastView value, error_code&) override {
-        if (is_header_done()) return;
-        if (message_.wants(view(name))) message_.head.add_field(view(name), view(value));
-        if (field == bh::field::content_length) {
-            ++message_.lengths;
-        } else if (field == bh::field::transfer_encoding) {
-            ++message_.encodings;
-            message_.chunked = iequals(view(value), "chunked");
-        }
-    }
-
-    void on_header_impl(error_code& ec) override {
-        Message& m = message_;
-        // Beast sees to it that several lengths are all the same (RFC 9112, section 6.3).
-        if (m.encodings > 1 || (m.encodings == 1 && (m.lengths > 0 || !m.chunked))) {
-            ec = bh::error::bad_transfer_encoding;
-        } else {
-            m.has_head = m.code >= 200;
-        }
-    }
-
-    void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
-
-    std::size_t on_body_impl(BeastView body, error_code& ec) override { return add_body(body, ec); }
-
-    void on_chunk_header_impl(std::uint64_t, BeastView, error_code&) override {}
-
-    std::size_t on_chunk_body_impl(std::uint64_t, BeastView body, error_code& ec) override {
-        return add_body(body, ec);
-    }
-
-    void on_finish_impl(error_code&) override {}
-
-    std::size_t add_body(BeastView body, error_code& ec) {
-        message_.body_size += body.size();
-        const std::uint64_t room = limits_.body - message_.body.size();
-        message_.body.append(body.data(),
-                             static_cast<std::size_t>(std::min<std::uint64_t>(room, body.size())));
-        if (message_.body_size > limits_.drain) ec = bh::error::body_limit;
-        return body.size();
-    }
-
-    Message& message_;
-    const ResponseLimits& limits_;
-};
 
 }  // namespace
 
 struct ResponseReader::Impl {
-    Impl(ResponseLimits l, std::span<const std::string_view> wanted)
-        : limits(l), message(wanted), feeder(l.head) {
-        parser.emplace(message, limits);
-    }
+    Impl(ResponseLimits l, std::span<const std::string_view> wanted) : limits(l), head(wanted) {}
 
     ResponseLimits limits;
-    Message message;
-    Feeder<false> feeder;
-    std::optional<Parser> parser;
+    ResponseHead head;
     ResponseStatus status = ResponseStatus::need_more;
+    Stage stage = Stage::status_line;
+    bool head_only = false;
     bool started = false;
-    std::size_t line_read = 0;  // of the status line, as far as the byte behind the status
-    std::array<char, status_end> line{};
+    bool has_head = false;
+    bool garbled = false;  // the body is not framed as the head says
     int interim_responses = 0;
+    int empty_lines = 0;  // before the status line
+    std::uint64_t left = 0;
+    std::size_t lines_size = 0;  // of the head, or of the trailers
+    std::string line;            // the part of a line that was read before
+    std::string body;
+    std::uint64_t body_size = 0;  // before it was cut
     std::string error;
 
-    void begin_message() {
-        message.clear();
-        feeder.reset();
-        parser.emplace(message, limits);
-        line_read = 0;
-    }
-    std::size_t put_status_line(std::string_view bytes, error_code& ec);
-    void fail(std::string_view why) {
-        status = ResponseStatus::broken;
-        error = why;
-    }
-    void fail(const error_code& ec);
-    void finish();
+    void begin_message();
+    std::size_t put(std::string_view bytes);
+    std::size_t put_line(std::string_view bytes);
+    void take_line(std::string_view text);
+    void take_status_line(std::string_view text);
+    void take_chunk_size(std::string_view text);
+    std::size_t put_body(std::string_view bytes);
+    void end_head();
+    void fail(std::string_view why);
+    void fail_syntax(std::string_view what);
 };
 
-void ResponseReader::Impl::fail(const error_code& ec) {
-    if (ec == bh::error::header_limit) {
-        fail("the head is too long");
-    } else if (ec == bh::error::body_limit) {
-        fail("the body is too long");
-    } else if (ec == bh::error::partial_message) {
-        fail("the connection ended in the middle of the response");
-    } else {
-        fail("not valid HTTP: " + ec.message());
+void ResponseReader::Impl::begin_message() {
+    head.clear();
+    stage = Stage::status_line;
+    has_head = garbled = false;
+    empty_lines = 0;
+    left = lines_size = 0;
+    line.clear();
+    body.clear();
+    if (body.capacity() > kept_body_capacity) body.shrink_to_fit();
+    body_size = 0;
+}
+
+void ResponseReader::Impl::fail(std::string_view why) {
+    status = ResponseStatus::broken;
+    error = why;
+}
+
+void ResponseReader::Impl::fail_syntax(std::string_view what) {
+    garbled = has_head;
+    if (has_head) head.note_quirk(what);
+    fail(fmt::format("not valid HTTP: {}", what));
+}
+
+std::size_t ResponseReader::Impl::put(std::string_view bytes) {
+    switch (stage) {
+        case Stage::counted:
+        case Stage::chunk:
+        case Stage::until_end:
+            return put_body(bytes);
+        default:
+            return put_line(bytes);
     }
 }
 
-// Beast insists on the space behind the status. Some servers that have no reason to give leave it
-// out, and everybody else takes that.
-std::size_t ResponseReader::Impl::put_status_line(std::string_view bytes, error_code& ec) {
-    if (line_read < status_end) {
-        const auto some = bytes.substr(0, status_end - line_read);
-        std::ranges::copy(some, line.begin() + static_cast<std::ptrdiff_t>(line_read));
-        line_read += some.size();
-        return feeder.put(*parser, some, ec);
+// Takes bytes up to the end of a line.
+std::size_t ResponseReader::Impl::put_line(std::string_view bytes) {
+    constexpr std::string_view protocol = "HTTP/";
+    const std::size_t end = bytes.find('\n');
+    const std::size_t used = end == std::string_view::npos ? bytes.size() : end + 1;
+    lines_size += used;
+    if (lines_size > limits.head) {
+        if (has_head) {
+            fail_syntax("the line of a chunk or a trailer is too long");
+        } else {
+            fail("the head is too long");
+        }
+        return used;
     }
-    ++line_read;
-    const bool has_status = std::string_view(line.data(), 7) == "HTTP/1." && line[8] == ' ';
-    if (bytes.front() == '\r' && has_status) feeder.put(*parser, " ", ec);
-    return 0;
+    if (end == std::string_view::npos || !line.empty()) line.append(bytes.substr(0, used));
+    if (end == std::string_view::npos) {
+        // Another protocol may not have lines at all.
+        const std::string_view begin = std::string_view(line).substr(0, protocol.size());
+        const bool other = !iequals(begin, protocol.substr(0, begin.size())) && begin != "\r";
+        if (stage == Stage::status_line && other) fail_syntax("this is no status line");
+        return used;
+    }
+    std::string_view text = line.empty() ? bytes.substr(0, used) : std::string_view(line);
+    text.remove_suffix(1);
+    if (text.ends_with('\r')) {
+        text.remove_suffix(1);
+    } else {
+        head.note_quirk("lines end with LF alone");
+    }
+    take_line(text);
+    line.clear();
+    return used;
 }
 
-void ResponseReader::Impl::finish() {
-    if (message.code >= 200) {
-        status = ResponseStatus::complete;
-    } else if (++interim_responses > most_interim_responses) {
-        fail("too many interim responses");
+void ResponseReader::Impl::take_line(std::string_view text) {
+    switch (stage) {
+        case Stage::status_line:
+            take_status_line(text);
+            break;
+        case Stage::fields:
+            if (text.empty()) {
+                end_head();
+            } else {
+                head.add_field_line(text);
+            }
+            break;
+        case Stage::chunk_size:
+            take_chunk_size(text);
+            break;
+        case Stage::chunk_end:
+            if (!text.empty()) return fail_syntax("a chunk is longer than its size");
+            lines_size = 0;
+            stage = Stage::chunk_size;
+            break;
+        default:  // the trailers
+            if (text.empty()) status = ResponseStatus::complete;
+            break;
+    }
+}
+
+void ResponseReader::Impl::take_status_line(std::string_view text) {
+    if (text.empty() && ++empty_lines <= max_empty_lines) {
+        head.note_quirk("an empty line comes before the status line");
+    } else if (!head.add_status_line(text)) {
+        fail_syntax("this is no status line");
+    } else if (head.code() == 101) {
+        fail_syntax("the server wants to change the protocol");
     } else {
+        stage = Stage::fields;
+    }
+}
+
+void ResponseReader::Impl::end_head() {
+    head.finish();
+    lines_size = 0;
+    if (head.code() < 200) {
+        if (++interim_responses > max_interim_responses) return fail("too many interim responses");
+        const std::string_view quirk = head.quirk();
         begin_message();
+        if (!quirk.empty()) head.note_quirk(quirk);
+        return;
     }
+    has_head = true;
+    left = head.length();
+    switch (head_only ? Framing::none : head.framing()) {
+        case Framing::counted:
+            stage = Stage::counted;
+            if (left == 0) status = ResponseStatus::complete;
+            break;
+        case Framing::chunked:
+            stage = Stage::chunk_size;
+            break;
+        case Framing::until_end:
+            stage = Stage::until_end;
+            break;
+        case Framing::none:
+        case Framing::unclear:
+            status = ResponseStatus::complete;
+            break;
+    }
+}
+
+void ResponseReader::Impl::take_chunk_size(std::string_view text) {
+    const auto size = chunk_size(text, head);
+    if (!size) return fail_syntax("the size of a chunk is not a number");
+    lines_size = 0;
+    left = *size;
+    stage = left == 0 ? Stage::trailers : Stage::chunk;
+}
+
+std::size_t ResponseReader::Impl::put_body(std::string_view bytes) {
+    if (stage != Stage::until_end) {
+        bytes =
+            bytes.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(left, bytes.size())));
+        left -= bytes.size();
+    }
+    body_size += bytes.size();
+    if (head.is_plain()) body.append(bytes.substr(0, limits.body - body.size()));
+    if (body_size > limits.drain) {
+        fail("the body is too long");
+    } else if (stage == Stage::counted && left == 0) {
+        status = ResponseStatus::complete;
+    } else if (stage == Stage::chunk && left == 0) {
+        stage = Stage::chunk_end;
+    }
+    return bytes.size();
 }
 
 ResponseReader::ResponseReader(ResponseLimits limits, std::span<const std::string_view> wanted)
@@ -214,18 +261,7 @@ std::size_t ResponseReader::put(std::string_view bytes) {
     std::size_t used = 0;
     while (used < bytes.size() && impl.status == ResponseStatus::need_more) {
         impl.started = true;
-        error_code ec;
-        const std::string_view rest = bytes.substr(used);
-        const bool plain =
-            impl.line_read == 0 && rest.size() > status_end && rest[status_end] == ' ';
-        if (plain) impl.line_read = status_end + 1;
-        used += impl.line_read <= status_end ? impl.put_status_line(rest, ec)
-                                             : impl.feeder.put(*impl.parser, rest, ec);
-        if (ec) {
-            impl.fail(ec);
-        } else if (impl.parser->is_done()) {
-            impl.finish();
-        }
+        used += impl.put(bytes.substr(used));
     }
     return used;
 }
@@ -233,17 +269,11 @@ std::size_t ResponseReader::put(std::string_view bytes) {
 void ResponseReader::put_end() {
     Impl& impl = *impl_;
     if (impl.status != ResponseStatus::need_more) return;
-    if (!impl.parser->is_header_done()) {
+    if (impl.stage == Stage::until_end) {
+        impl.status = ResponseStatus::complete;
+    } else {
         impl.fail(impl.started ? "the connection ended in the middle of the response"
                                : "the connection ended before the response");
-        return;
-    }
-    error_code ec;
-    impl.parser->put_eof(ec);
-    if (ec) {
-        impl.fail(ec);
-    } else {
-        impl.finish();
     }
 }
 
@@ -258,37 +288,42 @@ std::string_view ResponseReader::error() const noexcept {
 }
 
 bool ResponseReader::has_head() const noexcept {
-    return impl_->message.has_head;
+    return impl_->has_head;
 }
 
 bool ResponseReader::body_is_too_long() const noexcept {
-    const Message& message = impl_->message;
-    return message.has_head && message.body_size > impl_->limits.drain;
+    return impl_->body_size > impl_->limits.drain;
+}
+
+bool ResponseReader::end_is_unclear() const noexcept {
+    return impl_->has_head && (impl_->garbled || impl_->head.contradicts_itself());
+}
+
+std::string_view ResponseReader::quirk() const noexcept {
+    return impl_->head.quirk();
 }
 
 int ResponseReader::code() const {
     BOOST_ASSERT(has_head());
-    return impl_->message.code;
+    return impl_->head.code();
 }
 
 bool ResponseReader::keep_alive() const {
-    const Impl& impl = *impl_;
-    if (impl.status != ResponseStatus::complete || !impl.parser->keep_alive()) return false;
-    // RFC 9112 section 6.1: the framing of a chunked HTTP/1.0 message is not to be trusted.
-    return impl.message.minor_version >= 1 || !impl.parser->chunked();
+    return impl_->status == ResponseStatus::complete && impl_->head.keeps_connection();
 }
 
 std::string_view ResponseReader::field(std::string_view name) const {
-    return impl_->message.head.field(name);
+    return impl_->head.field(name);
 }
 
 std::string_view ResponseReader::body() const {
-    return impl_->message.body;
+    return impl_->body;
 }
 
-void ResponseReader::reset() {
+void ResponseReader::reset(ResponseTo request) {
     Impl& impl = *impl_;
     impl.begin_message();
+    impl.head_only = request == ResponseTo::connect;
     impl.status = ResponseStatus::need_more;
     impl.started = false;
     impl.interim_responses = 0;

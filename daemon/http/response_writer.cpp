@@ -5,6 +5,8 @@
 #include <charconv>
 #include <stdexcept>
 
+#include "head.hpp"
+
 namespace flowrelay::http {
 
 namespace {
@@ -13,14 +15,6 @@ void append_number(std::string& out, std::size_t number) {
     char digits[20];
     const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
     out.append(digits, static_cast<std::size_t>(end - digits));
-}
-
-bool is_token(std::string_view text) noexcept {
-    constexpr std::string_view marks = "!#$%&'*+-.^_`|~";
-    return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
-        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-               marks.find(c) != std::string_view::npos;
-    });
 }
 
 bool is_field_value(std::string_view text) noexcept {

@@ -17,6 +17,9 @@ namespace asio = boost::asio;
 
 constexpr auto watch_interval = std::chrono::milliseconds(100);
 
+// What a worker keeps of the memory for its requests.
+constexpr std::size_t kept_capacity = 64 * 1024;
+
 /// Where events go, and how they look there.
 struct Delivery::Target {
     Destination destination;
@@ -34,6 +37,15 @@ struct Delivery::Worker {
         target = delivery.target_;
         client.emplace(io, target->destination, target->tls.get(), delivery.resolver_,
                        delivery.engine_.clock());
+    }
+
+    /// The memory of a large event goes back: a connection that idles must not keep it.
+    void forget_request() {
+        for (std::string* text : {&body, &request}) {
+            text->clear();
+            if (text->capacity() > kept_capacity) text->shrink_to_fit();
+        }
+        client->forget_answer();
     }
 
     std::shared_ptr<const Target> target;
@@ -231,6 +243,7 @@ void Delivery::posted(Worker& worker, core::AttemptResult&& result, Now now) {
         return;
     }
     describe_answer(worker, worker.outgoing->token, result);
+    worker.forget_request();
     engine_.attempted(*worker.assignment, std::move(worker.outgoing->record), result, now);
     worker.outgoing.reset();
 }

@@ -12,6 +12,7 @@
 #include <boost/asio/write.hpp>
 #include <utility>
 
+#include "flowrelay/core/json.hpp"
 #include "flowrelay/http/keep_alive.hpp"
 #include "round_trip.hpp"
 
@@ -22,7 +23,8 @@ using core::AttemptResult;
 
 namespace {
 
-constexpr std::array<std::string_view, 3> read_fields{"Retry-After", "Keep-Alive", "Location"};
+constexpr std::array<std::string_view, 4> read_fields{"Retry-After", "Keep-Alive", "Location",
+                                                      "Via"};
 
 // Many servers close a connection that has idled for a minute.
 constexpr auto most_idle = Seconds(45);
@@ -151,7 +153,7 @@ asio::awaitable<AttemptResult> HttpClient::post(std::string_view request, Connec
 asio::awaitable<AttemptResult> HttpClient::exchange(std::string_view request, MonoTime begun,
                                                     bool reused) {
     allow_until(begun + destination_.request_timeout);
-    out_of_step_ = false;
+    out_of_step_ = surplus_ = false;
     reader_.reset();
     begin_write(request);
     error_code read_error;
@@ -161,7 +163,7 @@ asio::awaitable<AttemptResult> HttpClient::exchange(std::string_view request, Mo
         co_await asio::post(asio::deferred);
         read_error = read_what_is_there();
     }
-    while (!read_error && reader_.status() == http::ResponseStatus::need_more) {
+    while (!read_error && reader_.status() == http::ResponseStatus::need_more && !is_settled()) {
         if (tls_) {
             const auto [error, size] = co_await tls_->async_read_some(
                 asio::buffer(buffer_), asio::as_tuple(asio::deferred));
@@ -211,15 +213,22 @@ void HttpClient::take_answer(const error_code& error, std::size_t size) {
     const std::size_t used = reader_.put({buffer_.data(), size});
     if (used < size && reader_.status() == http::ResponseStatus::complete) {
         open_ = false;  // bytes that nobody asked for: the connection is out of step
+        surplus_ = true;
         note_second_answer(clock_.now().mono);
     }
+}
+
+// A success whose head contradicts itself about its end: nothing is worth waiting for.
+bool HttpClient::is_settled() const {
+    return reader_.has_head() && reader_.code() / 100 == 2 && reader_.end_is_unclear();
 }
 
 // Where the rest of an answer is missing its status counts, unless it is a success: a server may
 // have died of the event after it had begun to answer.
 bool HttpClient::has_answer() const {
     if (reader_.status() == http::ResponseStatus::complete) return true;
-    return reader_.has_head() && (reader_.code() / 100 != 2 || reader_.body_is_too_long());
+    return reader_.has_head() &&
+           (reader_.code() / 100 != 2 || reader_.body_is_too_long() || reader_.end_is_unclear());
 }
 
 AttemptResult HttpClient::result_without_answer(const error_code& read_error) {
@@ -254,6 +263,8 @@ AttemptResult HttpClient::result_of_answer(MonoTime now) {
     AttemptResult result;
     result.end = AttemptEnd::response;
     result.status = reader_.code();
+    result.quirk = reader_.quirk();
+    if (result.quirk.empty() && surplus_) result.quirk = "more than one answer came";
     // The deadline was set when the exchange began, after all connecting.
     result.elapsed = now - (deadline_ - destination_.request_timeout);
     const auto retry_after = reader_.field("Retry-After");
@@ -267,9 +278,35 @@ AttemptResult HttpClient::result_of_answer(MonoTime now) {
     } else {
         close();
     }
-    const bool is_of_proxy = result.status == 407 && destination_.proxy && !destination_.tls;
-    if (is_of_proxy) return failure(AttemptEnd::proxy_failed, describe_proxy_refusal(407));
+    if (is_of_proxy()) return proxy_refusal(result.status);
+    if (result.status / 100 == 2 && !reader_.body().empty()) judge_body(result);
     return result;
+}
+
+// Login pages and captive portals answer 200 to everything.
+void HttpClient::judge_body(AttemptResult& result) const {
+    const std::string_view body = core::json::trim(reader_.body());
+    const bool page = body.starts_with('<');
+    if (page && result.quirk.empty()) result.quirk = "the body is a web page";
+    if (!destination_.expects_json || body.empty()) return;
+    const bool whole = reader_.status() == http::ResponseStatus::complete;
+    const bool cut = !whole || body.size() >= http::ResponseLimits().body;
+    const bool json =
+        cut ? body.starts_with('{') || body.starts_with('[') : !core::json::check(body);
+    if (json) return;
+    result.unexpected = true;
+    result.detail = page ? "the answer is a web page, and destination.expect is json"
+                         : "the answer is no JSON, and destination.expect is json";
+}
+
+// Plain http only, of which a proxy passes the answers on. It has to mark those that it does (RFC
+// 9110, section 7.6.3); one that does not is known by the good answers.
+bool HttpClient::is_of_proxy() {
+    if (!destination_.proxy || destination_.tls) return false;
+    const int status = reader_.code();
+    const bool passed_on = !reader_.field("Via").empty();
+    if (status / 100 == 2) passes_without_via_ = !passed_on;
+    return status == 407 || (status == 403 && !passed_on && !passes_without_via_);
 }
 
 // The answer is read meanwhile: a server may give it, and then not read on.

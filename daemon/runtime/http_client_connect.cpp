@@ -1,11 +1,12 @@
 // How an HttpClient gets its connection: name, addresses in turn, proxy, TLS.
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/deferred.hpp>
 #include <utility>
 
+#include "flowrelay/http/response_reader.hpp"
 #include "flowrelay/runtime/http_client.hpp"
 #include "round_trip.hpp"
 
@@ -17,18 +18,10 @@ using core::AttemptResult;
 namespace {
 
 // The longest head of a proxy's answer to CONNECT.
-constexpr std::size_t max_tunnel_head = 16 * 1024;
+constexpr std::uint32_t max_tunnel_head = 16 * 1024;
 
-/// The status of "HTTP/1.1 200 Connection established"; 0 if it is not that.
-int status_of(std::string_view head) {
-    if (!head.starts_with("HTTP/1.") || head.size() < 12) return 0;
-    int status = 0;
-    for (const char c : head.substr(9, 3)) {
-        if (c < '0' || c > '9') return 0;
-        status = status * 10 + (c - '0');
-    }
-    return status;
-}
+// Of the answer to CONNECT the status alone matters.
+constexpr std::array<std::string_view, 1> read_fields{"Proxy-Authenticate"};
 
 }  // namespace
 
@@ -99,8 +92,9 @@ asio::awaitable<HttpClient::Failure> HttpClient::open_tunnel() {
     begin_write(request);
     co_await end_write();
     if (write_error_) co_return failure(AttemptEnd::proxy_failed, write_error_.message());
-    std::string head;
-    while (head.find("\r\n\r\n") == std::string::npos) {
+    http::ResponseReader answer(http::ResponseLimits{max_tunnel_head, 0, 0}, read_fields);
+    answer.reset(http::ResponseTo::connect);
+    while (answer.status() == http::ResponseStatus::need_more) {
         const auto [error, size] = co_await read_some();
         if (error) {
             co_return failure(AttemptEnd::proxy_failed,
@@ -109,14 +103,21 @@ asio::awaitable<HttpClient::Failure> HttpClient::open_tunnel() {
                                          : fmt::format("the proxy {}:{} closed the connection: {}",
                                                        peer_host(), peer_port(), error.message()));
         }
-        head.append(buffer_.data(), size);
-        if (head.size() > max_tunnel_head) {
-            co_return failure(AttemptEnd::proxy_failed, "the proxy's answer is too long");
-        }
+        answer.put({buffer_.data(), size});
     }
-    const int status = status_of(head);
+    const bool broken = answer.status() == http::ResponseStatus::broken;
+    if (broken && answer.error() == "the head is too long") {
+        co_return failure(AttemptEnd::proxy_failed, "the proxy's answer is too long");
+    }
+    const int status = broken ? 0 : answer.code();
     if (status >= 200 && status < 300) co_return std::nullopt;
-    co_return failure(AttemptEnd::proxy_failed, describe_proxy_refusal(status));
+    co_return proxy_refusal(status);
+}
+
+AttemptResult HttpClient::proxy_refusal(int status) const {
+    AttemptResult result = failure(AttemptEnd::proxy_failed, describe_proxy_refusal(status));
+    result.proxy_refused = status == 401 || status == 403 || status == 407;
+    return result;
 }
 
 std::string HttpClient::describe_proxy_refusal(int status) const {

@@ -43,7 +43,13 @@ void NameRecord::found(const Endpoints& endpoints, MonoTime now) {
     std::erase_if(seen_, [&](const auto& item) {
         return item.second + times_.lingering <= now || has_now(item.first);
     });
-    for (const auto& endpoint : this->endpoints(now)) seen_.emplace_back(endpoint, now);
+    // A name that answers with nothing of what it had has moved, and is followed.
+    const bool moved =
+        std::ranges::none_of(endpoints, [this](const auto& endpoint) { return has_now(endpoint); });
+    if (moved) seen_.clear();
+    if (!moved) {
+        for (const auto& endpoint : this->endpoints(now)) seen_.emplace_back(endpoint, now);
+    }
     preferred_ = interleave_families(endpoints);
     passed_over_.clear();
     fresh_until_ = now + times_.fresh;

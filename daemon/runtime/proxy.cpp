@@ -8,6 +8,7 @@
 
 #include "flowrelay/base/number.hpp"
 #include "flowrelay/runtime/destination.hpp"
+#include "no_proxy.hpp"
 
 namespace flowrelay::runtime {
 namespace {
@@ -31,33 +32,14 @@ bool is_loopback(const std::string& host) {
     return !no_address && address.is_loopback();
 }
 
-/// Whether one entry of NO_PROXY names the host: itself, or a domain that it is in.
-bool matches(std::string_view entry, std::string_view host) {
-    if (entry == "*" || entry == host) return true;
-    if (entry.starts_with("*.")) entry.remove_prefix(1);
-    const bool dotted = entry.starts_with('.');
-    const std::string_view domain = dotted ? entry.substr(1) : entry;
-    if (domain.empty()) return false;
-    if (dotted && host == domain) return true;
-    return host.size() > domain.size() && host.ends_with(domain) &&
-           host[host.size() - domain.size() - 1] == '.';
-}
-
-bool is_excepted(const std::string& list, const std::string& host) {
-    std::string_view rest = list;
-    while (!rest.empty()) {
-        const std::size_t end = std::min(rest.find_first_of(", "), rest.size());
-        if (end > 0 && matches(rest.substr(0, end), host)) return true;
-        rest.remove_prefix(std::min(end + 1, rest.size()));
-    }
-    return false;
-}
-
 /// The proxy of a value, or an error that says where it is from.
-Result<std::optional<ProxyServer>> proxy_of(std::string_view value, std::string_view where) {
+Result<Route> route_over(std::string_view value, std::string from, std::string_view where) {
     auto proxy = parse_proxy(value);
-    if (proxy.has_value()) return std::optional<ProxyServer>(std::move(*proxy));
-    return bad_proxy(fmt::format("{} {}", where, proxy.error().message));
+    if (proxy.has_error()) return bad_proxy(fmt::format("{} {}", where, proxy.error().message));
+    Route route;
+    route.proxy = std::move(*proxy);
+    route.from = std::move(from);
+    return route;
 }
 
 }  // namespace
@@ -96,25 +78,40 @@ Result<ProxyServer> parse_proxy(std::string_view url) {
     return proxy;
 }
 
-Result<std::optional<ProxyServer>> choose_proxy(std::string_view configured,
-                                                const Destination& destination,
-                                                const Environment& environment) {
-    if (configured == "none") return std::optional<ProxyServer>();
-    if (!configured.empty()) return proxy_of(configured, "destination.proxy");
+Result<Route> choose_proxy(std::string_view configured, const Destination& destination,
+                           const Environment& environment) {
+    Route direct;
+    if (configured == "none") {
+        direct.from = "destination.proxy";
+        direct.why_not = "destination.proxy is none";
+        return direct;
+    }
+    if (!configured.empty()) {
+        return route_over(configured, "destination.proxy", "destination.proxy");
+    }
     const auto first_of = [&](const char* a, const char* b) {
         std::string value = environment(a);
         return value.empty() ? environment(b) : value;
     };
-    const char* name = destination.tls ? "https_proxy" : "http_proxy";
+    direct.from = destination.tls ? "https_proxy" : "http_proxy";
     // HTTP_PROXY in capitals can be set by a request to a CGI program: https://httpoxy.org
     const std::string url =
         destination.tls ? first_of("https_proxy", "HTTPS_PROXY") : environment("http_proxy");
-    const std::string host = lower(destination.host);
-    if (url.empty() || is_loopback(host)) return std::optional<ProxyServer>();
-    if (is_excepted(lower(first_of("no_proxy", "NO_PROXY")), host)) {
-        return std::optional<ProxyServer>();
+    if (url.empty()) return Route();
+    const auto no_proxy =
+        read_no_proxy(first_of("no_proxy", "NO_PROXY"), destination.host, destination.port);
+    direct.unusable = no_proxy.unusable;
+    if (is_loopback(lower(destination.host))) {
+        direct.why_not = "the destination is this host";
+        return direct;
     }
-    return proxy_of(url, fmt::format("the environment's {}", name));
+    if (!no_proxy.match.empty()) {
+        direct.why_not = fmt::format("no_proxy has {}", no_proxy.match);
+        return direct;
+    }
+    auto route = route_over(url, direct.from, fmt::format("the environment's {}", direct.from));
+    if (route.has_value()) route->unusable = no_proxy.unusable;
+    return route;
 }
 
 Secret basic_authorization(const Secret& credentials) {

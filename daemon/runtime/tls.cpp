@@ -141,16 +141,19 @@ TlsContext::TlsContext(const TlsFiles& files)
 
 TlsContext::~TlsContext() = default;
 
-Result<void> prepare_handshake(TlsStream& stream, TlsContext& context, const std::string& host,
+Result<void> prepare_handshake(TlsStream& stream, TlsContext& context, const std::string& name,
                                TlsObjection& objection) {
     objection.clear();
+    // The dot at the end of an absolute name is for the resolver alone (RFC 6066, section 3).
+    const std::string host = name.ends_with('.') ? name.substr(0, name.size() - 1) : name;
     SSL* handle = stream.native_handle();
     X509_VERIFY_PARAM* verify = SSL_get0_param(handle);
     error_code no_address;
     asio::ip::make_address(host, no_address);
     bool fine;
     if (no_address) {
-        X509_VERIFY_PARAM_set_hostflags(verify, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+        X509_VERIFY_PARAM_set_hostflags(
+            verify, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
         fine = SSL_set_tlsext_host_name(handle, host.c_str()) == 1 &&
                X509_VERIFY_PARAM_set1_host(verify, host.c_str(), host.size()) == 1;
     } else {

@@ -89,6 +89,12 @@ std::string describe_objection(X509_STORE_CTX* verification, const std::string& 
                                subject, show(X509_get0_notBefore(certificate)));
         case X509_V_ERR_HOSTNAME_MISMATCH:
         case X509_V_ERR_IP_ADDRESS_MISMATCH:
+            if (X509_get_ext_by_NID(certificate, NID_subject_alt_name, -1) < 0) {
+                return fmt::format(
+                    "the certificate of {} has no subjectAltName, only a subject ({}), which has "
+                    "not counted since RFC 9110: it has to be issued again with one",
+                    host, show(X509_get_subject_name(certificate)));
+            }
             return fmt::format("the certificate is not for {} but for {}: see destination.base_url",
                                host, show_names(certificate));
         case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:

@@ -6,6 +6,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -43,9 +45,23 @@ auto retry(Call call) {
     return result;
 }
 
+/// Whether a file system has no room for another file, though it may have some for data.
+bool has_no_inodes(const std::string& path) {
+    struct statvfs status{};
+    const std::string directory = path.substr(0, path.rfind('/') + 1);
+    if (::statvfs(directory.empty() ? "." : directory.c_str(), &status) != 0) return false;
+    return status.f_files > 0 && status.f_favail == 0;  // some have no such limit
+}
+
 Result<Descriptor> open_path(const std::string& path, int flags, std::string_view action) {
     const int fd = retry([&] { return ::open(path.c_str(), flags | O_CLOEXEC, 0600); });
-    if (fd < 0) return system_error(errno, action, path);
+    if (fd < 0) {
+        Error error = system_error(errno, action, path);
+        if (errno == ENOSPC && has_no_inodes(path)) {
+            error.message = fmt::format("cannot {} {}: {}", action, path, no_inodes);
+        }
+        return error;
+    }
     return Descriptor(fd);
 }
 

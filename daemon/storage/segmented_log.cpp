@@ -381,7 +381,12 @@ Error SegmentedLog::fail(const Error& error) {
 }
 
 Error SegmentedLog::fail_unless_passing(const Error& error) {
-    if (is_disk_full(error.code)) return full("disk_full", "the disk is full: " + error.message);
+    if (is_disk_full(error.code)) {
+        // There may be room for data, but none for another file.
+        const bool inodes = error.message.ends_with(no_inodes);
+        return full("disk_full",
+                    (inodes ? "the spool cannot grow: " : "the disk is full: ") + error.message);
+    }
     if (is_out_of_descriptors(error.code)) return full("no_descriptors", error.message);
     return fail(error);
 }

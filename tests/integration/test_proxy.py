@@ -37,6 +37,16 @@ class Proxy(NginxTestCase):
         destination.setdefault("proxy", self.proxy)
         return self.start(url, destination=destination)
 
+    def test_the_start_says_which_way_it_goes(self):
+        environment = dict(os.environ, http_proxy="http://127.0.0.1:9", no_proxy="10.0.0.0/33,a;b,x")
+        relay = self.make_relay("http://192.0.2.1:1", destination={"allow_plaintext": True})
+        relay.start(env=environment)
+        relay.wait_for_log(r'destination.proxy_unclear entries="?10.0.0.0/33,a;b"?$')
+        relay.wait_for_log(r"destination.proxy proxy=127.0.0.1:9 from=http_proxy")
+        relay.stop()
+        relay.start(env=dict(environment, no_proxy="192.0.2.0/24"))
+        relay.wait_for_log(r'destination.proxy proxy=none from=http_proxy why="no_proxy has 192.0.2.0/24"')
+
     def test_https_goes_through_a_tunnel(self):
         self.start_nginx(self.good)
         proxy = self.start_tinyproxy()

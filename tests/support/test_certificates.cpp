@@ -106,12 +106,14 @@ Identity Authority::issue(const std::string& names, std::chrono::seconds not_bef
     return {pem(certificate.get()), pem(key.get())};
 }
 
-Identity make_self_signed(const std::string& names) {
+Identity make_self_signed(const std::string& names, const std::string& subject) {
     const Key key = make_key();
     constexpr auto hour = std::chrono::hours(1);
-    const Certificate certificate = make_certificate(key.get(), "self", -hour, hour);
+    const Certificate certificate = make_certificate(key.get(), subject, -hour, hour);
     X509_set_issuer_name(certificate.get(), X509_get_subject_name(certificate.get()));
-    add_extension(certificate.get(), certificate.get(), NID_subject_alt_name, names);
+    if (!names.empty()) {
+        add_extension(certificate.get(), certificate.get(), NID_subject_alt_name, names);
+    }
     check(X509_sign(certificate.get(), key.get(), EVP_sha256()) > 0);
     return {pem(certificate.get()), pem(key.get())};
 }

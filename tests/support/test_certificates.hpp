@@ -31,8 +31,9 @@ private:
     std::unique_ptr<Impl> impl_;
 };
 
-/// One that nobody else has signed.
-Identity make_self_signed(const std::string& names);
+/// One that nobody else has signed. `subject`: its common name. Without `names` it has no
+/// alternative names.
+Identity make_self_signed(const std::string& names, const std::string& subject = "self");
 
 /// The key of an identity, readable with this passphrase only.
 std::string encrypt_key(const Identity& identity, const std::string& passphrase);

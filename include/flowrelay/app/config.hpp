@@ -40,6 +40,7 @@ struct DestinationConfig {
     Milliseconds request_timeout = Seconds(30);
     std::uint32_t max_connections = 32;  ///< 1 to 1024
     double rate_limit = 0;               ///< events per second; 0: none
+    bool expects_json = false;           ///< of `expect`: a 2xx has to be JSON, or empty
     bool allow_plaintext = false;        ///< http to other hosts than this one
 };
 
@@ -48,7 +49,7 @@ struct IngestConfig {
     std::uint32_t socket_mode = 0660;
     std::string socket_group;
     std::string listen;  ///< "127.0.0.1:8025", "[::1]:8025"; loopback only; empty: off
-    std::uint64_t max_event_size = 1ULL << 20;
+    std::uint64_t max_event_size = 1000ULL << 10;
     std::uint32_t max_connections = 1024;
     std::uint32_t max_connections_per_uid = 0;  ///< of one user; 0: no limit
     bool accept_unknown_tokens = true;          ///< key unknown_tokens: accept or reject

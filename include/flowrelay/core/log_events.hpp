@@ -146,6 +146,13 @@ namespace flowrelay::core::log_events {
       "everything stored for a token was erased")                                                \
     X(token_erase_failed, "token.erase_failed", error, "6934e7e00a604db890bbb424d3684abd",       \
       "a token's data could not be erased yet")                                                  \
+    X(destination_proxy, "destination.proxy", info, "5e0f7d2c9b1a4c0f8d3e6a7b1c2d4f90",          \
+      "which way leads to the destination")                                                      \
+    X(destination_proxy_unclear, "destination.proxy_unclear", warning,                           \
+      "b7c1a90e35d24f6a9e08d4c6f1527a3b", "entries of NO_PROXY can't match any destination")     \
+    X(destination_odd_answer, "destination.odd_answer", notice,                                  \
+      "3c9d6f1e8a7b4d25b0f4e1c2a6d89570",                                                        \
+      "the destination's answer was not as HTTP or the API has it, and counts all the same")     \
     X(destination_up, "destination.up", notice, "9c4d5be8150f49f2a33bd3114c269b20",              \
       "the destination answers again")                                                           \
     X(destination_down, "destination.down", error, "e9288f6338c24d21a5d2b4f683dd9dc4",           \

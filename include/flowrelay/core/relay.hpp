@@ -348,6 +348,7 @@ private:
     RepeatLimiter retry_lines_;
     RepeatLimiter dead_lines_;
     std::string destination_reason_;
+    Seq first_own_ = Seq::none;              ///< the first event that this process accepted
     std::optional<MonoTime> trouble_since_;  ///< the destination takes no events
     MonoTime next_reminder_{};
     std::map<TokenId, std::string> token_reasons_;

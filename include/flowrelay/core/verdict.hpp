@@ -34,6 +34,13 @@ struct AttemptResult {
     /// The request had been sent as a whole before, on a kept connection that ended without a byte
     /// of an answer: the server may have taken it then.
     bool sent_before = false;
+    /// Of `response`: what is not as HTTP has it: "lines end with LF alone". It cost the connection
+    /// and changes nothing else. Empty: nothing.
+    std::string_view quirk{};
+    /// Of `response`: a 2xx that is not what destination.expect asks for. `detail` says what it is.
+    bool unexpected = false;
+    /// Of `proxy_failed`: the proxy does not want to (403, 407), and will not until it is told to.
+    bool proxy_refused = false;
     /// Of `response`: from the first byte of the request, so without any connecting, to the end of
     /// the response. Zero when it was not measured.
     MonoTime::duration elapsed = MonoTime::duration::zero();
@@ -74,11 +81,15 @@ struct Judgement {
     MonoTime::duration elapsed = MonoTime::duration::zero();
 };
 
-/// `retry_after_cap`: the longest wait that a server can ask for.
-Judgement judge(const AttemptResult& attempt, Milliseconds retry_after_cap) noexcept;
+/// `retry_after_cap`: the longest wait that a server can ask for. `key_was_sent`: an earlier
+/// request may have brought the event's Idempotency-Key, so that a 409 says that it is still being
+/// worked on.
+Judgement judge(const AttemptResult& attempt, Milliseconds retry_after_cap,
+                bool key_was_sent = false) noexcept;
 
 /// A Retry-After value (RFC 9110, section 10.2.3): seconds, or an HTTP date in any of its three
 /// forms (section 5.6.7) seen from `now`; the name of the weekday is not checked against the date.
+/// Of seconds with a fraction the next whole number counts, of a list the longest.
 /// A date that has passed is 0, a wait of more than a hundred years is that. Nothing for anything
 /// else.
 std::optional<Milliseconds> parse_retry_after(std::string_view value, WallTime now) noexcept;

@@ -1,9 +1,13 @@
-// Client side: bytes in, one response out (RFC 9112). No I/O; wraps Beast's parser, driven by
-// put(). Belongs to one connection and one thread.
+// Client side: bytes in, one response out (RFC 9112). No I/O. Belongs to one connection and one
+// thread.
 //
-// For requests other than HEAD and CONNECT. A Transfer-Encoding other than a single "chunked", or
-// beside a Content-Length, makes the response broken. Bytes that follow a complete response answer
-// nothing that was asked: then the connection may not be used again, whatever keep_alive() says.
+// Tolerant: of a response only the status, the fields that are asked for and where it ends matter.
+// What else is not as HTTP has it (bare LF, a Content-Length beside "chunked", folded fields, a
+// blank where none belongs ...) is a quirk(), with which the connection may not be used again.
+// Where the end can't be told, or the body is not framed as the head says, end_is_unclear().
+//
+// Bytes that follow a complete response answer nothing that was asked: then the connection may not
+// be used again either, whatever keep_alive() says.
 #pragma once
 
 #include <cstddef>
@@ -22,6 +26,9 @@ struct ResponseLimits {
 };
 
 enum class ResponseStatus { need_more, complete, broken };
+
+/// What is answered: a response to CONNECT ends with its head.
+enum class ResponseTo { post, connect };
 
 class ResponseReader {
 public:
@@ -47,16 +54,21 @@ public:
     /// body() may be used, whatever becomes of the rest.
     bool has_head() const noexcept;
     bool body_is_too_long() const noexcept;  ///< nothing else is wrong with it
+    /// The head is whole, and says two things about where the body ends, or another than the body.
+    /// Whether the response was cut off can't be told.
+    bool end_is_unclear() const noexcept;
+    /// The first thing that is not as HTTP has it: "lines end with LF alone"; or empty.
+    std::string_view quirk() const noexcept;
 
     int code() const;
     bool keep_alive() const;  ///< whether the connection may carry another request
     /// The first of this name, or empty; of the wanted ones.
     std::string_view field(std::string_view name) const;
-    std::string_view body() const;  ///< cut at limits.body
+    std::string_view body() const;  ///< cut at limits.body; empty if it is compressed
 
     /// For the next response on the connection: cheaper than a new reader, its memory is used
     /// again.
-    void reset();
+    void reset(ResponseTo request = ResponseTo::post);
 
 private:
     struct Impl;

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "flowrelay/base/error.hpp"
 #include "flowrelay/base/secret.hpp"
@@ -27,8 +28,13 @@ struct Destination {
     std::string target;                       ///< "/messages"
     std::string sources_target = "/sources";  ///< for reports of problems
     std::optional<ProxyServer> proxy;
+    // As Route has them: for the log.
+    std::string proxy_from;
+    std::string why_no_proxy;
+    std::vector<std::string> unusable_exceptions;
     Milliseconds connect_timeout{10'000};
     Milliseconds request_timeout{30'000};
+    bool expects_json = false;  ///< a 2xx with another body counts as something else's answer
 };
 
 /// The value of an environment variable; empty if it is not set.
@@ -39,15 +45,22 @@ using Environment = std::function<std::string(const char*)>;
 /// about a user and password in it, and does not repeat it.
 Result<ProxyServer> parse_proxy(std::string_view url);
 
-/// Which proxy leads to the destination. `configured`: "http://host:port", "none", or empty: then
-/// the environment decides (https_proxy or http_proxy, in capitals as well except HTTP_PROXY, which
-/// a CGI request could set; no_proxy: host names, domains with their subdomains, addresses, "*").
+/// The way to the destination, and why it is that.
+struct Route {
+    std::optional<ProxyServer> proxy;  ///< without its authorization
+    /// What decided: "destination.proxy", "https_proxy", "http_proxy". Empty: no proxy is set.
+    std::string from;
+    std::string why_not;                ///< why `proxy` is none although one is set; or empty
+    std::vector<std::string> unusable;  ///< entries of no_proxy that can't match any host
+};
+
+/// Chooses the proxy that leads to the destination. `configured`: "http://host:port", "none", or
+/// empty: then the environment decides (https_proxy or http_proxy, in capitals as well except
+/// HTTP_PROXY, which a CGI request could set; no_proxy in all forms that curl and Go take).
 /// Loopback destinations never go through a proxy of the environment.
-/// The result has no authorization yet.
 /// Error: as parse_proxy, with where the value comes from.
-Result<std::optional<ProxyServer>> choose_proxy(std::string_view configured,
-                                                const Destination& destination,
-                                                const Environment& environment);
+Result<Route> choose_proxy(std::string_view configured, const Destination& destination,
+                           const Environment& environment);
 
 /// "user:password" as the value of a Proxy-Authorization field: the scheme Basic (RFC 7617).
 Secret basic_authorization(const Secret& credentials);

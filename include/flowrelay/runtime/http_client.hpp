@@ -54,6 +54,9 @@ public:
     /// The body of the answer that post() has just read.
     std::string_view answer_body() const { return reader_.body(); }
 
+    /// Gives the memory of a large answer back. Its parts are gone.
+    void forget_answer() { reader_.reset(); }
+
     /// Where it leads to, if it is a redirect.
     std::string_view answer_location() const { return reader_.field("Location"); }
 
@@ -82,6 +85,9 @@ private:
     bool came_too_soon(MonoTime::duration elapsed);
     void note_second_answer(MonoTime now) { distrusted_until_ = now + distrust_time; }
     bool has_answer() const;
+    bool is_settled() const;
+    bool is_of_proxy();
+    void judge_body(core::AttemptResult& result) const;
     boost::asio::awaitable<Failure> connect();
     boost::asio::awaitable<Failure> set_up();
     boost::asio::awaitable<Failure> open_tunnel();
@@ -94,6 +100,7 @@ private:
     core::AttemptResult result_without_answer(const error_code& read_error);
     core::AttemptResult failure(core::AttemptEnd end, std::string detail) const;
     std::string describe_proxy_refusal(int status) const;
+    core::AttemptResult proxy_refusal(int status) const;
     void begin_write(std::string_view bytes);
     boost::asio::awaitable<void> end_write();
     boost::asio::awaitable<std::pair<error_code, std::size_t>> read_some();
@@ -115,7 +122,9 @@ private:
     bool busy_ = false;
     bool timed_out_ = false;
     bool aborted_ = false;
-    bool out_of_step_ = false;  ///< what was read answers an earlier request
+    bool out_of_step_ = false;         ///< what was read answers an earlier request
+    bool passes_without_via_ = false;  ///< the proxy does not mark what it passes on
+    bool surplus_ = false;             ///< more came with the answer than the answer
     MonoTime deadline_{};
     MonoTime answered_at_{};  ///< when the last answer had been read
     MonoTime kept_until_{};

@@ -10,7 +10,7 @@
 namespace flowrelay::runtime {
 
 struct IngestLimits {
-    std::uint64_t max_event_size = 1ULL << 20;
+    std::uint64_t max_event_size = 1000ULL << 10;
     /// A batch in one HTTP request may have this many bytes.
     std::uint64_t max_batch_size = 8ULL << 20;
     /// A producer that stops in the middle of an event or a request is cut off after this.

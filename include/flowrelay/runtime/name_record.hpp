@@ -25,7 +25,8 @@ struct NameTimes {
     /// one to three days).
     Milliseconds stale = std::chrono::hours(24);
     /// Some names answer with a few of their many addresses, others each time: a connection to one
-    /// that is not in the last answer is kept for so long.
+    /// that is not in the last answer is kept for so long, as long as each answer shares an address
+    /// with the one before. Where it shares none the name has moved.
     Milliseconds lingering = std::chrono::minutes(5);
 };
 

@@ -59,7 +59,8 @@ private:
 using TlsObjection = std::string;
 
 /// Before the handshake: SNI, the name or address that the certificate must be for (RFC 6125,
-/// RFC 9110 section 4.3.4), a session to resume. `objection` outlives the stream.
+/// RFC 9110 section 4.3.4), a session to resume. Names in the subject of a certificate do not
+/// count, a dot at the end of the host neither. `objection` outlives the stream.
 Result<void> prepare_handshake(TlsStream& stream, TlsContext& context, const std::string& host,
                                TlsObjection& objection);
 

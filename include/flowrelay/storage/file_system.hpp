@@ -17,6 +17,10 @@
 
 namespace flowrelay::storage {
 
+/// How the message of an error ends that is_disk_full() too, but about files and not about bytes.
+inline constexpr std::string_view no_inodes =
+    "no inodes are left on the file system (df -i): remove files there";
+
 /// The disk is full, or a quota of it used up.
 bool is_disk_full(const error_code& code) noexcept;
 

@@ -50,6 +50,31 @@ TEST(ServerMessage, DoesNotRepeatAPieceOfTheTokenEither) {
               R"(["[token]","x"])");
 }
 
+TEST(ServerMessage, DoesNotRepeatTheTokenSpelledWithEscapes) {
+    const Secret secret("Ab/965427ebf9997f");
+    const auto errors = [&](const std::string& text) {
+        return read_server_message("{\"errors\":" + text + "}", secret).errors;
+    };
+    EXPECT_EQ(errors(R"(["\u0041b/965427ebf9997f is bad"])"), R"(["[token] is bad"])");
+    EXPECT_EQ(errors(R"({"a\u0041b\/965427ebf9997f":[1]})"), R"({"a[token]":[1]})");
+    EXPECT_EQ(errors(R"(["x\n\u0041\u0062\/\u00396\u0035427ebf9997f"])"), R"(["x\n[token]"])");
+    EXPECT_EQ(errors(R"(["?flow_token=%41b%2F965427ebf9997f&x"])"), R"(["?flow_token=[token]&x"])");
+    EXPECT_EQ(errors(R"(["\\u0041 \" \ud83d\ude00 %zz"])"), R"(["\\u0041 \" \ud83d\ude00 %zz"])");
+    for (const auto* text :
+         {R"({"detail":"\u0041b\/965427ebf9997f"})", R"({"detail":"\u0041b\/965427ebf9997f)",
+          R"({"message":"\u0041b\/965427ebf9997f"})", R"({"message":"%41b%2f965427ebf9997f"})",
+          "GET /?t=%41b/965427ebf9997f"}) {
+        const auto message = read_server_message(text, secret).message;
+        EXPECT_EQ(message.find("965427"), std::string::npos) << message;
+        EXPECT_NE(message.find("[token]"), std::string::npos) << message;
+    }
+    EXPECT_EQ(describe_redirect("/x?t=%41b/965427ebf9997f", secret, Secret()),
+              "redirects to /x?t=[token]");
+    const Secret tab("t0ken678");
+    EXPECT_EQ(read_server_message(R"({"errors":["\t0ken678"]})", tab).errors, R"(["\t0ken678"])")
+        << "a tab and something else: still JSON";
+}
+
 TEST(ServerMessage, DoesNotRepeatWhatTheProxyIsTold) {
     const Secret proxy("Basic dXNlcjpwYXNzd29yZA==");
     const auto said = read_server_message(

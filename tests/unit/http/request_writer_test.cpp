@@ -16,7 +16,8 @@ TEST(PostWriter, WritesTheseBytes) {
     EXPECT_EQ(
         out,
         "beforePOST /messages HTTP/1.1\r\nHost: api.flowdock.com\r\nUser-Agent: flowrelay/1\r\n"
-        "Accept: application/json\r\nContent-Type: application/json\r\n"
+        "Accept: application/json\r\nAccept-Encoding: identity\r\n"
+        "Content-Type: application/json\r\n"
         "Idempotency-Key: 0197-a\r\nContent-Length: 2\r\n\r\n{}");
 }
 
@@ -79,7 +80,8 @@ TEST(RequestWriter, WritesAPutWithoutAKey) {
     append_put(out, "api.flowdock.com", "/sources", "flowrelay/1", "X-Other: 1\r\n", "{}");
     EXPECT_EQ(out,
               "PUT /sources HTTP/1.1\r\nHost: api.flowdock.com\r\nUser-Agent: flowrelay/1\r\n"
-              "Accept: application/json\r\nContent-Type: application/json\r\n"
+              "Accept: application/json\r\nAccept-Encoding: identity\r\n"
+              "Content-Type: application/json\r\n"
               "X-Other: 1\r\nContent-Length: 2\r\n\r\n{}");
     EXPECT_THROW(append_put(out, "h", "/a b", "a", "", ""), std::invalid_argument);
 }

@@ -39,6 +39,7 @@ protected:
             asked_ = std::move(asked);
             co_await server.send(answer);
         });
+        io_.restart();
         spawn(io_.get_executor(), serve(std::move(behaviours)));
         spawn(io_.get_executor(), task());
         io_.run_for(std::chrono::seconds(20));
@@ -94,6 +95,22 @@ TEST_F(HttpClientProxyTest, GarbageIsNoProxy) {
               proxy() + " does not answer CONNECT with HTTP: is it a proxy?");
 }
 
+TEST_F(HttpClientProxyTest, ATunnelIsOpenWhateverTheAnswerLooksLike) {
+    for (const auto* answer :
+         {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+          "HTTP/1.1 102 x\r\nX: y\r\n\r\nHTTP/1.0 200 Connection established\r\n\r\n",
+          "HTTP/1.1 200 OK\n\n", "HTTP/1.1 200 OK\r\nX: y\n\r\n", "HTTP/1.1 200\r\n\r\n",
+          "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+          "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"}) {
+        const auto result = run_through(answer);
+        EXPECT_EQ(result.end, AttemptEnd::tls_failed) << answer << result.detail;
+        EXPECT_THAT(result.detail, HasSubstr("during the TLS handshake")) << answer;
+    }
+    EXPECT_EQ(run_through("HTTP/1.1 100 x\r\n\r\nHTTP/1.1 403 x\r\n\r\n").detail,
+              proxy() + " does not allow connections to api.example.com:443 (403)");
+    EXPECT_EQ(run_through("HTTP/1.1 407 x\n\n").end, AttemptEnd::proxy_failed);
+}
+
 TEST_F(HttpClientProxyTest, AnAnswerWithoutAnEndIsCutOff) {
     EXPECT_EQ(run_through("HTTP/1.1 200 OK\r\nX: " + std::string(40'000, 'x')).detail,
               "the proxy's answer is too long");
@@ -105,6 +122,22 @@ TEST_F(HttpClientTest, TheWordOfAProxyOnPlainHttpIsNotTheServers) {
     run({{"HTTP/1.1 407 x\r\nContent-Length: 0\r\n\r\n"}}, 1);
     EXPECT_EQ(results_[0].end, AttemptEnd::proxy_failed);
     EXPECT_THAT(results_[0].detail, HasSubstr("destination.proxy_credentials_file"));
+    EXPECT_TRUE(results_[0].proxy_refused);
+}
+
+TEST_F(HttpClientTest, A403OfAProxyIsToldFromThatOfTheServer) {
+    destination_.proxy = ProxyServer{"127.0.0.1", destination_.port, Secret()};
+    destination_.host = "api.example.com";
+    const std::string own = "HTTP/1.1 403 x\r\nContent-Length: 0\r\n\r\n";
+    const std::string passed_on = "HTTP/1.1 403 x\r\nVia: 1.1 p\r\nContent-Length: 0\r\n\r\n";
+    const std::string good = "HTTP/1.1 202 x\r\nVia: 1.1 p\r\nContent-Length: 0\r\n\r\n";
+    run({{own, passed_on, good, own, accepted, own}}, 6);
+    EXPECT_TRUE(results_[0].proxy_refused);
+    EXPECT_THAT(results_[0].detail, HasSubstr("does not allow connections to api.example.com"));
+    EXPECT_EQ(results_[1].status, 403);
+    EXPECT_FALSE(results_[1].proxy_refused);
+    EXPECT_TRUE(results_[3].proxy_refused);
+    EXPECT_EQ(results_[5].status, 403) << "this one does not mark what it passes on";
 }
 
 }  // namespace

@@ -140,6 +140,56 @@ TEST_F(HttpClientTest, OfABodyThatDoesNotEndARefusalCountsAndASuccessDoesNot) {
     }
 }
 
+TEST_F(HttpClientTest, ASuccessCountsWhateverItLooksLike) {
+    for (const auto* answer :
+         {"HTTP/1.1 202 x\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}",
+          "HTTP/1.1 202 x\r\nTransfer-Encoding: chunked\r\nContent-Length: 7\r\n\r\n"
+          "2 \r\n{}\r\n0\r\n\r\n",
+          "HTTP/1.1 202 x\r\nTransfer-Encoding: chunked\r\n\r\n2 \r\n{}\r\n0\r\n\r\n",
+          "HTTP/1.1 202 x\r\nTransfer-Encoding: chunked\r\n\r\n{}\r\n",
+          "HTTP/1.1 202 x\nContent-Length: 2\n\n{}", "HTTP/1.1 202 x\nContent-Length: 0\n\n",
+          "HTTP/1.1 202 x\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+          "HTTP/1.1 202 x\r\nX: a\r\n b\r\nContent-Length: 2\r\n\r\n{}",
+          "HTTP/1.1 202 x\r\nContent-Length : 2\r\n\r\n{}",
+          "HTTP/1.1 202 x\r\nnonsense\r\nContent-Length: 2\r\n\r\n{}",
+          "HTTP/1.1 202 x\r\nContent-Length: 2\r\n\r\n{}garbage"}) {
+        const auto result = run_one([answer](Script& server) -> asio::awaitable<void> {
+            co_await server.read_request();
+            co_await server.send(answer);
+            co_await server.pause(Milliseconds(50));
+        });
+        EXPECT_EQ(result.end, AttemptEnd::response) << answer << result.detail;
+        EXPECT_EQ(result.status, 202) << answer;
+        EXPECT_NE(result.quirk, "") << answer;
+        EXPECT_FALSE(client_.connected()) << answer;
+    }
+    run({{accepted}}, 1);
+    EXPECT_EQ(results_[0].quirk, "");
+}
+
+TEST_F(HttpClientTest, AWebPageIsNoticedAndMayBeRefused) {
+    const auto answer = [](std::string_view body) {
+        return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
+               std::string(body);
+    };
+    const auto posted = [&](std::string_view body) {
+        run({{answer(body)}}, 1);
+        client_.close();
+        return results_[0];
+    };
+    EXPECT_EQ(posted(" <!DOCTYPE html><p>Sign in").quirk, "the body is a web page");
+    EXPECT_FALSE(posted("<html>").unexpected);
+    EXPECT_EQ(posted("ok").quirk, "");
+    destination_.expects_json = true;
+    for (const auto* page : {"\r\n<html>", "ok", "{\"id\":"}) {
+        EXPECT_TRUE(posted(page).unexpected) << page;
+        EXPECT_NE(posted(page).detail.find("destination.expect"), std::string::npos);
+    }
+    for (const auto* good : {"", "{}", "[1]", " {\"id\":7}\n", "\r\n", "7"}) {
+        EXPECT_FALSE(posted(good).unexpected) << good;
+    }
+}
+
 TEST_F(HttpClientTest, AResetIsTheEndOfAnAnswer) {
     const auto reset_after = [](std::string answer) {
         return [answer](Script& server) -> asio::awaitable<void> {

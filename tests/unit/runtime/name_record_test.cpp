@@ -56,9 +56,9 @@ TEST(NameRecord, ANewAnswerTakesThePlaceOfTheOldOne) {
 
 TEST(NameRecord, AnAddressThatIsNoLongerAnsweredLingersForConnections) {
     NameRecord record({Seconds(60), Seconds(5), Seconds(3600), Seconds(300)});
-    record.found({v4a}, start);
+    record.found({v4a, v6a}, start);
     const MonoTime moved = start + Seconds(60);
-    record.found({v4b}, moved);
+    record.found({v4b, v6a}, moved);
     for (int minute = 0; minute < 5; ++minute) {
         EXPECT_TRUE(record.has(v4a, moved + Seconds(60 * minute)));
         record.found({v4b}, moved + Seconds(60 * minute));
@@ -67,11 +67,20 @@ TEST(NameRecord, AnAddressThatIsNoLongerAnsweredLingersForConnections) {
     EXPECT_EQ(record.endpoints(moved + Seconds(300)), Endpoints{v4b}) << "no new ones to it";
 }
 
+TEST(NameRecord, ANameThatHasMovedIsFollowedAtOnce) {
+    NameRecord record;
+    record.found({v4a, v6a}, start);
+    record.found({v4b, v6a}, start + Seconds(60));
+    record.found({v6b, v6c}, start + Seconds(120));
+    for (const auto& old : {v4a, v4b, v6a}) EXPECT_FALSE(record.has(old, start + Seconds(120)));
+    EXPECT_TRUE(record.has(v6b, start + Seconds(120)));
+}
+
 TEST(NameRecord, AddressesThatTakeTurnsAreKept) {
     NameRecord record;
     for (int minute = 0; minute < 100; ++minute) {
         const MonoTime now = start + Seconds(60 * minute);
-        record.found({minute % 3 == 0 ? v4a : minute % 3 == 1 ? v4b : v6a}, now);
+        record.found({minute % 3 == 0 ? v4a : minute % 3 == 1 ? v4b : v6a, v6b}, now);
         EXPECT_TRUE(record.has(v4a, now));
     }
 }

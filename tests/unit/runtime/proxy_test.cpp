@@ -21,8 +21,8 @@ std::string chosen(std::string_view configured, const std::string& host, bool tl
         return found == variables.end() ? std::string() : found->second;
     });
     if (proxy.has_error()) return "error: " + proxy.error().message;
-    if (!*proxy) return "";
-    return (*proxy)->host + ":" + std::to_string((*proxy)->port);
+    if (!proxy->proxy) return "";
+    return proxy->proxy->host + ":" + std::to_string(proxy->proxy->port);
 }
 
 TEST(Proxy, NoneUnlessSomebodySaysSo) {
@@ -62,6 +62,60 @@ TEST(Proxy, NoProxyNamesHostsAndDomains) {
     EXPECT_FALSE(excepted("ample.com", "api.example.com"));
     EXPECT_FALSE(excepted("api.example.com.org", "api.example.com"));
     EXPECT_FALSE(excepted("", "api.example.com"));
+}
+
+/// What a list of exceptions does for a destination: "direct", "proxy", and the entries that can't
+/// match.
+std::string with_exceptions(const std::string& list, const std::string& host,
+                            std::uint16_t port = 443) {
+    Destination destination;
+    destination.host = host;
+    destination.port = port;
+    const Variables variables{{"HTTPS_PROXY", "http://p:1"}, {"NO_PROXY", list}};
+    const auto route = choose_proxy("", destination, [&](const char* name) {
+        const auto found = variables.find(name);
+        return found == variables.end() ? std::string() : found->second;
+    });
+    EXPECT_EQ(route->from, "https_proxy");
+    EXPECT_EQ(route->why_not.empty(), route->proxy.has_value());
+    std::string result = route->proxy ? "proxy" : "direct";
+    for (const auto& entry : route->unusable) result += " " + entry;
+    return result;
+}
+
+TEST(Proxy, NoProxyTakesTheFormsOfCurlAndGo) {
+    for (const auto* list : {"10.0.0.0/8", "10.1.2.3/32", "0.0.0.0/0", "x,\t10.0.0.0/8",
+                             "10.1.2.3:443", "10.1.2.3", "::ffff:10.1.2.3"}) {
+        EXPECT_EQ(with_exceptions(list, "10.1.2.3"), "direct") << list;
+    }
+    for (const auto* list :
+         {"10.2.0.0/16", "10.1.2.3:444", "10.1.2.4", "2001:db8::/32", "1.2.3", "api.example.com"}) {
+        EXPECT_EQ(with_exceptions(list, "10.1.2.3"), "proxy") << list;
+    }
+    for (const auto* list : {"2001:db8::/32", "[2001:db8::]/32", "2001:DB8::1", "[2001:db8::1]",
+                             "[2001:db8:0::1]:443", "::/0"}) {
+        EXPECT_EQ(with_exceptions(list, "2001:db8::1"), "direct") << list;
+    }
+    for (const auto* list : {"2001:db9::/32", "[2001:db8::1]:80", "10.0.0.0/8", "::1"}) {
+        EXPECT_EQ(with_exceptions(list, "2001:db8::1"), "proxy") << list;
+    }
+    for (const auto* list : {"example.com:443", ".example.com", "example.com.", "*.example.com:443",
+                             "API.Example.COM", "..,api.example.com"}) {
+        EXPECT_TRUE(with_exceptions(list, "api.example.com").starts_with("direct")) << list;
+        EXPECT_TRUE(with_exceptions(list, "api.example.com.").starts_with("direct")) << list;
+    }
+    EXPECT_EQ(with_exceptions("example.com:80", "api.example.com"), "proxy");
+    EXPECT_EQ(with_exceptions("example.com:8443", "example.com", 8443), "direct");
+}
+
+TEST(Proxy, NoProxyTellsWhatCannotMatch) {
+    for (const auto* entry : {"http://api.example.com", "10.0.0.0/33", "10.0.0/8", "example.com:0",
+                              "example.com:http", "*example.com", "api.*.com", "[::1", "[::1]x",
+                              "[example.com]", "a;b", ".", "2001:db8::/129", "10.0.0.0/8:443"}) {
+        EXPECT_EQ(with_exceptions(entry, "api.example.com"), std::string("proxy ") + entry);
+        EXPECT_EQ(with_exceptions(std::string(entry) + ",*", "api.example.com"),
+                  std::string("direct ") + entry);
+    }
 }
 
 TEST(Proxy, ThisHostNeedsNoneOfTheEnvironment) {

@@ -138,7 +138,12 @@ protected:
     ssl::context server_{ssl::context::tls_server};
     std::optional<TlsContext> context_;
     SystemClock clock_;
-    Resolver resolver_{io_.get_executor()};
+    Resolver resolver_{io_.get_executor(),
+                       [this](const std::string&, std::uint16_t port, LookUpDone done) {
+                           const tcp::endpoint here(asio::ip::address_v4::loopback(), port);
+                           asio::post(io_, [here, done] { done({}, {here}); });
+                       },
+                       NameTimes()};
     Destination destination_;
     Authority authority_{"Good CA"};
     std::vector<AttemptResult> results_;
@@ -255,6 +260,20 @@ TEST_F(TlsTest, TheNamesOfAnotherHostAreShown) {
               "IP Address:192.0.2.1: see destination.base_url");
     destination_.host = "127.0.0.1";
     EXPECT_THAT(run(trusting(authority_)).detail, HasSubstr("is not for 127.0.0.1 but for DNS:"));
+}
+
+TEST_F(TlsTest, ANameInTheSubjectDoesNotCount) {
+    const Identity old = test::make_self_signed("", "localhost");
+    be_server(old);
+    const auto result = run({write("ca.pem", old.certificate), "", ""});
+    EXPECT_EQ(result.end, AttemptEnd::tls_failed);
+    EXPECT_THAT(result.detail, HasSubstr("localhost has no subjectAltName"));
+}
+
+TEST_F(TlsTest, ADotAtTheEndOfTheHostIsForTheResolverAlone) {
+    be_server(authority_.issue("DNS:localhost"));
+    destination_.host = "localhost.";
+    EXPECT_EQ(run(trusting(authority_)).status, 202);
 }
 
 TEST_F(TlsTest, AServerWithoutTlsIsNamedSo) {

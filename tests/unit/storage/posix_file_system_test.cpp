@@ -1,6 +1,7 @@
 // The machine's file system, in a directory of its own under /tmp.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -46,6 +47,22 @@ protected:
     std::unique_ptr<FileSystem> fs = make_posix_file_system();
     std::string root;
 };
+
+TEST_F(PosixFileSystemTest, InodesThatAreUsedUpAreCalledSo) {
+    const std::string small = path("small");
+    std::filesystem::create_directory(small);
+    if (::mount("flowrelay-test", small.c_str(), "tmpfs", 0, "nr_inodes=4") != 0) {
+        GTEST_SKIP() << "no right to mount a file system";
+    }
+    Error error;
+    for (int i = 0; i < 8 && !error.code; ++i) {
+        const auto file = fs->create(small + "/" + std::to_string(i));
+        if (file.has_error()) error = file.error();
+    }
+    ::umount(small.c_str());
+    EXPECT_TRUE(is_disk_full(error.code));
+    EXPECT_NE(error.message.find("no inodes are left"), std::string::npos) << error.message;
+}
 
 TEST_F(PosixFileSystemTest, AnErrorNamesAFileAsItIsCalledNow) {
     ASSERT_TRUE(fs->create(path("old")).has_value());
