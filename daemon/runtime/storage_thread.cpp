@@ -78,6 +78,7 @@ void StorageThread::run() {
         busy = work_.maintain();
     }
     work(std::move(mail));  // what failed before gets its last chance
+    work_.end();
 }
 
 void StorageThread::work(Mail mail) {

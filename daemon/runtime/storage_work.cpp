@@ -93,6 +93,11 @@ bool StorageWork::maintain() {
     return more.has_value() && *more;
 }
 
+void StorageWork::end() {
+    // At worst the next start takes damage in the last commit for the trace of a crash.
+    static_cast<void>(stores_.queue->confirm());
+}
+
 void StorageWork::put_tokens(Mail& mail, Completions& completions) {
     token_error_.reset();
     if (!mail.new_tokens.empty()) {

@@ -29,7 +29,8 @@ std::string file_name(std::uint64_t number, std::string_view suffix) {
 std::optional<std::uint64_t> number_of(std::string_view name, std::string_view suffix) {
     std::uint64_t number = 0;
     std::from_chars(name.data(), name.data() + name.size(), number);
-    if (number == 0 || file_name(number, suffix) != name) return std::nullopt;
+    const bool ours = number != 0 && number <= LogFiles::max_number;
+    if (!ours || file_name(number, suffix) != name) return std::nullopt;
     return number;
 }
 
@@ -134,22 +135,25 @@ Result<void> LogFiles::wipe_spares(std::uint64_t size) {
 
 // --- segments ------------------------------------------------------------------------------------
 
-Result<LogFiles::Begun> LogFiles::begin_segment(const SegmentHeader& header) {
+Result<void> LogFiles::prepare_segment(const SegmentHeader& header) {
     // One that was written to before: writing to it again costs less (docs/architecture.md).
     const auto written = std::ranges::find(spares_, true, &Spare::written);
     const auto spare = written != spares_.end() ? written : spares_.begin();
     std::vector<std::uint8_t> block(segment_header_size);
     write_segment_header(block.data(), header);
+    prepared_ = static_cast<std::size_t>(spare - spares_.begin());
     auto done = spare->file->write_at(0, block);
     if (done.has_value()) done = spare->file->sync();
-    if (done.has_value()) {
-        done = file_system_.rename(spare_path(spare->number), segment_path(header.number));
-    }
+    return done;
+}
+
+Result<LogFiles::Begun> LogFiles::begin_segment(std::uint64_t number) {
+    const auto spare = spares_.begin() + static_cast<std::ptrdiff_t>(prepared_);
+    auto done = file_system_.rename(spare_path(spare->number), segment_path(number));
+    if (done.has_value()) done = sync_directory();
     if (done.has_error()) return done.error();
     Spare used = std::move(*spare);
     spares_.erase(spare);
-    done = sync_directory();
-    if (done.has_error()) return done.error();
     return Begun{std::move(used.file), used.dirty, used.written};
 }
 
@@ -178,6 +182,8 @@ Result<void> LogFiles::quarantine_segment(std::uint64_t number) {
     if (done.has_value()) {
         done = file_system_.rename(segment_path(number), quarantine.path_of(segment_name(number)));
     }
+    // It comes there before it goes here: a power failure in between leaves it in both.
+    if (done.has_value()) done = quarantine.sync();
     if (done.has_value()) done = sync_directory();
     return done;
 }
@@ -190,11 +196,12 @@ Result<void> LogFiles::remove_if_there(const std::string& path) {
 
 // --- indexes -------------------------------------------------------------------------------------
 
-SegmentIndex LogFiles::write_index(std::uint64_t number, std::vector<std::uint8_t> bytes) {
+SegmentIndex LogFiles::write_index(std::uint64_t number, std::vector<std::uint8_t> bytes,
+                                   IndexPlace place) {
     const std::string path = index_path(number);
     auto index = SegmentIndex::in_memory(std::move(bytes), index_cache_);
     auto done = remove_if_there(path);
-    if (done.has_error()) return index;
+    if (done.has_error() || place == IndexPlace::memory) return index;
     auto file = file_system_.create(path);
     if (file.has_error()) return index;
     if ((*file)->write_at(0, index.memory()).has_error()) {

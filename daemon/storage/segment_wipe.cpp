@@ -51,11 +51,13 @@ Result<void> wipe(Segment& segment, std::vector<Range> ranges) {
 
 }  // namespace
 
-Result<void> wipe_token(Segment& segment, TokenId token) {
+Result<void> wipe_token(Segment& segment, TokenId token, const std::string& path) {
     std::vector<Range> ranges;
     Sink sink(token, ranges);
     const ScanRange range{segment_header_size, segment.end, ScanRange::Tail::exact};
-    scan_records(*segment.file, range, segment.header.salt, sink);
+    const ScanResult scanned = scan_records(*segment.file, range, segment.header.salt, sink);
+    // What looks like damage may be other tokens' events.
+    if (scanned.unreadable) return unreadable_error(path, *scanned.unreadable);
     return wipe(segment, std::move(ranges));
 }
 

@@ -210,7 +210,9 @@ Result<bool> SpoolCheck::find_journal(const std::string& name) {
 /// A file that can't be read at all is damaged if the disk says so, and an error otherwise.
 std::optional<Error> SpoolCheck::file_failed(const std::string& name, Kind kind, const Error& error,
                                              std::string_view meaning) {
-    if (error.code != boost::system::errc::io_error) return error;
+    if (error.code != boost::system::errc::io_error && error.code != QueueErrc::unreadable) {
+        return error;
+    }
     report_.files.push_back({.name = name, .kind = kind});
     report_.damage.push_back(
         {name, std::nullopt, 0, 0, fmt::format("{}; {}", error.message, meaning)});

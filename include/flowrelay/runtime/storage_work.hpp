@@ -54,6 +54,9 @@ public:
     /// Does a piece of the work that can wait; gives whether there is more.
     bool maintain();
 
+    /// For a clean end, after the last carry_out().
+    void end();
+
     /// Whether something failed and is to be tried again, with mail or without.
     bool has_unfinished() const noexcept { return !unburied_.empty() || !unsettled_.empty(); }
 
