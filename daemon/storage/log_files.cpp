@@ -62,7 +62,9 @@ Result<std::vector<std::uint64_t>> LogFiles::scan(std::uint64_t spare_size) {
     std::vector<std::uint64_t> segments;
     for (const std::string& name : *names) {
         if (const auto number = number_of(name, segment_suffix)) segments.push_back(*number);
-        if (number_of(name, compacted_suffix)) {
+        // Of a compaction, or of declare_damaged().
+        const bool unfinished = number_of(name, compacted_suffix) || name.ends_with(".seg.tmp");
+        if (unfinished) {
             if (auto removed = file_system_.remove(path_of(name)); removed.has_error()) {
                 return removed.error();
             }
@@ -180,11 +182,8 @@ Result<void> LogFiles::quarantine_segment(std::uint64_t number) {
     const Quarantine quarantine(file_system_, directory_);
     auto done = quarantine.make();
     if (done.has_value()) {
-        done = file_system_.rename(segment_path(number), quarantine.path_of(segment_name(number)));
+        done = file_system_.move(segment_path(number), quarantine.path_of(segment_name(number)));
     }
-    // It comes there before it goes here: a power failure in between leaves it in both.
-    if (done.has_value()) done = quarantine.sync();
-    if (done.has_value()) done = sync_directory();
     return done;
 }
 

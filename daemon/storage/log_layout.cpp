@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "log_files.hpp"
@@ -43,7 +44,25 @@ void take_out_replaced(LogLayout& layout) {
     }
 }
 
+/// A file without a header whose number is far from all others is none of this log's, and says
+/// nothing about which number comes next.
+void take_out_foreign(LogLayout& layout) {
+    constexpr std::uint64_t far = 1000;
+    if (layout.segments.empty()) return;
+    const std::uint64_t last = layout.segments.back().header.number;
+    std::erase_if(layout.headerless, [&layout, last](const auto& file) {
+        if (file.first <= last + far) return false;
+        layout.foreign.push_back(file.first);
+        return true;
+    });
+}
+
 }  // namespace
+
+std::uint64_t last_number(const LogLayout& layout) noexcept {
+    const std::uint64_t known = layout.segments.empty() ? 0 : layout.segments.back().header.number;
+    return layout.headerless.empty() ? known : std::max(known, layout.headerless.rbegin()->first);
+}
 
 Result<LogLayout> find_segments(FileSystem& file_system, const std::string& directory,
                                 const std::vector<std::uint64_t>& numbers, OpenFor purpose) {
@@ -68,8 +87,9 @@ Result<LogLayout> find_segments(FileSystem& file_system, const std::string& dire
         layout.segments.push_back(std::move(found));
     }
     if (auto same = check_same_log(layout.segments); same.has_error()) return same.error();
+    take_out_foreign(layout);
     layout.newest_is_known =
-        !layout.segments.empty() && layout.segments.back().header.number == numbers.back();
+        !layout.segments.empty() && layout.segments.back().header.number == last_number(layout);
     take_out_replaced(layout);
     return layout;
 }

@@ -27,6 +27,9 @@ struct LogLayout {
     /// Files whose header is damaged, by number, and their bytes: nothing of them is known.
     std::map<std::uint64_t, std::uint64_t> headerless;
 
+    /// Numbers of files that are none of this log's.
+    std::vector<std::uint64_t> foreign;
+
     /// A crash came before they were removed: a compacted segment stands for them.
     struct Replaced {
         std::uint64_t number = 0;
@@ -49,6 +52,9 @@ enum class OpenFor { reading, writing };
 /// not be read, it is of a newer format, or two of them are of different logs.
 Result<LogLayout> find_segments(FileSystem& file_system, const std::string& directory,
                                 const std::vector<std::uint64_t>& numbers, OpenFor purpose);
+
+/// The highest number that a file of the log has.
+std::uint64_t last_number(const LogLayout& layout) noexcept;
 
 /// Where the records of a segment lie.
 ScanRange range_of(const LogLayout& layout, std::size_t place);

@@ -30,7 +30,7 @@ public:
             find_segments(files_.file_system(), files_.directory(), numbers, OpenFor::writing);
         if (layout.has_error()) return layout.error();
         layout_ = std::move(*layout);
-        state_.next_number = numbers.back() + 1;
+        state_.next_number = last_number(layout_) + 1;
         state_.can_append = layout_.newest_is_known;
         for (const auto& [number, bytes] : layout_.headerless) state_.headerless.push_back(number);
         for (const LogLayout::Replaced& old : layout_.replaced) {
@@ -169,7 +169,7 @@ Result<void> LogRecovery::read_newest(Segment& segment, std::size_t place) {
     for (const IndexedEvent& event : scanned->events) segment.live.add(event);
     newest_outcomes_ = std::move(scanned->outcomes);
     take_totals(segment, *scanned);
-    note_seqs(segment, scanned->result.highest_seq);
+    note_seqs(segment, std::max(scanned->result.highest_seq, scanned->result.confirmed_seq));
     unknown_events_ += cut_off_bytes(segment.header, segment.size) / record_size(0);
     return make_durable(segment, scanned->result);
 }

@@ -414,7 +414,8 @@ Result<void> LogSegments::renew_index(Segment& segment, LogFiles::IndexPlace pla
                                  "looks at all of them",
                                  files_.segment_path(segment.header.number))};
     }
-    segment.sealed->index = files_.write_index(segment.header.number, encode_index(contents), place);
+    segment.sealed->index =
+        files_.write_index(segment.header.number, encode_index(contents), place);
     return {};
 }
 

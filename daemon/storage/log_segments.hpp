@@ -72,8 +72,8 @@ public:
     /// Gives the newest segment its index: nothing is added to it any more.
     Result<void> seal_newest();
 
-    /// Uses the index of a sealed segment; makes it anew and tries again if it is damaged, in memory
-    /// when the disk does not give the new one either.
+    /// Uses the index of a sealed segment; makes it anew and tries again if it is damaged, in
+    /// memory when the disk does not give the new one either.
     template <class Use>
     auto with_index(Segment& segment, Use use) -> decltype(use(*segment.sealed)) {
         auto result = use(*segment.sealed);

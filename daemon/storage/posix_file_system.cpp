@@ -165,6 +165,11 @@ public:
         return {};
     }
 
+    Result<void> link(const std::string& from, const std::string& to) override {
+        if (::link(from.c_str(), to.c_str()) != 0) return system_error(errno, "link", from);
+        return {};
+    }
+
     Result<void> remove(const std::string& path) override {
         if (::unlink(path.c_str()) != 0) return system_error(errno, "remove", path);
         return {};

@@ -102,9 +102,11 @@ std::size_t seal_record(std::uint8_t* record, RecordHeader header, std::size_t p
     return size;
 }
 
-void write_confirmation(std::uint8_t* out, CommitMark commit, std::uint32_t salt) noexcept {
+void write_confirmation(std::uint8_t* out, Seq highest, CommitMark commit,
+                        std::uint32_t salt) noexcept {
     RecordHeader header;
     header.type = RecordType::confirmation;
+    header.seq = highest;
     header.commit = commit;
     seal_record(out, header, 0, salt);
 }

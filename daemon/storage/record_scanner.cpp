@@ -131,7 +131,9 @@ struct Survey {
     void note(const Found& found) {
         end = std::max(end, found.offset + record_size(found.header));
         highest_commit = std::max(highest_commit, found.header.commit.number);
-        highest_seq = std::max(highest_seq, found.header.seq);
+        if (found.header.type != RecordType::confirmation) {
+            highest_seq = std::max(highest_seq, found.header.seq);
+        }
     }
 };
 
@@ -189,7 +191,9 @@ private:
         commit_ = header.commit;
         note(header);
         result_.confirmed = header.type == RecordType::confirmation;
-        if (!result_.confirmed) {
+        if (result_.confirmed) {
+            result_.confirmed_seq = header.seq;
+        } else {
             const auto again = window_.view(at_, size);
             sink_.record(
                 {at_, header, again.subspan(record_header_size, header.payload_length), intact});
@@ -261,7 +265,9 @@ private:
 
     void note(const RecordHeader& header) {
         result_.highest_commit = std::max(result_.highest_commit, header.commit.number);
-        result_.highest_seq = std::max(result_.highest_seq, header.seq);
+        if (header.type != RecordType::confirmation) {
+            result_.highest_seq = std::max(result_.highest_seq, header.seq);
+        }
     }
 
     /// What lies behind the end, of writes that nobody was told of. As a rule all of it was looked

@@ -163,6 +163,9 @@ SegmentScan scan_segment(File& file, const SegmentHeader& header, const ScanRang
         const auto& lost = scan.result.cut_off;
         const std::uint64_t end =
             std::max(scan.result.end + (lost ? record_size(*lost) : 0), *size + missing);
+        if (scan.result.confirmed && scan.result.confirmed_seq != Seq::none) {
+            sink.finish(Seq{to_number(scan.result.confirmed_seq) + 1});
+        }
         if (missing > 0 || lost) sink.damage(scan.result.end, end - scan.result.end);
         if (lost && lost->type == RecordType::event) sink.finish(Seq{to_number(lost->seq) + 1});
     } else if (range.end > readable.end) {

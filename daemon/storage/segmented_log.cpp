@@ -251,8 +251,11 @@ Result<void> SegmentedLog::write_part(const Part& part, bool is_first) {
         segment.tail_dirty = true;
         if (!is_first || !is_disk_full(written.error().code)) return fail(written.error());
         // Nobody was told that these events were accepted: they should not come back after a crash.
+        // A file system without space for this either may bring them back.
         const std::vector<std::uint8_t> zeros(record_header_size);
-        static_cast<void>(segment.file->write_at(segment.end, zeros));
+        if (segment.file->write_at(segment.end, zeros).has_value()) {
+            if (auto undone = segment.file->sync(); undone.has_error()) return fail(undone.error());
+        }
         return fail_unless_passing(written.error());
     }
     segment.confirmed = false;
@@ -273,7 +276,7 @@ Result<void> SegmentedLog::confirm() {
     if (!has_room(left, pending_.size(), {}, segments_.queued() - pending_.size())) return {};
     std::vector<std::uint8_t> record(record_header_size);
     const CommitMark mark{++segment.last_commit, static_cast<std::uint32_t>(segment.end)};
-    write_confirmation(record.data(), mark, segment.header.salt);
+    write_confirmation(record.data(), Seq{to_number(next_seq_) - 1}, mark, segment.header.salt);
     auto done = segment.file->write_at(segment.end, record);
     if (done.has_error()) {
         segment.tail_dirty = true;
@@ -322,6 +325,11 @@ Result<void> SegmentedLog::apply(const Part& part, std::uint32_t salt) {
 /// written to as before, whatever fails. From the renaming on there is no way back, since a start
 /// would find what its header says.
 Result<void> SegmentedLog::begin_segment() {
+    if (next_number_ > LogFiles::max_number) {
+        return full("disk_full", fmt::format("segments have no number left: move the files away "
+                                             "from {} that are none of flowrelayd's",
+                                             files_->directory()));
+    }
     if (files_->spares() == 0) {
         if (auto added = add_spare(); added.has_error()) return added;
     }

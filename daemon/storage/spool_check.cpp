@@ -145,10 +145,9 @@ Result<void> SpoolCheck::check_log() {
             indexes.push_back(index);
         } else if (number_of(name, ".spare") != 0) {
             spares.push_back(name);
-        } else if (number_of(name, ".tmp") != 0) {
-            added =
-                add_file(log_file_name(name), Kind::leftover,
-                         "a compacted segment that was not finished: the next start removes it");
+        } else if (number_of(name, ".tmp") != 0 || name.ends_with(".seg.tmp")) {
+            added = add_file(log_file_name(name), Kind::leftover,
+                             "a segment that was not finished: the next start removes it");
         } else {
             report_.files.push_back({.name = log_file_name(name),
                                      .kind = Kind::foreign,

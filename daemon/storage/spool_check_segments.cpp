@@ -113,6 +113,12 @@ Result<void> SegmentCheck::run(const std::vector<std::uint64_t>& segments,
 }
 
 void SegmentCheck::report_replaced() {
+    for (const std::uint64_t number : layout_.foreign) {
+        report_.files.push_back({.name = log_file_name(LogFiles::segment_name(number)),
+                                 .kind = SpoolFile::Kind::foreign,
+                                 .note = "not a file of this log: it has no header, and a number "
+                                         "far from those of the others"});
+    }
     for (const LogLayout::Replaced& old : layout_.replaced) {
         report_.files.push_back(
             {.name = log_file_name(LogFiles::segment_name(old.number)),

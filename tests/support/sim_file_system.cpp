@@ -422,6 +422,15 @@ Result<void> SimFileSystem::remove(const std::string& path) {
     return {};
 }
 
+Result<void> SimFileSystem::link(const std::string& from, const std::string& to) {
+    if (const auto error = begin(SimOp::create, to)) return system_error(*error, "link", from);
+    const auto found = live_.find(from);
+    if (found == live_.end()) return system_error(ENOENT, "link", from);
+    if (live_.contains(to)) return system_error(EEXIST, "link", from);
+    change(parent(to), {{to, found->second}});
+    return {};
+}
+
 Result<void> SimFileSystem::sync_directory(const std::string& path) {
     if (const auto error = begin(SimOp::sync_directory, path)) {
         return system_error(*error, "sync", path);

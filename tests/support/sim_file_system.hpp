@@ -150,6 +150,7 @@ public:
     Result<std::unique_ptr<storage::File>> open_read_only(const std::string& path) override;
     Result<void> rename(const std::string& from, const std::string& to) override;
     Result<void> remove(const std::string& path) override;
+    Result<void> link(const std::string& from, const std::string& to) override;
     Result<void> sync_directory(const std::string& path) override;
     Result<void> make_directory(const std::string& path) override;
     Result<std::vector<std::string>> list(const std::string& path) override;

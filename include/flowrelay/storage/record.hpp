@@ -98,8 +98,10 @@ std::optional<RecordHeader> parse_record_header(std::span<const std::uint8_t> by
 bool payload_intact(const RecordHeader& header, std::span<const std::uint8_t> payload,
                     std::uint32_t salt) noexcept;
 
-/// Writes a confirmation: a commit of its own. `out` has room for record_header_size.
-void write_confirmation(std::uint8_t* out, CommitMark commit, std::uint32_t salt) noexcept;
+/// Writes a confirmation: a commit of its own. `highest`: all seqs before it are at most this.
+/// `out` has room for record_header_size.
+void write_confirmation(std::uint8_t* out, Seq highest, CommitMark commit,
+                        std::uint32_t salt) noexcept;
 
 // --- producer ----------------------------------------------------------------------------------
 

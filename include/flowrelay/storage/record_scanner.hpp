@@ -57,6 +57,8 @@ struct ScanResult {
 
     /// The last record is a confirmation, or there is none: all of this was durable.
     bool confirmed = true;
+    /// The highest seq of which the last confirmation knows.
+    Seq confirmed_seq = Seq::none;
 
     /// The record at `end` that would reach beyond the end of the range: what was written to a file
     /// of a fixed size never did, so the file was cut short.
