@@ -35,6 +35,18 @@ TEST(LogCrash, WhateverWasAnsweredHoldsOnABadDisk) {
     for (std::uint64_t seed = 1; seed <= seeds && !testing::Test::HasFailure(); ++seed) run(seed);
 }
 
+// What rots between two starts is told, as far as it is lost.
+TEST(LogCrash, DamageAtRestIsTold) {
+    const auto run = [](std::uint64_t seed) {
+        SCOPED_TRACE("FLOWRELAY_SEED=" + std::to_string(seed));
+        Life(seed, seed % 2 == 0).live_and_rot(15);
+    };
+    if (const char* seed = std::getenv("FLOWRELAY_SEED")) return run(std::stoull(seed));
+    std::uint64_t seeds = 1000;
+    if (const char* given = std::getenv("FLOWRELAY_SEEDS")) seeds = std::stoull(given);
+    for (std::uint64_t seed = 1; seed <= seeds && !testing::Test::HasFailure(); ++seed) run(seed);
+}
+
 TEST(LogCrash, ACrashAtEveryOperation) {
     for (std::uint64_t seed = 1; seed <= 10; ++seed) {
         for (std::uint64_t operation = 1; !testing::Test::HasFailure(); ++operation) {

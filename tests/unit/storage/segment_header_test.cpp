@@ -43,7 +43,7 @@ TEST(SegmentHeader, HasItsGoldenBytes) {
               "00000000 00000000 00000100 00000000\n"
               "efcdab89 67452301 00000000 00000000\n");
     EXPECT_EQ(test::hex(std::span(block).subspan(496, 16)),
-              "00000000 00000000 00000000 9c4b00e3\n");
+              "00000000 00000000 00000000 04fa8809\n");
     const std::vector<std::uint8_t> first(block.begin(), block.begin() + 512);
     const std::vector<std::uint8_t> second(block.begin() + 2048, block.begin() + 2560);
     EXPECT_EQ(first, second);
