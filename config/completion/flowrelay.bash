@@ -60,9 +60,10 @@ _flowrelay() {
                 config:) words="check show --help" ;;
                 config:check) words="--json --help" ;;
                 config:show) words="--help" ;;
-                spool:) words="verify test adopt --help" ;;
+                spool:) words="verify declare-damaged test adopt --help" ;;
                 spool:adopt) words="--help" ;;
                 spool:verify) words="--json --quiet --help" ;;
+                spool:declare-damaged) words="--help" ;;
                 spool:test) words="--seconds --power-cut --acknowledged --help" ;;
                 queue:list) words="--source --thread --limit --json --help" ;;
                 dead:list) words="--source --limit --json --help" ;;

@@ -12,6 +12,7 @@
 #include "flowrelay/app/destination_files.hpp"
 #include "flowrelay/core/log_events.hpp"
 #include "flowrelay/runtime/peer.hpp"
+#include "flowrelay/storage/path.hpp"
 #include "flowrelay/storage/segmented_log.hpp"
 
 namespace flowrelay::app {
@@ -173,7 +174,12 @@ void warn_of_small_disk(const SpoolConfig& config, const storage::EventQueue& qu
 }
 
 runtime::Stores open_stores(const SpoolConfig& config, storage::FileSystem& file_system, Log& log) {
-    const auto made = file_system.make_directory(config.directory);
+    const auto there = file_system.exists(config.directory);
+    if (there.has_error()) throw std::runtime_error(there.error().message);
+    auto made = file_system.make_directory(config.directory);
+    if (made.has_value() && !*there) {
+        made = file_system.sync_directory(storage::parent_of(config.directory));
+    }
     if (made.has_error()) throw std::runtime_error(made.error().message);
     refuse_foreign_writers(config.directory);
     storage::LogOptions options;

@@ -10,6 +10,7 @@
 #include "cli/operator.hpp"
 #include "cli/spool_commands.hpp"
 #include "cli/spool_text.hpp"
+#include "flowrelay/storage/declare_damaged.hpp"
 
 namespace flowrelay::cli {
 
@@ -76,12 +77,49 @@ void add_adopt(Command spool, Context& context) {
     command.callback([&context] { context.run = [&context] { return adopt(context); }; });
 }
 
+ExitCode give_up(const std::string& path) {
+    const auto file_system = storage::make_posix_file_system();
+    const auto lost = storage::declare_damaged(*file_system, path);
+    if (lost.has_error()) {
+        complain(lost.error().message);
+        return can_not_tell;
+    }
+    if (lost->empty()) {
+        fmt::print("{} can be read: nothing was changed\n", path);
+        return ExitCode::ok;
+    }
+    for (const storage::LostBytes& range : *lost) {
+        fmt::print("{}: {} bytes at offset {} are zeros now\n", path, range.bytes, range.offset);
+    }
+    fmt::print("What was in them is lost. Next: flowrelay spool verify, then start flowrelayd\n");
+    return damage_found;
+}
+
+void add_declare_damaged(Command spool, Context& context) {
+    const Command command = spool.add_subcommand(
+        "declare-damaged", "Give up bytes of a file that the disk does not give any more");
+    const auto path = std::make_shared<std::string>();
+    command.add_option("FILE", *path, "A file of the spool, as flowrelayd names it in its error")
+        .required()
+        .type_name("")
+        .not_empty();
+    command.footer(
+        "For a disk that has lost them for good: flowrelayd does not start on a file that it can't "
+        "read, since an error of reading may pass. Try again first, and copy the disk. flowrelayd "
+        "must not run. The file is replaced by a copy of all that can be read, with zeros for the "
+        "rest; the next start then says what is lost (spool.damaged) and goes on.\n\n"
+        "Exit status: 0 the file can be read and was left alone, 1 it can't be done, 2 bytes were "
+        "given up, 64 wrong options.");
+    command.callback([path, &context] { context.run = [path] { return give_up(*path); }; });
+}
+
 }  // namespace
 
 void add_spool_commands(Command app, Context& context) {
     const Command spool = app.add_subcommand("spool", "Look at a spool, and at the disk for one");
     spool.require_subcommand();
     add_verify(spool, context);
+    add_declare_damaged(spool, context);
     add_spool_test(spool, context);
     add_adopt(spool, context);
 }

@@ -99,6 +99,7 @@ bool StorageWork::maintain() {
 
 void StorageWork::end() {
     // At worst the next start takes damage in a last record for the trace of a crash.
+    static_cast<void>(stores_.queue->confirm());
     static_cast<void>(stores_.registry->confirm());
     static_cast<void>(stores_.dead_letters->confirm());
 }

@@ -11,7 +11,7 @@ CommitBuffer::Part CommitBuffer::encode(const Segment& segment,
                                         std::span<const core::Settlement> outcomes,
                                         std::span<const core::EventRecord> events, Seq first) {
     const CommitMark mark{segment.last_commit + 1, static_cast<std::uint32_t>(segment.end)};
-    const std::uint64_t room = segment.size - segment.end;
+    const std::uint64_t room = segment.room();
     part_ = {};
     std::uint64_t bytes = 0;
     if (!outcomes.empty() && room >= outcome_reserve) {

@@ -19,7 +19,9 @@ public:
             case QueueErrc::not_found:
                 return "no such event in the queue";
             case QueueErrc::damaged:
-                return "the event's record can't be read";
+                return "the event's record is damaged";
+            case QueueErrc::unreadable:
+                return "the disk does not give what is stored";
         }
         return "unknown error of the queue";
     }

@@ -73,10 +73,12 @@ private:
     IdRows& ids_;
 };
 
-void add_ids_of(const Segment& segment, WallTime since, IdRows& ids) {
+Result<void> add_ids_of(const Segment& segment, WallTime since, IdRows& ids) {
     SegmentSink sink(since, ids);
     const ScanRange range{segment_header_size, segment.end, ScanRange::Tail::exact};
-    scan_records(*segment.file, range, segment.header.salt, sink);
+    const ScanResult scanned = scan_records(*segment.file, range, segment.header.salt, sink);
+    if (!scanned.unreadable) return {};
+    return unreadable_error(LogFiles::segment_name(segment.header.number), *scanned.unreadable);
 }
 
 JournalRecord record_of(std::vector<std::uint8_t> rows) {
@@ -127,37 +129,39 @@ Result<KnownIds::Contents> KnownIds::inspect(FileSystem& file_system, const std:
     return contents;
 }
 
-void KnownIds::open() {
+Result<void> KnownIds::open() {
     std::size_t ids = 0;
     const IdRows::Use look = [&ids](const KnownId&) { ++ids; };
     JournalSink sink(look);
     auto there = journal_.exists();
-    if (there.has_error()) return report(there.error());
-    if (!*there) return;
+    if (there.has_error()) return there.error();
+    if (!*there) return {};
     if (const auto opened = journal_.open(sink, log_); opened.has_error()) {
+        // What can't be read, or is a newer program's, is left as it is.
+        if (!RecordJournal::is_damaged(opened.error())) return opened.error();
         report(opened.error());
         IdRows none(limit_);
         static_cast<void>(rewrite(none));
-        return;
+        return {};
     }
     open_ = true;
     kept_ = ids;
+    return {};
 }
 
 void KnownIds::keep(const Segment& segment) {
     if (window_ == Milliseconds(0) || segment.newest_own_id == WallTime::min()) return;
     const WallTime since = before(segment.newest_own_id, window_);
     IdRows ids(limit_);
-    add_ids_of(segment, since, ids);
+    if (auto read = add_ids_of(segment, since, ids); read.has_error()) report(read.error());
     Result<void> done;
     if (!open_ || journal_.broken() || kept_ + ids.size() > 2 * limit_) {
         IdRows older(limit_ - std::min(limit_, ids.size()));
-        // What can't be read is left behind.
         Window window(since);
-        static_cast<void>(read([&](const KnownId& known) {
+        done = read([&](const KnownId& known) {
             if (window.holds(known.accepted) && ids.size() < limit_) older.add(known);
-        }));
-        done = rewrite(older, &ids);
+        });
+        if (done.has_value()) done = rewrite(older, &ids);
     } else {
         done = append(ids);
     }
@@ -165,23 +169,26 @@ void KnownIds::keep(const Segment& segment) {
 }
 
 void KnownIds::find(const LogSegments& segments, WallTime since, std::size_t limit,
-                    const IdRows::Use& use) const {
+                    const IdRows::Use& use) {
     std::vector<IdRows> newest_first;
     std::size_t found = 0;
     const auto& all = segments.all();
     for (auto segment = all.rbegin(); segment != all.rend() && found < limit; ++segment) {
         if (segment->newest_own_id < since) continue;
         newest_first.emplace_back(limit - found);
-        add_ids_of(*segment, since, newest_first.back());
+        if (auto read = add_ids_of(*segment, since, newest_first.back()); read.has_error()) {
+            report(read.error());
+        }
         found += newest_first.back().size();
     }
     if (found < limit) {
         newest_first.emplace_back(limit - found);
         IdRows& kept = newest_first.back();
         Window window(since);
-        static_cast<void>(read([&kept, &window](const KnownId& known) {
+        const auto done = read([&kept, &window](const KnownId& known) {
             if (window.holds(known.accepted)) kept.add(known);
-        }));
+        });
+        if (done.has_error()) report(done.error());
         found += kept.size();
     }
     std::size_t skip = found - std::min(found, limit);
@@ -208,7 +215,7 @@ Result<void> KnownIds::erase(const std::unordered_set<TokenId>& tokens) {
         }
     };
     JournalSink sink(sort);
-    if (journal_.scan(sink).has_error()) return rewrite(none);
+    if (auto done = journal_.scan(sink); done.has_error()) return done;
     // What can't be read may hold them, and what was cut off the end, until the next opening.
     const bool unsure = !sink.damaged.empty() || journal_.broken();
     return found || unsure ? rewrite(others) : Result<void>();

@@ -34,16 +34,16 @@ public:
     /// From now on.
     void set_window(Milliseconds window) noexcept { window_ = window; }
 
-    /// Reads the journal. It never fails: without it a repeated event may be taken twice, which is
-    /// logged and no reason not to start.
-    void open();
+    /// Reads the journal. One that is damaged is replaced: without it a repeated event may be taken
+    /// twice, which is logged and no reason not to start. One that can't be read is an error.
+    Result<void> open();
 
     /// To be called before a segment leaves the log.
     void keep(const Segment& segment);
 
     /// Gives the newest `limit` of those accepted since then, older ones first.
     void find(const LogSegments& segments, WallTime since, std::size_t limit,
-              const IdRows::Use& use) const;
+              const IdRows::Use& use);
 
     /// Of the journal.
     std::uint64_t bytes() const noexcept { return open_ ? journal_.end() : 0; }

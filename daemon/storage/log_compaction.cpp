@@ -210,7 +210,7 @@ Result<void> LogCompaction::write_settled(std::size_t first) {
 
 /// The header comes last: with it the file is a segment.
 Result<void> LogCompaction::seal() {
-    job_->header.own_end = job_->end;
+    job_->header.own_end = job_->header.size = job_->end;
     std::vector<std::uint8_t> block(segment_header_size);
     write_segment_header(block.data(), job_->header);
     auto done = job_->file->write_at(0, block);

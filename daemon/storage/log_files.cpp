@@ -29,7 +29,8 @@ std::string file_name(std::uint64_t number, std::string_view suffix) {
 std::optional<std::uint64_t> number_of(std::string_view name, std::string_view suffix) {
     std::uint64_t number = 0;
     std::from_chars(name.data(), name.data() + name.size(), number);
-    if (number == 0 || file_name(number, suffix) != name) return std::nullopt;
+    const bool ours = number != 0 && number <= LogFiles::max_number;
+    if (!ours || file_name(number, suffix) != name) return std::nullopt;
     return number;
 }
 
@@ -61,7 +62,9 @@ Result<std::vector<std::uint64_t>> LogFiles::scan(std::uint64_t spare_size) {
     std::vector<std::uint64_t> segments;
     for (const std::string& name : *names) {
         if (const auto number = number_of(name, segment_suffix)) segments.push_back(*number);
-        if (number_of(name, compacted_suffix)) {
+        // Of a compaction, or of declare_damaged().
+        const bool unfinished = number_of(name, compacted_suffix) || name.ends_with(".seg.tmp");
+        if (unfinished) {
             if (auto removed = file_system_.remove(path_of(name)); removed.has_error()) {
                 return removed.error();
             }
@@ -148,22 +151,25 @@ Result<void> LogFiles::remove_left_over() {
 
 // --- segments ------------------------------------------------------------------------------------
 
-Result<LogFiles::Begun> LogFiles::begin_segment(const SegmentHeader& header) {
+Result<void> LogFiles::prepare_segment(const SegmentHeader& header) {
     // One that was written to before: writing to it again costs less (docs/architecture.md).
     const auto written = std::ranges::find(spares_, true, &Spare::written);
     const auto spare = written != spares_.end() ? written : spares_.begin();
     std::vector<std::uint8_t> block(segment_header_size);
     write_segment_header(block.data(), header);
+    prepared_ = static_cast<std::size_t>(spare - spares_.begin());
     auto done = spare->file->write_at(0, block);
     if (done.has_value()) done = spare->file->sync();
-    if (done.has_value()) {
-        done = file_system_.rename(spare_path(spare->number), segment_path(header.number));
-    }
+    return done;
+}
+
+Result<LogFiles::Begun> LogFiles::begin_segment(std::uint64_t number) {
+    const auto spare = spares_.begin() + static_cast<std::ptrdiff_t>(prepared_);
+    auto done = file_system_.rename(spare_path(spare->number), segment_path(number));
+    if (done.has_value()) done = sync_directory();
     if (done.has_error()) return done.error();
     Spare used = std::move(*spare);
     spares_.erase(spare);
-    done = sync_directory();
-    if (done.has_error()) return done.error();
     return Begun{std::move(used.file), used.dirty, used.written, used.wiped_for};
 }
 
@@ -190,9 +196,8 @@ Result<void> LogFiles::quarantine_segment(std::uint64_t number) {
     const Quarantine quarantine(file_system_, directory_);
     auto done = quarantine.make();
     if (done.has_value()) {
-        done = file_system_.rename(segment_path(number), quarantine.path_of(segment_name(number)));
+        done = file_system_.move(segment_path(number), quarantine.path_of(segment_name(number)));
     }
-    if (done.has_value()) done = sync_directory();
     return done;
 }
 
@@ -204,11 +209,12 @@ Result<void> LogFiles::remove_if_there(const std::string& path) {
 
 // --- indexes -------------------------------------------------------------------------------------
 
-SegmentIndex LogFiles::write_index(std::uint64_t number, std::vector<std::uint8_t> bytes) {
+SegmentIndex LogFiles::write_index(std::uint64_t number, std::vector<std::uint8_t> bytes,
+                                   IndexPlace place) {
     const std::string path = index_path(number);
     auto index = SegmentIndex::in_memory(std::move(bytes), index_cache_);
     auto done = remove_if_there(path);
-    if (done.has_error()) return index;
+    if (done.has_error() || place == IndexPlace::memory) return index;
     auto file = file_system_.create(path);
     if (file.has_error()) return index;
     if ((*file)->write_at(0, index.memory()).has_error()) {

@@ -21,6 +21,9 @@ public:
           directory_(std::move(directory)),
           index_cache_(std::make_shared<IndexCache>(cached_index_blocks)) {}
 
+    /// Files with higher numbers are none of ours.
+    static constexpr std::uint64_t max_number = 999'999'999'999;
+
     static std::string segment_name(std::uint64_t number);
     std::string segment_path(std::uint64_t number) const;
     std::string index_path(std::uint64_t number) const;
@@ -55,9 +58,13 @@ public:
         std::uint64_t wiped_for = 0;
     };
 
-    /// Turns a spare file into the segment `header.number`. It is durable when this returns. There
-    /// is a spare.
-    Result<Begun> begin_segment(const SegmentHeader& header);
+    /// Writes the header into a spare file, durably. There is a spare, and after an error it is
+    /// still one.
+    Result<void> prepare_segment(const SegmentHeader& header);
+
+    /// Turns the prepared spare into the segment `number`, durably. After an error nobody knows
+    /// whether the segment is there at the next start.
+    Result<Begun> begin_segment(std::uint64_t number);
 
     /// Takes a segment out of the log, durably. `recycle`: its `file` becomes a spare, and is
     /// taken. False: it is still there, as it was. `wiped_for`: of the segment.
@@ -69,8 +76,11 @@ public:
 
     // ---- indexes
 
-    /// Writes an index; it stays in memory if the disk does not take it.
-    SegmentIndex write_index(std::uint64_t number, std::vector<std::uint8_t> bytes);
+    enum class IndexPlace { disk, memory };
+
+    /// Writes an index; it stays in memory if that is wanted or the disk does not take it.
+    SegmentIndex write_index(std::uint64_t number, std::vector<std::uint8_t> bytes,
+                             IndexPlace place = IndexPlace::disk);
 
     /// Removes an index that is damaged: the next start makes it anew.
     void drop_index(std::uint64_t number);
@@ -116,6 +126,7 @@ private:
     std::string directory_;
     std::shared_ptr<IndexCache> index_cache_;
     std::vector<Spare> spares_;
+    std::size_t prepared_ = 0;  ///< the place of the spare that has a header
     std::uint64_t next_spare_ = 1;
 };
 

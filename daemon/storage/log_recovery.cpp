@@ -9,6 +9,7 @@
 
 #include "damage_report.hpp"
 #include "flowrelay/core/log_events.hpp"
+#include "log_layout.hpp"
 #include "segment_scan.hpp"
 #include "write_zeros.hpp"
 
@@ -24,18 +25,25 @@ public:
         : files_(files), log_(log), report_(files, log), state_(files) {}
 
     Result<RecoveredLog> run(const std::vector<std::uint64_t>& numbers) {
-        for (const std::uint64_t number : numbers) {
-            if (auto opened = open(number); opened.has_error()) return opened.error();
-        }
         if (numbers.empty()) return std::move(state_);
-        state_.next_number = numbers.back() + 1;
-        state_.can_append = !found_.empty() && found_.back().header.number == numbers.back();
-        if (auto dropped = drop_replaced(); dropped.has_error()) return dropped.error();
-        for (std::size_t i = 0; i < found_.size(); ++i) {
-            const bool sealed = i + 1 < found_.size() || !state_.can_append;
-            auto read = sealed ? read_sealed(i) : read_newest();
+        auto layout =
+            find_segments(files_.file_system(), files_.directory(), numbers, OpenFor::writing);
+        if (layout.has_error()) return layout.error();
+        layout_ = std::move(*layout);
+        state_.next_number = last_number(layout_) + 1;
+        state_.can_append = layout_.newest_is_known;
+        for (const auto& [number, bytes] : layout_.headerless) state_.headerless.push_back(number);
+        for (const LogLayout::Replaced& old : layout_.replaced) {
+            if (auto done = files_.remove_replaced(old.number); done.has_error()) {
+                return done.error();
+            }
+        }
+        for (std::size_t place = 0; place < layout_.segments.size(); ++place) {
+            Segment segment = take(layout_.segments[place]);
+            auto read = layout_.is_newest(place) ? read_newest(segment, place)
+                                                 : read_sealed(segment, place);
             if (read.has_error()) return read.error();
-            state_.segments.push_back(std::move(found_[i]));
+            state_.segments.push_back(std::move(segment));
         }
         report_missing();
         if (auto settled = settle_all(); settled.has_error()) return settled.error();
@@ -45,14 +53,14 @@ public:
     }
 
 private:
-    Result<void> open(std::uint64_t number);
-    Result<void> drop_replaced();
+    Segment take(FoundSegment& found);
     void report_missing();
-    Result<void> read_sealed(std::size_t index);
-    Result<void> read_newest();
+    Result<SegmentScan> scan(const Segment& segment, std::size_t place);
+    Result<void> read_sealed(Segment& segment, std::size_t place);
+    Result<void> read_newest(Segment& segment, std::size_t place);
     Result<void> make_durable(Segment& segment, const ScanResult& scanned);
+    Result<void> write_header(Segment& segment);
     std::optional<SegmentIndex> open_index(const Segment& segment, std::uint64_t end);
-    ScanRange range_of(std::size_t index);
     Result<void> settle_all();
     Result<void> report_suspects();
     void balance_books();
@@ -63,92 +71,50 @@ private:
     Log& log_;
     DamageReport report_;
     RecoveredLog state_;
-    std::deque<Segment> found_;
-    std::map<std::uint64_t, std::uint64_t> unreadable_;  // number of a segment, its bytes
-    std::uint64_t unreadable_events_ = 0;
+    LogLayout layout_;
+    std::uint64_t unknown_events_ = 0;  ///< there may have been so many that nothing is known of
     OutcomeSums newest_outcomes_;
     std::map<std::uint64_t, std::vector<Suspect>> suspects_;  // by the number of the segment
 };
 
-Result<void> LogRecovery::open(std::uint64_t number) {
+Segment LogRecovery::take(FoundSegment& found) {
     Segment segment;
-    auto file = files_.file_system().open(files_.segment_path(number));
-    if (file.has_error()) return file.error();
-    segment.file = std::move(*file);
-    const auto size = segment.file->size();
-    if (size.has_error()) return size.error();
-    segment.size = *size;
-
-    const auto header = read_segment_header(*segment.file, files_.segment_path(number), number);
-    if (header.has_error()) return header.error();
-    if (!*header) {
-        // Its events had seqs of their own: none of them may be given out again.
-        unreadable_events_ += segment.size / record_size(0);
-        state_.unreadable.push_back(number);
-        unreadable_[number] = segment.size;
-        return {};
-    }
-    segment.header = **header;
-    found_.push_back(std::move(segment));
-    return {};
+    segment.header = found.header;
+    segment.file = std::move(found.file);
+    segment.size = found.size;
+    if (segment.header.log != 0) state_.log_id = segment.header.log;
+    return segment;
 }
 
-/// The crash came between the birth of a compacted segment and the end of those that it stands for.
-Result<void> LogRecovery::drop_replaced() {
-    for (std::size_t i = found_.size(); i-- > 0;) {
-        const std::uint64_t from = found_[i].header.replaces_from;  // found_ moves below
-        if (from == 0) continue;
-        while (i > 0 && found_[i - 1].header.number >= from) {
-            auto done = files_.remove_replaced(found_[i - 1].header.number);
-            if (done.has_error()) return done;
-            found_.erase(found_.begin() + static_cast<std::ptrdiff_t>(--i));
-        }
-    }
-    return {};
-}
-
-/// Segments without a header, and those that are not there: segments leave the log at its old end
-/// only.
+/// Segments without a header, and those that are not there.
 void LogRecovery::report_missing() {
-    const auto& all = state_.segments.all();
-    for (std::size_t i = 1; i < all.size(); ++i) {
-        const SegmentHeader& before = all[i - 1].header;
-        const SegmentHeader& header = all[i].header;
-        const std::uint64_t first =
-            header.replaces_from != 0 ? header.replaces_from : header.number;
-        // Of several in a row the first gets the blame.
-        std::uint64_t seqs = seqs_between(before, all[i - 1].highest_seq, header);
-        std::uint64_t lines = 0;
-        for (std::uint64_t number = before.number + 1; number < first; ++number) {
-            const auto unreadable = unreadable_.find(number);
-            if (unreadable != unreadable_.end()) {
-                report_.unreadable(number, unreadable->second, std::exchange(seqs, 0));
-                unreadable_.erase(unreadable);
-            } else if (++lines <= DamageReport::max_lines) {
-                report_.absent(number, std::exchange(seqs, 0));
-            } else {
-                break;
-            }
+    std::vector<Seq> highest;
+    for (const Segment& segment : state_.segments.all()) highest.push_back(segment.highest_seq);
+    for (const MissingSegment& segment :
+         missing_segments(layout_, highest, DamageReport::max_lines)) {
+        if (segment.bytes) {
+            report_.unreadable(segment.number, *segment.bytes, segment.events);
+        } else {
+            report_.absent(segment.number, segment.events.value_or(0));
         }
     }
-    for (const auto& [number, bytes] : unreadable_) {
-        report_.unreadable(number, bytes, std::nullopt);
+    // The events of the last ones had seqs of their own: none of them may be given out again.
+    const std::uint64_t known =
+        layout_.segments.empty() ? 0 : layout_.segments.back().header.number;
+    for (const auto& [number, bytes] : layout_.headerless) {
+        if (number > known) unknown_events_ += max_segment_size / record_size(0);
     }
 }
 
-/// Where the records of a sealed segment lie.
-ScanRange LogRecovery::range_of(std::size_t index) {
-    const Segment& segment = found_[index];
-    ScanRange range{segment_header_size, segment.size, ScanRange::Tail::open};
-    if (segment.header.own_end != 0) {
-        range.end = segment.header.own_end;
-        range.tail = ScanRange::Tail::exact;
-    } else if (index + 1 < found_.size() &&
-               found_[index + 1].header.number == segment.header.number + 1) {
-        range.end = found_[index + 1].header.previous_end;
-        range.tail = ScanRange::Tail::exact;
+/// Reads a segment whole. What can't be read ends the start: the disk may give it the next time.
+Result<SegmentScan> LogRecovery::scan(const Segment& segment, std::size_t place) {
+    auto scanned = scan_segment(*segment.file, segment.header, range_of(layout_, place),
+                                seq_after(layout_, place));
+    if (scanned.result.unreadable) {
+        return unreadable_error(files_.segment_path(segment.header.number),
+                                *scanned.result.unreadable);
     }
-    return range;
+    return scanned;
 }
 
 std::optional<SegmentIndex> LogRecovery::open_index(const Segment& segment, std::uint64_t end) {
@@ -160,26 +126,24 @@ std::optional<SegmentIndex> LogRecovery::open_index(const Segment& segment, std:
     return std::move(*index);
 }
 
-Result<void> LogRecovery::read_sealed(std::size_t index) {
-    Segment& segment = found_[index];
-    ScanRange range = range_of(index);
+Result<void> LogRecovery::read_sealed(Segment& segment, std::size_t place) {
+    const ScanRange range = range_of(layout_, place);
     const bool known_end = range.tail == ScanRange::Tail::exact;
     // Without the newest segment this one has the last word on the totals: it is read for them.
-    const bool keeps_books = !state_.can_append && index + 1 == found_.size();
+    const bool keeps_books = !state_.can_append && place + 1 == layout_.segments.size();
     auto there = keeps_books ? std::nullopt : open_index(segment, known_end ? range.end : 0);
     if (there) {
         segment.sealed.emplace(std::move(*there));
     } else {
-        std::optional<Seq> following;
-        if (index + 1 < found_.size()) following = found_[index + 1].header.next_seq;
-        auto scan = scan_segment(*segment.file, segment.header, range, following);
-        report_.damage(segment, scan.damage);
-        suspects_[segment.header.number] = std::move(scan.suspects);
+        auto scanned = scan(segment, place);
+        if (scanned.has_error()) return scanned.error();
+        report_.damage(segment, scanned->damage);
+        suspects_[segment.header.number] = std::move(scanned->suspects);
         if (keeps_books) {
-            take_totals(segment, scan);
-            scan.outcomes.settle_in(state_.ledger);
+            take_totals(segment, *scanned);
+            scanned->outcomes.settle_in(state_.ledger);
         }
-        const auto contents = index_contents(segment.header, std::move(scan));
+        const auto contents = index_contents(segment.header, std::move(*scanned));
         segment.sealed.emplace(files_.write_index(segment.header.number, encode_index(contents)));
     }
     segment.end = segment.sealed->index.end();
@@ -190,23 +154,24 @@ Result<void> LogRecovery::read_sealed(std::size_t index) {
     return {};
 }
 
-Result<void> LogRecovery::read_newest() {
-    Segment& segment = found_.back();
-    const ScanRange range{segment_header_size, segment.size, ScanRange::Tail::unknown};
-    SegmentScan scan = scan_segment(*segment.file, segment.header, range, std::nullopt);
-    report_.damage(segment, scan.damage);
-    suspects_[segment.header.number] = std::move(scan.suspects);
-    segment.end = scan.result.end;
-    segment.last_commit = scan.result.highest_commit;
-    segment.damaged = !scan.damage.empty();
-    segment.highest_seq = scan.events.empty() ? Seq::none : scan.events.back().seq;
-    segment.newest_own_id = scan.newest_own_id;
-    segment.tokens = std::move(scan.tokens);
-    for (const IndexedEvent& event : scan.events) segment.live.add(event);
-    newest_outcomes_ = std::move(scan.outcomes);
-    take_totals(segment, scan);
-    note_seqs(segment, scan.result.highest_seq);
-    return make_durable(segment, scan.result);
+Result<void> LogRecovery::read_newest(Segment& segment, std::size_t place) {
+    auto scanned = scan(segment, place);
+    if (scanned.has_error()) return scanned.error();
+    report_.damage(segment, scanned->damage);
+    suspects_[segment.header.number] = std::move(scanned->suspects);
+    segment.end = scanned->result.end;
+    segment.last_commit = scanned->result.highest_commit;
+    segment.confirmed = scanned->result.confirmed;
+    segment.damaged = !scanned->damage.empty();
+    segment.highest_seq = scanned->events.empty() ? Seq::none : scanned->events.back().seq;
+    segment.newest_own_id = scanned->newest_own_id;
+    segment.tokens = std::move(scanned->tokens);
+    for (const IndexedEvent& event : scanned->events) segment.live.add(event);
+    newest_outcomes_ = std::move(scanned->outcomes);
+    take_totals(segment, *scanned);
+    note_seqs(segment, std::max(scanned->result.highest_seq, scanned->result.confirmed_seq));
+    unknown_events_ += cut_off_bytes(segment.header, segment.size) / record_size(0);
+    return make_durable(segment, scanned->result);
 }
 
 void LogRecovery::take_totals(const Segment& segment, const SegmentScan& scan) {
@@ -225,26 +190,42 @@ void LogRecovery::note_seqs(const Segment& segment, Seq highest) {
 // written again, and only then relied upon.
 Result<void> LogRecovery::make_durable(Segment& segment, const ScanResult& scanned) {
     const std::uint64_t cut = scanned.torn_end - scanned.end;
-    if (scanned.unreadable > 0) {
-        report_.damage(segment, {{scanned.end, std::max(cut, scanned.unreadable), 0}});
-    } else if (cut > 0) {
+    if (cut > 0) {
         log_.write(ev::spool_tail_cut, {{"file", LogFiles::segment_name(segment.header.number)},
                                         {"offset", scanned.end},
                                         {"bytes", cut}});
     }
-    segment.header.version = segment_format_version;  // what is added to it is of this one
-    std::vector<std::uint8_t> bytes(segment_header_size);
-    write_segment_header(bytes.data(), segment.header);
-    auto done = segment.file->write_at(0, bytes);
+    auto done = write_header(segment);
     if (done.has_value() && scanned.last_commit.number != 0) {
-        bytes.resize(static_cast<std::size_t>(scanned.end - scanned.last_commit.offset));
+        std::vector<std::uint8_t> bytes(
+            static_cast<std::size_t>(scanned.end - scanned.last_commit.offset));
         const auto got = segment.file->read_at(scanned.last_commit.offset, bytes);
-        if (got.has_error()) return got.error();
+        if (got.has_error() || *got != bytes.size()) {
+            const Error error = got.has_error() ? got.error() : short_read_error();
+            return unreadable_error(files_.segment_path(segment.header.number),
+                                    scanned.last_commit.offset, error);
+        }
         done = segment.file->write_at(scanned.last_commit.offset, bytes);
     }
     if (done.has_value()) done = write_zeros(*segment.file, scanned.end, cut);
     if (done.has_value()) done = segment.file->sync();
     if (done.has_value()) done = files_.sync_directory();
+    return done;
+}
+
+/// One copy after the other: a power failure leaves one of them whole. What is added to the segment
+/// is of this format.
+Result<void> LogRecovery::write_header(Segment& segment) {
+    segment.header.version = segment_format_version;
+    if (segment.header.size == 0 && cut_off_bytes(segment.header, segment.size) == 0) {
+        segment.header.size = segment.size;
+    }
+    std::vector<std::uint8_t> block(segment_header_size);
+    write_segment_header(block.data(), segment.header);
+    const auto half = std::span(block).first(segment_header_size / 2);
+    auto done = segment.file->write_at(0, half);
+    if (done.has_value()) done = segment.file->sync();
+    if (done.has_value()) done = segment.file->write_at(half.size(), half);
     return done;
 }
 
@@ -292,9 +273,7 @@ Result<void> LogRecovery::report_suspects() {
 
 // Outcomes that were lost to damage are still in the totals, and their events are queued again.
 void LogRecovery::balance_books() {
-    if (!state_.can_append && !state_.segments.all().empty()) {
-        state_.next_seq = Seq{to_number(state_.next_seq) + unreadable_events_};
-    }
+    state_.next_seq = Seq{to_number(state_.next_seq) + unknown_events_};
     core::Ledger& ledger = state_.ledger;
     const std::int64_t unaccounted = ledger.unaccounted(state_.segments.queued());
     if (unaccounted > 0 && !report_.any()) {

@@ -15,8 +15,9 @@ namespace flowrelay::storage {
 struct RecoveredLog {
     explicit RecoveredLog(LogFiles& files) : segments(files) {}
 
-    LogSegments segments;                   ///< those with a readable header
-    std::vector<std::uint64_t> unreadable;  ///< numbers of the others
+    LogSegments segments;                   ///< those with a header
+    std::vector<std::uint64_t> headerless;  ///< numbers of the others
+    std::uint64_t log_id = 0;               ///< as their headers have it; 0: none has
     std::unordered_set<Seq> told_damaged;   ///< queued, and reported as damaged
     core::Ledger ledger;
     Seq next_seq{1};
@@ -27,7 +28,8 @@ struct RecoveredLog {
 /// Takes up the segments with these numbers: sealed ones by their indexes, which are made where
 /// they are missing, the newest by reading all of it. Changes nothing but that one: what is kept of
 /// it is made durable again, what is not is wiped. Damage is copied to the quarantine. Errors: a
-/// newer format, a file that can't be opened, a failed write or sync.
+/// newer format, a file that can't be opened, a failed write or sync; and what has to be read and
+/// can't be (QueueErrc::unreadable): then nothing was changed, but for indexes of other segments.
 Result<RecoveredLog> recover_log(LogFiles& files, const std::vector<std::uint64_t>& numbers,
                                  Log& log);
 

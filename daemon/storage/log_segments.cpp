@@ -430,9 +430,13 @@ Result<std::vector<SeqRange>> LogSegments::fresh_ranges() {
     return ranges;
 }
 
-Result<void> LogSegments::renew_index(Segment& segment) {
+Result<void> LogSegments::renew_index(Segment& segment, LogFiles::IndexPlace place) {
     const ScanRange range{segment_header_size, segment.end, ScanRange::Tail::exact};
     auto scan = scan_segment(*segment.file, segment.header, range, std::nullopt);
+    if (scan.result.unreadable) {
+        return unreadable_error(files_.segment_path(segment.header.number),
+                                *scan.result.unreadable);
+    }
     const IndexContents contents = index_contents(segment.header, std::move(scan));
     segment.damaged = segment.damaged || contents.damaged;  // erasure has to know
     if (contents.events.size() != segment.sealed->index.size()) {
@@ -443,7 +447,8 @@ Result<void> LogSegments::renew_index(Segment& segment) {
                                  "looks at all of them",
                                  files_.segment_path(segment.header.number))};
     }
-    segment.sealed->index = files_.write_index(segment.header.number, encode_index(contents));
+    segment.sealed->index =
+        files_.write_index(segment.header.number, encode_index(contents), place);
     return {};
 }
 

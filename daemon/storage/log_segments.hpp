@@ -76,19 +76,23 @@ public:
     /// Gives the newest segment its index: nothing is added to it any more.
     Result<void> seal_newest();
 
-    /// Uses the index of a sealed segment; makes it anew and tries again if it is damaged.
+    /// Uses the index of a sealed segment; makes it anew and tries again if it is damaged, in
+    /// memory when the disk does not give the new one either.
     template <class Use>
     auto with_index(Segment& segment, Use use) -> decltype(use(*segment.sealed)) {
         auto result = use(*segment.sealed);
-        if (!result.has_error()) return result;
-        if (auto made = renew_index(segment); made.has_error()) return made.error();
-        return use(*segment.sealed);
+        for (const auto place : {LogFiles::IndexPlace::disk, LogFiles::IndexPlace::memory}) {
+            if (!result.has_error()) break;
+            if (auto made = renew_index(segment, place); made.has_error()) return made.error();
+            result = use(*segment.sealed);
+        }
+        return result;
     }
 
 private:
     class Loading;
 
-    Result<void> renew_index(Segment& segment);
+    Result<void> renew_index(Segment& segment, LogFiles::IndexPlace place);
     Result<std::vector<SeqRange>> fresh_ranges();
     Result<bool> is_queued(Seq seq);
     Result<bool> settle_in(Segment& segment, Seq seq);

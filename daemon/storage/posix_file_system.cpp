@@ -18,7 +18,7 @@
 #include <utility>
 
 #include "flowrelay/storage/file_system.hpp"
-#include "path.hpp"
+#include "flowrelay/storage/path.hpp"
 
 namespace flowrelay::storage {
 
@@ -181,6 +181,11 @@ public:
         return {};
     }
 
+    Result<void> link(const std::string& from, const std::string& to) override {
+        if (::link(from.c_str(), to.c_str()) != 0) return system_error(errno, "link", from);
+        return {};
+    }
+
     Result<void> remove(const std::string& path) override {
         if (::unlink(path.c_str()) != 0) return system_error(errno, "remove", path);
         return {};
@@ -243,11 +248,9 @@ public:
             if (errno != EWOULDBLOCK) return system_error(errno, "lock", path);
             return locked_error(path, holder_of(fd->get()));
         }
-        const std::string pid = std::to_string(::getpid()) + "\n";
-        if (::ftruncate(fd->get(), 0) != 0 ||
-            ::pwrite(fd->get(), pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size())) {
+        if (const int error = write_holder(fd->get()); error != 0) {
             // On a full disk the lock still holds; only its message loses the number.
-            if (errno != ENOSPC && errno != EDQUOT) return system_error(errno, "write to", path);
+            if (error != ENOSPC && error != EDQUOT) return system_error(error, "write to", path);
         }
         // The directory as well: somebody may have taken the file away. Not everywhere can one be
         // locked (NFS), and then the file has to do.
@@ -292,6 +295,20 @@ private:
         Descriptor file;
         Descriptor directory;
     };
+
+    /// Writes the id of this process into the lock's file; gives the error, or 0.
+    static int write_holder(int fd) {
+        const std::string pid = std::to_string(::getpid()) + "\n";
+        if (retry([&] { return ::ftruncate(fd, 0); }) != 0) return errno;
+        for (std::size_t done = 0; done < pid.size();) {
+            const ssize_t n = retry([&] {
+                return ::pwrite(fd, pid.data() + done, pid.size() - done, static_cast<off_t>(done));
+            });
+            if (n <= 0) return n < 0 ? errno : EIO;
+            done += static_cast<std::size_t>(n);
+        }
+        return 0;
+    }
 
     /// Whether what is open there is what has this path now.
     static bool is_at(int fd, const std::string& path) {

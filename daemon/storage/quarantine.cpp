@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "flowrelay/storage/path.hpp"
+
 namespace flowrelay::storage {
 
 namespace {
@@ -25,6 +27,12 @@ void read_what_is_left(File& file, std::uint64_t offset, std::span<std::uint8_t>
 
 }  // namespace
 
+Result<void> Quarantine::make() const {
+    auto done = file_system_.make_directory(directory_);
+    if (done.has_value()) done = file_system_.sync_directory(parent_of(directory_));
+    return done;
+}
+
 Result<std::string> Quarantine::keep(File& file, const std::string& name, std::uint64_t offset,
                                      std::uint64_t bytes) const {
     if (auto made = make(); made.has_error()) return made.error();
@@ -39,6 +47,7 @@ Result<std::string> Quarantine::keep(File& file, const std::string& name, std::u
         static_cast<void>(file_system_.remove(path));
         return done.error();
     }
+    if (auto done = sync(); done.has_error()) return done.error();
     return path;
 }
 

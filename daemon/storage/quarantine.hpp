@@ -17,8 +17,11 @@ public:
 
     std::string path_of(const std::string& name) const { return directory_ + "/" + name; }
 
-    /// Makes the directory if it is missing.
-    Result<void> make() const { return file_system_.make_directory(directory_); }
+    /// Makes the directory if it is missing, durably.
+    Result<void> make() const;
+
+    /// Makes it durable that files came here.
+    Result<void> sync() const { return file_system_.sync_directory(directory_); }
 
     /// Copies a range of a file; nothing happens if it is here already. What can't be read becomes
     /// zeros. Gives the path of the copy.

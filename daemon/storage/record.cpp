@@ -58,6 +58,7 @@ bool known_type(std::uint8_t type) noexcept {
         case RecordType::event:
         case RecordType::settlements:
         case RecordType::settled_before:
+        case RecordType::confirmation:
         case RecordType::registry_salt:
         case RecordType::token:
         case RecordType::hold:
@@ -99,6 +100,15 @@ std::size_t seal_record(std::uint8_t* record, RecordHeader header, std::size_t p
     store_le(record + at_header_crc,
              crc32c({record + at_payload_crc, record_header_size - at_payload_crc}, salt));
     return size;
+}
+
+void write_confirmation(std::uint8_t* out, Seq highest, CommitMark commit,
+                        std::uint32_t salt) noexcept {
+    RecordHeader header;
+    header.type = RecordType::confirmation;
+    header.seq = highest;
+    header.commit = commit;
+    seal_record(out, header, 0, salt);
 }
 
 std::optional<RecordHeader> parse_record_header(std::span<const std::uint8_t> bytes,

@@ -12,7 +12,7 @@
 #include "flowrelay/base/bytes.hpp"
 #include "flowrelay/base/random.hpp"
 #include "flowrelay/core/log_events.hpp"
-#include "path.hpp"
+#include "flowrelay/storage/path.hpp"
 
 namespace flowrelay::storage {
 
@@ -76,6 +76,10 @@ std::array<std::uint8_t, journal_header_size> header_bytes(std::uint32_t salt, J
 RecordJournal::RecordJournal(FileSystem& file_system, std::string path, JournalKind kind)
     : file_system_(file_system), path_(std::move(path)), kind_(kind) {}
 
+bool RecordJournal::is_damaged(const Error& error) noexcept {
+    return error.code == boost::system::errc::make_error_code(boost::system::errc::io_error);
+}
+
 Result<bool> RecordJournal::exists() {
     auto left_over = file_system_.exists(temporary_path());
     if (left_over.has_error()) return left_over.error();
@@ -98,12 +102,11 @@ Result<void> RecordJournal::open(RecordSink& sink, Log& log) {
 
     ScanRange range{journal_header_size, *size, ScanRange::Tail::unknown, *durable_end};
     const ScanResult scanned = scan_records(*file_, range, salt_, sink);
-    if (scanned.unreadable > 0 || *size < *durable_end) {
-        // Not cut off: the disk may give it another time.
-        return damaged_error(
-            fmt::format("{} can't be read whole: {} of {} bytes are missing", path_,
-                        scanned.unreadable + *durable_end - std::min(*size, *durable_end),
-                        std::max(*size, *durable_end)));
+    // Not cut off: the disk may give it another time.
+    if (scanned.unreadable) return unreadable_error(path_, *scanned.unreadable);
+    if (*size < *durable_end) {
+        return damaged_error(fmt::format("{} was cut short: {} of {} bytes are missing", path_,
+                                         *durable_end - *size, *durable_end));
     }
     end_ = scanned.end;
     last_commit_ = scanned.highest_commit;
@@ -128,8 +131,8 @@ Result<JournalScan> RecordJournal::inspect(FileSystem& file_system, const std::s
     const ScanRange range{journal_header_size, *size, ScanRange::Tail::unknown, *durable_end};
     const ScanResult scanned = scan_records(*journal.file_, range, journal.salt_, sink);
     JournalScan result{*size, scanned.end, {}};
-    if (scanned.unreadable > 0) {
-        result.damage.push_back({scanned.end, scanned.unreadable});
+    if (scanned.unreadable) {
+        result.damage.push_back({scanned.unreadable->offset, scanned.unreadable->bytes});
         result.end = *size;
     }
     if (*size < *durable_end) result.damage.push_back({*size, *durable_end - *size});
@@ -139,7 +142,12 @@ Result<JournalScan> RecordJournal::inspect(FileSystem& file_system, const std::s
 Result<std::uint64_t> RecordJournal::read_header() {
     std::array<std::uint8_t, journal_header_size> header{};
     const auto got = file_->read_at(0, header);
-    if (got.has_error()) return got.error();
+    if (got.has_error()) return unreadable_error(path_, 0, got.error());
+    const auto size = file_->size();
+    if (size.has_error()) return size.error();
+    if (*got < std::min<std::uint64_t>(header.size(), *size)) {
+        return unreadable_error(path_, *got, short_read_error());
+    }
     const std::uint8_t* in = header.data();
     if (*got < header.size() || std::memcmp(in, magic.data(), magic.size()) != 0 ||
         load_le<std::uint32_t>(in + at_crc) != crc32c({in, at_crc})) {
@@ -168,7 +176,10 @@ Result<void> RecordJournal::make_durable(const ScanResult& scanned, std::uint64_
         std::vector<std::uint8_t> bytes(
             static_cast<std::size_t>(scanned.end - scanned.last_commit.offset));
         const auto got = file_->read_at(scanned.last_commit.offset, bytes);
-        if (got.has_error()) return got.error();
+        if (got.has_error() || *got < bytes.size()) {
+            return unreadable_error(path_, scanned.last_commit.offset,
+                                    got.has_error() ? got.error() : short_read_error());
+        }
         done = file_->write_at(scanned.last_commit.offset, bytes);
     }
     if (done.has_value() && size > scanned.end) done = file_->truncate(scanned.end);
@@ -258,7 +269,8 @@ Result<std::uint64_t> RecordJournal::append(std::span<const JournalRecord> recor
 Result<void> RecordJournal::scan(RecordSink& sink) const {
     if (!file_) return damaged_error(path_ + " is not open");
     const ScanRange range{journal_header_size, end_, ScanRange::Tail::exact};
-    scan_records(*file_, range, salt_, sink);
+    const ScanResult scanned = scan_records(*file_, range, salt_, sink);
+    if (scanned.unreadable) return unreadable_error(path_, *scanned.unreadable);
     return {};
 }
 

@@ -3,9 +3,13 @@
 #include <algorithm>
 #include <cstring>
 #include <optional>
+#include <set>
 #include <vector>
 
+#include <fmt/core.h>
+
 #include "flowrelay/base/bytes.hpp"
+#include "flowrelay/storage/event_queue.hpp"
 
 namespace flowrelay::storage {
 
@@ -34,18 +38,14 @@ public:
         return std::span(bytes_).subspan(static_cast<std::size_t>(offset - start_), length);
     }
 
-    std::uint64_t unreadable() const noexcept { return unreadable_; }
+    const std::optional<ScanResult::Unreadable>& unreadable() const noexcept { return unreadable_; }
 
 private:
     void load(std::uint64_t offset, std::size_t length) {
         start_ = offset;
         bytes_.resize(static_cast<std::size_t>(std::min<std::uint64_t>(length, end_ - offset)));
         const auto got = file_.read_at(offset, bytes_);
-        if (got.has_value()) {
-            std::fill(bytes_.begin() + static_cast<std::ptrdiff_t>(*got), bytes_.end(),
-                      std::uint8_t{0});
-            return;
-        }
+        if (got.has_value() && *got == bytes_.size()) return;
         load_by_pages(offset);
     }
 
@@ -58,27 +58,44 @@ private:
             const auto page =
                 std::span(bytes_).subspan(at, std::min(to_boundary, bytes_.size() - at));
             const auto got = read_again(offset + at, page);
-            const std::size_t good = got.has_value() ? *got : 0;
-            if (got.has_error()) unreadable_ += page.size();
-            std::fill(page.begin() + static_cast<std::ptrdiff_t>(good), page.end(),
-                      std::uint8_t{0});
+            if (got.has_error()) note_unreadable(offset + at, page.size(), got.error());
+            const auto good = static_cast<std::ptrdiff_t>(got.has_value() ? *got : 0);
+            std::fill(page.begin() + good, page.end(), std::uint8_t{0});
             at += page.size();
         }
     }
 
-    /// An error may pass; what it hides counts as damaged.
+    /// An error may pass. Fewer bytes only when the file has no more.
     Result<std::size_t> read_again(std::uint64_t offset, std::span<std::uint8_t> out) {
-        constexpr int more_tries = 2;
-        auto got = file_.read_at(offset, out);
-        for (int i = 0; got.has_error() && i < more_tries; ++i) got = file_.read_at(offset, out);
+        constexpr int tries = 3;
+        Result<std::size_t> got = std::size_t{0};
+        for (int i = 0; i < tries; ++i) {
+            got = file_.read_at(offset, out);
+            if (got.has_error()) continue;
+            const auto size = file_.size();
+            if (size.has_error()) {
+                got = size.error();
+                continue;
+            }
+            const std::uint64_t there = *size - std::min(*size, offset);
+            if (*got >= std::min<std::uint64_t>(there, out.size())) return got;
+            got = short_read_error();
+        }
         return got;
+    }
+
+    void note_unreadable(std::uint64_t offset, std::uint64_t bytes, const Error& error) {
+        if (!unreadable_) unreadable_ = ScanResult::Unreadable{offset, 0, error};
+        // Pages that are looked at again count once.
+        if (unreadable_pages_.insert(offset / page_size).second) unreadable_->bytes += bytes;
     }
 
     File& file_;
     std::uint64_t end_;
     std::uint64_t start_ = 0;
     std::vector<std::uint8_t> bytes_;
-    std::uint64_t unreadable_ = 0;
+    std::optional<ScanResult::Unreadable> unreadable_;
+    std::set<std::uint64_t> unreadable_pages_;
 };
 
 /// Gives what lies from `offset` on in overlapping chunks, so that each header is whole in one of
@@ -114,7 +131,9 @@ struct Survey {
     void note(const Found& found) {
         end = std::max(end, found.offset + record_size(found.header));
         highest_commit = std::max(highest_commit, found.header.commit.number);
-        highest_seq = std::max(highest_seq, found.header.seq);
+        if (found.header.type != RecordType::confirmation) {
+            highest_seq = std::max(highest_seq, found.header.seq);
+        }
     }
 };
 
@@ -180,9 +199,14 @@ private:
         if (!intact && !confirm(at_)) return false;
         commit_ = header.commit;
         note(header);
-        const auto again = window_.view(at_, size);
-        sink_.record(
-            {at_, header, again.subspan(record_header_size, header.payload_length), intact});
+        result_.confirmed = header.type == RecordType::confirmation;
+        if (result_.confirmed) {
+            result_.confirmed_seq = header.seq;
+        } else {
+            const auto again = window_.view(at_, size);
+            sink_.record(
+                {at_, header, again.subspan(record_header_size, header.payload_length), intact});
+        }
         at_ += size;
         return at_ < range_.end;
     }
@@ -250,7 +274,9 @@ private:
 
     void note(const RecordHeader& header) {
         result_.highest_commit = std::max(result_.highest_commit, header.commit.number);
-        result_.highest_seq = std::max(result_.highest_seq, header.seq);
+        if (header.type != RecordType::confirmation) {
+            result_.highest_seq = std::max(result_.highest_seq, header.seq);
+        }
     }
 
     /// What lies behind the end, of writes that nobody was told of. As a rule all of it was looked
@@ -293,6 +319,23 @@ private:
 };
 
 }  // namespace
+
+Error short_read_error() {
+    return {boost::system::errc::make_error_code(boost::system::errc::io_error),
+            "it gave fewer bytes than it has"};
+}
+
+Error unreadable_error(const std::string& path, std::uint64_t offset, const Error& error) {
+    return {QueueErrc::unreadable,
+            fmt::format("{} can't be read at offset {} ({}): nothing of it was changed. Try again; "
+                        "if the disk has lost these bytes for good, stop flowrelayd and accept the "
+                        "loss with: flowrelay spool declare-damaged {}",
+                        path, offset, error.message, path)};
+}
+
+Error unreadable_error(const std::string& path, const ScanResult::Unreadable& unreadable) {
+    return unreadable_error(path, unreadable.offset, unreadable.error);
+}
 
 ScanResult scan_records(File& file, const ScanRange& range, std::uint32_t salt, RecordSink& sink) {
     return Scanner(file, range, salt, sink).run();

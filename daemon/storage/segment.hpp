@@ -1,6 +1,7 @@
 // One segment of the log, open: the one that is written to, or a sealed one.
 #pragma once
 
+#include <algorithm>
 #include <boost/dynamic_bitset.hpp>
 #include <cstdint>
 #include <memory>
@@ -14,6 +15,8 @@
 #include "token_set.hpp"
 
 namespace flowrelay::storage {
+
+inline constexpr std::uint64_t max_segment_size = 1ULL << 30;
 
 /// What is known of the events of a sealed segment: its index, and a bit or two for each of them.
 struct SealedEvents {
@@ -45,6 +48,7 @@ struct Segment {
     std::uint32_t last_commit = 0;            ///< the highest number that was used
     Seq highest_seq = Seq::none;              ///< of its events
     bool damaged = false;                     ///< some bytes hold no readable record
+    bool confirmed = true;   ///< a commit behind the last one with contents proves it durable
     bool tail_dirty = true;  ///< behind the end there may be bytes of a former life, or torn ones
     std::uint64_t wiped_for = 0;  ///< the erasure that found nothing more in it
 
@@ -56,6 +60,8 @@ struct Segment {
 
     std::optional<SealedEvents> sealed;  ///< of all others
 
+    /// Behind the last record; none in a file that was cut short.
+    std::uint64_t room() const noexcept { return size - std::min(size, end); }
     std::size_t queued() const noexcept { return sealed ? sealed->live : live.size(); }
     std::uint64_t disk_bytes() const noexcept {
         return size + (sealed && sealed->index.on_disk() ? sealed->index.bytes() : 0);

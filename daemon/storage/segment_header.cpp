@@ -25,6 +25,8 @@ constexpr std::size_t at_previous_end = 32;
 constexpr std::size_t at_ledger = 40;
 constexpr std::size_t at_replaces_from = 88;
 constexpr std::size_t at_own_end = 96;
+constexpr std::size_t at_size = 104;
+constexpr std::size_t at_log = 112;
 constexpr std::size_t at_crc = copy_size - 4;
 
 constexpr std::array ledger_columns = {
@@ -46,6 +48,8 @@ std::optional<SegmentHeader> parse_copy(const std::uint8_t* copy) noexcept {
     }
     header.replaces_from = load_le<std::uint64_t>(copy + at_replaces_from);
     header.own_end = load_le<std::uint64_t>(copy + at_own_end);
+    header.size = load_le<std::uint64_t>(copy + at_size);
+    header.log = load_le<std::uint64_t>(copy + at_log);
     return header;
 }
 
@@ -64,6 +68,8 @@ void write_segment_header(std::uint8_t* block, const SegmentHeader& header) noex
     }
     store_le(block + at_replaces_from, header.replaces_from);
     store_le(block + at_own_end, header.own_end);
+    store_le(block + at_size, header.size);
+    store_le(block + at_log, header.log);
     store_le(block + at_crc, crc32c({block, at_crc}));
     std::memcpy(block + copies[1], block, copy_size);
 }

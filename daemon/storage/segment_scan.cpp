@@ -116,10 +116,17 @@ std::vector<SeqRange> OutcomeSums::seqs() const {
 Result<std::optional<SegmentHeader>> read_segment_header(File& file, const std::string& path,
                                                          std::uint64_t number) {
     std::vector<std::uint8_t> block(segment_header_size);
-    constexpr int more_tries = 2;  // an error may pass
-    auto got = file.read_at(0, block);
-    for (int i = 0; got.has_error() && i < more_tries; ++i) got = file.read_at(0, block);
-    block.resize(got.has_value() ? *got : 0);
+    constexpr int tries = 3;  // an error may pass
+    const auto size = file.size();
+    if (size.has_error()) return size.error();
+    const auto there = static_cast<std::size_t>(std::min<std::uint64_t>(*size, block.size()));
+    Result<std::size_t> got = file.read_at(0, block);
+    for (int i = 1; i < tries && (got.has_error() || *got < there); ++i) {
+        got = file.read_at(0, block);
+    }
+    if (got.has_error()) return unreadable_error(path, 0, got.error());
+    if (*got < there) return unreadable_error(path, *got, short_read_error());
+    block.resize(*got);
     const auto parsed = parse_segment_header(block);
     if (parsed.status == ParsedSegmentHeader::Status::newer) {
         return Error{boost::system::errc::make_error_code(boost::system::errc::not_supported),
@@ -132,18 +139,37 @@ Result<std::optional<SegmentHeader>> read_segment_header(File& file, const std::
     return std::optional(parsed.header);
 }
 
+std::uint64_t cut_off_bytes(const SegmentHeader& header, std::uint64_t size) noexcept {
+    if (header.size != 0) return header.size - std::min(header.size, size);
+    if (header.own_end != 0) return header.own_end - std::min(header.own_end, size);
+    if (size < segment_header_size) return segment_header_size - size;
+    return (segment_header_size - size % segment_header_size) % segment_header_size;
+}
+
 SegmentScan scan_segment(File& file, const SegmentHeader& header, const ScanRange& range,
                          std::optional<Seq> following) {
     SegmentScan scan;
     Sink sink(scan, header.next_seq);
     ScanRange readable = range;
     const auto size = file.size();
-    if (size.has_value()) readable.end = std::min(range.end, *size);
+    if (size.has_error()) {
+        scan.result.unreadable = ScanResult::Unreadable{0, range.end, size.error()};
+        return scan;
+    }
+    readable.end = std::min(range.end, *size);
     scan.result = scan_records(file, readable, header.salt, sink);
-    if (range.end > readable.end) sink.damage(readable.end, range.end - readable.end);
-    if (const auto& lost = scan.result.cut_off; lost && range.tail == ScanRange::Tail::unknown) {
-        sink.damage(scan.result.end, record_size(*lost));
-        if (lost->type == RecordType::event) sink.finish(Seq{to_number(lost->seq) + 1});
+    if (range.tail == ScanRange::Tail::unknown) {
+        const std::uint64_t missing = cut_off_bytes(header, *size);
+        const auto& lost = scan.result.cut_off;
+        const std::uint64_t end =
+            std::max(scan.result.end + (lost ? record_size(*lost) : 0), *size + missing);
+        if (scan.result.confirmed && scan.result.confirmed_seq != Seq::none) {
+            sink.finish(Seq{to_number(scan.result.confirmed_seq) + 1});
+        }
+        if (missing > 0 || lost) sink.damage(scan.result.end, end - scan.result.end);
+        if (lost && lost->type == RecordType::event) sink.finish(Seq{to_number(lost->seq) + 1});
+    } else if (range.end > readable.end) {
+        sink.damage(readable.end, range.end - readable.end);
     }
     if (following) sink.finish(*following);
     return scan;

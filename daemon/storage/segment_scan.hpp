@@ -28,8 +28,8 @@ struct Suspect {
     std::uint64_t bytes = 0;
 };
 
-/// The header of a segment; nothing if it can't be read, or is that of another segment. An error if
-/// it is of a newer format. `path` is for the message.
+/// The header of a segment; nothing if it is damaged, or that of another segment. Errors: it can't
+/// be read (QueueErrc::unreadable), or is of a newer format. `path` is for the message.
 Result<std::optional<SegmentHeader>> read_segment_header(File& file, const std::string& path,
                                                          std::uint64_t number);
 
@@ -66,6 +66,10 @@ struct SegmentScan {
 
     std::uint64_t accepted() const noexcept { return events.size() + missing; }
 };
+
+/// How many bytes a segment lacks at its end, as far as its header tells (before format 3 only that
+/// something is missing). Files of segments never shrink, so it was cut from outside.
+std::uint64_t cut_off_bytes(const SegmentHeader& header, std::uint64_t size) noexcept;
 
 /// `following`: the seq that the segment behind this one begins with; none for the newest.
 SegmentScan scan_segment(File& file, const SegmentHeader& header, const ScanRange& range,

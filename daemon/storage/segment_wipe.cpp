@@ -53,11 +53,8 @@ Result<std::uint64_t> wipe_records(Segment& segment, const ErasedTokens& tokens,
     ScanRange range{from, segment.end, ScanRange::Tail::exact};
     range.pause_at = from + budget;
     const ScanResult scanned = scan_records(*segment.file, range, segment.header.salt, sink);
-    if (scanned.unreadable > 0) {
-        // What looks like damage may be other tokens' events.
-        return Error{make_error_code(boost::system::errc::io_error),
-                     fmt::format("{} bytes of {} can't be read", scanned.unreadable, path)};
-    }
+    // What looks like damage may be other tokens' events.
+    if (scanned.unreadable) return unreadable_error(path, *scanned.unreadable);
     auto done = fill_with_zeros(*segment.file, ranges);
     if (done.has_error()) return done.error();
     return scanned.end;

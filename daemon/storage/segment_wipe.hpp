@@ -6,6 +6,8 @@
 #include <string>
 #include <unordered_set>
 
+#include "flowrelay/base/error.hpp"
+#include "flowrelay/base/ids.hpp"
 #include "segment.hpp"
 
 namespace flowrelay::storage {

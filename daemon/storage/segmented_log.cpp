@@ -13,6 +13,7 @@
 #include "damage_report.hpp"
 #include "flowrelay/base/random.hpp"
 #include "flowrelay/core/log_events.hpp"
+#include "flowrelay/storage/path.hpp"
 #include "known_ids.hpp"
 #include "log_compaction.hpp"
 #include "log_erasure.hpp"
@@ -20,7 +21,6 @@
 #include "log_recovery.hpp"
 #include "log_room.hpp"
 #include "log_segments.hpp"
-#include "path.hpp"
 #include "quarantine.hpp"
 #include "read_failures.hpp"
 #include "write_zeros.hpp"
@@ -30,7 +30,6 @@ namespace flowrelay::storage {
 namespace {
 
 constexpr std::uint64_t min_segment_size = 16 * 1024;
-constexpr std::uint64_t max_segment_size = 1ULL << 30;
 
 // Spares that are kept although nothing is reserved in them: a busy log goes round in them.
 constexpr std::size_t kept_spares = 2;
@@ -64,9 +63,8 @@ public:
           ledger_(recovered.ledger),
           next_seq_(recovered.next_seq),
           next_number_(recovered.next_number),
-          told_damaged_(std::move(recovered.told_damaged)) {
-        known_ids_.open();
-    }
+          log_id_(recovered.log_id != 0 ? recovered.log_id : random_.next() | 1),
+          told_damaged_(std::move(recovered.told_damaged)) {}
 
     Result<Seq> commit(std::span<const EventRecord> events,
                        std::span<const Settlement> outcomes) override;
@@ -90,6 +88,7 @@ public:
         options_ = usable(options_);
         known_ids_.set_window(limits.dedup_window);
     }
+    Result<void> confirm() override;
     core::Ledger ledger() const override { return ledger_; }
     QueueUsage usage() const override {
         const std::uint64_t spares = files_->spares() * options_.segment_size;
@@ -100,13 +99,16 @@ public:
 
     /// Makes a new segment the active one.
     Result<void> begin_segment();
+
+    /// Reads what lies beside the segments. An error: it can't be read.
+    Result<void> open_known_ids() { return known_ids_.open(); }
     std::size_t segments() const noexcept { return segments_.all().size(); }
 
 private:
     using Part = CommitBuffer::Part;
 
     Segment& active() { return segments_.newest(); }
-    std::uint64_t active_room() { return active().size - active().end; }
+    std::uint64_t active_room() { return active().room(); }
     LogRoom room() { return {active_room(), fresh_room(), files_->spares()}; }
     std::uint64_t fresh_room() const { return options_.segment_size - segment_header_size; }
     std::uint64_t disk_bytes() const {
@@ -143,6 +145,7 @@ private:
     core::Ledger ledger_;
     Seq next_seq_;
     std::uint64_t next_number_;
+    std::uint64_t log_id_;
     std::vector<Settlement> pending_;  ///< outcomes that are not written yet
     CommitBuffer buffer_;
     std::unordered_set<Seq> told_damaged_;  ///< reported already
@@ -252,13 +255,41 @@ Result<void> SegmentedLog::write_part(const Part& part, bool is_first) {
         segment.tail_dirty = true;
         if (!is_first || !is_disk_full(written.error().code)) return fail(written.error());
         // Nobody was told that these events were accepted: they should not come back after a crash.
+        // A file system without space for this either may bring them back.
         const std::vector<std::uint8_t> zeros(record_header_size);
-        static_cast<void>(segment.file->write_at(segment.end, zeros));
+        if (segment.file->write_at(segment.end, zeros).has_value()) {
+            if (auto undone = segment.file->sync(); undone.has_error()) return fail(undone.error());
+        }
         return fail_unless_passing(written.error());
     }
+    segment.confirmed = false;
     write_ahead(segment.end + part.bytes);
     if (auto synced = segment.file->sync(); synced.has_error()) return fail(synced.error());
     return apply(part, segment.header.salt);
+}
+
+/// A commit without contents. With it behind it, nothing can pass for a torn tail that was durable.
+/// Where there is no room the last commit stays as ambiguous as after a crash.
+Result<void> SegmentedLog::confirm() {
+    if (failure_) return *failure_;
+    Segment& segment = active();
+    if (segment.confirmed || segment.sealed) return {};
+    LogRoom left = room();
+    if (left.active < record_header_size) return begin_segment();
+    left.active -= record_header_size;
+    if (!has_room(left, pending_.size(), {}, segments_.queued() - pending_.size())) return {};
+    std::vector<std::uint8_t> record(record_header_size);
+    const CommitMark mark{++segment.last_commit, static_cast<std::uint32_t>(segment.end)};
+    write_confirmation(record.data(), Seq{to_number(next_seq_) - 1}, mark, segment.header.salt);
+    auto done = segment.file->write_at(segment.end, record);
+    if (done.has_error()) {
+        segment.tail_dirty = true;
+        return fail_unless_passing(done.error());
+    }
+    if (done = segment.file->sync(); done.has_error()) return fail(done.error());
+    segment.end += record.size();
+    segment.confirmed = true;
+    return {};
 }
 
 /// Fills the blocks behind `end` with zeros, for many commits at once: the first write to a block
@@ -294,25 +325,38 @@ Result<void> SegmentedLog::apply(const Part& part, std::uint32_t salt) {
     return {};
 }
 
+/// Only when the file is there with its header is the active segment sealed: until then it is
+/// written to as before, whatever fails. From the renaming on there is no way back, since a start
+/// would find what its header says.
 Result<void> SegmentedLog::begin_segment() {
+    if (next_number_ > LogFiles::max_number) {
+        return full("disk_full", fmt::format("segments have no number left: move the files away "
+                                             "from {} that are none of flowrelayd's",
+                                             files_->directory()));
+    }
     if (files_->spares() == 0) {
         if (auto added = add_spare(); added.has_error()) return added;
     }
     const bool first = segments_.all().empty();
-    if (!first && !active().sealed) {
-        if (auto sealed = segments_.seal_newest(); sealed.has_error()) return fail(sealed.error());
-        compaction_.wake(false);
-    }
     Segment segment;
     segment.header.number = next_number_;
     segment.header.salt = static_cast<std::uint32_t>(random_.next());
     segment.header.next_seq = next_seq_;
     segment.header.ledger = ledger_;
+    segment.header.size = options_.segment_size;
+    segment.header.log = log_id_;
     if (!first && active().header.number + 1 == next_number_) {
         segment.header.previous_end = active().end;
     }
-    auto begun = files_->begin_segment(segment.header);
-    if (begun.has_error()) return fail_unless_passing(begun.error());
+    if (auto done = files_->prepare_segment(segment.header); done.has_error()) {
+        return fail_unless_passing(done.error());
+    }
+    auto begun = files_->begin_segment(next_number_);
+    if (begun.has_error()) return fail(begun.error());
+    if (!first && !active().sealed) {
+        if (auto sealed = segments_.seal_newest(); sealed.has_error()) return fail(sealed.error());
+        compaction_.wake(false);
+    }
     segment.file = std::move(begun->file);
     segment.tail_dirty = begun->tail_dirty;
     segment.wiped_for = begun->wiped_for;
@@ -388,6 +432,7 @@ Error SegmentedLog::fail_unless_passing(const Error& error) {
                     (inodes ? "the spool cannot grow: " : "the disk is full: ") + error.message);
     }
     if (is_out_of_descriptors(error.code)) return full("no_descriptors", error.message);
+    if (error.code == QueueErrc::unreadable) return error;  // nothing was written
     return fail(error);
 }
 
@@ -497,10 +542,11 @@ Result<std::unique_ptr<EventQueue>> open_segmented_log(FileSystem& file_system,
 
     const bool can_append = recovered->can_append;
     const bool damaged = can_append && recovered->segments.newest().damaged;
-    const std::vector<std::uint64_t> unreadable = recovered->unreadable;
+    const std::vector<std::uint64_t> headerless = recovered->headerless;
     LogFiles& log_files = *files;
     auto queue = std::make_unique<SegmentedLog>(std::move(files), std::move(*lock), used,
                                                 std::move(*recovered), log);
+    if (auto ids = queue->open_known_ids(); ids.has_error()) return ids.error();
     if (!can_append || damaged) {
         // What proves that a segment goes on behind damage may be overwritten or wiped; a sealed
         // one has its end in the header of the next. On a full disk that has to wait.
@@ -509,8 +555,13 @@ Result<std::unique_ptr<EventQueue>> open_segmented_log(FileSystem& file_system,
         if (begun.has_error() && !can_wait) return begun.error();
     }
     // Only now: the new segment says which seqs may not be given out again.
-    for (const std::uint64_t number : unreadable) {
+    for (const std::uint64_t number : headerless) {
         if (auto done = log_files.quarantine_segment(number); done.has_error()) return done.error();
+    }
+    // From now on only the last commit before a crash is ambiguous.
+    const auto confirmed = queue->confirm();
+    if (confirmed.has_error() && confirmed.error().code != QueueErrc::full) {
+        return confirmed.error();
     }
     log.write(core::log_events::spool_opened, {{"directory", directory},
                                                {"segments", queue->segments()},

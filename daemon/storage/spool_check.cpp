@@ -145,10 +145,9 @@ Result<void> SpoolCheck::check_log() {
             indexes.push_back(index);
         } else if (number_of(name, ".spare") != 0) {
             spares.push_back(name);
-        } else if (number_of(name, ".tmp") != 0) {
-            added =
-                add_file(log_file_name(name), Kind::leftover,
-                         "a compacted segment that was not finished: the next start removes it");
+        } else if (number_of(name, ".tmp") != 0 || name.ends_with(".seg.tmp")) {
+            added = add_file(log_file_name(name), Kind::leftover,
+                             "a segment that was not finished: the next start removes it");
         } else {
             report_.files.push_back({.name = log_file_name(name),
                                      .kind = Kind::foreign,
@@ -210,7 +209,9 @@ Result<bool> SpoolCheck::find_journal(const std::string& name) {
 /// A file that can't be read at all is damaged if the disk says so, and an error otherwise.
 std::optional<Error> SpoolCheck::file_failed(const std::string& name, Kind kind, const Error& error,
                                              std::string_view meaning) {
-    if (error.code != boost::system::errc::io_error) return error;
+    if (error.code != boost::system::errc::io_error && error.code != QueueErrc::unreadable) {
+        return error;
+    }
     report_.files.push_back({.name = name, .kind = kind});
     report_.damage.push_back(
         {name, std::nullopt, 0, 0, fmt::format("{}; {}", error.message, meaning)});

@@ -84,17 +84,19 @@ Result<void> SegmentCheck::run(const std::vector<std::uint64_t>& segments,
                                const std::vector<std::uint64_t>& indexes,
                                const std::vector<std::string>& quarantined) {
     indexes_ = indexes;
-    for (const std::uint64_t number : segments) {
-        if (auto opened = open(number); opened.has_error()) return opened;
+    if (!segments.empty()) {
+        auto layout = find_segments(file_system_, directory_, segments, OpenFor::reading);
+        if (layout.has_error()) return layout.error();
+        layout_ = std::move(*layout);
     }
-    newest_unreadable_ =
-        !segments.empty() && (found_.empty() || found_.back().header.number != segments.back());
-    drop_replaced();
-    if (!found_.empty()) segment_size_ = found_.back().size;
+    report_replaced();
+    auto& found = layout_.segments;
+    if (!found.empty()) segment_size_ = found.back().size;
+    highest_.resize(found.size());
     // Newest first: the outcomes of a segment's events lie in it or behind it.
-    for (std::size_t i = found_.size(); i-- > 0;) {
+    for (std::size_t i = found.size(); i-- > 0;) {
         read(i);
-        found_[i].file.reset();
+        found[i].file.reset();
     }
     report_missing(quarantined);
     for (auto& [token, queue] : queues_) {
@@ -103,114 +105,58 @@ Result<void> SegmentCheck::run(const std::vector<std::uint64_t>& segments,
         report_.queues.push_back(std::move(queue));
     }
     // The newest segment has the last word on the books.
-    report_.lost_is_known = !newest_unreadable_ && !newest_cut_;
+    report_.lost_is_known =
+        (segments.empty() || layout_.newest_is_known) && !newest_cut_ && !unreadable_;
     const std::int64_t unaccounted = std::max<std::int64_t>(report_.unaccounted(), 0);
     report_.lost = static_cast<std::uint64_t>(unaccounted) + without_contents_;
     return {};
 }
 
-Result<void> SegmentCheck::open(std::uint64_t number) {
-    const LogFiles files(file_system_, directory_);
-    const std::string name = log_file_name(LogFiles::segment_name(number));
-    Found found;
-    auto file = file_system_.open_read_only(files.segment_path(number));
-    if (file.has_error()) return file.error();
-    found.file = std::move(*file);
-    const auto size = found.file->size();
-    if (size.has_error()) return size.error();
-    found.size = *size;
-
-    const auto header = read_segment_header(*found.file, files.segment_path(number), number);
-    if (header.has_error()) return header.error();
-    if (!*header) {
-        report_.files.push_back({.name = name, .kind = SpoolFile::Kind::segment, .bytes = *size});
-        unreadable_[number] = *size;
-        return {};
+void SegmentCheck::report_replaced() {
+    for (const std::uint64_t number : layout_.foreign) {
+        report_.files.push_back({.name = log_file_name(LogFiles::segment_name(number)),
+                                 .kind = SpoolFile::Kind::foreign,
+                                 .note = "not a file of this log: it has no header, and a number "
+                                         "far from those of the others"});
     }
-    found.header = **header;
-    found_.push_back(std::move(found));
-    return {};
-}
-
-void SegmentCheck::drop_replaced() {
-    for (std::size_t i = found_.size(); i-- > 0;) {
-        const SegmentHeader by = found_[i].header;  // found_ moves below
-        if (by.replaces_from == 0) continue;
-        while (i > 0 && found_[i - 1].header.number >= by.replaces_from) {
-            const std::uint64_t number = found_[i - 1].header.number;
-            report_.files.push_back(
-                {.name = log_file_name(LogFiles::segment_name(number)),
-                 .kind = SpoolFile::Kind::leftover,
-                 .bytes = found_[i - 1].size,
-                 .note = fmt::format("segment {} stands for it: the next start removes it",
-                                     by.number)});
-            found_.erase(found_.begin() + static_cast<std::ptrdiff_t>(--i));
-        }
+    for (const LogLayout::Replaced& old : layout_.replaced) {
+        report_.files.push_back(
+            {.name = log_file_name(LogFiles::segment_name(old.number)),
+             .kind = SpoolFile::Kind::leftover,
+             .bytes = old.bytes,
+             .note = fmt::format("segment {} stands for it: the next start removes it", old.by)});
     }
 }
 
 void SegmentCheck::report_missing(const std::vector<std::string>& quarantined) {
-    for (std::size_t i = 1; i < found_.size(); ++i) {
-        const SegmentHeader& header = found_[i].header;
-        const std::uint64_t before = found_[i - 1].header.number;
-        const std::uint64_t first =
-            header.replaces_from != 0 ? header.replaces_from : header.number;
-        // Of several in a row the first gets the blame.
-        std::uint64_t seqs = seqs_between(found_[i - 1].header, found_[i - 1].highest_seq, header);
-        std::uint64_t lines = 0;
-        for (std::uint64_t number = before + 1; number < first; ++number) {
-            if (unreadable_.contains(number)) {
-                report_unreadable(number, std::exchange(seqs, 0));
-                continue;
-            }
-            if (++lines > max_ranges) break;
-            const std::string name = LogFiles::segment_name(number);
-            const bool moved = std::ranges::find(quarantined, name) != quarantined.end();
-            report_.damage.push_back(
-                {log_file_name(name), std::nullopt, 0, std::exchange(seqs, 0),
-                 moved ? "it was moved to the quarantine, since its header could not be read"
-                       : "the file is missing"});
+    for (const MissingSegment& segment : missing_segments(layout_, highest_, max_ranges)) {
+        const std::string name = LogFiles::segment_name(segment.number);
+        if (segment.bytes) {
+            report_.files.push_back({.name = log_file_name(name),
+                                     .kind = SpoolFile::Kind::segment,
+                                     .bytes = *segment.bytes});
+            report_.damage.push_back({log_file_name(name), 0, *segment.bytes,
+                                      segment.events.value_or(0),
+                                      "its header is damaged: nothing of it is known, and the next "
+                                      "start moves it to the quarantine"});
+            continue;
         }
+        const bool moved = std::ranges::find(quarantined, name) != quarantined.end();
+        report_.damage.push_back(
+            {log_file_name(name), std::nullopt, 0, segment.events.value_or(0),
+             moved ? "it was moved to the quarantine, since its header was damaged"
+                   : "the file is missing"});
     }
-    while (!unreadable_.empty()) report_unreadable(unreadable_.begin()->first, 0);
-}
-
-void SegmentCheck::report_unreadable(std::uint64_t number, std::uint64_t missing) {
-    const auto found = unreadable_.find(number);
-    report_.damage.push_back({log_file_name(LogFiles::segment_name(number)), 0, found->second,
-                              missing,
-                              "its header can't be read: nothing of it is known, and the next "
-                              "start moves it to the quarantine"});
-    unreadable_.erase(found);
 }
 
 // --- what is in them -----------------------------------------------------------------------------
 
-ScanRange SegmentCheck::range_of(std::size_t place) const {
-    const Found& segment = found_[place];
-    ScanRange range{segment_header_size, segment.size, ScanRange::Tail::open};
-    if (segment.header.own_end != 0) {
-        range.end = segment.header.own_end;
-        range.tail = ScanRange::Tail::exact;
-    } else if (place + 1 < found_.size()) {
-        const SegmentHeader& next = found_[place + 1].header;
-        if (next.number == segment.header.number + 1) {
-            range.end = next.previous_end;
-            range.tail = ScanRange::Tail::exact;
-        }
-    } else if (!newest_unreadable_) {
-        range.tail = ScanRange::Tail::unknown;
-    }
-    return range;
-}
-
 void SegmentCheck::read(std::size_t place) {
-    Found& segment = found_[place];
-    const ScanRange range = range_of(place);
-    std::optional<Seq> following;
-    if (place + 1 < found_.size()) following = found_[place + 1].header.next_seq;
-    SegmentScan scan = scan_segment(*segment.file, segment.header, range, following);
-    segment.highest_seq = scan.result.highest_seq;
+    FoundSegment& segment = layout_.segments[place];
+    const ScanRange range = range_of(layout_, place);
+    SegmentScan scan =
+        scan_segment(*segment.file, segment.header, range, seq_after(layout_, place));
+    highest_[place] = scan.result.highest_seq;
 
     SpoolFile file{.name = log_file_name(LogFiles::segment_name(segment.header.number)),
                    .kind = SpoolFile::Kind::segment,
@@ -221,12 +167,17 @@ void SegmentCheck::read(std::size_t place) {
         file.note = fmt::format("compacted: it stands for the segments from {} on",
                                 segment.header.replaces_from);
     }
-    const bool is_newest = place + 1 == found_.size();
-    if (range.tail == ScanRange::Tail::unknown) {
+    const bool is_newest = place + 1 == layout_.segments.size();
+    if (const auto& unreadable = scan.result.unreadable) {
+        report_.damage.push_back(
+            {file.name, unreadable->offset, unreadable->bytes, 0,
+             fmt::format("it can't be read ({}): what this report says of it is a guess, and the "
+                         "next start fails unless it can read it or has an index of it",
+                         unreadable->error.message)});
+        unreadable_ = true;
+    } else if (range.tail == ScanRange::Tail::unknown) {
         const std::uint64_t cut = scan.result.torn_end - scan.result.end;
-        if (scan.result.unreadable > 0) {
-            scan.damage.push_back({scan.result.end, std::max(cut, scan.result.unreadable), 0});
-        } else if (cut > 0) {
+        if (cut > 0) {
             file.note = fmt::format(
                 "{} bytes at offset {} are of a write that was not finished, "
                 "and that nobody was told of: the next start cuts them off",
@@ -241,7 +192,9 @@ void SegmentCheck::read(std::size_t place) {
     settled_.forget_from(segment.header.next_seq);
     report_damage(file.name, scan.damage);
     if (is_newest) count_books(segment, scan);
-    if (is_newest) newest_cut_ = scan.result.cut_off || scan.result.unreadable > 0;
+    if (is_newest) {
+        newest_cut_ = scan.result.cut_off || cut_off_bytes(segment.header, segment.size) > 0;
+    }
     const bool sealed = range.tail != ScanRange::Tail::unknown;
     const bool has_index = std::ranges::binary_search(indexes_, segment.header.number);
     if (sealed && !has_index && file.note.empty()) {
@@ -273,7 +226,7 @@ void SegmentCheck::count_queued(SpoolFile& file, const SegmentScan& scan) {
     }
 }
 
-void SegmentCheck::count_books(const Found& segment, const SegmentScan& scan) {
+void SegmentCheck::count_books(const FoundSegment& segment, const SegmentScan& scan) {
     report_.ledger = segment.header.ledger;
     report_.ledger.accepted += scan.accepted();
     scan.outcomes.settle_in(report_.ledger);
@@ -299,7 +252,7 @@ void SegmentCheck::report_damage(const std::string& name, std::vector<DamagedRan
 
 // --- indexes -------------------------------------------------------------------------------------
 
-void SegmentCheck::check_index(const Found& segment, SegmentScan scan) {
+void SegmentCheck::check_index(const FoundSegment& segment, SegmentScan scan) {
     const std::string path = LogFiles(file_system_, directory_).index_path(segment.header.number);
     SpoolFile file{.name = log_file_name(path.substr(directory_.size() + 1)),
                    .kind = SpoolFile::Kind::index};
@@ -310,7 +263,7 @@ void SegmentCheck::check_index(const Found& segment, SegmentScan scan) {
 /// Gives what there is to note. An index that is not whole is no damage: it is never synced, and
 /// made anew. One that is whole and says something else would be believed.
 std::string SegmentCheck::judge_index(SpoolFile& file, const std::string& path,
-                                      const Found& segment, SegmentScan scan) {
+                                      const FoundSegment& segment, SegmentScan scan) {
     constexpr const char* made_anew =
         "not whole, or of another segment: the next start makes it "
         "anew";
@@ -323,6 +276,7 @@ std::string SegmentCheck::judge_index(SpoolFile& file, const std::string& path,
                                           segment.header.salt, std::make_shared<IndexCache>(16));
     if (index.has_error()) return made_anew;
     file.events = index->size();
+    if (scan.result.unreadable) return "not compared, since its segment can't be read";
     if (!scan.damage.empty()) return "not compared, since its segment is damaged";
 
     IndexContents expected = index_contents(segment.header, std::move(scan));

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "flowrelay/storage/spool_check.hpp"
+#include "log_layout.hpp"
 #include "segment_scan.hpp"
 
 namespace flowrelay::storage {
@@ -48,40 +49,30 @@ public:
     std::uint64_t queued_letters() const noexcept { return queued_letters_; }
 
 private:
-    struct Found {
-        SegmentHeader header;
-        std::unique_ptr<File> file;
-        std::uint64_t size = 0;
-        Seq highest_seq = Seq::none;
-    };
-
-    Result<void> open(std::uint64_t number);
-    void drop_replaced();
+    void report_replaced();
     void report_missing(const std::vector<std::string>& quarantined);
-    void report_unreadable(std::uint64_t number, std::uint64_t missing);
-    ScanRange range_of(std::size_t place) const;
     void read(std::size_t place);
     void report_damage(const std::string& name, std::vector<DamagedRange> ranges);
     void count_queued(SpoolFile& file, const SegmentScan& scan);
-    void count_books(const Found& segment, const SegmentScan& scan);
-    void check_index(const Found& segment, SegmentScan scan);
-    std::string judge_index(SpoolFile& file, const std::string& path, const Found& segment,
+    void count_books(const FoundSegment& segment, const SegmentScan& scan);
+    void check_index(const FoundSegment& segment, SegmentScan scan);
+    std::string judge_index(SpoolFile& file, const std::string& path, const FoundSegment& segment,
                             SegmentScan scan);
 
     FileSystem& file_system_;
     std::string directory_;
     const std::vector<Seq>& letters_;
     SpoolReport& report_;
-    std::vector<Found> found_;
-    std::map<std::uint64_t, std::uint64_t> unreadable_;  // number of a segment, its bytes
+    LogLayout layout_;
+    std::vector<Seq> highest_;  // in each segment
     std::vector<std::uint64_t> indexes_;
     std::map<TokenId, SpoolQueue> queues_;
     SettledSeqs settled_;
     std::uint64_t segment_size_ = 0;
     std::uint64_t queued_letters_ = 0;
     std::uint64_t without_contents_ = 0;  // queued events that have lost theirs
-    bool newest_unreadable_ = false;
-    bool newest_cut_ = false;  // it ends where it did not when it was written
+    bool unreadable_ = false;             // some bytes of some segment
+    bool newest_cut_ = false;             // it ends where it did not when it was written
 };
 
 /// The name of a file in the log, as reports have it.

@@ -61,7 +61,8 @@ public:
         : fs_(fs), inode_(std::move(inode)), path_(std::move(path)) {}
 
     Result<void> write_at(std::uint64_t offset, std::span<const std::uint8_t> bytes) override {
-        const auto error = fs_.begin(SimOp::write, path_, offset, bytes.size());
+        const auto error = fs_.begin(SimOp::write, name(), offset, bytes.size());
+        fs_.write_back(*inode_);
         const std::uint64_t size = inode_->cache.size();
         const std::uint64_t end = offset + bytes.size();
         const std::uint64_t more = end > size ? end - size : 0;
@@ -85,6 +86,10 @@ public:
                 return system_error(EIO, "read", path_);
             }
         }
+        if (const auto error = fs_.fault_of(SimOp::read, name(), offset, out.size())) {
+            if (*error != 0) return system_error(*error, "read", path_);
+            out = out.first(fs_.random_.below(out.size()));
+        }
         if (offset >= inode_->cache.size()) return std::size_t{0};
         const std::size_t n = std::min<std::size_t>(out.size(), inode_->cache.size() - offset);
         std::copy_n(inode_->cache.data() + offset, n, out.data());
@@ -92,7 +97,7 @@ public:
     }
 
     Result<void> sync() override {
-        const auto error = fs_.begin(SimOp::sync, path_);
+        const auto error = fs_.begin(SimOp::sync, name());
         if (error) {
             fs_.lose_data(*inode_);
             return system_error(*error, "sync", path_);
@@ -104,7 +109,7 @@ public:
     }
 
     Result<void> allocate(std::uint64_t size) override {
-        const auto error = fs_.begin(SimOp::allocate, path_, 0, size);
+        const auto error = fs_.begin(SimOp::allocate, name(), 0, size);
         if (error) return system_error(*error, "allocate space for", path_);
         if (size > inode_->cache.size()) {
             if (fs_.used() + size - inode_->cache.size() > fs_.capacity_) {
@@ -117,7 +122,7 @@ public:
     }
 
     Result<void> truncate(std::uint64_t size) override {
-        if (const auto error = fs_.begin(SimOp::truncate, path_, 0, size)) {
+        if (const auto error = fs_.begin(SimOp::truncate, name(), 0, size)) {
             return system_error(*error, "truncate", path_);
         }
         inode_->resize(size);
@@ -125,9 +130,16 @@ public:
         return {};
     }
 
-    Result<std::uint64_t> size() override { return std::uint64_t{inode_->cache.size()}; }
+    Result<std::uint64_t> size() override {
+        if (const auto error = fs_.fault_of(SimOp::size, name())) {
+            return system_error(*error, "look at", path_);
+        }
+        return std::uint64_t{inode_->cache.size()};
+    }
 
 private:
+    std::string name() const { return fs_.name_of(inode_, path_); }
+
     SimFileSystem& fs_;
     std::shared_ptr<Inode> inode_;
     std::string path_;
@@ -150,6 +162,7 @@ std::optional<int> SimFileSystem::begin(SimOp op, const std::string& path, std::
     operations_.push_back({op, path, offset, bytes});
     if (crash_in_ > 0 && --crash_in_ == 0) crash_due_ = true;
     if (read_only_ != 0) return read_only_;
+    if (const auto error = fault_of(op, path, offset, bytes)) return error;
     if (!refused_.empty() && path.ends_with(refused_)) return refused_errno_;
     const auto failure = failures_.find(op);
     if (failure == failures_.end()) return std::nullopt;
@@ -162,6 +175,72 @@ void SimFileSystem::crash_if_due() {
     if (crash_due_) throw SimCrash();
 }
 
+std::optional<int> SimFileSystem::fault_of(SimOp op, const std::string& path, std::uint64_t offset,
+                                           std::uint64_t bytes) {
+    for (auto fault = faults_.begin(); fault != faults_.end(); ++fault) {
+        if (fault->op != op || !path.ends_with(fault->ending)) continue;
+        const bool touched = fault->offset < offset + std::max<std::uint64_t>(bytes, 1) &&
+                             (offset < fault->offset || offset - fault->offset < fault->bytes);
+        if (!touched) continue;
+        if (fault->pass > 0) {
+            --fault->pass;
+            continue;
+        }
+        const int error = fault->errno_value;
+        if (fault->times == 1) {
+            faults_.erase(fault);
+        } else if (fault->times > 1) {
+            --fault->times;
+        }
+        return error;
+    }
+    return std::nullopt;
+}
+
+void SimFileSystem::heal() {
+    faults_.clear();
+    for (const auto& [path, inode] : live_) inode->unreadable.clear();
+}
+
+/// A file that is open may have been renamed.
+std::string SimFileSystem::name_of(const std::shared_ptr<Inode>& inode,
+                                   const std::string& opened_as) const {
+    if (faults_.empty()) return opened_as;
+    for (const auto& [path, there] : live_) {
+        if (there == inode) return path;
+    }
+    return opened_as;
+}
+
+/// What the kernel does on its own: some sectors reach the disk, and are dirty no more.
+void SimFileSystem::write_back(Inode& inode) {
+    if (!harsh_ || inode.dirty.empty() || !random_.chance(0.1)) return;
+    if (inode.size_dirty) {
+        inode.disk.resize(inode.cache.size());
+        inode.size_dirty = false;
+    }
+    std::erase_if(inode.dirty, [&](std::size_t sector) {
+        const bool written = random_.chance(0.5);
+        if (written) inode.persist(sector);
+        return written;
+    });
+}
+
+/// The power failed while this sector was written. Bytes that were not to change have not.
+void SimFileSystem::tear(Inode& inode, std::size_t sector) {
+    const std::size_t begin = sector * sector_size;
+    const std::size_t end = std::min({begin + sector_size, inode.cache.size(), inode.disk.size()});
+    const std::size_t reached = begin + random_.below(sector_size);
+    for (std::size_t at = begin; at < end; ++at) {
+        if (inode.disk[at] == inode.cache[at]) continue;
+        if (at < reached) {
+            inode.disk[at] = inode.cache[at];
+        } else if (random_.chance(0.3)) {
+            inode.disk[at] = static_cast<std::uint8_t>(random_.below(256));
+        }
+    }
+}
+
 /// A part of what is not durable becomes so; the rest is forgotten to be dirty.
 void SimFileSystem::lose_data(Inode& inode) {
     const std::uint64_t luck = random_.below(5);  // 0: nothing survives, 4: everything
@@ -169,7 +248,11 @@ void SimFileSystem::lose_data(Inode& inode) {
     if (inode.size_dirty && survives()) inode.disk.resize(inode.cache.size());
     inode.size_dirty = false;
     for (const std::size_t sector : inode.dirty) {
-        if (survives()) inode.persist(sector);
+        if (survives()) {
+            inode.persist(sector);
+        } else if (harsh_ && luck > 0 && random_.chance(0.1)) {
+            tear(inode, sector);
+        }
     }
     inode.dirty.clear();
 }
@@ -306,6 +389,7 @@ Result<std::unique_ptr<storage::File>> SimFileSystem::create(const std::string& 
 
 Result<std::unique_ptr<storage::File>> SimFileSystem::open(const std::string& path) {
     if (opening_errno_ != 0) return system_error(opening_errno_, "open", path);
+    if (const auto error = fault_of(SimOp::open, path)) return system_error(*error, "open", path);
     const auto found = live_.find(path);
     if (found == live_.end()) return system_error(ENOENT, "open", path);
     return std::unique_ptr<storage::File>(std::make_unique<SimFile>(*this, found->second, path));
@@ -319,7 +403,15 @@ Result<void> SimFileSystem::rename(const std::string& from, const std::string& t
     if (const auto error = begin(SimOp::rename, from)) return system_error(*error, "rename", from);
     const auto found = live_.find(from);
     if (found == live_.end()) return system_error(ENOENT, "rename", from);
-    change(parent(to), {{to, found->second}, {from, nullptr}});
+    if (parent(from) == parent(to)) {
+        change(parent(to), {{to, found->second}, {from, nullptr}});
+        return {};
+    }
+    // One step for who looks, two for the disk.
+    const auto inode = found->second;
+    pending_.push_back({parent(to), {{to, inode}}});
+    apply(live_, pending_.back());
+    change(parent(from), {{from, nullptr}});
     return {};
 }
 
@@ -327,6 +419,15 @@ Result<void> SimFileSystem::remove(const std::string& path) {
     if (const auto error = begin(SimOp::remove, path)) return system_error(*error, "remove", path);
     if (!live_.contains(path)) return system_error(ENOENT, "remove", path);
     change(parent(path), {{path, nullptr}});
+    return {};
+}
+
+Result<void> SimFileSystem::link(const std::string& from, const std::string& to) {
+    if (const auto error = begin(SimOp::create, to)) return system_error(*error, "link", from);
+    const auto found = live_.find(from);
+    if (found == live_.end()) return system_error(ENOENT, "link", from);
+    if (live_.contains(to)) return system_error(EEXIST, "link", from);
+    change(parent(to), {{to, found->second}});
     return {};
 }
 

@@ -8,6 +8,11 @@
 //   directory is synced, in any subset.
 // - After a failed sync the kernel takes the pages for clean: they still read back, a later sync
 //   does not write them, and a power failure takes them away (https://lwn.net/Articles/752063/).
+// - A rename from one directory to another is two changes, each durable with its own directory.
+// With be_harsh() as well:
+// - The kernel writes sectors back between two syncs, in a version that is overwritten later.
+// - Of a sector that was being written the changed bytes may be old, new or anything; bytes that
+//   the write did not change keep their values.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +28,32 @@
 
 namespace flowrelay::test {
 
-enum class SimOp { write, sync, allocate, truncate, create, rename, remove, sync_directory, mkdir };
+enum class SimOp {
+    write,
+    sync,
+    allocate,
+    truncate,
+    create,
+    rename,
+    remove,
+    sync_directory,
+    mkdir,
+    // These change nothing; only fail() makes them fail.
+    read,
+    open,
+    size,
+};
+
+/// What is to fail: operations of one kind on the files whose present names end so.
+struct SimFault {
+    SimOp op = SimOp::write;
+    std::string ending;        ///< of the path; empty: of all files
+    int errno_value = 0;       ///< of a read, 0: it is cut short
+    std::uint64_t pass = 0;    ///< how many of them succeed first
+    std::uint64_t times = 1;   ///< how many of them fail then; 0: all, until heal()
+    std::uint64_t offset = 0;  ///< of a read or write: only those that touch these bytes
+    std::uint64_t bytes = UINT64_MAX;
+};
 
 /// Thrown out of the operation at which the power fails. Destroy what uses the file system, then
 /// call power_failure().
@@ -65,6 +95,15 @@ public:
 
     /// No operation fails by fail_next() any more.
     void stop_failing() { failures_.clear(); }
+
+    /// Operations fail as the fault says. A write leaves a part of its bytes behind.
+    void fail(SimFault fault) { faults_.push_back(std::move(fault)); }
+
+    /// Ends the faults of fail() and of make_unreadable().
+    void heal();
+
+    /// From now on sectors are written back early, and torn at a power failure.
+    void be_harsh() { harsh_ = true; }
 
     /// Bytes that all files together may take.
     void set_capacity(std::uint64_t bytes) { capacity_ = bytes; }
@@ -111,6 +150,7 @@ public:
     Result<std::unique_ptr<storage::File>> open_read_only(const std::string& path) override;
     Result<void> rename(const std::string& from, const std::string& to) override;
     Result<void> remove(const std::string& path) override;
+    Result<void> link(const std::string& from, const std::string& to) override;
     Result<void> sync_directory(const std::string& path) override;
     Result<void> make_directory(const std::string& path) override;
     Result<std::vector<std::string>> list(const std::string& path) override;
@@ -135,6 +175,11 @@ private:
     std::optional<int> begin(SimOp op, const std::string& path, std::uint64_t offset = 0,
                              std::uint64_t bytes = 0);
     void crash_if_due();
+    std::optional<int> fault_of(SimOp op, const std::string& path, std::uint64_t offset = 0,
+                                std::uint64_t bytes = 0);
+    std::string name_of(const std::shared_ptr<Inode>& inode, const std::string& opened_as) const;
+    void write_back(Inode& inode);
+    void tear(Inode& inode, std::size_t sector);
     std::uint64_t used() const;
     void change(const std::string& directory,
                 std::vector<std::pair<std::string, std::shared_ptr<Inode>>> names);
@@ -147,6 +192,8 @@ private:
     Entries durable_;
     std::vector<PendingChange> pending_;
     std::map<SimOp, int> failures_;
+    std::vector<SimFault> faults_;
+    bool harsh_ = false;
     std::map<std::string, std::weak_ptr<void>> locks_;
     std::vector<SimOperation> operations_;
     std::uint64_t crash_in_ = 0;

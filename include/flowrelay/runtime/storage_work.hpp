@@ -56,7 +56,7 @@ public:
     /// whether there is more, or a completion that the next carry_out() returns.
     bool maintain();
 
-    /// A clean end: nothing is asked for any more.
+    /// For a clean end, after the last carry_out().
     void end();
 
     /// Whether something failed and is to be tried again, with mail or without.

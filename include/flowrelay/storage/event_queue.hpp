@@ -28,10 +28,11 @@ using core::EventRecord;
 using core::Settlement;
 
 enum class QueueErrc {
-    full = 1,   ///< a limit or the disk is full: nothing was taken; try again later
-    failed,     ///< a write or sync failed: this process can't make anything durable any more
-    not_found,  ///< no such event in the queue
-    damaged,    ///< the event's record can't be read
+    full = 1,    ///< a limit or the disk is full: nothing was taken; try again later
+    failed,      ///< a write or sync failed: this process can't make anything durable any more
+    not_found,   ///< no such event in the queue
+    damaged,     ///< the event's record is not what was written
+    unreadable,  ///< the disk does not give some bytes: nothing is known of them; try again
 };
 const boost::system::error_category& queue_category() noexcept;
 error_code make_error_code(QueueErrc value) noexcept;
@@ -80,6 +81,11 @@ public:
     /// be called when there is nothing else to do, and now and then when there always is. An error
     /// is like that of a failed commit.
     virtual Result<bool> maintain() = 0;
+
+    /// For a clean end: sees to it that all that was made durable can be told from a commit that
+    /// was cut short. Without it the next start may take damage in the last commit for the trace of
+    /// a crash. An error is like that of a commit, and can be ignored.
+    virtual Result<void> confirm() = 0;
 
     /// Reads an event that is queued.
     virtual Result<EventRecord> read(Seq seq) = 0;

@@ -61,6 +61,13 @@ public:
     virtual Result<void> rename(const std::string& from, const std::string& to) = 0;
     virtual Result<void> remove(const std::string& path) = 0;
 
+    /// Moves a file to another directory of the file system and makes that durable, in an order in
+    /// which a power failure leaves it in one of them at least.
+    Result<void> move(const std::string& from, const std::string& to);
+
+    /// Gives a file a second name. Not all file systems can.
+    virtual Result<void> link(const std::string& from, const std::string& to) = 0;
+
     /// Makes creates, renames and removes in this directory durable.
     virtual Result<void> sync_directory(const std::string& path) = 0;
 

@@ -34,6 +34,7 @@ enum class RecordType : std::uint8_t {
     event = 1,              ///< log: an accepted event
     settlements = 2,        ///< log: what became of events
     settled_before = 3,     ///< log: events that were settled in segments that are there no more
+    confirmation = 4,       ///< all files: what lies before it is durable. Has no payload
     registry_salt = 16,     ///< registry: the salt of the fingerprints
     token = 17,             ///< registry: the present state of a slot
     hold = 18,              ///< registry: a wait that the server has asked for
@@ -96,6 +97,11 @@ std::optional<RecordHeader> parse_record_header(std::span<const std::uint8_t> by
 /// Whether the payload is the one that was written. `payload` is payload_length long.
 bool payload_intact(const RecordHeader& header, std::span<const std::uint8_t> payload,
                     std::uint32_t salt) noexcept;
+
+/// Writes a confirmation: a commit of its own. `highest`: all seqs before it are at most this.
+/// `out` has room for record_header_size.
+void write_confirmation(std::uint8_t* out, Seq highest, CommitMark commit,
+                        std::uint32_t salt) noexcept;
 
 // --- producer ----------------------------------------------------------------------------------
 

@@ -49,6 +49,10 @@ class RecordJournal {
 public:
     RecordJournal(FileSystem& file_system, std::string path, JournalKind kind);
 
+    /// Whether open() failed since the file is not what was written, rather than because it can't
+    /// be read or is of a newer format.
+    static bool is_damaged(const Error& error) noexcept;
+
     /// Whether the file is there. Removes what an interrupted rewrite() left.
     Result<bool> exists();
 
@@ -87,7 +91,8 @@ public:
     /// taken for a write that was cut short. For a clean end.
     Result<void> confirm();
 
-    /// Reads all records once more. Errors: open() or rewrite() has not been successful.
+    /// Reads all records once more. Errors: open() or rewrite() has not been successful, or a part
+    /// can't be read (QueueErrc::unreadable): then the sink may have been given too few records.
     Result<void> scan(RecordSink& sink) const;
 
     /// Reads one record. Errors: errc::bad_message if it is damaged, others are the disk's.

@@ -7,6 +7,7 @@
 #include <limits>
 #include <optional>
 #include <span>
+#include <string>
 
 #include "flowrelay/storage/file_system.hpp"
 #include "flowrelay/storage/record.hpp"
@@ -24,7 +25,7 @@ class RecordSink {
 public:
     virtual ~RecordSink() = default;
 
-    /// A record of the file, in the order of their offsets.
+    /// A record of the file, in the order of their offsets; confirmations are left out.
     virtual void record(const ScannedRecord& record) = 0;
 
     /// Bytes that were durable once and in which no record is found.
@@ -59,16 +60,37 @@ struct ScanResult {
     std::uint32_t highest_commit = 0;
     Seq highest_seq = Seq::none;
 
+    /// The last record is a confirmation, or there is none: all of this was durable.
+    bool confirmed = true;
+    /// The highest seq of which the last confirmation knows.
+    Seq confirmed_seq = Seq::none;
+
     /// The record at `end` that would reach beyond the end of the range: what was written to a file
     /// of a fixed size never did, so the file was cut short.
     std::optional<RecordHeader> cut_off;
 
-    std::uint64_t unreadable = 0;  ///< bytes that the disk did not give; taken for zeros
+    /// What the disk did not give, however often it was asked: the first place, and the bytes of
+    /// all. They were taken for zeros. So with it everything else here is a guess, what the sink
+    /// was given as damage included: nothing may be changed on the word of such a scan.
+    struct Unreadable {
+        std::uint64_t offset = 0;
+        std::uint64_t bytes = 0;
+        Error error;
+    };
+    std::optional<Unreadable> unreadable;
 };
 
+/// The error of a file that can't be read, for those who can't go on without it
+/// (QueueErrc::unreadable). Says what to do.
+Error unreadable_error(const std::string& path, const ScanResult::Unreadable& unreadable);
+Error unreadable_error(const std::string& path, std::uint64_t offset, const Error& error);
+
+/// A file gave fewer bytes than it has.
+Error short_read_error();
+
 /// Gives every record in the range to the sink. With Tail::unknown an unfinished commit at the end
-/// is left out: result.end lies before it. Errors of reading are not errors of the scan: what
-/// can't be read counts as damaged.
+/// is left out: result.end lies before it. What can't be read is neither a record nor damage:
+/// result.unreadable says so, and the caller decides.
 ScanResult scan_records(File& file, const ScanRange& range, std::uint32_t salt, RecordSink& sink);
 
 }  // namespace flowrelay::storage

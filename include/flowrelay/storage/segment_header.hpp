@@ -17,7 +17,7 @@ namespace flowrelay::storage {
 inline constexpr std::size_t segment_header_size = 4096;
 
 /// The format that is written. Readers accept it and earlier ones and refuse newer ones.
-inline constexpr std::uint32_t segment_format_version = 2;
+inline constexpr std::uint32_t segment_format_version = 3;
 
 struct SegmentHeader {
     std::uint32_t version = segment_format_version;
@@ -30,6 +30,10 @@ struct SegmentHeader {
     // Of a segment that compaction made:
     std::uint64_t replaces_from = 0;  ///< it stands for the segments from this one to `number`
     std::uint64_t own_end = 0;        ///< where its records end, whatever the next header says
+
+    // Since format 3; before 0.
+    std::uint64_t size = 0;  ///< of the file: a shorter one was cut
+    std::uint64_t log = 0;   ///< random: the same in all segments of a log
 
     friend bool operator==(const SegmentHeader&, const SegmentHeader&) = default;
 };

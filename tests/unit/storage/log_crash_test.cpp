@@ -3,323 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
-#include <map>
-#include <set>
 #include <string>
-#include <vector>
 
-#include "flowrelay/base/random.hpp"
-#include "log_fixture.hpp"
+#include "log_life.hpp"
 
 namespace flowrelay::test {
 namespace {
-
-constexpr const char* directory = "/state/spool";
-
-/// One life of a log. What was answered is certain, what was under way at a crash may be there.
-class Life {
-public:
-    explicit Life(std::uint64_t seed) : random_(seed), fs_(seed) {
-        options_.segment_size = 16 * 1024;
-        options_.max_size = 1 << 20;
-        options_.salt_seed = seed + 1;
-        if (random_.chance(0.5)) options_.dedup_window = Milliseconds(1ULL << 40);
-        // In every other life some events stay for long, so that there is something to copy
-        // forward.
-        if (random_.chance(0.5)) stuck_every_ = 5 + random_.below(20);
-    }
-
-    /// So many steps, with the power failing now and then.
-    /// Gives how often segments were copied together.
-    std::size_t live(int steps, double crash_chance) {
-        reopen();
-        for (int i = 0; i < steps && !testing::Test::HasFailure(); ++i) {
-            if (random_.chance(crash_chance)) fs_.crash_at(1 + random_.below(12));
-            step();
-        }
-        fs_.crash_at(0);
-        reopen();
-        return log_.named("spool.compacted").size();
-    }
-
-    /// The same steps whatever happens, with a crash at the given operation; false when they ended
-    /// before it.
-    bool live_until(int steps, std::uint64_t operation) {
-        reopen();
-        fs_.crash_at(operation);
-        for (int i = 0; i < steps && crashes_ == 0; ++i) step();
-        const bool crashed = crashes_ > 0;
-        fs_.crash_at(0);
-        if (!crashed) reopen();
-        return crashed;
-    }
-
-    /// A log in which old events stay is copied forward, while some of them are settled, with a
-    /// crash at the given operation; false when all was done before it.
-    bool live_compacting(std::uint64_t operation) {
-        stuck_every_ = 10;
-        stuck_chance_ = 0;
-        reopen();
-        for (int i = 0; i < 60; ++i) commit();
-        stuck_chance_ = 0.1;
-        fs_.crash_at(operation);
-        try {
-            bool more = true;
-            while (more && !testing::Test::HasFailure()) {
-                const auto done = queue_->maintain();
-                EXPECT_TRUE(done.has_value());
-                more = done.has_value() && *done;
-                if (more) commit(0);
-            }
-            check();
-        } catch (const SimCrash&) {
-            ++crashes_;
-            queue_.reset();
-            fs_.power_failure();
-        }
-        const bool crashed = crashes_ > 0;
-        fs_.crash_at(0);
-        reopen();
-        EXPECT_TRUE(crashed || !log_.named("spool.compacted").empty());
-        return crashed;
-    }
-
-private:
-    struct Event {
-        std::uint64_t number = 0;
-        TokenId token = TokenId::none;
-    };
-
-    void step() {
-        try {
-            act();
-        } catch (const SimCrash&) {
-            ++crashes_;
-            queue_.reset();
-            if (random_.chance(0.8)) {
-                fs_.power_failure();
-            } else {
-                fs_.kill_process();
-            }
-            reopen();
-        }
-    }
-
-    void act() {
-        switch (random_.below(10)) {
-            case 0:
-                queue_.reset();
-                open();
-                check();
-                break;
-            case 1:
-                erase(TokenId{1 + random_.below(3) + 3 * generation_});
-                break;
-            case 2:
-                fs_.fail_next(SimOp::write, ENOSPC);
-                commit();
-                break;
-            case 3:
-                if (random_.chance(0.3)) fs_.fail_next(SimOp::sync, EIO);
-                commit();
-                break;
-            case 4:
-                spoil_index();
-                commit();
-                break;
-            default:
-                commit();
-        }
-        const std::uint64_t pieces = random_.below(6);
-        for (std::uint64_t i = 0; i < pieces; ++i) {
-            if (queue_->maintain().has_error()) return fail();
-        }
-    }
-
-    /// Whatever becomes of an index, it is made anew.
-    void spoil_index() {
-        std::vector<std::string> indexes;
-        for (const std::string& path : fs_.paths()) {
-            if (path.ends_with(".idx") && !fs_.contents(path).empty()) indexes.push_back(path);
-        }
-        if (indexes.empty()) return;
-        const std::string& path = indexes[random_.below(indexes.size())];
-        if (random_.chance(0.3)) {
-            fs_.cut(path, random_.below(fs_.contents(path).size()));
-        } else {
-            fs_.flip_bit(path, random_.below(fs_.contents(path).size()));
-        }
-    }
-
-    void commit() { commit(random_.below(6)); }
-
-    void commit(std::size_t count) {
-        std::vector<EventRecord> events;
-        for (std::size_t i = 0; i < count; ++i) {
-            const TokenId token{1 + random_.below(3) + 3 * generation_};
-            if (erased_.contains(token)) continue;
-            const std::uint64_t number = ++last_number_;
-            events.push_back(make_event(number, token, 20 + random_.below(2500)));
-            in_doubt_.insert(number);
-        }
-        std::vector<Settlement> outcomes;
-        for (const auto& [seq, event] : queued_) {
-            const bool stuck = stuck_every_ != 0 && event.number % stuck_every_ == 0;
-            if (!random_.chance(stuck ? stuck_chance_ : 0.3)) continue;
-            outcomes.push_back({seq, random_.chance(0.8) ? Outcome::delivered : Outcome::dead});
-            settled_in_doubt_.insert(seq);
-        }
-        const auto first = queue_->commit(events, outcomes);
-        if (first.has_error()) {
-            // Full: the outcomes go with a later commit. Failed: nothing is known of either.
-            if (first.error().code == QueueErrc::failed) fail();
-            if (first.error().code == QueueErrc::full) in_doubt_.clear();
-            return;
-        }
-        for (std::size_t i = 0; i < events.size(); ++i) {
-            const Seq seq{to_number(*first) + i};
-            EXPECT_GT(seq, highest_) << "a seq was used again";
-            highest_ = seq;
-            queued_[seq] = {number_of(events[i]), events[i].token};
-            if (events[i].own_id) own_ids_[events[i].id] = events[i].token;
-        }
-        in_doubt_.clear();
-        for (const Seq seq : settled_in_doubt_) queued_.erase(seq);
-        settled_in_doubt_.clear();
-    }
-
-    void erase(TokenId token) {
-        erasing_.insert(token);
-        // However far it comes.
-        std::erase_if(own_ids_, [token](const auto& item) { return item.second == token; });
-        const auto erased = queue_->erase(token);
-        if (erased.has_error()) {
-            if (erased.error().code == QueueErrc::failed) fail();
-            return;
-        }
-        erased_.insert(token);
-        erasing_.erase(token);
-        std::erase_if(queued_, [&](const auto& item) { return item.second.token == token; });
-        // Outcomes that waited went along.
-        for (const Seq seq : settled_in_doubt_) queued_.erase(seq);
-        settled_in_doubt_.clear();
-        check_erased();
-        if (erased_.size() % 3 == 0) ++generation_;
-    }
-
-    /// The disk failed under the process: it ends, and starts again.
-    void fail() {
-        queue_.reset();
-        if (random_.chance(0.5)) {
-            fs_.power_failure();
-        } else {
-            fs_.kill_process();
-        }
-        open();
-        check();
-    }
-
-    void reopen() {
-        // The crash may come while the log is opened: then it is opened again.
-        for (int attempt = 0; attempt < 50; ++attempt) {
-            try {
-                queue_.reset();
-                open();
-                check();
-                return;
-            } catch (const SimCrash&) {
-                ++crashes_;
-                fs_.power_failure();
-            }
-        }
-        ADD_FAILURE() << "the log can't be opened";
-    }
-
-    void open() {
-        fs_.stop_failing();  // what was meant for a commit
-        auto opened = open_segmented_log(fs_, directory, options_, log_);
-        ASSERT_TRUE(opened.has_value()) << opened.error().message;
-        queue_ = std::move(*opened);
-    }
-
-    void check() {
-        ASSERT_TRUE(queue_);
-        std::map<Seq, Event> found;
-        for (const auto& event : queued_events(*queue_)) {
-            const auto record = queue_->read(event.seq);
-            ASSERT_TRUE(record.has_value()) << record.error().message;
-            const std::uint64_t number = number_of(*record);
-            EXPECT_TRUE(same(*record, make_event(number, record->token, record->body.size())));
-            found[event.seq] = {number, record->token};
-            const auto known = queued_.find(event.seq);
-            if (known != queued_.end()) {
-                EXPECT_EQ(known->second.number, number) << "another event has its place";
-            } else {
-                EXPECT_TRUE(in_doubt_.contains(number))
-                    << "event " << number << " came back as " << to_number(event.seq);
-            }
-            EXPECT_FALSE(erased_.contains(record->token)) << "came back after its erasure";
-        }
-        for (const auto& [seq, event] : queued_) {
-            if (settled_in_doubt_.contains(seq) || erasing_.contains(event.token)) continue;
-            EXPECT_TRUE(found.contains(seq)) << "event " << event.number << " is lost";
-        }
-        EXPECT_EQ(queue_->ledger().unaccounted(queue_->usage().events), 0);
-        for (const auto& line : log_.named("spool.damaged")) {
-            ADD_FAILURE() << "a crash is not damage: " << testing::PrintToString(line.fields);
-        }
-        if (!found.empty()) highest_ = std::max(highest_, found.rbegin()->first);
-        queued_ = std::move(found);
-        in_doubt_.clear();
-        settled_in_doubt_.clear();
-        erasing_.clear();
-        check_erased();
-        check_ids();
-    }
-
-    /// Every id that a producer chose is known, also of events that were settled long ago.
-    void check_ids() {
-        if (options_.dedup_window == Milliseconds(0) || !log_.named("spool.ids_failed").empty()) {
-            return;
-        }
-        std::set<std::string> known;
-        for (const auto& id : test::known_ids(*queue_, WallTime::min(), 1 << 20))
-            known.insert(id.id);
-        for (const auto& [id, token] : own_ids_) {
-            EXPECT_TRUE(known.contains(id)) << id << " is forgotten";
-        }
-    }
-
-    void check_erased() {
-        for (const TokenId token : erased_) {
-            const std::string mark = "token-" + std::to_string(to_number(token)) + "-mark";
-            EXPECT_FALSE(fs_.holds(mark)) << mark << " is still on the disk";
-        }
-    }
-
-    static std::uint64_t number_of(const EventRecord& event) {
-        return std::stoull(event.id.substr(event.id.rfind('-') + 1));
-    }
-
-    Random random_;
-    SimFileSystem fs_;
-    storage::LogOptions options_;
-    RecordingLog log_;
-    std::unique_ptr<EventQueue> queue_;
-
-    std::uint64_t last_number_ = 0;
-    Seq highest_ = Seq::none;
-    std::map<Seq, Event> queued_;
-    std::set<std::uint64_t> in_doubt_;  ///< numbers handed in and not answered
-    std::set<Seq> settled_in_doubt_;
-    std::map<std::string, TokenId> own_ids_;
-    std::set<TokenId> erased_;
-    std::set<TokenId> erasing_;
-    std::uint64_t generation_ = 0;
-    std::uint64_t stuck_every_ = 0;
-    double stuck_chance_ = 0.01;
-    int crashes_ = 0;
-};
 
 TEST(LogCrash, WhateverWasAnsweredHolds) {
     std::size_t compactions = 0;
@@ -332,6 +21,30 @@ TEST(LogCrash, WhateverWasAnsweredHolds) {
     if (const char* given = std::getenv("FLOWRELAY_SEEDS")) seeds = std::stoull(given);
     for (std::uint64_t seed = 1; seed <= seeds && !testing::Test::HasFailure(); ++seed) run(seed);
     EXPECT_GT(compactions, seeds / 20) << "the lives are too quiet";
+}
+
+// Every kind of operation fails on every kind of file, for once or for long.
+TEST(LogCrash, WhateverWasAnsweredHoldsOnABadDisk) {
+    const auto run = [](std::uint64_t seed) {
+        SCOPED_TRACE("FLOWRELAY_SEED=" + std::to_string(seed));
+        Life(seed, true).live(60, 0.1);
+    };
+    if (const char* seed = std::getenv("FLOWRELAY_SEED")) return run(std::stoull(seed));
+    std::uint64_t seeds = 1000;
+    if (const char* given = std::getenv("FLOWRELAY_SEEDS")) seeds = std::stoull(given);
+    for (std::uint64_t seed = 1; seed <= seeds && !testing::Test::HasFailure(); ++seed) run(seed);
+}
+
+// What rots between two starts is told, as far as it is lost.
+TEST(LogCrash, DamageAtRestIsTold) {
+    const auto run = [](std::uint64_t seed) {
+        SCOPED_TRACE("FLOWRELAY_SEED=" + std::to_string(seed));
+        Life(seed, seed % 2 == 0).live_and_rot(15);
+    };
+    if (const char* seed = std::getenv("FLOWRELAY_SEED")) return run(std::stoull(seed));
+    std::uint64_t seeds = 1000;
+    if (const char* given = std::getenv("FLOWRELAY_SEEDS")) seeds = std::stoull(given);
+    for (std::uint64_t seed = 1; seed <= seeds && !testing::Test::HasFailure(); ++seed) run(seed);
 }
 
 TEST(LogCrash, ACrashAtEveryOperation) {

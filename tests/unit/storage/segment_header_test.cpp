@@ -19,6 +19,8 @@ SegmentHeader example_header() {
     header.next_seq = Seq{1001};
     header.previous_end = 65432;
     header.ledger = {1000, 900, 5, 4, 3, 2};
+    header.size = 65536;
+    header.log = 0x0123456789ABCDEF;
     return header;
 }
 
@@ -31,19 +33,21 @@ std::vector<std::uint8_t> written(const SegmentHeader& header) {
 // docs/spool-format.md shows the same bytes: a change here is a new version of the format.
 TEST(SegmentHeader, HasItsGoldenBytes) {
     const auto block = written(example_header());
-    EXPECT_EQ(test::hex(std::span(block).first(96)),
-              "466c6f77 72536567 02000000 175a175a\n"
+    EXPECT_EQ(test::hex(std::span(block).first(128)),
+              "466c6f77 72536567 03000000 175a175a\n"
               "0c000000 00000000 e9030000 00000000\n"
               "98ff0000 00000000 e8030000 00000000\n"
               "84030000 00000000 05000000 00000000\n"
               "04000000 00000000 03000000 00000000\n"
-              "02000000 00000000 00000000 00000000\n");
+              "02000000 00000000 00000000 00000000\n"
+              "00000000 00000000 00000100 00000000\n"
+              "efcdab89 67452301 00000000 00000000\n");
     EXPECT_EQ(test::hex(std::span(block).subspan(496, 16)),
-              "00000000 00000000 00000000 9c4b00e3\n");
+              "00000000 00000000 00000000 04fa8809\n");
     const std::vector<std::uint8_t> first(block.begin(), block.begin() + 512);
     const std::vector<std::uint8_t> second(block.begin() + 2048, block.begin() + 2560);
     EXPECT_EQ(first, second);
-    for (std::size_t at = 88; at < 508; ++at) EXPECT_EQ(block[at], 0);
+    for (std::size_t at = 120; at < 508; ++at) EXPECT_EQ(block[at], 0);
     for (std::size_t at = 512; at < 2048; ++at) EXPECT_EQ(block[at], 0);
     for (std::size_t at = 2560; at < block.size(); ++at) EXPECT_EQ(block[at], 0);
 }

@@ -1,0 +1,145 @@
+#include "log_layout.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "log_files.hpp"
+#include "segment_scan.hpp"
+
+namespace flowrelay::storage {
+
+namespace {
+
+/// Segments leave the log at its old end and are written at its new one, so two logs in one
+/// directory are a mistake that no rule can mend.
+Result<void> check_same_log(const std::vector<FoundSegment>& segments) {
+    const FoundSegment* first = nullptr;
+    for (const FoundSegment& segment : segments) {
+        if (segment.header.log == 0) continue;  // of an earlier format
+        if (first == nullptr) first = &segment;
+        if (segment.header.log == first->header.log) continue;
+        return Error{
+            boost::system::errc::make_error_code(boost::system::errc::invalid_argument),
+            fmt::format("{} and {} are of different spools: move the one away that does not belong "
+                        "here",
+                        LogFiles::segment_name(first->header.number),
+                        LogFiles::segment_name(segment.header.number))};
+    }
+    return {};
+}
+
+/// The crash came between the birth of a compacted segment and the end of those that it stands for.
+void take_out_replaced(LogLayout& layout) {
+    std::vector<FoundSegment>& segments = layout.segments;
+    for (std::size_t i = segments.size(); i-- > 0;) {
+        const SegmentHeader by = segments[i].header;  // segments move below
+        if (by.replaces_from == 0) continue;
+        while (i > 0 && segments[i - 1].header.number >= by.replaces_from) {
+            --i;
+            layout.replaced.push_back({segments[i].header.number, segments[i].size, by.number});
+            segments.erase(segments.begin() + static_cast<std::ptrdiff_t>(i));
+        }
+    }
+}
+
+/// A file without a header whose number is far from all others is none of this log's, and says
+/// nothing about which number comes next.
+void take_out_foreign(LogLayout& layout) {
+    constexpr std::uint64_t far = 1000;
+    if (layout.segments.empty()) return;
+    const std::uint64_t last = layout.segments.back().header.number;
+    std::erase_if(layout.headerless, [&layout, last](const auto& file) {
+        if (file.first <= last + far) return false;
+        layout.foreign.push_back(file.first);
+        return true;
+    });
+}
+
+}  // namespace
+
+std::uint64_t last_number(const LogLayout& layout) noexcept {
+    const std::uint64_t known = layout.segments.empty() ? 0 : layout.segments.back().header.number;
+    return layout.headerless.empty() ? known : std::max(known, layout.headerless.rbegin()->first);
+}
+
+Result<LogLayout> find_segments(FileSystem& file_system, const std::string& directory,
+                                const std::vector<std::uint64_t>& numbers, OpenFor purpose) {
+    LogLayout layout;
+    for (const std::uint64_t number : numbers) {
+        const std::string path = directory + "/" + LogFiles::segment_name(number);
+        auto file =
+            purpose == OpenFor::writing ? file_system.open(path) : file_system.open_read_only(path);
+        if (file.has_error()) return file.error();
+        FoundSegment found;
+        found.file = std::move(*file);
+        const auto size = found.file->size();
+        if (size.has_error()) return size.error();
+        found.size = *size;
+        const auto header = read_segment_header(*found.file, path, number);
+        if (header.has_error()) return header.error();
+        if (!*header) {
+            layout.headerless[number] = *size;
+            continue;
+        }
+        found.header = **header;
+        layout.segments.push_back(std::move(found));
+    }
+    if (auto same = check_same_log(layout.segments); same.has_error()) return same.error();
+    take_out_foreign(layout);
+    layout.newest_is_known =
+        !layout.segments.empty() && layout.segments.back().header.number == last_number(layout);
+    take_out_replaced(layout);
+    return layout;
+}
+
+ScanRange range_of(const LogLayout& layout, std::size_t place) {
+    const FoundSegment& segment = layout.segments[place];
+    if (layout.is_newest(place)) {
+        return {segment_header_size, segment.size, ScanRange::Tail::unknown};
+    }
+    // A successor that does not know this segment (it was away, or had no header then) does not
+    // know its end either.
+    std::uint64_t end = segment.header.own_end;
+    if (end == 0 && place + 1 < layout.segments.size()) {
+        const SegmentHeader& next = layout.segments[place + 1].header;
+        if (next.number == segment.header.number + 1) end = next.previous_end;
+    }
+    if (end != 0) return {segment_header_size, end, ScanRange::Tail::exact};
+    return {segment_header_size, segment.size, ScanRange::Tail::open};
+}
+
+std::optional<Seq> seq_after(const LogLayout& layout, std::size_t place) {
+    if (place + 1 >= layout.segments.size()) return std::nullopt;
+    return layout.segments[place + 1].header.next_seq;
+}
+
+std::vector<MissingSegment> missing_segments(const LogLayout& layout,
+                                             const std::vector<Seq>& highest,
+                                             std::size_t max_lines) {
+    std::vector<MissingSegment> missing;
+    auto headerless = layout.headerless;
+    for (std::size_t i = 1; i < layout.segments.size(); ++i) {
+        const SegmentHeader& before = layout.segments[i - 1].header;
+        const SegmentHeader& header = layout.segments[i].header;
+        const std::uint64_t end = header.replaces_from != 0 ? header.replaces_from : header.number;
+        std::uint64_t seqs = seqs_between(before, highest[i - 1], header);
+        std::size_t lines = 0;
+        for (std::uint64_t number = before.number + 1; number < end; ++number) {
+            const auto found = headerless.find(number);
+            if (found != headerless.end()) {
+                missing.push_back({number, found->second, std::exchange(seqs, 0)});
+                headerless.erase(found);
+            } else if (++lines <= max_lines) {
+                missing.push_back({number, std::nullopt, std::exchange(seqs, 0)});
+            } else {
+                break;
+            }
+        }
+    }
+    for (const auto& [number, bytes] : headerless) missing.push_back({number, bytes, std::nullopt});
+    return missing;
+}
+
+}  // namespace flowrelay::storage
