@@ -131,9 +131,10 @@ private:
     std::optional<Watchdog> watchdog_;
     std::optional<Reloader> reloader_;
     asio::signal_set signals_;
-    std::vector<std::string> own_sockets_;  ///< paths to remove at the end
-    std::string machine_;                   ///< the id of this machine
-    bool moved_ = false;                    ///< the spool belongs to another machine
+    std::optional<runtime::SocketFile> ingest_socket_;  ///< to remove at the end
+    std::optional<runtime::SocketFile> control_socket_;
+    std::string machine_;  ///< the id of this machine
+    bool moved_ = false;   ///< the spool belongs to another machine
     bool stopping_ = false;
 };
 
@@ -146,6 +147,8 @@ Daemon::Impl::Impl(Config config, std::string config_file,
       notifier_(std::move(notifier)),
       file_system_(storage::make_posix_file_system()),
       signals_(io_, SIGTERM, SIGINT, SIGHUP) {
+    signals_.add(SIGUSR1);
+    signals_.add(SIGUSR2);
     std::signal(SIGPIPE, SIG_IGN);  // a peer that hangs up is an error of that write
     std::signal(SIGXFSZ, SIG_IGN);  // as is a limit of the size of files
     log_.write(ev::relay_starting,
@@ -292,7 +295,7 @@ void Daemon::Impl::listen_ingest(const std::vector<int>& passed) {
     if (passed.empty()) {
         ingest_->add_listener(
             runtime::listen_unix(ingest.socket, ingest.socket_mode, ingest.socket_group));
-        own_sockets_.push_back(ingest.socket);
+        ingest_socket_ = runtime::socket_file(ingest.socket);
     }
     if (ingest.listen.empty()) return;
     const auto address = parse_listen_address(ingest.listen);
@@ -308,7 +311,8 @@ void Daemon::Impl::listen_control(const std::vector<int>& passed) {
     if (!passed.empty()) return;
     control_->add_listener(
         runtime::listen_unix(control.socket, control.socket_mode, control.socket_group));
-    own_sockets_.push_back(control.socket);
+    control_socket_ = runtime::socket_file(control.socket);
+    control_->set_max_per_uid(max_control_connections / 2);
 }
 
 /// A socket that systemd opened takes the place of the keys that describe it.
@@ -343,6 +347,11 @@ asio::awaitable<void> Daemon::Impl::wait_for_signal() {
             reload();
             continue;
         }
+        if (signal == SIGUSR1 || signal == SIGUSR2) {
+            const char* const name = signal == SIGUSR1 ? "SIGUSR1" : "SIGUSR2";
+            log_.write(ev::relay_signal_ignored, {{"signal", name}});
+            continue;
+        }
         std::string reason = signal == SIGTERM ? "SIGTERM" : "SIGINT";
         co_await stop(std::move(reason));
     }
@@ -363,11 +372,13 @@ asio::awaitable<void> Daemon::Impl::stop(std::string reason) {
     log_.write(ev::relay_stopping,
                {{"reason", reason}, {"in_flight", relay_->scheduler().status().in_flight}});
     co_await delivery_->stop(delivery_grace);
+    // Before it stops to listen: then a successor may put its own socket there.
+    if (ingest_socket_) runtime::remove_socket(*ingest_socket_);
     co_await ingest_->stop(session_grace);
     relay_->stop_accepting();
+    if (control_socket_) runtime::remove_socket(*control_socket_);
     co_await control_->stop(session_grace);
     co_await metrics_server_->stop(session_grace);
-    for (const auto& path : own_sockets_) ::unlink(path.c_str());
     stats_->stop();
     watchdog_->stop();
     storage_->stop();

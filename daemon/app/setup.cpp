@@ -1,6 +1,8 @@
 #include "setup.hpp"
 
 #include <fmt/core.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <stdexcept>
@@ -31,6 +33,24 @@ void check_group(std::string_view key, const std::string& name) {
     if (name.empty() || runtime::find_group(name)) return;
     throw ConfigError({ConfigProblem{"configuration", 0, 0,
                                      fmt::format("{}: there is no group \"{}\"", key, name)}});
+}
+
+/// Whoever may write to the state directory can put events, tokens and erasures into it.
+void refuse_foreign_writers(const std::string& directory) {
+    struct stat info{};
+    if (::stat(directory.c_str(), &info) != 0) return;  // said where it is opened
+    const bool by_all = (info.st_mode & S_IWOTH) != 0;
+    const bool by_group =
+        (info.st_mode & S_IWGRP) != 0 && info.st_gid != ::getegid() && info.st_gid != 0;
+    const bool by_owner = info.st_uid != ::geteuid() && info.st_uid != 0;
+    if (!by_all && !by_group && !by_owner) return;
+    throw std::runtime_error(fmt::format(
+        "the state directory {} may be written to by others ({}): `chown` it to the daemon's user "
+        "and `chmod 0700` it",
+        directory,
+        by_all     ? "all users"
+        : by_group ? "its group"
+                   : "its owner"));
 }
 
 }  // namespace
@@ -127,6 +147,7 @@ void warn_of_small_disk(const SpoolConfig& config, const storage::EventQueue& qu
 runtime::Stores open_stores(const SpoolConfig& config, storage::FileSystem& file_system, Log& log) {
     const auto made = file_system.make_directory(config.directory);
     if (made.has_error()) throw std::runtime_error(made.error().message);
+    refuse_foreign_writers(config.directory);
     storage::LogOptions options;
     options.segment_size = config.segment_size;
     options.max_size = config.max_size;

@@ -6,6 +6,8 @@
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "flowrelay/base/utf8.hpp"
+
 namespace flowrelay::runtime {
 namespace json = boost::json;
 
@@ -27,7 +29,7 @@ json::object describe_record(const core::Relay& relay, Seq seq, const core::Even
     }
     if (record.producer) {
         json::object producer{{"uid", record.producer->uid}, {"pid", record.producer->pid}};
-        if (!record.producer->unit.empty()) producer["unit"] = record.producer->unit;
+        if (!record.producer->unit.empty()) producer["unit"] = repair_utf8(record.producer->unit);
         event["producer"] = std::move(producer);
     }
     event["accepted"] = format_time(record.accepted);

@@ -105,6 +105,19 @@ int listen_unix(const std::string& path, std::uint32_t mode, const std::string& 
     return socket.release();
 }
 
+SocketFile socket_file(const std::string& path) {
+    struct stat info{};
+    if (::lstat(path.c_str(), &info) != 0) fail(errno, "look at the socket", path);
+    return {path, info.st_dev, info.st_ino};
+}
+
+bool remove_socket(const SocketFile& file) noexcept {
+    struct stat info{};
+    if (::lstat(file.path.c_str(), &info) != 0) return false;
+    if (info.st_dev != file.device || info.st_ino != file.inode) return false;
+    return ::unlink(file.path.c_str()) == 0;
+}
+
 int listen_tcp(const std::string& address, std::uint16_t port) {
     const auto where = fmt::format("{}:{}", address, port);
     const boost::asio::ip::tcp::endpoint endpoint(boost::asio::ip::make_address(address), port);

@@ -25,9 +25,20 @@ constexpr int SO_PEERGROUPS = 59;
 bool is_unit(std::string_view name) {
     constexpr std::array<std::string_view, 7> kinds{".service", ".scope",  ".socket", ".timer",
                                                     ".mount",   ".target", ".path"};
-    return std::ranges::any_of(kinds, [&](std::string_view kind) {
-        return name.size() > kind.size() && name.ends_with(kind);
+    const bool fits = std::ranges::all_of(name, [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               std::string_view(":-_.\\@").find(c) != std::string_view::npos;
     });
+    return fits && std::ranges::any_of(kinds, [&](std::string_view kind) {
+               return name.size() > kind.size() && name.ends_with(kind);
+           });
+}
+
+// A process of another PID namespace has the pid 0 here, so the pid does not tell.
+bool is_unix(int fd) {
+    int domain = 0;
+    socklen_t size = sizeof domain;
+    return ::getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX;
 }
 
 }  // namespace
@@ -39,8 +50,8 @@ bool Peer::is_in(gid_t group) const noexcept {
 std::optional<Peer> peer_of(int fd) {
     ucred credentials{};
     socklen_t size = sizeof credentials;
+    if (!is_unix(fd)) return std::nullopt;
     if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) return std::nullopt;
-    if (credentials.pid == 0) return std::nullopt;  // not a Unix socket
     Peer peer;
     peer.uid = credentials.uid;
     peer.pid = credentials.pid;
@@ -62,19 +73,21 @@ std::string unit_of(pid_t pid) {
     return unit_in_cgroup(text);
 }
 
-// Lines of "0::/system.slice/cron.service"; the innermost unit counts (cgroups(7)).
+// Lines of "0::/system.slice/cron.service" (cgroups(7)). The outermost unit counts: what is below
+// it was named by whom it was given to, a user's systemd or a service that has containers.
 std::string unit_in_cgroup(std::string_view text) {
     constexpr std::size_t longest = 255;
     while (!text.empty()) {
         const std::string_view line = text.substr(0, text.find('\n'));
         text.remove_prefix(std::min(line.size() + 1, text.size()));
         if (!line.starts_with("0::") && line.find("name=systemd:") == line.npos) continue;
-        for (std::string_view path = line; !path.empty();) {
-            const std::size_t slash = path.rfind('/');
-            if (slash == path.npos) break;
-            const std::string_view name = path.substr(slash + 1);
+        std::string_view path = line.substr(std::min(line.find('/'), line.size()));
+        while (!path.empty()) {
+            path.remove_prefix(1);
+            const std::string_view name = path.substr(0, path.find('/'));
+            path.remove_prefix(name.size());
+            if (name.ends_with(".slice")) continue;
             if (is_unit(name) && name.size() <= longest) return std::string(name);
-            path = path.substr(0, slash);
         }
     }
     return {};
@@ -83,8 +96,9 @@ std::string unit_in_cgroup(std::string_view text) {
 std::optional<uid_t> uid_of(int fd) {
     ucred credentials{};
     socklen_t size = sizeof credentials;
+    if (!is_unix(fd)) return std::nullopt;
     if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) return std::nullopt;
-    return credentials.pid == 0 ? std::nullopt : std::optional(credentials.uid);
+    return credentials.uid;
 }
 
 core::Submitter submitter_of(int fd) {

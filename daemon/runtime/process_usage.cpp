@@ -1,9 +1,11 @@
 #include "process_usage.hpp"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 
@@ -31,6 +33,12 @@ std::uint64_t resident_bytes() noexcept {
 std::uint64_t open_fds() noexcept {
     const std::unique_ptr<DIR, Close> directory(::opendir("/proc/self/fd"));
     std::uint64_t count = 0;
+    // A process that can't be dumped may not read that directory unless it is root's.
+    if (!directory) {
+        const int end = static_cast<int>(std::min<long>(::sysconf(_SC_OPEN_MAX), 65'536));
+        for (int fd = 0; fd < end; ++fd) count += ::fcntl(fd, F_GETFD) >= 0 ? 1 : 0;
+        return count;
+    }
     while (directory) {
         const dirent* entry = ::readdir(directory.get());
         if (entry == nullptr) break;

@@ -3,7 +3,10 @@ its code and told with who it was; and no kind lets anything in."""
 
 import json
 import os
+import pathlib
 import re
+import signal
+import socket
 
 import support
 from producers import ApiConnection, Producer, Stream
@@ -245,6 +248,37 @@ class Refusals(support.RelayTestCase):
             got, _, _ = self.request(relay, "", path="/metrics", method="GET",
                                      address=("127.0.0.1", port), Host=host)
             self.assertEqual(got, status, host)
+
+    # ---- what one user, or the other door, may take
+
+    def test_a_relay_that_stops_leaves_its_successors_socket_alone(self):
+        relay = self.start()
+        for path in (relay.ingest_socket, relay.control_socket):
+            os.unlink(path)
+            with socket.socket(socket.AF_UNIX) as successor:
+                successor.bind(str(path))
+        relay.program.terminate()
+        for path in (relay.ingest_socket, relay.control_socket):
+            self.assertTrue(os.path.exists(path), path)
+
+    def test_signals_without_a_meaning_are_ignored_with_a_line(self):
+        relay = self.start()
+        for number in (signal.SIGUSR1, signal.SIGUSR2):
+            os.kill(relay.program.pid, number)
+            relay.wait_for_log(rf"relay\.signal_ignored signal={number.name}")
+        self.assertEqual(self.accepted(relay), 0)
+        with open(f"/proc/{relay.program.pid}/limits", encoding="ascii") as limits:
+            self.assertRegex(limits.read(), r"Max core file size +0 +0 ")
+
+    def test_a_state_directory_that_others_may_write_to_is_refused(self):
+        for mode in (0o777, 0o707, 0o1777):
+            relay = self.make_relay(self.server.url, name=f"open-{mode:o}")
+            state = pathlib.Path(relay.settings["spool"]["directory"])
+            state.mkdir(parents=True, exist_ok=True)
+            state.chmod(mode)
+            program = relay.launch()
+            self.assertEqual(program.wait(), 70)
+            self.assertRegex(relay.log, "may be written to by others")
 
     # ---- B5
 

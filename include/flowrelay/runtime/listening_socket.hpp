@@ -11,6 +11,19 @@ namespace flowrelay::runtime {
 /// that a dead process left there is replaced; one that answers is not.
 int listen_unix(const std::string& path, std::uint32_t mode, const std::string& group);
 
+/// The socket file that a descriptor of listen_unix() made, so that it can be told from another one
+/// that somebody has made at the same path since.
+struct SocketFile {
+    std::string path;
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;
+};
+SocketFile socket_file(const std::string& path);
+
+/// Removes the file if it still is that one. To be called while its descriptor is open: until then
+/// no other file can have the same inode. False: there is another one, or none.
+bool remove_socket(const SocketFile& file) noexcept;
+
 /// A TCP socket at an address (not a name).
 int listen_tcp(const std::string& address, std::uint16_t port);
 

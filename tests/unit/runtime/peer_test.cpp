@@ -35,13 +35,13 @@ TEST(Peer, IsNotKnownOverTcp) {
     ::close(fd);
 }
 
-TEST(UnitInCgroup, IsTheInnermostUnit) {
+TEST(UnitInCgroup, IsTheOutermostUnit) {
     EXPECT_EQ(unit_in_cgroup("0::/system.slice/cron.service\n"), "cron.service");
     EXPECT_EQ(unit_in_cgroup("0::/user.slice/user-1000.slice/session-3.scope\n"),
               "session-3.scope");
     EXPECT_EQ(unit_in_cgroup("0::/user.slice/user-1000.slice/user@1000.service/app.slice/"
                              "app-x.service\n"),
-              "app-x.service");
+              "user@1000.service");
     EXPECT_EQ(unit_in_cgroup("0::/system.slice/docker-1.scope/inner\n"), "docker-1.scope");
 }
 
@@ -51,6 +51,22 @@ TEST(UnitInCgroup, IsEmptyWhereThereIsNone) {
     EXPECT_EQ(unit_in_cgroup("0::/user.slice\n"), "");
     EXPECT_EQ(unit_in_cgroup("nonsense"), "");
     EXPECT_EQ(unit_in_cgroup("0::/" + std::string(300, 'a') + ".service\n"), "");
+}
+
+// Users who have a systemd of their own name what is below it.
+TEST(UnitInCgroup, IsNotWhatAUserCallsHisCgroups) {
+    const std::string below = "0::/user.slice/user-1000.slice/user@1000.service/";
+    for (const std::string name : {"cron.service", "app.slice/flowrelayd.service", "\xFF.service",
+                                   "a\"b.service", "a\tb.service", "x.slice/y.scope"}) {
+        EXPECT_EQ(unit_in_cgroup(below + name + "\n"), "user@1000.service") << name;
+        EXPECT_EQ(unit_in_cgroup("0::/system.slice/ci.service/" + name + "\n"), "ci.service");
+    }
+    for (const std::string name : {"\xFF.service", "a\"b.service", "a b.service", "\x01.scope",
+                                   ".service", "{}.service", "\xC3\xA9.service"}) {
+        EXPECT_EQ(unit_in_cgroup("0::/" + name + "\n"), "") << name;
+    }
+    EXPECT_EQ(unit_in_cgroup("0::/system.slice/a\\x2db:c-d_e.f@g.service\n"),
+              "a\\x2db:c-d_e.f@g.service");
 }
 
 TEST(UnitInCgroup, IsFoundInTheOldHierarchyToo) {
