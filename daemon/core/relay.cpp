@@ -155,7 +155,7 @@ void Relay::remember(TokenId token, std::string_view id, WallTime accepted) {
 Rejection Relay::rejected(Rejection rejection, std::string_view label,
                           const std::optional<Producer>& by, MonoTime now) {
     ++counters_.rejected;
-    refusals_.note(rejection, label, by, now);
+    refusal_log_.note(rejection, label, by, now);
     return rejection;
 }
 

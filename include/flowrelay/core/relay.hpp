@@ -333,7 +333,7 @@ private:
     LetterRoom letter_room_;
     std::set<Seq> held_by_letters_;  ///< events that were refused while there was no room
     std::optional<MonoTime> tell_letters_full_at_;
-    RefusalLog refusals_{log_};
+    RefusalLog refusal_log_{log_};
     History history_;
     ProblemReports reports_;
     RepeatLimiter report_lines_;
