@@ -224,11 +224,12 @@ private:
             commit_ = next->header.commit;
             return true;
         }
-        if (range_.tail == ScanRange::Tail::exact) {
-            sink_.damage(from, range_.end - from);
-            at_ = range_.end;
-        }
-        return false;
+        const std::uint64_t known =
+            range_.tail == ScanRange::Tail::exact ? range_.end : range_.durable_end;
+        if (from >= known) return false;
+        sink_.damage(from, known - from);
+        at_ = known;
+        return at_ < range_.end;
     }
 
     /// Whether everything up to and including `offset` is known to have been durable: because a

@@ -277,7 +277,13 @@ Result<void> SegmentedLog::confirm() {
     LogRoom left = room();
     if (left.active < record_header_size) return begin_segment();
     left.active -= record_header_size;
-    if (!has_room(left, pending_.size(), {}, segments_.queued() - pending_.size())) return {};
+    const std::uint64_t queued = segments_.queued() - pending_.size();
+    if (!has_room(left, pending_.size(), {}, queued)) {
+        if (disk_bytes() + options_.segment_size > options_.max_size) return {};
+        if (auto added = add_spare(); added.has_error()) return added;
+        ++left.spares;
+        if (!has_room(left, pending_.size(), {}, queued)) return {};
+    }
     std::vector<std::uint8_t> record(record_header_size);
     const CommitMark mark{++segment.last_commit, static_cast<std::uint32_t>(segment.end)};
     write_confirmation(record.data(), Seq{to_number(next_seq_) - 1}, mark, segment.header.salt);
