@@ -30,6 +30,25 @@ void print_list(std::FILE* out, const json::object& answer, std::string_view nam
     }
 }
 
+/// Sources whose state the reload did not change, and that somebody should look at.
+void print_attention(const json::object& answer) {
+    const json::array* sources = array_of(answer, "attention");
+    if (sources == nullptr) return;
+    for (const json::value& item : *sources) {
+        if (!item.is_object()) continue;
+        const auto& source = item.get_object();
+        const std::string state = text_of(source, "state");
+        const std::string left = seconds_of(source, "erase_in_s");
+        const char* hint = state == "gone"     ? "; `flowrelay source enable` takes the 410 back"
+                           : state == "erased" ? "; with a new token in its place and another "
+                                                 "reload it begins again"
+                                               : "";
+        fmt::print("Look at {}: it is {}, with {} queued{}{}\n", text_of(source, "name"), state,
+                   counted_of(source, "queued", "event"), left.empty() ? "" : ", erased in " + left,
+                   hint);
+    }
+}
+
 ExitCode run_reload(const std::string& socket, bool as_json) {
     const auto reply = call_daemon(socket, "POST", "/v1/reload", "{}", longest_wait);
     if (!reply) {
@@ -60,6 +79,7 @@ ExitCode run_reload(const std::string& socket, bool as_json) {
     print_list(stdout, *answer, "changed", "  ");
     if (later) fmt::print("In force after a restart of flowrelayd:\n");
     print_list(stdout, *answer, "restart", "  ");
+    print_attention(*answer);
     return ExitCode::ok;
 }
 

@@ -190,6 +190,17 @@ std::string format_explanation(const json::object& answer, bool colour) {
         out = fmt::format("source {} is {}, with {} queued\n", text_of(answer, "source"),
                           paint(state, colour_of_state(state), colour),
                           counted_of(answer, "queued", "event"));
+        if (const auto* others = array_of(answer, "others")) {
+            for (const json::value& item : *others) {
+                if (!item.is_object()) continue;
+                const auto& other = item.get_object();
+                const std::string left = seconds_of(other, "erase_in_s");
+                out += fmt::format("also {}, of the same name: {}, with {} queued{}\n",
+                                   text_of(other, "slot"), text_of(other, "state"),
+                                   counted_of(other, "queued", "event"),
+                                   left.empty() ? "" : ", erased in " + left);
+            }
+        }
         if (queued == "0" && state == "active") return out;  // then there is nothing to explain
         if (const auto* oldest = object_of(answer, "oldest")) {
             out += fmt::format("the oldest is {}\n", head_line(*oldest));

@@ -45,9 +45,25 @@ std::optional<TokenId> TokenTable::find(std::string_view label) const {
     if (source != by_source_.end() && !at(source->second).gone()) return source->second;
     std::optional<TokenId> found;
     for (const auto& [id, token] : tokens_) {
-        if (token.label() != label) continue;
+        if (token.label() != label && slot_name(id) != label) continue;
         if (!token.gone()) return id;
         found = id;
+    }
+    return found;
+}
+
+std::vector<TokenId> TokenTable::find_all(std::string_view label) const {
+    std::vector<TokenId> found;
+    for (const auto& [id, token] : tokens_) {
+        if (token.label() == label || slot_name(id) == label) found.push_back(id);
+    }
+    return found;
+}
+
+std::optional<TokenId> TokenTable::find_gone(std::string_view label) const {
+    std::optional<TokenId> found;
+    for (const TokenId id : find_all(label)) {
+        if (at(id).entry.state == State::gone) found = id;
     }
     return found;
 }

@@ -21,8 +21,12 @@ Rejection gone_rejection(std::string_view what) {
 
 }  // namespace
 
+std::string slot_name(TokenId id) {
+    return fmt::format("token-{}", to_number(id));
+}
+
 std::string Token::label() const {
-    return entry.source.empty() ? fmt::format("token-{}", to_number(entry.id)) : entry.source;
+    return entry.source.empty() ? slot_name(entry.id) : entry.source;
 }
 
 std::size_t TokenTable::FingerprintHash::operator()(const Fingerprint& value) const noexcept {

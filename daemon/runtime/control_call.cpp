@@ -73,6 +73,13 @@ std::optional<std::size_t> page_limit(const ControlCall& call) {
     return limit && *limit >= 1 && *limit <= most ? limit : std::nullopt;
 }
 
+core::Wish<std::vector<TokenId>> find_sources(const ControlCall& call, const std::string& name) {
+    auto found = call.relay().tokens().find_all(name);
+    if (!found.empty()) return found;
+    return core::Refusal{core::Refusal::Code::not_found,
+                         fmt::format("no source is called \"{}\": `source list` shows them", name)};
+}
+
 core::Wish<TokenId> find_source(const ControlCall& call, const std::string& name) {
     const auto found = call.relay().tokens().find(name);
     if (found) return *found;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "flowrelay/core/token_table.hpp"
 #include "flowrelay/http/request_reader.hpp"
@@ -54,6 +55,10 @@ std::optional<std::size_t> page_limit(const ControlCall& call);
 
 /// The slot that `name` means; a not_found otherwise.
 core::Wish<TokenId> find_source(const ControlCall& call, const std::string& name);
+
+/// All slots that `name` means, in their order: a name can have a slot whose token is gone beside
+/// the one in use. A not_found when there is none.
+core::Wish<std::vector<TokenId>> find_sources(const ControlCall& call, const std::string& name);
 
 // The resources (docs/protocol.md).
 ControlAnswer get_status(ControlCall& call);

@@ -21,6 +21,23 @@ json::array to_array(const std::vector<std::string>& texts) {
     return array;
 }
 
+/// Sources with a state that somebody should know of after a reload, which does not change it.
+json::array sources_to_look_at(const core::Relay& relay, Now now) {
+    json::array sources;
+    for (const auto& [id, token] : relay.tokens().all()) {
+        const std::string_view state = token_state(token, relay.scheduler().token_status(id));
+        const auto queued = relay.queued(id);
+        const bool is_over = state == "erased" || (state == "missing" && queued == 0);
+        if (token.entry.source.empty() || state == "active" || state == "throttled") continue;
+        if (is_over && !token.configured) continue;
+        if (state == "missing" && queued == 0) continue;
+        json::object source{{"name", token.label()}, {"state", state}, {"queued", queued}};
+        add_erasure(source, token, now.wall);
+        sources.push_back(std::move(source));
+    }
+    return sources;
+}
+
 }  // namespace
 
 ControlAnswer get_status(ControlCall& call) {
@@ -54,9 +71,10 @@ ControlAnswer reload_config(ControlCall& call) {
         co_return json_response(refused, 422);
     }
     call.result = fmt::format("{} changed", result.changed.size());
-    const json::object answer{{"applied", true},
-                              {"changed", to_array(result.changed)},
-                              {"restart", to_array(result.restart)}};
+    json::object answer{{"applied", true},
+                        {"changed", to_array(result.changed)},
+                        {"restart", to_array(result.restart)}};
+    answer["attention"] = sources_to_look_at(call.relay(), call.engine.clock().now());
     co_return json_response(answer);
 }
 

@@ -1,9 +1,11 @@
 // /v1/explain: why something waits and until when, or what became of it.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 #include <utility>
+#include <vector>
 
 #include "control_call.hpp"
 #include "control_event.hpp"
@@ -78,7 +80,7 @@ json::object explain_dead(const core::Relay& relay, const core::DeadLetter& lett
 
 asio::awaitable<Asked> explain_source(Engine& engine, TokenId token) {
     QueueFilter filter;
-    filter.token = token;
+    filter.tokens = {token};
     auto page = co_await operations::list_queue(engine, filter, QueueCursor(), 1, true);
     if (page.has_error()) co_return page.error();
     const core::Relay& relay = engine.relay();
@@ -119,10 +121,10 @@ asio::awaitable<Asked> explain_letter(Engine& engine, std::string what) {
 
 /// The one of a thread's events that left last.
 std::optional<core::PastEvent> last_of_thread(const core::Relay& relay,
-                                              std::optional<TokenId> token,
+                                              const std::vector<TokenId>& tokens,
                                               const std::string& thread) {
     for (const auto& [id, slot] : relay.tokens().all()) {
-        if (token && *token != id) continue;
+        if (!tokens.empty() && !std::ranges::binary_search(tokens, id)) continue;
         for (const char* kind : {"e:", "t:"}) {
             const auto past = relay.history().last_of({id, hash_thread(kind + thread)});
             if (past) return past;
@@ -132,10 +134,10 @@ std::optional<core::PastEvent> last_of_thread(const core::Relay& relay,
 }
 
 /// The oldest queued event of a thread; if there is none, what became of its last one.
-asio::awaitable<Asked> explain_thread(Engine& engine, std::optional<TokenId> token,
+asio::awaitable<Asked> explain_thread(Engine& engine, std::vector<TokenId> tokens,
                                       std::string thread) {
     QueueFilter filter;
-    filter.token = token;
+    filter.tokens = tokens;
     filter.thread = thread;
     std::optional<QueueCursor> next = QueueCursor();
     while (next) {
@@ -149,7 +151,7 @@ asio::awaitable<Asked> explain_thread(Engine& engine, std::optional<TokenId> tok
         }
         next = page->next;
     }
-    const auto past = last_of_thread(engine.relay(), token, thread);
+    const auto past = last_of_thread(engine.relay(), tokens, thread);
     if (!past) co_return Found();
     if (past->outcome == core::Outcome::dead || past->outcome == core::Outcome::expired) {
         auto letter = co_await explain_letter(engine, std::to_string(to_number(past->seq)));
@@ -218,8 +220,26 @@ struct Question {
     std::string of;
     std::string event;
     std::string thread;
-    std::optional<TokenId> source;
+    std::string source;
+    std::vector<TokenId> tokens;  ///< of the source
 };
+
+/// The other slots of a source's name that still hold events: their token is gone, say.
+void add_others(json::object& out, Engine& engine, const std::string& name, TokenId shown) {
+    const core::Relay& relay = engine.relay();
+    const Now now = engine.clock().now();
+    json::array others;
+    for (const TokenId id : relay.tokens().find_all(name)) {
+        if (id == shown || relay.queued(id) == 0) continue;
+        const core::Token& slot = relay.tokens().at(id);
+        json::object other{{"slot", core::slot_name(id)},
+                           {"state", token_state(slot, relay.scheduler().token_status(id))},
+                           {"queued", relay.queued(id)}};
+        add_erasure(other, slot, now.wall);
+        others.push_back(std::move(other));
+    }
+    if (!others.empty()) out["others"] = std::move(others);
+}
 
 asio::awaitable<Asked> look_up(Engine& engine, Question question) {
     if (!question.event.empty()) {
@@ -227,19 +247,17 @@ asio::awaitable<Asked> look_up(Engine& engine, Question question) {
         co_return found;
     }
     if (!question.thread.empty()) {
-        auto found = co_await explain_thread(engine, question.source, question.thread);
+        auto found = co_await explain_thread(engine, question.tokens, question.thread);
         co_return found;
     }
-    if (question.of.empty() && question.source) {
-        auto found = co_await explain_source(engine, *question.source);
-        co_return found;
-    }
-    const auto source = engine.relay().tokens().find(question.of);
+    const std::string& name = question.of.empty() ? question.source : question.of;
+    const auto source = engine.relay().tokens().find(name);
     if (source) {
         auto found = co_await explain_source(engine, *source);
+        if (found.has_value()) add_others(**found, engine, name, *source);
         co_return found;
     }
-    auto thread = co_await explain_thread(engine, question.source, question.of);
+    auto thread = co_await explain_thread(engine, question.tokens, question.of);
     const bool queued = thread.has_value() && *thread && (*thread)->at("kind") == "thread";
     if (thread.has_error() || queued) co_return thread;
     auto event = co_await explain_event(engine, question.of);
@@ -250,12 +268,13 @@ asio::awaitable<Asked> look_up(Engine& engine, Question question) {
 }  // namespace
 
 ControlAnswer get_explanation(ControlCall& call) {
-    Question question{call.query("of"), call.query("event"), call.query("thread"), {}};
+    Question question{call.query("of"), call.query("event"), call.query("thread"), {}, {}};
     const std::string source = call.query("source");
     if (!source.empty()) {
-        const auto token = find_source(call, source);
-        if (token.has_error()) co_return control_error(token.error());
-        question.source = *token;
+        auto tokens = find_sources(call, source);
+        if (tokens.has_error()) co_return control_error(tokens.error());
+        question.tokens = std::move(*tokens);
+        question.source = source;
     }
     const std::string& of = !question.event.empty()    ? question.event
                             : !question.thread.empty() ? question.thread

@@ -32,9 +32,9 @@ core::Wish<QueueFilter> make_filter(const ControlCall& call, const std::string& 
                                     std::string thread) {
     QueueFilter filter;
     if (!source.empty()) {
-        const auto token = find_source(call, source);
-        if (token.has_error()) return token.error();
-        filter.token = *token;
+        auto tokens = find_sources(call, source);
+        if (tokens.has_error()) return tokens.error();
+        filter.tokens = std::move(*tokens);
     }
     filter.thread = std::move(thread);
     return filter;

@@ -24,11 +24,9 @@ std::string_view kind_of(const core::Token& token) {
 json::object describe(const core::Relay& relay, const core::Token& token, Now now) {
     const TokenId id = token.entry.id;
     const auto status = relay.scheduler().token_status(id);
-    json::object source{{"name", token.label()},
-                        {"kind", kind_of(token)},
-                        {"state", token_state(token, status)},
-                        {"queued", relay.queued(id)},
-                        {"since", format_time(token.entry.since)}};
+    json::object source{{"name", token.label()},      {"slot", core::slot_name(id)},
+                        {"kind", kind_of(token)},     {"state", token_state(token, status)},
+                        {"queued", relay.queued(id)}, {"since", format_time(token.entry.since)}};
     if (token.rate_limit > 0) source["rate_limit"] = token.rate_limit;
     add_erasure(source, token, now.wall);
     if (status.until) {
@@ -135,8 +133,10 @@ ControlAnswer rotate_source(ControlCall& call) {
 }
 
 ControlAnswer enable_source(ControlCall& call) {
-    const auto token = find_source(call, call.name);
+    // Beside a slot whose token is gone a new one of its name may be in use.
+    auto token = find_source(call, call.name);
     if (token.has_error()) co_return control_error(token.error());
+    if (const auto gone = call.relay().tokens().find_gone(call.name)) token = *gone;
     // Nothing is accepted for it while it is gone, so the count stays right until it is used.
     const auto backlog = co_await operations::backlog_to_go_on_with(call.engine, *token);
     if (backlog.has_error()) co_return control_error(backlog.error());

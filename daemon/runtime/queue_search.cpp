@@ -66,10 +66,12 @@ public:
     /// The request for the events behind a cursor; nothing if that is behind everything.
     std::optional<core::LoadRequest> request(QueueCursor& cursor) const {
         auto at = tokens_.lower_bound(cursor.token);
-        if (filter_.token && cursor.token < *filter_.token) at = tokens_.find(*filter_.token);
-        if (at == tokens_.end() || (filter_.token && at->first != *filter_.token)) {
-            return std::nullopt;
+        if (!filter_.tokens.empty()) {
+            const auto wanted = std::ranges::lower_bound(filter_.tokens, cursor.token);
+            if (wanted == filter_.tokens.end()) return std::nullopt;
+            at = tokens_.find(*wanted);
         }
+        if (at == tokens_.end()) return std::nullopt;
         if (at->first != cursor.token) cursor = QueueCursor{at->first, 0, Seq::none};
         core::LoadRequest request;
         request.token = cursor.token;

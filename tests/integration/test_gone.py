@@ -142,6 +142,50 @@ class Gone(support.RelayTestCase):
         self.assertEqual((now["accepted"], now["erased"]), (accepted, accepted))
         self.assert_nothing_left(relay)
 
+    def test_a_410_by_mistake_is_taken_back_also_after_the_source_got_a_new_token(self):
+        source = {"name": "ci", "flow_token_file": self.token_file(self.gone)}
+        relay = self.start_relay(self.server.url, sources=[source])
+        self.server.rules({"match": {"flow_token": self.gone}, "status": 410})
+        event = {"source": "ci", "event": "activity", "title": "of the old token",
+                 "author": {"name": "CI"}, "external_thread_id": "old"}
+        self.submit(relay, event)
+        relay.wait_for_log(r"token\.gone")
+        health = self.flowrelay(relay, "health")
+        self.assertEqual(health.status, 1, health)
+        self.assertRegex(health.stdout, r"ci \(erased in 59m\d*s?\), and 1 queued with it")
+        # A reload says what it does not change.
+        outcome = self.flowrelay(relay, "reload")
+        self.assertRegex(outcome.stdout, r"Look at ci: it is gone, with 1 event queued, erased in 59m")
+
+        # What the page says to do when the integration is added anew.
+        self.token_file(self.other)
+        outcome = self.flowrelay(relay, "reload")
+        self.assertRegex(outcome.stdout, r"sources\.ci")
+        self.assertNotIn("nothing was different", outcome.stdout)
+        self.assertRegex(outcome.stdout, r"Look at ci: it is gone")
+        self.submit(relay, {**event, "title": "of the new token", "external_thread_id": "new"})
+        delivered, = self.server.wait_for(1)
+        self.assertEqual(delivered["flow_token"], self.other)
+        self.assertRegex(self.flowrelay(relay, "source", "list").stdout,
+                         r"(?s)ci +configured +active .*|ci +unconfigured +gone +1 .*erased in 59m")
+
+        # One name does not hide the events of the other slot.
+        self.assertIn("old", self.flowrelay(relay, "queue", "list", "--source", "ci").stdout)
+        self.assertRegex(self.flowrelay(relay, "explain", "ci").stdout,
+                         r"also token-1, of the same name: gone, with 1 event queued, erased in 59m")
+        self.assertIn("is gone", self.flowrelay(relay, "explain", "--source", "ci", "--thread", "old").stdout)
+
+        # It was a mistake over there: the old token is right after all.
+        self.server.rules()
+        outcome = self.flowrelay(relay, "source", "enable", "ci")
+        self.assertEqual(outcome.status, 0, outcome)
+        self.token_file(self.gone)
+        self.assertEqual(self.flowrelay(relay, "reload").status, 0)
+        both = self.server.wait_for(2)
+        self.assertEqual([each["flow_token"] for each in both if each["title"] == "of the old token"],
+                         [self.gone])
+        self.assertNotRegex(relay.log, r"token\.erased")
+
 
 if __name__ == "__main__":
     support.main()

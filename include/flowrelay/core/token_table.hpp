@@ -33,6 +33,9 @@ struct ConfiguredSource {
     bool report_problems = false;  ///< the flow is told of its trouble
 };
 
+/// "token-7": what a slot is called that belongs to no source, and names any slot for sure.
+std::string slot_name(TokenId id);
+
 /// One slot, as the relay works with it.
 struct Token {
     TokenEntry entry;  ///< of a source the secret is here as well, for posting
@@ -110,6 +113,12 @@ public:
     /// The slot that goes by this name: of a source, or "token-7". Of several with the name the one
     /// that may be used, or else the newest.
     std::optional<TokenId> find(std::string_view label) const;
+
+    /// All slots that go by this name, in their order; also by "token-7", which is one for sure.
+    std::vector<TokenId> find_all(std::string_view label) const;
+
+    /// The slot of this name whose token is gone and not erased yet, the newest of several.
+    std::optional<TokenId> find_gone(std::string_view label) const;
 
     /// Why no source can be added by this name, if so.
     std::optional<Refusal> refuse_name(std::string_view name) const;

@@ -20,7 +20,8 @@ struct ControlContext {
     std::string version;
     std::string base_url;
     std::uint64_t spool_max_bytes = 0;
-    std::function<std::uint64_t()> available_bytes;  ///< that the file system of the spool has free
+    /// Bytes that the file system of the spool has free.
+    std::function<std::uint64_t()> available_bytes = [] { return std::uint64_t{1} << 60; };
     MonoTime started{};
     std::function<std::size_t()> connections;  ///< to the destination
     std::function<std::size_t()> ingest_connections;

@@ -29,7 +29,7 @@ std::optional<QueueCursor> parse_queue_cursor(std::string_view text);
 
 /// Which of the queued events.
 struct QueueFilter {
-    std::optional<TokenId> token;
+    std::vector<TokenId> tokens;             ///< in their order; none: all
     std::string thread;                      ///< as its producer calls it; empty: all
     WallTime accepted_by = WallTime::max();  ///< not those that came later
 };
