@@ -192,8 +192,9 @@ runtime::Stores Daemon::Impl::open_spool(std::vector<core::ConfiguredSource> sou
     moved_ = owner == Ownership::moved;
     pause_replaced(stores, replaced, now);
     if (moved_) return stores;
-    const auto claimed = claim(*file_system_, config_.spool.directory, machine_);
-    if (claimed.has_error()) throw std::runtime_error(claimed.error().message);
+    // A disk that is full now takes it at a later start; until then the directory is taken for what
+    // it was.
+    static_cast<void>(claim(*file_system_, config_.spool.directory, machine_));
     return stores;
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <fstream>
 #include <span>
+#include <string_view>
 #include <vector>
 
 namespace flowrelay::app {
@@ -13,6 +14,9 @@ namespace flowrelay::app {
 namespace {
 
 constexpr std::uint64_t longest = 256;
+
+// In the place of an id: a machine without one took a restored spool over.
+constexpr std::string_view nobody = "-";
 
 Result<std::string> read_line(storage::FileSystem& file_system, const std::string& path) {
     auto file = file_system.open_read_only(path);
@@ -34,7 +38,6 @@ std::string machine_file(const std::string& state_directory) {
 
 Result<Ownership> find_owner(storage::FileSystem& file_system, const std::string& state_directory,
                              const std::string& id) {
-    if (id.empty()) return Ownership::ours;
     const std::string path = machine_file(state_directory);
     const auto there = file_system.exists(path);
     if (there.has_error()) return there.error();
@@ -42,13 +45,25 @@ Result<Ownership> find_owner(storage::FileSystem& file_system, const std::string
     const auto owner = read_line(file_system, path);
     if (owner.has_error()) return owner.error();
     if (*owner == restored_mark) return Ownership::restored;
-    return owner->empty() || *owner == id ? Ownership::ours : Ownership::moved;
+    const bool unknown = id.empty() || owner->empty() || *owner == nobody;
+    return unknown || *owner == id ? Ownership::ours : Ownership::moved;
 }
 
 Result<void> claim(storage::FileSystem& file_system, const std::string& state_directory,
                    const std::string& id) {
-    if (id.empty()) return {};
+    if (id.empty()) {
+        const auto owner = find_owner(file_system, state_directory, id);
+        if (owner.has_error()) return owner.error();
+        if (*owner != Ownership::restored) return {};
+    }
     const std::string path = machine_file(state_directory);
+    const std::string text = (id.empty() ? std::string(nobody) : id) + '\n';
+    const auto claimed = file_system.exists(path);
+    if (claimed.has_error()) return claimed.error();
+    if (*claimed) {
+        const auto owner = read_line(file_system, path);
+        if (owner.has_value() && *owner + '\n' == text) return {};
+    }
     const std::string fresh = path + ".new";
     const auto left = file_system.exists(fresh);
     if (left.has_error()) return left.error();
@@ -57,7 +72,6 @@ Result<void> claim(storage::FileSystem& file_system, const std::string& state_di
     }
     auto file = file_system.create(fresh);
     if (file.has_error()) return file.error();
-    const std::string text = id + '\n';
     const std::vector<std::uint8_t> bytes(text.begin(), text.end());
     if (auto done = (*file)->write_at(0, bytes); done.has_error()) return done;
     if (auto done = (*file)->sync(); done.has_error()) return done;

@@ -22,11 +22,12 @@ inline constexpr std::string_view restored_mark = "restored";
 
 std::string machine_file(const std::string& state_directory);
 
-/// `id`: of this machine (machine_id()); empty: it has none, and everything is `ours`.
+/// `id`: of this machine (machine_id()); empty: it has none, and no directory is `moved`.
 Result<Ownership> find_owner(storage::FileSystem& file_system, const std::string& state_directory,
                              const std::string& id);
 
-/// Writes the id of this machine into the file, durably.
+/// Writes the id of this machine into the file, durably, unless it is there. A machine without an
+/// id takes over a restored directory, and no other.
 Result<void> claim(storage::FileSystem& file_system, const std::string& state_directory,
                    const std::string& id);
 

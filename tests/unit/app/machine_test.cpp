@@ -47,6 +47,14 @@ TEST_F(MachineTest, ARestoredSpoolIsKnownUntilItIsClaimed) {
     EXPECT_EQ(owner("a"), Ownership::ours);
 }
 
+TEST_F(MachineTest, ARestoredSpoolIsKnownAlsoToAMachineWithoutAnId) {
+    ASSERT_TRUE(claim(*fs_, directory_.file("."), std::string(restored_mark)).has_value());
+    EXPECT_EQ(owner(""), Ownership::restored);
+    ASSERT_TRUE(claim(*fs_, directory_.file("."), "").has_value());
+    EXPECT_EQ(owner(""), Ownership::ours);
+    EXPECT_EQ(owner("b"), Ownership::ours);
+}
+
 TEST_F(MachineTest, AClaimThatWasInterruptedIsMadeAgain) {
     ASSERT_TRUE(claim(*fs_, directory_.file("."), "a").has_value());
     ASSERT_TRUE(fs_->create(directory_.file("machine.new")).has_value());
