@@ -141,8 +141,8 @@ private:
     std::optional<runtime::SocketFile> ingest_socket_;  ///< to remove at the end
     std::optional<runtime::SocketFile> control_socket_;
     asio::steady_timer token_files_;
-    std::string machine_;                   ///< the id of this machine
-    bool moved_ = false;                    ///< the spool belongs to another machine
+    std::string machine_;  ///< the id of this machine
+    bool moved_ = false;   ///< the spool belongs to another machine
     bool stopping_ = false;
 };
 
@@ -368,8 +368,9 @@ asio::awaitable<void> Daemon::Impl::wait_for_signal() {
         const auto [error, signal] = co_await signals_.async_wait(asio::as_tuple(asio::deferred));
         if (error) co_return;
         if (signal == SIGHUP) {
+            const auto oldest_death = co_await runtime::operations::oldest_death(*engine_);
             runtime::ReloadRequest request;
-            request.oldest_death = co_await runtime::operations::oldest_death(*engine_);
+            request.oldest_death = oldest_death;
             reload(request);
             continue;
         }

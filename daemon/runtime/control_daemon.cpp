@@ -60,9 +60,10 @@ ControlAnswer reload_config(ControlCall& call) {
     if (!call.context.reload) {
         co_return control_error(409, "conflict", "this daemon can't read its configuration again");
     }
+    const auto oldest_death = co_await operations::oldest_death(call.engine);
     ReloadRequest request;
     request.accept_loss = call.flag("accept_loss");
-    request.oldest_death = co_await operations::oldest_death(call.engine);
+    request.oldest_death = oldest_death;
     const ReloadResult result = call.context.reload(request);
     call.target = "the configuration";
     if (!result.applied) {
