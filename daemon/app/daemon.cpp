@@ -325,6 +325,7 @@ void Daemon::Impl::listen_control(const std::vector<int>& passed) {
     control_->add_listener(
         runtime::listen_unix(control.socket, control.socket_mode, control.socket_group));
     control_socket_ = runtime::socket_file(control.socket);
+    control_->evict_idle(true);
     control_->set_max_per_uid(max_control_connections / 2);
 }
 

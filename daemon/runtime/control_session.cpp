@@ -21,6 +21,7 @@ public:
         const auto peer = peer_of(socket_.native_handle());
         if (!peer) co_return;  // a Unix socket always has one
         HttpService service;
+        service.idle = &idle_;
         service.handler = [this, &peer](const http::RequestReader& request) {
             return answer_control(request, engine_, context_, *peer);
         };

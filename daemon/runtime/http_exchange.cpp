@@ -75,11 +75,13 @@ asio::awaitable<void> serve_http(StreamSocket& socket, MonoTime& deadline, std::
             }
             deadline = std::chrono::steady_clock::now() +
                        (reader.started() ? limits.stall_timeout : limits.idle_timeout);
+            if (service.idle != nullptr) *service.idle = !reader.started();
             const std::size_t kept = input.size();
             input.resize(kept + wanted);
             const auto [error, size] = co_await socket.async_read_some(
                 asio::buffer(input.data() + kept, wanted), asio::as_tuple(asio::deferred));
             deadline = MonoTime::max();
+            if (service.idle != nullptr) *service.idle = false;
             wanted = size == wanted ? std::min(2 * wanted, read_size) : min_read;
             input.resize(kept + size);
             if (error) co_return;

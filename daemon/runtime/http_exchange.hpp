@@ -41,6 +41,8 @@ struct HttpService {
     HttpRefusal refuse = refuse_plainly;
     /// Where the body of a request counts while it is read; nullptr: it does not count.
     IngestBudget::Share* share = nullptr;
+    /// Is true while the client has nothing to ask; nullptr: nobody wants to know.
+    bool* idle = nullptr;
     /// The answer where the share has no room for a body.
     std::function<http::Response()> no_room = {};
 };

@@ -33,6 +33,7 @@ void Session::finish() {
 }
 
 void Session::abort() {
+    aborted_ = true;
     error_code ignored;
     socket_.close(ignored);
 }
@@ -51,6 +52,7 @@ void Server::add_listener(int fd) {
     sockaddr_storage address{};
     socklen_t size = sizeof address;
     ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
+    has_unix_ = has_unix_ || address.ss_family == AF_UNIX;
     auto& acceptor = acceptors_.emplace_back(io_);
     acceptor.assign(asio::generic::stream_protocol(address.ss_family, 0), fd);
 }
@@ -80,13 +82,17 @@ asio::awaitable<void> Server::accept(Acceptor& acceptor) {
             continue;
         }
         const auto uid = uid_of(socket.native_handle());
-        if (!has_room_for(uid)) {
+        if (!has_room_for(uid) && !(evict_idle_ && evict(uid))) {
             refuse(socket, uid);
             continue;
         }
         auto session = make_session_(std::move(socket));
-        sessions_.push_back(session);
-        if (uid) ++of_uid_[*uid];
+        sessions_.push_back({session, uid});
+        if (uid) {
+            ++of_uid_[*uid];
+        } else {
+            ++of_tcp_;
+        }
         ++running_;
         spawn(io_, serve(std::move(session), uid));
     }
@@ -94,10 +100,32 @@ asio::awaitable<void> Server::accept(Acceptor& acceptor) {
 }
 
 bool Server::has_room_for(std::optional<uid_t> uid) const {
-    if (sessions_.size() >= max_connections_) return false;
-    if (max_per_uid_ == 0 || !uid) return true;
-    const auto found = of_uid_.find(*uid);
-    return found == of_uid_.end() || found->second < max_per_uid_;
+    if (!uid) return of_tcp_ < max_of_tcp();
+    return sessions_.size() - of_tcp_ < max_connections_ && !is_over_share(*uid);
+}
+
+bool Server::is_over_share(uid_t uid) const {
+    const auto found = of_uid_.find(uid);
+    return max_per_uid_ != 0 && found != of_uid_.end() && found->second >= max_per_uid_;
+}
+
+std::size_t Server::max_of_tcp() const noexcept {
+    return has_unix_ ? std::max<std::size_t>(max_connections_ / 4, 1) : max_connections_;
+}
+
+bool Server::evict(std::optional<uid_t> uid) {
+    const bool same_user = uid && is_over_share(*uid);
+    const Open* oldest = nullptr;
+    for (const Open& open : sessions_) {
+        const Session& session = *open.session;
+        if (!session.is_idle() || session.is_aborted()) continue;
+        if (open.uid.has_value() != uid.has_value() || (same_user && open.uid != uid)) continue;
+        // All idle for the same time at most: who began first has the earliest deadline.
+        if (oldest == nullptr || session.deadline() < oldest->session->deadline()) oldest = &open;
+    }
+    if (oldest == nullptr) return false;
+    oldest->session->abort();
+    return true;
 }
 
 // Better a word at once than a wait in the kernel's queue that nobody can explain.
@@ -117,8 +145,12 @@ void Server::refuse(StreamSocket& socket, std::optional<uid_t> uid) {
 asio::awaitable<void> Server::serve(std::shared_ptr<Session> session, std::optional<uid_t> uid) {
     co_await session->run();
     session->abort();
-    std::erase(sessions_, session);
-    if (uid && --of_uid_[*uid] == 0) of_uid_.erase(*uid);
+    std::erase_if(sessions_, [&session](const Open& open) { return open.session == session; });
+    if (!uid) {
+        --of_tcp_;
+    } else if (--of_uid_[*uid] == 0) {
+        of_uid_.erase(*uid);
+    }
     ended();
 }
 
@@ -127,7 +159,7 @@ asio::awaitable<void> Server::watch_deadlines() {
         watch_.expires_after(std::chrono::seconds(1));
         co_await watch_.async_wait(asio::as_tuple(asio::deferred));
         const MonoTime now = std::chrono::steady_clock::now();
-        for (const auto& session : sessions_) {
+        for (const auto& [session, uid] : sessions_) {
             session->watch(now);
             if (now >= session->deadline()) session->abort();
         }
@@ -146,7 +178,7 @@ asio::awaitable<void> Server::stop(Milliseconds grace) {
         acceptor.close(ignored);
     }
     watch_.cancel();
-    for (const auto& session : sessions_) session->finish();
+    for (const auto& [session, uid] : sessions_) session->finish();
     const MonoTime deadline = std::chrono::steady_clock::now() + grace;
     bool aborted = false;
     while (running_ > 0) {
@@ -154,7 +186,7 @@ asio::awaitable<void> Server::stop(Milliseconds grace) {
         co_await ended_.async_wait(asio::as_tuple(asio::deferred));
         if (running_ > 0 && !aborted && std::chrono::steady_clock::now() >= deadline) {
             aborted = true;
-            for (const auto& session : sessions_) session->abort();
+            for (const auto& [session, uid] : sessions_) session->abort();
         }
     }
 }

@@ -1,6 +1,7 @@
 """What is refused, on the way to being an event: each kind is answered with what to do, counted by
 its code and told with who it was; and no kind lets anything in."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -250,6 +251,26 @@ class Refusals(support.RelayTestCase):
             self.assertEqual(got, status, host)
 
     # ---- what one user, or the other door, may take
+
+    def test_tcp_has_its_own_share_of_the_connections(self):
+        self.port = support.free_port()
+        relay = self.start(ingest={"listen": f"127.0.0.1:{self.port}", "max_connections": 4})
+        with contextlib.ExitStack() as open_ones:
+            for _ in range(12):
+                open_ones.enter_context(Stream(("127.0.0.1", self.port), support.PATIENCE))
+            relay.wait_for_log(r"server\.busy")
+            producers = [open_ones.enter_context(Producer(relay.ingest_socket, support.PATIENCE))
+                         for _ in range(4)]
+            for producer in producers:
+                self.assertEqual(producer.submit(support.event(self.t))["status"], "accepted")
+
+    def test_idle_connections_make_place_on_the_control_socket(self):
+        relay = self.start()
+        with contextlib.ExitStack() as open_ones:
+            for _ in range(200):
+                open_ones.enter_context(Stream(str(relay.control_socket), support.PATIENCE))
+            for _ in range(5):
+                self.assertEqual(relay.status()["accepted"], 0)
 
     def test_a_relay_that_stops_leaves_its_successors_socket_alone(self):
         relay = self.start()

@@ -36,8 +36,12 @@ public:
     /// Reads nothing more; what was read is answered, then run() returns.
     void finish();
 
-    /// Ends the connection now.
+    /// Ends the connection now. What is under way for it is to end soon.
     void abort();
+    bool is_aborted() const noexcept { return aborted_; }
+
+    /// Whether the peer has nothing to ask at present, so that nothing is lost when it is cut off.
+    bool is_idle() const noexcept { return idle_; }
 
     /// Called once a second, for what a session notices with the passing of time.
     virtual void watch(MonoTime) {}
@@ -48,14 +52,19 @@ public:
 protected:
     StreamSocket socket_;
     MonoTime deadline_ = MonoTime::max();
+    bool idle_ = false;
+
+private:
+    bool aborted_ = false;
 };
 
 class Server {
 public:
     using MakeSession = std::function<std::shared_ptr<Session>(StreamSocket)>;
 
-    /// `log` outlives the server. At most `max_connections` are open: further ones are told
-    /// to try again later, and closed.
+    /// `log` outlives the server. At most `max_connections` are open on its Unix sockets, and on
+    /// TCP a quarter of that beside them (all of it where there is no Unix socket): further ones
+    /// are told to try again later, and closed.
     Server(boost::asio::any_io_executor io, std::string name, std::size_t max_connections,
            MakeSession make_session, Log& log);
 
@@ -73,6 +82,10 @@ public:
     /// The same of one user, who is known on a Unix socket; 0: no limit.
     void set_max_per_uid(std::size_t max) noexcept { max_per_uid_ = max; }
 
+    /// Where there is no room for a connection, the one that has idled longest makes place: of the
+    /// same user, if it is that user's share that is used up.
+    void evict_idle(bool evict) noexcept { evict_idle_ = evict; }
+
     std::size_t connections() const noexcept { return sessions_.size(); }
 
 private:
@@ -81,6 +94,9 @@ private:
     boost::asio::awaitable<void> accept(Acceptor& acceptor);
     boost::asio::awaitable<void> serve(std::shared_ptr<Session> session, std::optional<uid_t> uid);
     bool has_room_for(std::optional<uid_t> uid) const;
+    bool is_over_share(uid_t uid) const;
+    bool evict(std::optional<uid_t> uid);
+    std::size_t max_of_tcp() const noexcept;
     void refuse(StreamSocket& socket, std::optional<uid_t> uid);
     boost::asio::awaitable<void> watch_deadlines();
     void ended();
@@ -91,7 +107,14 @@ private:
     MakeSession make_session_;
     Log& log_;
     std::list<Acceptor> acceptors_;
-    std::list<std::shared_ptr<Session>> sessions_;
+    struct Open {
+        std::shared_ptr<Session> session;
+        std::optional<uid_t> uid;  ///< nothing: it came over TCP
+    };
+    std::list<Open> sessions_;
+    std::size_t of_tcp_ = 0;  ///< sessions
+    bool has_unix_ = false;   ///< one of its listeners is a Unix socket
+    bool evict_idle_ = false;
     std::size_t max_per_uid_ = 0;
     std::map<uid_t, std::size_t> of_uid_;  ///< sessions
     std::size_t running_ = 0;              ///< coroutines of this object that have not ended
