@@ -14,6 +14,7 @@
 #include "flowrelay/http/response_writer.hpp"
 #include "flowrelay/runtime/control_session.hpp"
 #include "flowrelay/runtime/engine.hpp"
+#include "flowrelay/runtime/engine_operations.hpp"
 #include "flowrelay/runtime/peer.hpp"
 
 namespace flowrelay::runtime {
@@ -22,6 +23,7 @@ struct ControlCall {
     const http::RequestReader& reader;
     Engine& engine;
     const ControlContext& context;
+    const Wanted& wanted;      ///< whether somebody still waits for the answer
     std::string name;          ///< what the path names: an event, a source
     boost::json::object body;  ///< of a POST; empty without one
     bool plan = false;         ///< the answer tells what the change would do, and nothing changes

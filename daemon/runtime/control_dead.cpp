@@ -4,7 +4,6 @@
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <set>
 #include <utility>
 
 #include "control_call.hpp"
@@ -47,24 +46,25 @@ struct Selected {
 constexpr std::size_t most_at_once = 500;
 constexpr std::size_t most_examples = 5;
 
-asio::awaitable<Result<Selected>> select_ids(Engine& engine, const json::array& ids) {
-    Selected selected;
-    std::set<Seq> seen;  // a letter may be named twice, by its id and by its seq
+std::vector<std::string> read_ids(const json::array& ids) {
+    std::vector<std::string> named;
     for (const json::value& value : ids) {
-        std::string id;
         if (value.is_string()) {
-            id = std::string(value.get_string());
-        } else if (value.is_int64()) {
-            id = std::to_string(value.get_int64());
-        }
-        auto letter = co_await operations::find_dead(engine, id);
-        if (letter.has_error()) co_return letter.error();
-        if (!*letter) {
-            selected.not_found.push_back(id);
-        } else if (seen.insert((*letter)->seq).second) {
-            selected.letters.push_back(std::move(**letter));
+            named.emplace_back(value.get_string());
+        } else {
+            named.push_back(value.is_int64() ? std::to_string(value.get_int64()) : "");
         }
     }
+    return named;
+}
+
+asio::awaitable<Result<Selected>> select_ids(ControlCall& call, const json::array& ids) {
+    auto named = read_ids(ids);
+    auto found = co_await operations::find_dead_letters(call.engine, std::move(named), call.wanted);
+    if (found.has_error()) co_return found.error();
+    Selected selected;
+    selected.letters = std::move(found->letters);
+    selected.not_found = std::move(found->not_found);
     co_return selected;
 }
 
@@ -100,7 +100,7 @@ asio::awaitable<boost::system::result<Selected, http::Response>> select(ControlC
             co_return control_error(400, "invalid",
                                     fmt::format("at most {} ids at once", most_at_once));
         }
-        auto selected = co_await select_ids(call.engine, ids->get_array());
+        auto selected = co_await select_ids(call, ids->get_array());
         if (selected.has_error()) co_return control_error(selected.error());
         co_return std::move(*selected);
     }
@@ -152,7 +152,7 @@ ControlAnswer get_dead(ControlCall& call) {
 }
 
 ControlAnswer get_dead_letter(ControlCall& call) {
-    const auto found = co_await operations::find_dead(call.engine, call.name);
+    const auto found = co_await operations::find_dead(call.engine, call.name, call.wanted);
     if (found.has_error()) co_return control_error(found.error());
     if (!*found) {
         co_return control_error(404, "not_found",

@@ -105,8 +105,8 @@ asio::awaitable<Asked> explain_source(Engine& engine, TokenId token) {
     co_return Found(std::move(out));
 }
 
-asio::awaitable<Asked> explain_letter(Engine& engine, std::string what) {
-    auto letter = co_await operations::find_dead(engine, what);
+asio::awaitable<Asked> explain_letter(Engine& engine, std::string what, const Wanted& wanted) {
+    auto letter = co_await operations::find_dead(engine, what, wanted);
     if (letter.has_error()) co_return letter.error();
     Found found;
     const Now now = engine.clock().now();
@@ -135,12 +135,13 @@ std::optional<core::PastEvent> last_of_thread(const core::Relay& relay,
 
 /// The oldest queued event of a thread; if there is none, what became of its last one.
 asio::awaitable<Asked> explain_thread(Engine& engine, std::vector<TokenId> tokens,
-                                      std::string thread) {
+                                      std::string thread, const Wanted& wanted) {
     QueueFilter filter;
     filter.tokens = tokens;
     filter.thread = thread;
     std::optional<QueueCursor> next = QueueCursor();
     while (next) {
+        if (!wanted()) co_return operations::abandoned();
         auto page = co_await operations::list_queue(engine, filter, *next, 1, true);
         if (page.has_error()) co_return page.error();
         if (!page->events.empty()) {
@@ -154,7 +155,7 @@ asio::awaitable<Asked> explain_thread(Engine& engine, std::vector<TokenId> token
     const auto past = last_of_thread(engine.relay(), tokens, thread);
     if (!past) co_return Found();
     if (past->outcome == core::Outcome::dead || past->outcome == core::Outcome::expired) {
-        auto letter = co_await explain_letter(engine, std::to_string(to_number(past->seq)));
+        auto letter = co_await explain_letter(engine, std::to_string(to_number(past->seq)), wanted);
         if (letter.has_error() || *letter) co_return letter;
     }
     json::object out = explain_past(engine.relay(), *past);
@@ -172,8 +173,8 @@ std::optional<core::PastEvent> find_past(const core::Relay& relay, const std::st
     return relay.history().find(std::string_view(what).substr(is_id ? 3 : 0));
 }
 
-asio::awaitable<Asked> explain_waiting(Engine& engine, std::string what) {
-    auto event = co_await operations::find_event(engine, what);
+asio::awaitable<Asked> explain_waiting(Engine& engine, std::string what, const Wanted& wanted) {
+    auto event = co_await operations::find_event(engine, what, wanted);
     if (event.has_error()) co_return event.error();
     Found found;
     if (*event) found = explain_queued(engine.relay(), **event, engine.clock().now());
@@ -199,16 +200,16 @@ bool is_settled(const core::Relay& relay, const core::PastEvent& past) {
 }
 
 /// In the order of what it costs: an id that nobody knows is looked for in all that is queued.
-asio::awaitable<Asked> explain_event(Engine& engine, std::string what) {
+asio::awaitable<Asked> explain_event(Engine& engine, std::string what, const Wanted& wanted) {
     std::optional<core::PastEvent> past;
     if (!engine.find_in_memory(what)) {
         past = find_past(engine.relay(), what);
         if (past && is_settled(engine.relay(), *past))
             co_return Found(explain_past(engine.relay(), *past));
-        auto letter = co_await explain_letter(engine, what);
+        auto letter = co_await explain_letter(engine, what, wanted);
         if (letter.has_error() || *letter) co_return letter;
     }
-    auto event = co_await explain_waiting(engine, what);
+    auto event = co_await explain_waiting(engine, what, wanted);
     if (event.has_value() && !*event && past) {
         co_return Found(explain_past(engine.relay(), *past));
     }
@@ -241,13 +242,13 @@ void add_others(json::object& out, Engine& engine, const std::string& name, Toke
     if (!others.empty()) out["others"] = std::move(others);
 }
 
-asio::awaitable<Asked> look_up(Engine& engine, Question question) {
+asio::awaitable<Asked> look_up(Engine& engine, Question question, const Wanted& wanted) {
     if (!question.event.empty()) {
-        auto found = co_await explain_event(engine, question.event);
+        auto found = co_await explain_event(engine, question.event, wanted);
         co_return found;
     }
     if (!question.thread.empty()) {
-        auto found = co_await explain_thread(engine, question.tokens, question.thread);
+        auto found = co_await explain_thread(engine, question.tokens, question.thread, wanted);
         co_return found;
     }
     const std::string& name = question.of.empty() ? question.source : question.of;
@@ -257,10 +258,10 @@ asio::awaitable<Asked> look_up(Engine& engine, Question question) {
         if (found.has_value()) add_others(**found, engine, name, *source);
         co_return found;
     }
-    auto thread = co_await explain_thread(engine, question.tokens, question.of);
+    auto thread = co_await explain_thread(engine, question.tokens, question.of, wanted);
     const bool queued = thread.has_value() && *thread && (*thread)->at("kind") == "thread";
     if (thread.has_error() || queued) co_return thread;
-    auto event = co_await explain_event(engine, question.of);
+    auto event = co_await explain_event(engine, question.of, wanted);
     if (event.has_error() || *event) co_return event;
     co_return thread;
 }
@@ -283,7 +284,7 @@ ControlAnswer get_explanation(ControlCall& call) {
     if (named.empty()) {
         co_return control_error(400, "invalid", "say of what: of, event, thread or source");
     }
-    auto found = co_await look_up(call.engine, std::move(question));
+    auto found = co_await look_up(call.engine, std::move(question), call.wanted);
     if (found.has_error()) co_return control_error(found.error());
     if (!*found) {
         co_return control_error(404, "not_found",

@@ -3,7 +3,7 @@
 
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
-#include <set>
+#include <optional>
 #include <utility>
 
 #include "control_call.hpp"
@@ -103,21 +103,19 @@ struct Selected {
     std::optional<QueueCursor> next;
 };
 
-asio::awaitable<Result<Selected>> select(Engine& engine, Selection selection) {
+asio::awaitable<Result<Selected>> select(Engine& engine, Selection selection,
+                                         const Wanted& wanted) {
     Selected selected;
-    std::set<Seq> seen;  // an event may be named twice, by its id and by its seq
-    for (const std::string& id : selection.ids) {
-        auto event = co_await operations::find_event(engine, id);
-        if (event.has_error()) co_return event.error();
-        if (!*event) {
-            selected.not_found.push_back(id);
-        } else if (seen.insert((**event).event.seq).second) {
-            selected.events.push_back(std::move(**event));
-        }
+    if (!selection.by_filter) {
+        auto found = co_await operations::find_events(engine, std::move(selection.ids), wanted);
+        if (found.has_error()) co_return found.error();
+        selected.events = std::move(found->events);
+        selected.not_found = std::move(found->not_found);
+        co_return selected;
     }
-    if (!selection.by_filter) co_return selected;
     selected.next = selection.from;
     while (selected.next && selected.events.size() < most_for_filter) {
+        if (!wanted()) co_return operations::abandoned();
         auto page =
             co_await operations::list_queue(engine, selection.filter, *selected.next, 1000, false);
         if (page.has_error()) co_return page.error();
@@ -193,7 +191,7 @@ ControlAnswer get_queue(ControlCall& call) {
 }
 
 ControlAnswer get_event(ControlCall& call) {
-    auto found = co_await operations::find_event(call.engine, call.name);
+    auto found = co_await operations::find_event(call.engine, call.name, call.wanted);
     if (found.has_error()) co_return control_error(found.error());
     if (!*found) {
         co_return control_error(404, "not_found",
@@ -215,7 +213,7 @@ ControlAnswer retry_events(ControlCall& call) {
     auto selection = read_selection(call);
     if (selection.has_error()) co_return control_error(selection.error());
     call.target = target_of(call, *selection);
-    auto selected = co_await select(call.engine, *selection);
+    auto selected = co_await select(call.engine, *selection, call.wanted);
     if (selected.has_error()) co_return control_error(selected.error());
     json::object answer{{"matched", selected->events.size()}};
     const Now now = call.engine.clock().now();
@@ -244,8 +242,14 @@ ControlAnswer drop_events(ControlCall& call) {
     auto selection = read_selection(call);
     if (selection.has_error()) co_return control_error(selection.error());
     call.target = target_of(call, *selection);
-    const auto turn = co_await operations::wait_for_turn(call.engine);
-    auto selected = co_await select(call.engine, *selection);
+    // A plan changes nothing, so nobody has to wait for it.
+    std::optional<operations::Turn> turn;
+    if (!call.plan) {
+        auto given = co_await operations::wait_for_turn(call.engine, call.wanted);
+        if (!given) co_return control_error(operations::abandoned());
+        turn.emplace(std::move(*given));
+    }
+    auto selected = co_await select(call.engine, *selection, call.wanted);
     if (selected.has_error()) co_return control_error(selected.error());
     json::object answer{{"matched", selected->events.size()}};
     add_rest(answer, *selected, *selection);

@@ -5,6 +5,7 @@
 #include <array>
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
+#include <optional>
 #include <utility>
 
 #include "control_call.hpp"
@@ -25,6 +26,7 @@ struct Route {
     ControlAnswer (*answer)(ControlCall& call);
     std::string_view change = {};  ///< what the log calls it; empty: it only looks
     Plans plans = Plans::no;
+    bool searches = false;  ///< may look through all that is stored
 };
 
 constexpr std::array routes{
@@ -32,24 +34,24 @@ constexpr std::array routes{
     Route{"GET", "/v1/metrics", get_metrics},
     Route{"POST", "/v1/reload", reload_config, "config.reload"},
     Route{"GET", "/v1/queue", get_queue},
-    Route{"GET", "/v1/queue/*", get_event},
-    Route{"POST", "/v1/queue/retry", retry_events, "queue.retry", Plans::yes},
-    Route{"POST", "/v1/queue/drop", drop_events, "queue.drop", Plans::yes},
-    Route{"GET", "/v1/explain", get_explanation},
+    Route{"GET", "/v1/queue/*", get_event, {}, Plans::no, true},
+    Route{"POST", "/v1/queue/retry", retry_events, "queue.retry", Plans::yes, true},
+    Route{"POST", "/v1/queue/drop", drop_events, "queue.drop", Plans::yes, true},
+    Route{"GET", "/v1/explain", get_explanation, {}, Plans::no, true},
     Route{"GET", "/v1/sources", get_sources},
     Route{"POST", "/v1/sources", add_source, "source.add", Plans::yes},
     Route{"POST", "/v1/sources/*/pause", pause_source, "source.pause"},
     Route{"POST", "/v1/sources/*/resume", resume_source, "source.resume"},
     Route{"POST", "/v1/sources/*/enable", enable_source, "source.enable"},
     Route{"POST", "/v1/sources/*/rotate", rotate_source, "source.rotate"},
-    Route{"POST", "/v1/sources/*/remove", remove_source, "source.remove", Plans::yes},
+    Route{"POST", "/v1/sources/*/remove", remove_source, "source.remove", Plans::yes, true},
     Route{"POST", "/v1/spool/freeze", freeze_spool, "spool.freeze"},
     Route{"POST", "/v1/spool/thaw", thaw_spool, "spool.thaw"},
     Route{"POST", "/v1/spool/adopt", adopt_spool, "spool.adopt"},
     Route{"GET", "/v1/dead", get_dead},
-    Route{"GET", "/v1/dead/*", get_dead_letter},
-    Route{"POST", "/v1/dead/replay", replay_dead, "dead.replay", Plans::yes},
-    Route{"POST", "/v1/dead/drop", drop_dead, "dead.drop", Plans::yes},
+    Route{"GET", "/v1/dead/*", get_dead_letter, {}, Plans::no, true},
+    Route{"POST", "/v1/dead/replay", replay_dead, "dead.replay", Plans::yes, true},
+    Route{"POST", "/v1/dead/drop", drop_dead, "dead.drop", Plans::yes, true},
 };
 
 /// Percent-decoded; unlike in a query, "+" is itself.
@@ -184,7 +186,8 @@ bool may_change(const Peer& peer, const ControlContext& context) {
 }
 
 asio::awaitable<http::Response> answer_control(const http::RequestReader& reader, Engine& engine,
-                                               const ControlContext& context, const Peer& peer) {
+                                               const ControlContext& context, const Peer& peer,
+                                               const Wanted& wanted) {
     const http::Request& request = reader.request();
     std::string_view name;
     std::string allow;
@@ -196,7 +199,8 @@ asio::awaitable<http::Response> answer_control(const http::RequestReader& reader
         co_return control_error(400, "invalid", "what the request names is not UTF-8");
     }
 
-    ControlCall call{reader, engine, context, decode(name), std::move(*body), false, {}, {}};
+    ControlCall call{reader,           engine, context, wanted, decode(name),
+                     std::move(*body), false,  {},      {}};
     // What is not known to be a plan is a change, and takes the right to make it.
     const auto plan = asks_for_plan(request.body, call.body);
     call.plan = plan == true && route->plans == Plans::yes;
@@ -213,6 +217,12 @@ asio::awaitable<http::Response> answer_control(const http::RequestReader& reader
                                 route->plans == Plans::yes
                                     ? "\"plan\" has to be true or false, and be there once"
                                     : "this change has no plan: leave \"plan\" out to make it");
+    }
+    std::optional<operations::Search> search;
+    if (route->searches && !changes) {  // who may make changes does not wait for who looks
+        auto place = co_await operations::wait_for_search(engine, peer.uid, wanted);
+        if (!place) co_return control_error(operations::abandoned());
+        search.emplace(std::move(*place));
     }
     http::Response response = co_await route->answer(call);
     if (changes) {

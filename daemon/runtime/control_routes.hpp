@@ -8,6 +8,7 @@
 #include "flowrelay/http/request_reader.hpp"
 #include "flowrelay/http/response_writer.hpp"
 #include "flowrelay/runtime/control_session.hpp"
+#include "flowrelay/runtime/engine_operations.hpp"
 #include "flowrelay/runtime/peer.hpp"
 
 namespace flowrelay::runtime {
@@ -30,8 +31,10 @@ std::vector<ControlRoute> control_routes();
 bool may_change(const Peer& peer, const ControlContext& context);
 
 /// Answers one request; a change is logged with who made it.
+/// Searches end early when `wanted` says so.
 boost::asio::awaitable<http::Response> answer_control(const http::RequestReader& reader,
                                                       Engine& engine, const ControlContext& context,
-                                                      const Peer& peer);
+                                                      const Peer& peer,
+                                                      const Wanted& wanted = always_wanted);
 
 }  // namespace flowrelay::runtime

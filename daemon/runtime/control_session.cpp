@@ -1,5 +1,8 @@
 #include "flowrelay/runtime/control_session.hpp"
 
+#include <poll.h>
+
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -12,6 +15,15 @@ namespace asio = boost::asio;
 
 namespace {
 
+// A thousand ids as long as ids may be fit.
+constexpr std::uint64_t max_body = 256 * 1024;
+
+/// Whether the other end is closed as a whole: who has only said all may wait for the answer.
+bool has_hung_up(int fd) {
+    pollfd state{fd, 0, 0};
+    return ::poll(&state, 1, 0) > 0 && (state.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0;
+}
+
 class ControlSession final : public Session {
 public:
     ControlSession(StreamSocket socket, Engine& engine, const ControlContext& context)
@@ -20,13 +32,18 @@ public:
     asio::awaitable<void> run() override {
         const auto peer = peer_of(socket_.native_handle());
         if (!peer) co_return;  // a Unix socket always has one
+        const Wanted wanted = [this] {
+            return !is_aborted() && !has_hung_up(socket_.native_handle());
+        };
         HttpService service;
         service.idle = &idle_;
-        service.handler = [this, &peer](const http::RequestReader& request) {
-            return answer_control(request, engine_, context_, *peer);
+        service.handler = [this, &peer, &wanted](const http::RequestReader& request) {
+            return answer_control(request, engine_, context_, *peer, wanted);
         };
+        HttpLimits limits;
+        limits.request.body = max_body;
         std::string nothing_yet;
-        co_await serve_http(socket_, deadline_, std::move(nothing_yet), HttpLimits(), service);
+        co_await serve_http(socket_, deadline_, std::move(nothing_yet), limits, service);
     }
 
 private:

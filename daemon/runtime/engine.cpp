@@ -19,6 +19,11 @@ std::uint64_t weight(const core::EventRecord& record) {
     return record.body.size() + record.thread.size() + record.id.size() + 384;
 }
 
+// Searches of operators that run at a time: each of their steps keeps the storage thread from
+// commits for a moment.
+constexpr unsigned max_searches = 4;
+constexpr unsigned max_searches_of_user = 2;
+
 // Bytes of records that one load may bring for each of its events.
 constexpr std::uint64_t loaded_event = 4096;
 
@@ -201,6 +206,30 @@ std::optional<Seq> Engine::find_in_memory(std::string_view id) const {
         if (record.id == id) return Seq{seq};
     }
     return std::nullopt;
+}
+
+std::vector<std::pair<std::string, Seq>> Engine::find_in_memory(
+    const std::set<std::string, std::less<>>& ids) const {
+    std::vector<std::pair<std::string, Seq>> found;
+    for (const auto& [seq, record] : cache_) {
+        if (ids.contains(record.id)) found.emplace_back(record.id, Seq{seq});
+    }
+    return found;
+}
+
+bool Engine::begin_search(std::uint32_t uid) {
+    unsigned all = 0;
+    for (const auto& [user, count] : searches_) all += count;
+    if (all >= max_searches) return false;
+    unsigned& own = searches_[uid];
+    if (own >= max_searches_of_user) return false;
+    ++own;
+    return true;
+}
+
+void Engine::end_search(std::uint32_t uid) {
+    const auto own = searches_.find(uid);
+    if (own != searches_.end() && --own->second == 0) searches_.erase(own);
 }
 
 asio::awaitable<Result<core::EventRecord>> Engine::read(Seq seq) {

@@ -7,6 +7,8 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <memory>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "flowrelay/base/number.hpp"
@@ -36,14 +38,40 @@ Result<BacklogOf> count_backlog(Stores& stores, TokenId token) {
 
 namespace operations {
 
-asio::awaitable<Turn> wait_for_turn(Engine& engine) {
+Error abandoned() {
+    return {boost::system::errc::make_error_code(boost::system::errc::operation_canceled),
+            "nobody waits for the answer any more"};
+}
+
+asio::awaitable<std::optional<Turn>> wait_for_turn(Engine& engine, const Wanted& wanted) {
     const auto io = co_await asio::this_coro::executor;
     asio::steady_timer pause(io);
-    while (!engine.begin_change()) {
+    std::optional<Turn> turn;
+    while (wanted()) {
+        if (engine.begin_change()) {
+            turn.emplace(engine);
+            break;
+        }
         pause.expires_after(Milliseconds(5));
         co_await pause.async_wait(asio::as_tuple(asio::deferred));
     }
-    co_return Turn(engine);
+    co_return turn;
+}
+
+asio::awaitable<std::optional<Search>> wait_for_search(Engine& engine, std::uint32_t uid,
+                                                       const Wanted& wanted) {
+    const auto io = co_await asio::this_coro::executor;
+    asio::steady_timer pause(io);
+    std::optional<Search> search;
+    while (wanted()) {
+        if (engine.begin_search(uid)) {
+            search.emplace(engine, uid);
+            break;
+        }
+        pause.expires_after(Milliseconds(20));
+        co_await pause.async_wait(asio::as_tuple(asio::deferred));
+    }
+    co_return search;
 }
 
 asio::awaitable<Result<DropCount>> drop(Engine& engine, std::vector<ListedEvent> events) {
@@ -137,13 +165,14 @@ asio::awaitable<std::vector<core::DeadLetter>> list_dead(Engine& engine, Seq aft
     co_return std::move(*letters);
 }
 
-asio::awaitable<Result<std::optional<core::DeadLetter>>> find_dead(Engine& engine,
-                                                                   std::string what) {
+asio::awaitable<Result<std::optional<core::DeadLetter>>> find_dead(Engine& engine, std::string what,
+                                                                   const Wanted& wanted) {
     const bool is_id = what.starts_with("id:");
     auto number = is_id ? std::nullopt : parse_number<std::uint64_t>(what);
     const std::string id = is_id ? what.substr(3) : what;
     Seq after = Seq::none;
     while (!number) {
+        if (!wanted()) co_return abandoned();
         const auto letters = co_await list_dead(engine, after, dead_step);
         if (letters.empty()) co_return std::optional<core::DeadLetter>();
         const auto found =
@@ -160,6 +189,33 @@ asio::awaitable<Result<std::optional<core::DeadLetter>>> find_dead(Engine& engin
         found = std::move(**letter);
     } else if (letter->error().code != storage::QueueErrc::not_found) {
         co_return letter->error();
+    }
+    co_return found;
+}
+
+asio::awaitable<Result<FoundLetters>> find_dead_letters(Engine& engine,
+                                                        std::vector<std::string> named,
+                                                        const Wanted& wanted) {
+    std::set<std::string, std::less<>> missing;  // ids and seqs, as they were named
+    for (const std::string& name : named) missing.insert(name);
+    FoundLetters found;
+    std::set<Seq> seen;  // a letter may be named twice, by its id and by its seq
+    Seq after = Seq::none;
+    while (!missing.empty()) {
+        if (!wanted()) co_return abandoned();
+        auto letters = co_await list_dead(engine, after, dead_step);
+        if (letters.empty()) break;
+        after = letters.back().seq;
+        for (auto& letter : letters) {
+            const bool by_seq = missing.erase(std::to_string(to_number(letter.seq))) > 0;
+            const bool by_id = missing.erase(letter.event.id) > 0;
+            const bool by_marked_id = missing.erase("id:" + letter.event.id) > 0;
+            if (!by_seq && !by_id && !by_marked_id) continue;
+            if (seen.insert(letter.seq).second) found.letters.push_back(std::move(letter));
+        }
+    }
+    for (const std::string& name : named) {
+        if (missing.erase(name) > 0) found.not_found.push_back(name);
     }
     co_return found;
 }

@@ -6,6 +6,8 @@
 #include <charconv>
 #include <map>
 #include <memory>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "flowrelay/base/number.hpp"
@@ -23,6 +25,7 @@ constexpr std::size_t load_step = 128;              // events that one trip to t
 constexpr std::uint64_t records_at_once = 4 << 20;  // bytes of them, in one trip
 constexpr int loads_for_a_page = 16;                // then it is shown, however short it is
 constexpr std::uint64_t small_backlog = 512;        // is read as a whole instead of searched
+constexpr std::size_t max_guesses = 16;  // ids looked for by the time in them, one by one
 
 using SharedLoaded = std::shared_ptr<Result<StorageMailbox::Loaded>>;
 
@@ -153,10 +156,12 @@ asio::awaitable<Result<std::optional<core::QueuedEvent>>> first_behind(Engine& e
 
 /// Where to begin to look for an event that was accepted at `time`: seqs and times grow together
 /// but for a clock that is set, so a wrong guess only makes the search miss, and then all is read.
-asio::awaitable<Result<Seq>> search_start(Engine& engine, TokenId token, WallTime time) {
+asio::awaitable<Result<Seq>> search_start(Engine& engine, TokenId token, WallTime time,
+                                          const Wanted& wanted) {
     std::uint64_t low = 0;
     std::uint64_t high = 1;
     while (true) {
+        if (!wanted()) co_return operations::abandoned();
         const Seq after{high};
         const auto event = co_await first_behind(engine, token, after);
         if (event.has_error()) co_return event.error();
@@ -165,6 +170,7 @@ asio::awaitable<Result<Seq>> search_start(Engine& engine, TokenId token, WallTim
         high = low * 2;
     }
     while (low + 1 < high) {
+        if (!wanted()) co_return operations::abandoned();
         const std::uint64_t middle = low + (high - low) / 2;
         const Seq after{middle};
         const auto event = co_await first_behind(engine, token, after);
@@ -178,55 +184,116 @@ asio::awaitable<Result<Seq>> search_start(Engine& engine, TokenId token, WallTim
     co_return Seq{low};
 }
 
-/// Reads the events of a token behind `after` until one has the id, or is later than `until`.
-asio::awaitable<Result<std::optional<ListedEvent>>> scan_for_id(Engine& engine, TokenId token,
-                                                                std::string id, Seq after,
-                                                                WallTime until) {
+using Ids = std::set<std::string, std::less<>>;
+
+/// Reads the events of a token behind `after` until all the ids are found, or one is later than
+/// `until`. Takes what it finds out of `ids`.
+asio::awaitable<Result<void>> scan_for_ids(Engine& engine, TokenId token, Ids& ids, Seq after,
+                                           WallTime until, std::vector<ListedEvent>& found,
+                                           const Wanted& wanted) {
     core::LoadRequest request;
     request.token = token;
     request.after = after;
     request.limit = load_step;
-    std::optional<ListedEvent> found;
-    while (true) {
+    while (!ids.empty()) {
+        if (!wanted()) co_return operations::abandoned();
         const auto loaded = co_await load_all(engine, request, true);
         if (loaded->has_error()) co_return loaded->error();
         auto& slice = **loaded;
         for (std::size_t i = 0; i < slice.records.size(); ++i) {
-            if (slice.records[i].id != id) continue;
-            found = ListedEvent{slice.slice.events[i], std::move(slice.records[i])};
-            co_return found;
+            if (ids.erase(slice.records[i].id) == 0) continue;
+            found.push_back(ListedEvent{slice.slice.events[i], std::move(slice.records[i])});
         }
         const bool past = !slice.slice.events.empty() && slice.slice.events.back().accepted > until;
-        if (slice.slice.complete || past) co_return found;
+        if (slice.slice.complete || past) break;
         request.after = slice.slice.end;
     }
+    co_return Result<void>();
 }
 
-asio::awaitable<Result<std::optional<ListedEvent>>> find_in_backlog(Engine& engine, TokenId token,
-                                                                    std::string id) {
+/// Looks where an id of the relay's own making says that its event was accepted.
+asio::awaitable<Result<void>> guess(Engine& engine, TokenId token, Ids& ids, std::string id,
+                                    std::vector<ListedEvent>& found, const Wanted& wanted) {
     const auto time = time_of_id(id);
-    if (time && engine.relay().queued(token) > small_backlog) {
-        const auto start = co_await search_start(engine, token, *time);
-        if (start.has_error()) co_return start.error();
-        auto found = co_await scan_for_id(engine, token, id, *start, *time);
-        if (found.has_error() || *found) co_return found;
-    }
-    auto found = co_await scan_for_id(engine, token, id, Seq::none, WallTime::max());
-    co_return found;
+    if (!time || engine.relay().queued(token) <= small_backlog) co_return Result<void>();
+    const auto start = co_await search_start(engine, token, *time, wanted);
+    if (start.has_error()) co_return start.error();
+    Ids one{id};
+    auto scanned = co_await scan_for_ids(engine, token, one, *start, *time, found, wanted);
+    if (one.empty()) ids.erase(id);
+    co_return scanned;
 }
 
-asio::awaitable<Result<std::optional<ListedEvent>>> find_in_backlogs(Engine& engine,
-                                                                     std::string id) {
+std::vector<TokenId> tokens_with_backlog(Engine& engine) {
     std::vector<TokenId> tokens;
     for (const auto& [token, slot] : engine.relay().tokens().all()) {
         if (engine.relay().queued(token) > 0 || slot.gone()) tokens.push_back(token);
     }
-    std::optional<ListedEvent> nothing;
-    for (const TokenId token : tokens) {
-        auto found = co_await find_in_backlog(engine, token, id);
-        if (found.has_error() || *found) co_return found;
+    return tokens;
+}
+
+asio::awaitable<Result<void>> find_in_backlogs(Engine& engine, Ids& ids,
+                                               std::vector<ListedEvent>& found,
+                                               const Wanted& wanted) {
+    const std::vector<TokenId> tokens = tokens_with_backlog(engine);
+    const Ids guessed = ids.size() <= max_guesses ? ids : Ids();
+    for (const std::string& id : guessed) {
+        for (const TokenId token : tokens) {
+            if (!ids.contains(id)) break;
+            const auto done = co_await guess(engine, token, ids, id, found, wanted);
+            if (done.has_error()) co_return done.error();
+        }
     }
-    co_return nothing;
+    for (const TokenId token : tokens) {
+        if (ids.empty()) break;
+        const auto done =
+            co_await scan_for_ids(engine, token, ids, Seq::none, WallTime::max(), found, wanted);
+        if (done.has_error()) co_return done.error();
+    }
+    co_return Result<void>();
+}
+
+/// Reads the events whose seqs are named. Puts what is no seq of a queued event into `ids`.
+asio::awaitable<Result<void>> find_by_seq(Engine& engine, const std::vector<std::string>& named,
+                                          Ids& ids, std::vector<ListedEvent>& found,
+                                          const Wanted& wanted) {
+    for (const std::string& name : named) {
+        if (!wanted()) co_return operations::abandoned();
+        const bool is_id = name.starts_with("id:");
+        const auto number = is_id ? std::nullopt : parse_number<std::uint64_t>(name);
+        if (number) {
+            const Seq seq{*number};
+            auto event = co_await read_event(engine, seq);
+            if (event.has_error()) co_return event.error();
+            if (*event) {
+                found.push_back(std::move(**event));
+                continue;
+            }
+        }
+        ids.insert(is_id ? name.substr(3) : name);
+    }
+    co_return Result<void>();
+}
+
+/// Takes the ids of events in memory out of `ids`.
+asio::awaitable<Result<void>> find_in_cache(Engine& engine, Ids& ids,
+                                            std::vector<ListedEvent>& found) {
+    const auto cached = engine.find_in_memory(ids);
+    for (const auto& [id, seq] : cached) {
+        auto event = co_await read_event(engine, seq);
+        if (event.has_error()) co_return event.error();
+        if (!*event) continue;
+        found.push_back(std::move(**event));
+        ids.erase(id);
+    }
+    co_return Result<void>();
+}
+
+/// An event may be named twice, by its id and by its seq.
+void keep_once(std::vector<ListedEvent>& events) {
+    std::set<Seq> seen;
+    std::erase_if(events,
+                  [&seen](const auto& event) { return !seen.insert(event.event.seq).second; });
 }
 
 }  // namespace
@@ -286,20 +353,33 @@ asio::awaitable<Result<QueuePage>> list_queue(Engine& engine, QueueFilter filter
     co_return page;
 }
 
-asio::awaitable<Result<std::optional<ListedEvent>>> find_event(Engine& engine, std::string what) {
-    const bool is_id = what.starts_with("id:");
-    const auto number = is_id ? std::nullopt : parse_number<std::uint64_t>(what);
-    if (number) {
-        const Seq seq{*number};
-        auto found = co_await read_event(engine, seq);
-        if (found.has_error() || *found) co_return found;
+asio::awaitable<Result<FoundEvents>> find_events(Engine& engine, std::vector<std::string> named,
+                                                 const Wanted& wanted) {
+    FoundEvents found;
+    Ids ids;
+    const auto read = co_await find_by_seq(engine, named, ids, found.events, wanted);
+    if (read.has_error()) co_return read.error();
+    const auto remembered = co_await find_in_cache(engine, ids, found.events);
+    if (remembered.has_error()) co_return remembered.error();
+    const auto searched = co_await find_in_backlogs(engine, ids, found.events, wanted);
+    if (searched.has_error()) co_return searched.error();
+    keep_once(found.events);
+    for (const std::string& name : named) {
+        if (ids.erase(name.starts_with("id:") ? name.substr(3) : name) > 0) {
+            found.not_found.push_back(name);
+        }
     }
-    const std::string id = is_id ? what.substr(3) : what;
-    if (const auto seq = engine.find_in_memory(id)) {
-        auto found = co_await read_event(engine, *seq);
-        if (found.has_error() || *found) co_return found;
-    }
-    auto found = co_await find_in_backlogs(engine, id);
+    co_return found;
+}
+
+asio::awaitable<Result<std::optional<ListedEvent>>> find_event(Engine& engine, std::string what,
+                                                               const Wanted& wanted) {
+    std::vector<std::string> named;
+    named.push_back(std::move(what));
+    auto events = co_await find_events(engine, std::move(named), wanted);
+    if (events.has_error()) co_return events.error();
+    std::optional<ListedEvent> found;
+    if (!events->events.empty()) found = std::move(events->events.front());
     co_return found;
 }
 

@@ -1,4 +1,4 @@
-"""What producers can make the relay spend: memory and the longest silence
+"""What producers and users who may only look can make the relay spend: memory and the longest silence
 of the I/O thread under each attack. Prints a row for each (docs/testing.md has them)."""
 
 import contextlib
@@ -128,6 +128,30 @@ class Attacks(support.RelayTestCase):
                     producer.submit_all([{"flow_token": f"{number:032x}", "title": "x"}
                                          for number in range(begin, begin + 5000)])
         self.measured("100,000 refused events, each with a token of its own", attack)
+
+    def test_a_plan_with_a_thousand_unknown_ids(self):
+        def attack(relay):
+            self.flowrelay(relay, "source", "pause", "ci")
+            with Producer(relay.ingest_socket, 60) as producer:
+                for begin in range(0, 20_000, 5000):
+                    producer.submit_all([{"source": "ci", "external_thread_id": str(number),
+                                          "title": "x", "author": {"name": "a"}}
+                                         for number in range(begin, begin + 5000)])
+            body = json.dumps({"plan": True, "ids": [f"unknown-{number}" for number in range(1000)]})
+            begin = time.monotonic()
+            with ApiConnection(str(relay.control_socket), 60) as connection:
+                self.assertEqual(connection.request("POST", "/v1/queue/drop", body).status, 200)
+            self.assertLess(time.monotonic() - begin, 10 * support.SCALE)
+        self.measured("a plan with 1,000 unknown ids, 20,000 events queued", attack, sources=[
+            {"name": "ci", "flow_token_file": self.token_file(self.t)}])
+
+    def test_idle_control_connections(self):
+        def attack(relay):
+            with contextlib.ExitStack() as open_ones:
+                for _ in range(500):
+                    open_ones.enter_context(Stream(str(relay.control_socket), 5))
+                relay.status()
+        self.measured("500 idle connections of the control socket", attack)
 
     def test_a_log_that_nobody_reads(self):
         reader, writer = os.pipe()

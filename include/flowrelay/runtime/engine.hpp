@@ -8,12 +8,15 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "flowrelay/base/secret.hpp"
 #include "flowrelay/base/time.hpp"
@@ -134,6 +137,15 @@ public:
     /// A queued event by its id, if it happens to be in memory. Looks through all that is.
     std::optional<Seq> find_in_memory(std::string_view id) const;
 
+    /// The queued events with one of these ids that happen to be in memory, in one pass.
+    std::vector<std::pair<std::string, Seq>> find_in_memory(
+        const std::set<std::string, std::less<>>& ids) const;
+
+    /// Whether a user may begin a search through all that is stored: of one user only a few run at
+    /// a time, and of all users not many. end_search() has to follow.
+    bool begin_search(std::uint32_t uid);
+    void end_search(std::uint32_t uid);
+
     /// Dead letters are delivered after all, in their old places. Gives how many there were.
     void replay(std::vector<Seq> letters, std::function<void(Result<std::uint64_t>)> done);
 
@@ -177,6 +189,7 @@ private:
     MonoTime committed_at_{};  ///< of the events that became durable together
     bool changing_ = false;
     bool deliveries_held_ = false;
+    std::map<std::uint32_t, unsigned> searches_;  ///< under way, by user
 
     std::unordered_map<std::uint64_t, core::EventRecord> cache_;
     std::uint64_t cached_bytes_ = 0;

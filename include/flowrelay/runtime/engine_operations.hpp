@@ -5,6 +5,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -51,8 +52,26 @@ struct BacklogOf {
     std::vector<core::QueuedEvent> replays;  ///< dead letters that are to be delivered after all
 };
 
+/// Whether somebody still waits for the answer: a search ends when its client has hung up, or when
+/// the daemon ends.
+using Wanted = std::function<bool()>;
+inline const Wanted always_wanted = [] { return true; };
+
+/// Events that were named by seqs or ids.
+struct FoundEvents {
+    std::vector<ListedEvent> events;  ///< each once
+    std::vector<std::string> not_found;
+};
+struct FoundLetters {
+    std::vector<core::DeadLetter> letters;
+    std::vector<std::string> not_found;
+};
+
 /// All functions: `engine` outlives the call.
 namespace operations {
+
+/// The error of a search whose answer nobody wants any more.
+Error abandoned();
 
 template <class T>
 using Awaitable = boost::asio::awaitable<T>;
@@ -66,7 +85,12 @@ Awaitable<Result<QueuePage>> list_queue(Engine& engine, QueueFilter filter, Queu
 
 /// A queued event by its seq ("4711") or its id; "id:4711" is an id for sure. Nothing: there is
 /// none. An id that a producer chose is looked for in all that is queued.
-Awaitable<Result<std::optional<ListedEvent>>> find_event(Engine& engine, std::string what);
+Awaitable<Result<std::optional<ListedEvent>>> find_event(Engine& engine, std::string what,
+                                                         const Wanted& wanted = always_wanted);
+
+/// The same for many: what is stored is read at most once for all of them.
+Awaitable<Result<FoundEvents>> find_events(Engine& engine, std::vector<std::string> named,
+                                           const Wanted& wanted = always_wanted);
 
 struct DropCount {
     std::uint64_t dropped = 0;
@@ -89,8 +113,28 @@ public:
 private:
     Engine* engine_;
 };
-/// Before list_queue() or find_event() whose events are to be given to drop().
-Awaitable<Turn> wait_for_turn(Engine& engine);
+/// Before list_queue() or find_event() whose events are to be given to drop(). Nothing: the answer
+/// is not wanted any more.
+Awaitable<std::optional<Turn>> wait_for_turn(Engine& engine, const Wanted& wanted = always_wanted);
+
+/// Holds one of the places that a user has for searches.
+class Search {
+public:
+    Search(Engine& engine, std::uint32_t uid) noexcept : engine_(&engine), uid_(uid) {}
+    Search(Search&& other) noexcept
+        : engine_(std::exchange(other.engine_, nullptr)), uid_(other.uid_) {}
+    Search& operator=(Search&&) = delete;
+    ~Search() {
+        if (engine_ != nullptr) engine_->end_search(uid_);
+    }
+
+private:
+    Engine* engine_;
+    std::uint32_t uid_;
+};
+/// Nothing: the answer is not wanted any more.
+Awaitable<std::optional<Search>> wait_for_search(Engine& engine, std::uint32_t uid,
+                                                 const Wanted& wanted);
 
 /// Makes entries durable; then there may be work.
 Awaitable<Result<void>> save(Engine& engine, std::vector<core::TokenEntry> entries);
@@ -109,7 +153,12 @@ Awaitable<std::optional<WallTime>> oldest_death(Engine& engine);
 Awaitable<std::vector<core::DeadLetter>> list_dead(Engine& engine, Seq after, std::size_t limit);
 
 /// By seq or id, as find_event(). With its body.
-Awaitable<Result<std::optional<core::DeadLetter>>> find_dead(Engine& engine, std::string what);
+Awaitable<Result<std::optional<core::DeadLetter>>> find_dead(Engine& engine, std::string what,
+                                                             const Wanted& wanted = always_wanted);
+
+/// The same for many, in one pass; without their bodies.
+Awaitable<Result<FoundLetters>> find_dead_letters(Engine& engine, std::vector<std::string> named,
+                                                  const Wanted& wanted = always_wanted);
 
 /// Has dead letters delivered after all. Gives how many there were.
 Awaitable<Result<std::uint64_t>> replay_dead(Engine& engine, std::vector<Seq> seqs);

@@ -14,7 +14,8 @@ namespace flowrelay::runtime {
 
 struct Peer {
     uid_t uid = 0;
-    pid_t pid = 0;              ///< of the process that connected; it may have ended since
+    pid_t pid = 0;  ///< of the process that connected; it may have ended since. 0: it is
+                    ///< in another PID namespace
     std::vector<gid_t> groups;  ///< of that process then, its own and the supplementary ones
 
     bool is_in(gid_t group) const noexcept;
