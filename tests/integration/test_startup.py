@@ -56,6 +56,23 @@ class Configuration(support.RelayTestCase):
         self.assert_refused("destination: {base_url: https://x, nonsense: 1}\nspol: {}\n", "1:36",
                             "nonsense", ":2:1:")
 
+    def test_a_missing_directory_for_a_socket_is_found_by_the_check(self):
+        path = self.directory / "sockets.yaml"
+        missing = self.directory / "missing"
+        for section in ("ingest", "control"):
+            for directory, status, word in [(missing, 78, "there is no directory"),
+                                            (missing / "below", 78, "there is no directory"),
+                                            (self.directory, 0, "")]:
+                path.write_text("destination: {base_url: https://api.example.com}\n"
+                                f"spool: {{directory: {self.directory}/spool}}\n"
+                                f"{section}: {{socket: {directory}/a.sock}}\n")
+                outcome = self.command([support.BIN / "flowrelay", "config", "check", path])
+                with self.subTest(section=section, directory=directory):
+                    self.assertEqual(outcome.status, status, outcome)
+                    self.assertEqual(f"{section}.socket" in outcome.stdout + outcome.stderr,
+                                     status != 0, outcome)
+                    self.assertIn(word, outcome.stdout + outcome.stderr)
+
     def test_a_missing_file_is_named(self):
         path = self.directory / "missing.yaml"
         outcome = self.command([support.BIN / "flowrelayd", "--config", path])

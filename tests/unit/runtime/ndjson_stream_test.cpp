@@ -6,6 +6,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <cerrno>
+#include <future>
 #include <string>
 #include <thread>
 #include <vector>
@@ -209,6 +210,49 @@ TEST_F(IngestSessionTest, AProducerThatGoesAwayTakesNothingWithIt) {
     ::shutdown(producer_, SHUT_RDWR);
     thread_.join();
     EXPECT_EQ(engine_.unanswered(), 0U) << "the session waits for answers that nobody hears";
+}
+
+TEST_F(IngestSessionTest, AProducerThatNeverReadsItsAnswersIsNamedOnceAfterAMinute) {
+    serve();
+    const timeval patience{0, 500'000};  // until nothing more is read from it
+    ::setsockopt(producer_, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    std::string batch;
+    for (int i = 0; i < 50; ++i) batch += event(i);
+    bool is_read = true;
+    for (int i = 0; i < 5000 && is_read; ++i) {
+        is_read = ::send(producer_, batch.data(), batch.size(), MSG_NOSIGNAL) ==
+                  static_cast<ssize_t>(batch.size());
+    }
+    ASSERT_FALSE(is_read) << "the session reads on although nobody reads its answers";
+    std::vector<std::size_t> lines;
+    std::promise<void> done;
+    boost::asio::post(io_, [&] {
+        const MonoTime now = clock_.now().mono;
+        for (const int seconds : {1, 50, 61, 62, 200}) {
+            session_->watch(now + Seconds(seconds));
+            lines.push_back(log_.named("ingest.unread").size());
+        }
+        done.set_value();
+    });
+    done.get_future().wait();
+    EXPECT_EQ(lines, (std::vector<std::size_t>{0, 0, 1, 1, 1}));
+    const auto line = log_.named("ingest.unread").front().fields;
+    EXPECT_EQ(line.at("pid"), std::to_string(::getpid()));
+    EXPECT_EQ(line.at("uid"), std::to_string(::geteuid()));
+    EXPECT_GT(std::stoull(line.at("bytes")), 0U);
+}
+
+TEST_F(IngestSessionTest, AProducerThatReadsItsAnswersIsNotNamed) {
+    serve();
+    say(event(1));
+    EXPECT_EQ(hear(1).front(), accepted(1));
+    std::promise<void> done;
+    boost::asio::post(io_, [&] {
+        session_->watch(clock_.now().mono + Seconds(1000));
+        done.set_value();
+    });
+    done.get_future().wait();
+    EXPECT_TRUE(log_.named("ingest.unread").empty());
 }
 
 TEST_F(IngestSessionTest, ACapitalLetterBeginsHttp) {

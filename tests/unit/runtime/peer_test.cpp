@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -24,6 +26,35 @@ TEST(Peer, IsWhoTheKernelSays) {
     EXPECT_EQ(submitter.producer->pid, static_cast<std::uint32_t>(::getpid()));
     ::close(ends[0]);
     ::close(ends[1]);
+}
+
+// How a relay in a container sees a producer outside it.
+TEST(Peer, OfAnotherPidNamespaceHasAUidAllTheSame) {
+    enum Outcome { right, no_peer, wrong_uid, wrong_pid, not_permitted };
+    std::array<int, 2> ends{};
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends.data()), 0);
+    const pid_t outside = ::fork();
+    ASSERT_GE(outside, 0);
+    if (outside == 0) {
+        if (::unshare(CLONE_NEWPID) != 0) ::_exit(not_permitted);
+        const pid_t inside = ::fork();
+        if (inside == 0) {
+            const auto peer = peer_of(ends[0]);
+            if (!peer || !submitter_of(ends[0]).producer) ::_exit(no_peer);
+            if (peer->uid != ::geteuid() || uid_of(ends[0]) != ::geteuid()) ::_exit(wrong_uid);
+            ::_exit(peer->pid == 0 ? right : wrong_pid);
+        }
+        int status = 0;
+        ::waitpid(inside, &status, 0);
+        ::_exit(WIFEXITED(status) ? WEXITSTATUS(status) : no_peer);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(outside, &status, 0), outside);
+    ::close(ends[0]);
+    ::close(ends[1]);
+    ASSERT_TRUE(WIFEXITED(status));
+    if (WEXITSTATUS(status) == not_permitted) GTEST_SKIP() << "takes the right to unshare";
+    EXPECT_EQ(WEXITSTATUS(status), right);
 }
 
 TEST(Peer, IsNotKnownOverTcp) {
