@@ -21,7 +21,7 @@ namespace json = boost::json;
 
 /// One object a line; the last says how it comes out.
 void print_findings(const app::ConfigFindings& findings) {
-    const auto line = [](json::object object) { print_text(json::serialize(object)); };
+    const auto line = [](json::object object) { print_json(json::serialize(object)); };
     for (const auto& problem : findings.problems) {
         json::object found{
             {"type", "problem"}, {"file", problem.file}, {"message", problem.message}};

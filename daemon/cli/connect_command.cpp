@@ -77,7 +77,7 @@ public:
             return daemon_.exit_code();
         }
         if (options_.as_json) {
-            print_text(json::serialize(json::object{
+            print_json(json::serialize(json::object{
                 {"name", options_.name}, {"flow", options_.flow}, {"source_id", source->id}}));
         } else {
             print_text(fmt::format("{} is connected to {}, where it is source {}", options_.name,

@@ -61,7 +61,7 @@ ExitCode run_reload(const std::string& socket, bool as_json, bool accept_loss) {
     const bool has_reasons = answer && array_of(*answer, "problems") != nullptr;
     const bool not_applied =
         reply->code == invalid_config || (reply->code == would_destroy && has_reasons);
-    if (as_json && (reply->ok() || not_applied)) print_text(reply->body);
+    if (as_json && (reply->ok() || not_applied)) print_json(reply->body);
     if (!reply->ok()) {
         if (!not_applied || !answer) {
             complain(message_of(*reply));

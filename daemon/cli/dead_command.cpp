@@ -26,7 +26,7 @@ ExitCode change_letters(const Context& context, const SelectionOptions& options,
         return daemon.exit_code();
     }
     if (options.as_json) {
-        print_text(json::serialize(sum));
+        print_json(json::serialize(sum));
     } else if (options.plan) {
         print_text(fmt::format("{} would be {}", count_of(sum, "matched"), verb));
         if (const auto* examples = array_of(sum, "examples")) print_examples(*examples, true);

@@ -108,12 +108,16 @@ Result<std::string> build_event(const EventOptions& options, const std::optional
     }
     put(event, "uuid", options.uuid);
     if (options.expires_in) {
-        const auto duration = parse_duration(*options.expires_in);
+        // A bare number is one of seconds, as in an event.
+        const bool seconds = !options.expires_in->empty() && options.expires_in->find_first_not_of(
+                                                                 "0123456789") == std::string::npos;
+        const std::string expires_in = *options.expires_in + (seconds ? "s" : "");
+        const auto duration = parse_duration(expires_in);
         if (!duration || *duration <= Milliseconds(0)) {
             return bad_option(fmt::format("--expires-in \"{}\": write a number and a unit, like 2h",
                                           app::printable(*options.expires_in)));
         }
-        event["relay"] = json::object{{"expires_in", text(*options.expires_in)}};
+        event["relay"] = json::object{{"expires_in", text(expires_in)}};
     }
     return json::serialize(event);
 }

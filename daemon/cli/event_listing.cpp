@@ -33,7 +33,11 @@ ExitCode list_events(const Context& context, const EventList& list, const Option
     bool none = true;
     const auto show = [&](const std::string& lines) {
         none = false;
-        print_text(options.as_json ? lines : list.format(parse_lines(lines), colour));
+        if (options.as_json) {
+            print_json(lines);
+        } else {
+            print_text(list.format(parse_lines(lines), colour));
+        }
         return true;
     };
     // Who reads JSON wants all of it; who looks at a table wants to see its beginning.
@@ -55,7 +59,7 @@ ExitCode show_event(const Context& context, const std::string& target, bool as_j
     const auto reply = daemon.get(target);
     if (!reply) return daemon.exit_code();
     if (as_json) {
-        print_text(reply->body);
+        print_json(reply->body);
         return ExitCode::ok;
     }
     const auto event = parse_object(reply->body);
@@ -72,7 +76,9 @@ ExitCode show_event(const Context& context, const std::string& target, bool as_j
 Command add_event_list(Command parent, Context& context, const EventList& list) {
     const Command command = parent.add_subcommand("list", list.help);
     const auto options = std::make_shared<Options>();
-    command.add_option("--source", options->source, "Of this source").type_name("NAME").not_empty();
+    command.add_option("SOURCE,--source", options->source, "Of this source")
+        .type_name("NAME")
+        .not_empty();
     if (list.with_thread) {
         command.add_option("--thread", options->thread, "Of this thread")
             .type_name("ID")

@@ -39,7 +39,7 @@ ExitCode run_explain(const Context& context, const ExplainOptions& options) {
     const auto reply = daemon.get(target);
     if (!reply) return daemon.exit_code();
     if (options.as_json) {
-        print_text(reply->body);
+        print_json(reply->body);
         return ExitCode::ok;
     }
     const auto answer = parse_object(reply->body);

@@ -35,7 +35,7 @@ ExitCode run_health(const std::string& socket, const HealthOptions& options) {
     if (options.as_json) {
         const boost::json::object object{{"exit_status", static_cast<int>(report.health)},
                                          {"text", report.line}};
-        print_text(boost::json::serialize(object));
+        print_json(boost::json::serialize(object));
     } else {
         print_text(report.line);
     }

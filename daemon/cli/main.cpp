@@ -10,8 +10,11 @@
 #include <cstdlib>
 #include <exception>
 #include <string>
+#include <string_view>
 #include <system_error>
+#include <vector>
 
+#include "app/config_reader.hpp"
 #include "cli/commands.hpp"
 #include "cli/complain.hpp"
 #include "flowrelay/app/text.hpp"
@@ -55,6 +58,7 @@ bool complain_of_command(const CLI::App& app, int argc, char** argv) {
     std::string unknown;
     for (int i = 1; i < argc && unknown.empty(); ++i) {
         const std::string word = argv[i];
+        if (i == 1 && word == "help") continue;
         if (word == "--socket") ++i;
         if (word.starts_with("-")) continue;
         const auto commands = level->get_subcommands({});
@@ -71,9 +75,18 @@ bool complain_of_command(const CLI::App& app, int argc, char** argv) {
         commands += (commands.empty() ? "" : ", ") + command->get_name();
     }
     if (commands.empty()) return false;
-    note(unknown.empty() ? fmt::format("{}: say which command: {}", name, commands)
-                         : fmt::format("{}: there is no command \"{:.40}\"; there are {}", name,
-                                       flowrelay::app::printable(unknown), commands));
+    if (unknown.empty()) {
+        note(fmt::format("{}: say which command: {}", name, commands));
+        return true;
+    }
+    std::vector<std::string> names;
+    std::vector<std::string_view> known;
+    for (const CLI::App* command : level->get_subcommands({})) names.push_back(command->get_name());
+    known.assign(names.begin(), names.end());
+    const std::string_view meant = flowrelay::app::nearest(unknown, known);
+    note(fmt::format("{}: there is no command \"{:.40}\"{}; there are {}", name,
+                     flowrelay::app::printable(unknown),
+                     meant.empty() ? "" : fmt::format(", did you mean \"{}\"?", meant), commands));
     return true;
 }
 
@@ -103,6 +116,29 @@ int finish(const Context& context) {
     complain("cannot write the output: " + problem);
     // What could not be written was not said. But an event that was accepted stays accepted.
     return context.output_counts ? static_cast<int>(ExitCode::try_later) : status;
+}
+
+/// Whether a word looks like an option that would take a token. Its value is not repeated.
+bool gives_token(int argc, char** argv) {
+    for (int i = 1; i < argc; ++i) {
+        std::string_view word = argv[i];
+        if (word == "--") return false;
+        word = word.substr(0, word.find('='));
+        if (word == "--token" || word == "--flow-token" || word == "--flow_token") return true;
+    }
+    return false;
+}
+
+/// The words of the command line, last first, as the parser takes them. `help COMMAND` is
+/// `COMMAND --help`.
+std::vector<std::string> words_of(int argc, char** argv) {
+    std::vector<std::string> words(argv + 1, argv + argc);
+    if (!words.empty() && words.front() == "help") {
+        words.erase(words.begin());
+        words.emplace_back("--help");
+    }
+    std::ranges::reverse(words);
+    return words;
 }
 
 int run(int argc, char** argv) {
@@ -142,8 +178,15 @@ int run(int argc, char** argv) {
         "  flowrelay status          how it is\n"
         "  flowrelay explain ci      why something waits, and until when\n"
         "  flowrelay COMMAND --help  more about a command");
+    if (gives_token(argc, argv)) {
+        complain(
+            "a token is not given on the command line, where every user of this host can read it: "
+            "put it into a file of mode 0600 and name that with --token-file, or name a source");
+        return static_cast<int>(ExitCode::usage);
+    }
     try {
-        app.parse(argc, argv);
+        auto words = words_of(argc, argv);
+        app.parse(words);
     } catch (const CLI::Success& help_or_version) {
         return app.exit(help_or_version);
     } catch (const CLI::RequiredError& e) {

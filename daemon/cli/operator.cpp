@@ -1,6 +1,7 @@
 #include "cli/operator.hpp"
 
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <boost/json/parse.hpp>
@@ -11,6 +12,7 @@
 #include <utility>
 
 #include "cli/json_members.hpp"
+#include "cli/terminal.hpp"
 #include "flowrelay/base/utf8.hpp"
 
 namespace flowrelay::cli {
@@ -92,6 +94,10 @@ void add_query(std::string& target, std::string_view name, std::string_view valu
     target += name;
     target += '=';
     target += url_encode(value);
+}
+
+void print_json(std::string_view text) {
+    print_text(::isatty(STDOUT_FILENO) != 0 ? escape_json(text) : std::string(text));
 }
 
 void print_text(std::string_view text) {

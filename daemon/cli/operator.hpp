@@ -48,6 +48,9 @@ void add_query(std::string& target, std::string_view name, std::string_view valu
 /// Prints text that ends with a line break, whether it had one or not.
 void print_text(std::string_view text);
 
+/// The same for JSON: on a terminal, characters that would steer it are escaped.
+void print_json(std::string_view text);
+
 /// What is to be retried, replayed or dropped.
 struct Selection {
     std::vector<std::string> ids;  ///< "-": read them from stdin

@@ -43,7 +43,7 @@ ExitCode change_queue(const Context& context, const SelectionOptions& options, c
     json::object sum;
     const bool done = post_selection(daemon, route, verb, options.selection, options.plan, sum);
     if (options.as_json) {
-        if (done || sum.contains(verb)) print_text(json::serialize(sum));
+        if (done || sum.contains(verb)) print_json(json::serialize(sum));
     } else if (done) {
         print_text(summary(sum, verb, options.plan));
         if (const auto* examples = array_of(sum, "examples")) print_examples(*examples, false);

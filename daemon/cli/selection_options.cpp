@@ -61,18 +61,31 @@ void print_examples(const json::array& examples, bool dead) {
                (dead ? format_dead(shown, colour) : format_events(shown, colour)));
 }
 
+namespace {
+
+/// A seq, or an id that the relay has made.
+bool is_id(std::string_view text) {
+    const bool digits = text.find_first_not_of("0123456789") == text.npos;
+    return digits || (text.size() == 36 && text[8] == '-' && text[13] == '-');
+}
+
+}  // namespace
+
 bool complain_of_missing(const json::object& sum, std::string_view is) {
     const json::array* missing = array_of(sum, "not_found");
     if (missing == nullptr || missing->empty()) return false;
     constexpr std::size_t most = 10;
+    bool looks_like_thread = false;
     for (std::size_t i = 0; i < missing->size() && i < most; ++i) {
         const json::value& id = (*missing)[i];
         if (!id.is_string()) continue;
         complain(fmt::format("no event {} {}", app::printable(id.get_string()), is));
+        looks_like_thread = looks_like_thread || !is_id(id.get_string());
     }
     if (missing->size() > most) {
         complain(fmt::format("nor {}", app::counted(missing->size() - most, "other")));
     }
+    if (looks_like_thread) note("A thread is named with --thread, a source with --source.");
     return true;
 }
 

@@ -1,4 +1,5 @@
 // flowrelay send
+#include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -23,6 +24,7 @@
 #include "cli/event_stream.hpp"
 #include "cli/exchange.hpp"
 #include "cli/progress.hpp"
+#include "cli/terminal.hpp"
 #include "flowrelay/app/config.hpp"
 #include "flowrelay/app/text.hpp"
 #include "flowrelay/base/time.hpp"
@@ -48,14 +50,28 @@ void say(std::FILE* out, std::string_view line) {
     std::fputc('\n', out);
 }
 
-/// --body -: without the line breaks at its end, as a shell's $(...) has it.
-Result<std::string> read_body() {
+void say_json(std::string_view text) {
+    if (::isatty(STDOUT_FILENO) != 0) {
+        say(stdout, escape_json(text));
+    } else {
+        say(stdout, text);
+    }
+}
+
+/// --body - and --body @FILE: without the line breaks at its end, as a shell's $(...) has it.
+Result<std::string> read_body(const std::string& from) {
+    const bool is_file = from.starts_with('@');
+    const std::string path = from.substr(1);
+    const int fd = is_file ? ::open(path.c_str(), O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
+    if (fd < 0) return system_error(errno, "read", path + " (a text that begins with @ is @@...)");
+    const std::unique_ptr<const int, void (*)(const int*)> closing(
+        is_file ? &fd : nullptr, [](const int* open) { ::close(*open); });
     std::string body;
     std::array<char, 65536> chunk;
     for (;;) {
-        const ssize_t got = ::read(STDIN_FILENO, chunk.data(), chunk.size());
+        const ssize_t got = ::read(fd, chunk.data(), chunk.size());
         if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return system_error(errno, "read", "the standard input");
+        if (got < 0) return system_error(errno, "read", is_file ? path : "the standard input");
         if (got == 0) break;
         body.append(chunk.data(), static_cast<std::size_t>(got));
         if (body.size() > longest_body) {
@@ -80,12 +96,15 @@ ExitCode send_one(SendOptions& options, const std::string& socket, Milliseconds 
             return ExitCode::bad_config;
         }
     }
-    if (options.event.body == "-") {
-        auto body = read_body();
+    if (options.event.body && options.event.body->starts_with("@@")) {
+        options.event.body->erase(0, 1);  // a text that begins with @
+    } else if (options.event.body == "-" ||
+               (options.event.body && options.event.body->starts_with('@'))) {
+        auto body = read_body(*options.event.body);
         if (!body) {
             complain(body.error().message);
-            return body.error().code == boost::system::errc::message_size ? ExitCode::rejected
-                                                                          : ExitCode::try_later;
+            if (body.error().code == boost::system::errc::message_size) return ExitCode::rejected;
+            return options.event.body == "-" ? ExitCode::try_later : ExitCode::usage;
         }
         options.event.body = std::move(*body);
     }
@@ -102,7 +121,7 @@ ExitCode send_one(SendOptions& options, const std::string& socket, Milliseconds 
     }
     const Answer answer = parse_answer(*text);
     if (options.json) {
-        say(stdout, *text);
+        say_json(*text);
     } else if (answer.accepted && !options.quiet) {
         say(stdout, describe(answer));
     }
@@ -149,7 +168,7 @@ ExitCode send_lines(const SendOptions& options, const std::string& socket, Milli
     };
     bool told_later = false;
     hooks.answered = [&](std::uint64_t line, const Answer& answer, std::string_view text) {
-        if (options.json) say(stdout, text);
+        if (options.json) say_json(text);
         if (answer.accepted) return;
         // What was on its way when the queue was full is refused by the thousand, for one reason.
         const bool later = exit_code_of(answer) == ExitCode::try_later;
@@ -160,6 +179,12 @@ ExitCode send_lines(const SendOptions& options, const std::string& socket, Milli
     const StreamResult result = send_stream(STDIN_FILENO, socket, wait, hooks);
     bar.clear();
     if (!result.problem.empty()) complain(result.problem);
+    const StreamCounts& counts = result.counts;
+    const bool nothing =
+        counts.accepted + counts.rejected + counts.refused + counts.unanswered == 0;
+    if (nothing && result.exit_code == ExitCode::ok) {
+        complain("nothing was sent: there was no event on stdin");
+    }
     const bool bare = options.json || options.quiet;
     if (!bare || result.exit_code != ExitCode::ok) print_counts(bare ? stderr : stdout, result);
     return result.exit_code;
@@ -183,7 +208,8 @@ std::vector<Option> add_event_options(Command send, SendOptions& options) {
     add("--title", event.title, "What happened: \"build failed\"", "TEXT");
     add("--author", event.author, "Who did it", "NAME");
     add("--event", event.event, "activity (the default) or discussion", "KIND");
-    add("--body", event.body, "More about it, in HTML; - reads it from stdin", "TEXT");
+    add("--body", event.body, "More about it, in HTML; - reads it from stdin, @FILE from a file",
+        "TEXT");
     add("--status", event.status,
         "State of the item; red, green, yellow, cyan, orange, grey, black, lime, purple or blue",
         "COLOR:TEXT");
@@ -201,8 +227,8 @@ std::vector<Option> add_event_options(Command send, SendOptions& options) {
                       .group("Event"));
     add("--uuid", event.uuid, "Your own unique id: sending the event again is then harmless",
         "UUID");
-    add("--expires-in", event.expires_in, "Not to be delivered later than that: 90s, 2h, 1d",
-        "DURATION");
+    add("--expires-in", event.expires_in,
+        "Not to be delivered later than that: 90s, 2h, 1d, or seconds", "DURATION");
     return all;
 }
 

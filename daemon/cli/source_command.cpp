@@ -32,7 +32,7 @@ ExitCode list_sources(const Context& context, bool as_json) {
     std::vector<json::object> sources;
     const auto take = [&](const std::string& lines) {
         if (as_json) {
-            print_text(lines);
+            print_json(lines);
             return true;
         }
         for (auto& source : parse_lines(lines)) sources.push_back(std::move(source));
@@ -68,7 +68,7 @@ std::optional<Secret> token_of(const SourceOptions& options, ExitCode& exit_code
 
 ExitCode show_changed(const DaemonReply& reply, const SourceOptions& options, const char* verb) {
     if (options.as_json) {
-        print_text(reply.body);
+        print_json(reply.body);
         return ExitCode::ok;
     }
     const auto source = parse_object(reply.body);
@@ -116,7 +116,7 @@ ExitCode remove_source(const Context& context, const SourceOptions& options) {
     if (!reply) return daemon.exit_code();
     if (!options.plan) return show_changed(*reply, options, "removed, what it had is being erased");
     if (options.as_json) {
-        print_text(reply->body);
+        print_json(reply->body);
         return ExitCode::ok;
     }
     const auto plan = parse_object(reply->body);

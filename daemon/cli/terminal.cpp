@@ -1,9 +1,13 @@
 #include "cli/terminal.hpp"
 
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdlib>
+
+#include "flowrelay/base/utf8.hpp"
 
 namespace flowrelay::cli {
 
@@ -48,6 +52,28 @@ std::string paint(std::string_view text, Colour colour, bool wanted) {
     }
     if (!wanted) return std::string(text);
     return "\x1b[" + std::string(code) + "m" + std::string(text) + "\x1b[0m";
+}
+
+std::string escape_json(std::string_view text) {
+    const auto steers = [](char32_t code) {
+        return (code < 0x20 && code != '\n' && code != '\t') || (code >= 0x7F && code <= 0x9F) ||
+               code == 0x061C || code == 0x200E || code == 0x200F ||
+               (code >= 0x2028 && code <= 0x202E) || (code >= 0x2066 && code <= 0x2069) ||
+               code == 0xFEFF;
+    };
+    std::string out;
+    out.reserve(text.size());
+    while (!text.empty()) {
+        const DecodedCharacter character = decode_utf8(text);
+        const bool broken = character.code == replacement_character && character.size == 1;
+        if (broken || steers(character.code)) {
+            out += fmt::format("\\u{:04x}", static_cast<std::uint32_t>(character.code));
+        } else {
+            out += text.substr(0, character.size);
+        }
+        text.remove_prefix(character.size);
+    }
+    return out;
 }
 
 Colour colour_of_state(std::string_view state) noexcept {

@@ -17,6 +17,10 @@ bool wants_colour(std::FILE* stream);
 /// `text` in a colour, or as it is.
 std::string paint(std::string_view text, Colour colour, bool wanted);
 
+/// A JSON text with its control characters, and those that turn the direction of text around, as
+/// escapes: a terminal would obey them.
+std::string escape_json(std::string_view text);
+
 /// What an operator should think of a state: green is well, yellow waits, red needs somebody.
 Colour colour_of_state(std::string_view state) noexcept;
 

@@ -50,6 +50,10 @@ class CliTest(support.RelayTestCase):
         for arguments, words in [
                 ([], r"^flowrelay: say which command: send, status"),
                 (["bogus"], r'no command "bogus".*explain'),
+                (["sorce"], r'no command "sorce", did you mean "source"'),
+                (["queue", "lst"], r'no command "lst", did you mean "list"'),
+                (["send", "--token", "geheim"], r"not given on the command line(?!.*geheim)"),
+                (["send", "--token=geheim"], r"not given on the command line(?!.*geheim)"),
                 (["queue"], r"^flowrelay queue: say which command: list, show, retry, drop"),
                 (["--socket", "x"], r"^flowrelay: say which command: send, status"),
                 (["--bogus"], r"^flowrelay: say which command: send, status"),

@@ -115,8 +115,18 @@ TEST(BuildEvent, says_how_a_field_is_written) {
     }
 }
 
+TEST(BuildEvent, takes_a_bare_number_for_seconds) {
+    for (const char* seconds : {"1", "3600", "86400"}) {
+        EventOptions options = ci();
+        options.expires_in = seconds;
+        const auto event = build_event(options, std::nullopt);
+        ASSERT_TRUE(event) << seconds;
+        EXPECT_THAT(*event, HasSubstr("\"expires_in\":\"" + std::string(seconds) + "s\""));
+    }
+}
+
 TEST(BuildEvent, says_how_a_duration_is_written) {
-    for (const char* duration : {"2", "0", "0s", "soon", "-1h", ""}) {
+    for (const char* duration : {"0", "0s", "soon", "-1h", ""}) {
         EventOptions options = ci();
         options.expires_in = duration;
         EXPECT_THAT(problem_of(options), HasSubstr("write a number and a unit, like 2h"))

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cli/control_client.hpp"
@@ -299,6 +300,21 @@ TEST(ReadIds, TakesIdsSeqsAndLinesOfALog) {
     std::rewind(in);
     EXPECT_EQ(read_ids(in), (std::vector<std::string>{"abc", "17", "4711", "last"}));
     std::fclose(in);
+}
+
+TEST(EscapeJson, LeavesNothingThatSteersATerminal) {
+    EXPECT_EQ(escape_json("{\"a\":\"x\"}\n"), "{\"a\":\"x\"}\n");
+    EXPECT_EQ(escape_json("\"caf\xC3\xA9 \xF0\x9F\x98\x80\""), "\"caf\xC3\xA9 \xF0\x9F\x98\x80\"");
+    for (const auto& [text, escaped] :
+         std::vector<std::pair<std::string, std::string>>{{"\x1B", "\\u001b"},
+                                                          {"\x7F", "\\u007f"},
+                                                          {"\xC2\x9B", "\\u009b"},
+                                                          {"\xE2\x80\xAE", "\\u202e"},
+                                                          {"\xE2\x81\xA6", "\\u2066"},
+                                                          {"\xEF\xBB\xBF", "\\ufeff"},
+                                                          {"\xFF", "\\ufffd"}}) {
+        EXPECT_EQ(escape_json("\"a" + text + "b\""), "\"a" + escaped + "b\"");
+    }
 }
 
 }  // namespace
