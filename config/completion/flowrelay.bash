@@ -44,7 +44,8 @@ _flowrelay() {
         send) words="--source --token-file --thread --thread-id --title --author --event --body
                      --status --thread-title --thread-body --url --field --tag --uuid --expires-in
                      --wait --quiet --json --help" ;;
-        status | reload) words="--json --help" ;;
+        status) words="--json --help" ;;
+        reload) words="--accept-loss --json --help" ;;
         metrics) words="--help" ;;
         backup) words="--config --help" ;;
         restore) words="--state --with-config --help" ;;

@@ -212,7 +212,7 @@ class CliTest(support.RelayTestCase):
         """The commands that --help names."""
         text = self.run_flowrelay(*path, "--help").stdout
         part = text.partition("Subcommands:")[2].partition("\n\n")[0]
-        return re.findall(r"^  (\w+) ", part, re.MULTILINE)
+        return re.findall(r"^  ([\w-]+) ", part, re.MULTILINE)
 
     # ---- the queue
 
