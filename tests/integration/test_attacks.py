@@ -13,6 +13,7 @@ import support
 from producers import ApiConnection, Producer, Stream
 
 MIB = 1 << 20
+BATCH = 8 * 1000 * 1024  # the most that one request may have
 
 
 class Silence(threading.Thread):
@@ -77,11 +78,12 @@ class Attacks(support.RelayTestCase):
     def test_batches_of_nothing(self):
         lines = "application/x-ndjson"
         for name, body, content_type in (
-                ("8 MiB of `{}` in lines", b"{}\n" * (8 * MIB // 3), lines),
+                ("8,000 KiB of `{}` in lines", b"{}\n" * (BATCH // 3), lines),
                 ("20,000 `{}` in lines", b"{}\n" * 20_000, lines),
-                ("8 MiB of `1` in an array", b"[1" + b",1" * (4 * MIB - 8) + b"]", "application/json"),
+                ("8,000 KiB of `1` in an array", b"[1" + b",1" * (BATCH // 2 - 8) + b"]",
+                 "application/json"),
                 ("20,000 `1` in an array", b"[1" + b",1" * 19_999 + b"]", "application/json"),
-                ("8 MiB of `[` nested", b"[" * (8 * MIB - 1), "application/json")):
+                ("8,000 KiB of `[` nested", b"[" * (BATCH - 1), "application/json")):
             with self.subTest(name):
                 self.measured(name, lambda relay, body=body, kind=content_type:
                               self.post(relay, body, kind))
@@ -109,12 +111,12 @@ class Attacks(support.RelayTestCase):
             time.sleep(1)
 
     def test_what_is_never_finished(self):
-        head = b"POST /messages HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (8 * MIB)
+        head = b"POST /messages HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % BATCH
         chunk = b"x" * 65536
         for name, count, begin, size in (
-                ("60 requests of 8 MiB, unfinished", 60, head, 7 * MIB),
-                ("1,000 requests with 256 KiB of 8 MiB", 1000, head, 256 * 1024),
-                ("1,000 lines with 512 KiB of 1 MiB", 1000, b'{"body":"', 512 * 1024)):
+                ("60 requests of 8,000 KiB, unfinished", 60, head, 7 * MIB),
+                ("1,000 requests with 256 KiB of 8,000 KiB", 1000, head, 256 * 1024),
+                ("1,000 lines with 512 KiB of 1,000 KiB", 1000, b'{"body":"', 512 * 1024)):
             with self.subTest(name):
                 self.measured(name, lambda relay, c=count, b=begin, s=size:
                               self.unfinished(relay, c, b, chunk, s))
