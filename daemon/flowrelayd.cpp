@@ -17,10 +17,10 @@
 #include "flowrelay/core/log_events.hpp"
 
 // jemalloc(3) reads this before main(); MALLOC_CONF in the environment goes before it. One arena
-// for both threads, and pages that nobody needs go back within a second: what a burst of events
-// took is not kept for the next one.
+// for both threads, and pages that nobody needs go back within a second, also when nothing is
+// allocated any more (background_thread): what a burst of events took is not kept for the next one.
 extern "C" {
-const char* malloc_conf = "narenas:1,dirty_decay_ms:1000,muzzy_decay_ms:0";
+const char* malloc_conf = "narenas:1,dirty_decay_ms:500,muzzy_decay_ms:0,background_thread:true";
 }
 
 namespace {

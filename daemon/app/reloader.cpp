@@ -66,14 +66,13 @@ runtime::ReloadResult Reloader::try_reload(const runtime::ReloadRequest& request
     parts_.output.set_level(parts_.config.log.level);
     parts_.engine.relay().set_options(relay_options(parts_.config));
     const bool another_size = before.spool.max_size != parts_.config.spool.max_size;
-    parts_.engine.storage().ask([this, limits = queue_limits(parts_.config), another_size,
-                                 spool = parts_.config.spool](runtime::Stores& stores) {
-        stores.queue->set_limits(limits);
-        if (another_size) {
+    parts_.engine.storage().set_limits(queue_limits(parts_.config));
+    if (another_size) {
+        parts_.engine.storage().ask([this, spool = parts_.config.spool](runtime::Stores& stores) {
             warn_of_small_disk(spool, *stores.queue, parts_.file_system, log_);
-        }
-        return std::function<void()>([] {});
-    });
+            return std::function<void()>([] {});
+        });
+    }
     parts_.delivery.set_max_connections(parts_.config.destination.max_connections);
     if (around.tls) {
         parts_.control.certificate_expires = around.tls->certificate_expires();

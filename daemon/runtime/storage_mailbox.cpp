@@ -16,7 +16,7 @@ bool StorageMailbox::Mail::can_wait() const noexcept {
 bool StorageMailbox::Mail::only_reads() const noexcept {
     return new_tokens.empty() && token_puts.empty() && appends.empty() && barriers.empty() &&
            burials.empty() && erasures.empty() && snapshots.empty() && replays.empty() &&
-           questions.empty() && holds.empty() && age_drops.empty() && !letters_changed;
+           questions.empty() && !limits && holds.empty() && age_drops.empty() && !letters_changed;
 }
 
 template <class Add>
@@ -74,6 +74,10 @@ void StorageMailbox::replay(std::vector<Seq> letters, WallTime now, ReplayDone d
 
 void StorageMailbox::put_hold(const core::Hold& hold) {
     put(false, [&] { mail_.holds.push_back(hold); });
+}
+
+void StorageMailbox::set_limits(const storage::QueueLimits& limits) {
+    put(false, [&] { mail_.limits = limits; });
 }
 
 void StorageMailbox::drop_older_letters(Milliseconds max_age, WallTime now, DropDone done) {

@@ -47,6 +47,7 @@ void add_replays(core::LoadedSlice& slice, const core::LoadRequest& request,
 
 StorageWork::Completions StorageWork::carry_out(Mail mail) {
     Completions completions = erasures_.take_completions();
+    if (mail.limits) stores_.queue->set_limits(*mail.limits);
     put_tokens(mail, completions);
     commit(mail, completions);
     for (auto& done : mail.barriers) completions.push_back(std::move(done));

@@ -89,7 +89,7 @@ class NginxTestCase(support.RelayTestCase):
 
     def assert_refused(self, relay, reason):
         """The log says why, and nothing is delivered."""
-        relay.wait_for_log(rf"(?i)^.*(delivery\.retry|destination\.down).*({reason}).*$")
+        relay.wait_for_log(rf"(?i)^.*(delivery\.retry|destination\.(?:down|parked)).*({reason}).*$")
         self.assertEqual(self.server.requests(), [])
         now = relay.status()
         self.assertEqual((now["delivered"], now["dead"]), (0, 0))

@@ -53,6 +53,7 @@ class Attacks(support.RelayTestCase):
     def measured(self, name, attack, max_memory=160, **settings):
         """Runs an attack on a new relay. Memory: the most that was resident."""
         settings.setdefault("log", {"level": "info"})
+        settings.setdefault("ingest", {}).setdefault("max_event_size", "1MiB")
         relay = self.make_relay(self.server.url, name=f"relay-{len(self.relays)}", **settings).start()
         with Silence(relay.ingest_socket) as silence:
             attack(relay)

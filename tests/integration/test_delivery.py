@@ -125,7 +125,7 @@ class Delivery(support.RelayTestCase):
 
     def test_what_the_api_rejects_goes_to_the_dead_letters_and_its_thread_goes_on(self):
         answer = {"message": "Validation error", "errors": {"content": ["can't be blank"]}}
-        for status in (400, 413, 415, 422, 501):
+        for status in (400, 413, 415, 422, 431):
             self.server.rules({"match": {"external_thread_id": f"t{status}"}, "times": 1,
                                "status": status, "body": json.dumps(answer)})
             relay = self.make_relay(self.server.url, f"relay-{status}").start()

@@ -42,7 +42,7 @@ class Documents(support.RelayTestCase):
             done = self.command([support.BIN / "flowrelay", *path, "--help"])
             self.assertEqual(done.status, 0, done)
             part = done.stdout.partition("Subcommands:")[2].partition("\n\n")[0]
-            self.helps[path] = (set(re.findall(r"^  (\w+) ", part, re.MULTILINE)),
+            self.helps[path] = (set(re.findall(r"^  ([\w-]+) ", part, re.MULTILINE)),
                                 set(re.findall(r"(--[a-z][\w-]*)", done.stdout)) | {"-q", "-"})
         return self.helps[path]
 

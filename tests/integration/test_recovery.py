@@ -138,7 +138,7 @@ class Recovery(support.RelayTestCase):
         self.start()
         self.send()
         self.bad(1)
-        self.on_page("Correct its file and reload: it is tried at once", "operations.md")
+        self.on_page("Correct its file: within five seconds it is read again and tried", "operations.md")
         self.file.write_text(self.token())
         self.reload()
         self.finish("a token is refused", 1)

@@ -189,7 +189,7 @@ class Tls(NginxTestCase):
     def test_a_server_that_speaks_no_tls_gets_nothing(self):
         relay = self.start(url=f"https://localhost:{self.server.port}")
         self.submit(relay, *self.some_events(3))
-        relay.wait_for_log(r"(delivery\.retry|destination\.down).*does not speak TLS on this port")
+        relay.wait_for_log(r"(delivery\.retry|destination\.(?:down|parked)).*does not speak TLS on this port")
         self.assertNotIn(self.t, self.server.output)
         self.assertEqual(relay.status()["queued"], 3)
 

@@ -84,6 +84,9 @@ public:
     /// Drops dead letters that died more than `max_age` ago; passes on how many there were.
     void drop_older_letters(Milliseconds max_age, WallTime now, DropDone done);
 
+    /// Sets the limits of the queue, for all that is asked for at this time and later.
+    void set_limits(const storage::QueueLimits& limits);
+
     using LettersChanged = std::function<void(const core::LetterUsage&)>;
     /// Calls this after each change of what the dead letters hold.
     void watch_letters(LettersChanged changed);
@@ -126,6 +129,7 @@ public:
         };
         std::vector<Replay> replays;
         std::vector<core::Hold> holds;
+        std::optional<storage::QueueLimits> limits;
         struct DropOlder {
             Milliseconds max_age;
             WallTime now;
