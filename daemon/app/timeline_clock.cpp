@@ -13,7 +13,8 @@ namespace ev = core::log_events;
 
 namespace {
 
-constexpr auto save_interval = std::chrono::hours(1);
+// So much more may be missing on the timeline after a reboot with a wrong wall clock.
+constexpr auto save_interval = std::chrono::minutes(5);
 
 Milliseconds since_boot() {
     timespec time{};

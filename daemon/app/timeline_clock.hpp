@@ -24,7 +24,7 @@ public:
     Now now() const override;
 
     /// Looks whether the wall clock has stepped, and logs it. An anchor comes back when one has to
-    /// be saved: after a step, and every hour. I/O thread.
+    /// be saved: after a step, and every five minutes. I/O thread.
     std::optional<core::ClockAnchor> look();
 
     /// Any thread, one at a time.

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "flowrelay/base/time.hpp"
 #include "flowrelay/core/timeline.hpp"
@@ -21,19 +22,21 @@ public:
     // ---- the machine
 
     core::ClockReading read() const {
-        return {start_.wall + elapsed() + skew_, elapsed() - booted_at_, std::to_string(boot_)};
+        return {start_.wall + elapsed() + skew_, elapsed() - booted_at_,
+                std::to_string(boots_.size())};
     }
     void set_wall_clock(Milliseconds step) { skew_ += step; }
     /// Its wall clock may be another one then.
     void reboot(Milliseconds step) {
-        ++boot_;
         booted_at_ = elapsed();
+        boots_.push_back(booted_at_);
         skew_ += step;
     }
     /// A process goes on from an anchor, at once after the one before. False: time is said to have
     /// passed between them.
     bool begin(const std::optional<core::ClockAnchor>& anchor) {
         const WallTime last = now_.wall;
+        if (anchor) correct_what_nobody_can_tell(*anchor);
         timeline_.emplace(anchor, read());
         pass_to(now_.mono);
         return now_.wall <= last;
@@ -60,6 +63,15 @@ public:
     }
 
 private:
+    // Steps that have not reached the disk may add up to what looks like a machine that was off for
+    // a while. No anchor can tell that from the truth: such a clock is set right before the start.
+    void correct_what_nobody_can_tell(const core::ClockAnchor& anchor) {
+        const std::size_t boot = std::stoul(anchor.boot_id);
+        if (boot == boots_.size()) return;
+        const Milliseconds passed = elapsed() - (boots_[boot - 1] + anchor.since_boot);
+        const Milliseconds said = read().wall - anchor.wall;
+        if (said > passed && said <= core::Timeline::max_time_off) skew_ -= said - passed;
+    }
     void pass_to(MonoTime time) {
         now_.mono = time;
         now_.wall = timeline_ ? timeline_->at(elapsed() - booted_at_) : start_.wall + elapsed();
@@ -73,7 +85,7 @@ private:
     Now now_ = start_;
     Milliseconds skew_{0};
     Milliseconds booted_at_{0};
-    unsigned boot_ = 1;
+    std::vector<Milliseconds> boots_{Milliseconds(0)};  ///< when each began
     std::optional<core::Timeline> timeline_;
     std::multimap<MonoTime, std::function<void()>> items_;
 };

@@ -46,6 +46,8 @@ void Model::handed_in(const HandedIn& handed, Now now) {
 
 void Model::accepted(std::uint64_t number, const std::string& id, bool duplicate, WallTime now) {
     Event& event = at(number);
+    // Its id may be known for longer than the event was kept, should the erasure have been cut off.
+    if (event.erased && duplicate) return;
     if (event.seq == Seq::none) {
         violation(name(event) + " was accepted and is not durable");
     }
@@ -84,6 +86,7 @@ void Model::durable(std::uint64_t number, Seq seq, WallTime expires) {
     set_expiry(event, expires);
     if (event.seq != Seq::none) violation(name(event) + " was stored twice");
     event.seq = seq;
+    event.erased = false;
     if (!is_erased(event)) pending_[lane_of(event)][seq] = number;
 }
 
@@ -168,7 +171,7 @@ void Model::answered(std::uint64_t number, const Server::Reply& reply, bool othe
                      Now now) {
     Event& event = at(number);
     in_flight_.erase(lane_of(event));
-    event.told_at = now.wall;
+    event.told_at = now.mono;
     const core::AttemptResult result = seen_in_its_row(event, reply.result);
     waits_.answered(event.seq, lane_of(event), result, {is_erased(event), others_queued}, now);
     switch (core::judge(result, Seconds(1)).verdict) {
@@ -189,7 +192,7 @@ void Model::answered(std::uint64_t number, const Server::Reply& reply, bool othe
             break;
         case core::Verdict::gone:
             event.last = Last::gone;
-            told_gone_.try_emplace(event.handed.token, Gone{life_, now.wall});
+            told_gone_.try_emplace(event.handed.token, Gone{life_, now});
             enabled_.erase(event.handed.token);
             pauses_.erase(event.handed.token);
             rows_.erase(event.handed.token);
@@ -268,7 +271,7 @@ void Model::given_up(std::uint64_t number) {
 // ---------------------------------------------------------------- processes
 
 void Model::ended(Now now) {
-    ended_at_ = now.wall;
+    ended_at_ = now;
     in_flight_.clear();
     assigned_.clear();
     assigned_before_pause_.clear();
@@ -287,7 +290,8 @@ void Model::started(const Found& found, Now now) {
     }
     check_paused(found);
     for (const auto& [token, gone] : told_gone_) {
-        const bool long_ago = !disk_in_trouble_ && gone.told_at + durable_after < ended_at_;
+        const bool long_ago =
+            !disk_in_trouble_ && gone.told_at.mono + durable_after < ended_at_.mono;
         if (long_ago && !found.gone.contains(token)) {
             violation(fmt::format("token {} is not gone any more", token));
         }
@@ -311,11 +315,12 @@ void Model::started(const Found& found, Now now) {
             violation(name(event) + " is there though it was refused");
         }
         const bool told_long_ago =
-            is_final(event) && !disk_in_trouble_ && event.told_at + durable_after < ended_at_;
+            is_final(event) && !disk_in_trouble_ && event.told_at + durable_after < ended_at_.mono;
         const bool dropped = event.last == Last::dropped;
         if (told_long_ago || dropped) violation(name(event) + " came back though it was settled");
         settle_drop(event, true);
         event.seq = queued.seq;
+        event.erased = false;
         event.id = queued.id;
         set_expiry(event, queued.expires);
         // Told or not, it is there, and has to be settled from now on.
@@ -330,7 +335,7 @@ void Model::started(const Found& found, Now now) {
         Event* event = find(letter.seq);
         if (event == nullptr || there.contains(event->handed.number)) continue;
         const bool told_long_ago = event->last == Last::delivered && !disk_in_trouble_ &&
-                                   event->told_at + durable_after < ended_at_;
+                                   event->told_at + durable_after < ended_at_.mono;
         if (told_long_ago || event->last == Last::dropped) {
             violation(name(*event) + " was settled and is a dead letter");
         }
@@ -350,13 +355,31 @@ void Model::started(const Found& found, Now now) {
         if (!letters.contains(event.seq)) settle_drop(event, false);
         const bool settled = event.last == Last::delivered || event.last == Last::dropped ||
                              letters.contains(event.seq);
-        if (!settled && !is_erased(event)) violation(name(event) + " is lost");
+        if (settled) continue;
+        if (!is_erased(event)) violation(name(event) + " is lost");
+        settle_erasure(event);
     }
     check_letters(found, false);
 
     check_books(found);
     waits_.process_started(found.gone, now);
     disk_in_trouble_ = false;
+}
+
+// What a start does not find of a token that is gone has been erased, which its grace has to have
+// passed for. It stays away, should the grace begin again (the timeline may have gone back) and an
+// operator enable the token.
+void Model::settle_erasure(Event& event) {
+    const auto gone = told_gone_.find(event.handed.token);
+    if (gone == told_gone_.end()) return;
+    if (gone->second.told_at.mono + gone_grace_ > ended_at_.mono + Milliseconds(1)) {
+        violation(name(event) + " was erased before the grace had passed");
+    }
+    event.erased = true;
+    event.seq = Seq::none;
+    event.accepted = false;
+    event.in_doubt = true;
+    event.last = Last::none;
 }
 
 void Model::check_letters(const Found& found, bool at_the_end) {

@@ -24,7 +24,8 @@ public:
     explicit Model(const core::RelayOptions& options)
         : waits_(options.scheduler, options.retry_after_cap,
                  [this](std::string what) { violation(std::move(what)); }),
-          letter_limits_(options.dead_letters) {}
+          letter_limits_(options.dead_letters),
+          gone_grace_(options.gone_grace) {}
 
     /// Where what is wrong is said, each of them once or more.
     const std::vector<std::string>& violations() const noexcept { return violations_; }
@@ -168,12 +169,13 @@ private:
         unsigned processed = 0;
         Last last = Last::none;
         unsigned last_life = 0;
-        WallTime told_at;
+        MonoTime told_at;
         unsigned times_handed_in = 0;
         bool refused_with_all = false;
         Seq may_be_overtaken_by = Seq::none;  ///< whose turn it was when this one was replayed
         bool dropping = false;                ///< an operator drops it; not known how that ended
         bool dropping_letter = false;
+        bool erased = false;  ///< a start has not found it any more
     };
     using Lane = std::pair<std::size_t, std::string>;
     // What a token was answered since its last delivered event: refusal after refusal.
@@ -199,6 +201,7 @@ private:
     void check_gone(std::size_t token, const std::string& what);
     void check_paused(const Found& found);
     void settle_drop(Event& event, bool is_there);
+    void settle_erasure(Event& event);
     bool is_held(const Event& event) const;
     void check_order(const Event& event, Now now);
     void check_letters(const Found& found, bool at_the_end);
@@ -212,6 +215,7 @@ private:
     std::set<Seq> asked_to_replay_;
     Waits waits_;
     core::DeadLetterLimits letter_limits_;
+    Milliseconds gone_grace_;
     std::map<std::size_t, Row> rows_;
     std::uint64_t deliveries_ = 0;
     std::set<Seq> has_to_go_back_;
@@ -219,7 +223,7 @@ private:
     std::map<Lane, Seq> assigned_;
     struct Gone {
         unsigned life = 0;
-        WallTime told_at;
+        Now told_at;
     };
     std::map<std::size_t, Gone> told_gone_;
     std::set<std::size_t> durably_gone_;
@@ -239,7 +243,7 @@ private:
     std::uint64_t reports_ = 0;
     std::uint64_t dropped_or_erased_ = 0;  ///< nobody was told which of the two
     unsigned life_ = 0;
-    WallTime ended_at_;
+    Now ended_at_;
     bool disk_in_trouble_ = false;
     std::uint64_t accepted_ = 0;
     std::uint64_t requests_ = 0;

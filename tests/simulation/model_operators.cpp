@@ -60,7 +60,7 @@ void Model::drop_ends(Seq seq, Drop how, Now now) {
     event->dropping = event->dropping_letter = false;
     if (how == Drop::refused) return;
     event->last = Last::dropped;
-    event->told_at = now.wall;
+    event->told_at = now.mono;
     pending_[lane_of(*event)].erase(seq);
     waits_.dropped(seq, lane_of(*event));
     ++dropped_;

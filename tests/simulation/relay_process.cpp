@@ -167,7 +167,7 @@ RelayProcess::RelayProcess(const Surroundings& around, const ProcessOptions& opt
     engine_.emplace(io_.get_executor(), *relay_, *storage_, around.agenda, options.engine);
     engine_->set_work_listener([this] { pump(); });
     engine_->tick();
-    save_clock_hourly();
+    save_clock_regularly();
     turn();
 }
 
@@ -176,11 +176,11 @@ void RelayProcess::look_at_clock() {
     turn();
 }
 
-void RelayProcess::save_clock_hourly() {
-    around_.agenda.in(std::chrono::hours(1), [this, alive = std::weak_ptr(alive_)] {
+void RelayProcess::save_clock_regularly() {
+    around_.agenda.in(std::chrono::minutes(5), [this, alive = std::weak_ptr(alive_)] {
         if (alive.expired() || stopping_) return;
         save_clock();
-        save_clock_hourly();
+        save_clock_regularly();
     });
 }
 

@@ -136,7 +136,7 @@ private:
     void check_length(const Model::Head& head, const core::Scheduler::WaitReason& why) const;
     void check_fairness(TokenId whose_turn);
     void arm();
-    void save_clock_hourly();
+    void save_clock_regularly();
     void save_clock();
     void begin(const core::Assignment& assignment);
     void post(const core::Assignment& assignment, Result<core::EventRecord> fetched);

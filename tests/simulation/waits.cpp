@@ -567,8 +567,8 @@ void Waits::removed(std::size_t token) {
 // ---------------------------------------------------------------- processes
 
 void Waits::process_ended(Now now, bool unsafe) {
+    // Waits that have ended stay: the timeline of the next process may begin earlier.
     const auto look_at = [&](Door& door) {
-        std::erase_if(door.asks, [&](const Ask& ask) { return ask.until <= now.wall; });
         for (Ask& ask : door.asks) {
             const bool is_new = !std::exchange(ask.is_old, true);
             if (is_new) ask.is_safe = !unsafe && ask.at + durable_after < now.wall;
@@ -588,6 +588,9 @@ bool Waits::reopen(Door& door, bool gone, Now now) {
         const bool counts = ask.is_safe && !ask.is_over && ask.wait >= shortest_remembered;
         if (counts) earliest = std::max(earliest, ask.until - ask.wait / 10);
     }
+    // The timeline may have gone back, and no wait is longer than the cap.
+    latest = std::min(latest, now.wall + cap_);
+    earliest = std::min(earliest, now.wall + cap_);
     if (latest <= now.wall) return false;
     if (gone || earliest <= now.wall) {
         door.unsure = true;

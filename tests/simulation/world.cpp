@@ -123,7 +123,7 @@ void World::run_until(MonoTime end) {
 void World::hand_in(std::optional<std::size_t> token) {
     // Some are handed in again: not later than they have to be known by their ids.
     std::erase_if(with_uuid_, [&](const auto& item) {
-        return item.first + options_.relay.dedup_window <= agenda_.now().wall;
+        return item.first + options_.relay.dedup_window <= agenda_.now().mono;
     });
     if (!with_uuid_.empty() && random_.chance(0.1)) {
         hand_in(with_uuid_[random_.below(with_uuid_.size())].second);
@@ -136,7 +136,7 @@ void World::hand_in(std::optional<std::size_t> token) {
     if (random_.chance(0.1)) event.expires_in = Seconds(1 + random_.below(3600));
     if (random_.chance(0.3)) {
         event.uuid = fmt::format("uuid-{}", event.number);
-        with_uuid_.emplace_back(agenda_.now().wall, event);
+        with_uuid_.emplace_back(agenda_.now().mono, event);
         // Who is impatient does not wait for the answer.
         for (std::uint64_t again = random_.chance(0.3) ? random_.below(5) : 0; again > 0; --again) {
             const std::uint64_t soon = random_.below(1U << random_.below(8));

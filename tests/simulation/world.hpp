@@ -96,7 +96,7 @@ private:
     Surroundings around_{agenda_, fs_, server_, model_, log_};
     std::unique_ptr<RelayProcess> process_;
     std::uint64_t last_number_ = 0;
-    std::vector<std::pair<WallTime, Model::HandedIn>> with_uuid_;
+    std::vector<std::pair<MonoTime, Model::HandedIn>> with_uuid_;
     std::uint64_t ids_failed_ = 0;
     unsigned crashes_ = 0;
     bool healed_ = false;
