@@ -55,7 +55,7 @@ Relay::Relay(RelayOptions options, const Salt& salt, std::vector<TokenEntry> tok
 
 void Relay::set_options(RelayOptions options) {
     scheduler_.set_options(options.scheduler);
-    trim_at_ = MonoTime::min();
+    trim_at_ = MonoTime{};  // long ago: at once
     dedup_.set_window(options.dedup_window);
     reports_.set_times(options.problem_reports);
     letter_room_.set_limits(options.dead_letters);
