@@ -263,8 +263,9 @@ TEST(Config, checks_what_belongs_together) {
                 HasSubstr("`retry.max`: 5s is less than retry.initial, 10s"));
     EXPECT_THAT(only_problem_of(base + "spool: {max_size: 100MiB}"),
                 HasSubstr("`spool.max_size`: 100MiB has no room for two segments of 64MiB"));
-    EXPECT_THAT(only_problem_of(base + "spool: {segment_size: 1MiB}"),
-                HasSubstr("`ingest.max_event_size`: 1000KiB is more than half of spool.segment_size"));
+    EXPECT_THAT(
+        only_problem_of(base + "spool: {segment_size: 1MiB}"),
+        HasSubstr("`ingest.max_event_size`: 1000KiB is more than half of spool.segment_size"));
     EXPECT_THAT(only_problem_of(base + "control: {socket: /run/flowrelay/ingest.sock}"),
                 HasSubstr("is the same as ingest.socket"));
     EXPECT_THAT(only_problem_of(base + "log: {stats_interval: 100ms}"),
