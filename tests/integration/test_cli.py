@@ -188,6 +188,7 @@ class CliTest(support.RelayTestCase):
                               ("flowrelay send < /dev/null", "0 accepted\n")):
             with self.subTest(script=script):
                 self.assertEqual(self.shell(script).stdout, words)
+        self.assertIn("there was no event on stdin", self.shell("flowrelay send < /dev/null").stderr)
 
     def test_the_socket_can_be_given_anywhere_on_the_line(self):
         self.start()
@@ -235,6 +236,33 @@ class CliTest(support.RelayTestCase):
         done = self.run_flowrelay("queue", "drop", "--yes", "-", stdin=listed + "\n" + ids[1] + "\n2")
         self.assertEqual(done.stdout, "3 dropped\n", "one was named twice, by its id and its seq")
         self.assertEqual(self.run_flowrelay("queue", "list", "--json").stdout, "")
+
+    def test_a_source_is_named_without_an_option_and_a_thread_with_one(self):
+        self.start()
+        self.pause()
+        ids = self.submit("build-1")
+        self.assertEqual([event["id"] for event in self.lines("queue", "list", "ci", "--json")], ids)
+        for words, hint in [(["retry", "build-1"], True), (["drop", "--plan", "build-1"], True),
+                            (["retry", "4711"], False)]:
+            outcome = self.flowrelay(self.relay, "queue", *words)
+            self.assertIn("no event ", outcome.stderr)
+            self.assertEqual("--thread" in outcome.stderr, hint, outcome)
+        self.assertEqual(self.run_flowrelay("help", "queue").stdout,
+                         self.run_flowrelay("queue", "--help").stdout)
+
+    def test_a_body_comes_from_a_file(self):
+        self.start()
+        self.pause()
+        text = self.directory / "body.html"
+        text.write_text("<b>red</b>\n\n")
+        options = ["send", "--source", "ci", "--thread", "t", "--title", "x", "--author", "a",
+                   "--event", "activity", "--json", "--body"]
+        for body, expected in [(f"@{text}", "<b>red</b>"), ("@@you", "@you"), ("a@b", "a@b")]:
+            made = json.loads(self.run_flowrelay(*options, body).stdout)["id"]
+            self.assertIn(expected, self.run_flowrelay("queue", "show", made).stdout)
+        outcome = self.flowrelay(self.relay, *options, f"@{text}.missing")
+        self.assertEqual(outcome.status, 64, outcome)
+        self.assertIn(f"{text}.missing", outcome.stderr)
 
     def test_a_long_list_is_cut_for_people_and_whole_for_programs(self):
         self.start()
