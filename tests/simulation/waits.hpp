@@ -106,6 +106,9 @@ private:
     };
     static Evidence::Kind kind_of(const core::Judgement& judgement);
 
+    /// Of a destination that was held, until an answer came.
+    static constexpr std::size_t first_allowance = 2;
+
     struct Door {
         bool closed = false;
         bool unsure = false;  // the relay knows better

@@ -1,0 +1,124 @@
+// Operators, and what is remembered from one process of the relay to the next.
+#include <algorithm>
+#include <utility>
+
+#include "waits.hpp"
+
+namespace flowrelay::test {
+namespace {
+
+using core::DestinationState;
+using core::TokenState;
+
+// Of docs/protocol.md and docs/architecture.md, once more.
+constexpr Seconds shortest_remembered{10};
+constexpr Seconds durable_after{2};
+constexpr Milliseconds wall_clock_tick{1};
+
+}  // namespace
+
+// ---------------------------------------------------------------- operators
+
+void Waits::hurried_destination(Now now) {
+    destination_.hurry(now.mono);
+}
+
+void Waits::hurried(const Lane& lane, bool under_way, Now now) {
+    hurried_destination(now);
+    tokens_[lane.first].hurry(now.mono);
+    Head& head = heads_[lane];
+    if (!under_way) head.earliest = MonoTime::min();
+}
+
+void Waits::resumed(std::size_t token) {
+    Token& of = tokens_[token];
+    const bool ends = of.state == TokenState::parked || of.state == TokenState::failing;
+    if (!ends && !of.perhaps_parked) return;
+    of.hurry(MonoTime::min());
+    if (of.perhaps_parked) return;
+    of.closed = false;
+    of.state = TokenState::active;
+    of.throttled_in_a_row = 0;
+    for (auto& [lane, head] : heads_) {
+        if (lane.first == token) head.blamed_token = false;
+    }
+}
+
+void Waits::dropped(Seq seq, const Lane& lane) {
+    const auto head = heads_.find(lane);
+    if (head == heads_.end() || head->second.seq < seq) return;
+    head->second.unsure = true;
+    head->second.earliest = MonoTime::min();
+    head->second.failures = 0;
+}
+
+void Waits::replayed(Seq seq, const Lane& lane) {
+    const auto head = heads_.find(lane);
+    if (head != heads_.end() && head->second.seq == seq) heads_.erase(head);
+}
+
+void Waits::removed(std::size_t token) {
+    Token& of = tokens_[token];
+    auto asks = std::move(of.asks);
+    for (Ask& ask : asks) ask.is_over = true;
+    of = Token();
+    of.asks = std::move(asks);
+    std::erase_if(heads_, [&](const auto& item) { return item.first.first == token; });
+}
+
+// ---------------------------------------------------------------- processes
+
+void Waits::process_ended(Now now, bool unsafe) {
+    const auto look_at = [&](Door& door) {
+        std::erase_if(door.asks, [&](const Ask& ask) { return ask.until <= now.wall; });
+        for (Ask& ask : door.asks) {
+            const bool is_new = !std::exchange(ask.is_old, true);
+            if (is_new) ask.is_safe = !unsafe && ask.at + durable_after < now.wall;
+        }
+    };
+    look_at(destination_);
+    for (auto& [number, token] : tokens_) look_at(token);
+}
+
+// What is left of the times that were named. A tenth of each may be missing: answers to one burst
+// say about the same, and only one of them is written.
+bool Waits::reopen(Door& door, bool gone, Now now) {
+    WallTime earliest = WallTime::min();
+    WallTime latest = WallTime::min();
+    for (const Ask& ask : door.asks) {
+        latest = std::max(latest, ask.until);
+        const bool counts = ask.is_safe && !ask.is_over && ask.wait >= shortest_remembered;
+        if (counts) earliest = std::max(earliest, ask.until - ask.wait / 10);
+    }
+    if (latest <= now.wall) return false;
+    if (gone || earliest <= now.wall) {
+        door.unsure = true;
+        door.latest = now.mono + (latest - now.wall) + wall_clock_tick;
+        return false;
+    }
+    ++remembered_;
+    door.close(now.mono + (earliest - now.wall) - wall_clock_tick,
+               now.mono + (latest - now.wall) + wall_clock_tick);
+    return true;
+}
+
+void Waits::process_started(const std::set<std::size_t>& gone, Now now) {
+    heads_.clear();
+    good_at_.clear();
+    auto asks = std::move(destination_.asks);
+    destination_ = Destination();
+    destination_.allowance = options_.max_in_flight;
+    destination_.asks = std::move(asks);
+    if (reopen(destination_, false, now)) {
+        destination_.state = DestinationState::held;
+        destination_.allowance = std::min(first_allowance, options_.max_in_flight);
+    }
+    for (auto& [number, token] : tokens_) {
+        asks = std::move(token.asks);
+        token = Token();
+        token.asks = std::move(asks);
+        if (reopen(token, gone.contains(number), now)) token.state = TokenState::throttled;
+    }
+}
+
+}  // namespace flowrelay::test
