@@ -97,7 +97,8 @@ Result<LogLayout> find_segments(FileSystem& file_system, const std::string& dire
 ScanRange range_of(const LogLayout& layout, std::size_t place) {
     const FoundSegment& segment = layout.segments[place];
     if (layout.is_newest(place)) {
-        return {segment_header_size, segment.size, ScanRange::Tail::unknown};
+        return {segment_header_size, segment.size, ScanRange::Tail::unknown,
+                segment.header.durable_end};
     }
     // A successor that does not know this segment (it was away, or had no header then) does not
     // know its end either.
@@ -107,7 +108,7 @@ ScanRange range_of(const LogLayout& layout, std::size_t place) {
         if (next.number == segment.header.number + 1) end = next.previous_end;
     }
     if (end != 0) return {segment_header_size, end, ScanRange::Tail::exact};
-    return {segment_header_size, segment.size, ScanRange::Tail::open};
+    return {segment_header_size, segment.size, ScanRange::Tail::open, segment.header.durable_end};
 }
 
 std::optional<Seq> seq_after(const LogLayout& layout, std::size_t place) {

@@ -169,7 +169,8 @@ Result<void> LogRecovery::read_newest(Segment& segment, std::size_t place) {
     for (const IndexedEvent& event : scanned->events) segment.live.add(event);
     newest_outcomes_ = std::move(scanned->outcomes);
     take_totals(segment, *scanned);
-    note_seqs(segment, std::max(scanned->result.highest_seq, scanned->result.confirmed_seq));
+    note_seqs(segment, std::max({scanned->result.highest_seq, scanned->result.confirmed_seq,
+                                 segment.header.durable_seq}));
     unknown_events_ += cut_off_bytes(segment.header, segment.size) / record_size(0);
     return make_durable(segment, scanned->result);
 }
@@ -213,20 +214,13 @@ Result<void> LogRecovery::make_durable(Segment& segment, const ScanResult& scann
     return done;
 }
 
-/// One copy after the other: a power failure leaves one of them whole. What is added to the segment
-/// is of this format.
+/// What is added to the segment is of this format.
 Result<void> LogRecovery::write_header(Segment& segment) {
     segment.header.version = segment_format_version;
     if (segment.header.size == 0 && cut_off_bytes(segment.header, segment.size) == 0) {
         segment.header.size = segment.size;
     }
-    std::vector<std::uint8_t> block(segment_header_size);
-    write_segment_header(block.data(), segment.header);
-    const auto half = std::span(block).first(segment_header_size / 2);
-    auto done = segment.file->write_at(0, half);
-    if (done.has_value()) done = segment.file->sync();
-    if (done.has_value()) done = segment.file->write_at(half.size(), half);
-    return done;
+    return rewrite_segment_header(*segment.file, segment.header);
 }
 
 Result<void> LogRecovery::settle_all() {

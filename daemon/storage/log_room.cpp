@@ -2,7 +2,23 @@
 
 #include <algorithm>
 
+#include "segment.hpp"
+
 namespace flowrelay::storage {
+
+namespace {
+
+constexpr std::uint64_t min_segment_size = 16 * 1024;
+
+}  // namespace
+
+LogOptions usable(LogOptions options) {
+    options.segment_size =
+        std::clamp(options.segment_size / segment_header_size * segment_header_size,
+                   min_segment_size, max_segment_size);
+    options.max_size = std::max(options.max_size, 2 * options.segment_size);
+    return options;
+}
 
 bool has_room(const LogRoom& room, std::uint64_t waiting_outcomes,
               std::span<const core::EventRecord> events, std::uint64_t queued) {

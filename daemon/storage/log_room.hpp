@@ -7,6 +7,7 @@
 
 #include "flowrelay/core/stored_event.hpp"
 #include "flowrelay/storage/record.hpp"
+#include "flowrelay/storage/segmented_log.hpp"
 
 namespace flowrelay::storage {
 
@@ -16,6 +17,9 @@ inline constexpr std::uint64_t outcome_reserve = settlements_record_size(1);
 inline constexpr std::uint64_t spare_reserve = 4096;
 /// Lost at the end of a segment in which not even one outcome fits.
 inline constexpr std::uint64_t segment_waste = outcome_reserve;
+
+/// Sizes that a log can work with.
+LogOptions usable(LogOptions options);
 
 struct LogRoom {
     std::uint64_t active = 0;  ///< bytes left in the segment that is written to

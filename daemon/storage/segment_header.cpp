@@ -27,6 +27,8 @@ constexpr std::size_t at_replaces_from = 88;
 constexpr std::size_t at_own_end = 96;
 constexpr std::size_t at_size = 104;
 constexpr std::size_t at_log = 112;
+constexpr std::size_t at_durable_end = 120;
+constexpr std::size_t at_durable_seq = 128;
 constexpr std::size_t at_crc = copy_size - 4;
 
 constexpr std::array ledger_columns = {
@@ -50,6 +52,8 @@ std::optional<SegmentHeader> parse_copy(const std::uint8_t* copy) noexcept {
     header.own_end = load_le<std::uint64_t>(copy + at_own_end);
     header.size = load_le<std::uint64_t>(copy + at_size);
     header.log = load_le<std::uint64_t>(copy + at_log);
+    header.durable_end = load_le<std::uint64_t>(copy + at_durable_end);
+    header.durable_seq = Seq{load_le<std::uint64_t>(copy + at_durable_seq)};
     return header;
 }
 
@@ -70,6 +74,8 @@ void write_segment_header(std::uint8_t* block, const SegmentHeader& header) noex
     store_le(block + at_own_end, header.own_end);
     store_le(block + at_size, header.size);
     store_le(block + at_log, header.log);
+    store_le(block + at_durable_end, header.durable_end);
+    store_le(block + at_durable_seq, to_number(header.durable_seq));
     store_le(block + at_crc, crc32c({block, at_crc}));
     std::memcpy(block + copies[1], block, copy_size);
 }

@@ -28,7 +28,10 @@ public:
 
     /// The end of the segment; the one behind it begins with this seq.
     void finish(Seq next) {
-        if (to_number(next) > expected_) miss(to_number(next) - expected_);
+        if (to_number(next) <= expected_) return;
+        miss(to_number(next) - expected_);
+        expected_ = to_number(next);
+        gap_bytes_ = 0;
     }
 
 private:
@@ -139,6 +142,16 @@ Result<std::optional<SegmentHeader>> read_segment_header(File& file, const std::
     return std::optional(parsed.header);
 }
 
+Result<void> rewrite_segment_header(File& file, const SegmentHeader& header) {
+    std::vector<std::uint8_t> block(segment_header_size);
+    write_segment_header(block.data(), header);
+    const auto half = std::span(block).first(segment_header_size / 2);
+    auto done = file.write_at(0, half);
+    if (done.has_value()) done = file.sync();
+    if (done.has_value()) done = file.write_at(half.size(), half);
+    return done;
+}
+
 std::uint64_t cut_off_bytes(const SegmentHeader& header, std::uint64_t size) noexcept {
     if (header.size != 0) return header.size - std::min(header.size, size);
     if (header.own_end != 0) return header.own_end - std::min(header.own_end, size);
@@ -157,6 +170,7 @@ SegmentScan scan_segment(File& file, const SegmentHeader& header, const ScanRang
         return scan;
     }
     readable.end = std::min(range.end, *size);
+    readable.durable_end = std::min(range.durable_end, readable.end);
     scan.result = scan_records(file, readable, header.salt, sink);
     if (range.tail == ScanRange::Tail::unknown) {
         const std::uint64_t missing = cut_off_bytes(header, *size);
@@ -168,6 +182,7 @@ SegmentScan scan_segment(File& file, const SegmentHeader& header, const ScanRang
         }
         if (missing > 0 || lost) sink.damage(scan.result.end, end - scan.result.end);
         if (lost && lost->type == RecordType::event) sink.finish(Seq{to_number(lost->seq) + 1});
+        if (header.durable_seq != Seq::none) sink.finish(Seq{to_number(header.durable_seq) + 1});
     } else if (range.end > readable.end) {
         sink.damage(readable.end, range.end - readable.end);
     }

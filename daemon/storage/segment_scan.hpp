@@ -67,6 +67,10 @@ struct SegmentScan {
     std::uint64_t accepted() const noexcept { return events.size() + missing; }
 };
 
+/// Writes the header of a segment anew, one copy after the other: a power failure leaves one of
+/// them whole. The second copy is not synced yet.
+Result<void> rewrite_segment_header(File& file, const SegmentHeader& header);
+
 /// How many bytes a segment lacks at its end, as far as its header tells (before format 3 only that
 /// something is missing). Files of segments never shrink, so it was cut from outside.
 std::uint64_t cut_off_bytes(const SegmentHeader& header, std::uint64_t size) noexcept;

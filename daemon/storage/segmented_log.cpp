@@ -23,27 +23,18 @@
 #include "log_segments.hpp"
 #include "quarantine.hpp"
 #include "read_failures.hpp"
+#include "segment_scan.hpp"
 #include "write_zeros.hpp"
 
 namespace flowrelay::storage {
 
 namespace {
 
-constexpr std::uint64_t min_segment_size = 16 * 1024;
-
 // Spares that are kept although nothing is reserved in them: a busy log goes round in them.
 constexpr std::size_t kept_spares = 2;
 
 // So much of a new segment is written at once, ahead of the records.
 constexpr std::uint64_t ahead_size = 1024 * 1024;
-
-LogOptions usable(LogOptions options) {
-    options.segment_size =
-        std::clamp(options.segment_size / segment_header_size * segment_header_size,
-                   min_segment_size, max_segment_size);
-    options.max_size = std::max(options.max_size, 2 * options.segment_size);
-    return options;
-}
 
 class SegmentedLog final : public EventQueue {
 public:
@@ -121,6 +112,8 @@ private:
     Result<void> add_spare();
     Result<void> write(std::span<const EventRecord> events);
     Result<void> write_part(const Part& part, bool is_first);
+    Result<void> write_confirmation_record();
+    Result<void> note_durable_end();
     void write_ahead(std::uint64_t end);
     Result<void> apply(const Part& part, std::uint32_t salt);
     Result<void> reclaim();
@@ -268,14 +261,24 @@ Result<void> SegmentedLog::write_part(const Part& part, bool is_first) {
     return apply(part, segment.header.salt);
 }
 
-/// A commit without contents. With it behind it, nothing can pass for a torn tail that was durable.
-/// Where there is no room the last commit stays as ambiguous as after a crash.
+/// From now on only what is written later can pass for a torn tail: a commit behind the last one
+/// proves that, and so does the header, which damage to the end of the records does not reach.
 Result<void> SegmentedLog::confirm() {
     if (failure_) return *failure_;
+    if (active().sealed) return {};
+    if (!active().confirmed) {
+        const auto written = write_confirmation_record();
+        if (failure_) return *failure_;
+        if (written.has_error() && written.error().code != QueueErrc::full) return written;
+    }
+    return note_durable_end();
+}
+
+/// A commit without contents, where there is room for one.
+Result<void> SegmentedLog::write_confirmation_record() {
     Segment& segment = active();
-    if (segment.confirmed || segment.sealed) return {};
     LogRoom left = room();
-    if (left.active < record_header_size) return begin_segment();
+    if (left.active < record_header_size) return {};
     left.active -= record_header_size;
     const std::uint64_t queued = segments_.queued() - pending_.size();
     if (!has_room(left, pending_.size(), {}, queued)) {
@@ -295,6 +298,18 @@ Result<void> SegmentedLog::confirm() {
     if (done = segment.file->sync(); done.has_error()) return fail(done.error());
     segment.end += record.size();
     segment.confirmed = true;
+    return {};
+}
+
+Result<void> SegmentedLog::note_durable_end() {
+    Segment& segment = active();
+    if (segment.header.durable_end == segment.end) return {};
+    segment.header.durable_end = segment.end;
+    segment.header.durable_seq = Seq{to_number(next_seq_) - 1};
+    if (auto done = rewrite_segment_header(*segment.file, segment.header); done.has_error()) {
+        return fail_unless_passing(done.error());
+    }
+    if (auto synced = segment.file->sync(); synced.has_error()) return fail(synced.error());
     return {};
 }
 

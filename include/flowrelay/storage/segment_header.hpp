@@ -35,6 +35,10 @@ struct SegmentHeader {
     std::uint64_t size = 0;  ///< of the file: a shorter one was cut
     std::uint64_t log = 0;   ///< random: the same in all segments of a log
 
+    // As of the last start or clean end while it was the newest; 0: not known.
+    std::uint64_t durable_end = 0;  ///< records that begin before it were synced
+    Seq durable_seq = Seq::none;    ///< events before that place have this seq at most
+
     friend bool operator==(const SegmentHeader&, const SegmentHeader&) = default;
 };
 

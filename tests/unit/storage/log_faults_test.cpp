@@ -369,6 +369,37 @@ TEST_F(LogFaultsTest, DamageInTheLastCommitOfACleanEndIsNoTornWrite) {
     }
 }
 
+// One bad sector may hold the end of the last commit and the confirmation behind it.
+TEST_F(LogFaultsTest, SectorsLostWithTheConfirmationAreNoTornWrite) {
+    open();
+    append(5);
+    append(1);
+    close();
+    const std::uint64_t begin = first_record + 5 * event_size();
+    const auto whole = fs.contents(segment(1));
+    for (const std::size_t sector : {512U, 4096U}) {
+        for (std::uint64_t at = begin - begin % sector; at < begin + 2 * event_size(6);
+             at += sector) {
+            SCOPED_TRACE(fmt::format("{} bytes at {}", sector, at));
+            for (const std::string& path : fs.paths()) fs.drop(path);
+            fs.overwrite(segment(1), 0, whole);
+            fs.overwrite(segment(1), at, std::vector<std::uint8_t>(whole.size() - at));
+            log.lines.clear();
+            next_number = 7;
+            const SpoolReport report = verify();
+            open();
+            const std::size_t lost = lost_of(range(1, 6));
+            if (at < begin + event_size(6)) {
+                EXPECT_GE(lost, 1U);
+            }
+            if (lost > 0) expect_told(lost, report);
+            EXPECT_EQ(unaccounted(), static_cast<std::int64_t>(6 - queued().size()));
+            EXPECT_GT(append(1), Seq{6}) << "a seq was used again";
+            queue.reset();
+        }
+    }
+}
+
 TEST_F(LogFaultsTest, StartsAndEndsWithoutWorkWriteOneConfirmation) {
     open();
     append(3);
