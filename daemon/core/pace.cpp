@@ -20,8 +20,7 @@ constexpr Seconds number_rests{10};  // before a number that was refused twice i
 constexpr Seconds number_rests_once{2};
 
 MonoTime::duration interval_of(double rate) noexcept {
-    return std::chrono::duration_cast<MonoTime::duration>(
-        std::chrono::duration<double>(1 / rate));
+    return std::chrono::duration_cast<MonoTime::duration>(std::chrono::duration<double>(1 / rate));
 }
 
 }  // namespace

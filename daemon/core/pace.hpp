@@ -63,7 +63,7 @@ private:
     double rate_ = 0;     // requests a second; 0: no limit is known
     double ceiling_ = 0;  // the rate that was refused last; 0: not known, or passed since
     MonoTime next_ = MonoTime::min();
-    std::size_t number_ = 0;         // at a time; 0: no limit is known
+    std::size_t number_ = 0;          // at a time; 0: no limit is known
     std::size_t number_refused_ = 0;  // as ceiling_
     bool number_confirmed_ = false;   // it was refused twice
     std::size_t credit_ = 0;          // good answers that took the last place

@@ -19,8 +19,7 @@ void withdraw_letters(Stores& stores, const std::vector<storage::EventQueue::Bac
         const auto event = stores.queue->read(seq);
         const bool absent =
             event.has_error() && event.error().code == storage::QueueErrc::not_found;
-        const bool damaged =
-            event.has_error() && event.error().code == storage::QueueErrc::damaged;
+        const bool damaged = event.has_error() && event.error().code == storage::QueueErrc::damaged;
         // An index that can't be read does not say that the event is queued.
         if (event.has_error() && !absent && !damaged) {
             throw std::runtime_error(event.error().message);
