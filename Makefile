@@ -4,14 +4,16 @@ SEEDS ?= 100000
 DESTDIR ?=
 prefix ?= /usr/local
 
-.PHONY: help run alarm-drill test soak bench format lint install clean
+.PHONY: help run check debug alarm-drill test soak bench format lint install clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make run      builds flowrelay and shows an event on its way, from a producer to a server'
 	@echo 'make alarm-drill  raises each alarm of the example rules once, against the development server'
+	@echo 'make check    what changes most: units, lint, 1000 simulated lives'
+	@echo 'make debug    a debug build of the programs, in build/dev/bin'
 	@echo 'make test     everything: all tests, both compilers, the sanitizers, short fuzz runs'
-	@echo 'make soak     crashes, power cuts and lives of the relay from $$(SEEDS) seeds: $(SEEDS)'
+	@echo 'make soak     randomized crash, power-cut and whole-relay simulation tests, $$(SEEDS) seeds: $(SEEDS)'
 	@echo 'make bench    the benchmarks'
 	@echo 'make lint     the rules of the house, and clang-tidy where it is installed'
 	@echo 'make format   lays out the sources with clang-format-19'
@@ -29,6 +31,18 @@ alarm-drill:
 	@cmake --preset release -Wno-dev > /dev/null
 	@cmake --build --preset release -j $(JOBS) --target flowrelayd flowrelay flowrelay-devserver
 	@config/examples/alarm-drill build/release/bin
+
+check:
+	@cmake/install-debian-packages.sh build test
+	@cmake --preset ci -Wno-dev > /dev/null
+	@cmake --build --preset ci -j $(JOBS)
+	@ctest --preset ci -L 'unit|lint' -E simulation -j $(JOBS)
+	@FLOWRELAY_SEEDS=1000 build/ci/bin/simulation --gtest_brief=1
+
+debug:
+	@cmake/install-debian-packages.sh build
+	@cmake --preset dev -Wno-dev > /dev/null
+	@cmake --build --preset dev -j $(JOBS) --target flowrelayd flowrelay flowrelay-devserver
 
 test:
 	@cmake/install-debian-packages.sh build test

@@ -19,8 +19,7 @@ ControlAnswer freeze_spool(ControlCall& call) {
     Engine& engine = call.engine;
     Ask<bool> still = [&engine, freeze, io](std::function<void(bool)> done) {
         engine.storage().ask([done = std::move(done), freeze, io](Stores&) {
-            asio::post(io, [done] { done(true); });
-            freeze->hold();
+            freeze->hold([&] { asio::post(io, [done] { done(true); }); });
             return std::function<void()>([] {});
         });
     };

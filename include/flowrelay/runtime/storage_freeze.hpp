@@ -3,6 +3,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 
 #include "flowrelay/base/time.hpp"
@@ -17,8 +18,9 @@ public:
     /// Takes the freeze. False: somebody else has it.
     bool begin();
 
-    /// Blocks the calling thread, the storage thread, until thaw() or the limit.
-    void hold();
+    /// Blocks the calling thread, the storage thread, until thaw() or the limit. Calls `held` first,
+    /// when thaw() already counts; it must not call back.
+    void hold(const std::function<void()>& held = {});
 
     /// Ends the freeze. Returns whether the files stood still from hold() until now.
     bool thaw();

@@ -265,7 +265,8 @@ public:
         options_.max_size = 1 << 20;
         options_.salt_seed = seed + 1;
         options_.dedup_window = Milliseconds(random_.chance(0.5) ? 1 << 30 : 0);
-        queue_ = std::move(*open_segmented_log(fs_, "/state/spool", options_, log_));
+        auto opened = open_segmented_log(fs_, "/state/spool", options_, log_);
+        queue_ = std::move(*opened);
     }
 
     void run() {
