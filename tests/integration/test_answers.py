@@ -152,6 +152,7 @@ class Answers(support.RelayTestCase):
         self.relay.wait_until_idle()
         self.assertEqual(self.relay.status()["delivered"], 2)
 
+    @unittest.skipIf(support.SCALE > 1, "a sanitizer keeps freed memory for itself")
     def test_the_memory_of_large_events_goes_back(self):
         barrier = threading.Barrier(32)
 
