@@ -225,6 +225,7 @@ TEST_F(IngestSessionTest, AProducerThatNeverReadsItsAnswersIsNamedOnceAfterAMinu
     }
     ASSERT_FALSE(is_read) << "the session reads on although nobody reads its answers";
     std::vector<std::size_t> lines;
+    auto line = decltype(log_.named("").front().fields)();
     std::promise<void> done;
     boost::asio::post(io_, [&] {
         const MonoTime now = clock_.now().mono;
@@ -232,11 +233,11 @@ TEST_F(IngestSessionTest, AProducerThatNeverReadsItsAnswersIsNamedOnceAfterAMinu
             session_->watch(now + Seconds(seconds));
             lines.push_back(log_.named("ingest.unread").size());
         }
+        line = log_.named("ingest.unread").front().fields;
         done.set_value();
     });
     done.get_future().wait();
     EXPECT_EQ(lines, (std::vector<std::size_t>{0, 0, 1, 1, 1}));
-    const auto line = log_.named("ingest.unread").front().fields;
     EXPECT_EQ(line.at("pid"), std::to_string(::getpid()));
     EXPECT_EQ(line.at("uid"), std::to_string(::geteuid()));
     EXPECT_GT(std::stoull(line.at("bytes")), 0U);
