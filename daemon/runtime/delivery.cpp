@@ -140,7 +140,9 @@ void Delivery::hire() {
 
 void Delivery::arm_wakeup() {
     const MonoTime soonest = engine_.clock().now().mono + Milliseconds(1);
-    const auto at = std::max(engine_.next_wakeup().value_or(MonoTime::max()), soonest);
+    auto at = std::max(engine_.next_wakeup().value_or(MonoTime::max()), soonest);
+    // While events wait it looks again each second: none of them depends on a timer alone.
+    if (engine_.relay().scheduler().status().queued > 0) at = std::min(at, soonest + Seconds(1));
     if (at != wakeup_.expiry()) wakeup_.expires_at(at);  // wakes tick(), which waits anew
 }
 
