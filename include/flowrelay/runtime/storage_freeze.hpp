@@ -18,8 +18,8 @@ public:
     /// Takes the freeze. False: somebody else has it.
     bool begin();
 
-    /// Blocks the calling thread, the storage thread, until thaw() or the limit. Calls `held` first,
-    /// when thaw() already counts; it must not call back.
+    /// Blocks the calling thread, the storage thread, until thaw() or the limit. Calls `held`
+    /// first, when thaw() already counts; it must not call back.
     void hold(const std::function<void()>& held = {});
 
     /// Ends the freeze. Returns whether the files stood still from hold() until now.
