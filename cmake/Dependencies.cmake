@@ -1,4 +1,4 @@
-# What the project links. Each package is in Debian 12; why it is used: docs/architecture.md.
+# What the project links. Each package is in Debian 12 and 13; why it is used: docs/architecture.md.
 find_program(CCACHE ccache)
 if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   # Without these two it leaves whatever uses a precompiled header to the compiler.
@@ -6,7 +6,7 @@ if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
 endif()
 
 find_package(Threads REQUIRED)
-find_package(Boost 1.81 REQUIRED COMPONENTS json)
+find_package(Boost 1.81 CONFIG REQUIRED COMPONENTS json)
 find_package(OpenSSL 3.0 REQUIRED)
 find_package(fmt 9 REQUIRED)
 find_package(spdlog 1.10 REQUIRED)

@@ -10,14 +10,32 @@ if ! command -v dpkg-query > /dev/null; then
     exit 0
 fi
 
-missing=
-for group in "$@"; do
-    packages=$(awk -v group="$group" '!/^#/ && $2 == group { print $1 }' "$list")
-    for package in $packages; do
-        status=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2> /dev/null || true)
-        [ "$status" = installed ] || missing="$missing $package"
+is_installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2> /dev/null || true)" = installed ]; }
+is_offered() { LC_ALL=C apt-cache policy "$1" | grep -q 'Candidate: [^(]'; }
+
+# Sets `missing` to what is not installed, and `unknown` to what the package lists do not offer. Of
+# alternatives (a|b) it takes the first that is installed or offered.
+look() {
+    missing=
+    unknown=
+    for group in "$@"; do
+        entries=$(awk -v group="$group" '!/^#/ && $2 == group { print $1 }' "$list")
+        for entry in $entries; do
+            choice=
+            for package in $(echo "$entry" | tr '|' ' '); do
+                if is_installed "$package"; then continue 2; fi
+                if is_offered "$package"; then
+                    choice=$package
+                    break
+                fi
+            done
+            missing="$missing ${choice:-${entry%%|*}}"
+            [ -n "$choice" ] || unknown="$unknown $entry"
+        done
     done
-done
+}
+
+look "$@"
 [ -n "$missing" ] || exit 0
 
 echo "Missing packages:$missing"
@@ -35,16 +53,26 @@ apt_get() {
     $as_root DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=120 "$@"
 }
 
-# shellcheck disable=SC2086 # a list of words
-if ! apt-get -qq --simulate install --no-install-recommends $missing > /dev/null 2>&1; then
+update() {
     echo "Reading the package lists (apt-get update) ..."
     apt_get update
+    look "$@"
+    [ -z "$unknown" ] || {
+        echo "This system does not offer these packages:$unknown" >&2
+        exit 1
+    }
+}
+
+# shellcheck disable=SC2086 # a list of words
+if [ -n "$unknown" ] ||
+    ! apt-get -qq --simulate install --no-install-recommends $missing > /dev/null 2>&1; then
+    update "$@"
 fi
 echo "Installing them (apt-get install) ..."
 # shellcheck disable=SC2086
 if ! apt_get install --no-install-recommends $missing; then
     # The lists may be older than what the mirror still has.
-    apt_get update
+    update "$@"
     # shellcheck disable=SC2086
     apt_get install --no-install-recommends $missing
 fi

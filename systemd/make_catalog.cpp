@@ -2,7 +2,7 @@
 // `journalctl -x` explains the lines of the daemon and says what to do. The text is that of
 // docs/log-events.md, the ids are those of the catalogue in the code; an event that has no text is
 // an error. Format: https://systemd.io/CATALOG/
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <cstdio>
 #include <fstream>

@@ -1,7 +1,7 @@
 #include "flowrelay/app/config.hpp"
 
 #include <fcntl.h>
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>

@@ -1,6 +1,6 @@
 #include "config_destination.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <string>
 #include <string_view>

@@ -13,7 +13,7 @@ namespace {
 
 using namespace config_table;
 
-std::string quoted(std::string_view text) {
+std::string json_string(std::string_view text) {
     std::string out;
     core::json::append_string(out, text);
     return out;
@@ -21,7 +21,7 @@ std::string quoted(std::string_view text) {
 
 // JSON is YAML; what the file itself writes with a unit gets one here.
 std::string show_value(std::string_view, const std::string& value) {
-    return quoted(value);
+    return json_string(value);
 }
 std::string show_value(std::string_view key, bool value) {
     if (key == "destination.expect") return value ? "json" : "any";
@@ -79,9 +79,9 @@ void show_key(std::string& out, std::string& section, std::string_view key,
 }
 
 void show_source(std::string& out, const SourceConfig& source) {
-    out += fmt::format("  - name: {}\n", quoted(source.name));
+    out += fmt::format("  - name: {}\n", json_string(source.name));
     const auto show = [&](std::string_view key, const std::string& value) {
-        if (!value.empty()) out += fmt::format("    {}: {}\n", key, quoted(value));
+        if (!value.empty()) out += fmt::format("    {}: {}\n", key, json_string(value));
     };
     show("flow_token_file", source.flow_token_file);
     show("flow_token_credential", source.flow_token_credential);
@@ -99,7 +99,7 @@ void show_source(std::string& out, const SourceConfig& source) {
     if (source.defaults.empty()) return;
     out += "    defaults:\n";
     for (const auto& [member, value] : source.defaults) {
-        out += fmt::format("      {}: {}\n", quoted(member), value);
+        out += fmt::format("      {}: {}\n", json_string(member), value);
     }
 }
 

@@ -1,5 +1,5 @@
 // The values of the configuration that are more than a word or a number.
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>

@@ -1,6 +1,6 @@
 #include "config_yaml.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>

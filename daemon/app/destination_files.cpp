@@ -1,6 +1,6 @@
 #include "flowrelay/app/destination_files.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 
 #include <cstdlib>

@@ -1,6 +1,6 @@
 #include "flowrelay/app/journal.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>

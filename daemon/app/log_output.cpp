@@ -1,7 +1,7 @@
 #include "log_output.hpp"
 
 #include <fcntl.h>
-#include <fmt/core.h>
+#include <fmt/format.h>
 #include <limits.h>
 #include <poll.h>
 #include <sys/socket.h>

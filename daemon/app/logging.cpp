@@ -1,6 +1,6 @@
 #include "flowrelay/app/logging.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 #include <spdlog/details/null_mutex.h>
 #include <spdlog/logger.h>
 #include <spdlog/sinks/base_sink.h>

@@ -1,7 +1,7 @@
 #include "secret_file.hpp"
 
 #include <fcntl.h>
-#include <fmt/core.h>
+#include <fmt/format.h>
 #include <string.h>
 #include <sys/stat.h>
 

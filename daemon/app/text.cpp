@@ -1,6 +1,6 @@
 #include "flowrelay/app/text.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <cstddef>
 #include <cstdint>

@@ -1,6 +1,6 @@
 #include "flowrelay/base/error.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <boost/system/system_error.hpp>
 #include <utility>

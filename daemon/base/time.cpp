@@ -1,6 +1,6 @@
 #include "flowrelay/base/time.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>

@@ -1,6 +1,6 @@
 #include "cli/answer.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>

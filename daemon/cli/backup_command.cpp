@@ -1,5 +1,5 @@
 // flowrelay backup, flowrelay restore
-#include <fmt/core.h>
+#include <fmt/format.h>
 #include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>

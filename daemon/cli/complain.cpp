@@ -1,6 +1,6 @@
 #include "cli/complain.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <cstdio>
 #include <string>

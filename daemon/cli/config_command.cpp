@@ -1,5 +1,5 @@
 // flowrelay config
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>

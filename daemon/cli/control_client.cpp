@@ -1,6 +1,6 @@
 #include "cli/control_client.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <array>
 #include <boost/json/parse.hpp>

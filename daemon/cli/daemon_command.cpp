@@ -1,5 +1,5 @@
 // flowrelay reload, flowrelay metrics
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <boost/json/value.hpp>
 #include <cstdio>

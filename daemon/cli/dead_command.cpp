@@ -1,5 +1,5 @@
 // flowrelay dead
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <boost/json/serialize.hpp>
 

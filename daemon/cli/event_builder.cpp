@@ -1,6 +1,6 @@
 #include "cli/event_builder.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>

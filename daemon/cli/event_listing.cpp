@@ -1,6 +1,6 @@
 #include "cli/event_listing.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <cstdio>
 #include <memory>

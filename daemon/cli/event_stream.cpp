@@ -1,6 +1,6 @@
 #include "cli/event_stream.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 #include <poll.h>
 #include <unistd.h>
 

@@ -1,6 +1,6 @@
 #include "cli/exchange.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 #include <poll.h>
 
 #include <array>

@@ -1,5 +1,5 @@
 // flowrelay health
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <boost/json/serialize.hpp>
 #include <cstdio>

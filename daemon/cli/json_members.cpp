@@ -1,6 +1,6 @@
 #include "cli/json_members.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>

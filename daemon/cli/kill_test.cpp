@@ -1,6 +1,6 @@
 #include "cli/kill_test.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>

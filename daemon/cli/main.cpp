@@ -1,6 +1,6 @@
 // flowrelay: the command for producers and operators.
 #include <fcntl.h>
-#include <fmt/core.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>

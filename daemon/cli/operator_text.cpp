@@ -1,6 +1,6 @@
 #include "cli/operator_text.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 #include <pwd.h>
 #include <sys/types.h>
 

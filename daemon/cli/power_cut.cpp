@@ -1,6 +1,6 @@
 #include "cli/power_cut.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cerrno>

@@ -1,5 +1,5 @@
 // flowrelay queue
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <boost/json/serialize.hpp>
 #include <cstdio>

@@ -1,6 +1,6 @@
 #include "cli/read_secret.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <cstdio>

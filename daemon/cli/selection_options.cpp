@@ -1,6 +1,6 @@
 #include "cli/selection_options.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <boost/json/value.hpp>
 #include <cstdio>

@@ -1,5 +1,5 @@
 // flowrelay source
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <boost/json/serialize.hpp>
 #include <cstdio>

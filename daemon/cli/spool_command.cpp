@@ -1,5 +1,5 @@
 // flowrelay spool
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <cstdio>
 #include <memory>

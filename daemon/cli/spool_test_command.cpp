@@ -1,5 +1,5 @@
 // flowrelay spool test
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <chrono>
 #include <cstdio>

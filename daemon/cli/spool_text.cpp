@@ -1,6 +1,6 @@
 #include "cli/spool_text.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <boost/json/object.hpp>

@@ -1,5 +1,5 @@
 // flowrelay status
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <cstdio>
 #include <memory>

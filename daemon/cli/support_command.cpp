@@ -1,5 +1,5 @@
 // flowrelay support
-#include <fmt/core.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 

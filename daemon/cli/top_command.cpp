@@ -1,5 +1,5 @@
 // flowrelay top
-#include <fmt/core.h>
+#include <fmt/format.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <termios.h>

@@ -1,6 +1,6 @@
 #include "cli/top_text.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <boost/json/array.hpp>

@@ -1,6 +1,6 @@
 #include "flowrelay/core/event.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <array>
 #include <cstddef>

@@ -1,6 +1,6 @@
 #include "event_rules.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <charconv>

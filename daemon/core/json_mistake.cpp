@@ -1,6 +1,6 @@
 #include "json_mistake.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>

@@ -1,6 +1,6 @@
 #include "flowrelay/runtime/answer.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
 #include "flowrelay/storage/dead_letters.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <limits>
 #include <optional>

@@ -1,6 +1,6 @@
 #include "log_files.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <charconv>

@@ -1,6 +1,6 @@
 #include "log_layout.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <utility>

@@ -1,6 +1,6 @@
 #include "log_recovery.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <map>

@@ -1,6 +1,6 @@
 #include "log_segments.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <iterator>

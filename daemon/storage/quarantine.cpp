@@ -1,6 +1,6 @@
 #include "quarantine.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <vector>

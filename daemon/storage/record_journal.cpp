@@ -1,6 +1,6 @@
 #include "flowrelay/storage/record_journal.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>

@@ -6,7 +6,7 @@
 #include <set>
 #include <vector>
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include "flowrelay/base/bytes.hpp"
 #include "flowrelay/storage/event_queue.hpp"

@@ -1,6 +1,6 @@
 #include "flowrelay/storage/registry.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cstring>

@@ -1,6 +1,6 @@
 #include "flowrelay/storage/segment_index.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cstring>

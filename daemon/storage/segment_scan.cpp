@@ -1,6 +1,6 @@
 #include "segment_scan.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <utility>

@@ -1,6 +1,6 @@
 #include "segment_wipe.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <vector>

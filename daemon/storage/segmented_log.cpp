@@ -1,6 +1,6 @@
 #include "flowrelay/storage/segmented_log.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <optional>

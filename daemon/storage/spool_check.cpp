@@ -1,6 +1,6 @@
 #include "flowrelay/storage/spool_check.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <charconv>

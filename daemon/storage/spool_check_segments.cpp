@@ -1,6 +1,6 @@
 #include "spool_check_segments.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <iterator>

@@ -4,7 +4,7 @@
 //
 // An edit is five bytes: what, which file, where (2), with what. Checksums keep a fuzzer out, so
 // some edits make them right again.
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cstdint>

@@ -37,9 +37,10 @@ _STANDARD = {
 HEADERS = {f"std::{name}": (header,) for header, names in _STANDARD.items()
            for name in names.split()}
 HEADERS.update({
-    "fmt::format": ("fmt/core.h", "fmt/format.h"),
-    "fmt::print": ("fmt/core.h", "fmt/format.h"),
-    "fmt::format_to": ("fmt/core.h", "fmt/format.h"),
+    "fmt::format": ("fmt/format.h", "fmt/ranges.h"),
+    "fmt::join": ("fmt/ranges.h",),
+    "fmt::print": ("fmt/format.h", "fmt/ranges.h"),
+    "fmt::format_to": ("fmt/format.h", "fmt/ranges.h"),
     "asio::as_tuple": ("boost/asio/as_tuple.hpp",),
     "asio::awaitable": ("boost/asio/awaitable.hpp",),
     "asio::deferred": ("boost/asio/deferred.hpp",),

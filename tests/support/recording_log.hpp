@@ -1,7 +1,7 @@
 // A Log that keeps its lines, for tests to look at.
 #pragma once
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <map>
 #include <mutex>

@@ -1,5 +1,5 @@
 // Submission::complete and `relay`: the rules of the API about contents.
-#include <fmt/core.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "event_support.hpp"

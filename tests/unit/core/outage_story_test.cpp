@@ -1,6 +1,6 @@
 // What the log tells of a bad day: a million events come in while the destination is away, in every
 // way in which it can be away. It must be few lines, and they must tell what happened.
-#include <fmt/core.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>

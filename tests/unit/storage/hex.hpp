@@ -1,7 +1,7 @@
 // Bytes as people compare them.
 #pragma once
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <cstdint>
 #include <span>

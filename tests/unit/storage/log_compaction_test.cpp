@@ -1,5 +1,5 @@
 // Old events that stay do not pin the disk: what is left of segments is copied together.
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include "log_fixture.hpp"
 
