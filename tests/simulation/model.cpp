@@ -37,7 +37,7 @@ void Model::handed_in(const HandedIn& handed, Now now) {
     Event& event = events_[handed.number];
     event.handed = handed;
     ++event.times_handed_in;
-    if (event.accepted) return;
+    if (event.accepted && !event.forgotten) return;
     event.in_doubt = true;
     event.may_expire.insert(handed.expires_in ? now.wall + *handed.expires_in : WallTime::max());
     event.not_before =
@@ -84,6 +84,11 @@ void Model::expires(Seq seq, Now now) {
 void Model::durable(std::uint64_t number, Seq seq, WallTime expires) {
     Event& event = at(number);
     set_expiry(event, expires);
+    if (std::exchange(event.forgotten, false)) {
+        event.seq = Seq::none;
+        event.accepted = false;
+        event.last = Last::none;
+    }
     if (event.seq != Seq::none) violation(name(event) + " was stored twice");
     event.seq = seq;
     event.erased = false;
@@ -355,7 +360,10 @@ void Model::started(const Found& found, Now now) {
         if (!letters.contains(event.seq)) settle_drop(event, false);
         const bool settled = event.last == Last::delivered || event.last == Last::dropped ||
                              letters.contains(event.seq);
-        if (settled) continue;
+        if (settled) {
+            event.forgotten |= !letters.contains(event.seq) && may_be_erased(event);
+            continue;
+        }
         if (!is_erased(event)) violation(name(event) + " is lost");
         settle_erasure(event);
     }
@@ -366,13 +374,19 @@ void Model::started(const Found& found, Now now) {
     disk_in_trouble_ = false;
 }
 
+// The grace has passed: what its token has may be erased, in part if that was cut off.
+bool Model::may_be_erased(const Event& event) const {
+    const auto gone = told_gone_.find(event.handed.token);
+    return gone != told_gone_.end() &&
+           gone->second.told_at.mono + gone_grace_ <= ended_at_.mono + Milliseconds(1);
+}
+
 // What a start does not find of a token that is gone has been erased, which its grace has to have
 // passed for. It stays away, should the grace begin again (the timeline may have gone back) and an
 // operator enable the token.
 void Model::settle_erasure(Event& event) {
-    const auto gone = told_gone_.find(event.handed.token);
-    if (gone == told_gone_.end()) return;
-    if (gone->second.told_at.mono + gone_grace_ > ended_at_.mono + Milliseconds(1)) {
+    if (!is_erased(event)) return;
+    if (!may_be_erased(event)) {
         violation(name(event) + " was erased before the grace had passed");
     }
     event.erased = true;

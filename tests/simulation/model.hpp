@@ -175,7 +175,8 @@ private:
         Seq may_be_overtaken_by = Seq::none;  ///< whose turn it was when this one was replayed
         bool dropping = false;                ///< an operator drops it; not known how that ended
         bool dropping_letter = false;
-        bool erased = false;  ///< a start has not found it any more
+        bool erased = false;     ///< a start has not found it any more
+        bool forgotten = false;  ///< it is settled, and its id may have been erased with its token
     };
     using Lane = std::pair<std::size_t, std::string>;
     // What a token was answered since its last delivered event: refusal after refusal.
@@ -202,6 +203,7 @@ private:
     void check_paused(const Found& found);
     void settle_drop(Event& event, bool is_there);
     void settle_erasure(Event& event);
+    bool may_be_erased(const Event& event) const;
     bool is_held(const Event& event) const;
     void check_order(const Event& event, Now now);
     void check_letters(const Found& found, bool at_the_end);
