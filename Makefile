@@ -4,7 +4,7 @@ SEEDS ?= 100000
 DESTDIR ?=
 prefix ?= /usr/local
 
-.PHONY: help run check debug alarm-drill test soak bench format lint install clean
+.PHONY: help run check debug alarm-drill test soak bench format lint deb install uninstall clean
 .DEFAULT_GOAL := help
 
 help:
@@ -18,6 +18,8 @@ help:
 	@echo 'make lint     the rules of the house, and clang-tidy where it is installed'
 	@echo 'make format   lays out the sources with clang-format-19'
 	@echo 'make install  installs under $$(DESTDIR)$$(prefix), which is $(DESTDIR)$(prefix)'
+	@echo 'make uninstall  removes what was installed, and says what is left'
+	@echo 'make deb      builds the Debian packages in build/deb, and checks them with lintian'
 	@echo 'make clean    removes build/'
 
 run:
@@ -45,7 +47,7 @@ debug:
 	@cmake --build --preset dev -j $(JOBS) --target flowrelayd flowrelay flowrelay-devserver
 
 test:
-	@cmake/install-debian-packages.sh build test
+	@cmake/install-debian-packages.sh build test deb
 	@tests/run-all.sh $(JOBS)
 
 soak:
@@ -65,10 +67,18 @@ lint:
 format:
 	@git ls-files -z '*.hpp' '*.cpp' | xargs -0 -r clang-format-19 -i
 
+deb:
+	@cmake/install-debian-packages.sh build deb
+	@tests/package/build.sh build/deb
+
 install:
-	@cmake --preset release -DCMAKE_INSTALL_PREFIX='$(prefix)' > /dev/null
-	@cmake --build --preset release -j $(JOBS)
+	@cmake/install-debian-packages.sh build
+	@cmake --preset release -Wno-dev -DCMAKE_INSTALL_PREFIX='$(prefix)' > /dev/null
+	@cmake --build --preset release -j $(JOBS) --target flowrelayd flowrelay flowrelay-devserver catalog man
 	@DESTDIR='$(DESTDIR)' cmake --install build/release
+
+uninstall:
+	@cmake/uninstall.sh build/release/install_manifest.txt '$(DESTDIR)'
 
 clean:
 	@rm -rf build

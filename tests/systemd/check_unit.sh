@@ -100,7 +100,7 @@ check "the unit of the producer is known" \
 flowrelay source resume ci > /tmp/output
 
 restart() { systemctl restart "$unit"; }
-load() { timeout 120 "$here/restart_load.py" /run/flowrelay/ingest.sock "$unit" "$1"; }
+load() { timeout 120 "$here/restart_load.py" /run/flowrelay/ingest.sock "$1" systemctl restart "$unit"; }
 check "10 restarts under load refuse nobody" load 10
 say "$(cat /tmp/output)"
 curl -sS -X PUT -H 'Content-Type: application/json' http://127.0.0.1:8099/_dev/rules \

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""restart_load.py SOCKET UNIT RESTARTS: hands events in on a new connection each while the unit is
-restarted so many times, and prints how many were refused, how many were lost, and the longest wait.
+"""restart_load.py SOCKET TIMES COMMAND..: hands events in on a new connection each while the command,
+which restarts or upgrades the daemon, is run so many times. Prints how many were accepted and refused,
+and the longest wait.
 
 Exit status 0 when no producer was refused.
 """
@@ -40,7 +41,7 @@ def hand_in(path, number):
 
 
 def main():
-    path, unit, restarts = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    path, restarts, command = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
     done = threading.Event()
     counts = {"accepted": 0, "refused": 0}
     longest = 0.0
@@ -58,7 +59,7 @@ def main():
     thread = threading.Thread(target=produce)
     thread.start()
     for _ in range(restarts):
-        subprocess.run(["systemctl", "restart", unit], check=True, timeout=PATIENCE)
+        subprocess.run(command, check=True, timeout=2 * PATIENCE)
         time.sleep(0.1)
     done.set()
     thread.join()

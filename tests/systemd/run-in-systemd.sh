@@ -7,7 +7,7 @@
 set -u
 export LC_ALL=C
 self=$(readlink -f "$0")
-limit=180 # seconds, for all of it
+limit=${FLOWRELAY_LAB_SECONDS:-180} # seconds, for all of it
 
 skip() {
     echo "SKIP: run-in-systemd: $*" >&2
