@@ -48,7 +48,8 @@ namespace {
 
 // How long requests in flight, and producers that wait for answers, have when the daemon stops.
 constexpr auto token_file_interval = Seconds(5);
-constexpr auto delivery_grace = Seconds(10);
+// A container is killed ten seconds after SIGTERM unless it is told otherwise.
+constexpr auto delivery_grace = Seconds(6);
 constexpr auto session_grace = Seconds(3);
 
 constexpr auto clock_look_interval = Seconds(5);
