@@ -100,6 +100,7 @@ void look_at_tokens(const json::object& status, Verdicts& verdicts) {
     std::vector<std::string> full;
     std::vector<std::string> gone;
     std::vector<std::string> missing;
+    std::vector<std::string> unknown;
     double doomed = 0;
     for (const json::value& item : *tokens) {
         if (!item.is_object()) continue;
@@ -109,6 +110,7 @@ void look_at_tokens(const json::object& status, Verdicts& verdicts) {
         const double queued = number_of(token, "queued").value_or(0);
         if (state == "parked") parked.push_back(name);
         if (state == "missing" && queued > 0) missing.push_back(name);
+        if (state == "unknown") unknown.push_back(name);
         if (state == "gone") {
             const auto left = number_of(token, "erase_in_s");
             gone.push_back(left ? fmt::format("{} (erased in {})", name, format_seconds(*left))
@@ -130,6 +132,11 @@ void look_at_tokens(const json::object& status, Verdicts& verdicts) {
     if (!missing.empty()) {
         verdicts.add(Health::warning, "events wait for a source that is not configured: " +
                                           some_of(std::move(missing)));
+    }
+    if (!unknown.empty()) {
+        verdicts.add(Health::warning,
+                     "the registry of tokens does not know the token of stored events: " +
+                         some_of(std::move(unknown)));
     }
     if (!full.empty()) {
         verdicts.add(Health::warning,
@@ -191,6 +198,13 @@ HealthReport judge_health(const json::object& status, const HealthLimits& limits
     const double dead = number_of(status, "dead_letters").value_or(0);
     if (limits.warn_dead > 0 && dead >= static_cast<double>(limits.warn_dead)) {
         verdicts.add(Health::warning, counted_of(status, "dead_letters", "dead letter"));
+    }
+    const double lost = number_of(status, "dead_letters_missing").value_or(0);
+    if (lost > 0) {
+        verdicts.add(Health::critical,
+                     fmt::format("{} {} not in their file: put dead-letters back from a copy",
+                                 counted_of(status, "dead_letters_missing", "dead letter"),
+                                 lost == 1 ? "is" : "are"));
     }
     HealthReport report;
     report.health = verdicts.worst();

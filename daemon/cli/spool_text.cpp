@@ -129,14 +129,17 @@ void add_queues(std::string& out, const SpoolReport& report, WallTime now) {
 
 void add_books(std::string& out, const SpoolReport& report) {
     const core::Ledger& books = report.ledger;
-    fmt::format_to(std::back_inserter(out),
-                   "Dead letters: {}\n"
-                   "Books: {} accepted = {} delivered + {} queued + {} dead + {} expired + {} "
-                   "erased + {} dropped; {} unaccounted\n"
-                   "On disk: {} in {}\n",
-                   report.letters, books.accepted, books.delivered, report.queued, books.dead,
-                   books.expired, books.erased, books.dropped, report.unaccounted(),
-                   counted(report.bytes, "byte"), counted(report.files.size(), "file"));
+    fmt::format_to(
+        std::back_inserter(out),
+        "Dead letters: {}{}\n"
+        "Books: {} accepted = {} delivered + {} queued + {} dead + {} expired + {} "
+        "erased + {} dropped; {} unaccounted\n"
+        "On disk: {} in {}\n",
+        report.letters,
+        report.missing_letters > 0 ? fmt::format(", {} missing", report.missing_letters) : "",
+        books.accepted, books.delivered, report.queued, books.dead, books.expired, books.erased,
+        books.dropped, report.unaccounted(), counted(report.bytes, "byte"),
+        counted(report.files.size(), "file"));
 }
 
 void add_verdict(std::string& out, const SpoolReport& report) {
@@ -144,7 +147,10 @@ void add_verdict(std::string& out, const SpoolReport& report) {
         out += "Result: whole, nothing is damaged\n";
         return;
     }
-    const std::string lost = counted(report.lost, "event") + " lost";
+    std::string lost = counted(report.lost, "event") + " lost";
+    if (report.missing_letters > 0) {
+        lost += ", " + counted(report.missing_letters, "dead letter") + " missing";
+    }
     fmt::format_to(std::back_inserter(out), "Result: DAMAGED in {}, {}; nothing was changed\n",
                    counted(report.damage.size(), "place"),
                    report.lost_is_known ? lost
@@ -205,7 +211,8 @@ boost::json::object summary_of(const SpoolReport& report) {
                                {"erased", books.erased},
                                {"dropped", books.dropped},
                                {"unaccounted", report.unaccounted()},
-                               {"dead_letters", report.letters}};
+                               {"dead_letters", report.letters},
+                               {"dead_letters_missing", report.missing_letters}};
     if (report.queued > 0) object["oldest"] = format_time(report.oldest);
     return object;
 }

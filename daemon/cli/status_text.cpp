@@ -130,8 +130,13 @@ Result<std::string> format_status(std::string_view json_text, bool colour) {
     }
     const json::value* full = status.if_contains("dead_letters_full");
     const bool is_full = full != nullptr && full->is_bool() && full->get_bool();
+    const double missing = number_of(status, "dead_letters_missing").value_or(0);
+    if (missing > 0) {
+        dead += fmt::format(", {} MISSING from their file",
+                            counted_of(status, "dead_letters_missing", "dead letter"));
+    }
     if (is_full) dead += ", FULL: refused events hold their threads, nothing expires";
-    add_row(out, "dead", paint(dead, is_full ? Colour::red : Colour::none, colour));
+    add_row(out, "dead", paint(dead, is_full || missing > 0 ? Colour::red : Colour::none, colour));
     for (const char* name : {"expired", "erased", "dropped"}) {
         add_row(out, name, count_of(status, name));
     }

@@ -93,7 +93,9 @@ Colour colour_of_state(std::string_view state) noexcept {
                                         "unconfigured",
                                         "CRITICAL",
                                         "erased",
-                                        "token_unconfigured"};
+                                        "token_unconfigured",
+                                        "unknown",
+                                        "token_unknown"};
     if (std::ranges::find(well, state) != std::end(well)) return Colour::green;
     if (std::ranges::find(bad, state) != std::end(bad)) return Colour::red;
     return Colour::yellow;

@@ -111,6 +111,14 @@ private:
     void add_token() {
         const auto& token = about_.reason.token;
         const auto wait = wait_until(token.until);
+        if (about_.unknown) {
+            add(Cause::token_unknown, std::nullopt,
+                fmt::format("the registry of tokens does not know {}, so there is no token to post "
+                            "it with: put the file `tokens` that belongs to this spool back "
+                            "(`flowrelay restore`), or `queue drop --source {}`",
+                            about_.source, about_.source));
+            return;
+        }
         if (!about_.configured) {
             add(Cause::token_unconfigured, std::nullopt,
                 fmt::format("{} is not in the configuration any more: put it back, or remove it",
@@ -225,6 +233,8 @@ std::string_view to_string(Cause cause) noexcept {
             return "token_paused";
         case Cause::token_unconfigured:
             return "token_unconfigured";
+        case Cause::token_unknown:
+            return "token_unknown";
         case Cause::token_gone:
             return "token_gone";
         case Cause::token_rate_limit:

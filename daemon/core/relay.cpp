@@ -79,15 +79,12 @@ std::vector<TokenEntry> Relay::configure(std::vector<ConfiguredSource> sources, 
 }
 
 void Relay::restore(TokenId token, std::uint64_t queued, Seq first) {
-    const auto found = tokens_.all().find(token);
-    const bool known = found != tokens_.all().end();
-    if (!known || !found->second.configured) {
-        const std::string label =
-            known ? found->second.label() : fmt::format("token-{}", to_number(token));
-        log_.write(ev::token_missing, {{"source", label}, {"queued", queued}});
+    const Token& slot = tokens_.at(token);
+    // Those that are unknown have a line of their own, with their dead letters.
+    if (!slot.configured && !slot.unknown) {
+        log_.write(ev::token_missing, {{"source", slot.label()}, {"queued", queued}});
     }
-    if (!known) return;
-    if (found->second.gone()) {
+    if (slot.gone()) {
         doomed_[token] = queued;
     } else {
         active_.restore(token, queued, first);

@@ -10,6 +10,10 @@ namespace ev = log_events;
 
 constexpr Seconds tell_again_after{3600};
 
+void Relay::tell_letters_missing(std::uint64_t missing, std::uint64_t kept) {
+    log_.write(ev::letters_missing, {{"missing", missing}, {"dead_letters", kept}});
+}
+
 void Relay::letters_stored(const LetterUsage& usage, Now now) {
     letter_room_.stored(usage);
     note_letter_room(now);

@@ -197,6 +197,7 @@ std::string Relay::token_reason(TokenId token) const {
         case TokenEntry::State::active:
             break;
     }
+    if (slot.unknown) return "not in the registry of tokens: it was lost, or is of another spool";
     return slot.configured ? std::string() : "not in the configuration any more";
 }
 

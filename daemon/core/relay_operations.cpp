@@ -137,10 +137,11 @@ Situation Relay::situation(const QueuedEvent& event) const {
         situation.token_state = slot->second.entry.state;
         situation.erase_at = slot->second.entry.erase_at;
         situation.configured = slot->second.configured;
+        situation.unknown = slot->second.unknown;
         situation.token_trouble = token_reason(event.lane.token);
     } else {
-        situation.source = fmt::format("token-{}", to_number(event.lane.token));
-        situation.configured = false;
+        situation.source = slot_name(event.lane.token);
+        situation.unknown = true;
     }
     situation.destination = options_.destination;
     situation.destination_trouble = destination_reason_;

@@ -49,6 +49,12 @@ std::uint64_t Relay::queued(TokenId token) const {
     return active_.queued(token) + (doomed == doomed_.end() ? 0 : doomed->second);
 }
 
+void Relay::tell_unknown(TokenId token, std::uint64_t queued, std::uint64_t dead_letters) {
+    log_.write(ev::token_unknown, {{"source", tokens_.at(token).label()},
+                                   {"queued", queued},
+                                   {"dead_letters", dead_letters}});
+}
+
 void Relay::disable(TokenId token, Effects& effects, Now now) {
     effects.tokens = tokens_.disable(token, now.wall, options_.gone_grace);
     for (const auto& entry : effects.tokens) {

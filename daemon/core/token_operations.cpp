@@ -33,6 +33,14 @@ Refusal not_a_token() {
                         longest_token)};
 }
 
+Refusal is_unknown(const Token& token) {
+    return {Code::conflict,
+            fmt::format("{} is not in the registry of tokens, so there is no token to post with: "
+                        "put the file `tokens` that belongs to this spool back (`flowrelay "
+                        "restore`), drop what is queued, or remove it",
+                        token.label())};
+}
+
 Refusal is_gone(const Token& token) {
     return {Code::conflict,
             fmt::format("{} is gone: add it anew with its new token", token.label())};
@@ -116,6 +124,7 @@ Wish<TokenEntry> TokenTable::add_source(const std::string& name, Secret secret, 
 Wish<TokenEntry> TokenTable::rotate(TokenId id, Secret secret, WallTime now) {
     Token& token = tokens_.at(id);
     if (token.gone()) return is_gone(token);
+    if (token.unknown) return is_unknown(token);
     if (token.entry.source.empty()) {
         return Refusal{
             Code::conflict,
@@ -147,6 +156,7 @@ TokenEntry TokenTable::change_state(Token& token, State state, WallTime now) {
 Wish<TokenEntry> TokenTable::pause(TokenId id, WallTime now) {
     Token& token = tokens_.at(id);
     if (token.gone()) return is_gone(token);
+    if (token.unknown) return is_unknown(token);
     return change_state(token, State::paused, now);
 }
 
@@ -158,6 +168,7 @@ Wish<TokenEntry> TokenTable::resume(TokenId id, WallTime now) {
                                    "nothing was erased",
                                    token.label())};
     }
+    if (token.unknown) return is_unknown(token);
     if (!token.configured) {
         return Refusal{Code::conflict,
                        fmt::format("{} is not in the configuration any more, so there is no token "

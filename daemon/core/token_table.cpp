@@ -58,6 +58,7 @@ void TokenTable::index() {
     gone_.clear();
     left_.clear();
     for (const auto& [id, token] : tokens_) {
+        if (token.unknown) continue;  // it has neither a token nor a name to be found by
         const TokenEntry& entry = token.entry;
         // A name may have old slots, whose tokens are gone.
         if (!entry.source.empty() && token.configured) by_source_.emplace(entry.source, id);
@@ -120,7 +121,12 @@ Token& TokenTable::slot_for_source(const ConfiguredSource& source, const SlotsBy
 }
 
 void TokenTable::reserve(TokenId id) {
-    last_id_ = std::max(last_id_, to_number(id));
+    if (id == TokenId::none || tokens_.contains(id)) return;
+    TokenEntry entry;
+    entry.id = id;
+    Token& token = add_slot(std::move(entry));
+    token.unknown = true;
+    token.configured = false;
 }
 
 std::vector<TokenEntry> TokenTable::configure(std::vector<ConfiguredSource> sources, WallTime now) {

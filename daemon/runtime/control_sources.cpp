@@ -16,6 +16,7 @@ namespace json = boost::json;
 namespace {
 
 std::string_view kind_of(const core::Token& token) {
+    if (token.unknown) return "unknown";
     if (token.entry.source.empty()) return "token";
     if (token.managed) return "added";
     return token.configured ? "configured" : "unconfigured";
@@ -24,9 +25,12 @@ std::string_view kind_of(const core::Token& token) {
 json::object describe(const core::Relay& relay, const core::Token& token, Now now) {
     const TokenId id = token.entry.id;
     const auto status = relay.scheduler().token_status(id);
-    json::object source{{"name", token.label()},      {"slot", core::slot_name(id)},
-                        {"kind", kind_of(token)},     {"state", token_state(token, status)},
-                        {"queued", relay.queued(id)}, {"since", format_time(token.entry.since)}};
+    json::object source{{"name", token.label()},
+                        {"slot", core::slot_name(id)},
+                        {"kind", kind_of(token)},
+                        {"state", token_state(token, status)},
+                        {"queued", relay.queued(id)}};
+    if (!token.unknown) source["since"] = format_time(token.entry.since);
     if (token.rate_limit > 0) source["rate_limit"] = token.rate_limit;
     add_erasure(source, token, now.wall);
     if (status.until) {

@@ -68,6 +68,9 @@ void add_letters(MetricsText& out, const core::Relay& relay,
     out.family("flowrelay_replayed_dead_letters", Type::gauge, "",
                "Dead letters that wait for their delivery again.");
     out.sample(snapshot.replayed);
+    out.family("flowrelay_missing_dead_letters", Type::gauge, "",
+               "Dead letters that the books have and their file has not: it was lost or damaged.");
+    out.sample(snapshot.missing_letters);
     out.family("flowrelay_dead_letters_limit", Type::gauge, "", "dead_letters.max_events.");
     out.sample(room.limits().max_events);
     out.family("flowrelay_dead_letters_size_bytes", Type::gauge, "bytes",
@@ -128,8 +131,8 @@ void add_queue(MetricsText& out, const core::Relay& relay, const StorageMailbox:
 
 void add_tokens(MetricsText& out, const core::Relay& relay) {
     std::map<std::string_view, std::uint64_t> states{
-        {"active", 0}, {"throttled", 0}, {"parked", 0}, {"failing", 0},
-        {"paused", 0}, {"missing", 0},   {"gone", 0},   {"erased", 0}};
+        {"active", 0},  {"throttled", 0}, {"parked", 0}, {"failing", 0}, {"paused", 0},
+        {"missing", 0}, {"unknown", 0},   {"gone", 0},   {"erased", 0}};
     auto events = states;
     std::vector<std::pair<std::uint64_t, std::string>> sources;
     std::uint64_t others = 0;

@@ -1,6 +1,7 @@
 #include "flowrelay/runtime/start_up.hpp"
 
 #include <algorithm>
+#include <map>
 #include <stdexcept>
 #include <utility>
 
@@ -30,6 +31,18 @@ void withdraw_letters(Stores& stores, const std::vector<storage::EventQueue::Bac
     if (done.has_error()) throw std::runtime_error(done.error().message);
 }
 
+/// The registry was lost, or cut, or is of another time than the spool.
+void tell_unknown(core::Relay& relay, const Stores& stores,
+                  const std::vector<storage::EventQueue::Backlog>& backlogs) {
+    std::map<TokenId, std::uint64_t> letters;
+    for (const auto& [seq, token] : stores.dead_letters->all()) ++letters[token];
+    for (const auto& [id, token] : relay.tokens().all()) {
+        if (!token.unknown) continue;
+        const auto backlog = std::ranges::find(backlogs, id, &storage::EventQueue::Backlog::token);
+        relay.tell_unknown(id, backlog == backlogs.end() ? 0 : backlog->events, letters[id]);
+    }
+}
+
 }  // namespace
 
 void restore(core::Relay& relay, Stores& stores, std::vector<core::ConfiguredSource> sources,
@@ -50,6 +63,10 @@ void restore(core::Relay& relay, Stores& stores, std::vector<core::ConfiguredSou
         const auto put = stores.registry->put(changed);
         if (put.has_error()) throw std::runtime_error(put.error().message);
         for (const auto& entry : changed) relay.tokens().mark_durable(entry.id);
+    }
+    tell_unknown(relay, stores, backlogs);
+    if (const auto missing = stores.dead_letters->missing(stores.queue->ledger()); missing > 0) {
+        relay.tell_letters_missing(missing, stores.dead_letters->size());
     }
     for (const auto& backlog : backlogs) {
         relay.restore(backlog.token, backlog.events, backlog.first);

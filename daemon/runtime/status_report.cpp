@@ -79,6 +79,7 @@ std::string_view token_state(const core::Token& token, const core::Scheduler::To
         case core::TokenEntry::State::active:
             break;
     }
+    if (token.unknown) return "unknown";
     if (!token.configured) return "missing";
     return core::to_string(status.state);
 }
@@ -137,6 +138,7 @@ std::string status_report(Engine& engine, const StorageMailbox::Snapshot& snapsh
         {"held_lanes", status.held_lanes},
         {"dead_letters", snapshot.dead_letters},
         {"dead_letters_replayed", snapshot.replayed},
+        {"dead_letters_missing", snapshot.missing_letters},
         {"dead_letters_bytes", relay.letter_room().usage().bytes},
         {"dead_letters_full", relay.letter_room().is_store_full()},
         {"spool_bytes", snapshot.usage.disk_bytes},

@@ -353,6 +353,7 @@ StorageMailbox::Snapshot StorageWork::snapshot() const {
             stores_.queue->usage(),
             stores_.dead_letters->kept().letters,
             stores_.dead_letters->size() - stores_.dead_letters->kept().letters,
+            stores_.dead_letters->missing(stores_.queue->ledger()),
             failed_,
             refusing_};
 }

@@ -406,6 +406,10 @@ Result<void> JournalDeadLetters::rewrite(LetterIndex kept) {
 
 }  // namespace
 
+std::uint64_t DeadLetters::missing(const core::Ledger& ledger) const {
+    return missing_letters(corrected(ledger), size());
+}
+
 Result<std::uint64_t> DeadLetters::erase(TokenId token) {
     const auto erased = erase(std::span(&token, 1));
     if (erased.has_error()) return erased.error();
@@ -450,6 +454,11 @@ Result<DeadLetters::Contents> DeadLetters::inspect(FileSystem& file_system,
 
 core::Ledger corrected(core::Ledger ledger, const DeadLetters::Contents& contents) {
     return with_changes(ledger, LetterBooks{contents.changes});
+}
+
+std::uint64_t missing_letters(const core::Ledger& corrected, std::uint64_t letters) noexcept {
+    const std::uint64_t dead = corrected.dead + corrected.expired;
+    return dead > letters ? dead - letters : 0;  // more: beside a log of an earlier time
 }
 
 }  // namespace flowrelay::storage

@@ -83,6 +83,7 @@ private:
 // The daemon refuses to start with a damaged registry, and starts without a damaged letter.
 constexpr std::string_view registry_meaning =
     "flowrelayd does not start with it: put the file back from a copy";
+constexpr std::string_view letters_name = "dead-letters";
 constexpr std::string_view letters_meaning = "these letters are lost";
 constexpr std::string_view ids_meaning =
     "an event that was delivered and is handed in again may be delivered once more";
@@ -270,7 +271,7 @@ Result<void> SpoolCheck::check_registry() {
 }
 
 Result<void> SpoolCheck::check_dead_letters() {
-    const std::string name = "dead-letters";
+    const std::string name(letters_name);
     const auto there = find_journal(name);
     if (there.has_error()) return there.error();
     if (!*there) return {};
@@ -291,6 +292,19 @@ Result<void> SpoolCheck::check_dead_letters() {
 void SpoolCheck::count_letters() {
     report_.letters = letters_.letters - queued_letters_;
     report_.ledger = corrected(report_.ledger, letters_);
+    report_.missing_letters = missing_letters(report_.ledger, report_.letters);
+    const bool explained =
+        std::ranges::find(report_.damage, letters_name, &SpoolDamage::file) != report_.damage.end();
+    if (report_.missing_letters > 0 && !explained) {
+        const bool there = std::ranges::find(report_.files, Kind::dead_letters, &SpoolFile::kind) !=
+                           report_.files.end();
+        report_.damage.push_back(
+            {std::string(letters_name), std::nullopt, 0, report_.missing_letters,
+             there ? "dead letters that the books have are not in it: it was cut short, or is of "
+                     "another time. Put it back from a copy that was made together with this log"
+                   : "the file is missing, with the dead letters that the books have: put it back "
+                     "from a copy that was made together with this log"});
+    }
     if (queued_letters_ == 0) return;
     const auto file = std::ranges::find(report_.files, Kind::dead_letters, &SpoolFile::kind);
     if (!file->note.empty()) file->note += "; ";

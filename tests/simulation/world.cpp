@@ -12,6 +12,10 @@ namespace flowrelay::test {
 void SimLog::write(const LogEvent& event, std::span<const LogField> fields) noexcept {
     ++lines[event.name];
     if (const auto found = listeners_.find(event.name); found != listeners_.end()) found->second();
+    const std::string_view name = event.name;
+    if (name == "dead_letters.missing" || name == "token.unknown") {
+        model_.violation(fmt::format("a file is taken for lost: {}", name));
+    }
     std::string line(event.name);
     for (const LogField& field : fields) {
         const auto value = std::visit([](auto v) { return fmt::format("{}", v); }, field.value);
@@ -57,6 +61,7 @@ ProcessOptions World::choose_options(Random& random) {
     options.log.max_size = 1 << 20;
     options.log.max_events = random.chance(0.1) ? 20 : 0;
     options.log.salt_seed = 1 + random.next() / 2;
+    if (random.chance(0.5)) options.log.max_open_files = 1 + random.below(6);
     options.engine.cache_size = random.chance(0.5) ? 4000 : 1 << 20;
     core::RelayOptions& relay = options.relay;
     relay.destination = "https://flowdock.example";

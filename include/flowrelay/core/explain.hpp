@@ -32,6 +32,7 @@ enum class Cause {
     token_failing,           ///< 5xx or no answers to several of its threads, and to no other token
     token_paused,            ///< by an operator
     token_unconfigured,      ///< its source is not in the configuration any more
+    token_unknown,           ///< the registry of tokens does not know it
     token_gone,              ///< 410, or removed by an operator
     token_rate_limit,        ///< sources.rate_limit
     token_full,              ///< as many of its requests are under way as its share
@@ -63,6 +64,7 @@ struct Situation {
     TokenEntry::State token_state = TokenEntry::State::active;
     WallTime erase_at{};  ///< of a token that is gone
     bool configured = true;
+    bool unknown = false;  ///< the registry does not know its token
     std::string token_trouble;
     std::string destination;  ///< the base URL
     std::string destination_trouble;

@@ -86,6 +86,10 @@ public:
 
     /// Takes what recovery found of one token, after configure().
     void restore(TokenId token, std::uint64_t queued, Seq first);
+    /// Logs that `missing` of the dead letters that the books have are not in their file.
+    void tell_letters_missing(std::uint64_t missing, std::uint64_t kept);
+    /// Logs that a token is unknown (Token::unknown), and what the spool holds of it.
+    void tell_unknown(TokenId token, std::uint64_t queued, std::uint64_t dead_letters);
     /// So many ids fit into the deduplication window.
     std::size_t dedup_capacity() const noexcept { return options_.dedup_entries; }
     void remember(TokenId token, std::string_view id, WallTime accepted);

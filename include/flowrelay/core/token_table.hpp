@@ -48,6 +48,9 @@ struct Token {
     /// An operator added the source: its secret lies in the registry, not in the configuration.
     bool managed = false;
     bool durable = true;  ///< the registry is known to hold the slot
+    /// Only the spool mentions the slot: the registry was lost or is of another time. It has no
+    /// token, so nothing is posted; its events are kept, listed, dropped and expire as others do.
+    bool unknown = false;
 
     /// What logs and answers call it: the source's name, or "token-7".
     std::string label() const;
@@ -78,7 +81,8 @@ public:
     TokenTable(const Salt& salt, std::vector<TokenEntry> entries);
 
     /// A slot that events or dead letters belong to, whether the registry knows it or not: its id
-    /// is not given out again. To be called before anything adds slots.
+    /// is not given out again. One that the registry does not know becomes an unknown slot. Call
+    /// it before anything adds slots.
     void reserve(TokenId id);
 
     /// Takes the sources of a configuration in the place of the former ones. A source keeps its

@@ -106,6 +106,10 @@ public:
     /// become of them since: `dead` and `expired` are those that are still here.
     virtual core::Ledger corrected(core::Ledger ledger) const = 0;
 
+    /// How many letters the books have and the file has not: it was lost, cut short or damaged, or
+    /// is of another time. `ledger`: of the queue.
+    std::uint64_t missing(const core::Ledger& ledger) const;
+
     /// For a clean end: with it, damage in the last record can be told from a write that was cut
     /// short. An error can be ignored.
     virtual Result<void> confirm() = 0;
@@ -113,5 +117,9 @@ public:
 
 /// The same with the changes of a file that was only looked at.
 core::Ledger corrected(core::Ledger ledger, const DeadLetters::Contents& contents);
+
+/// As DeadLetters::missing(), from books that are corrected() and the number of letters that are
+/// there, those of events that are queued still left out.
+std::uint64_t missing_letters(const core::Ledger& corrected, std::uint64_t letters) noexcept;
 
 }  // namespace flowrelay::storage

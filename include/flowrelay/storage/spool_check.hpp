@@ -71,6 +71,7 @@ struct SpoolReport {
     core::Ledger ledger;  ///< as `status` shows it: corrected by the books of the dead letters
     std::uint64_t queued = 0;
     std::uint64_t letters = 0;
+    std::uint64_t missing_letters = 0;  ///< that the books have and the file has not
     std::uint64_t bytes = 0;            ///< of all files
     WallTime oldest = WallTime::max();  ///< when the oldest queued event was accepted
     /// Events that were queued and can't be delivered any more: those that no file knows, and those

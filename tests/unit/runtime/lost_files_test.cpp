@@ -1,0 +1,230 @@
+// What a start makes of a registry or of dead letters that were lost, cut or damaged while the log
+// is whole: it says what is missing, and what is queued stays in the operator's hands.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <vector>
+
+#include "flowrelay/runtime/start_up.hpp"
+#include "memory_stores.hpp"
+#include "support/recording_log.hpp"
+
+namespace flowrelay::runtime {
+namespace {
+
+constexpr TokenId ci{1};
+constexpr Milliseconds max_age{3'600'000};
+
+class LostFiles : public testing::Test {
+protected:
+    LostFiles() { start(); }
+
+    void start() {
+        relay_.reset();
+        stores_ = {};
+        stores_ = test::open_stores(fs_, log_);
+        core::RelayOptions options;
+        options.scheduler.max_age = max_age;
+        relay_.emplace(options, stores_.registry->salt(), stores_.registry->entries(), Random(1),
+                       log_);
+        core::ConfiguredSource source;
+        source.name = "ci";
+        source.secret = Secret("t0ken-of-ci");
+        std::vector<core::ConfiguredSource> sources;
+        sources.push_back(std::move(source));
+        restore(*relay_, stores_, std::move(sources), Milliseconds(0), now_);
+    }
+
+    void accept(std::uint64_t count) {
+        std::vector<core::EventRecord> events(count);
+        for (auto& event : events) {
+            event.token = ci;
+            event.accepted = now_.wall;
+            event.id = fmt::format("event-{}", ++accepted_);
+            event.thread = "e:t";
+            event.thread_hash = hash_thread(event.thread);
+            event.body = "{}";
+        }
+        ASSERT_TRUE(stores_.queue->commit(events, {}).has_value());
+    }
+
+    void kill(std::uint64_t first, std::uint64_t last) {
+        for (std::uint64_t seq = first; seq <= last; ++seq) {
+            core::DeadLetter letter;
+            letter.seq = Seq{seq};
+            letter.event = stores_.queue->read(letter.seq).value();
+            letter.outcome = seq % 2 == 0 ? core::Outcome::dead : core::Outcome::expired;
+            letter.died = now_.wall;
+            ASSERT_TRUE(stores_.dead_letters->add({&letter, 1}).has_value());
+            const core::Settlement end{letter.seq, letter.outcome};
+            ASSERT_TRUE(stores_.queue->commit({}, {&end, 1}).has_value());
+        }
+    }
+
+    /// What the log and the books say is missing; they have to agree.
+    std::uint64_t missing_letters() {
+        const auto lines = log_.named("dead_letters.missing");
+        log_.lines.clear();
+        const auto missing = stores_.dead_letters->missing(stores_.queue->ledger());
+        if (lines.empty() != (missing == 0)) ADD_FAILURE() << "the log does not say it";
+        for (const auto& line : lines)
+            EXPECT_EQ(line.fields.at("missing"), std::to_string(missing));
+        EXPECT_EQ(StorageWork(std::move(stores_), log_).snapshot().missing_letters, missing);
+        return missing;
+    }
+
+    void cut(const std::string& path, std::uint64_t size) {
+        ASSERT_TRUE(fs_.open(path).value()->truncate(size).has_value());
+    }
+
+    test::SimFileSystem fs_{1};
+    test::RecordingLog log_;
+    Now now_{MonoTime(Seconds(1000)), WallTime(Seconds(1'000'000))};
+    Stores stores_;
+    std::optional<core::Relay> relay_;
+    std::uint64_t accepted_ = 0;
+};
+
+TEST_F(LostFiles, WithoutTheRegistryEventsAreKeptUnderTheNameOfTheirSlot) {
+    accept(5);
+    kill(1, 2);
+    ASSERT_TRUE(fs_.remove("/state/tokens").has_value());
+    start();
+    const auto& tokens = relay_->tokens();
+    ASSERT_TRUE(tokens.all().contains(ci));
+    EXPECT_TRUE(tokens.at(ci).unknown);
+    EXPECT_EQ(tokens.find("token-1"), ci);
+    EXPECT_EQ(tokens.find("ci"), TokenId{2}) << "another slot: nothing falls to another token";
+    EXPECT_EQ(relay_->queued(ci), 3U);
+    const auto lines = log_.named("token.unknown");
+    ASSERT_EQ(lines.size(), 1U);
+    EXPECT_EQ(lines[0].fields.at("source"), "token-1");
+    EXPECT_EQ(lines[0].fields.at("queued"), "3");
+    EXPECT_EQ(lines[0].fields.at("dead_letters"), "2");
+    EXPECT_NE(relay_->token_reason(ci).find("not in the registry"), std::string::npos);
+}
+
+TEST_F(LostFiles, EventsOfAnUnknownTokenAreNeverPostedAndExpire) {
+    accept(3);
+    ASSERT_TRUE(fs_.remove("/state/tokens").has_value());
+    start();
+    const auto request = relay_->next_load();
+    ASSERT_TRUE(request);
+    ASSERT_EQ(request->token, ci);
+    auto loaded = stores_.queue->load(*request, 0);
+    ASSERT_TRUE(loaded.has_value());
+    relay_->loaded(*request, loaded->slice);
+    EXPECT_FALSE(relay_->next(now_));
+    const auto first = loaded->slice.events.front();
+    const auto chain = core::explain(relay_->situation(first), now_.mono);
+    ASSERT_FALSE(chain.empty());
+    EXPECT_EQ(chain.back().cause, core::Cause::token_unknown);
+    EXPECT_NE(chain.back().text.find("token-1"), std::string::npos);
+    EXPECT_EQ(relay_->drop(first, "event-1", now_), core::Relay::Drop::dropped);
+    relay_->drop_settled(first.seq);
+
+    now_.mono += max_age + Seconds(1);
+    now_.wall += max_age + Seconds(1);
+    EXPECT_FALSE(relay_->next(now_));
+    EXPECT_EQ(relay_->expire(now_).bury.size(), 2U);
+}
+
+TEST_F(LostFiles, AnUnknownTokenIsNeitherPausedNorGivenATokenButRemoved) {
+    accept(1);
+    ASSERT_TRUE(fs_.remove("/state/tokens").has_value());
+    start();
+    EXPECT_TRUE(relay_->pause_source(ci, now_).has_error());
+    EXPECT_TRUE(relay_->resume_source(ci, now_).has_error());
+    const auto rotated = relay_->rotate_source(ci, Secret("an0ther"), now_);
+    ASSERT_TRUE(rotated.has_error());
+    EXPECT_NE(rotated.error().message.find("flowrelay restore"), std::string::npos);
+    EXPECT_FALSE(relay_->next(now_));
+    ASSERT_TRUE(relay_->remove_source(ci, now_).has_value());
+    EXPECT_EQ(relay_->take_due_erasures(now_), std::vector<TokenId>{ci});
+}
+
+TEST_F(LostFiles, APieceOfTheRegistryThatWasCutOffIsMissedAsTheWholeIs) {
+    accept(1);
+    const auto path = std::string("/state/tokens");
+    stores_ = {};
+    // The salt is the first record; the slot of the source lies behind it.
+    cut(path, storage::journal_header_size + 2 * storage::record_header_size);
+    fs_.flip_bit(path, storage::journal_header_size + storage::record_header_size + 40);
+    try {
+        start();
+        EXPECT_EQ(log_.named("token.unknown").size(), 1U);
+    } catch (const std::runtime_error& error) {
+        EXPECT_NE(std::string(error.what()).find("/state/tokens"), std::string::npos);
+    }
+}
+
+TEST_F(LostFiles, TheBooksMissLettersWhoseFileIsGone) {
+    accept(6);
+    kill(1, 3);
+    start();
+    EXPECT_EQ(missing_letters(), 0U);
+    ASSERT_TRUE(fs_.remove("/state/dead-letters").has_value());
+    start();
+    EXPECT_EQ(missing_letters(), 3U);
+    start();
+    kill(4, 4);
+    start();
+    EXPECT_EQ(missing_letters(), 3U) << "new ones do not stand for them";
+}
+
+TEST_F(LostFiles, TheBooksMissLettersThatWereCutOffAtAnyPlace) {
+    accept(4);
+    const auto path = std::string("/state/dead-letters");
+    std::vector<std::uint64_t> ends;
+    for (std::uint64_t seq = 1; seq <= 4; ++seq) {
+        kill(seq, seq);
+        ends.push_back(fs_.contents(path).size());
+    }
+    const auto whole = fs_.contents(path);
+    for (std::uint64_t size = storage::journal_header_size; size <= whole.size(); size += 8) {
+        SCOPED_TRACE(size);
+        stores_ = {};
+        cut(path, size);
+        start();
+        std::uint64_t left = 0;
+        while (left < 4 && ends[left] <= size) ++left;
+        EXPECT_EQ(missing_letters(), 4 - left);
+        stores_ = {};
+        auto file = fs_.open(path).value();
+        ASSERT_TRUE(file->truncate(0).has_value());
+        ASSERT_TRUE(file->write_at(0, whole).has_value());
+    }
+}
+
+TEST_F(LostFiles, ADamagedLetterIsMissed) {
+    accept(3);
+    kill(1, 3);
+    stores_ = {};
+    fs_.flip_bit("/state/dead-letters",
+                 storage::journal_header_size + storage::record_header_size + 5);
+    start();
+    EXPECT_EQ(log_.named("spool.damaged").size(), 1U);
+    EXPECT_EQ(missing_letters(), 1U);
+}
+
+TEST_F(LostFiles, LettersThatWereDroppedDeliveredOrErasedAreNotMissed) {
+    accept(9);
+    kill(1, 6);
+    auto& letters = *stores_.dead_letters;
+    const std::vector<Seq> dropped{Seq{1}};
+    ASSERT_TRUE(letters.remove(dropped).has_value());
+    const std::vector<Seq> replayed{Seq{2}, Seq{3}};
+    ASSERT_TRUE(letters.replay(replayed, now_.wall).has_value());
+    const core::Settlement delivered{Seq{2}, core::Outcome::delivered};
+    ASSERT_TRUE(letters.settle({&delivered, 1}).has_value());
+    EXPECT_EQ(letters.missing(stores_.queue->ledger()), 0U);
+    ASSERT_TRUE(letters.erase(ci).has_value());
+    EXPECT_EQ(letters.missing(stores_.queue->ledger()), 0U);
+    kill(7, 7);
+    start();
+    EXPECT_EQ(missing_letters(), 0U);
+}
+
+}  // namespace
+}  // namespace flowrelay::runtime
