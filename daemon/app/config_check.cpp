@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "config_reader.hpp"
+#include "descriptors.hpp"
 #include "flowrelay/app/destination_files.hpp"
 #include "setup.hpp"
 
@@ -52,6 +53,18 @@ void look_for_directories(const Config& config, const std::string& path, ConfigF
     }
 }
 
+/// The limit of the service is not that of who checks.
+void count_descriptors(const Config& config, const std::string& path, ConfigFindings& findings) {
+    const DescriptorNeeds needs = descriptors_needed(config);
+    if (needs.total() <= unit_descriptors) return;
+    findings.warnings.push_back(fmt::format(
+        "{}: this needs up to {} file descriptors ({} for connections of producers, {} for the "
+        "spool, {} for the rest), and the units of flowrelayd allow {}: set LimitNOFILE={} "
+        "(systemctl edit flowrelayd), or lower ingest.max_connections",
+        path, needs.total(), needs.producers, needs.files, needs.others, unit_descriptors,
+        needs.total()));
+}
+
 }  // namespace
 
 ConfigFindings check_config(const std::string& path) {
@@ -77,6 +90,7 @@ ConfigFindings check_config(const std::string& path) {
             destination.proxy_credential.clear();
         }
         look_for_directories(config, path, findings);
+        count_descriptors(config, path, findings);
         read_surroundings(config);
         const std::string exposed = warn_of_exposed_key(config.destination);
         if (config.ingest.max_event_size > common_body_limit - max_growth) {

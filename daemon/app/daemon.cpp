@@ -13,6 +13,7 @@
 #include <optional>
 #include <utility>
 
+#include "descriptors.hpp"
 #include "flowrelay/app/destination_files.hpp"
 #include "flowrelay/app/machine.hpp"
 #include "flowrelay/base/version.hpp"
@@ -53,8 +54,6 @@ constexpr auto delivery_grace = Seconds(6);
 constexpr auto session_grace = Seconds(3);
 
 constexpr auto clock_look_interval = Seconds(5);
-
-constexpr std::size_t max_control_connections = 64;
 
 runtime::IngestLimits ingest_limits(const IngestConfig& config) {
     runtime::IngestLimits limits;
@@ -104,6 +103,7 @@ public:
     void run();
 
 private:
+    void find_descriptors();
     Ownership find_owner_or_throw(const std::string& machine);
     void pause_replaced(runtime::Stores& stores, const std::vector<std::string>& names, Now now);
     void note_owner();
@@ -143,7 +143,8 @@ private:
     std::optional<runtime::SocketFile> control_socket_;
     asio::steady_timer token_files_;
     std::string machine_;  ///< the id of this machine
-    bool moved_ = false;   ///< the spool belongs to another machine
+    DescriptorShares descriptors_;
+    bool moved_ = false;  ///< the spool belongs to another machine
     bool stopping_ = false;
 };
 
@@ -165,6 +166,7 @@ Daemon::Impl::Impl(Config config, std::string config_file,
     const PassedSockets passed = sort_passed_sockets(passed_sockets);
     Surroundings around = read_surroundings(config_);
     tell_route(around.destination, log_);
+    find_descriptors();
     const std::string exposed = warn_of_exposed_key(config_.destination);
     if (!exposed.empty()) log_.write(ev::config_key_exposed, {{"reason", exposed}});
     storage_.emplace(open_spool(std::move(around.sources)), executor_, log_);
@@ -185,9 +187,21 @@ Daemon::Impl::Impl(Config config, std::string config_file,
     reloader_.emplace(std::move(config_file), parts, log_, clock_);
 }
 
+/// As many as the configuration can need, or less and a line that says so.
+void Daemon::Impl::find_descriptors() {
+    const std::uint64_t needed = descriptors_needed(config_).total();
+    const std::uint64_t limit = raise_descriptor_limit(needed);
+    descriptors_ = share_descriptors(config_, limit);
+    if (limit >= needed) return;
+    log_.write(ev::relay_few_descriptors, {{"limit", limit},
+                                           {"needed", needed},
+                                           {"spool_files", descriptors_.files},
+                                           {"connections", descriptors_.producers}});
+}
+
 // Everything that recovery has to tell the heart, before there are two threads.
 runtime::Stores Daemon::Impl::open_spool(std::vector<core::ConfiguredSource> sources) {
-    auto stores = open_stores(config_.spool, *file_system_, log_);
+    auto stores = open_stores(config_.spool, descriptors_.files, *file_system_, log_);
     warn_of_small_disk(config_.spool, *stores.queue, *file_system_, log_);
     clock_.begin(*file_system_, config_.spool.directory);
     const Now now = clock_.now();
@@ -247,7 +261,7 @@ Result<void> Daemon::Impl::adopt() {
 void Daemon::Impl::open_sockets(const PassedSockets& passed) {
     const auto& ingest = config_.ingest;
     ingest_.emplace(
-        executor_, "ingest", ingest.max_connections,
+        executor_, "ingest", descriptors_.producers,
         [this](runtime::StreamSocket socket) {
             return runtime::make_ingest_session(std::move(socket), *engine_,
                                                 ingest_limits(config_.ingest));

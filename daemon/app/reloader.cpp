@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "config_changes.hpp"
+#include "descriptors.hpp"
 #include "flowrelay/core/log_events.hpp"
 #include "setup.hpp"
 
@@ -89,7 +90,9 @@ runtime::ReloadResult Reloader::try_reload(const runtime::ReloadRequest& request
     parts_.engine.relay().try_destination_now(clock_.now());
     parts_.control.spool_max_bytes = parts_.config.spool.max_size;
     parts_.control.base_url = parts_.config.destination.base_url;
-    parts_.ingest.set_max_connections(parts_.config.ingest.max_connections);
+    const std::uint64_t needed = descriptors_needed(parts_.config).total();
+    parts_.ingest.set_max_connections(
+        share_descriptors(parts_.config, raise_descriptor_limit(needed)).producers);
     parts_.ingest.set_max_per_uid(parts_.config.ingest.max_connections_per_uid);
     parts_.stats.set_interval(parts_.config.log.stats_interval);
     result.changed = changes.live;

@@ -174,12 +174,18 @@ void warn_of_small_disk(const SpoolConfig& config, const storage::EventQueue& qu
         {{"directory", config.directory}, {"max_size", config.max_size}, {"available", available}});
 }
 
-runtime::Stores open_stores(const SpoolConfig& config, storage::FileSystem& file_system, Log& log) {
+runtime::Stores open_stores(const SpoolConfig& config, std::size_t max_open_files,
+                            storage::FileSystem& file_system, Log& log) {
     const auto there = file_system.exists(config.directory);
     if (there.has_error()) throw std::runtime_error(there.error().message);
     auto made = file_system.make_directory(config.directory);
-    if (made.has_value() && !*there) {
+    if (made.has_value()) {
+        // Also if it is there: a process that was killed may have made it a moment ago. One that an
+        // administrator made may lie in a directory that the service can't open.
         made = file_system.sync_directory(storage::parent_of(config.directory));
+        const bool is_closed =
+            made.has_error() && made.error().code == boost::system::errc::permission_denied;
+        if (*there && is_closed) made = Result<void>();
     }
     if (made.has_error()) throw std::runtime_error(made.error().message);
     refuse_foreign_writers(config.directory);
@@ -188,6 +194,7 @@ runtime::Stores open_stores(const SpoolConfig& config, storage::FileSystem& file
     options.max_size = config.max_size;
     options.max_events = config.max_events;
     options.dedup_window = config.dedup_window;
+    options.max_open_files = max_open_files;
     runtime::Stores stores;
     // The log first: its lock keeps a second daemon away from the other two.
     stores.queue = or_throw(

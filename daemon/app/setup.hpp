@@ -42,7 +42,9 @@ Surroundings read_surroundings(const Config& config);
 void warn_of_small_disk(const SpoolConfig& config, const storage::EventQueue& queue,
                         storage::FileSystem& file_system, Log& log);
 
-/// Opens what lies in the spool directory, and recovers it. Throws std::runtime_error.
-runtime::Stores open_stores(const SpoolConfig& config, storage::FileSystem& file_system, Log& log);
+/// Opens what lies in the spool directory, and recovers it; `max_open_files` of the log stay open
+/// at a time. Throws std::runtime_error.
+runtime::Stores open_stores(const SpoolConfig& config, std::size_t max_open_files,
+                            storage::FileSystem& file_system, Log& log);
 
 }  // namespace flowrelay::app

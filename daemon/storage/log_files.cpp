@@ -40,12 +40,16 @@ std::string LogFiles::segment_name(std::uint64_t number) {
     return file_name(number, segment_suffix);
 }
 
+std::string LogFiles::index_name(std::uint64_t number) {
+    return file_name(number, index_suffix);
+}
+
 std::string LogFiles::segment_path(std::uint64_t number) const {
     return path_of(segment_name(number));
 }
 
 std::string LogFiles::index_path(std::uint64_t number) const {
-    return path_of(file_name(number, index_suffix));
+    return path_of(index_name(number));
 }
 
 std::string LogFiles::spare_path(std::uint64_t number) const {
@@ -217,8 +221,14 @@ SegmentIndex LogFiles::write_index(std::uint64_t number, std::vector<std::uint8_
     if (done.has_error() || place == IndexPlace::memory) return index;
     auto file = file_system_.create(path);
     if (file.has_error()) return index;
-    if ((*file)->write_at(0, index.memory()).has_error()) {
-        file->reset();
+    auto written = (*file)->write_at(0, index.memory());
+    // It is never synced, and what is not synced stays open: it is given up and opened anew.
+    file->reset();
+    if (written.has_value()) {
+        file = file_system_.open_read_only(path);
+        if (file.has_error()) written = file.error();
+    }
+    if (written.has_error()) {
         static_cast<void>(file_system_.remove(path));
         return index;
     }

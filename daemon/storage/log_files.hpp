@@ -11,13 +11,15 @@
 #include "flowrelay/storage/file_system.hpp"
 #include "flowrelay/storage/segment_header.hpp"
 #include "flowrelay/storage/segment_index.hpp"
+#include "open_files.hpp"
 
 namespace flowrelay::storage {
 
 class LogFiles {
 public:
-    LogFiles(FileSystem& file_system, std::string directory)
-        : file_system_(file_system),
+    /// `max_open` files stay open at a time.
+    LogFiles(FileSystem& file_system, std::string directory, std::size_t max_open)
+        : file_system_(file_system, max_open),
           directory_(std::move(directory)),
           index_cache_(std::make_shared<IndexCache>(cached_index_blocks)) {}
 
@@ -25,10 +27,12 @@ public:
     static constexpr std::uint64_t max_number = 999'999'999'999;
 
     static std::string segment_name(std::uint64_t number);
+    static std::string index_name(std::uint64_t number);
     std::string segment_path(std::uint64_t number) const;
     std::string index_path(std::uint64_t number) const;
     const std::string& directory() const noexcept { return directory_; }
-    FileSystem& file_system() const noexcept { return file_system_; }
+    /// What all files of the log are opened by.
+    FileSystem& file_system() noexcept { return file_system_; }
 
     /// The numbers of the segments that are there, ascending. Adopts the spare files of
     /// `spare_size` bytes, removes others, and what an interrupted compaction left.
@@ -105,8 +109,6 @@ public:
 private:
     static constexpr std::size_t cached_index_blocks = 512;  // 2 MiB
 
-    // Open, so that a new segment can be begun when no descriptor is left: the rest of a commit may
-    // depend on it.
     struct Spare {
         std::unique_ptr<File> file;
         std::uint64_t number = 0;     ///< in its name
@@ -122,7 +124,7 @@ private:
     Result<void> adopt_spare(std::uint64_t number, std::uint64_t spare_size);
     Result<void> remove_if_there(const std::string& path);
 
-    FileSystem& file_system_;
+    OpenFiles file_system_;
     std::string directory_;
     std::shared_ptr<IndexCache> index_cache_;
     std::vector<Spare> spares_;

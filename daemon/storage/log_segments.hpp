@@ -82,7 +82,7 @@ public:
     auto with_index(Segment& segment, Use use) -> decltype(use(*segment.sealed)) {
         auto result = use(*segment.sealed);
         for (const auto place : {LogFiles::IndexPlace::disk, LogFiles::IndexPlace::memory}) {
-            if (!result.has_error()) break;
+            if (!result.has_error() || is_out_of_descriptors(result.error().code)) break;
             if (auto made = renew_index(segment, place); made.has_error()) return made.error();
             result = use(*segment.sealed);
         }

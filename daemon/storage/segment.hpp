@@ -60,8 +60,9 @@ struct Segment {
 
     std::optional<SealedEvents> sealed;  ///< of all others
 
-    /// Behind the last record; none in a file that was cut short.
-    std::uint64_t room() const noexcept { return size - std::min(size, end); }
+    /// Behind the last record; none in a file that was cut short. A sealed segment has none either:
+    /// what is written behind the seal would be found by nobody.
+    std::uint64_t room() const noexcept { return sealed ? 0 : size - std::min(size, end); }
     std::size_t queued() const noexcept { return sealed ? sealed->live : live.size(); }
     std::uint64_t disk_bytes() const noexcept {
         return size + (sealed && sealed->index.on_disk() ? sealed->index.bytes() : 0);

@@ -469,6 +469,8 @@ Result<EventRecord> SegmentedLog::read(Seq seq) {
     Segment& segment = *segments_.of(seq);
     BlockReader reader;
     const auto bytes = reader.read(segment, **event);
+    // That no descriptor is left says nothing about the event.
+    if (bytes.has_error() && is_out_of_descriptors(bytes.error().code)) return bytes.error();
     if (bytes.has_error()) {
         return read_failures_.give_up(seq) ? damaged(seq, segment, **event) : bytes.error();
     }
@@ -555,7 +557,7 @@ Result<std::unique_ptr<EventQueue>> open_segmented_log(FileSystem& file_system,
     if (made.has_error()) return made.error();
     auto lock = file_system.lock(directory + "/lock");
     if (lock.has_error()) return lock.error();
-    auto files = std::make_unique<LogFiles>(file_system, directory);
+    auto files = std::make_unique<LogFiles>(file_system, directory, used.max_open_files);
     const auto numbers = files->scan(used.segment_size);
     if (numbers.has_error()) return numbers.error();
     auto recovered = recover_log(*files, *numbers, log);

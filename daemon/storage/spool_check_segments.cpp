@@ -253,7 +253,7 @@ void SegmentCheck::report_damage(const std::string& name, std::vector<DamagedRan
 // --- indexes -------------------------------------------------------------------------------------
 
 void SegmentCheck::check_index(const FoundSegment& segment, SegmentScan scan) {
-    const std::string path = LogFiles(file_system_, directory_).index_path(segment.header.number);
+    const std::string path = directory_ + "/" + LogFiles::index_name(segment.header.number);
     SpoolFile file{.name = log_file_name(path.substr(directory_.size() + 1)),
                    .kind = SpoolFile::Kind::index};
     file.note = judge_index(file, path, segment, std::move(scan));

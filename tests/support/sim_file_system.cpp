@@ -58,7 +58,12 @@ struct SimFileSystem::Inode {
 class SimFileSystem::SimFile final : public storage::File {
 public:
     SimFile(SimFileSystem& fs, std::shared_ptr<Inode> inode, std::string path)
-        : fs_(fs), inode_(std::move(inode)), path_(std::move(path)) {}
+        : fs_(fs), inode_(std::move(inode)), path_(std::move(path)), count_(fs.open_files_) {
+        ++*count_;
+    }
+    SimFile(const SimFile&) = delete;
+    SimFile& operator=(const SimFile&) = delete;
+    ~SimFile() override { --*count_; }
 
     Result<void> write_at(std::uint64_t offset, std::span<const std::uint8_t> bytes) override {
         const auto error = fs_.begin(SimOp::write, name(), offset, bytes.size());
@@ -143,6 +148,7 @@ private:
     SimFileSystem& fs_;
     std::shared_ptr<Inode> inode_;
     std::string path_;
+    std::shared_ptr<std::size_t> count_;  ///< of open files; may outlive the file system
 };
 
 SimFileSystem::SimFileSystem(std::uint64_t seed) : random_(seed) {
@@ -379,6 +385,7 @@ void SimFileSystem::change(const std::string& directory,
 
 Result<std::unique_ptr<storage::File>> SimFileSystem::create(const std::string& path) {
     if (opening_errno_ != 0) return system_error(opening_errno_, "create", path);
+    if (*open_files_ >= descriptors_) return system_error(EMFILE, "create", path);
     if (const auto error = begin(SimOp::create, path)) return system_error(*error, "create", path);
     if (live_.contains(path)) return system_error(EEXIST, "create", path);
     if (!live_.contains(parent(path))) return system_error(ENOENT, "create", path);
@@ -389,6 +396,7 @@ Result<std::unique_ptr<storage::File>> SimFileSystem::create(const std::string& 
 
 Result<std::unique_ptr<storage::File>> SimFileSystem::open(const std::string& path) {
     if (opening_errno_ != 0) return system_error(opening_errno_, "open", path);
+    if (*open_files_ >= descriptors_) return system_error(EMFILE, "open", path);
     if (const auto error = fault_of(SimOp::open, path)) return system_error(*error, "open", path);
     const auto found = live_.find(path);
     if (found == live_.end()) return system_error(ENOENT, "open", path);

@@ -121,6 +121,10 @@ public:
     /// From now on no file can be opened or created: that fails with this; 0: it can.
     void refuse_opening(int errno_value) { opening_errno_ = errno_value; }
 
+    /// No more files can be open at a time; opening another one fails with EMFILE.
+    void set_descriptors(std::size_t count) { descriptors_ = count; }
+    std::size_t open_files() const noexcept { return *open_files_; }
+
     /// Reads that touch these bytes fail with EIO.
     void make_unreadable(const std::string& path, std::uint64_t offset, std::uint64_t bytes);
     void make_readable(const std::string& path);
@@ -203,6 +207,8 @@ private:
     std::string refused_;
     int refused_errno_ = 0;
     int opening_errno_ = 0;
+    std::size_t descriptors_ = SIZE_MAX;
+    std::shared_ptr<std::size_t> open_files_ = std::make_shared<std::size_t>(0);
 };
 
 }  // namespace flowrelay::test

@@ -19,7 +19,10 @@ struct LogOptions {
     std::uint64_t max_events = 0;              ///< queued; 0: no limit
     Milliseconds dedup_window{0};  ///< so long are ids kept of events that were settled; 0: not
     std::size_t dedup_entries = 200'000;  ///< at most so many of them
-    std::uint64_t salt_seed = 0;          ///< of the segments' salts; 0: from the kernel. For tests
+    /// Files of the log that stay open at a time, of the thousands that it may have; the one that
+    /// is written to and two or three more are open in any case.
+    std::size_t max_open_files = 256;
+    std::uint64_t salt_seed = 0;  ///< of the segments' salts; 0: from the kernel. For tests
 };
 
 /// Opens or creates the log in `directory` (made if missing) and recovers it: a torn tail is cut

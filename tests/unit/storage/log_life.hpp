@@ -25,6 +25,7 @@ public:
         options_.segment_size = 16 * 1024;
         options_.max_size = 1 << 20;
         options_.salt_seed = seed + 1;
+        if (random_.chance(0.5)) options_.max_open_files = 1 + random_.below(6);
         if (random_.chance(0.5)) options_.dedup_window = Milliseconds(1ULL << 40);
         // In every other life some events stay for long, so that there is something to copy
         // forward.
