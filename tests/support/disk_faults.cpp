@@ -1,0 +1,163 @@
+// Preloaded into a program (LD_PRELOAD), this makes calls on its files fail, as a bad or full disk
+// does. The file named by FLOWRELAY_DISK_FAULTS has a fault in each line and may change while the
+// program runs:
+//
+//   CALL ENDING ERRNO TIMES
+//
+// Calls of this name (pread, pwrite, fdatasync, fsync, fallocate, open, rename) on files whose path
+// ends so fail with this error number; the first TIMES of them, or all of them with 0. A pwrite
+// that fails for want of space writes half of its bytes before.
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdarg>
+#include <cstdlib>
+#include <map>
+#include <mutex>
+#include <sstream>
+#include <string>
+#include <string_view>
+
+namespace {
+
+std::string read_faults() {
+    const char* path = std::getenv("FLOWRELAY_DISK_FAULTS");
+    if (path == nullptr) return {};
+    const long fd = ::syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return {};
+    std::array<char, 4096> text{};
+    const long n = ::syscall(SYS_pread64, fd, text.data(), text.size(), 0L);
+    ::syscall(SYS_close, fd);
+    return n > 0 ? std::string(text.data(), static_cast<std::size_t>(n)) : std::string();
+}
+
+/// The error that a call on this file has to fail with; 0: none.
+int fault_of(std::string_view call, std::string_view path) {
+    static std::mutex mutex;
+    static std::map<std::string, int> used;
+    const std::lock_guard lock(mutex);
+    std::istringstream lines(read_faults());
+    for (std::string line; std::getline(lines, line);) {
+        std::istringstream words(line);
+        std::string name;
+        std::string ending;
+        int error = 0;
+        int times = 0;
+        if (!(words >> name >> ending >> error >> times)) continue;
+        if (name != call || !path.ends_with(ending)) continue;
+        if (times > 0 && used[line]++ >= times) continue;
+        return error;
+    }
+    return 0;
+}
+
+int fault_of(std::string_view call, int fd) {
+    const int before = errno;
+    const std::string link = "/proc/self/fd/" + std::to_string(fd);
+    std::array<char, 4096> path{};
+    const ssize_t n = ::readlink(link.c_str(), path.data(), path.size());
+    const int error =
+        n > 0 ? fault_of(call, std::string_view(path.data(), static_cast<std::size_t>(n))) : 0;
+    errno = error != 0 ? error : before;
+    return error;
+}
+
+int open_file(int directory, const char* path, int flags, mode_t mode) {
+    if (const int error = fault_of("open", std::string_view(path)); error != 0) {
+        errno = error;
+        return -1;
+    }
+    return static_cast<int>(::syscall(SYS_openat, directory, path, flags, mode));
+}
+
+mode_t mode_of(int flags, va_list arguments) {
+    return (flags & O_CREAT) != 0 ? static_cast<mode_t>(va_arg(arguments, int)) : 0;
+}
+
+ssize_t read_file(int fd, void* out, std::size_t size, off_t offset) {
+    if (fault_of("pread", fd) != 0) return -1;
+    return ::syscall(SYS_pread64, fd, out, size, offset);
+}
+
+ssize_t write_file(int fd, const void* bytes, std::size_t size, off_t offset) {
+    const int error = fault_of("pwrite", fd);
+    if (error == 0) return ::syscall(SYS_pwrite64, fd, bytes, size, offset);
+    if (error == ENOSPC || error == EDQUOT) {
+        static_cast<void>(::syscall(SYS_pwrite64, fd, bytes, size / 2, offset));
+    }
+    errno = error;
+    return -1;
+}
+
+int allocate(int fd, int mode, off_t offset, off_t size) {
+    if (fault_of("fallocate", fd) != 0) return -1;
+    return static_cast<int>(::syscall(SYS_fallocate, fd, mode, offset, size));
+}
+
+}  // namespace
+
+// The C library has most of them under two names.
+extern "C" {
+
+// A process that can't be dumped may not look up the names of its files unless it is root's.
+int prctl(int, ...) {
+    return 0;
+}
+
+int open(const char* path, int flags, ...) {
+    va_list arguments;
+    va_start(arguments, flags);
+    const mode_t mode = mode_of(flags, arguments);
+    va_end(arguments);
+    return open_file(AT_FDCWD, path, flags, mode);
+}
+int open64(const char* path, int flags, ...) {
+    va_list arguments;
+    va_start(arguments, flags);
+    const mode_t mode = mode_of(flags, arguments);
+    va_end(arguments);
+    return open_file(AT_FDCWD, path, flags, mode);
+}
+
+ssize_t pread(int fd, void* out, std::size_t size, off_t offset) {
+    return read_file(fd, out, size, offset);
+}
+ssize_t pread64(int fd, void* out, std::size_t size, off_t offset) {
+    return read_file(fd, out, size, offset);
+}
+ssize_t pwrite(int fd, const void* bytes, std::size_t size, off_t offset) {
+    return write_file(fd, bytes, size, offset);
+}
+ssize_t pwrite64(int fd, const void* bytes, std::size_t size, off_t offset) {
+    return write_file(fd, bytes, size, offset);
+}
+
+int fdatasync(int fd) {
+    if (fault_of("fdatasync", fd) != 0) return -1;
+    return static_cast<int>(::syscall(SYS_fdatasync, fd));
+}
+int fsync(int fd) {
+    if (fault_of("fsync", fd) != 0) return -1;
+    return static_cast<int>(::syscall(SYS_fsync, fd));
+}
+
+int fallocate(int fd, int mode, off_t offset, off_t size) noexcept(false) {
+    return allocate(fd, mode, offset, size);
+}
+int fallocate64(int fd, int mode, off_t offset, off_t size) noexcept(false) {
+    return allocate(fd, mode, offset, size);
+}
+
+int rename(const char* from, const char* to) noexcept {
+    if (const int error = fault_of("rename", std::string_view(from)); error != 0) {
+        errno = error;
+        return -1;
+    }
+    return static_cast<int>(::syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0));
+}
+
+}  // extern "C"
