@@ -193,7 +193,7 @@ void Daemon::Impl::find_descriptors() {
     const std::uint64_t limit = raise_descriptor_limit(needed);
     descriptors_ = share_descriptors(config_, limit);
     if (limit >= needed) return;
-    log_.write(ev::relay_few_descriptors, {{"limit", limit},
+    log_.write(ev::few_descriptors, {{"limit", limit},
                                            {"needed", needed},
                                            {"spool_files", descriptors_.files},
                                            {"connections", descriptors_.producers}});
