@@ -59,7 +59,7 @@ _flowrelay() {
                 dead:) words="list show replay drop --help" ;;
                 source:) words="list add connect rotate pause resume enable remove --help" ;;
                 config:) words="check show --help" ;;
-                config:check) words="--json --help" ;;
+                config:check) words="--user --unit --json --help" ;;
                 config:show) words="--help" ;;
                 spool:) words="verify declare-damaged test adopt --help" ;;
                 spool:adopt) words="--help" ;;

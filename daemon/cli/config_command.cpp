@@ -1,5 +1,6 @@
 // flowrelay config
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
@@ -10,6 +11,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/operator.hpp"
+#include "cli/service_unit.hpp"
 #include "flowrelay/app/config.hpp"
 #include "flowrelay/app/config_check.hpp"
 
@@ -20,7 +22,7 @@ namespace {
 namespace json = boost::json;
 
 /// One object a line; the last says how it comes out.
-void print_findings(const app::ConfigFindings& findings) {
+void print_findings(const app::ConfigFindings& findings, const std::string& user) {
     const auto line = [](json::object object) { print_json(json::serialize(object)); };
     for (const auto& problem : findings.problems) {
         json::object found{
@@ -33,19 +35,74 @@ void print_findings(const app::ConfigFindings& findings) {
     for (const auto& text : findings.not_checked) {
         line({{"type", "not_checked"}, {"message", text}});
     }
-    line({{"type", "summary"},
-          {"usable", findings.problems.empty()},
-          {"sources", findings.sources},
-          {"problems", findings.problems.size()}});
+    json::object summary{{"type", "summary"},
+                         {"usable", findings.problems.empty()},
+                         {"sources", findings.sources},
+                         {"problems", findings.problems.size()}};
+    if (!user.empty()) summary["user"] = user;
+    line(std::move(summary));
 }
 
-ExitCode check_config(const std::string& path, bool as_json) {
-    const app::ConfigFindings findings = app::check_config(path);
+struct CheckOptions {
+    std::string path = "/etc/flowrelay/flowrelay.yaml";
+    std::string user;
+    std::string unit = "flowrelayd.service";
+    bool json = false;
+};
+
+/// Adds what the service would fail on, as its user. The file itself can be used.
+void check_service(const CheckOptions& options, const app::ServiceView& service, bool is_user,
+                   app::ConfigFindings& findings) {
+    try {
+        const app::Config config = app::load_config(options.path);
+        auto problems = app::check_for_service(config, options.path, service);
+        if (is_user && problems.empty()) {
+            problems = check_as_this_user(config, options.path, service, options.user);
+        }
+        findings.problems.insert(findings.problems.end(), problems.begin(), problems.end());
+    } catch (const app::ConfigError&) {
+        // It was said already.
+    }
+}
+
+ExitCode check_config(CheckOptions options) {
+    if (options.unit.find('.') == options.unit.npos) options.unit += ".service";
+    const bool is_asked = !options.user.empty();
+    app::ServiceView service;
+    if (::geteuid() == 0 || is_asked) {
+        if (const auto found = ask_for_service(options.unit)) {
+            if (!is_asked) options.user = found->user;
+            if (found->user == options.user) service = *found;
+        }
+    }
+    app::ConfigFindings findings;
+    bool is_user = !options.user.empty();
+    if (is_user) {
+        if (const std::string problem = become(options.user, service); !problem.empty()) {
+            if (is_asked) {
+                note(problem);
+                return ExitCode::not_permitted;
+            }
+            findings.not_checked.push_back(
+                fmt::format("what {} can read was not checked: {}", options.unit, problem));
+            is_user = false;
+        }
+    }
+    const app::ConfigFindings found = app::check_config(options.path);
+    findings.problems = found.problems;
+    findings.warnings = found.warnings;
+    findings.sources = found.sources;
+    findings.not_checked.insert(findings.not_checked.end(), found.not_checked.begin(),
+                                found.not_checked.end());
+    if (!options.user.empty()) check_service(options, service, is_user, findings);
     const ExitCode exit_code = findings.problems.empty() ? ExitCode::ok : ExitCode::bad_config;
-    if (as_json) {
-        print_findings(findings);
+    const std::string user = is_user ? options.user : "";
+    if (options.json) {
+        print_findings(findings, user);
         return exit_code;
     }
+    const std::string& path = options.path;
+    if (is_user) note(fmt::format("checking as the user {}", user));
     for (const auto& text : findings.not_checked) note(text);
     for (const auto& text : findings.warnings) note("warning: " + text);
     for (const auto& problem : findings.problems) note(to_string(problem));
@@ -72,15 +129,25 @@ void add_config_commands(Command app, Context& context) {
     config.require_subcommand();
     const Command check =
         config.add_subcommand("check", "Say everything that is wrong with a file");
-    const auto path = std::make_shared<std::string>("/etc/flowrelay/flowrelay.yaml");
-    check.add_option("FILE", *path, "The file (" + *path + ")").type_name("");
+    const auto options = std::make_shared<CheckOptions>();
+    check.add_option("FILE", options->path, "The file (" + options->path + ")").type_name("");
+    check
+        .add_option("--user", options->user,
+                    "Check as this user. As root: the user of the unit, if it exists")
+        .type_name("NAME")
+        .not_empty();
+    check
+        .add_option("--unit", options->unit, "Whose user and sandbox count (" + options->unit + ")")
+        .type_name("NAME")
+        .not_empty();
     check.footer(
-        "Also reads the files that it names. Exit status: 0, 64 wrong options, 78 problems found.");
-    const auto as_json = std::make_shared<bool>(false);
-    check.add_flag("--json", *as_json, "Lines of JSON");
-    check.callback([path, as_json, &context] {
-        context.run = [path, as_json] { return check_config(*path, *as_json); };
-    });
+        "Also reads the files that it names, as the service will. Exit status: 0, 64 wrong "
+        "options,\n"
+        "77 only root can check as another user, 78 problems found.");
+    check.add_flag("--json", options->json, "Lines of JSON");
+    check.callback(
+        [options, &context] { context.run = [options] { return check_config(*options); }; });
+    const auto path = std::make_shared<std::string>(options->path);
 
     const Command show =
         config.add_subcommand("show", "Print what is in force with a file, defaults included");

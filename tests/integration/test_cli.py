@@ -476,6 +476,27 @@ class CliTest(support.RelayTestCase):
         offered = {word for word in self.complete(*path, "--") if word.startswith("--")}
         self.assertEqual(offered, self.options(*path), path)
 
+    def complete_in_fish(self, words):
+        environment = dict(os.environ, PATH=f"{support.BIN}:{os.environ['PATH']}", HOME="/nonexistent",
+                           FLOWRELAY_CONTROL_SOCKET=str(self.relay.control_socket))
+        script = f'source "{ROOT}/config/completion/flowrelay.fish"; complete -C "flowrelay {words}"'
+        done = subprocess.run(["fish", "--no-config", "-c", script], capture_output=True, text=True,
+                              timeout=support.PATIENCE, check=False, env=environment)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return {line.split("\t")[0] for line in done.stdout.splitlines()}
+
+    def test_fish_completes_every_command_and_option(self):
+        self.start()
+        self.assertEqual(self.complete_in_fish(""), set(self.commands()))
+        for command in self.commands():
+            actions = self.commands(command)
+            if actions:
+                self.assertEqual(self.complete_in_fish(f"{command} "), set(actions), command)
+            for path in [[command, action] for action in actions] or [[command]]:
+                offered = self.complete_in_fish(" ".join(path) + " --")
+                self.assertEqual(offered - {"--socket"}, self.options(*path), path)
+        self.assertIn("ci", self.complete_in_fish("queue list --source "))
+
     def test_zsh_knows_every_command(self):
         self.start()
         text = (ROOT / "config/completion/_flowrelay").read_text()
