@@ -33,9 +33,12 @@ if [ -z "${FLOWRELAY_BUILT:-}" ]; then
 fi
 rm -rf "$copy"
 
+echo "AppArmor profile:"
+apparmor_parser --skip-kernel-load --skip-cache --skip-read-cache debian/apparmor/usr.sbin.flowrelayd
+
 echo "lintian:"
 # The tools of the distribution may be newer than the Standards-Version that both support.
-lintian --fail-on error,warning --info --show-overrides \
+lintian --fail-on error,warning --info \
     --suppress-tags newer-standards-version,out-of-date-standards-version "$directory"/*.changes
 echo "Built:"
 ls -1 "$directory"/*.deb
