@@ -194,9 +194,9 @@ void Daemon::Impl::find_descriptors() {
     descriptors_ = share_descriptors(config_, limit);
     if (limit >= needed) return;
     log_.write(ev::few_descriptors, {{"limit", limit},
-                                           {"needed", needed},
-                                           {"spool_files", descriptors_.files},
-                                           {"connections", descriptors_.producers}});
+                                     {"needed", needed},
+                                     {"spool_files", descriptors_.files},
+                                     {"connections", descriptors_.producers}});
 }
 
 // Everything that recovery has to tell the heart, before there are two threads.
