@@ -107,6 +107,32 @@ TEST_F(LogFaultsTest, WithoutANewSegmentTheOldOneIsNotSealed) {
     }
 }
 
+// The next start goes by what the header of the new segment says of the one before it: nothing may
+// be added to that one any more.
+TEST_F(LogFaultsTest, AfterTheRenamingOfANewSegmentAnErrorIsFinal) {
+    for (const int error : {ENOSPC, EDQUOT, EMFILE, EIO}) {
+        SCOPED_TRACE(error);
+        fs = SimFileSystem(1);
+        next_number = 1;
+        open();
+        append(10, TokenId{1}, 2000);
+        // The first sync of the directory is that of the spare.
+        fs.fail({SimOp::sync_directory, "/spool", error, 1, 1});
+        while (try_append(1, TokenId{1}, 7000).has_value()) {
+        }
+        std::vector<std::uint64_t> accepted = queued();
+        const auto small = try_append(1, TokenId{1}, 100);
+        ASSERT_TRUE(small.has_error()) << "it lies behind the end that the header knows";
+        EXPECT_EQ(small.error().code, QueueErrc::failed);
+        queue.reset();
+        drop_indexes();
+        open();
+        EXPECT_EQ(queued(), accepted);
+        EXPECT_EQ(unaccounted(), 0);
+        EXPECT_TRUE(log.named("spool.damaged").empty());
+    }
+}
+
 // --- erasure -------------------------------------------------------------------------------------
 
 TEST_F(LogFaultsTest, AnErasureWipesOnlyWhatItHasRead) {
