@@ -61,10 +61,11 @@ _flowrelay() {
                 config:) words="check show --help" ;;
                 config:check) words="--user --unit --json --help" ;;
                 config:show) words="--help" ;;
-                spool:) words="verify declare-damaged test adopt --help" ;;
+                spool:) words="verify declare-damaged test adopt book-lost --help" ;;
                 spool:adopt) words="--help" ;;
                 spool:verify) words="--json --quiet --help" ;;
                 spool:declare-damaged) words="--help" ;;
+                spool:book-lost) words="--plan --yes --help" ;;
                 spool:test) words="--seconds --power-cut --acknowledged --help" ;;
                 queue:list) words="--source --thread --limit --json --help" ;;
                 dead:list) words="--source --limit --json --help" ;;

@@ -1,12 +1,14 @@
 // flowrelay spool
 #include <fmt/format.h>
 
+#include <cstdint>
 #include <cstdio>
 #include <memory>
 #include <string>
 
 #include "cli/commands.hpp"
 #include "cli/complain.hpp"
+#include "cli/json_members.hpp"
 #include "cli/operator.hpp"
 #include "cli/spool_commands.hpp"
 #include "cli/spool_text.hpp"
@@ -77,6 +79,63 @@ void add_adopt(Command spool, Context& context) {
     command.callback([&context] { context.run = [&context] { return adopt(context); }; });
 }
 
+/// What the plan shows is what is booked: another loss meanwhile is not.
+ExitCode book_lost(const Context& context, bool plan) {
+    Operator daemon(context);
+    const auto reply = daemon.post("/v1/spool/book-lost", {{"plan", true}});
+    if (!reply) return daemon.exit_code();
+    const auto answer = parse_object(reply->body);
+    const double unaccounted = answer ? number_of(*answer, "unaccounted").value_or(0) : 0;
+    if (unaccounted == 0) {
+        fmt::print("Nothing is unaccounted for: there is nothing to book.\n");
+        return ExitCode::ok;
+    }
+    if (unaccounted < 0) {
+        complain(
+            fmt::format("the books have {:.0f} more outcomes than events: that is a bug and no "
+                        "loss. Keep the spool and report it",
+                        -unaccounted));
+        return ExitCode::rejected;
+    }
+    const std::string events = counted_of(*answer, "unaccounted", "event");
+    if (plan) {
+        fmt::print("{} would be booked as lost.\n", events);
+        return ExitCode::ok;
+    }
+    const auto number = static_cast<std::uint64_t>(unaccounted);
+    if (!daemon.post("/v1/spool/book-lost", {{"events", number}})) return daemon.exit_code();
+    fmt::print("{} booked as lost: the books balance.\n", events);
+    return ExitCode::ok;
+}
+
+void add_book_lost(Command spool, Context& context) {
+    const Command command =
+        spool.add_subcommand("book-lost", "Write off the events that are unaccounted for");
+    struct Options {
+        bool plan = false;
+        bool yes = false;
+    };
+    const auto options = std::make_shared<Options>();
+    command.add_flag("--plan", options->plan, "Only say how many that are");
+    command.add_flag("--yes", options->yes, "Do it: who did it and when stays in the books");
+    command.footer(
+        "For events that a damaged spool has lost for good, once the damage was looked into: they "
+        "count\n"
+        "as lost from then on, unaccounted is 0 again, and so the next loss raises its alarm. "
+        "Those "
+        "of a\n"
+        "segment that is put back later are taken out of the lost ones by the start.");
+    command.callback([options, &context] {
+        context.run = [options, &context] {
+            if (options->plan == options->yes) {
+                complain("--plan says how many events would be booked as lost, --yes does it");
+                return ExitCode::usage;
+            }
+            return book_lost(context, options->plan);
+        };
+    });
+}
+
 ExitCode give_up(const std::string& path) {
     const auto file_system = storage::make_posix_file_system();
     const auto lost = storage::declare_damaged(*file_system, path);
@@ -122,6 +181,7 @@ void add_spool_commands(Command app, Context& context) {
     add_declare_damaged(spool, context);
     add_spool_test(spool, context);
     add_adopt(spool, context);
+    add_book_lost(spool, context);
 }
 
 }  // namespace flowrelay::cli

@@ -133,12 +133,12 @@ void add_books(std::string& out, const SpoolReport& report) {
         std::back_inserter(out),
         "Dead letters: {}{}\n"
         "Books: {} accepted = {} delivered + {} queued + {} dead + {} expired + {} "
-        "erased + {} dropped; {} unaccounted\n"
+        "erased + {} dropped + {} lost; {} unaccounted\n"
         "On disk: {} in {}\n",
         report.letters,
         report.missing_letters > 0 ? fmt::format(", {} missing", report.missing_letters) : "",
         books.accepted, books.delivered, report.queued, books.dead, books.expired, books.erased,
-        books.dropped, report.unaccounted(), counted(report.bytes, "byte"),
+        books.dropped, books.lost, report.unaccounted(), counted(report.bytes, "byte"),
         counted(report.files.size(), "file"));
 }
 
@@ -210,6 +210,7 @@ boost::json::object summary_of(const SpoolReport& report) {
                                {"expired", books.expired},
                                {"erased", books.erased},
                                {"dropped", books.dropped},
+                               {"booked_lost", books.lost},
                                {"unaccounted", report.unaccounted()},
                                {"dead_letters", report.letters},
                                {"dead_letters_missing", report.missing_letters}};

@@ -34,7 +34,8 @@ void add_status_command(Command app, Context& context) {
     const auto as_json = std::make_shared<bool>(false);
     status.add_flag("--json", *as_json, "As JSON");
     status.footer(
-        "accepted = delivered + queued + dead + expired + erased + dropped. What this does not\n"
+        "accepted = delivered + queued + dead + expired + erased + dropped + lost. What this does "
+        "not\n"
         "explain is unaccounted, which must be 0.\n\n"
         "Exit status: 0, 64 wrong options, 69 flowrelayd is not there, 75 no proper answer,\n"
         "77 not permitted.");

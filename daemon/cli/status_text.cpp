@@ -140,6 +140,14 @@ Result<std::string> format_status(std::string_view json_text, bool colour) {
     for (const char* name : {"expired", "erased", "dropped"}) {
         add_row(out, name, count_of(status, name));
     }
+    if (number_of(status, "lost").value_or(0) > 0) {
+        std::string lost = count_of(status, "lost");
+        if (const json::object* last = object_of(status, "lost_booked")) {
+            lost += fmt::format(" (booked as lost, the last time by uid {} at {})",
+                                count_of(*last, "uid"), text_of(*last, "at"));
+        }
+        add_row(out, "lost", lost);
+    }
     const bool wrong = number_of(status, "unaccounted").value_or(0) != 0;
     add_row(out, "unaccounted",
             paint(count_of(status, "unaccounted"), wrong ? Colour::red : Colour::none, colour));

@@ -41,7 +41,7 @@ void Ledger::settle(Outcome outcome, std::uint64_t count) noexcept {
 std::int64_t Ledger::unaccounted(std::uint64_t queued) const noexcept {
     // Unsigned arithmetic wraps, so the difference comes out right with its sign.
     return static_cast<std::int64_t>(accepted - delivered - dead - expired - erased - dropped -
-                                     queued);
+                                     lost - queued);
 }
 
 }  // namespace flowrelay::core

@@ -24,6 +24,7 @@ struct ControlCall {
     Engine& engine;
     const ControlContext& context;
     const Wanted& wanted;      ///< whether somebody still waits for the answer
+    const Peer& peer;          ///< who asks
     std::string name;          ///< what the path names: an event, a source
     boost::json::object body;  ///< of a POST; empty without one
     bool plan = false;         ///< the answer tells what the change would do, and nothing changes
@@ -81,6 +82,7 @@ ControlAnswer remove_source(ControlCall& call);
 ControlAnswer freeze_spool(ControlCall& call);
 ControlAnswer thaw_spool(ControlCall& call);
 ControlAnswer adopt_spool(ControlCall& call);
+ControlAnswer book_lost(ControlCall& call);
 ControlAnswer get_dead(ControlCall& call);
 ControlAnswer get_dead_letter(ControlCall& call);
 ControlAnswer replay_dead(ControlCall& call);

@@ -48,6 +48,7 @@ constexpr std::array routes{
     Route{"POST", "/v1/spool/freeze", freeze_spool, "spool.freeze"},
     Route{"POST", "/v1/spool/thaw", thaw_spool, "spool.thaw"},
     Route{"POST", "/v1/spool/adopt", adopt_spool, "spool.adopt"},
+    Route{"POST", "/v1/spool/book-lost", book_lost, "spool.book-lost", Plans::yes},
     Route{"GET", "/v1/dead", get_dead},
     Route{"GET", "/v1/dead/*", get_dead_letter, {}, Plans::no, true},
     Route{"POST", "/v1/dead/replay", replay_dead, "dead.replay", Plans::yes, true},
@@ -199,8 +200,8 @@ asio::awaitable<http::Response> answer_control(const http::RequestReader& reader
         co_return control_error(400, "invalid", "what the request names is not UTF-8");
     }
 
-    ControlCall call{reader,           engine, context, wanted, decode(name),
-                     std::move(*body), false,  {},      {}};
+    ControlCall call{reader,       engine,           context, wanted, peer,
+                     decode(name), std::move(*body), false,   {},     {}};
     // What is not known to be a plan is a change, and takes the right to make it.
     const auto plan = asks_for_plan(request.body, call.body);
     call.plan = plan == true && route->plans == Plans::yes;

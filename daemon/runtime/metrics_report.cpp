@@ -42,6 +42,9 @@ void add_books(MetricsText& out, const StorageMailbox::Snapshot& snapshot) {
                "Events that died and are kept, those that are being replayed included.");
     out.sample(ledger.dead, {{"outcome", "dead"}});
     out.sample(ledger.expired, {{"outcome", "expired"}});
+    out.family("flowrelay_lost_events", Type::gauge, "events",
+               "Events that operators have booked as lost since the spool was made.");
+    out.sample(ledger.lost);
     out.family("flowrelay_unaccounted_events", Type::gauge, "events",
                "Accepted events that are neither queued nor settled; anything but 0 is a bug or a "
                "damaged spool.");

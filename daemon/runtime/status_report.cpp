@@ -131,6 +131,7 @@ std::string status_report(Engine& engine, const StorageMailbox::Snapshot& snapsh
         {"expired", ledger.expired},
         {"erased", ledger.erased},
         {"dropped", ledger.dropped},
+        {"lost", ledger.lost},
         {"unaccounted", ledger.unaccounted(snapshot.usage.events)},
         {"in_flight", status.in_flight},
         {"lanes", status.lanes},
@@ -156,6 +157,10 @@ std::string status_report(Engine& engine, const StorageMailbox::Snapshot& snapsh
                                      {"dropped_by_age", counters.dropped_by_age},
                                      {"dropped_by_operator", counters.dropped_by_operator}}},
     };
+    if (snapshot.last_loss) {
+        report["lost_booked"] = json::object{{"at", format_time(snapshot.last_loss->at)},
+                                             {"uid", snapshot.last_loss->uid}};
+    }
     const auto refusal = refusing(snapshot, context);
     report["accepting"] = !refusal;
     if (refusal) {

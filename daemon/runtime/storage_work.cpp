@@ -351,6 +351,7 @@ Result<StorageMailbox::Loaded> StorageWork::load(const core::LoadRequest& reques
 StorageMailbox::Snapshot StorageWork::snapshot() const {
     return {stores_.dead_letters->corrected(stores_.queue->ledger()),
             stores_.queue->usage(),
+            stores_.queue->last_loss(),
             stores_.dead_letters->kept().letters,
             stores_.dead_letters->size() - stores_.dead_letters->kept().letters,
             stores_.dead_letters->missing(stores_.queue->ledger()),

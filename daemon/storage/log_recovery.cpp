@@ -266,6 +266,8 @@ Result<void> LogRecovery::report_suspects() {
 }
 
 // Outcomes that were lost to damage are still in the totals, and their events are queued again.
+// Without damage the surplus is events that had been booked as lost and were found again, such as
+// those of a segment that somebody put back.
 void LogRecovery::balance_books() {
     state_.next_seq = Seq{to_number(state_.next_seq) + unknown_events_};
     core::Ledger& ledger = state_.ledger;
@@ -275,11 +277,15 @@ void LogRecovery::balance_books() {
     }
     if (unaccounted >= 0) return;
     auto surplus = static_cast<std::uint64_t>(-unaccounted);
-    for (auto column : {&core::Ledger::delivered, &core::Ledger::dead, &core::Ledger::expired,
-                        &core::Ledger::dropped, &core::Ledger::erased}) {
-        const std::uint64_t taken = std::min(surplus, ledger.*column);
-        ledger.*column -= taken;
+    const auto take = [&](std::uint64_t& column) {
+        const std::uint64_t taken = std::min(surplus, column);
+        column -= taken;
         surplus -= taken;
+    };
+    if (!report_.any()) take(ledger.lost);
+    for (auto column : {&core::Ledger::delivered, &core::Ledger::dead, &core::Ledger::expired,
+                        &core::Ledger::dropped, &core::Ledger::erased, &core::Ledger::lost}) {
+        take(ledger.*column);
     }
     ledger.accepted += surplus;
 }

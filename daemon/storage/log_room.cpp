@@ -1,5 +1,7 @@
 #include "log_room.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "segment.hpp"
@@ -18,6 +20,18 @@ LogOptions usable(LogOptions options) {
                    min_segment_size, max_segment_size);
     options.max_size = std::max(options.max_size, 2 * options.segment_size);
     return options;
+}
+
+Result<void> check_sizes(std::span<const core::EventRecord> events, std::uint64_t fresh) {
+    for (const core::EventRecord& event : events) {
+        if (const std::size_t size = event_record_size(event); size > fresh) {
+            return Error{boost::system::errc::make_error_code(boost::system::errc::message_size),
+                         fmt::format("an event of {} bytes does not fit into a segment of {} bytes:"
+                                     " raise spool.segment_size",
+                                     size, fresh + segment_header_size)};
+        }
+    }
+    return {};
 }
 
 bool has_room(const LogRoom& room, std::uint64_t waiting_outcomes,

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 
+#include "flowrelay/base/error.hpp"
 #include "flowrelay/core/stored_event.hpp"
 #include "flowrelay/storage/record.hpp"
 #include "flowrelay/storage/segmented_log.hpp"
@@ -20,6 +21,9 @@ inline constexpr std::uint64_t segment_waste = outcome_reserve;
 
 /// Sizes that a log can work with.
 LogOptions usable(LogOptions options);
+
+/// An error if one of the events does not fit into a whole segment: `fresh` bytes for records.
+Result<void> check_sizes(std::span<const core::EventRecord> events, std::uint64_t fresh);
 
 struct LogRoom {
     std::uint64_t active = 0;  ///< bytes left in the segment that is written to

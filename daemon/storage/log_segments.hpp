@@ -25,6 +25,9 @@ public:
     Segment& newest() noexcept { return segments_.back(); }
     std::uint64_t queued() const noexcept { return queued_; }
     std::uint64_t disk_bytes() const noexcept;
+    std::optional<core::LossBooking> last_loss() const {
+        return segments_.empty() ? std::nullopt : segments_.back().header.last_loss;
+    }
 
     /// Takes a segment with what it has queued.
     void push_back(Segment segment);

@@ -33,9 +33,6 @@ namespace {
 // Spares that are kept although nothing is reserved in them: a busy log goes round in them.
 constexpr std::size_t kept_spares = 2;
 
-// So much of a new segment is written at once, ahead of the records.
-constexpr std::uint64_t ahead_size = 1024 * 1024;
-
 class SegmentedLog final : public EventQueue {
 public:
     SegmentedLog(std::unique_ptr<LogFiles> files, std::shared_ptr<void> lock,
@@ -80,6 +77,8 @@ public:
         known_ids_.set_window(limits.dedup_window);
     }
     Result<void> confirm() override;
+    Result<void> book_lost(std::uint64_t events, const core::LossBooking& booking) override;
+    std::optional<core::LossBooking> last_loss() const override { return segments_.last_loss(); }
     core::Ledger ledger() const override { return ledger_; }
     QueueUsage usage() const override {
         const std::uint64_t spares = files_->spares() * options_.segment_size;
@@ -113,8 +112,7 @@ private:
     Result<void> write(std::span<const EventRecord> events);
     Result<void> write_part(const Part& part, bool is_first);
     Result<void> write_confirmation_record();
-    Result<void> note_durable_end();
-    void write_ahead(std::uint64_t end);
+    Result<void> update_header(SegmentHeader header);
     Result<void> apply(const Part& part, std::uint32_t salt);
     Result<void> reclaim();
     bool wants_spare() const;
@@ -183,14 +181,7 @@ Result<void> SegmentedLog::keep(std::span<const Settlement> outcomes) {
 }
 
 Result<void> SegmentedLog::make_room(std::span<const EventRecord> events) {
-    for (const EventRecord& event : events) {
-        if (const std::size_t size = event_record_size(event); size > fresh_room()) {
-            return Error{boost::system::errc::make_error_code(boost::system::errc::message_size),
-                         fmt::format("an event of {} bytes does not fit into a segment of {} bytes:"
-                                     " raise spool.segment_size",
-                                     size, options_.segment_size)};
-        }
-    }
+    if (auto fits = check_sizes(events, fresh_room()); fits.has_error()) return fits;
     if (to_number(next_seq_) + events.size() > to_number(max_seq)) {
         return full(
             "disk_full",
@@ -256,7 +247,7 @@ Result<void> SegmentedLog::write_part(const Part& part, bool is_first) {
         return fail_unless_passing(written.error());
     }
     segment.confirmed = false;
-    write_ahead(segment.end + part.bytes);
+    write_ahead(segment, segment.end + part.bytes);
     if (auto synced = segment.file->sync(); synced.has_error()) return fail(synced.error());
     return apply(part, segment.header.salt);
 }
@@ -271,7 +262,7 @@ Result<void> SegmentedLog::confirm() {
         if (failure_) return *failure_;
         if (written.has_error() && written.error().code != QueueErrc::full) return written;
     }
-    return note_durable_end();
+    return update_header(active().header);
 }
 
 /// A commit without contents, where there is room for one.
@@ -301,28 +292,31 @@ Result<void> SegmentedLog::write_confirmation_record() {
     return {};
 }
 
-Result<void> SegmentedLog::note_durable_end() {
-    Segment& segment = active();
-    if (segment.header.durable_end == segment.end) return {};
-    segment.header.durable_end = segment.end;
-    segment.header.durable_seq = Seq{to_number(next_seq_) - 1};
-    if (auto done = rewrite_segment_header(*segment.file, segment.header); done.has_error()) {
+/// Writes what is known now: all that was committed is durable.
+Result<void> SegmentedLog::update_header(SegmentHeader header) {
+    header.durable_end = active().end;
+    header.durable_seq = Seq{to_number(next_seq_) - 1};
+    header.ledger.lost = ledger_.lost;
+    if (header == active().header) return {};
+    if (auto done = rewrite_segment_header(*active().file, header); done.has_error()) {
         return fail_unless_passing(done.error());
     }
-    if (auto synced = segment.file->sync(); synced.has_error()) return fail(synced.error());
+    if (auto synced = active().file->sync(); synced.has_error()) return fail(synced.error());
+    active().header = header;
     return {};
 }
 
-/// Fills the blocks behind `end` with zeros, for many commits at once: the first write to a block
-/// makes its sync write metadata of the file system as well.
-void SegmentedLog::write_ahead(std::uint64_t end) {
-    Segment& segment = active();
-    if (end <= segment.written) return;
-    segment.written = std::min(end + ahead_size, segment.size);
-    // Only speed is at stake: what a commit needs is written again by itself.
-    if (write_zeros(*segment.file, end, segment.written - end).has_error()) {
-        segment.written = segment.size;
+Result<void> SegmentedLog::book_lost(std::uint64_t events, const core::LossBooking& booking) {
+    if (failure_) return *failure_;
+    if (segments_.all().empty() || active().sealed) {
+        if (auto begun = begin_segment(); begun.has_error()) return begun;
     }
+    SegmentHeader header = active().header;
+    header.last_loss = booking;
+    ledger_.lost += events;
+    auto booked = update_header(header);
+    if (booked.has_error()) ledger_.lost -= events;
+    return booked;
 }
 
 /// Takes over what is durable now.
@@ -364,6 +358,7 @@ Result<void> SegmentedLog::begin_segment() {
     segment.header.salt = static_cast<std::uint32_t>(random_.next());
     segment.header.next_seq = next_seq_;
     segment.header.ledger = ledger_;
+    segment.header.last_loss = segments_.last_loss();
     segment.header.size = options_.segment_size;
     segment.header.log = log_id_;
     if (!first && active().header.number + 1 == next_number_) {

@@ -17,4 +17,14 @@ Result<void> write_zeros(File& file, std::uint64_t offset, std::uint64_t bytes) 
     return {};
 }
 
+void write_ahead(Segment& segment, std::uint64_t end) {
+    constexpr std::uint64_t ahead = 1024 * 1024;
+    if (end <= segment.written) return;
+    segment.written = std::min(end + ahead, segment.size);
+    // What a commit needs is written again by itself.
+    if (write_zeros(*segment.file, end, segment.written - end).has_error()) {
+        segment.written = segment.size;
+    }
+}
+
 }  // namespace flowrelay::storage

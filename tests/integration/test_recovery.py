@@ -298,6 +298,33 @@ class Recovery(support.RelayTestCase):
         self.act("flowrelay spool adopt", "hosts.md", "spool", "adopt")
         self.finish("the spool came from another machine", 1)
 
+    def test_19_damaged_spool(self):
+        self.server.rules({"status": 503})
+        self.start()
+        for n in range(3):
+            self.send(f"mark-{n}")
+        self.relay.kill()
+        path, = (self.relay.state / "spool").glob("*.seg")
+        data = bytearray(path.read_bytes())
+        at = data.index(b"mark-1")
+        data[at - 80] ^= 0xFF  # in the header of its record
+        path.write_bytes(data)
+        self.relay.start()
+        self.relay.wait_for_status("the loss", lambda now: now["unaccounted"] == 1)
+        self.bad()
+        self.act("flowrelay spool book-lost --plan", "operations.md", "spool", "book-lost", "--plan")
+        self.bad()
+        self.act("flowrelay spool book-lost --yes", "operations.md", "spool", "book-lost", "--yes")
+        now = self.relay.status()
+        self.assertEqual((now["unaccounted"], now["lost"], now["lost_booked"]["uid"]), (0, 1, os.getuid()))
+        self.assertIn("booked as lost, the last time by uid", self.flowrelay(self.relay, "status").stdout)
+        self.relay.wait_for_log("action=spool.book-lost")
+        again = self.flowrelay(self.relay, "spool", "book-lost", "--yes")
+        self.assertIn("nothing to book", again.stdout)
+        self.relay.restart()
+        self.assertEqual(self.relay.status()["lost"], 1)
+        self.finish("events were lost with a damaged spool", 2)
+
 
 def write_protocol(path):
     lines = ["| | state | what was done | page | time |", "|---|---|---|---|---|"]

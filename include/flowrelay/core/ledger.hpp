@@ -1,8 +1,9 @@
-// The books: accepted = delivered + queued + dead + expired + erased + dropped.
+// The books: accepted = delivered + queued + dead + expired + erased + dropped + lost.
 #pragma once
 
 #include <cstdint>
 
+#include "flowrelay/base/time.hpp"
 #include "flowrelay/core/queued_event.hpp"
 
 namespace flowrelay::core {
@@ -16,6 +17,7 @@ struct Ledger {
     std::uint64_t expired = 0;
     std::uint64_t erased = 0;
     std::uint64_t dropped = 0;
+    std::uint64_t lost = 0;  ///< were unaccounted for, until an operator booked them as lost
 
     void settle(Outcome outcome, std::uint64_t count = 1) noexcept;
 
@@ -23,6 +25,14 @@ struct Ledger {
     std::int64_t unaccounted(std::uint64_t queued) const noexcept;
 
     friend bool operator==(const Ledger&, const Ledger&) = default;
+};
+
+/// Who booked events as lost, and when.
+struct LossBooking {
+    WallTime at;
+    std::uint32_t uid = 0;
+
+    friend bool operator==(const LossBooking&, const LossBooking&) = default;
 };
 
 }  // namespace flowrelay::core

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "flowrelay/base/ids.hpp"
@@ -38,6 +39,9 @@ struct SegmentHeader {
     // As of the last start or clean end while it was the newest; 0: not known.
     std::uint64_t durable_end = 0;  ///< records that begin before it were synced
     Seq durable_seq = Seq::none;    ///< events before that place have this seq at most
+
+    /// The last time that an operator booked events as lost; `ledger.lost` has how many in all.
+    std::optional<core::LossBooking> last_loss;
 
     friend bool operator==(const SegmentHeader&, const SegmentHeader&) = default;
 };

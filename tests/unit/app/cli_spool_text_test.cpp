@@ -43,7 +43,7 @@ TEST(SpoolText, ShowsASpoolThatIsWhole) {
               "  token 1    ci  2 events, oldest 2023-11-14T22:13:20.000Z, paused\n"
               "Dead letters: 0\n"
               "Books: 3 accepted = 1 delivered + 2 queued + 0 dead + 0 expired + 0 erased + 0 "
-              "dropped; 0 unaccounted\n"
+              "dropped + 0 lost; 0 unaccounted\n"
               "On disk: 65836 bytes in 2 files\n"
               "Result: whole, nothing is damaged\n");
 }
@@ -94,7 +94,7 @@ TEST(SpoolText, GivesLinesOfJson) {
         R"("first_seq":2,"oldest":"2023-11-14T22:13:20.000Z"})"
         "\n"
         R"({"type":"summary","damaged":1,"lost":0,"files":2,"bytes":65836,"accepted":3,)"
-        R"("delivered":1,"queued":2,"dead":0,"expired":0,"erased":0,"dropped":0,)"
+        R"("delivered":1,"queued":2,"dead":0,"expired":0,"erased":0,"dropped":0,"booked_lost":0,)"
         R"("unaccounted":0,"dead_letters":0,"dead_letters_missing":0,"oldest":"2023-11-14T22:13:20.000Z"})"
         "\n");
 }

@@ -29,8 +29,13 @@ TEST(Ledger, SettlesOneUnlessTold) {
 }
 
 TEST(Ledger, BalancesWithWhatIsQueued) {
-    const Ledger ledger{
-        .accepted = 21, .delivered = 1, .dead = 2, .expired = 3, .erased = 4, .dropped = 5};
+    const Ledger ledger{.accepted = 28,
+                        .delivered = 1,
+                        .dead = 2,
+                        .expired = 3,
+                        .erased = 4,
+                        .dropped = 5,
+                        .lost = 7};
     EXPECT_EQ(ledger.unaccounted(6), 0);
 }
 

@@ -52,6 +52,20 @@ TEST(SegmentHeader, HasItsGoldenBytes) {
     for (std::size_t at = 2560; at < block.size(); ++at) EXPECT_EQ(block[at], 0);
 }
 
+TEST(SegmentHeader, HasTheGoldenBytesOfTheDurableEndAndOfTheLosses) {
+    SegmentHeader header = example_header();
+    header.durable_end = 4711;
+    header.durable_seq = Seq{1234};
+    header.ledger.lost = 7;
+    header.last_loss = {WallTime(Milliseconds(1'700'000'000'000)), 1000};
+    const auto block = written(header);
+    EXPECT_EQ(test::hex(std::span(block).subspan(112, 48)),
+              "efcdab89 67452301 67120000 00000000\n"
+              "d2040000 00000000 07000000 00000000\n"
+              "0068e5cf 8b010000 e8030000 00000000\n");
+    EXPECT_EQ(parse_segment_header(block).header, header);
+}
+
 TEST(SegmentHeader, ComesBackAsItWas) {
     const auto parsed = parse_segment_header(written(example_header()));
     EXPECT_EQ(parsed.status, Status::valid);
