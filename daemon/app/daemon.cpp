@@ -417,6 +417,7 @@ asio::awaitable<void> Daemon::Impl::watch_clock() {
 }
 
 runtime::ReloadResult Daemon::Impl::reload(const runtime::ReloadRequest& request) {
+    if (request.plan) return reloader_->plan(request);
     notifier_.reloading();
     auto result = reloader_->reload(request);
     notifier_.ready();

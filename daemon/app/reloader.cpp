@@ -34,6 +34,20 @@ bool names_files(const DestinationConfig& config) {
            !config.proxy_credentials_file.empty();
 }
 
+/// Runs something that reads files. False: `result` has what is wrong with them.
+template <class Read>
+bool can_read(runtime::ReloadResult& result, const Read& read) {
+    try {
+        read();
+        return true;
+    } catch (const ConfigError& error) {
+        for (const auto& problem : error.problems()) result.problems.push_back(to_string(problem));
+    } catch (const std::exception& error) {
+        result.problems.emplace_back(error.what());
+    }
+    return false;
+}
+
 }  // namespace
 
 Reloader::Reloader(std::string file, Parts parts, Log& log, const Clock& clock)
@@ -50,16 +64,12 @@ runtime::ReloadResult Reloader::try_reload(const runtime::ReloadRequest& request
     runtime::ReloadResult result;
     Config wanted;
     Surroundings around;
-    try {
+    const bool usable = can_read(result, [&] {
         wanted = load_config(file_);
         around = read_surroundings(wanted);  // with what would fail at the next start
-    } catch (const ConfigError& error) {
-        for (const auto& problem : error.problems()) result.problems.push_back(to_string(problem));
-        return result;
-    } catch (const std::exception& error) {
-        result.problems.emplace_back(error.what());
-        return result;
-    }
+    });
+    if (!usable) return result;
+    note_consequences(wanted, result);
     if (would_destroy(wanted, request, result) && !request.accept_loss) return result;
     // From here on nothing can fail: the old configuration is never half replaced.
     const ConfigChanges changes = compare(parts_.config, wanted);
@@ -96,13 +106,38 @@ runtime::ReloadResult Reloader::try_reload(const runtime::ReloadRequest& request
     parts_.ingest.set_max_per_uid(parts_.config.ingest.max_connections_per_uid);
     parts_.stats.set_interval(parts_.config.log.stats_interval);
     result.changed = changes.live;
+    const auto slots = core::source_slots(parts_.engine.relay().tokens());
     const auto changed_sources = configure_sources(before, std::move(around.sources));
     result.changed.insert(result.changed.end(), changed_sources.begin(), changed_sources.end());
+    result.sources =
+        core::compare_sources(slots, core::source_slots(parts_.engine.relay().tokens()),
+                              app::changed_sources(before, parts_.config));
     parts_.engine.wake();
     result.restart = changes.restart;
     result.problems.clear();
     result.applied = true;
-    note_consequences(before, result);
+    return result;
+}
+
+runtime::ReloadResult Reloader::plan(const runtime::ReloadRequest& request) const {
+    runtime::ReloadResult result;
+    Config wanted;
+    std::vector<core::ConfiguredSource> sources;
+    const bool usable = can_read(result, [&] {
+        wanted = load_config(file_);
+        sources = read_sources(wanted);
+    });
+    if (!usable) return result;
+    note_consequences(wanted, result);
+    would_destroy(wanted, request, result);
+    const ConfigChanges changes = compare(parts_.config, wanted);
+    result.changed = changes.live;
+    result.restart = changes.restart;
+    core::TokenTable tokens = parts_.engine.relay().tokens();
+    const auto before = core::source_slots(tokens);
+    static_cast<void>(tokens.configure(std::move(sources), clock_.now().wall));
+    result.sources = core::compare_sources(before, core::source_slots(tokens),
+                                           changed_sources(parts_.config, wanted));
     return result;
 }
 
@@ -126,18 +161,20 @@ bool Reloader::would_destroy(const Config& wanted, const runtime::ReloadRequest&
     return true;
 }
 
-void Reloader::note_consequences(const Config& before, runtime::ReloadResult& result) const {
+void Reloader::note_consequences(const Config& wanted, runtime::ReloadResult& result) const {
     const auto status = parts_.engine.relay().scheduler().status();
-    const Milliseconds max_age = parts_.config.retry.max_age;
+    const Milliseconds max_age = wanted.retry.max_age;
     const Milliseconds age = clock_.now().wall - status.oldest;
-    if (max_age < before.retry.max_age && status.queued > 0 && age > max_age) {
+    if (max_age < parts_.config.retry.max_age && status.queued > 0 && age > max_age) {
         result.consequences.push_back(
             fmt::format("retry.max_age: queued events older than {} become dead letters now, as "
                         "many as there is "
                         "room for; the oldest is {} old",
                         format_duration(max_age), format_duration(age)));
     }
-    if (parts_.engine.relay().letter_room().is_store_full()) {
+    const core::LetterUsage& letters = parts_.engine.relay().letter_room().usage();
+    if (letters.letters >= wanted.dead_letters.max_events ||
+        letters.bytes >= wanted.dead_letters.max_bytes) {
         result.consequences.emplace_back(
             "dead_letters: they are full, so refused events hold their threads and nothing "
             "expires");

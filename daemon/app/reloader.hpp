@@ -38,6 +38,10 @@ public:
     /// without a restart. What came of it is in the log as well.
     runtime::ReloadResult reload(const runtime::ReloadRequest& request);
 
+    /// Says what reload() would do with the file as it is. Reads the file and its tokens, and
+    /// changes nothing. Whether certificates can be used is said by `config check` and reload().
+    runtime::ReloadResult plan(const runtime::ReloadRequest& request) const;
+
     /// Reads the token files of parked sources again, and takes new tokens over as a reload would.
     /// Changes nothing else, and nothing at all where a token can't be read. To be called every few
     /// seconds: so a renewed file counts before the token is probed.
@@ -48,7 +52,7 @@ private:
     runtime::ReloadResult try_reload(const runtime::ReloadRequest& request);
     bool would_destroy(const Config& wanted, const runtime::ReloadRequest& request,
                        runtime::ReloadResult& result) const;
-    void note_consequences(const Config& before, runtime::ReloadResult& result) const;
+    void note_consequences(const Config& wanted, runtime::ReloadResult& result) const;
     std::vector<std::string> configure_sources(const Config& before,
                                                std::vector<core::ConfiguredSource> sources);
     void tell(const runtime::ReloadResult& result);

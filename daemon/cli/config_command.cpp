@@ -5,12 +5,17 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "cli/commands.hpp"
+#include "cli/json_members.hpp"
 #include "cli/operator.hpp"
+#include "cli/reload_text.hpp"
 #include "cli/service_unit.hpp"
 #include "flowrelay/app/config.hpp"
 #include "flowrelay/app/config_check.hpp"
@@ -22,7 +27,8 @@ namespace {
 namespace json = boost::json;
 
 /// One object a line; the last says how it comes out.
-void print_findings(const app::ConfigFindings& findings, const std::string& user) {
+void print_findings(const app::ConfigFindings& findings, const std::string& user,
+                    std::optional<json::object> plan) {
     const auto line = [](json::object object) { print_json(json::serialize(object)); };
     for (const auto& problem : findings.problems) {
         json::object found{
@@ -34,6 +40,10 @@ void print_findings(const app::ConfigFindings& findings, const std::string& user
     for (const auto& text : findings.warnings) line({{"type", "warning"}, {"message", text}});
     for (const auto& text : findings.not_checked) {
         line({{"type", "not_checked"}, {"message", text}});
+    }
+    if (plan) {
+        plan->insert_or_assign("type", "reload");
+        line(std::move(*plan));
     }
     json::object summary{{"type", "summary"},
                          {"usable", findings.problems.empty()},
@@ -65,7 +75,22 @@ void check_service(const CheckOptions& options, const app::ServiceView& service,
     }
 }
 
-ExitCode check_config(CheckOptions options) {
+/// What a running daemon says that a reload of this file would do. Nothing if there is none, it may
+/// not be asked, or it has another file.
+std::optional<json::object> reload_plan(const std::string& socket, const std::string& path) {
+    constexpr Milliseconds longest_wait = Seconds(10);
+    const auto reply = call_daemon(socket, "POST", "/v1/reload", R"({"plan":true})", longest_wait);
+    if (!reply || !reply->ok()) return std::nullopt;
+    auto plan = parse_object(reply->body);
+    if (!plan) return std::nullopt;
+    std::error_code error;
+    const bool same = std::filesystem::equivalent(text_of(*plan, "file"), path, error);
+    if (error || !same) return std::nullopt;
+    return std::move(*plan);
+}
+
+ExitCode check_config(CheckOptions options, const std::string& socket) {
+    auto plan = reload_plan(socket, options.path);  // as whoever runs the command
     if (options.unit.find('.') == options.unit.npos) options.unit += ".service";
     const bool is_asked = !options.user.empty();
     app::ServiceView service;
@@ -96,9 +121,10 @@ ExitCode check_config(CheckOptions options) {
                                 found.not_checked.end());
     if (!options.user.empty()) check_service(options, service, is_user, findings);
     const ExitCode exit_code = findings.problems.empty() ? ExitCode::ok : ExitCode::bad_config;
+    if (exit_code != ExitCode::ok) plan.reset();
     const std::string user = is_user ? options.user : "";
     if (options.json) {
-        print_findings(findings, user);
+        print_findings(findings, user, std::move(plan));
         return exit_code;
     }
     const std::string& path = options.path;
@@ -109,6 +135,7 @@ ExitCode check_config(CheckOptions options) {
     if (exit_code != ExitCode::ok) return exit_code;
     fmt::print("{}: can be used; {} source{}\n", path, findings.sources,
                findings.sources == 1 ? "" : "s");
+    if (plan) print_text(format_reload_plan(*plan));
     return ExitCode::ok;
 }
 
@@ -141,12 +168,14 @@ void add_config_commands(Command app, Context& context) {
         .type_name("NAME")
         .not_empty();
     check.footer(
-        "Also reads the files that it names, as the service will. Exit status: 0, 64 wrong "
-        "options,\n"
+        "Also reads the files that it names, as the service will. If flowrelayd runs with this "
+        "file, it\n"
+        "is asked what a reload would change and destroy. Exit status: 0, 64 wrong options,\n"
         "77 only root can check as another user, 78 problems found.");
     check.add_flag("--json", options->json, "Lines of JSON");
-    check.callback(
-        [options, &context] { context.run = [options] { return check_config(*options); }; });
+    check.callback([options, &context] {
+        context.run = [options, &context] { return check_config(*options, context.control()); };
+    });
     const auto path = std::make_shared<std::string>(options->path);
 
     const Command show =

@@ -1,14 +1,13 @@
 // flowrelay reload, flowrelay metrics
 #include <fmt/format.h>
 
-#include <boost/json/value.hpp>
 #include <cstdio>
 #include <memory>
 
 #include "cli/commands.hpp"
 #include "cli/json_members.hpp"
 #include "cli/operator.hpp"
-#include "flowrelay/app/text.hpp"
+#include "cli/reload_text.hpp"
 
 namespace flowrelay::cli {
 
@@ -19,36 +18,6 @@ namespace json = boost::json;
 constexpr Milliseconds longest_wait = Seconds(30);
 constexpr int invalid_config = 422;
 constexpr int would_destroy = 409;
-
-void print_list(std::FILE* out, const json::object& answer, std::string_view name,
-                std::string_view before) {
-    const json::array* items = array_of(answer, name);
-    if (items == nullptr) return;
-    for (const json::value& item : *items) {
-        if (item.is_string()) {
-            fmt::print(out, "{}{}\n", before, app::printable(item.get_string()));
-        }
-    }
-}
-
-/// Sources whose state the reload did not change, and that somebody should look at.
-void print_attention(const json::object& answer) {
-    const json::array* sources = array_of(answer, "attention");
-    if (sources == nullptr) return;
-    for (const json::value& item : *sources) {
-        if (!item.is_object()) continue;
-        const auto& source = item.get_object();
-        const std::string state = text_of(source, "state");
-        const std::string left = seconds_of(source, "erase_in_s");
-        const char* hint = state == "gone"     ? "; `flowrelay source enable` takes the 410 back"
-                           : state == "erased" ? "; with a new token in its place and another "
-                                                 "reload it begins again"
-                                               : "";
-        fmt::print("Look at {}: it is {}, with {} queued{}{}\n", text_of(source, "name"), state,
-                   counted_of(source, "queued", "event"), left.empty() ? "" : ", erased in " + left,
-                   hint);
-    }
-}
 
 ExitCode run_reload(const std::string& socket, bool as_json, bool accept_loss) {
     const std::string body = accept_loss ? R"({"accept_loss":true})" : "{}";
@@ -71,23 +40,11 @@ ExitCode run_reload(const std::string& socket, bool as_json, bool accept_loss) {
             complain(reply->code == would_destroy
                          ? "the configuration would destroy data, and nothing has changed:"
                          : "the configuration can't be used, and nothing has changed:");
-            print_list(stderr, *answer, "problems", "");
+            fmt::print(stderr, "{}", format_problems(*answer));
         }
         return ExitCode::bad_config;
     }
-    if (as_json || !answer) return ExitCode::ok;
-    const json::array* changed = array_of(*answer, "changed");
-    const json::array* restart = array_of(*answer, "restart");
-    const bool in_force = changed != nullptr && !changed->empty();
-    const bool later = restart != nullptr && !restart->empty();
-    fmt::print("{}\n", in_force ? "Reloaded. In force now:"
-                       : later  ? "Reloaded; nothing new is in force yet."
-                                : "Reloaded; nothing was different.");
-    print_list(stdout, *answer, "changed", "  ");
-    if (later) fmt::print("In force after a restart of flowrelayd:\n");
-    print_list(stdout, *answer, "restart", "  ");
-    print_attention(*answer);
-    print_list(stdout, *answer, "consequences", "");
+    if (!as_json && answer) fmt::print("{}", format_reload(*answer));
     return ExitCode::ok;
 }
 

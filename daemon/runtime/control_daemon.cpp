@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "control_call.hpp"
+#include "control_routes.hpp"
 #include "flowrelay/runtime/engine_operations.hpp"
 #include "flowrelay/runtime/metrics.hpp"
 #include "status_report.hpp"
@@ -38,6 +39,38 @@ json::array sources_to_look_at(const core::Relay& relay, Now now) {
     return sources;
 }
 
+/// What is different of each source, with the state that it has now.
+json::array to_array(const std::vector<core::SourceChange>& changes, const core::Relay& relay) {
+    json::array sources;
+    const auto& tokens = relay.tokens().all();
+    for (const core::SourceChange& change : changes) {
+        json::object source{{"name", change.name},
+                            {"slot", core::slot_name(change.slot)},
+                            {"change", to_array(change.what)}};
+        if (const auto token = tokens.find(change.slot); token != tokens.end()) {
+            const auto status = relay.scheduler().token_status(change.slot);
+            source["state"] = token_state(token->second, status);
+            source["queued"] = relay.queued(change.slot);
+        }
+        sources.push_back(std::move(source));
+    }
+    return sources;
+}
+
+http::Response plan_response(const ControlCall& call, const ReloadResult& result) {
+    const bool usable = result.problems.empty() || result.would_destroy;
+    json::object plan{{"plan", true},
+                      {"file", call.context.config_file},
+                      {"usable", usable},
+                      {"would_destroy", result.would_destroy},
+                      {"problems", to_array(result.problems)},
+                      {"changed", to_array(result.changed)},
+                      {"sources", to_array(result.sources, call.relay())},
+                      {"consequences", to_array(result.consequences)},
+                      {"restart", to_array(result.restart)}};
+    return json_response(plan);
+}
+
 }  // namespace
 
 ControlAnswer get_status(ControlCall& call) {
@@ -60,11 +93,19 @@ ControlAnswer reload_config(ControlCall& call) {
     if (!call.context.reload) {
         co_return control_error(409, "conflict", "this daemon can't read its configuration again");
     }
+    // A plan reads files and tokens on the I/O thread: not as often as anybody likes.
+    if (call.plan && !may_change(call.peer, call.context)) {
+        co_return control_error(403, "not_permitted",
+                                "the plan of a reload is for those who may reload: root, the "
+                                "daemon's own user and the members of control.admin_group");
+    }
     const auto oldest_death = co_await operations::oldest_death(call.engine);
     ReloadRequest request;
     request.accept_loss = call.flag("accept_loss");
     request.oldest_death = oldest_death;
+    request.plan = call.plan;
     const ReloadResult result = call.context.reload(request);
+    if (call.plan) co_return plan_response(call, result);
     call.target = "the configuration";
     if (!result.applied) {
         call.result = "not applied";
@@ -77,6 +118,7 @@ ControlAnswer reload_config(ControlCall& call) {
     call.result = fmt::format("{} changed", result.changed.size());
     json::object answer{{"applied", true},
                         {"changed", to_array(result.changed)},
+                        {"sources", to_array(result.sources, call.relay())},
                         {"consequences", to_array(result.consequences)},
                         {"restart", to_array(result.restart)}};
     answer["attention"] = sources_to_look_at(call.relay(), call.engine.clock().now());

@@ -32,7 +32,7 @@ struct Route {
 constexpr std::array routes{
     Route{"GET", "/v1/status", get_status},
     Route{"GET", "/v1/metrics", get_metrics},
-    Route{"POST", "/v1/reload", reload_config, "config.reload"},
+    Route{"POST", "/v1/reload", reload_config, "config.reload", Plans::yes},
     Route{"GET", "/v1/queue", get_queue},
     Route{"GET", "/v1/queue/*", get_event, {}, Plans::no, true},
     Route{"POST", "/v1/queue/retry", retry_events, "queue.retry", Plans::yes, true},

@@ -160,7 +160,7 @@ class Gone(support.RelayTestCase):
         # What the page says to do when the integration is added anew.
         self.token_file(self.other)
         outcome = self.flowrelay(relay, "reload")
-        self.assertRegex(outcome.stdout, r"sources\.ci")
+        self.assertRegex(outcome.stdout, r"(?m)^  source ci is new; active, 0 events queued$")
         self.assertNotIn("nothing was different", outcome.stdout)
         self.assertRegex(outcome.stdout, r"Look at ci: it is gone")
         self.submit(relay, {**event, "title": "of the new token", "external_thread_id": "new"})

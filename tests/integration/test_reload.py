@@ -64,6 +64,8 @@ class Reload(support.RelayTestCase):
         self.assertEqual(outcome.status, 78, outcome)
         self.assertRegex(outcome.stderr, r"would destroy data(?s:.*)--accept-loss")
         self.assertEqual(self.relay.status()["dead_letters"], 1)
+        checked = self.flowrelay(self.relay, "config", "check", self.relay.config_path)
+        self.assertRegex(checked.stdout, r"would DESTROY data(?s:.*)dead_letters\.max_age 1h is shorter")
         outcome = self.flowrelay(self.relay, "reload", "--accept-loss")
         self.assertEqual(outcome.status, 0, outcome)
         now = self.relay.wait_for_status("its drop", lambda now: now["dead_letters"] == 0)
@@ -203,6 +205,38 @@ class Reload(support.RelayTestCase):
                   if "event=config.invalid" in line]
         self.assertEqual(sorted(checked.stderr.splitlines()), sorted(logged))
         self.assertEqual(len(logged), 3)
+
+    def test_config_check_says_what_a_reload_would_change(self):
+        """And the answer of the reload says the same of each source, with its state."""
+        self.server.rules({"status": 503})
+        self.send("a")
+        self.flowrelay(self.relay, "source", "pause", "ci")
+        pathlib.Path(self.path).write_text(self.new + "\n")
+        web = self.token_file(self.token(), "web.token")
+        sources = [dict(self.relay.settings["sources"][0], rate_limit=5),
+                   {"name": "web", "flow_token_file": web}]
+        self.relay.configure({"sources": sources, "retry": {"max": "1m"},
+                              "spool": {"segment_size": "32MiB"}})
+        before = self.relay.status()
+        checked = self.flowrelay(self.relay, "config", "check", self.relay.config_path)
+        self.assertEqual(checked.status, 0, checked)
+        ci = "  source ci has another token, with which its queued events are posted, has other settings; " \
+             "paused, 1 event queued\n"
+        self.assertIn("A reload of the running flowrelayd would change:\n  retry.max\n" + ci +
+                      "  source web is new\n"
+                      "A restart of flowrelayd would change:\n  spool.segment_size\n", checked.stdout)
+        self.assertEqual(self.relay.status()["tokens"], before["tokens"], "a plan changes nothing")
+        self.assertNotIn("config.reloaded", self.relay.log)
+        done = self.flowrelay(self.relay, "reload")
+        self.assertEqual(done.status, 0, done)
+        self.assertIn("In force now:\n  retry.max\n" + ci + "  source web is new; active, 0 events queued\n",
+                      done.stdout)
+        again = self.flowrelay(self.relay, "config", "check", self.relay.config_path)
+        self.assertNotIn("A reload", again.stdout)
+        self.relay.configure({"sources": sources[1:]})
+        done = self.flowrelay(self.relay, "reload")
+        self.assertIn("  source ci is taken out: what is queued waits until it is back, or is removed; "
+                      "paused, 1 event queued\n", done.stdout)
 
     def test_what_takes_a_restart_says_so(self):
         line = self.reload("needs_restart", spool={"segment_size": "32MiB"}, retry={"max": "1m"})

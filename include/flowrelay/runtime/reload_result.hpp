@@ -7,10 +7,12 @@
 #include <vector>
 
 #include "flowrelay/base/time.hpp"
+#include "flowrelay/core/source_changes.hpp"
 
 namespace flowrelay::runtime {
 
 struct ReloadRequest {
+    bool plan = false;                       ///< only say what it would do: nothing changes
     bool accept_loss = false;                ///< also if dead letters are dropped by it
     std::optional<WallTime> oldest_death{};  ///< of the dead letters; nothing if there are none
 };
@@ -21,6 +23,8 @@ struct ReloadResult {
     /// Keys whose new values count from now on ("retry.max"), and what was read anew of each source
     /// ("sources.ci").
     std::vector<std::string> changed;
+    /// What differs of each source; of a plan, what would.
+    std::vector<core::SourceChange> sources;
     /// Keys whose new values count after a restart.
     std::vector<std::string> restart;
     /// What the new values mean for what is stored, a sentence each.

@@ -27,8 +27,8 @@ protected:
         context_.connections = [] { return std::size_t{0}; };
         context_.ingest_connections = [] { return std::size_t{0}; };
         context_.stopping = [] { return false; };
-        context_.reload = [this](const ReloadRequest&) {
-            ++reloads_;
+        context_.reload = [this](const ReloadRequest& request) {
+            if (!request.plan) ++reloads_;
             ReloadResult result;
             result.applied = true;
             return result;
