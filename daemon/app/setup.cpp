@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -37,10 +38,36 @@ void check_group(std::string_view key, const std::string& name) {
                                      fmt::format("{}: there is no group \"{}\"", key, name)}});
 }
 
+/// "flowrelay", or "uid 998" if the user has no name.
+std::string user_name(::uid_t uid) {
+    const passwd* user = ::getpwuid(uid);
+    return user != nullptr ? user->pw_name : fmt::format("uid {}", uid);
+}
+
+/// Root could open the spool of another user, and would leave files there that he can't.
+void refuse_to_run_as_root(const std::string& directory, ::uid_t owner) {
+    if (::geteuid() != 0 || owner == 0) return;
+    throw std::runtime_error(fmt::format(
+        "the state directory {} belongs to {}, and this is root, whose files {} could not open: "
+        "run "
+        "it as that user (`runuser -u {} -- flowrelayd --config FILE`), or start the service",
+        directory, user_name(owner), user_name(owner), user_name(owner)));
+}
+
+/// What to do when a file of the state directory may not be opened: somebody else has run the
+/// daemon on it, or has put the file there.
+std::string hint_of(const Error& error, const std::string& directory) {
+    if (error.code != boost::system::errc::permission_denied) return {};
+    return fmt::format(
+        ": it has to belong to {}, the user of flowrelayd: `chown -R {}: {}` as root",
+        user_name(::geteuid()), user_name(::geteuid()), directory);
+}
+
 /// Whoever may write to the state directory can put events, tokens and erasures into it.
 void refuse_foreign_writers(const std::string& directory) {
     struct stat info{};
     if (::stat(directory.c_str(), &info) != 0) return;  // said where it is opened
+    refuse_to_run_as_root(directory, info.st_uid);
     const bool by_all = (info.st_mode & S_IWOTH) != 0;
     const bool by_group =
         (info.st_mode & S_IWGRP) != 0 && info.st_gid != ::getegid() && info.st_gid != 0;
@@ -196,13 +223,20 @@ runtime::Stores open_stores(const SpoolConfig& config, std::size_t max_open_file
     options.dedup_window = config.dedup_window;
     options.max_open_files = max_open_files;
     runtime::Stores stores;
+    const auto opened = [&config](auto result) {
+        if (result.has_error()) {
+            throw std::runtime_error(result.error().message +
+                                     hint_of(result.error(), config.directory));
+        }
+        return std::move(*result);
+    };
     // The log first: its lock keeps a second daemon away from the other two.
-    stores.queue = or_throw(
-        storage::open_segmented_log(file_system, config.directory + "/spool", options, log));
+    stores.queue =
+        opened(storage::open_segmented_log(file_system, config.directory + "/spool", options, log));
     stores.registry =
-        or_throw(storage::Registry::open(file_system, config.directory + "/tokens", log));
+        opened(storage::Registry::open(file_system, config.directory + "/tokens", log));
     stores.dead_letters =
-        or_throw(storage::DeadLetters::open(file_system, config.directory + "/dead-letters", log));
+        opened(storage::DeadLetters::open(file_system, config.directory + "/dead-letters", log));
     return stores;
 }
 

@@ -1,6 +1,9 @@
 // flowrelay spool
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <cstdio>
 #include <memory>
@@ -138,7 +141,14 @@ void add_book_lost(Command spool, Context& context) {
 
 ExitCode give_up(const std::string& path) {
     const auto file_system = storage::make_posix_file_system();
+    struct stat before{};
+    const bool known = ::stat(path.c_str(), &before) == 0;
     const auto lost = storage::declare_damaged(*file_system, path);
+    // The copy that root has made has to be the service's again.
+    if (known && ::geteuid() == 0 && ::chown(path.c_str(), before.st_uid, before.st_gid) != 0) {
+        complain(system_error(errno, "give back to its owner", path).message);
+        return can_not_tell;
+    }
     if (lost.has_error()) {
         complain(lost.error().message);
         return can_not_tell;

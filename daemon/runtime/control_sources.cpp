@@ -47,13 +47,19 @@ asio::awaitable<http::Response> saved(ControlCall& call, core::TokenEntry entry,
     std::vector<core::TokenEntry> entries;
     entries.push_back(std::move(entry));
     const auto done = co_await operations::save(call.engine, std::move(entries));
+    const auto& slot = call.relay().tokens().at(token);
+    const std::string state(token_state(slot, call.relay().scheduler().token_status(token)));
     if (done.has_error()) {
-        call.result = "counts until a restart, but could not be written";
-        co_return control_error(done.error());
+        call.result = fmt::format("{} until a restart, but could not be written", state);
+        Error error = done.error();
+        error.message = fmt::format(
+            "{} is {} now, but the disk did not take that ({}): after a restart it is what it was "
+            "before. Repeat the command when the disk is well",
+            slot.label(), state, error.message);
+        co_return control_error(error);
     }
     call.relay().tokens().mark_durable(token);
-    const auto& slot = call.relay().tokens().at(token);
-    call.result = std::string(token_state(slot, call.relay().scheduler().token_status(token)));
+    call.result = state;
     co_return json_response(describe(call.relay(), slot, call.engine.clock().now()), status);
 }
 

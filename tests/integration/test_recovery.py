@@ -112,6 +112,21 @@ class Recovery(support.RelayTestCase):
         self.assertEqual(self.send()["status"], "accepted")
         self.finish("the disk failed, and is repaired", 1)
 
+    def test_03a_pause_on_a_failed_disk(self):
+        """The answer says what counts now and what after the restart, and that is so."""
+        self.server.rules({"status": 503})
+        self.start()
+        self.send()
+        resource.prlimit(self.relay.program.pid, resource.RLIMIT_FSIZE, (64, 64))
+        outcome = self.flowrelay(self.relay, "source", "pause", "ci")
+        self.assertNotEqual(outcome.status, 0)
+        self.assertRegex(outcome.stderr, r"ci is paused now, but the disk did not take that \(.*\): "
+                                         r"after a restart it is what it was before")
+        self.assertEqual(self.relay.status()["tokens"][0]["state"], "paused")
+        self.relay.kill()
+        self.relay.start()
+        self.assertEqual(self.relay.status()["tokens"][0]["state"], "active")
+
     def test_04_destination_down(self):
         self.start()
         port = self.server.port

@@ -8,6 +8,7 @@ import pathlib
 import re
 import signal
 import socket
+import unittest
 
 import support
 from producers import ApiConnection, Producer, Stream
@@ -300,6 +301,21 @@ class Refusals(support.RelayTestCase):
             program = relay.launch()
             self.assertEqual(program.wait(), 70)
             self.assertRegex(relay.log, "may be written to by others")
+
+    @unittest.skipIf(os.geteuid() != 0, "needs root")
+    def test_root_does_not_run_on_the_state_directory_of_another_user(self):
+        relay = self.start()
+        self.assertEqual(self.accepted(relay), 0)
+        self.assertEqual(relay.stop(), 0)
+        for directory, _, files in os.walk(relay.state):
+            os.chown(directory, 65534, 65534)
+            for file in files:
+                os.chown(os.path.join(directory, file), 65534, 65534)
+        before = sorted(path.name for path in relay.state.rglob("*"))
+        self.assertEqual(relay.launch().wait(), 70)
+        self.assertRegex(relay.log, "belongs to nobody, and this is root.*runuser -u nobody -- flowrelayd")
+        self.assertEqual(sorted(path.name for path in relay.state.rglob("*")), before)
+        self.assertEqual({path.stat().st_uid for path in relay.state.rglob("*")}, {65534})
 
     # ---- B5
 
