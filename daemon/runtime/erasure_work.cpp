@@ -15,15 +15,17 @@ std::optional<Error> ErasureWork::step(Stores& stores) {
             end(done.error());
             return done.error();
         }
-        if (*done) erased_.emplace().events = std::move(**done);
+        if (!*done) return std::nullopt;
+        erased_.emplace().events = std::move(**done);
+        // Last: what was dying when the erasure began may have become a letter meanwhile.
+        stores.dead_letters->begin_erasure(tokens_);
         return std::nullopt;
     }
-    // Last: what was dying when the erasure began may have become a letter meanwhile.
-    auto letters = stores.dead_letters->erase(tokens_);
+    auto letters = stores.dead_letters->erase_some();
     if (letters.has_error()) {
         end(letters.error());
-    } else {
-        erased_->dead_letters = std::move(*letters);
+    } else if (*letters) {
+        erased_->dead_letters = std::move(**letters);
         end(std::move(*erased_));
     }
     return std::nullopt;

@@ -11,6 +11,7 @@
 #include "flowrelay/storage/record_journal.hpp"
 #include "letter_index.hpp"
 #include "letter_record.hpp"
+#include "letter_rewrite.hpp"
 #include "read_failures.hpp"
 
 namespace flowrelay::storage {
@@ -104,8 +105,6 @@ core::Ledger with_changes(core::Ledger ledger, const LetterBooks& books) {
 
 class JournalDeadLetters final : public DeadLetters {
 public:
-    using DeadLetters::erase;
-
     JournalDeadLetters(RecordJournal journal, LetterIndex index, Log& log)
         : journal_(std::move(journal)), index_(std::move(index)), log_(log) {}
 
@@ -225,13 +224,8 @@ public:
         return leave(replayed);
     }
 
-    Result<std::map<TokenId, std::uint64_t>> erase(std::span<const TokenId> tokens) override {
-        LetterIndex kept = index_;
-        auto erased = kept.erase({tokens.begin(), tokens.end()});
-        // Also when none is left of them: their removed letters may still be in the file.
-        if (auto done = rewrite(std::move(kept)); done.has_error()) return done.error();
-        return erased;
-    }
+    void begin_erasure(std::span<const TokenId> tokens) override { erasure_.begin(tokens); }
+    Result<std::optional<Erased>> erase_some() override { return erasure_.step(); }
 
     Result<Trimmed> drop_older(Milliseconds max_age, WallTime now) override {
         Trimmed trimmed;
@@ -265,8 +259,6 @@ public:
     Result<void> confirm() override { return journal_.confirm(); }
 
 private:
-    class Survivors;
-
     DeadLetter without_body(Seq seq) const {
         const Place& place = *index_.find(seq);
         DeadLetter letter;
@@ -316,98 +308,35 @@ private:
     Result<void> make_ready() {
         const std::uint64_t past = journal_.end() - journal_header_size - index_.bytes();
         if (!journal_.broken() && (past < compact_above || past < index_.bytes())) return {};
-        return rewrite(index_);
+        LetterRewrite rewrite(journal_, index_, read_failures_, log_);
+        rewrite.begin({});
+        while (true) {
+            const auto done = rewrite.step();
+            if (done.has_error()) return done.error();
+            if (*done) return {};
+        }
     }
-
-    Result<void> rewrite(LetterIndex kept);
 
     RecordJournal journal_;
     LetterIndex index_;
     ReadFailures read_failures_;
     Log& log_;
+    LetterRewrite erasure_{journal_, index_, read_failures_, log_};
 };
-
-/// What a new file is made of: the books, then the letters that are kept, out of the old file, then
-/// which of them are replayed. Notes where the letters lie in the new one.
-class JournalDeadLetters::Survivors final : public RecordJournal::Source {
-public:
-    Survivors(RecordJournal& journal, LetterIndex& kept, ReadFailures& failures, Log& log)
-        : journal_(journal), kept_(kept), failures_(failures), log_(log) {
-        for (const auto& [seq, place] : kept.places()) left_.push_back(seq);
-    }
-
-    bool next(JournalRecord& out) override {
-        if (!has_books_) {
-            has_books_ = true;
-            out = books_record(kept_.books());
-            end_ += record_size(out.payload.size());
-            return true;
-        }
-        return next_letter(out) || (!failure_ && next_replays(out));
-    }
-    std::optional<Error> failure() const override { return failure_; }
-
-private:
-    bool next_letter(JournalRecord& out) {
-        while (next_ < left_.size()) {
-            const Seq seq = left_[next_++];
-            const Place place = *kept_.find(seq);
-            auto record = journal_.read(place.offset, place.size);
-            if (record.has_value()) {
-                kept_.move(seq, end_);
-                end_ += place.size;
-                out = std::move(*record);
-                return true;
-            }
-            // One that can't be read must not keep the others from being erased for ever.
-            const bool is_damaged = record.error().code == boost::system::errc::bad_message;
-            if (!is_damaged && !failures_.give_up(seq)) {
-                failure_ = record.error();
-                return false;
-            }
-            log_.write(core::log_events::spool_damaged, {{"file", journal_.path()},
-                                                         {"offset", place.offset},
-                                                         {"bytes", place.size},
-                                                         {"reason", record.error().message}});
-            kept_.withdraw(seq);
-        }
-        return false;
-    }
-
-    bool next_replays(JournalRecord& out) {
-        if (has_replays_ || kept_.replays().empty()) return false;
-        has_replays_ = true;
-        std::vector<Replay> replays;
-        for (const Seq seq : kept_.replays()) replays.push_back({seq, *kept_.find(seq)->replayed});
-        out = replay_record(replays);
-        return true;
-    }
-
-    RecordJournal& journal_;
-    LetterIndex& kept_;
-    ReadFailures& failures_;
-    Log& log_;
-    std::optional<Error> failure_;
-    std::vector<Seq> left_;
-    std::size_t next_ = 0;
-    std::uint64_t end_ = journal_header_size;
-    bool has_books_ = false;
-    bool has_replays_ = false;
-};
-
-Result<void> JournalDeadLetters::rewrite(LetterIndex kept) {
-    Survivors survivors(journal_, kept, read_failures_, log_);
-    const std::uint64_t before = journal_.generation();
-    const auto done = journal_.rewrite(survivors);
-    // If only the directory could not be synced, the new file is in use all the same.
-    if (journal_.generation() != before) index_ = std::move(kept);
-    return done;
-}
 
 }  // namespace
 
 std::uint64_t DeadLetters::missing(const core::Ledger& ledger) const {
     return missing_letters(corrected(ledger), size());
+}
+
+Result<DeadLetters::Erased> DeadLetters::erase(std::span<const TokenId> tokens) {
+    begin_erasure(tokens);
+    while (true) {
+        auto done = erase_some();
+        if (done.has_error()) return done.error();
+        if (*done) return std::move(**done);
+    }
 }
 
 Result<std::uint64_t> DeadLetters::erase(TokenId token) {

@@ -15,6 +15,9 @@ using KnownId = EventQueue::KnownId;
 // Records in one write and one sync: some 30,000 ids.
 constexpr std::size_t records_in_append = 8;
 
+// What one step of an erasure reads.
+constexpr std::uint64_t step_bytes = 1024 * 1024;
+
 /// Tells which ids are still in the window, of those that are shown to it in the order in which
 /// they were accepted. Behind one that is, all are: the clock may have been set back.
 class Window {
@@ -39,12 +42,14 @@ public:
         if (record.header.type != RecordType::known_ids || !record.intact) {
             return damage(record.offset, record_size(record.header));
         }
+        places.push_back({record.offset, record_size(record.header)});
         IdRows::read(record.payload, use_);
     }
     void damage(std::uint64_t offset, std::uint64_t bytes) override {
         damaged.push_back({offset, bytes});
     }
 
+    std::vector<KnownIds::Place> places;  ///< of the records
     std::vector<JournalScan::Damage> damaged;
 
 private:
@@ -95,12 +100,18 @@ public:
     bool next(JournalRecord& out) override {
         const bool is_newer = older_.size() == 0 && newer_ != nullptr;
         out = record_of(is_newer ? newer_->take() : older_.take());
-        return !out.payload.empty();
+        if (out.payload.empty()) return false;
+        places.push_back({end_, record_size(out.payload.size())});
+        end_ += places.back().size;
+        return true;
     }
+
+    std::vector<KnownIds::Place> places;
 
 private:
     IdRows& older_;
     IdRows* newer_;  ///< or none
+    std::uint64_t end_ = journal_header_size;
 };
 
 WallTime before(WallTime time, Milliseconds window) {
@@ -146,6 +157,8 @@ Result<void> KnownIds::open() {
     }
     open_ = true;
     kept_ = ids;
+    places_ = std::move(sink.places);
+    damaged_ = !sink.damaged.empty();
     return {};
 }
 
@@ -198,27 +211,96 @@ void KnownIds::find(const LogSegments& segments, WallTime since, std::size_t lim
     }
 }
 
-Result<void> KnownIds::erase(const std::unordered_set<TokenId>& tokens) {
-    IdRows none(limit_);
+Result<bool> KnownIds::erase_some(const std::unordered_set<TokenId>& tokens) {
+    // Another rewrite may have come in between.
+    const bool lost =
+        erasure_.generation != journal_.generation() || (erasure_.copies && !journal_.has_draft());
+    if (!erasure_.begun || lost) {
+        if (auto begun = begin_pass(false); begun.has_error()) return begun.error();
+    }
+    // Without it a file that could be neither read nor replaced may be there.
+    if (!open_) return finish_erasure();
+    for (std::uint64_t bytes = 0; erasure_.next < places_.size() && bytes < step_bytes;) {
+        const Place place = places_[erasure_.next];
+        const auto found = look_at(place, tokens);
+        if (found.has_error()) {
+            journal_.drop_draft();
+            erasure_ = Erasure();
+            return found.error();
+        }
+        ++erasure_.next;
+        bytes += place.size;
+        if (*found && !erasure_.copies) {
+            if (auto begun = begin_pass(true); begun.has_error()) return begun.error();
+            return false;
+        }
+    }
+    if (erasure_.next == places_.size()) return finish_erasure();
+    // So that there is little left to be synced at the end.
+    auto synced = erasure_.copies ? journal_.sync_draft() : Result<void>();
+    if (synced.has_error()) {
+        journal_.drop_draft();
+        erasure_ = Erasure();
+        return synced.error();
+    }
+    return false;
+}
+
+Result<void> KnownIds::begin_pass(bool copies) {
+    erasure_ = Erasure();
+    erasure_.begun = true;
+    // What can't be read may hold them, and what was cut off the end, until the next opening.
+    erasure_.copies = copies || damaged_ || journal_.broken();
+    erasure_.generation = journal_.generation();
     // Removes the file of a rewrite that failed, too.
+    journal_.drop_draft();
     const auto there = journal_.exists();
     if (there.has_error()) return there.error();
-    // Without it a file that could be neither read nor replaced may be there.
-    if (!open_) return *there ? rewrite(none) : Result<void>();
+    erasure_.copies = erasure_.copies || (!open_ && *there);
+    return erasure_.copies ? journal_.begin_draft() : Result<void>();
+}
+
+/// Says whether ids of the tokens are there; the others are copied, if it is time for that.
+Result<bool> KnownIds::look_at(const Place& place, const std::unordered_set<TokenId>& tokens) {
+    const auto record = journal_.read(place.offset, place.size);
+    if (record.has_error()) {
+        const bool is_damaged = record.error().code == boost::system::errc::bad_message;
+        if (!is_damaged) return unreadable_error(path_, place.offset, record.error());
+        return true;
+    }
     bool found = false;
     IdRows others(limit_);
-    const IdRows::Use sort = [&](const KnownId& known) {
+    IdRows::read(record->payload, [&](const KnownId& known) {
         if (tokens.contains(known.token)) {
             found = true;
         } else {
             others.add(known);
         }
-    };
-    JournalSink sink(sort);
-    if (auto done = journal_.scan(sink); done.has_error()) return done;
-    // What can't be read may hold them, and what was cut off the end, until the next opening.
-    const bool unsure = !sink.damaged.empty() || journal_.broken();
-    return found || unsure ? rewrite(others) : Result<void>();
+    });
+    while (erasure_.copies && others.size() > 0) {
+        const std::size_t before = others.size();
+        const JournalRecord copy = record_of(others.take());
+        const std::uint64_t offset = journal_.draft_end();
+        if (auto done = journal_.draft(copy); done.has_error()) return done.error();
+        erasure_.copied.push_back(
+            {offset, static_cast<std::size_t>(journal_.draft_end() - offset)});
+        erasure_.kept += before - others.size();
+    }
+    return found;
+}
+
+Result<bool> KnownIds::finish_erasure() {
+    Erasure erasure = std::exchange(erasure_, Erasure());
+    if (!erasure.copies) return true;
+    const auto done = journal_.put_draft_in_place();
+    if (journal_.generation() != erasure.generation) {
+        open_ = true;
+        kept_ = erasure.kept;
+        places_ = std::move(erasure.copied);
+        damaged_ = false;
+    }
+    if (done.has_error()) return done.error();
+    return true;
 }
 
 Result<void> KnownIds::read(const IdRows::Use& use) const {
@@ -229,11 +311,14 @@ Result<void> KnownIds::read(const IdRows::Use& use) const {
 
 Result<void> KnownIds::rewrite(IdRows& older, IdRows* newer) {
     const std::size_t count = older.size() + (newer != nullptr ? newer->size() : 0);
+    const std::uint64_t before = journal_.generation();
     RowsSource source(older, newer);
     auto done = journal_.rewrite(source);
-    if (done.has_value()) {
+    if (journal_.generation() != before) {
         open_ = true;
         kept_ = count;
+        places_ = std::move(source.places);
+        damaged_ = false;
     }
     return done;
 }
@@ -245,8 +330,13 @@ Result<void> KnownIds::append(IdRows& ids) {
         while (ids.size() > 0 && records.size() < records_in_append) {
             records.push_back(record_of(ids.take()));
         }
-        const auto done = journal_.append(records);
-        if (done.has_error()) return done.error();
+        const auto first = journal_.append(records);
+        if (first.has_error()) return first.error();
+        std::uint64_t offset = *first;
+        for (const JournalRecord& record : records) {
+            places_.push_back({offset, record_size(record.payload.size())});
+            offset += places_.back().size;
+        }
         kept_ += before - ids.size();
     }
     return {};

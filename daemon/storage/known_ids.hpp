@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <unordered_set>
+#include <vector>
 
 #include "flowrelay/base/log.hpp"
 #include "flowrelay/storage/event_queue.hpp"
@@ -48,11 +50,33 @@ public:
     /// Of the journal.
     std::uint64_t bytes() const noexcept { return open_ ? journal_.end() : 0; }
 
-    /// Takes out those of some tokens; none of their bytes is left in the journal, nor in a file
-    /// that was to take its place.
-    Result<void> erase(const std::unordered_set<TokenId>& tokens);
+    /// Begins to take out those of some tokens.
+    void begin_erasure() { erasure_ = Erasure(); }
+    /// Does a bounded piece of it (milliseconds), always with the same tokens. True: none of their
+    /// bytes is left in the journal, nor in a file that was to take its place. After an error it
+    /// can only be begun again.
+    Result<bool> erase_some(const std::unordered_set<TokenId>& tokens);
+
+    /// Where a record of the journal lies.
+    struct Place {
+        std::uint64_t offset = 0;
+        std::size_t size = 0;
+    };
 
 private:
+    struct Erasure {
+        bool begun = false;
+        bool copies = false;           ///< otherwise it only looks whether there is anything
+        std::uint64_t generation = 0;  ///< of the journal
+        std::size_t next = 0;          ///< of the places
+        std::vector<Place> copied;     ///< in the new file
+        std::size_t kept = 0;          ///< ids in it
+    };
+
+    Result<void> begin_pass(bool copies);
+    Result<bool> look_at(const Place& place, const std::unordered_set<TokenId>& tokens);
+    Result<bool> finish_erasure();
+
     Result<void> read(const IdRows::Use& use) const;
     Result<void> rewrite(IdRows& older, IdRows* newer = nullptr);
     Result<void> append(IdRows& ids);
@@ -65,6 +89,9 @@ private:
     RecordJournal journal_;
     bool open_ = false;     ///< there is a file
     std::size_t kept_ = 0;  ///< ids in the journal
+    std::vector<Place> places_;
+    bool damaged_ = false;  ///< some bytes of it hold no readable record
+    Erasure erasure_;
     bool failed_ = false;
 };
 

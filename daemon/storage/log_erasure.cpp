@@ -21,6 +21,7 @@ void LogErasure::begin(std::span<const TokenId> tokens) {
     active_ = true;
     settled_ = ids_wiped_ = false;
     tokens_ = {tokens.begin(), tokens.end()};
+    known_ids_.begin_erasure();
     looked_at_ = 0;
     queued_.clear();
     next_queued_ = 0;
@@ -104,9 +105,10 @@ Result<void> LogErasure::wipe_some(Segment& segment) {
 Result<bool> LogErasure::wipe_rest() {
     const auto spares = files_.wipe_spares(segment_size_, number_, step_bytes);
     if (spares.has_error() || !*spares) return spares;
-    if (!std::exchange(ids_wiped_, true)) {
-        auto done = known_ids_.erase(tokens_);
-        if (done.has_error()) return done.error();
+    if (!ids_wiped_) {
+        const auto wiped = known_ids_.erase_some(tokens_);
+        if (wiped.has_error()) return wiped.error();
+        ids_wiped_ = *wiped;
         return false;
     }
     auto done = files_.remove_left_over();

@@ -202,47 +202,73 @@ Result<void> RecordJournal::rewrite(std::span<const JournalRecord> records) {
 }
 
 Result<void> RecordJournal::rewrite(Source& source) {
+    if (auto begun = begin_draft(); begun.has_error()) return begun;
+    JournalRecord record;
+    Result<void> done;
+    while (done.has_value() && source.next(record)) done = draft(record);
+    if (auto failed = source.failure(); done.has_value() && failed) done = *failed;
+    if (done.has_value()) return put_draft_in_place();
+    drop_draft();
+    return done;
+}
+
+Result<void> RecordJournal::begin_draft() {
+    drop_draft();
     auto file = file_system_.create(temporary_path());
     if (file.has_error()) return file.error();
-    const auto salt = static_cast<std::uint32_t>(Random::from_system().next());
-    const auto end = write_file(**file, salt, source);
-    auto done = end.has_error() ? Result<void>(end.error()) : (*file)->sync();
+    draft_.emplace();
+    draft_->file = std::move(*file);
+    draft_->salt = static_cast<std::uint32_t>(Random::from_system().next());
+    return {};
+}
+
+/// The records are one commit; the header says that it is whole.
+Result<void> RecordJournal::draft(const JournalRecord& record) {
+    append_record(draft_->buffer, record, CommitMark{1, journal_header_size}, draft_->salt);
+    return draft_->buffer.size() < write_size ? Result<void>() : flush_draft();
+}
+
+Result<void> RecordJournal::flush_draft() {
+    auto done = draft_->file->write_at(draft_->end, draft_->buffer);
+    if (done.has_error()) return done;
+    draft_->end += draft_->buffer.size();
+    draft_->buffer.clear();
+    return {};
+}
+
+Result<void> RecordJournal::sync_draft() {
+    auto done = flush_draft();
+    if (done.has_value()) done = draft_->file->sync();
+    return done;
+}
+
+Result<void> RecordJournal::put_draft_in_place() {
+    auto done = flush_draft();
+    if (done.has_value()) {
+        done = draft_->file->write_at(0, header_bytes(draft_->salt, kind_, draft_->end));
+    }
+    if (done.has_value()) done = draft_->file->sync();
     if (done.has_value()) done = file_system_.rename(temporary_path(), path_);
     if (done.has_error()) {
-        file->reset();
-        // If this fails too, exists() does it at the next start.
-        static_cast<void>(file_system_.remove(temporary_path()));
+        drop_draft();
         return done;
     }
-    file_ = std::move(*file);
-    salt_ = salt;
+    file_ = std::move(draft_->file);
+    salt_ = draft_->salt;
     last_commit_ = 1;
-    end_ = *end;
+    end_ = draft_->end;
     ++generation_;
+    draft_.reset();
     done = file_system_.sync_directory(parent_of(path_));
     broken_ = done.has_error();
     return done;
 }
 
-/// Gives where the records end. They are one commit; the header says that it is whole.
-Result<std::uint64_t> RecordJournal::write_file(File& file, std::uint32_t salt, Source& source) {
-    const CommitMark commit{1, journal_header_size};
-    std::uint64_t end = journal_header_size;
-    std::vector<std::uint8_t> buffer;
-    JournalRecord record;
-    bool more = true;
-    while (more) {
-        more = source.next(record);
-        if (auto failed = source.failure()) return *failed;
-        if (more) append_record(buffer, record, commit, salt);
-        if (buffer.size() < write_size && more) continue;
-        if (auto done = file.write_at(end, buffer); done.has_error()) return done.error();
-        end += buffer.size();
-        buffer.clear();
-    }
-    const auto header = header_bytes(salt, kind_, end);
-    if (auto done = file.write_at(0, header); done.has_error()) return done.error();
-    return end;
+void RecordJournal::drop_draft() {
+    if (!draft_) return;
+    draft_.reset();
+    // If this fails, exists() does it at the next start.
+    static_cast<void>(file_system_.remove(temporary_path()));
 }
 
 Result<std::uint64_t> RecordJournal::append(std::span<const JournalRecord> records) {
@@ -278,6 +304,10 @@ Result<JournalRecord> RecordJournal::read(std::uint64_t offset, std::size_t size
     std::vector<std::uint8_t> bytes(size);
     const auto got = file_->read_at(offset, bytes);
     if (got.has_error()) return got.error();
+    // Not damage: the file has these bytes, and may give them another time.
+    if (*got < size && offset + size <= end_) {
+        return unreadable_error(path_, offset, short_read_error());
+    }
     if (*got == size && size >= record_header_size) {
         const auto header = parse_record_header(bytes, salt_);
         if (header && record_size(*header) == size) {

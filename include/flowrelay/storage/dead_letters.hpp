@@ -76,9 +76,18 @@ public:
 
     // ----
 
-    /// Takes all of some tokens out and rewrites the file, so that none of their bytes is left.
-    /// Returns how many of each; tokens without any are left out.
-    virtual Result<std::map<TokenId, std::uint64_t>> erase(std::span<const TokenId> tokens) = 0;
+    /// How many letters of each token; tokens without any are left out.
+    using Erased = std::map<TokenId, std::uint64_t>;
+
+    /// Begins to take all of some tokens out, so that none of their bytes is left in the file. The
+    /// work is done by erase_some(); an erasure that has not ended is given up.
+    virtual void begin_erasure(std::span<const TokenId> tokens) = 0;
+    /// Does a bounded piece of it (milliseconds). Returns a value when it is done. An error ends
+    /// it.
+    virtual Result<std::optional<Erased>> erase_some() = 0;
+
+    /// All of it in one go.
+    Result<Erased> erase(std::span<const TokenId> tokens);
 
     /// The same for one token. Returns how many there were.
     Result<std::uint64_t> erase(TokenId token);

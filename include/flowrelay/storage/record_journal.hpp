@@ -84,6 +84,22 @@ public:
     Result<void> rewrite(Source& source);
     Result<void> rewrite(std::span<const JournalRecord> records);
 
+    // ---- a new file in steps: rewrite() in parts. The file in use can be read and appended to
+    // meanwhile; that the new one says the same in the end is the caller's business.
+
+    /// Begins a new file; drops one that was begun before, as rewrite() does.
+    Result<void> begin_draft();
+    bool has_draft() const noexcept { return draft_.has_value(); }
+    /// Where the next record will lie; journal_header_size first.
+    std::uint64_t draft_end() const noexcept { return draft_->end + draft_->buffer.size(); }
+    /// Adds a record. After an error the draft can only be dropped.
+    Result<void> draft(const JournalRecord& record);
+    Result<void> sync_draft();
+    /// Puts the new file in the place of the old one. Errors as with rewrite(); the draft is gone
+    /// in any case.
+    Result<void> put_draft_in_place();
+    void drop_draft();
+
     /// Adds records in one write and one sync. Gives the offset of the first.
     Result<std::uint64_t> append(std::span<const JournalRecord> records);
 
@@ -109,7 +125,14 @@ private:
     std::string temporary_path() const { return path_ + ".tmp"; }
     Result<std::uint64_t> read_header();
     Result<void> make_durable(const ScanResult& scanned, std::uint64_t size);
-    Result<std::uint64_t> write_file(File& file, std::uint32_t salt, Source& source);
+    Result<void> flush_draft();
+
+    struct Draft {
+        std::unique_ptr<File> file;
+        std::uint32_t salt = 0;
+        std::uint64_t end = journal_header_size;  ///< of what is written
+        std::vector<std::uint8_t> buffer;         ///< what is not
+    };
 
     FileSystem& file_system_;
     std::string path_;
@@ -120,6 +143,7 @@ private:
     std::uint64_t end_ = 0;
     std::uint64_t generation_ = 0;
     bool broken_ = false;
+    std::optional<Draft> draft_;
 };
 
 }  // namespace flowrelay::storage
