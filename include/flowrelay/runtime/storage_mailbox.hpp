@@ -44,7 +44,7 @@ public:
         std::optional<core::LossBooking> last_loss;  ///< the last booking of events as lost
         std::uint64_t dead_letters = 0;              ///< that are not being replayed
         std::uint64_t replayed = 0;                  ///< dead letters that are queued again
-        std::uint64_t missing_letters = 0;  ///< that the books have and the file has not
+        std::uint64_t missing_letters = 0;           ///< that the books have and the file has not
         bool failed = false;
         /// Why no event is accepted, if so.
         std::optional<storage::RefusingBecause> refusing;
