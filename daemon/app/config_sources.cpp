@@ -161,6 +161,17 @@ SourceConfig read_source(const YamlNode& node, ProblemList& problems) {
     return source;
 }
 
+/// Whether two sources name one place for their token. That two places hold the same is found when
+/// they are read.
+bool have_one_token(const SourceConfig& a, const SourceConfig& b) {
+    const auto same = [](const std::string& x, const std::string& y) {
+        return !x.empty() && x == y;
+    };
+    return same(a.flow_token_file, b.flow_token_file) ||
+           same(a.flow_token_credential, b.flow_token_credential) ||
+           same(a.flow_token_env, b.flow_token_env);
+}
+
 /// What went wrong with the token of a source. Names the origin only when it is a file: the name
 /// of a credential or a variable may be a token that was put into the wrong place.
 ConfigError token_error(const SourceConfig& source, const std::string& file,
@@ -188,6 +199,14 @@ std::vector<SourceConfig> read_sources(const YamlNode& list, ProblemList& proble
         if (!source.name.empty() && std::ranges::any_of(sources, same)) {
             problems.add(item, "sources.name",
                          fmt::format("{} is the name of an earlier source", show(source.name)));
+        }
+        if (const auto other = std::ranges::find_if(
+                sources, [&](const SourceConfig& s) { return have_one_token(s, source); });
+            other != sources.end()) {
+            problems.add(item, "sources",
+                         fmt::format("source {} has the same token as source {}: each source needs "
+                                     "its own",
+                                     show(source.name), show(other->name)));
         }
         sources.push_back(std::move(source));
     }

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <stdexcept>
 #include <string_view>
@@ -61,6 +62,19 @@ std::string hint_of(const Error& error, const std::string& directory) {
     return fmt::format(
         ": it has to belong to {}, the user of flowrelayd: `chown -R {}: {}` as root",
         user_name(::geteuid()), user_name(::geteuid()), directory);
+}
+
+/// A token is of one source: the relay could not say whose events they are, nor keep their order.
+void refuse_shared_token(const SourceConfig& source, const Secret& token,
+                         const std::vector<core::ConfiguredSource>& earlier,
+                         std::vector<ConfigProblem>& problems) {
+    const auto other = std::ranges::find(earlier, token, &core::ConfiguredSource::secret);
+    if (other == earlier.end()) return;
+    const std::string& file = source.flow_token_file;
+    problems.push_back(
+        {file.empty() ? "configuration" : file, 0, 0,
+         fmt::format("source `{}` has the same token as source `{}`: each source needs its own",
+                     source.name, other->name)});
 }
 
 /// Whoever may write to the state directory can put events, tokens and erasures into it.
@@ -154,7 +168,9 @@ std::vector<core::ConfiguredSource> read_sources(const Config& config) {
     std::vector<ConfigProblem> problems;
     for (const auto& source : config.sources) {
         try {
-            sources.push_back({source.name, load_token(source), source.defaults, source.rate_limit,
+            Secret token = load_token(source);
+            refuse_shared_token(source, token, sources, problems);
+            sources.push_back({source.name, std::move(token), source.defaults, source.rate_limit,
                                source.hold_rejected, source.allow, source.report_problems});
         } catch (const ConfigError& error) {
             problems.insert(problems.end(), error.problems().begin(), error.problems().end());

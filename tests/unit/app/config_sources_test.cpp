@@ -58,6 +58,13 @@ TEST(ConfigSources, refuses_a_name_that_is_there_twice) {
               "f.yaml:4:5: key `sources.name`: \"a\" is the name of an earlier source");
 }
 
+TEST(ConfigSources, refuses_a_token_that_an_earlier_source_has) {
+    EXPECT_EQ(problems_of(base + "sources:\n  - {name: a, flow_token_env: T}\n"
+                                 "  - {name: b, flow_token_env: T}\n"),
+              "f.yaml:4:5: key `sources`: source \"b\" has the same token as source \"a\": each "
+              "source needs its own");
+}
+
 TEST(ConfigSources, must_be_a_list_of_maps) {
     EXPECT_EQ(problems_of(base + "sources: {ci: {}}"),
               "f.yaml:2:10: key `sources`: must be a list; each source begins with `- name: ...`");
