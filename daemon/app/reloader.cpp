@@ -186,7 +186,7 @@ bool Reloader::is_renewed(const SourceConfig& source) {
     const core::Relay& relay = parts_.engine.relay();
     const auto& slots = relay.tokens().all();
     const auto slot = std::ranges::find_if(slots, [&](const auto& item) {
-        return item.second.configured && item.second.entry.source == source.name;
+        return item.second.is_source() && item.second.entry.source == source.name;
     });
     if (slot == slots.end()) return false;
     const auto status = relay.scheduler().token_status(slot->first);
@@ -217,7 +217,7 @@ std::vector<std::string> Reloader::configure_sources(const Config& before,
     std::set<std::string> changed = changed_sources(before, parts_.config);
     std::map<std::string, TokenId> were_configured;
     for (const auto& [id, token] : parts_.engine.relay().tokens().all()) {
-        if (token.configured && !token.entry.source.empty()) {
+        if (token.is_source()) {
             were_configured.emplace(token.entry.source, id);
         }
     }
@@ -238,7 +238,7 @@ std::vector<std::string> Reloader::configure_sources(const Config& before,
     for (const auto& [name, id] : were_configured) {
         const core::Token& token = parts_.engine.relay().tokens().at(id);
         const auto queued = parts_.engine.relay().queued(id);
-        if (token.configured || token.gone() || queued == 0) continue;
+        if (!token.missing() || queued == 0) continue;
         log_.write(ev::token_missing, {{"source", name}, {"queued", queued}});
     }
     std::vector<std::string> keys;

@@ -33,6 +33,9 @@ std::string_view name_of(const std::optional<State>& state) {
             return "gone";
         case State::erased:
             return "erased";
+        case State::removed:
+        case State::forgotten:
+            return "removed";
         case State::paused:
             break;
     }

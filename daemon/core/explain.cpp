@@ -32,8 +32,8 @@ public:
                 "its request is under way: connecting, sending, or waiting for the answer");
             return std::move(links_);
         }
-        if (about_.token_state == TokenEntry::State::gone ||
-            about_.token_state == TokenEntry::State::erased) {
+        if (about_.token_state != TokenEntry::State::active &&
+            about_.token_state != TokenEntry::State::paused) {
             add_gone();
             return std::move(links_);
         }
@@ -100,12 +100,25 @@ private:
 
     // Nothing else matters then, and nothing else is known.
     void add_gone() {
-        add(Cause::token_gone, std::nullopt,
-            about_.token_state == TokenEntry::State::erased
-                ? fmt::format("{} is gone, and what was stored for it is erased", about_.source)
-                : fmt::format("{} is gone: nothing more is sent, and what is stored for it is "
-                              "erased at {}",
-                              about_.source, format_time(about_.erase_at)));
+        const auto text = [this] {
+            switch (about_.token_state) {
+                case TokenEntry::State::erased:
+                    return fmt::format("{} is gone, and what was stored for it is erased",
+                                       about_.source);
+                case TokenEntry::State::removed:
+                    return fmt::format("{} was removed: what is stored for it is being erased",
+                                       about_.source);
+                case TokenEntry::State::forgotten:
+                    return fmt::format("{} was removed, and what was stored for it is erased",
+                                       about_.source);
+                default:
+                    return fmt::format(
+                        "{} is gone: nothing more is sent, and what is stored for "
+                        "it is erased at {}",
+                        about_.source, format_time(about_.erase_at));
+            }
+        };
+        add(Cause::token_gone, std::nullopt, text());
     }
 
     void add_token() {
@@ -121,8 +134,9 @@ private:
         }
         if (!about_.configured) {
             add(Cause::token_unconfigured, std::nullopt,
-                fmt::format("{} is not in the configuration any more: put it back, or remove it",
-                            about_.source));
+                fmt::format("{} is not in the configuration any more: put it back there, or "
+                            "`source add {}`, with its token or a new one",
+                            about_.source, about_.source));
             return;
         }
         if (about_.token_state == TokenEntry::State::paused) {

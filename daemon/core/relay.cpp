@@ -64,15 +64,24 @@ void Relay::set_options(RelayOptions options) {
 }
 
 std::vector<TokenEntry> Relay::configure(std::vector<ConfiguredSource> sources, Now now) {
-    auto changed = tokens_.configure(std::move(sources), now.wall);
+    auto [changed, renamed] = tokens_.configure(std::move(sources), now.wall);
+    for (const auto& [id, before] : renamed) {
+        log_.write(
+            ev::token_renamed,
+            {{"source", tokens_.at(id).label()}, {"before", before}, {"queued", queued(id)}});
+    }
     refusals_.forget_all();
     schedule_erasures();
+    std::set<TokenId> renewed;
+    for (const auto& entry : changed) renewed.insert(entry.id);
     std::set<TokenId> reporting;
     for (const auto& [id, token] : tokens_.all()) {
         scheduler_.set_token_rate(id, token.rate_limit);
         if (token.report_problems) reporting.insert(id);
     }
-    for (const auto& entry : changed) reports_.renew(entry.id);
+    // A new name says nothing of the token.
+    for (const auto& [id, before] : renamed) renewed.erase(id);
+    for (const TokenId id : renewed) reports_.renew(id);
     reports_.configure(reporting);
     apply_token_states();
     return changed;
@@ -81,7 +90,7 @@ std::vector<TokenEntry> Relay::configure(std::vector<ConfiguredSource> sources, 
 void Relay::restore(TokenId token, std::uint64_t queued, Seq first) {
     const Token& slot = tokens_.at(token);
     // Those that are unknown have a line of their own, with their dead letters.
-    if (!slot.configured && !slot.unknown) {
+    if (slot.missing() && !slot.unknown) {
         log_.write(ev::token_missing, {{"source", slot.label()}, {"queued", queued}});
     }
     if (slot.gone()) {
@@ -174,22 +183,26 @@ Relay::Decision Relay::submit(Submission submission, Now now, const Submitter& b
                          Milliseconds(2000)},
                         {}, by.producer, now.mono);
     }
-    const auto slot =
-        tokens_.resolve(submission.addressee(), options_.accept_unknown_tokens, now.wall);
-    if (slot.has_error()) return rejected(slot.error(), {}, by.producer, now.mono);
-
-    const Token& token = tokens_.at(*slot);
+    const auto found = tokens_.resolve(submission.addressee(), options_.accept_unknown_tokens);
+    if (found.has_error()) return rejected(found.error(), {}, by.producer, now.mono);
+    TokenId slot = *found;
+    // Its slot is made, or gets its token back, when the event is accepted and not before.
+    std::optional<Addressee> newcomer;
+    if (slot == TokenId::none || tokens_.at(slot).missing()) newcomer = submission.addressee();
+    static const Token unknown_token{};
+    const Token& token = slot == TokenId::none ? unknown_token : tokens_.at(slot);
+    const auto label = [&] { return slot == TokenId::none ? std::string() : token.label(); };
     if (!token.allow.admits(by)) {
         return rejected(
             {RejectCode::not_allowed,
              fmt::format("this user may not use source \"{}\" (sources.allow)", token.label()),
              {},
              {}},
-            token.label(), by.producer, now.mono);
+            label(), by.producer, now.mono);
     }
     auto contents = std::move(submission).complete(token.defaults);
     if (contents.has_error()) {
-        return rejected(contents.error(), token.label(), by.producer, now.mono);
+        return rejected(contents.error(), label(), by.producer, now.mono);
     }
 
     if (options_.max_event_size != 0 && contents->body.size() > options_.max_event_size) {
@@ -201,24 +214,25 @@ Relay::Decision Relay::submit(Submission submission, Now now, const Submitter& b
                  token.label(), contents->body.size(), options_.max_event_size),
              {},
              {}},
-            token.label(), by.producer, now.mono);
+            label(), by.producer, now.mono);
     }
 
     Append append;
     EventRecord& record = append.record;
     record.own_id = !contents->uuid.empty();
     if (record.own_id) {
-        if (dedup_.contains(*slot, contents->uuid, now.wall)) {
+        if (dedup_.contains(slot, contents->uuid, now.wall)) {
             ++counters_.duplicates;
-            return Duplicate{*slot, std::move(contents->uuid),
+            return Duplicate{slot, std::move(contents->uuid),
                              forgotten_failures_ + failed_ids_.size()};
         }
     }
-    if (at_quota(*slot)) return refuse_over_quota(*slot, now, by.producer);
-    note_below_quota(*slot);
+    if (at_quota(slot)) return refuse_over_quota(slot, now, by.producer);
+    note_below_quota(slot);
+    if (newcomer) slot = tokens_.take(*newcomer, now.wall);
     // From now on, so that the same id later in the same batch is recognised.
-    if (record.own_id) dedup_.remember(*slot, contents->uuid, now.wall);
-    record.token = *slot;
+    if (record.own_id) dedup_.remember(slot, contents->uuid, now.wall);
+    record.token = slot;
     record.thread_hash = hash_thread(contents->thread);
     record.accepted = now.wall;
     if (contents->expires_in) record.expires = now.wall + *contents->expires_in;
@@ -226,8 +240,8 @@ Relay::Decision Relay::submit(Submission submission, Now now, const Submitter& b
     record.thread = std::move(contents->thread);
     record.body = std::move(contents->body);
     record.producer = by.producer;
-    if (!token.durable) append.new_token = tokens_.registry_entry(*slot);
-    if (options_.max_events_per_token != 0) ++uncommitted_[*slot];
+    if (!tokens_.at(slot).durable) append.new_token = tokens_.registry_entry(slot);
+    if (options_.max_events_per_token != 0) ++uncommitted_[slot];
     return append;
 }
 

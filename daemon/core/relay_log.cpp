@@ -188,17 +188,20 @@ std::string Relay::token_reason(TokenId token) const {
     const Token& slot = tokens_.at(token);
     switch (slot.entry.state) {
         case TokenEntry::State::gone:
-            return "answered 410, or removed by an operator; erased at " +
-                   format_time(slot.entry.erase_at);
+            return "answered 410; erased at " + format_time(slot.entry.erase_at);
         case TokenEntry::State::erased:
-            return "answered 410, or removed by an operator; erased";
+            return "answered 410; erased";
+        case TokenEntry::State::removed:
+            return "removed by an operator; being erased";
+        case TokenEntry::State::forgotten:
+            return "removed by an operator; erased";
         case TokenEntry::State::paused:
             return "paused by an operator";
         case TokenEntry::State::active:
             break;
     }
     if (slot.unknown) return "not in the registry of tokens: it was lost, or is of another spool";
-    return slot.configured ? std::string() : "not in the configuration any more";
+    return !slot.missing() ? std::string() : "not in the configuration any more";
 }
 
 }  // namespace flowrelay::core

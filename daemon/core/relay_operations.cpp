@@ -8,78 +8,95 @@
 
 namespace flowrelay::core {
 
-Wish<TokenEntry> Relay::add_source(const std::string& name, Secret secret, Now now) {
-    auto entry = tokens_.add_source(name, std::move(secret), now.wall);
-    if (entry.has_value()) scheduler_.resume_token(entry->id);
-    return entry;
+Wish<TokenTable::Changes> Relay::add_source(const std::string& name, Secret secret, Now now) {
+    auto changes = tokens_.add_source(name, std::move(secret), now.wall);
+    if (changes.has_value()) token_replaced(changes->front().id);
+    return changes;
 }
 
-Wish<TokenEntry> Relay::rotate_source(TokenId token, Secret secret, Now now) {
-    auto entry = tokens_.rotate(token, std::move(secret), now.wall);
-    // What was said of the old token says nothing about the new one.
-    if (entry.has_value() && entry->state == TokenEntry::State::active) {
-        scheduler_.resume_token(token);
-        token_reasons_.erase(token);
-        refusals_.forget(token);
-    }
-    return entry;
+Wish<TokenTable::Changes> Relay::rotate_source(TokenId token, Secret secret, Now now) {
+    auto changes = tokens_.rotate(token, std::move(secret), now.wall);
+    if (changes.has_value()) token_replaced(token);
+    return changes;
 }
 
-Wish<TokenEntry> Relay::pause_source(TokenId token, Now now) {
-    auto entry = tokens_.pause(token, now.wall);
-    if (entry.has_value()) scheduler_.pause_token(token);
-    return entry;
+// What was said of the old token says nothing about the new one.
+void Relay::token_replaced(TokenId id) {
+    const Token& token = tokens_.at(id);
+    refusals_.forget(id);
+    if (token.entry.state == TokenEntry::State::active) token_reasons_.erase(id);
+    apply_state(id, token);
 }
 
-Wish<TokenEntry> Relay::resume_source(TokenId token, Now now) {
-    auto entry = tokens_.resume(token, now.wall);
-    if (entry.has_value()) {
+Wish<TokenTable::Changes> Relay::pause_source(TokenId token, Now now) {
+    auto changes = tokens_.pause(token, now.wall);
+    if (changes.has_value()) scheduler_.pause_token(token);
+    return changes;
+}
+
+Wish<TokenTable::Changes> Relay::resume_source(TokenId token, Now now) {
+    auto changes = tokens_.resume(token, now.wall);
+    if (changes.has_value()) {
         scheduler_.resume_token(token);
         refusals_.forget(token);
     }
     if (scheduler_.token_status(token).state == TokenState::active) token_reasons_.erase(token);
-    return entry;
+    return changes;
 }
 
-Wish<TokenEntry> Relay::remove_source(TokenId token, Now now) {
-    auto entry = tokens_.remove(token, now.wall);
-    if (entry.has_error()) return entry;
+Wish<TokenTable::Changes> Relay::remove_source(TokenId token, Now now) {
+    const bool nothing_left = tokens_.at(token).entry.state == TokenEntry::State::erased;
+    auto changes = tokens_.remove(token, now.wall);
+    if (changes.has_error() || nothing_left) return changes;
     take_out(token);
     std::erase_if(erasures_, [token](const Erasure& erasure) { return erasure.token == token; });
-    schedule_erasure(*entry);
-    return entry;
+    if (!erasing_.contains(token)) schedule_erasure(changes->front());
+    return changes;
 }
 
-Wish<TokenEntry> Relay::enable_source(TokenId token, std::uint64_t queued, Seq first,
-                                      std::span<const QueuedEvent> replays, Now now) {
-    const Token& slot = tokens_.at(token);
-    if (!slot.gone()) {
-        return Refusal{
-            Refusal::Code::conflict,
-            fmt::format("{} is not gone: `source resume` ends a pause or a park", slot.label())};
+std::optional<Refusal> Relay::refuse_enable(std::span<const StoredBacklog> backlogs) const {
+    const auto conflict = [](std::string message) {
+        return Refusal{Refusal::Code::conflict, std::move(message)};
+    };
+    const Token& first = tokens_.at(backlogs.front().token);
+    if (!first.gone()) {
+        return conflict(
+            fmt::format("{} is not gone: `source resume` ends a pause or a park", first.label()));
     }
-    const auto erasure = std::ranges::find(erasures_, token, &Erasure::token);
-    const bool begun = erasure == erasures_.end() || erasing_.contains(token);
-    if (slot.entry.state == TokenEntry::State::gone && begun) {
-        return Refusal{Refusal::Code::conflict,
-                       fmt::format("what is stored for {} is being erased", slot.label())};
+    for (const StoredBacklog& backlog : backlogs) {
+        const Token& slot = tokens_.at(backlog.token);
+        if (slot.entry.state != TokenEntry::State::gone) continue;
+        const auto erasure = std::ranges::find(erasures_, backlog.token, &Erasure::token);
+        if (erasure == erasures_.end() || erasing_.contains(backlog.token)) {
+            return conflict(fmt::format("what is stored for {} is being erased", slot.label()));
+        }
+        if (scheduler_.token_status(backlog.token).queued > 0) {
+            return conflict(
+                fmt::format("requests with the token of {} are under way: try again in "
+                            "a moment",
+                            slot.label()));
+        }
     }
-    if (scheduler_.token_status(token).queued > 0) {
-        return Refusal{
-            Refusal::Code::conflict,
-            fmt::format("requests with the token of {} are under way: try again in a moment",
-                        slot.label())};
+    const bool all = first.entry.state != TokenEntry::State::gone ||
+                     tokens_.gone_with(first.entry.id).size() == backlogs.size();
+    if (!all) return conflict("its token was found gone again: try again in a moment");
+    return std::nullopt;
+}
+
+Wish<TokenTable::Changes> Relay::enable_source(std::span<const StoredBacklog> backlogs, Now now) {
+    if (auto refused = refuse_enable(backlogs)) return *refused;
+    auto changes = tokens_.enable(backlogs.front().token, now.wall);
+    if (changes.has_error()) return changes;
+    for (const StoredBacklog& backlog : backlogs) {
+        const TokenId token = backlog.token;
+        std::erase_if(erasures_, [token](const Erasure& e) { return e.token == token; });
+        token_reasons_.erase(token);
+        doomed_.erase(token);
+        apply_state(token, tokens_.at(token));
+        active_.restore(token, backlog.queued, backlog.first);
+        replayed(backlog.replays);
     }
-    auto entry = tokens_.enable(token, now.wall);
-    if (entry.has_error()) return entry;
-    erasures_.erase(erasure);
-    token_reasons_.erase(token);
-    scheduler_.resume_token(token);
-    if (!slot.configured) scheduler_.pause_token(token);
-    doomed_.erase(token);
-    active_.restore(token, queued, first);
-    replayed(replays);
-    return entry;
+    return changes;
 }
 
 Relay::Drop Relay::drop(const QueuedEvent& event, std::string_view id, Now now) {
@@ -136,7 +153,7 @@ Situation Relay::situation(const QueuedEvent& event) const {
         situation.source = slot->second.label();
         situation.token_state = slot->second.entry.state;
         situation.erase_at = slot->second.entry.erase_at;
-        situation.configured = slot->second.configured;
+        situation.configured = !slot->second.missing();
         situation.unknown = slot->second.unknown;
         situation.token_trouble = token_reason(event.lane.token);
     } else {

@@ -30,7 +30,7 @@ void Relay::note_for_reports(const Assignment& assignment, const AttemptResult& 
 // A token that is paused gets no request, and one that is gone never again.
 bool Relay::can_report(TokenId token) {
     const Token& slot = tokens_.at(token);
-    return slot.configured && !slot.gone() && !slot.entry.secret.empty();
+    return slot.is_source() && !slot.gone() && !slot.missing();
 }
 
 std::optional<ProblemReport> Relay::next_report(Now now) {

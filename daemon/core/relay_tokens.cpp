@@ -19,13 +19,15 @@ void Relay::apply_state(TokenId id, const Token& token) {
     switch (token.entry.state) {
         case TokenEntry::State::gone:
         case TokenEntry::State::erased:
+        case TokenEntry::State::removed:
+        case TokenEntry::State::forgotten:
             take_out(id);
             break;
         case TokenEntry::State::paused:
             scheduler_.pause_token(id);
             break;
         case TokenEntry::State::active:
-            if (token.configured) {
+            if (!token.missing()) {
                 scheduler_.resume_token(id);
                 if (scheduler_.token_status(id).state == TokenState::active) {
                     token_reasons_.erase(id);
@@ -68,7 +70,9 @@ void Relay::disable(TokenId token, Effects& effects, Now now) {
 }
 
 void Relay::schedule_erasure(const TokenEntry& entry) {
-    if (entry.state == TokenEntry::State::gone) erasures_.push_back({entry.id, entry.erase_at});
+    const bool is_due =
+        entry.state == TokenEntry::State::gone || entry.state == TokenEntry::State::removed;
+    if (is_due) erasures_.push_back({entry.id, entry.erase_at});
 }
 
 /// After a change of the configuration. An erasure that has begun goes on as it is: under way, or

@@ -29,7 +29,7 @@ SourceSlots source_slots(const TokenTable& tokens) {
     SourceSlots slots;
     for (const auto& [id, token] : tokens.all()) {
         // A slot whose token is gone is none of the configuration's, whatever its name is.
-        const bool counts = !token.entry.source.empty() && token.configured && !token.gone();
+        const bool counts = token.is_source() && !token.gone();
         slots[id] = {token.entry.source, token.entry.fingerprint, counts};
     }
     return slots;

@@ -2,14 +2,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "flowrelay/core/token_table.hpp"
+#include "identity.hpp"
 
 namespace flowrelay::core {
 namespace {
 
 using Code = Refusal::Code;
+using Origin = TokenEntry::Origin;
 using State = TokenEntry::State;
 
 constexpr std::size_t longest_name = 64;
@@ -41,29 +44,54 @@ Refusal is_unknown(const Token& token) {
                         token.label())};
 }
 
+/// Why nothing can be done with a slot that is out of use.
 Refusal is_gone(const Token& token) {
+    if (token.removed()) {
+        return {Code::conflict,
+                fmt::format("{} was removed by an operator: that can't be taken back; `source add` "
+                            "makes a new one",
+                            token.label())};
+    }
+    if (token.entry.state == State::gone) {
+        return {Code::conflict,
+                fmt::format("{} is gone (410): `source enable` takes that back as long as nothing "
+                            "was erased",
+                            token.label())};
+    }
     return {Code::conflict,
-            fmt::format("{} is gone: add it anew with its new token", token.label())};
+            fmt::format("{} is gone (410), and everything of it was erased: add it with a new "
+                        "token; if its own is right after all, `source remove {}` lets it be used "
+                        "again",
+                        token.label(), slot_name(token.entry.id))};
+}
+
+/// Orders the slots of one name: which of them is meant.
+auto rank_of(const Token& token) {
+    const int use = !token.gone()                        ? 3
+                    : token.entry.state == State::gone   ? 2
+                    : token.entry.state == State::erased ? 1
+                                                         : 0;
+    return std::tuple(use, token.is_source(), token.entry.id);
 }
 
 }  // namespace
 
 std::optional<TokenId> TokenTable::find(std::string_view label) const {
-    const auto source = by_source_.find(label);
-    if (source != by_source_.end() && !at(source->second).gone()) return source->second;
-    std::optional<TokenId> found;
-    for (const auto& [id, token] : tokens_) {
-        if (token.label() != label && slot_name(id) != label) continue;
-        if (!token.gone()) return id;
-        found = id;
+    const Token* found = nullptr;
+    for (const TokenId id : find_all(label)) {
+        const Token& token = at(id);
+        if (found == nullptr || rank_of(token) > rank_of(*found)) found = &token;
     }
-    return found;
+    return found == nullptr ? std::nullopt : std::optional(found->entry.id);
 }
 
 std::vector<TokenId> TokenTable::find_all(std::string_view label) const {
     std::vector<TokenId> found;
     for (const auto& [id, token] : tokens_) {
-        if (token.label() == label || slot_name(id) == label) found.push_back(id);
+        if (token.entry.source == label ||
+            (label.starts_with("token-") && slot_name(id) == label)) {
+            found.push_back(id);
+        }
     }
     return found;
 }
@@ -76,6 +104,16 @@ std::optional<TokenId> TokenTable::find_gone(std::string_view label) const {
     return found;
 }
 
+std::vector<TokenId> TokenTable::gone_with(TokenId id) const {
+    std::vector<TokenId> gone;
+    const Fingerprint& print = at(id).entry.fingerprint;
+    for (const auto& [other, token] : tokens_) {
+        if (token.entry.state != State::gone || token.entry.fingerprint != print) continue;
+        gone.insert(other == id ? gone.begin() : gone.end(), other);
+    }
+    return gone;
+}
+
 std::optional<Refusal> TokenTable::refuse_name(std::string_view name) const {
     if (!is_name(name)) {
         return Refusal{Code::invalid,
@@ -83,119 +121,181 @@ std::optional<Refusal> TokenTable::refuse_name(std::string_view name) const {
                                    "\"_\" and \"-\"",
                                    longest_name)};
     }
-    const auto known = find(name);
-    if (known && !at(*known).gone()) {
+    const auto known = by_source_.find(name);
+    if (known == by_source_.end()) return std::nullopt;
+    const Token& token = at(known->second);
+    if (!token.gone()) {
         return Refusal{Code::conflict,
                        fmt::format("there is a source {} already: `source rotate` gives it another "
                                    "token",
                                    name)};
     }
+    if (token.entry.origin == Origin::configured) {
+        return Refusal{Code::conflict,
+                       fmt::format("{} is in the configuration, and its token is gone: put the new "
+                                   "one where that says and reload it",
+                                   name)};
+    }
     return std::nullopt;
 }
 
-Wish<TokenEntry> TokenTable::add_source(const std::string& name, Secret secret, WallTime now) {
-    if (auto refused = refuse_name(name)) return *refused;
+/// Why the token can't become that of the source `name`, given what its slot is.
+std::optional<Refusal> TokenTable::refuse_token(const Secret& secret, const Fingerprint& print,
+                                                std::string_view name) const {
     if (!is_token(secret.reveal())) return not_a_token();
-    const auto direct = by_secret_.find(secret.reveal());
-    if (direct != by_secret_.end() && !tokens_.at(direct->second).entry.source.empty()) {
-        return Refusal{Code::conflict,
-                       fmt::format("source {} has this token already; each source needs its own",
-                                   tokens_.at(direct->second).entry.source)};
+    const Token* slot = slot_of(print);
+    if (slot == nullptr || (!slot->gone() && slot->entry.origin == Origin::direct)) {
+        return std::nullopt;
     }
-    // Slots that had the name before are gone; what belonged to them stays theirs.
-    for (auto& [id, old] : tokens_) {
-        if (old.entry.source == name) old.configured = old.managed = false;
+    const std::string label = slot->label();
+    if (slot->gone()) {
+        const bool erased = slot->entry.state == State::erased;
+        return Refusal{
+            Code::conflict,
+            fmt::format("the destination has removed this token (410), that of {}: {}", label,
+                        erased ? fmt::format("get a new one; if it is right after all, `source "
+                                             "remove {}` lets it be used again",
+                                             slot_name(slot->entry.id))
+                               : fmt::format("`source enable {}` takes that back", label))};
     }
-    TokenEntry fresh;
-    fresh.id = TokenId{last_id_ + 1};
-    Token& token =
-        direct != by_secret_.end() ? tokens_.at(direct->second) : add_slot(std::move(fresh));
-    token.entry.source = name;
-    token.entry.fingerprint = fingerprint(secret.reveal(), salt_);
-    token.entry.secret = std::move(secret);
-    token.entry.since = now;
-    token.configured = true;
-    token.managed = true;
-    token.durable = false;
-    index();
-    return registry_entry(token.entry.id);
+    if (slot->is_source()) {
+        return Refusal{
+            Code::conflict,
+            fmt::format("source {} has this token already; each source needs its own", label)};
+    }
+    if (slot->entry.source == name || by_source_.contains(slot->entry.source)) return std::nullopt;
+    return Refusal{Code::conflict,
+                   fmt::format("this token is that of {}, and {}", label, way_back(*slot))};
 }
 
-Wish<TokenEntry> TokenTable::rotate(TokenId id, Secret secret, WallTime now) {
+/// What there is to do about a source that has left the configuration: the same for everybody.
+std::string TokenTable::way_back(const Token& token) const {
+    if (by_source_.contains(token.entry.source)) {
+        return fmt::format(
+            "{} ({}) is not in the configuration any more, where another source has "
+            "its name now: `source add` it with its token by another name",
+            token.label(), slot_name(token.entry.id));
+    }
+    return fmt::format(
+        "{} is not in the configuration any more: put it back there, or `source add "
+        "{}`, with its token or a new one",
+        token.label(), token.label());
+}
+
+TokenTable::Changes TokenTable::changed(Token& token, const TokenEntry& before, WallTime now) {
+    index();
+    if (registry_entry(token.entry.id) != before) token.entry.since = now;
+    return {registry_entry(token.entry.id)};
+}
+
+Wish<TokenTable::Changes> TokenTable::add_source(const std::string& name, Secret secret,
+                                                 WallTime now) {
+    if (auto refused = refuse_name(name)) return *refused;
+    const Fingerprint print = fingerprint(secret.reveal(), salt_);
+    if (auto refused = refuse_token(secret, print, name)) return *refused;
+    Changes others;
+    // What belonged to a source of this name that is gone stays that one's.
+    for (auto& [id, old] : tokens_) {
+        if (old.entry.source != name || !old.is_source()) continue;
+        old.entry.origin = Origin::left;
+        others.push_back(registry_entry(id));
+    }
+    const auto same = by_print_.find(print);
+    const auto heir =
+        same == by_print_.end() ? identity::heir_of(tokens_, name) : std::optional(same->second);
+    Token& token = heir ? tokens_.at(*heir) : add_slot(print);
+    const TokenEntry before = heir ? registry_entry(*heir) : TokenEntry();
+    token.entry.source = name;
+    token.entry.origin = Origin::added;
+    token.entry.fingerprint = print;
+    token.entry.secret = std::move(secret);
+    token.durable = false;
+    Changes changes = changed(token, before, now);
+    changes.insert(changes.end(), others.begin(), others.end());
+    return changes;
+}
+
+Wish<TokenTable::Changes> TokenTable::rotate(TokenId id, Secret secret, WallTime now) {
     Token& token = tokens_.at(id);
     if (token.gone()) return is_gone(token);
     if (token.unknown) return is_unknown(token);
-    if (token.entry.source.empty()) {
+    if (token.entry.origin == Origin::direct) {
         return Refusal{
             Code::conflict,
             fmt::format("{} came with its events and belongs to no source", token.label())};
     }
-    if (!token.managed) {
+    if (token.entry.origin == Origin::configured) {
         return Refusal{Code::conflict,
                        fmt::format("the token of {} is the configuration's: put the new one where "
                                    "that says and reload it",
                                    token.label())};
     }
-    if (!is_token(secret.reveal())) return not_a_token();
-    token.entry.fingerprint = fingerprint(secret.reveal(), salt_);
-    token.entry.secret = std::move(secret);
-    token.entry.since = now;
-    index();
-    return registry_entry(id);
-}
-
-TokenEntry TokenTable::change_state(Token& token, State state, WallTime now) {
-    if (token.entry.state != state) {
-        token.entry.state = state;
-        token.entry.since = now;
-        index();
+    if (!token.is_source()) return Refusal{Code::conflict, way_back(token)};
+    const Fingerprint print = fingerprint(secret.reveal(), salt_);
+    const TokenEntry before = registry_entry(id);
+    if (print != token.entry.fingerprint) {
+        if (auto refused = refuse_token(secret, print, token.entry.source)) return *refused;
+        if (const Token* other = slot_of(print)) {
+            return Refusal{Code::conflict,
+                           fmt::format("{} has this token already, and events of its own: add a "
+                                       "source with it, and remove {} when its queue is empty",
+                                       other->label(), token.label())};
+        }
     }
-    return registry_entry(token.entry.id);
+    token.entry.fingerprint = print;
+    token.entry.secret = std::move(secret);
+    return changed(token, before, now);
 }
 
-Wish<TokenEntry> TokenTable::pause(TokenId id, WallTime now) {
+Wish<TokenTable::Changes> TokenTable::pause(TokenId id, WallTime now) {
     Token& token = tokens_.at(id);
     if (token.gone()) return is_gone(token);
     if (token.unknown) return is_unknown(token);
-    return change_state(token, State::paused, now);
+    const TokenEntry before = registry_entry(id);
+    token.entry.state = State::paused;
+    return changed(token, before, now);
 }
 
-Wish<TokenEntry> TokenTable::resume(TokenId id, WallTime now) {
+Wish<TokenTable::Changes> TokenTable::resume(TokenId id, WallTime now) {
     Token& token = tokens_.at(id);
-    if (token.gone()) {
-        return Refusal{Code::conflict,
-                       fmt::format("{} is gone (410): `source enable` takes that back as long as "
-                                   "nothing was erased",
-                                   token.label())};
+    if (token.gone()) return is_gone(token);
+    if (token.missing()) {
+        return Refusal{Code::conflict, "there is no token to post with: " + way_back(token)};
     }
     if (token.unknown) return is_unknown(token);
-    if (!token.configured) {
-        return Refusal{Code::conflict,
-                       fmt::format("{} is not in the configuration any more, so there is no token "
-                                   "to post with: put it back, or add it",
-                                   token.label())};
-    }
-    return change_state(token, State::active, now);
+    const TokenEntry before = registry_entry(id);
+    token.entry.state = State::active;
+    return changed(token, before, now);
 }
 
-Wish<TokenEntry> TokenTable::enable(TokenId id, WallTime now) {
-    Token& token = tokens_.at(id);
-    if (token.entry.state == State::erased) {
-        return Refusal{Code::conflict,
-                       fmt::format("everything of {} was erased, its token as well: add it anew",
-                                   token.label())};
+Wish<TokenTable::Changes> TokenTable::enable(TokenId id, WallTime now) {
+    const Token& token = at(id);
+    if (token.removed() || token.entry.state == State::erased) return is_gone(token);
+    Changes changes;
+    for (const TokenId other : gone_with(id)) {
+        tokens_.at(other).entry.state = State::active;
+        tokens_.at(other).entry.since = now;
+        changes.push_back(registry_entry(other));
     }
-    return change_state(token, State::active, now);
+    index();
+    return changes;
 }
 
-Wish<TokenEntry> TokenTable::remove(TokenId id, WallTime now) {
+Wish<TokenTable::Changes> TokenTable::remove(TokenId id, WallTime now) {
     Token& token = tokens_.at(id);
-    if (token.entry.state == State::erased) {
-        return Refusal{Code::conflict,
-                       fmt::format("everything of {} was erased already", token.label())};
+    const TokenEntry before = registry_entry(id);
+    if (token.removed()) {
+        return Refusal{Code::conflict, fmt::format("{} was removed already", token.label())};
     }
+    if (token.entry.state == State::erased) {
+        token.entry.state = State::forgotten;
+        token.entry.fingerprint = Fingerprint{};
+        index();
+        return Changes{registry_entry(id)};  // the receipt of its erasure keeps its time
+    }
+    token.entry.state = State::removed;
     token.entry.erase_at = now;
-    return change_state(token, State::gone, now);
+    return changed(token, before, now);
 }
 
 }  // namespace flowrelay::core

@@ -6,17 +6,56 @@
 #include <cstring>
 #include <stdexcept>
 #include <string_view>
+#include <tuple>
 #include <unordered_set>
 #include <utility>
 
+#include "identity.hpp"
+
 namespace flowrelay::core {
 namespace {
+
+using Origin = TokenEntry::Origin;
+using State = TokenEntry::State;
 
 Rejection gone_rejection(std::string_view what) {
     return {RejectCode::token_gone,
             fmt::format("the destination has removed {}: stop sending, or connect it anew", what),
             {},
             {}};
+}
+
+Rejection unknown_source(std::string message) {
+    return {RejectCode::unknown_source, std::move(message), {}, {}};
+}
+
+/// Earlier versions did not write it down.
+Origin origin_of(const TokenEntry& entry) {
+    if (entry.origin != Origin::unstated) return entry.origin;
+    if (entry.source.empty()) return Origin::direct;
+    return entry.secret.empty() ? Origin::configured : Origin::added;
+}
+
+/// Of several slots with one token or name, the one that is meant.
+auto rank_of(const Token& token) {
+    const int use = !token.gone() ? 2 : token.entry.state == State::gone ? 1 : 0;
+    return std::tuple(use, token.is_source(), token.entry.id);
+}
+
+void forget_settings(Token& token) {
+    token.defaults.clear();
+    token.rate_limit = 0;
+    token.hold_rejected = false;
+    token.allow = AllowRule();
+    token.report_problems = false;
+}
+
+void take_settings(Token& token, ConfiguredSource& source) {
+    token.defaults = std::move(source.defaults);
+    token.rate_limit = source.rate_limit;
+    token.hold_rejected = source.hold_rejected;
+    token.allow = std::move(source.allow);
+    token.report_problems = source.report_problems;
 }
 
 }  // namespace
@@ -29,7 +68,7 @@ std::string Token::label() const {
     return entry.source.empty() ? slot_name(entry.id) : entry.source;
 }
 
-std::size_t TokenTable::FingerprintHash::operator()(const Fingerprint& value) const noexcept {
+std::size_t FingerprintHash::operator()(const Fingerprint& value) const noexcept {
     std::size_t hash = 0;
     std::memcpy(&hash, value.data(), sizeof hash);  // the output of a MAC is as good as random
     return hash;
@@ -37,190 +76,156 @@ std::size_t TokenTable::FingerprintHash::operator()(const Fingerprint& value) co
 
 TokenTable::TokenTable(const Salt& salt, std::vector<TokenEntry> entries) : salt_(salt) {
     for (auto& entry : entries) {
-        Token& token = add_slot(std::move(entry));
-        token.managed = !token.entry.source.empty() && !token.entry.secret.empty();
-        token.configured = token.entry.source.empty() || token.managed;
+        last_id_ = std::max(last_id_, to_number(entry.id));
+        entry.origin = origin_of(entry);
+        tokens_[entry.id].entry = std::move(entry);
     }
     index();
 }
 
-Token& TokenTable::add_slot(TokenEntry entry) {
-    const TokenId id = entry.id;
-    last_id_ = std::max(last_id_, to_number(id));
+Token& TokenTable::add_slot(const Fingerprint& print) {
+    const TokenId id{++last_id_};
     Token& token = tokens_[id];
-    token.entry = std::move(entry);
+    token.entry.id = id;
+    token.entry.fingerprint = print;
+    token.durable = false;
     return token;
 }
 
 void TokenTable::index() {
     by_source_.clear();
     by_secret_.clear();
-    gone_.clear();
-    left_.clear();
-    for (const auto& [id, token] : tokens_) {
-        if (token.unknown) continue;  // it has neither a token nor a name to be found by
-        const TokenEntry& entry = token.entry;
-        // A name may have old slots, whose tokens are gone.
-        if (!entry.source.empty() && token.configured) by_source_.emplace(entry.source, id);
-        if (token.gone()) {
-            gone_.emplace(entry.fingerprint, id);
-        } else if (!token.configured) {
-            left_.emplace(entry.fingerprint, id);
-        } else if (!entry.secret.empty()) {
-            // A source's slot goes before one that was made for the same token alone.
-            auto [place, added] = by_secret_.emplace(entry.secret.reveal(), id);
-            if (!added && tokens_.at(place->second).entry.source.empty()) place->second = id;
+    by_print_.clear();
+    for (const auto& [id, token] : tokens_) index(token);
+}
+
+void TokenTable::index(const Token& token) {
+    if (token.removed() || token.unknown) return;  // there is nothing to find it by
+    const auto put = [&](auto& map, auto key) {
+        const auto [place, added] = map.emplace(std::move(key), token.entry.id);
+        if (!added && rank_of(token) > rank_of(tokens_.at(place->second))) {
+            place->second = token.entry.id;
         }
+    };
+    if (token.is_source()) put(by_source_, token.entry.source);
+    put(by_print_, token.entry.fingerprint);
+    if (!token.gone() && !token.missing()) {
+        put(by_secret_, std::string(token.entry.secret.reveal()));
     }
 }
 
-Token* TokenTable::find_source(std::string_view name) {
-    const auto found = by_source_.find(name);
-    return found == by_source_.end() ? nullptr : &tokens_.at(found->second);
-}
-
-TokenTable::SlotsByName TokenTable::slots_by_name() const {
-    SlotsByName slots;
-    for (const auto& [id, token] : tokens_) {
-        if (!token.entry.source.empty()) slots[token.entry.source].push_back(id);
-    }
-    return slots;
-}
-
-/// Of the slots of a source that of this very token, or one whose token may be exchanged for it.
-Token* TokenTable::find_slot(const std::vector<TokenId>& slots, const Fingerprint& print) {
-    Token* usable = nullptr;
-    for (const TokenId id : slots) {
-        Token& token = tokens_.at(id);
-        if (token.entry.fingerprint == print) return &token;
-        if (!token.gone()) usable = &token;
-    }
-    return usable;
-}
-
-Token& TokenTable::slot_for_source(const ConfiguredSource& source, const SlotsByName& slots,
-                                   const Fingerprint& print, WallTime now) {
-    const auto known = slots.find(source.name);
-    if (known != slots.end()) {
-        if (Token* token = find_slot(known->second, print)) return *token;
-    }
-    const auto direct = by_secret_.find(source.secret.reveal());
-    if (direct != by_secret_.end() && tokens_.at(direct->second).entry.source.empty()) {
-        return tokens_.at(direct->second);
-    }
-    if (const auto left = left_.find(print); left != left_.end()) {
-        Token& token = tokens_.at(left->second);
-        left_.erase(left);
-        return token;
-    }
-    TokenEntry entry;
-    entry.id = TokenId{last_id_ + 1};
-    entry.fingerprint = print;
-    entry.since = now;
-    return add_slot(std::move(entry));
+const Token* TokenTable::slot_of(const Fingerprint& print) const {
+    const auto found = by_print_.find(print);
+    return found == by_print_.end() ? nullptr : &tokens_.at(found->second);
 }
 
 void TokenTable::reserve(TokenId id) {
     if (id == TokenId::none || tokens_.contains(id)) return;
-    TokenEntry entry;
-    entry.id = id;
-    Token& token = add_slot(std::move(entry));
+    last_id_ = std::max(last_id_, to_number(id));
+    Token& token = tokens_[id];
+    token.entry.id = id;
     token.unknown = true;
-    token.configured = false;
 }
 
-std::vector<TokenEntry> TokenTable::configure(std::vector<ConfiguredSource> sources, WallTime now) {
-    for (auto& [id, token] : tokens_) {
-        if (token.entry.source.empty() || token.managed) continue;
-        token.configured = false;
-        token.entry.secret = Secret();
-        token.defaults.clear();
-        token.rate_limit = 0;
-        token.hold_rejected = false;
-        token.allow = AllowRule();
-        token.report_problems = false;
-    }
-    std::vector<TokenEntry> changed;
-    const SlotsByName slots = slots_by_name();
-    index();
+/// If the registry has to hold something else of the slot than `before`.
+void TokenTable::note_change(Token& token, const TokenEntry& before, WallTime now,
+                             std::vector<TokenEntry>& changed) {
+    if (registry_entry(token.entry.id) == before) return;
+    if (!token.gone()) token.entry.since = now;  // else it says since when that is
+    token.durable = false;
+    changed.push_back(registry_entry(token.entry.id));
+}
+
+TokenTable::Configured TokenTable::configure(std::vector<ConfiguredSource> sources, WallTime now) {
+    std::vector<identity::Claim> claims;
     std::unordered_set<std::string_view> names;
-    for (const auto& source : sources) names.insert(source.name);
-    std::erase_if(left_, [&](const auto& left) {
-        return names.contains(tokens_.at(left.second).entry.source);
-    });
-    for (auto& source : sources) {
-        const Fingerprint print = fingerprint(source.secret.reveal(), salt_);
-        Token& token = slot_for_source(source, slots, print, now);
-        TokenEntry& entry = token.entry;
-        const bool rotated = entry.fingerprint != print;
-        // New in the registry, or its secret has to leave it.
-        const bool is_new = entry.source != source.name || token.managed;
-        if (!rotated && !token.gone() && gone_.contains(print)) {
-            entry.state = TokenEntry::State::gone;  // known to be gone under another name
-            entry.erase_at = now;
+    for (const auto& source : sources) {
+        claims.push_back({source.name, fingerprint(source.secret.reveal(), salt_)});
+        names.insert(source.name);
+    }
+    const auto matches = identity::match(tokens_, claims);
+    std::unordered_set<TokenId> taken;
+    for (const auto& match : matches) {
+        if (match.slot) taken.insert(*match.slot);
+    }
+
+    Configured result;
+    for (auto& [id, token] : tokens_) {
+        // An added source whose name is now that of another goes on with its token, without a name.
+        const bool displaced =
+            token.entry.origin == Origin::added && names.contains(token.entry.source);
+        const bool was_configured = token.entry.origin == Origin::configured;
+        if (token.removed() || taken.contains(id) || (!was_configured && !displaced)) continue;
+        const TokenEntry before = registry_entry(id);
+        token.entry.origin = Origin::left;
+        if (was_configured) token.entry.secret = Secret();
+        forget_settings(token);
+        note_change(token, before, now, result.entries);
+    }
+    for (std::size_t i = 0; i < sources.size(); ++i) {
+        const bool is_new = !matches[i].slot;
+        Token& token = is_new ? add_slot(claims[i].print) : tokens_.at(*matches[i].slot);
+        const TokenEntry before = is_new ? TokenEntry() : registry_entry(token.entry.id);
+        if (!is_new && token.label() != sources[i].name) {
+            result.renamed.push_back({token.entry.id, token.label()});
         }
-        if (rotated || is_new) entry.since = now;
-        entry.source = source.name;
-        entry.fingerprint = print;
-        entry.secret = std::move(source.secret);
-        token.defaults = std::move(source.defaults);
-        token.rate_limit = source.rate_limit;
-        token.hold_rejected = source.hold_rejected;
-        token.allow = std::move(source.allow);
-        token.report_problems = source.report_problems;
-        token.configured = true;
-        token.managed = false;
-        if (rotated || is_new) {
-            token.durable = false;
-            changed.push_back(registry_entry(entry.id));
-        }
+        token.entry.source = sources[i].name;
+        token.entry.origin = Origin::configured;
+        token.entry.fingerprint = claims[i].print;
+        token.entry.secret = std::move(sources[i].secret);
+        take_settings(token, sources[i]);
+        note_change(token, before, now, result.entries);
     }
     index();
-    return changed;
+    return result;
 }
 
 boost::system::result<TokenId, Rejection> TokenTable::resolve(const Addressee& addressee,
-                                                              bool add_unknown, WallTime now) {
+                                                              bool accept_unknown) const {
     if (const auto* source = std::get_if<SourceName>(&addressee)) {
-        const Token* token = find_source(source->name);
-        if (token == nullptr || !token->configured) {
-            return Rejection{RejectCode::unknown_source,
-                             fmt::format("no source is called \"{}\": see `sources` in the "
-                                         "configuration",
-                                         source->name),
-                             {},
-                             {}};
+        const auto found = by_source_.find(source->name);
+        if (found == by_source_.end()) {
+            return unknown_source(fmt::format(
+                "no source is called \"{}\": see `sources` in the configuration", source->name));
         }
-        if (token->gone()) return gone_rejection("source \"" + source->name + "\"");
-        return token->entry.id;
+        if (at(found->second).gone()) return gone_rejection("source \"" + source->name + "\"");
+        return found->second;
     }
 
+    const auto refuse = [] {
+        return unknown_source(
+            "this flow_token belongs to no source of the configuration "
+            "(ingest.unknown_tokens is reject)");
+    };
     const auto secret = std::get<Secret>(addressee).reveal();
-    const auto known = by_secret_.find(secret);
-    if (known != by_secret_.end()) return known->second;
-
-    const Fingerprint print = fingerprint(secret, salt_);
-    if (gone_.contains(print)) return gone_rejection("this flow_token");
-    if (!add_unknown) {
-        return Rejection{RejectCode::unknown_source,
-                         "this flow_token belongs to no source of the configuration "
-                         "(ingest.unknown_tokens is reject)",
-                         {},
-                         {}};
+    if (const auto known = by_secret_.find(secret); known != by_secret_.end()) {
+        if (accept_unknown || at(known->second).is_source()) return known->second;
+        return refuse();
     }
-    // Of a source that has left the configuration: what is queued for it is of the same lanes.
-    const auto left = left_.find(print);
-    TokenEntry fresh;
-    fresh.id = TokenId{last_id_ + 1};
-    Token& token = left != left_.end() ? tokens_.at(left->second) : add_slot(std::move(fresh));
-    if (left != left_.end()) left_.erase(left);
-    token.entry.source.clear();
-    token.entry.fingerprint = print;
-    token.entry.secret = std::get<Secret>(addressee);
-    token.entry.since = now;
-    token.configured = true;
+    const Token* slot = slot_of(fingerprint(secret, salt_));
+    if (slot != nullptr && slot->gone()) return gone_rejection("this flow_token");
+    if (!accept_unknown) return refuse();
+    return slot == nullptr ? TokenId::none : slot->entry.id;
+}
+
+TokenId TokenTable::take(const Addressee& addressee, WallTime now) {
+    if (const auto* source = std::get_if<SourceName>(&addressee)) {
+        return by_source_.find(source->name)->second;
+    }
+    const Secret& secret = std::get<Secret>(addressee);
+    const auto known = by_secret_.find(secret.reveal());
+    if (known != by_secret_.end()) return known->second;
+    const Fingerprint print = fingerprint(secret.reveal(), salt_);
+    const auto left = by_print_.find(print);
+    const bool is_new = left == by_print_.end();
+    Token& token = is_new ? add_slot(print) : tokens_.at(left->second);
+    token.entry.secret = secret;
     token.durable = false;
-    by_secret_.emplace(secret, token.entry.id);
+    if (is_new) {
+        token.entry.origin = Origin::direct;
+        token.entry.since = now;
+    }
+    index(token);
     return token.entry.id;
 }
 
@@ -241,7 +246,7 @@ std::vector<TokenEntry> TokenTable::disable(TokenId id, WallTime now, Millisecon
     const Fingerprint print = at(id).entry.fingerprint;
     for (auto& [other, token] : tokens_) {
         if (token.entry.fingerprint != print || token.gone()) continue;
-        token.entry.state = TokenEntry::State::gone;
+        token.entry.state = State::gone;
         token.entry.since = now;
         token.entry.erase_at = now + grace;
         changed.push_back(registry_entry(other));
@@ -252,15 +257,17 @@ std::vector<TokenEntry> TokenTable::disable(TokenId id, WallTime now, Millisecon
 
 TokenEntry TokenTable::erased(TokenId id, WallTime now) {
     Token& token = tokens_.at(id);
-    token.entry.state = TokenEntry::State::erased;
+    const bool removed = token.removed();
+    token.entry.state = removed ? State::forgotten : State::erased;
     token.entry.since = now;
     token.entry.secret = Secret();
+    if (removed) token.entry.fingerprint = Fingerprint{};
     return registry_entry(id);
 }
 
 TokenEntry TokenTable::registry_entry(TokenId id) const {
     TokenEntry entry = at(id).entry;
-    if (!entry.source.empty() && !at(id).managed) entry.secret = Secret();
+    if (entry.origin == Origin::configured) entry.secret = Secret();
     return entry;
 }
 

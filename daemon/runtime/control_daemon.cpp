@@ -28,9 +28,9 @@ json::array sources_to_look_at(const core::Relay& relay, Now now) {
     for (const auto& [id, token] : relay.tokens().all()) {
         const std::string_view state = token_state(token, relay.scheduler().token_status(id));
         const auto queued = relay.queued(id);
-        const bool is_over = state == "erased" || (state == "missing" && queued == 0);
+        const bool is_over = state == "erased" || state == "removed";
         if (token.entry.source.empty() || state == "active" || state == "throttled") continue;
-        if (is_over && !token.configured) continue;
+        if (is_over && !token.is_source()) continue;
         if (state == "missing" && queued == 0) continue;
         json::object source{{"name", token.label()}, {"state", state}, {"queued", queued}};
         add_erasure(source, token, now.wall);

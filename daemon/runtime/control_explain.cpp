@@ -196,7 +196,8 @@ bool is_settled(const core::Relay& relay, const core::PastEvent& past) {
     }
     const auto slot = relay.tokens().all().find(past.token);
     return slot == relay.tokens().all().end() ||
-           slot->second.entry.state == core::TokenEntry::State::erased;
+           slot->second.entry.state == core::TokenEntry::State::erased ||
+           slot->second.entry.state == core::TokenEntry::State::forgotten;
 }
 
 /// In the order of what it costs: an id that nobody knows is looked for in all that is queued.

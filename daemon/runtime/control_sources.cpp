@@ -17,9 +17,18 @@ namespace {
 
 std::string_view kind_of(const core::Token& token) {
     if (token.unknown) return "unknown";
-    if (token.entry.source.empty()) return "token";
-    if (token.managed) return "added";
-    return token.configured ? "configured" : "unconfigured";
+    switch (token.entry.origin) {
+        case core::TokenEntry::Origin::configured:
+            return "configured";
+        case core::TokenEntry::Origin::added:
+            return "added";
+        case core::TokenEntry::Origin::left:
+            return "unconfigured";
+        case core::TokenEntry::Origin::direct:
+        case core::TokenEntry::Origin::unstated:
+            break;
+    }
+    return "token";
 }
 
 json::object describe(const core::Relay& relay, const core::Token& token, Now now) {
@@ -42,13 +51,15 @@ json::object describe(const core::Relay& relay, const core::Token& token, Now no
     return source;
 }
 
-asio::awaitable<http::Response> saved(ControlCall& call, core::TokenEntry entry, int status) {
-    const TokenId token = entry.id;
-    std::vector<core::TokenEntry> entries;
-    entries.push_back(std::move(entry));
-    const auto done = co_await operations::save(call.engine, std::move(entries));
-    const auto& slot = call.relay().tokens().at(token);
-    const std::string state(token_state(slot, call.relay().scheduler().token_status(token)));
+/// Writes the changes down; answers with the first of them.
+asio::awaitable<http::Response> saved(ControlCall& call, core::TokenTable::Changes changes,
+                                      int status) {
+    std::vector<TokenId> tokens;
+    for (const auto& entry : changes) tokens.push_back(entry.id);
+    const auto done = co_await operations::save(call.engine, std::move(changes));
+    const auto& slot = call.relay().tokens().at(tokens.front());
+    const std::string state(
+        token_state(slot, call.relay().scheduler().token_status(tokens.front())));
     if (done.has_error()) {
         call.result = fmt::format("{} until a restart, but could not be written", state);
         Error error = done.error();
@@ -58,19 +69,20 @@ asio::awaitable<http::Response> saved(ControlCall& call, core::TokenEntry entry,
             slot.label(), state, error.message);
         co_return control_error(error);
     }
-    call.relay().tokens().mark_durable(token);
+    for (const TokenId token : tokens) call.relay().tokens().mark_durable(token);
     call.result = state;
     co_return json_response(describe(call.relay(), slot, call.engine.clock().now()), status);
 }
 
-using Change = core::Wish<core::TokenEntry> (*)(core::Relay& relay, TokenId token, Now now);
+using Change = core::Wish<core::TokenTable::Changes> (*)(core::Relay& relay, TokenId token,
+                                                         Now now);
 
 asio::awaitable<http::Response> change(ControlCall& call, Change make) {
     const auto token = find_source(call, call.name);
     if (token.has_error()) co_return control_error(token.error());
-    auto entry = make(call.relay(), *token, call.engine.clock().now());
-    if (entry.has_error()) co_return control_error(entry.error());
-    auto answer = co_await saved(call, std::move(*entry), 200);
+    auto changes = make(call.relay(), *token, call.engine.clock().now());
+    if (changes.has_error()) co_return control_error(changes.error());
+    auto answer = co_await saved(call, std::move(*changes), 200);
     co_return answer;
 }
 
@@ -113,10 +125,10 @@ ControlAnswer add_source(ControlCall& call) {
             co_return control_error(*refused);
         co_return json_response({{"name", name}, {"plan", true}});
     }
-    auto entry =
+    auto changes =
         call.relay().add_source(name, Secret(call.text("flow_token")), call.engine.clock().now());
-    if (entry.has_error()) co_return control_error(entry.error());
-    auto answer = co_await saved(call, std::move(*entry), 201);
+    if (changes.has_error()) co_return control_error(changes.error());
+    auto answer = co_await saved(call, std::move(*changes), 201);
     co_return answer;
 }
 
@@ -135,10 +147,10 @@ ControlAnswer resume_source(ControlCall& call) {
 ControlAnswer rotate_source(ControlCall& call) {
     const auto token = find_source(call, call.name);
     if (token.has_error()) co_return control_error(token.error());
-    auto entry = call.relay().rotate_source(*token, Secret(call.text("flow_token")),
-                                            call.engine.clock().now());
-    if (entry.has_error()) co_return control_error(entry.error());
-    auto answer = co_await saved(call, std::move(*entry), 200);
+    auto changes = call.relay().rotate_source(*token, Secret(call.text("flow_token")),
+                                              call.engine.clock().now());
+    if (changes.has_error()) co_return control_error(changes.error());
+    auto answer = co_await saved(call, std::move(*changes), 200);
     co_return answer;
 }
 
@@ -147,13 +159,18 @@ ControlAnswer enable_source(ControlCall& call) {
     auto token = find_source(call, call.name);
     if (token.has_error()) co_return control_error(token.error());
     if (const auto gone = call.relay().tokens().find_gone(call.name)) token = *gone;
+    auto tokens = call.relay().tokens().gone_with(*token);
+    if (tokens.empty()) tokens.push_back(*token);
+    std::vector<core::Relay::StoredBacklog> backlogs;
     // Nothing is accepted for it while it is gone, so the count stays right until it is used.
-    const auto backlog = co_await operations::backlog_to_go_on_with(call.engine, *token);
-    if (backlog.has_error()) co_return control_error(backlog.error());
-    auto entry = call.relay().enable_source(*token, backlog->queued, backlog->first,
-                                            backlog->replays, call.engine.clock().now());
-    if (entry.has_error()) co_return control_error(entry.error());
-    auto answer = co_await saved(call, std::move(*entry), 200);
+    for (const TokenId each : tokens) {
+        auto backlog = co_await operations::backlog_to_go_on_with(call.engine, each);
+        if (backlog.has_error()) co_return control_error(backlog.error());
+        backlogs.push_back({each, backlog->queued, backlog->first, std::move(backlog->replays)});
+    }
+    auto changes = call.relay().enable_source(backlogs, call.engine.clock().now());
+    if (changes.has_error()) co_return control_error(changes.error());
+    auto answer = co_await saved(call, std::move(*changes), 200);
     co_return answer;
 }
 

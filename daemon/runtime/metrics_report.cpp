@@ -135,7 +135,7 @@ void add_queue(MetricsText& out, const core::Relay& relay, const StorageMailbox:
 void add_tokens(MetricsText& out, const core::Relay& relay) {
     std::map<std::string_view, std::uint64_t> states{
         {"active", 0},  {"throttled", 0}, {"parked", 0}, {"failing", 0}, {"paused", 0},
-        {"missing", 0}, {"unknown", 0},   {"gone", 0},   {"erased", 0}};
+        {"missing", 0}, {"unknown", 0},   {"gone", 0},   {"erased", 0},  {"removed", 0}};
     auto events = states;
     std::vector<std::pair<std::uint64_t, std::string>> sources;
     std::uint64_t others = 0;
@@ -146,7 +146,7 @@ void add_tokens(MetricsText& out, const core::Relay& relay) {
         ++states[state];
         events[state] += queued;
         if (relay.at_quota(id)) ++full;
-        if (!token.entry.source.empty() && token.configured) {
+        if (token.is_source()) {
             sources.emplace_back(queued, token.entry.source);
         } else {
             others += queued;

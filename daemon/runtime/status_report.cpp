@@ -74,18 +74,22 @@ std::string_view token_state(const core::Token& token, const core::Scheduler::To
             return "gone";
         case core::TokenEntry::State::erased:
             return "erased";
+        case core::TokenEntry::State::removed:
+        case core::TokenEntry::State::forgotten:
+            return "removed";
         case core::TokenEntry::State::paused:
             return "paused";
         case core::TokenEntry::State::active:
             break;
     }
     if (token.unknown) return "unknown";
-    if (!token.configured) return "missing";
+    if (token.missing()) return "missing";
     return core::to_string(status.state);
 }
 
 void add_erasure(json::object& entry, const core::Token& token, WallTime now) {
-    if (token.entry.state == core::TokenEntry::State::erased) {
+    if (token.entry.state == core::TokenEntry::State::erased ||
+        token.entry.state == core::TokenEntry::State::forgotten) {
         entry["erased_at"] = format_time(token.entry.since);
     }
     if (token.entry.state != core::TokenEntry::State::gone) return;

@@ -417,9 +417,10 @@ class ControlTest(support.RelayTestCase):
         with Producer(relay.ingest_socket) as producer:
             self.assertEqual(producer.submit({"source": "web", "external_thread_id": "t",
                                               "title": "x", "author": {"name": "W"}})["code"],
-                             "token_gone")
-        # The name can be used again, for something new.
-        self.post(relay, "/v1/sources", expect=201, name="web", flow_token=self.token())
+                             "unknown_source")
+        self.post(relay, "/v1/sources/web/enable", expect=409)
+        # Name and token can be used again, for something new.
+        self.post(relay, "/v1/sources", expect=201, name="web", flow_token=token)
         self.submit(relay, {"source": "web", "external_thread_id": "t", "title": "x",
                             "author": {"name": "W"}})
         relay.restart()

@@ -142,6 +142,69 @@ class Reload(support.RelayTestCase):
         self.server.wait_for(1)
         self.relay.wait_until_idle()
 
+    def source(self, name, path):
+        return {"name": name, "flow_token_file": path, "defaults": {"author": {"name": "A"}}}
+
+    def test_names_that_move_on_leave_each_event_its_token(self):
+        web = self.token_file(self.new, "web.token")
+        self.reload("reloaded", sources=[self.source("ci", self.path), self.source("web", web)])
+        self.server.rules({"status": 503})
+        self.send("of-old")
+        self.send("of-new", source="web")
+        self.server.wait_for_requests(2)
+        self.reload("reloaded", sources=[self.source("web", self.path), self.source("site", web)])
+        self.assertRegex(self.relay.log, r"event=token\.renamed source=web before=ci queued=1")
+        self.assertRegex(self.relay.log, r"event=token\.renamed source=site before=web queued=1")
+        # And with the names swapped, over a restart.
+        self.relay.configure({"sources": [self.source("site", self.path), self.source("web", web)]})
+        self.relay.restart()
+        self.assertEqual(self.send("of-new", source="web")["status"], "accepted")
+        self.server.rules()
+        for event in self.server.wait_for(3):
+            expected = self.old if event["external_thread_id"] == "of-old" else self.new
+            self.assertEqual(event["flow_token"], expected, event)
+        self.relay.wait_until_idle()
+
+    def test_a_refused_event_takes_no_slot(self):
+        self.server.rules({"status": 503})
+        self.send("a")
+        self.server.wait_for_requests(1)
+        self.reload("reloaded", sources=[])
+        with Producer(self.relay.ingest_socket) as producer:
+            self.assertEqual(producer.submit({"flow_token": self.old})["code"], "invalid_event")
+        pathlib.Path(self.path).write_text(self.new + "\n")
+        self.reload("reloaded", sources=[self.source("ci", self.path)])
+        self.server.rules({"match": {"flow_token": self.old}, "status": 410})
+        self.assertEqual(self.server.wait_for(1)[0]["flow_token"], self.new)
+        self.assertNotIn("token.gone", self.relay.log)
+
+    def test_a_token_that_two_sources_have_is_refused(self):
+        line = self.reload("not_reloaded", sources=[self.source("ci", self.path),
+                                                    self.source("web", self.path)])
+        self.assertIn("problems=1", line)
+        other = self.token_file(self.old, "web.token")
+        self.reload("not_reloaded", sources=[self.source("ci", self.path),
+                                             self.source("web", other)])
+        self.assertRegex(self.relay.log, r"flowrelay\.yaml:\d+:\d+: .*source .*web.* has the same token as source .*ci")
+        self.assertRegex(self.relay.log, r"web\.token: source `web` has the same token as source `ci`")
+        self.assertEqual(self.send("a")["status"], "accepted")
+
+    def test_a_removed_source_does_not_take_one_with_its_token_along(self):
+        # An added source is removed, and its token configured; then something is reloaded.
+        added = self.token_file(self.new, "added.token")
+        self.assertEqual(self.flowrelay(self.relay, "source", "add", "old-name", "--token-file", added).status, 0)
+        self.flowrelay(self.relay, "source", "remove", "old-name", "--yes")
+        sources = self.relay.settings["sources"] + [self.source("web", added)]
+        self.reload("reloaded", sources=sources)
+        self.server.rules({"status": 503})
+        self.assertEqual(self.send("a", source="web")["status"], "accepted")
+        self.server.wait_for_requests(1)
+        self.hang_up("reloaded")
+        self.relay.restart()
+        self.server.rules()
+        self.assertEqual(self.server.wait_for(1)[0]["flow_token"], self.new)
+        self.assertEqual(self.relay.wait_until_idle()["erased"], 0)
+
     def test_retry_options_count_for_the_next_wait(self):
         self.reload("reloaded", retry={"initial": "1h", "max": "1h"})
         self.server.rules({"times": 1, "status": 503})

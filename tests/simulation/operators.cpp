@@ -95,8 +95,7 @@ RelayProcess::Call RelayProcess::set_paused(std::size_t token, bool paused) {
     auto entry = paused ? relay_->pause_source(*slot, now) : relay_->resume_source(*slot, now);
     if (entry.has_error()) co_return;
     around_.model.pause_begins(token, paused);
-    std::vector<core::TokenEntry> entries(1, std::move(*entry));
-    const auto saved = co_await operations::save(*engine_, std::move(entries));
+    const auto saved = co_await operations::save(*engine_, std::move(*entry));
     if (saved.has_value()) around_.model.pause_saved(token, paused);
 }
 
@@ -125,15 +124,15 @@ void RelayProcess::enable(std::size_t token) {
 RelayProcess::Call RelayProcess::take_410_back(std::size_t token) {
     const auto slot = slot_of(token);
     if (!slot) co_return;
-    const auto backlog = co_await operations::backlog_to_go_on_with(*engine_, *slot);
+    auto backlog = co_await operations::backlog_to_go_on_with(*engine_, *slot);
     if (backlog.has_error()) co_return;
-    auto entry = relay_->enable_source(*slot, backlog->queued, backlog->first, backlog->replays,
-                                       around_.agenda.now());
+    std::vector<core::Relay::StoredBacklog> backlogs;
+    backlogs.push_back({*slot, backlog->queued, backlog->first, std::move(backlog->replays)});
+    auto entry = relay_->enable_source(backlogs, around_.agenda.now());
     if (entry.has_error()) co_return;
     around_.server.restore_token(token);
     around_.model.enabled(token);
-    std::vector<core::TokenEntry> entries(1, std::move(*entry));
-    const auto saved = co_await operations::save(*engine_, std::move(entries));
+    const auto saved = co_await operations::save(*engine_, std::move(*entry));
     if (saved.has_value()) around_.model.enable_saved(token);
 }
 

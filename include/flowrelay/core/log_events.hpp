@@ -126,6 +126,8 @@ namespace flowrelay::core::log_events {
       "events of a token are accepted again")                                                    \
     X(token_replaced, "token.replaced", error, "72a3ede7b348469ead1bdabdd09926de",               \
       "restored events wait: the token of their source is another one")                          \
+    X(token_renamed, "token.renamed", notice, "c1d2ee0d4f0a4b6a9a54c6f8e1b7035d",                \
+      "a source goes on by another name")                                                        \
     X(token_missing, "token.missing", error, "49aedeb0f4c84c3ebbc57b8532ad5d2d",                 \
       "events wait for a source that is not configured")                                         \
     X(token_unknown, "token.unknown", error, "0b8c1e5f7a3d4c69a2f0d47be9135c84",                 \

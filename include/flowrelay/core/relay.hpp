@@ -218,17 +218,23 @@ public:
     //
     // Entries that come back are for the registry.
 
-    Wish<TokenEntry> add_source(const std::string& name, Secret secret, Now now);
-    Wish<TokenEntry> rotate_source(TokenId token, Secret secret, Now now);
-    Wish<TokenEntry> pause_source(TokenId token, Now now);
+    Wish<TokenTable::Changes> add_source(const std::string& name, Secret secret, Now now);
+    Wish<TokenTable::Changes> rotate_source(TokenId token, Secret secret, Now now);
+    Wish<TokenTable::Changes> pause_source(TokenId token, Now now);
     /// Ends a pause; a token that is parked is tried at once.
-    Wish<TokenEntry> resume_source(TokenId token, Now now);
-    /// Erased at once, without a grace.
-    Wish<TokenEntry> remove_source(TokenId token, Now now);
-    /// Takes a 410 back while nothing is erased yet. `queued` events of it lie in the spool, from
-    /// `first` on, and of its dead letters `replays` are to be delivered after all.
-    Wish<TokenEntry> enable_source(TokenId token, std::uint64_t queued, Seq first,
-                                   std::span<const QueuedEvent> replays, Now now);
+    Wish<TokenTable::Changes> resume_source(TokenId token, Now now);
+    /// Has all of it erased at once, without a grace. There is no way back.
+    Wish<TokenTable::Changes> remove_source(TokenId token, Now now);
+    /// What lies in the spool of a slot that is out of use.
+    struct StoredBacklog {
+        TokenId token = TokenId::none;
+        std::uint64_t queued = 0;
+        Seq first = Seq::none;             ///< of the queued ones
+        std::vector<QueuedEvent> replays;  ///< its dead letters that are to be delivered after all
+    };
+    /// Takes a 410 back while nothing is erased yet, for all slots of the token: `backlogs` has
+    /// those of TokenTable::gone_with(), the one that is meant first.
+    Wish<TokenTable::Changes> enable_source(std::span<const StoredBacklog> backlogs, Now now);
 
     /// What holds the event waits no longer; a pause and rate limits stay.
     bool hurry(Seq seq, Now now) { return scheduler_.hurry(seq, now); }
@@ -285,6 +291,8 @@ private:
     void apply_token_states();
     void apply_state(TokenId id, const Token& token);
     void take_out(TokenId token);
+    void token_replaced(TokenId id);
+    std::optional<Refusal> refuse_enable(std::span<const StoredBacklog> backlogs) const;
     void one_doomed_less(const Assignment& assignment);
     void schedule_erasure(const TokenEntry& entry);
     void schedule_erasures();

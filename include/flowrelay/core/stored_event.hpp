@@ -70,21 +70,34 @@ struct DeadLetterLimits {
     Milliseconds max_age{30LL * 24 * 60 * 60 * 1000};  ///< since they died
 };
 
-/// What is known of one token slot.
+/// What is known of one token slot. docs/sources.md has what becomes of it at each change.
 struct TokenEntry {
     enum class State : std::uint8_t {
         active = 1,
-        gone = 2,    ///< 410; `erase_at` is set; contents still there for the grace
-        erased = 3,  ///< 410, and nothing but the fingerprint is left
-        paused = 4,  ///< by an operator
+        gone = 2,       ///< 410; `erase_at` is set; contents still there for the grace
+        erased = 3,     ///< 410, and nothing but the fingerprint is left
+        paused = 4,     ///< by an operator
+        removed = 5,    ///< by an operator; its contents are being erased
+        forgotten = 6,  ///< removed and erased: no fingerprint is left, only the id stays taken
+    };
+    /// Who has named the slot's token.
+    enum class Origin : std::uint8_t {
+        unstated = 0,    ///< written by an earlier version: name and secret tell
+        direct = 1,      ///< an event that brought it
+        configured = 2,  ///< a source of the configuration
+        added = 3,       ///< a source that an operator added
+        left = 4,        ///< a source that is not in the configuration any more
     };
     TokenId id = TokenId::none;
-    std::string source;  ///< the name of a configured source; empty: known by its token alone
+    std::string source;         ///< the name of its source, also of one that has left; may be empty
     Fingerprint fingerprint{};  ///< of the token that lies (or lay last) in the slot
-    Secret secret;              ///< only of tokens that came with an event; empty for a source's
+    Secret secret;  ///< in the registry not that of a configured source, which has it elsewhere
     State state = State::active;
-    WallTime since;     ///< of the state
-    WallTime erase_at;  ///< of `gone`
+    Origin origin = Origin::unstated;
+    WallTime since;     ///< of the state, name and token
+    WallTime erase_at;  ///< of `gone` and `removed`
+
+    friend bool operator==(const TokenEntry&, const TokenEntry&) = default;
 };
 
 }  // namespace flowrelay::core

@@ -1,6 +1,12 @@
 // The tokens that the relay knows: which there are, what they are called, whether they may be used.
 //
-// A slot (TokenId) belongs to a configured source, or to a flow_token that came with an event.
+// A slot (TokenId) is made once and is what it is: it has a token (a fingerprint; the token itself
+// as long as it is known), a name or none, an origin and a state. Its token changes only when an
+// operator names a successor: `source rotate`, or a configuration that gives its name another
+// token. *gone* is a 410 that nobody has taken back; *removed* is an operator's word, which is not
+// a 410: the token may come again, in a new slot. docs/sources.md has the cases as a table, and
+// daemon/core/identity.hpp the matching of a configuration with the slots.
+//
 // Changes come back as entries for the registry: they count at once, and are to be made durable
 // before anything relies on them.
 //
@@ -44,9 +50,6 @@ struct Token {
     bool hold_rejected = false;
     AllowRule allow;
     bool report_problems = false;
-    bool configured = true;  ///< false: a source that is no longer in the configuration
-    /// An operator added the source: its secret lies in the registry, not in the configuration.
-    bool managed = false;
     bool durable = true;  ///< the registry is known to hold the slot
     /// Only the spool mentions the slot: the registry was lost or is of another time. It has no
     /// token, so nothing is posted; its events are kept, listed, dropped and expire as others do.
@@ -55,17 +58,31 @@ struct Token {
     /// What logs and answers call it: the source's name, or "token-7".
     std::string label() const;
 
-    /// The destination has removed it: nothing is accepted for it or posted with it.
+    /// Out of use, by a 410 or by an operator: nothing is accepted for it or posted with it.
     bool gone() const noexcept {
-        return entry.state == TokenEntry::State::gone || entry.state == TokenEntry::State::erased;
+        return entry.state == TokenEntry::State::gone || entry.state == TokenEntry::State::erased ||
+               removed();
     }
+    /// By an operator: it answers for nobody, and can't come back.
+    bool removed() const noexcept {
+        return entry.state == TokenEntry::State::removed ||
+               entry.state == TokenEntry::State::forgotten;
+    }
+    /// It answers for its name: the configuration has it, or an operator added it.
+    bool is_source() const noexcept {
+        return !removed() && (entry.origin == TokenEntry::Origin::configured ||
+                              entry.origin == TokenEntry::Origin::added);
+    }
+    /// It is not in the configuration any more, and nobody has brought its token since: there is
+    /// nothing to post with.
+    bool missing() const noexcept { return !gone() && entry.secret.empty(); }
 };
 
 /// Why an operator's wish is not fulfilled.
 struct Refusal {
     enum class Code {
         not_found,  ///< there is no such thing
-        conflict,   ///< not in the state that it has
+        conflict,   ///< not allowed in its current state
         invalid,    ///< not understood
     };
     Code code = Code::conflict;
@@ -74,6 +91,10 @@ struct Refusal {
 
 template <class T>
 using Wish = boost::system::result<T, Refusal>;
+
+struct FingerprintHash {
+    std::size_t operator()(const Fingerprint& value) const noexcept;
+};
 
 class TokenTable {
 public:
@@ -85,34 +106,50 @@ public:
     /// it before anything adds slots.
     void reserve(TokenId id);
 
-    /// Takes the sources of a configuration in the place of the former ones. A source keeps its
-    /// slot by its name, also with a new token; unless its old one is gone: what belonged to a
-    /// removed integration must not come out under another one, so it gets a new slot. A
-    /// flow_token that is now a source's hands its slot to it, and so does a source that is not
-    /// configured any more: it was renamed. Gives the entries that changed. The names of the
-    /// sources are different ones. O(sources + slots).
-    std::vector<TokenEntry> configure(std::vector<ConfiguredSource> sources, WallTime now);
+    /// What a configuration has changed.
+    struct Configured {
+        std::vector<TokenEntry> entries;  ///< for the registry
+        struct Renamed {
+            TokenId id = TokenId::none;
+            std::string before;  ///< its label
+        };
+        std::vector<Renamed> renamed;
+    };
+    /// Replaces the sources of the configuration. identity.hpp says which slot each of them is.
+    /// Slots of sources that are not there any more keep what is queued, their name and the
+    /// fingerprint of their token. The names and the tokens of the sources are different ones.
+    /// O(sources + slots).
+    Configured configure(std::vector<ConfiguredSource> sources, WallTime now);
 
-    /// The slot of an addressee, if it may be used: otherwise unknown_source or token_gone.
-    /// Unknown flow_tokens get a slot when `add_unknown` is set: that of a source which had the
-    /// token and is not configured any more, or a new one.
-    boost::system::result<TokenId, Rejection> resolve(const Addressee& addressee, bool add_unknown,
-                                                      WallTime now);
+    /// Returns the slot of an addressee, if it may be used, TokenId::none if take() would make one,
+    /// or else unknown_source or token_gone. `accept_unknown`: tokens of no source are taken as
+    /// well. Changes nothing.
+    boost::system::result<TokenId, Rejection> resolve(const Addressee& addressee,
+                                                      bool accept_unknown) const;
+
+    /// Returns the slot of an addressee that resolve() did not refuse, whose event is accepted.
+    /// Makes one for a flow_token that is new; one that has no token any more gets it back.
+    TokenId take(const Addressee& addressee, WallTime now);
 
     /// Throws std::logic_error for a slot that does not exist.
     const Token& at(TokenId id) const;
 
-    /// The registry holds the slot from now on.
+    /// Notes that the registry holds the slot.
     void mark_durable(TokenId id);
 
-    /// 410: this slot and all others with the same token are gone. Gives the entries that changed,
-    /// none if it was gone before.
+    /// Makes all slots of this slot's token gone (410). Returns the entries that changed, none if
+    /// they were gone before.
     std::vector<TokenEntry> disable(TokenId id, WallTime now, Milliseconds grace);
 
-    /// What was stored for a slot that is gone has been erased: the secret goes as well.
+    /// What was stored for a slot that is gone or removed has been erased: its secret goes, and of
+    /// one that was removed the fingerprint as well.
     TokenEntry erased(TokenId id, WallTime now);
 
     // ---- for operators (daemon/core/token_operations.cpp)
+    //
+    // Entries that come back are for the registry; the first is that of the slot in question.
+
+    using Changes = std::vector<TokenEntry>;
 
     /// The slot that goes by this name: of a source, or "token-7". Of several with the name the one
     /// that may be used, or else the newest.
@@ -124,25 +161,33 @@ public:
     /// The slot of this name whose token is gone and not erased yet, the newest of several.
     std::optional<TokenId> find_gone(std::string_view label) const;
 
+    /// All slots with the token of this one that are gone and not erased yet, this one first.
+    std::vector<TokenId> gone_with(TokenId id) const;
+
     /// Why no source can be added by this name, if so.
     std::optional<Refusal> refuse_name(std::string_view name) const;
 
-    /// A new source. It gets a slot of its own, or takes over that of events that brought this very
-    /// token. Refuses a name that can't be one, and one that is in use.
-    Wish<TokenEntry> add_source(const std::string& name, Secret secret, WallTime now);
+    /// Adds a source. It takes over the slot of events that brought this very token, or that of a
+    /// source of its name that has left the configuration, and stays paused if that is. Otherwise
+    /// it gets a slot of its own. Refuses a name that can't be one, a name or a token that is in
+    /// use, and a token that is gone.
+    Wish<Changes> add_source(const std::string& name, Secret secret, WallTime now);
 
-    /// Another token for a source that was added by add_source(); its lanes and queued events stay.
-    Wish<TokenEntry> rotate(TokenId id, Secret secret, WallTime now);
+    /// Gives a source that was added another token; its lanes and queued events stay. Refuses one
+    /// that another slot has.
+    Wish<Changes> rotate(TokenId id, Secret secret, WallTime now);
 
     /// active <-> paused. Pausing twice is no error.
-    Wish<TokenEntry> pause(TokenId id, WallTime now);
-    Wish<TokenEntry> resume(TokenId id, WallTime now);
+    Wish<Changes> pause(TokenId id, WallTime now);
+    Wish<Changes> resume(TokenId id, WallTime now);
 
-    /// Takes a 410 back: the slot is active again. Refuses one that is erased.
-    Wish<TokenEntry> enable(TokenId id, WallTime now);
+    /// Takes a 410 back: all slots of its token are active again. Refuses one that is erased, or
+    /// removed.
+    Wish<Changes> enable(TokenId id, WallTime now);
 
-    /// As disable(), but of this slot alone and at once.
-    Wish<TokenEntry> remove(TokenId id, WallTime now);
+    /// Removes this slot, for good and at once: it is to be erased. Of one that is erased the
+    /// fingerprint goes: its token can come again.
+    Wish<Changes> remove(TokenId id, WallTime now);
 
     /// The entry as the registry has to hold it: without the secret of a configured source.
     TokenEntry registry_entry(TokenId id) const;
@@ -151,9 +196,6 @@ public:
     const std::map<TokenId, Token>& all() const noexcept { return tokens_; }
 
 private:
-    struct FingerprintHash {
-        std::size_t operator()(const Fingerprint& value) const noexcept;
-    };
     struct TextHash {
         using is_transparent = void;
         std::size_t operator()(std::string_view text) const noexcept {
@@ -161,24 +203,23 @@ private:
         }
     };
 
-    Token& add_slot(TokenEntry entry);
-    Token* find_source(std::string_view name);
-    TokenEntry change_state(Token& token, TokenEntry::State state, WallTime now);
-    /// A name may have several: their tokens are gone, but for one.
-    using SlotsByName = std::unordered_map<std::string, std::vector<TokenId>>;
-    SlotsByName slots_by_name() const;
-    Token* find_slot(const std::vector<TokenId>& slots, const Fingerprint& print);
-    Token& slot_for_source(const ConfiguredSource& source, const SlotsByName& slots,
-                           const Fingerprint& print, WallTime now);
+    Token& add_slot(const Fingerprint& print);
+    void note_change(Token& token, const TokenEntry& before, WallTime now,
+                     std::vector<TokenEntry>& changed);
+    Changes changed(Token& token, const TokenEntry& before, WallTime now);
+    std::optional<Refusal> refuse_token(const Secret& secret, const Fingerprint& print,
+                                        std::string_view name) const;
+    const Token* slot_of(const Fingerprint& print) const;
+    std::string way_back(const Token& token) const;
     void index();
+    void index(const Token& token);
 
     Salt salt_;
     std::map<TokenId, Token> tokens_;
     std::unordered_map<std::string, TokenId, TextHash, std::equal_to<>> by_source_;
     std::unordered_map<std::string, TokenId, TextHash, std::equal_to<>> by_secret_;
-    std::unordered_map<Fingerprint, TokenId, FingerprintHash> gone_;
-    /// Of sources that have left the configuration.
-    std::unordered_map<Fingerprint, TokenId, FingerprintHash> left_;
+    /// All but those that were removed. Of several that which is in use, or is gone and not erased.
+    std::unordered_map<Fingerprint, TokenId, FingerprintHash> by_print_;
     std::uint64_t last_id_ = 0;
 };
 

@@ -132,8 +132,8 @@ TEST(Explain, ItsSourceIsNotConfigured) {
     Situation situation = waiting();
     situation.configured = false;
     EXPECT_EQ(shown(situation),
-              "token_unconfigured: ci is not in the configuration any more: put it back, or remove "
-              "it\n= never by itself");
+              "token_unconfigured: ci is not in the configuration any more: put it back there, or "
+              "`source add ci`, with its token or a new one\n= never by itself");
 }
 
 TEST(Explain, ItsTokenIsGone) {

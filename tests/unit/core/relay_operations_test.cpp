@@ -85,7 +85,10 @@ TEST_F(RelayTest, WhatIsReplayedComesBackWithATokenThatIsEnabled) {
     const std::vector letters{letter};
     relay_->replayed(letters);
     EXPECT_FALSE(relay_->next(now_)) << "of a token that is gone";
-    ASSERT_TRUE(relay_->enable_source(TokenId{1}, 0, Seq::none, letters, now_).has_value());
+    ASSERT_TRUE(relay_
+                    ->enable_source(
+                        std::vector{Relay::StoredBacklog{TokenId{1}, 0, Seq::none, letters}}, now_)
+                    .has_value());
     EXPECT_EQ(answer(202).settle->seq, first);
 }
 
@@ -95,9 +98,13 @@ TEST_F(RelayTest, WhatIsErasedInPartCanNotBeEnabled) {
     pass(options_.gone_grace);
     ASSERT_EQ(relay_->take_due_erasures(now_).size(), 1U);
     relay_->erase_failed(TokenId{1}, "no space", now_);
-    EXPECT_TRUE(relay_->enable_source(TokenId{1}, 1, Seq{1}, {}, now_).has_error());
+    EXPECT_TRUE(
+        relay_->enable_source(std::vector{Relay::StoredBacklog{TokenId{1}, 1, Seq{1}, {}}}, now_)
+            .has_error());
     relay_->configure({}, now_);
-    EXPECT_TRUE(relay_->enable_source(TokenId{1}, 1, Seq{1}, {}, now_).has_error());
+    EXPECT_TRUE(
+        relay_->enable_source(std::vector{Relay::StoredBacklog{TokenId{1}, 1, Seq{1}, {}}}, now_)
+            .has_error());
 }
 
 }  // namespace

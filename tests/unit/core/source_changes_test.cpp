@@ -51,7 +51,7 @@ TEST_F(SourceChanges, ANewSource) {
 }
 
 TEST_F(SourceChanges, ATokenThatCameWithEventsBecomesASource) {
-    ASSERT_TRUE(table.resolve(Secret("t3"), true, now).has_value());
+    table.take(Secret("t3"), now);
     EXPECT_EQ(after_reload(table, sources({{"ci", "t1"}, {"web", "t2"}, {"more", "t3"}})),
               Texts{"more: is new, with the events that came with its token."});
 }

@@ -21,18 +21,27 @@ std::vector<TokenEntry> stored(const TokenTable& table) {
 TokenId added(TokenTable& table, const std::string& name, const std::string& token) {
     const auto entry = table.add_source(name, Secret(token), now);
     EXPECT_TRUE(entry.has_value());
-    return entry->id;
+    return entry.has_value() ? entry->front().id : TokenId::none;
 }
 
 /// none: refused.
-TokenId resolved(TokenTable& table, const Addressee& addressee) {
-    const auto slot = table.resolve(addressee, false, now);
-    return slot.has_value() ? *slot : TokenId::none;
+TokenId resolved(TokenTable& table, const Addressee& addressee, bool accept_unknown = false) {
+    const auto slot = table.resolve(addressee, accept_unknown);
+    return slot.has_value() ? table.take(addressee, now) : TokenId::none;
 }
 
-Refusal::Code refused(const Wish<TokenEntry>& wish) {
+std::string why_refused(const Wish<TokenTable::Changes>& wish) {
     EXPECT_TRUE(wish.has_error());
-    return wish.error().code;
+    return wish.has_error() ? wish.error().message : "";
+}
+
+Refusal::Code refused(const Wish<TokenTable::Changes>& wish) {
+    EXPECT_TRUE(wish.has_error());
+    return wish.has_error() ? wish.error().code : Refusal::Code::not_found;
+}
+
+bool says(const std::string& message, std::string_view what) {
+    return message.find(what) != std::string::npos;
 }
 
 TEST(TokenOperations, AnAddedSourceIsThereAtOnceAndAfterARestart) {
@@ -47,14 +56,14 @@ TEST(TokenOperations, AnAddedSourceIsThereAtOnceAndAfterARestart) {
     again.configure({{"ci", Secret("t2"), {}, 0, false, {}}}, now);
     EXPECT_EQ(resolved(again, SourceName{"web"}), id);
     EXPECT_EQ(again.at(id).entry.secret.reveal(), "t1");
-    EXPECT_TRUE(again.at(id).managed);
+    EXPECT_EQ(again.at(id).entry.origin, TokenEntry::Origin::added);
 }
 
 TEST(TokenOperations, ASourceOfTheConfigurationTakesAnAddedOneOver) {
     TokenTable table(Salt{}, {});
     const TokenId id = added(table, "web", "t1");
-    const auto changed = table.configure({{"web", Secret("t1"), {}, 0, false, {}}}, now);
-    EXPECT_FALSE(table.at(id).managed);
+    const auto changed = table.configure({{"web", Secret("t1"), {}, 0, false, {}}}, now).entries;
+    EXPECT_EQ(table.at(id).entry.origin, TokenEntry::Origin::configured);
     ASSERT_EQ(changed.size(), 1U);
     EXPECT_TRUE(changed[0].secret.empty()) << "its secret has to leave the registry";
 }
@@ -81,9 +90,7 @@ TEST(TokenOperations, ANameOrATokenInUseIsRefused) {
 
 TEST(TokenOperations, AnAddedSourceTakesTheSlotOfEventsThatBroughtItsToken) {
     TokenTable table(Salt{}, {});
-    const auto direct = table.resolve(Secret("t1"), true, now);
-    ASSERT_TRUE(direct.has_value());
-    const TokenId slot = *direct;
+    const TokenId slot = resolved(table, Secret("t1"), true);
     EXPECT_EQ(added(table, "web", "t1"), slot);
 }
 
@@ -92,10 +99,10 @@ TEST(TokenOperations, ARotatedSourceKeepsItsSlot) {
     const TokenId id = added(table, "web", "t1");
     const auto entry = table.rotate(id, Secret("t2"), later);
     ASSERT_TRUE(entry.has_value());
-    EXPECT_EQ(entry->secret.reveal(), "t2");
+    EXPECT_EQ(entry->front().secret.reveal(), "t2");
     EXPECT_EQ(table.at(id).entry.secret.reveal(), "t2");
     EXPECT_EQ(resolved(table, Secret("t2")), id);
-    EXPECT_TRUE(table.resolve(Secret("t1"), false, now).has_error());
+    EXPECT_TRUE(table.resolve(Secret("t1"), false).has_error());
 }
 
 TEST(TokenOperations, OnlyAnAddedSourceIsRotatedHere) {
@@ -103,7 +110,7 @@ TEST(TokenOperations, OnlyAnAddedSourceIsRotatedHere) {
     table.configure({{"ci", Secret("t1"), {}, 0, false, {}}}, now);
     const TokenId ci = *table.find("ci");
     EXPECT_EQ(refused(table.rotate(ci, Secret("t2"), now)), Refusal::Code::conflict);
-    const TokenId direct = *table.resolve(Secret("t3"), true, now);
+    const TokenId direct = resolved(table, Secret("t3"), true);
     EXPECT_EQ(refused(table.rotate(direct, Secret("t4"), now)), Refusal::Code::conflict);
     const TokenId web = added(table, "web", "t5");
     EXPECT_EQ(refused(table.rotate(web, Secret("a b"), now)), Refusal::Code::invalid);
@@ -113,11 +120,12 @@ TEST(TokenOperations, OnlyAnAddedSourceIsRotatedHere) {
 TEST(TokenOperations, APauseLastsUntilItIsResumed) {
     TokenTable table(Salt{}, {});
     const TokenId id = added(table, "web", "t1");
-    EXPECT_EQ(table.pause(id, later)->state, State::paused);
-    EXPECT_EQ(table.pause(id, later + Seconds(1))->since, later) << "pausing twice changes nothing";
+    EXPECT_EQ(table.pause(id, later)->front().state, State::paused);
+    EXPECT_EQ(table.pause(id, later + Seconds(1))->front().since, later)
+        << "pausing twice changes nothing";
     TokenTable again(Salt{}, stored(table));
     EXPECT_EQ(again.at(id).entry.state, State::paused);
-    EXPECT_EQ(again.resume(id, later)->state, State::active);
+    EXPECT_EQ(again.resume(id, later)->front().state, State::active);
 }
 
 TEST(TokenOperations, WhatIsNotConfiguredCanNotBeResumed) {
@@ -134,11 +142,11 @@ TEST(TokenOperations, ARemovedSourceTakesNoOthersWithIt) {
     const TokenId other = added(table, "www", "t2");
     const auto entry = table.remove(first, later);
     ASSERT_TRUE(entry.has_value());
-    EXPECT_EQ(entry->state, State::gone);
-    EXPECT_EQ(entry->erase_at, later);
+    EXPECT_EQ(entry->front().state, State::removed);
+    EXPECT_EQ(entry->front().erase_at, later);
     EXPECT_EQ(table.at(other).entry.state, State::active);
-    EXPECT_TRUE(table.resolve(SourceName{"web"}, false, now).has_error());
-    EXPECT_TRUE(table.resolve(Secret("t1"), true, now).has_error());
+    EXPECT_EQ(table.resolve(SourceName{"web"}, false).error().code, RejectCode::unknown_source);
+    EXPECT_EQ(*table.resolve(Secret("t1"), true), TokenId::none) << "as one never seen";
 }
 
 TEST(TokenOperations, WhatIsGoneIsNeitherPausedNorRotatedNorResumed) {
@@ -154,7 +162,7 @@ TEST(TokenOperations, A410CanBeTakenBackUntilItIsErased) {
     TokenTable table(Salt{}, {});
     const TokenId id = added(table, "web", "t1");
     table.disable(id, now, Milliseconds(1000));
-    EXPECT_TRUE(table.resolve(SourceName{"web"}, false, now).has_error());
+    EXPECT_TRUE(table.resolve(SourceName{"web"}, false).has_error());
     ASSERT_TRUE(table.enable(id, later).has_value());
     EXPECT_EQ(resolved(table, SourceName{"web"}), id);
     EXPECT_EQ(resolved(table, Secret("t1")), id);
@@ -162,7 +170,110 @@ TEST(TokenOperations, A410CanBeTakenBackUntilItIsErased) {
     table.disable(id, now, Milliseconds(1000));
     table.erased(id, now);
     EXPECT_EQ(refused(table.enable(id, later)), Refusal::Code::conflict);
+}
+
+TEST(TokenOperations, ATokenThatWasErasedByMistakeComesAgainWhenItsReceiptIsRemoved) {
+    TokenTable table(Salt{}, {});
+    const TokenId id = added(table, "web", "t1");
+    table.disable(id, now, Milliseconds(0));
+    table.erased(id, now);
+    const auto why = why_refused(table.add_source("web", Secret("t1"), later));
+    EXPECT_TRUE(says(why, "`source remove token-1`")) << why;
+    const auto removed = table.remove(*table.find("token-1"), later);
+    ASSERT_TRUE(removed.has_value());
+    EXPECT_EQ(removed->front().state, State::forgotten);
+    EXPECT_EQ(removed->front().since, now) << "the receipt of an erasure has its own time";
+    EXPECT_GT(added(table, "web", "t1"), id);
     EXPECT_EQ(refused(table.remove(id, later)), Refusal::Code::conflict);
+}
+
+TEST(TokenOperations, WhatWasRemovedCanNotBeTakenBack) {
+    TokenTable table(Salt{}, {});
+    const TokenId id = added(table, "web", "t1");
+    table.disable(id, now, Milliseconds(1000));
+    ASSERT_TRUE(table.remove(id, later).has_value());
+    for (const bool restart : {false, true}) {
+        TokenTable again(Salt{}, stored(table));
+        TokenTable& of = restart ? again : table;
+        EXPECT_TRUE(says(why_refused(of.enable(id, later)), "can't be taken back"));
+        EXPECT_FALSE(of.find_gone("web").has_value());
+        EXPECT_TRUE(of.gone_with(id).empty());
+        EXPECT_TRUE(of.disable(id, later, Milliseconds(0)).empty());
+    }
+}
+
+TEST(TokenOperations, AnAddedSourceStaysPausedIfItsTokenWas) {
+    TokenTable table(Salt{}, {});
+    const TokenId direct = resolved(table, Secret("t1"), true);
+    ASSERT_TRUE(table.pause(direct, now).has_value());
+    EXPECT_EQ(table.add_source("web", Secret("t1"), now)->front().state, State::paused);
+    TokenTable again(Salt{}, stored(table));
+    EXPECT_EQ(again.at(direct).entry.state, State::paused);
+    EXPECT_EQ(again.find("web"), direct);
+}
+
+TEST(TokenOperations, EverybodySendsALeftSourceTheSameWay) {
+    TokenTable table(Salt{}, {});
+    table.configure({{"ci", Secret("t1"), {}, 0, false, {}}}, now);
+    const TokenId ci = *table.find("ci");
+    table.configure({}, now);
+    for (const auto& why :
+         {why_refused(table.resume(ci, now)), why_refused(table.rotate(ci, Secret("t2"), now)),
+          why_refused(table.add_source("web", Secret("t1"), now))}) {
+        EXPECT_TRUE(says(why, "put it back there, or `source add ci`")) << why;
+    }
+    for (const char* token : {"t1", "t2"}) {
+        TokenTable again(Salt{}, stored(table));
+        EXPECT_EQ(added(again, "ci", token), ci) << "with its own token or a new one";
+        EXPECT_EQ(again.at(ci).entry.secret.reveal(), token);
+        EXPECT_EQ(resolved(again, SourceName{"ci"}), ci);
+    }
+    EXPECT_TRUE(table.pause(ci, now).has_value());
+    EXPECT_TRUE(table.remove(ci, now).has_value());
+}
+
+TEST(TokenOperations, ALeftSourceWhoseNameIsAnothersIsTakenBackByANewName) {
+    TokenTable table(Salt{}, {});
+    table.configure({{"a", Secret("t1"), {}, 0, false, {}}, {"b", Secret("t2"), {}, 0, false, {}}},
+                    now);
+    const TokenId b = *table.find("b");
+    table.configure({{"b", Secret("t1"), {}, 0, false, {}}}, now);
+    EXPECT_TRUE(says(why_refused(table.resume(b, now)), "by another name"));
+    EXPECT_EQ(added(table, "old", "t2"), b);
+}
+
+TEST(TokenOperations, ATokenThatAnotherHasIsRefusedInWordsThatNameIt) {
+    TokenTable table(Salt{}, {});
+    table.configure({{"ci", Secret("t1"), {}, 0, false, {}}}, now);
+    const TokenId web = added(table, "web", "t2");
+    const TokenId direct = resolved(table, Secret("t3"), true);
+    EXPECT_TRUE(says(why_refused(table.add_source("x", Secret("t1"), now)), "source ci has"));
+    EXPECT_TRUE(says(why_refused(table.add_source("x", Secret("t2"), now)), "source web has"));
+    EXPECT_TRUE(says(why_refused(table.rotate(web, Secret("t1"), now)), "source ci has"));
+    EXPECT_TRUE(says(why_refused(table.rotate(web, Secret("t3"), now)), "token-3 has"));
+    EXPECT_EQ(table.at(web).entry.secret.reveal(), "t2");
+    table.disable(direct, now, Seconds(60));
+    EXPECT_TRUE(says(why_refused(table.rotate(web, Secret("t3"), now)), "`source enable token-3`"));
+    EXPECT_TRUE(says(why_refused(table.add_source("x", Secret("t3"), now)), "(410)"));
+}
+
+TEST(TokenOperations, ANameOfTheConfigurationWhoseTokenIsGoneIsRenewedThere) {
+    TokenTable table(Salt{}, {});
+    table.configure({{"ci", Secret("t1"), {}, 0, false, {}}}, now);
+    table.disable(*table.find("ci"), now, Seconds(60));
+    EXPECT_TRUE(says(why_refused(table.add_source("ci", Secret("t2"), now)), "in the config"));
+}
+
+TEST(TokenOperations, ANameWhoseTokenIsGoneIsUsableOverARestart) {
+    TokenTable table(Salt{}, {});
+    const TokenId old = added(table, "web", "t1");
+    table.disable(old, now, Seconds(60));
+    const TokenId fresh = added(table, "web", "t2");
+    EXPECT_NE(fresh, old);
+    TokenTable again(Salt{}, stored(table));
+    EXPECT_EQ(resolved(again, SourceName{"web"}), fresh);
+    EXPECT_EQ(again.find("web"), fresh);
+    EXPECT_EQ(again.find_gone("web"), old);
 }
 
 TEST(TokenOperations, ANameThatIsGoneCanBeAddedAnewAndGetsItsOwnSlot) {
@@ -181,7 +292,7 @@ TEST(TokenOperations, ANameThatIsGoneCanBeAddedAnewAndGetsItsOwnSlot) {
 
 TEST(TokenOperations, ASlotIsFoundByWhatItIsCalled) {
     TokenTable table(Salt{}, {});
-    const TokenId direct = *table.resolve(Secret("t1"), true, now);
+    const TokenId direct = resolved(table, Secret("t1"), true);
     EXPECT_EQ(table.find("token-1"), direct);
     EXPECT_FALSE(table.find("web").has_value());
 }

@@ -43,9 +43,9 @@ protected:
         const Now now = clock_.now();
         save(relay_.configure(std::move(sources), now));
         const auto added = relay_.add_source("extra", Secret("t0ken-of-extra"), now);
-        if (added.has_value()) save({*added});
+        if (added.has_value()) save(*added);
         const auto web = relay_.pause_source(*relay_.tokens().find("web"), now);
-        if (web.has_value()) save({*web});
+        if (web.has_value()) save(*web);
     }
 
     ~ControlFixture() override { storage_.stop(); }

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "hex.hpp"
 #include "support/recording_log.hpp"
 #include "support/sim_file_system.hpp"
 
@@ -68,6 +69,47 @@ TEST_F(RegistryTest, EntriesComeBackAsTheyWere) {
         for (std::size_t i = 0; i < 3; ++i) EXPECT_TRUE(same(back[i], entries[i])) << i;
         fs.power_failure();
         open();
+    }
+}
+
+// docs/spool-format.md describes the same bytes: a change here is a new version of the format.
+TEST_F(RegistryTest, ASlotHasItsGoldenBytes) {
+    TokenEntry entry;
+    entry.id = TokenId{7};
+    entry.source = "ci";
+    entry.fingerprint.fill(0xab);
+    entry.secret = Secret("tok");
+    entry.state = TokenEntry::State::removed;
+    entry.origin = TokenEntry::Origin::added;
+    entry.since = WallTime(Milliseconds(0x0102030405));
+    entry.erase_at = WallTime(Milliseconds(0x11));
+    put(entry);
+    const auto bytes = fs.contents(path);
+    const std::size_t payload =
+        journal_header_size + record_size(sizeof(Salt)) + record_header_size;
+    ASSERT_GE(bytes.size(), payload + 49);
+    EXPECT_EQ(test::hex(std::span(bytes).subspan(payload, 49)),
+              "05030000 00000000 05040302 01000000\n"
+              "11000000 00000000 abababab abababab\n"
+              "abababab abababab 02000300 6369746f\n"
+              "6b\n");
+}
+
+TEST_F(RegistryTest, EveryStateAndOriginComesBack) {
+    for (const auto state :
+         {TokenEntry::State::active, TokenEntry::State::gone, TokenEntry::State::erased,
+          TokenEntry::State::paused, TokenEntry::State::removed, TokenEntry::State::forgotten}) {
+        for (const auto origin : {TokenEntry::Origin::unstated, TokenEntry::Origin::direct,
+                                  TokenEntry::Origin::configured, TokenEntry::Origin::added,
+                                  TokenEntry::Origin::left}) {
+            TokenEntry entry = entry_of(1);
+            entry.state = state;
+            entry.origin = origin;
+            put(entry);
+            open();
+            ASSERT_EQ(registry->entries().size(), 1U);
+            EXPECT_EQ(registry->entries()[0], entry);
+        }
     }
 }
 

@@ -1,0 +1,66 @@
+// What the relay does when sources are renamed, removed, and named in events that are refused.
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "relay_fixture.hpp"
+
+namespace flowrelay::core {
+namespace {
+
+TEST_F(RelayTest, ARefusedEventMakesNoSlotAndTakesNone) {
+    const auto refuse = [this] {
+        auto parsed = Submission::parse(R"({"flow_token":")" + std::string(token) + "\"}");
+        ASSERT_TRUE(parsed.has_value());
+        const auto decision = relay_->submit(std::move(*parsed), now_);
+        ASSERT_TRUE(std::holds_alternative<Rejection>(decision));
+    };
+    refuse();
+    EXPECT_TRUE(relay_->tokens().all().empty());
+    relay_->configure({{"ci", Secret(std::string(token)), {}, 0, false, {}}}, now_);
+    accept("one");
+    relay_->configure({}, now_);
+    refuse();
+    EXPECT_TRUE(relay_->tokens().at(TokenId{1}).missing());
+    EXPECT_FALSE(relay_->next(now_));
+    relay_->configure({{"ci", Secret("another"), {}, 0, false, {}}}, now_);
+    EXPECT_EQ(relay_->next(now_)->lane.token, TokenId{1});
+    EXPECT_EQ(relay_->tokens().at(TokenId{1}).entry.secret.reveal(), "another");
+}
+
+TEST_F(RelayTest, ASourceThatWasRemovedIsErasedAndItsTokenComesAgain) {
+    const std::vector<ConfiguredSource> ci{{"ci", Secret(std::string(token)), {}, 0, false, {}}};
+    relay_->configure(ci, now_);
+    accept("one");
+    const auto removed = relay_->remove_source(TokenId{1}, now_);
+    ASSERT_TRUE(removed.has_value());
+    relay_->configure(ci, now_);
+    EXPECT_EQ(accept("two"), Seq{2});
+    EXPECT_EQ(records_.at(Seq{2}).token, TokenId{2});
+    EXPECT_EQ(relay_->take_due_erasures(now_), std::vector{TokenId{1}});
+    restart({removed->front()});
+    relay_->configure(ci, now_);
+    relay_->restore(TokenId{1}, 1, Seq{1});
+    EXPECT_EQ(relay_->take_due_erasures(now_), std::vector{TokenId{1}}) << "it begins again";
+    const TokenId erased{1};
+    EXPECT_EQ(relay_->erasing({&erased, 1}, now_).front().state, TokenEntry::State::forgotten);
+    relay_->erased(erased, 1, 0);
+    relay_->configure(ci, now_);
+    EXPECT_TRUE(relay_->take_due_erasures(now_).empty());
+    EXPECT_FALSE(relay_->tokens().at(TokenId{2}).gone());
+}
+
+TEST_F(RelayTest, ASourceThatIsRenamedIsLogged) {
+    relay_->configure({{"ci", Secret(std::string(token)), {}, 0, false, {}}}, now_);
+    accept("one");
+    relay_->configure({{"build", Secret(std::string(token)), {}, 0, false, {}}}, now_);
+    const auto lines = log_.named("token.renamed");
+    ASSERT_EQ(lines.size(), 1U);
+    const auto& fields = lines.front().fields;
+    EXPECT_EQ(fields.at("before"), "ci");
+    EXPECT_EQ(fields.at("source"), "build");
+    EXPECT_EQ(fields.at("queued"), "1");
+}
+
+}  // namespace
+}  // namespace flowrelay::core
