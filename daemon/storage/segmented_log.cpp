@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <deque>
 #include <optional>
 #include <span>
 #include <unordered_set>
@@ -97,6 +96,7 @@ public:
 
 private:
     using Part = CommitBuffer::Part;
+
     Segment& active() { return segments_.newest(); }
     std::uint64_t active_room() { return active().room(); }
     LogRoom room() { return {active_room(), fresh_room(), files_->spares()}; }
@@ -137,7 +137,6 @@ private:
     Seq next_seq_;
     std::uint64_t next_number_;
     std::uint64_t log_id_;
-    std::deque<Settlement> unkept_;    ///< no descriptor was left to look their events up
     std::vector<Settlement> pending_;  ///< outcomes that are not written yet
     CommitBuffer buffer_;
     std::unordered_set<Seq> told_damaged_;  ///< reported already
@@ -173,13 +172,10 @@ Result<Seq> SegmentedLog::commit(std::span<const EventRecord> events,
 }
 
 Result<void> SegmentedLog::keep(std::span<const Settlement> outcomes) {
-    unkept_.insert(unkept_.end(), outcomes.begin(), outcomes.end());
-    while (!unkept_.empty()) {
-        const auto queued = segments_.begin_settling(unkept_.front().seq);
-        if (queued.has_error() && is_out_of_descriptors(queued.error().code)) return {};
+    for (const Settlement& outcome : outcomes) {
+        const auto queued = segments_.begin_settling(outcome.seq);
         if (queued.has_error()) return fail(queued.error());
-        if (*queued) pending_.push_back(unkept_.front());
-        unkept_.pop_front();
+        if (*queued) pending_.push_back(outcome);
     }
     return {};
 }

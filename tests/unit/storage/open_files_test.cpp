@@ -252,26 +252,5 @@ TEST_F(ManySegments, AreDeliveredErasedAndReadAgainWithFewOpenFiles) {
     EXPECT_EQ(unaccounted(), 0);
 }
 
-TEST_F(ManySegments, OutcomesThatCanNotBeLookedUpForWantOfADescriptorWait) {
-    options.max_open_files = 1;
-    open();
-    append(10);
-    settle(2, 2);  // a gap: the seqs alone do not tell what is there
-    while (segments().size() < 4) append(60, TokenId{1}, 1000);
-    append(1);
-    const std::uint64_t last = next_number - 1;
-    fs.set_descriptors(0);  // of the whole machine: what is given away is taken by others
-    const core::Settlement first{Seq{1}, core::Outcome::delivered};
-    static_cast<void>(queue->commit({}, {&first, 1}));
-    EXPECT_TRUE(queue->commit({}, {}).has_value()) << "nothing is wrong with the disk";
-    fs.set_descriptors(100);
-    append(1);
-    EXPECT_EQ(queue->ledger().delivered, 2U);
-    EXPECT_EQ(queued().size(), last - 1);
-    open();
-    EXPECT_EQ(queued().size(), last - 1);
-    EXPECT_EQ(unaccounted(), 0);
-}
-
 }  // namespace
 }  // namespace flowrelay::storage
