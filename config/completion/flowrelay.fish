@@ -48,7 +48,7 @@ complete -c flowrelay -n '__flowrelay_needs_action queue' -a 'list show retry dr
 complete -c flowrelay -n '__flowrelay_needs_action dead' -a 'list show replay drop'
 complete -c flowrelay -n '__flowrelay_needs_action source' -a 'list add connect rotate pause resume enable remove'
 complete -c flowrelay -n '__flowrelay_needs_action config' -a 'check show'
-complete -c flowrelay -n '__flowrelay_needs_action spool' -a 'verify declare-damaged test adopt'
+complete -c flowrelay -n '__flowrelay_needs_action spool' -a 'verify declare-damaged test adopt book-lost'
 
 complete -c flowrelay -n '__flowrelay_is send' -l source -x -a '(__flowrelay_sources)' -d 'the source'
 complete -c flowrelay -n '__flowrelay_is send' -l token-file -r -F -d 'a file with the flow_token'
@@ -135,3 +135,5 @@ complete -c flowrelay -n '__flowrelay_is spool verify' -l quiet -d 'no line for 
 complete -c flowrelay -n '__flowrelay_is spool test' -l seconds -x -d 'how long it takes'
 complete -c flowrelay -n '__flowrelay_is spool test' -l power-cut -x -a 'write check' -d 'the phase'
 complete -c flowrelay -n '__flowrelay_is spool test' -l acknowledged -x -d 'the last number that you saw'
+complete -c flowrelay -n '__flowrelay_is spool book-lost' -l plan -d 'say what it would book'
+complete -c flowrelay -n '__flowrelay_is spool book-lost' -l yes -d 'do it'

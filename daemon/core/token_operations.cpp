@@ -259,10 +259,10 @@ Wish<TokenTable::Changes> TokenTable::pause(TokenId id, WallTime now) {
 Wish<TokenTable::Changes> TokenTable::resume(TokenId id, WallTime now) {
     Token& token = tokens_.at(id);
     if (token.gone()) return is_gone(token);
+    if (token.unknown) return is_unknown(token);
     if (token.missing()) {
         return Refusal{Code::conflict, "there is no token to post with: " + way_back(token)};
     }
-    if (token.unknown) return is_unknown(token);
     const TokenEntry before = registry_entry(id);
     token.entry.state = State::active;
     return changed(token, before, now);

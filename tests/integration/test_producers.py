@@ -134,7 +134,7 @@ class ProducersTest(support.RelayTestCase):
         self.relay.configure({"sources": [{"name": "ci", "flow_token_file": self.token_file(self.ci),
                                            "allow": ["nobody"],
                                            "defaults": {"author": {"name": "CI"}}}]})
-        self.assertIn("sources.ci", self.flowrelay(self.relay, "reload").stdout)
+        self.assertIn("source ci has other settings", self.flowrelay(self.relay, "reload").stdout)
         if os.geteuid() == 0:
             self.assertEqual(self.as_user(1234, [5], self.submit)[0]["code"], "not_allowed")
 
