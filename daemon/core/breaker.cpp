@@ -53,7 +53,10 @@ std::optional<DestinationState> Breaker::end(const Pass& pass, const Judgement& 
     if (!judgement.connection_failure) trouble_.answered();
     if (gate_.is_closed()) return probe_failed(evidence, lane, options, now, random);
     if (evidence == Evidence::wrong_url && known.wrong_url) return std::nullopt;
-    if (!known.token_waits) trouble_.note(evidence, lane, options);
+    // That there is no connection can't be the token's trouble, whatever else it has.
+    if (!known.token_waits || evidence == Evidence::no_connection) {
+        trouble_.note(evidence, lane, options);
+    }
     if (!is_ours(evidence, known, options)) return std::nullopt;
     if (evidence == Evidence::wrong_url) {
         return blame(evidence, DestinationState::parked, now + options.destination_probe);

@@ -334,7 +334,9 @@ void Waits::blame_destination(const Answer& answer, Now now) {
     Destination& to = destination_;
     if (answer.kind == Evidence::wrong_url && answer.blamed_url) return;
     if (answer.kind == Evidence::wrong_url && answer.unsure) to.evidence.maybe = true;
-    if (!answer.token_waits) to.evidence.note(answer.kind, answer.lane);
+    if (!answer.token_waits || answer.kind == Evidence::no_connection) {
+        to.evidence.note(answer.kind, answer.lane);
+    }
     if (!to.evidence.is_wide(answer.kind, options_)) return;
     const bool any_token = answer.kind == Evidence::no_connection || answer.alone;
     if (!any_token && to.evidence.tokens.size() < 2) return;

@@ -120,6 +120,20 @@ TEST_F(BreakerTest, WithNoConnectionInTheRowOneLaneWillDo) {
     EXPECT_EQ(attempt(answers::no_connection()), DestinationState::down);
 }
 
+// Its token waits for trouble of its own: that there is no connection is not part of it.
+TEST_F(BreakerTest, NoConnectionCountsAlsoForATokenThatWaits) {
+    constexpr Breaker::Known token_waits{false, false, true, false};
+    const auto attempt_of_it = [&](const Judgement& judgement) {
+        return breaker.end(breaker.begin(), judgement, lane_of(1, 1), token_waits, options, now,
+                           random);
+    };
+    for (int i = 0; i < 20; ++i) EXPECT_FALSE(attempt_of_it(answers::no_answer()));
+    for (unsigned i = 1; i < options.breaker_failures; ++i) {
+        EXPECT_FALSE(attempt_of_it(answers::no_connection()));
+    }
+    EXPECT_EQ(attempt_of_it(answers::no_connection()), DestinationState::down);
+}
+
 TEST_F(BreakerTest, ASuccessBetweenForgetsTheLanes) {
     for (std::uint64_t lane = 1; lane <= 30; ++lane) {
         EXPECT_FALSE(attempt(answers::unavailable(), lane));
