@@ -96,6 +96,15 @@ void refuse_foreign_writers(const std::string& directory) {
                    : "its owner"));
 }
 
+// Empty as long as nothing but the base URL is configured.
+std::string route_of(const DestinationConfig& config) {
+    const DestinationConfig defaults;
+    std::string route;
+    if (config.path != defaults.path) route += " path " + config.path;
+    if (config.proxy != defaults.proxy) route += " proxy " + config.proxy;
+    return route;
+}
+
 }  // namespace
 
 core::RelayOptions relay_options(const Config& config) {
@@ -114,6 +123,7 @@ core::RelayOptions relay_options(const Config& config) {
     options.dedup_window = config.spool.dedup_window;
     options.accept_unknown_tokens = config.ingest.accept_unknown_tokens;
     options.destination = config.destination.base_url;
+    options.route = route_of(config.destination);
     return options;
 }
 

@@ -127,6 +127,16 @@ void Breaker::hold(MonoTime until) {
     close(DestinationState::held, until);
 }
 
+void Breaker::renew() {
+    gate_.renew();
+    state_ = DestinationState::up;
+    limit_.restart();
+    trouble_.clear();
+    outage_lanes_.clear();
+    suspects_.clear();
+    probes_failed_ = 0;
+}
+
 std::optional<DestinationState> Breaker::answered(TokenId token, MonoTime now) {
     trouble_.clear();
     if (probes_failed_ > 0) --probes_failed_;

@@ -81,6 +81,9 @@ public:
     /// The server had asked to wait before the start.
     void hold(MonoTime until);
 
+    /// Events go somewhere else now: forgets all that is known of the former destination.
+    void renew();
+
     /// It did not take place after all.
     void cancel(const Pass& pass) noexcept { gate_.leave(pass); }
 

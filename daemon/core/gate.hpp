@@ -75,6 +75,13 @@ public:
         probe_out_ = false;
     }
 
+    /// Opens, and outdates all attempts under way: it is the gate of something else now.
+    void renew() noexcept {
+        ++epoch_;
+        inside_ = 0;
+        open();
+    }
+
 private:
     MonoTime until_{};
     std::uint32_t epoch_ = 0;

@@ -10,6 +10,14 @@ QueuedEvent to_queued_event(const Event& event) noexcept {
     return QueuedEvent{event.seq, event.lane->id(), event.accepted, event.expires, event.bytes};
 }
 
+std::vector<Seq> held_events(const Token& token) {
+    std::vector<Seq> seqs;
+    for (const Lane& lane : token.lanes) {
+        if (lane.held) seqs.push_back(lane.held->seq);
+    }
+    return seqs;
+}
+
 LaneTable::~LaneTable() {
     for (Token& token : tokens_) {
         token.lanes.clear_and_dispose([](Lane* lane) {

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "flowrelay/core/queued_event.hpp"
 #include "flowrelay/core/rate_limiter.hpp"
@@ -50,6 +51,7 @@ struct Event : TreeHook<InAll>, TreeHook<InLane>, TreeHook<ByAge> {
     WallTime expires;
     std::uint32_t bytes;
     std::uint32_t attempts = 0;  ///< that counted
+    bool sent = false;           ///< by an attempt that did not count
 };
 
 struct BySeq {
@@ -137,6 +139,9 @@ inline LaneId Lane::id() const noexcept {
 
 QueuedEvent to_queued_event(const Event& event) noexcept;
 
+/// The events that hold a lane of the token.
+std::vector<Seq> held_events(const Token& token);
+
 class LaneTable {
 public:
     LaneTable() = default;
@@ -162,6 +167,12 @@ public:
     Token* find(TokenId id) noexcept;
     const Token* find(TokenId id) const noexcept;
     Token& find_or_add(TokenId id);
+
+    /// Calls this with each token, which may be removed by it.
+    template <class Function>
+    void for_each_token(Function function) {
+        for (auto next = tokens_.begin(); next != tokens_.end();) function(*next++);
+    }
 
     const Event* oldest() const noexcept;
     std::size_t events() const noexcept { return event_count_; }

@@ -134,6 +134,7 @@ void ProblemReports::renew(TokenId token) {
     const auto found = sources_.find(token);
     if (found == sources_.end()) return;
     Source fresh;
+    fresh.era = found->second.era + 1;
     fresh.ending = found->second.ending;
     fresh.due = found->second.due;
     fresh.not_before = std::min(found->second.not_before, paced_until_ + times_.interval);
@@ -190,6 +191,7 @@ std::optional<ProblemReport> ProblemReports::begin(TokenId token, std::string_vi
     consider(source, now);
     ProblemReport report;
     report.token = token;
+    report.era = source.era;
     const Trouble* trouble = to_report(source);
     if (trouble != nullptr && source.shown != trouble->problem) {
         if (now >= trouble->from + times_.after) {
@@ -237,6 +239,11 @@ bool ProblemReports::ended(const ProblemReport& report, const AttemptResult& res
     const auto found = sources_.find(report.token);
     if (found == sources_.end()) return false;
     Source& source = found->second;
+    if (source.era != report.era) {
+        source.not_before = std::max(source.not_before, now + times_.interval);
+        schedule(report.token, source);
+        return false;
+    }
     const bool taken =
         result.end == AttemptEnd::response && result.status >= 200 && result.status < 300;
     if (taken) {
@@ -258,6 +265,11 @@ bool ProblemReports::ended(const ProblemReport& report, const AttemptResult& res
     source.not_before = removed ? MonoTime::max() : now + std::min(wait, times_.longest_retry);
     schedule(report.token, source);
     return first;
+}
+
+bool ProblemReports::is_current(const ProblemReport& report) const {
+    const auto found = sources_.find(report.token);
+    return found != sources_.end() && found->second.era == report.era;
 }
 
 void ProblemReports::release(const ProblemReport& report) {

@@ -54,6 +54,9 @@ Relay::Relay(RelayOptions options, const Salt& salt, std::vector<TokenEntry> tok
 }
 
 void Relay::set_options(RelayOptions options) {
+    if (options.destination != options_.destination || options.route != options_.route) {
+        destination_changed(options);
+    }
     scheduler_.set_options(options.scheduler);
     trim_at_ = MonoTime{};  // long ago: at once
     dedup_.set_window(options.dedup_window);
@@ -64,26 +67,30 @@ void Relay::set_options(RelayOptions options) {
 }
 
 std::vector<TokenEntry> Relay::configure(std::vector<ConfiguredSource> sources, Now now) {
+    const auto before = fingerprints();
+    const auto holding = holding_tokens();
     auto [changed, renamed] = tokens_.configure(std::move(sources), now.wall);
-    for (const auto& [id, before] : renamed) {
+    for (const auto& [id, former] : renamed) {
         log_.write(
             ev::token_renamed,
-            {{"source", tokens_.at(id).label()}, {"before", before}, {"queued", queued(id)}});
+            {{"source", tokens_.at(id).label()}, {"before", former}, {"queued", queued(id)}});
+    }
+    for (const auto& [id, print] : before) {
+        if (tokens_.at(id).entry.fingerprint != print) token_changed(id);
     }
     refusals_.forget_all();
     schedule_erasures();
-    std::set<TokenId> renewed;
-    for (const auto& entry : changed) renewed.insert(entry.id);
     std::set<TokenId> reporting;
     for (const auto& [id, token] : tokens_.all()) {
         scheduler_.set_token_rate(id, token.rate_limit);
         if (token.report_problems) reporting.insert(id);
     }
-    // A new name says nothing of the token.
-    for (const auto& [id, before] : renamed) renewed.erase(id);
-    for (const TokenId id : renewed) reports_.renew(id);
     reports_.configure(reporting);
     apply_token_states();
+    for (const TokenId id : holding) {
+        const Token& token = tokens_.at(id);
+        if (token.is_source() && !token.hold_rejected) release_held(id);
+    }
     return changed;
 }
 
@@ -102,17 +109,16 @@ void Relay::restore(TokenId token, std::uint64_t queued, Seq first) {
 
 void Relay::restore(const Hold& hold, Now now) {
     const Milliseconds left = std::min(hold.until - now.wall, options_.retry_after_cap);
-    if (left <= Milliseconds(0)) return;
+    if (left <= Milliseconds(0) || hold.destination != destination_hash()) return;
     if (hold.token != TokenId::none) {
         const auto slot = tokens_.all().find(hold.token);
         if (slot == tokens_.all().end() || slot->second.gone()) return;
+        if (slot->second.entry.fingerprint != hold.fingerprint) return;
         scheduler_.hold_token(hold.token, now.mono + left);
         token_reasons_[hold.token] = "asked to wait, before the restart";
-    } else if (hold.destination == hash_thread(options_.destination)) {
+    } else {
         scheduler_.hold_destination(now.mono + left);
         destination_reason_ = "asked to wait, before the restart";
-    } else {
-        return;
     }
     remembered_holds_[hold.token] = hold.until;
 }
@@ -122,10 +128,10 @@ std::optional<Hold> Relay::hold_to_remember(TokenId token, const Judgement& judg
     if (!judgement.hold || *judgement.hold < shortest_hold) return std::nullopt;
     if (!scope || *scope == Scope::thread) return std::nullopt;
     Hold hold;
+    hold.destination = destination_hash();
     if (*scope == Scope::token) {
         hold.token = token;
-    } else {
-        hold.destination = hash_thread(options_.destination);
+        hold.fingerprint = tokens_.at(token).entry.fingerprint;
     }
     hold.until = now.wall + *judgement.hold;
     // Thirty answers to one burst say about the same.
@@ -289,7 +295,10 @@ bool Relay::committed(const EventRecord& record, Seq seq) {
     if (!token.durable) {
         tokens_.mark_durable(record.token);
         log_.write(ev::token_added, {{"source", token.label()}});
-        apply_state(record.token, token);  // its slot may have been without a token until now
+        // Its slot may have been without a token until now. What the server has said of it stays.
+        if (scheduler_.token_status(record.token).state == TokenState::paused) {
+            apply_state(record.token, token);
+        }
     }
     // Accepted a moment before its token was gone: it is erased with the others of that token.
     if (token.gone()) {
@@ -343,16 +352,20 @@ bool Relay::confirm(const Duplicate& duplicate, Now now) {
 }
 
 std::optional<Assignment> Relay::next(Now now) {
-    return scheduler_.next(now);
+    auto assignment = scheduler_.next(now);
+    if (assignment) assignment->with = sent_with_now(assignment->lane.token);
+    return assignment;
 }
 
 Relay::Effects Relay::attempted(const Assignment& assignment, const EventRecord& record,
                                 const AttemptResult& result, Now now) {
     ++counters_.attempts;
+    if (assignment.with != sent_with_now(assignment.lane.token)) {
+        return answered_to_former(assignment, record, result, now);
+    }
     // What another life of the daemon accepted may have been sent by it.
     const bool is_own = first_own_ != Seq::none && assignment.seq >= first_own_;
-    Judgement judgement =
-        judge(result, options_.retry_after_cap, assignment.attempt > 1 || !is_own);
+    Judgement judgement = judge(result, options_.retry_after_cap, assignment.sent || !is_own);
     Effects effects;
     const std::string widened = widen_refusal(assignment, result, judgement, effects);
     if (widened.empty()) return conclude(assignment, record, result, judgement, effects, now);
@@ -373,12 +386,10 @@ Relay::Effects Relay::conclude(const Assignment& assignment, const EventRecord& 
     switch (completion.action) {
         case Completion::Action::settle:
             // Erased: its token has gone meanwhile, and the erasure settles all of that token.
-            if (completion.outcome != Outcome::erased) active_.left(assignment.lane);
             if (completion.outcome == Outcome::delivered) {
-                if (tokens_.at(assignment.lane.token).gone()) one_doomed_less(assignment);
-                ++counters_.delivered;
-                effects.settle = Settlement{assignment.seq, Outcome::delivered};
+                settle_delivered(assignment, effects);
             } else if (completion.outcome == Outcome::dead) {
+                active_.left(assignment.lane);
                 bury(assignment, record, result, completion, effects, now);
             }
             break;
@@ -403,6 +414,13 @@ Relay::Effects Relay::conclude(const Assignment& assignment, const EventRecord& 
     log_state_changes(assignment, result, completion, now);
     log_attempt(assignment, record, result, completion, now);
     return std::move(effects);
+}
+
+void Relay::settle_delivered(const Assignment& assignment, Effects& effects) {
+    active_.left(assignment.lane);
+    if (tokens_.at(assignment.lane.token).gone()) one_doomed_less(assignment);
+    ++counters_.delivered;
+    effects.settle = Settlement{assignment.seq, Outcome::delivered};
 }
 
 // It was under way when its token went.
@@ -452,10 +470,6 @@ Relay::Effects Relay::unreadable(const Assignment& assignment, std::string_view 
     bury(std::move(letter), 0, effects);
     note_letter_room(now);
     return effects;
-}
-
-void Relay::release(const Assignment& assignment, Now now) {
-    scheduler_.release(assignment.seq, now);
 }
 
 Relay::Effects Relay::expire(Now now) {

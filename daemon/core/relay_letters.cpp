@@ -31,6 +31,26 @@ void Relay::release_held_by_letters() {
     }
 }
 
+std::set<TokenId> Relay::holding_tokens() const {
+    std::set<TokenId> holding;
+    for (const auto& [id, token] : tokens_.all()) {
+        if (scheduler_.token_status(id).held_lanes > 0) holding.insert(id);
+    }
+    return holding;
+}
+
+// Its source holds rejected events no longer: what was held is tried again, and becomes a dead
+// letter if it is refused again. What waits for room among the dead letters goes on waiting.
+void Relay::release_held(TokenId token) {
+    std::uint64_t threads = 0;
+    for (const Seq seq : scheduler_.held(token)) {
+        if (!held_by_letters_.contains(seq) && scheduler_.release_lane(seq)) ++threads;
+    }
+    if (threads == 0) return;
+    log_.write(ev::delivery_released,
+               {{"source", tokens_.at(token).label()}, {"threads", threads}});
+}
+
 void Relay::note_letter_room(Now now) {
     scheduler_.set_expiring(letter_room_.has_room());
     if (!letter_room_.is_store_full()) {

@@ -15,8 +15,12 @@ Wish<TokenTable::Changes> Relay::add_source(const std::string& name, Secret secr
 }
 
 Wish<TokenTable::Changes> Relay::rotate_source(TokenId token, Secret secret, Now now) {
+    const Fingerprint before = tokens_.at(token).entry.fingerprint;
     auto changes = tokens_.rotate(token, std::move(secret), now.wall);
-    if (changes.has_value()) token_replaced(token);
+    if (changes.has_value()) {
+        if (tokens_.at(token).entry.fingerprint != before) token_changed(token);
+        token_replaced(token);
+    }
     return changes;
 }
 

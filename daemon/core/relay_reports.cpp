@@ -28,7 +28,7 @@ void Relay::note_for_reports(const Assignment& assignment, const AttemptResult& 
 }
 
 // A token that is paused gets no request, and one that is gone never again.
-bool Relay::can_report(TokenId token) {
+bool Relay::can_report(TokenId token) const {
     const Token& slot = tokens_.at(token);
     return slot.is_source() && !slot.gone() && !slot.missing();
 }
@@ -51,6 +51,11 @@ std::optional<ProblemReport> Relay::next_report(Now now) {
         if (auto report = reports_.begin(*token, slot.label(), now.mono)) return report;
     }
     return std::nullopt;
+}
+
+bool Relay::may_be_sent(const ProblemReport& report) const {
+    return can_report(report.token) && reports_.is_current(report) &&
+           tokens_.at(report.token).entry.state != TokenEntry::State::paused;
 }
 
 void Relay::end_report(const ProblemReport& report, const AttemptResult& result, Now now) {

@@ -9,6 +9,7 @@
 
 #include "breaker.hpp"
 #include "flowrelay/core/rate_limiter.hpp"
+#include "lately_active.hpp"
 #include "turns.hpp"
 
 namespace flowrelay::core {
@@ -17,6 +18,7 @@ using scheduling::Breaker;
 using scheduling::Event;
 using scheduling::Gate;
 using scheduling::Lane;
+using scheduling::LatelyActive;
 using scheduling::shows_health;
 using scheduling::Token;
 using scheduling::Turns;
@@ -39,28 +41,6 @@ TokenState state_of(const Token& token) noexcept {
 }
 
 }  // namespace
-
-// The two tokens that did something last, and when: whether others than one of them have.
-template <class When>
-class LatelyActive {
-public:
-    void note(TokenId token, When when) noexcept {
-        if (token != last_.token) before_ = last_;
-        last_ = {token, when};
-    }
-    bool others(TokenId token, When since) const noexcept {
-        const Entry& other = token == last_.token ? before_ : last_;
-        return other.token != TokenId::none && other.when >= since;
-    }
-
-private:
-    struct Entry {
-        TokenId token = TokenId::none;
-        When when{};
-    };
-    Entry last_;
-    Entry before_;
-};
 
 // A token is active as long after a good answer, when there is a question of whose trouble it is.
 constexpr Seconds active_after_success{60};
@@ -114,8 +94,13 @@ struct Scheduler::Impl {
         of.era = destination.epoch;
         begun_lately.note(of.id, ++begun);
         in_flight.emplace(event.seq, Attempt{&event, destination, token});
-        return Assignment{event.seq, event.lane->id(), event.accepted, event.attempts + 1,
-                          destination.probe || token.probe};
+        return Assignment{event.seq,
+                          event.lane->id(),
+                          event.accepted,
+                          event.attempts + 1,
+                          destination.probe || token.probe,
+                          event.attempts > 0 || event.sent,
+                          {}};
     }
 
     Attempt take_attempt(Seq seq) {
@@ -136,6 +121,18 @@ struct Scheduler::Impl {
         breaker.cancel(attempt.destination);
         if (!attempt.removed) attempt.event->lane->token->gate.cancel(attempt.token);
         return attempt;
+    }
+
+    // Says nothing of lane, token or destination: it did not take place, or was about others.
+    Completion end_without_evidence(Seq seq, bool delivered, bool sent, MonoTime now) {
+        const Attempt attempt = cancel_attempt(seq);
+        Event& event = *attempt.event;
+        event.sent = event.sent || sent;
+        Completion completion;
+        completion.attempt = event.attempts + 1;
+        if (delivered) return settle(event, Outcome::delivered, completion);
+        if (attempt.removed) return settle(event, Outcome::erased, completion);
+        return keep(event, false, Milliseconds(0), completion, now);
     }
 
     Completion settle(Event& event, Outcome outcome, Completion completion) {
@@ -297,7 +294,10 @@ struct Scheduler::Impl {
     WaitReason why_lane(const Lane& lane) const {
         WaitReason reason;
         reason.lane = lane.id();
-        reason.lane_next = lane.in_flight ? lane.in_flight->seq : lane.head().seq;
+        // A letter that was replayed may lie in front of the event that was refused.
+        reason.lane_next = lane.in_flight ? lane.in_flight->seq
+                           : lane.held    ? lane.held->seq
+                                          : lane.head().seq;
         reason.lane_next_in_flight = lane.in_flight != nullptr;
         if (lane.is_armed()) reason.lane_until = lane.at;
         reason.lane_held = lane.held != nullptr;
@@ -400,14 +400,19 @@ Completion Scheduler::complete(Seq seq, const Judgement& judgement, Now now) {
     return impl_->complete(seq, judgement, now.mono);
 }
 
-bool Scheduler::release(Seq seq, Now) {
-    const Attempt attempt = impl_->cancel_attempt(seq);
-    if (attempt.removed) {
-        impl_->turns.settle(*attempt.event);
-    } else {
-        impl_->turns.put_back(*attempt.event, std::nullopt);
-    }
-    return !attempt.removed;
+bool Scheduler::release(Seq seq, Now now) {
+    return impl_->end_without_evidence(seq, false, false, now.mono).action ==
+           Completion::Action::retry;
+}
+
+Completion Scheduler::complete_outdated(Seq seq, bool delivered, bool sent, Now now) {
+    return impl_->end_without_evidence(seq, delivered, sent, now.mono);
+}
+
+bool Scheduler::may_be_sent(Seq seq) const {
+    const auto attempt = impl_->in_flight.find(seq);
+    return attempt != impl_->in_flight.end() && !attempt->second.removed &&
+           !attempt->second.event->lane->token->paused;
 }
 
 Completion Scheduler::unreadable(Seq seq, bool lost, Now now) {
@@ -430,6 +435,11 @@ bool Scheduler::release_lane(Seq seq) {
     if (!event || !event->lane->held) return false;
     impl_->turns.release(*event->lane);
     return true;
+}
+
+std::vector<Seq> Scheduler::held(TokenId id) const {
+    const Token* token = impl_->turns.table().find(id);
+    return token ? scheduling::held_events(*token) : std::vector<Seq>();
 }
 
 bool Scheduler::hurry(Seq seq, Now now) {
@@ -494,6 +504,17 @@ void Scheduler::resume_token(TokenId id) {
         for (Lane& lane : token->lanes) lane.blamed_token = false;
     }
     impl_->turns.update(*token);
+}
+
+void Scheduler::renew_token(TokenId id) {
+    if (Token* token = impl_->turns.find(id)) impl_->turns.renew(*token);
+}
+
+void Scheduler::renew_destination() {
+    impl_->breaker.renew();
+    impl_->failing.clear();
+    impl_->good_lately = {};
+    impl_->turns.renew_all();
 }
 
 void Scheduler::set_token_rate(TokenId id, double rate) {

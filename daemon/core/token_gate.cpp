@@ -134,6 +134,14 @@ void TokenGate::open() noexcept {
     throttled_in_a_row_ = 0;
 }
 
+void TokenGate::renew() noexcept {
+    gate_.renew();
+    state_ = TokenState::active;
+    throttled_in_a_row_ = 0;
+    probes_failed_ = 0;
+    trouble_.reset();
+}
+
 std::optional<TokenState> TokenGate::change(TokenState state) noexcept {
     if (state == state_) return std::nullopt;
     state_ = state;

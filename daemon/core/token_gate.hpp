@@ -55,6 +55,8 @@ public:
     void park(MonoTime until) noexcept;
     void hold(MonoTime until) noexcept;
     void open() noexcept;
+    /// Another token lies in the slot: forgets all that was said of the former one.
+    void renew() noexcept;
 
 private:
     std::optional<TokenState> change(TokenState state) noexcept;

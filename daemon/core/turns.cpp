@@ -90,6 +90,20 @@ void Turns::update(Token& token) noexcept {
     forget_if_idle(token);
 }
 
+void Turns::renew(Token& token) noexcept {
+    token.gate.renew();
+    for (Lane& lane : token.lanes) {
+        if (!lane.in_flight) timers_.disarm(lane);
+        forget_trouble(lane);
+        place(lane);
+    }
+    update(token);
+}
+
+void Turns::renew_all() {
+    table_.for_each_token([this](Token& token) { renew(token); });
+}
+
 void Turns::set_timer(Token& token) noexcept {
     if (const auto until = token.gate.closed_until()) {
         timers_.arm(token, std::max(*until, rate_limited_until(token).value_or(*until)));
@@ -188,6 +202,10 @@ void Turns::forget_if_idle(Token& token) noexcept {
 void Turns::begin_anew(Lane& lane) noexcept {
     timers_.disarm(lane);
     if (lane.is_listed()) lane.leave_list();
+    forget_trouble(lane);
+}
+
+void Turns::forget_trouble(Lane& lane) noexcept {
     lane.failures = 0;
     lane.blamed_token = false;
     lane.blamed_destination = false;

@@ -78,6 +78,13 @@ public:
     /// Its gate has changed; an event of it is about to be settled or put back.
     void set_timer(Token& token) noexcept;
 
+    /// What was said of it, and of its threads, is void: only an operator keeps it waiting, and its
+    /// rate limit. O(threads of the token). The token may be destroyed.
+    void renew(Token& token) noexcept;
+
+    /// The same for all tokens.
+    void renew_all();
+
     /// Events per second; 0: no limit. It belongs to the token for good, also when it has no events
     /// and when it is cleared.
     void set_rate(TokenId id, double rate);
@@ -126,6 +133,7 @@ private:
     void refresh(Token& token) noexcept;
     void forget_if_idle(Token& token) noexcept;
     void begin_anew(Lane& lane) noexcept;
+    static void forget_trouble(Lane& lane) noexcept;
     void forget_hold(Lane& lane) noexcept;
 
     // The table owns what the others refer to: it goes last.

@@ -26,6 +26,8 @@ std::string_view to_string(AttemptEnd end) noexcept {
             return "timed_out";
         case AttemptEnd::broken_response:
             return "broken_response";
+        case AttemptEnd::withdrawn:
+            return "withdrawn";
     }
     return "unknown";
 }

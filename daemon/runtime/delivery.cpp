@@ -37,6 +37,7 @@ struct Delivery::Worker {
         target = delivery.target_;
         client.emplace(io, target->destination, target->tls.get(), delivery.resolver_,
                        delivery.engine_.clock());
+        client->set_condition([this, &delivery] { return delivery.may_send(*this); });
     }
 
     /// The memory of a large event goes back: a connection that idles must not keep it.
@@ -52,7 +53,8 @@ struct Delivery::Worker {
     std::optional<HttpClient> client;
     asio::steady_timer wake;
     std::optional<core::Assignment> assignment;
-    std::optional<Engine::Outgoing> outgoing;  ///< what is posted for it
+    const core::ProblemReport* report = nullptr;  ///< of the reporter, in the place of an event
+    std::optional<Engine::Outgoing> outgoing;     ///< what is posted for it
     std::string body;
     std::string request;
 };
@@ -113,13 +115,16 @@ void Delivery::start() {
     pump();
 }
 
-// Gives events to idle workers, and to new ones while there may be more.
-void Delivery::pump() {
+// Gives events to idle workers, and to new ones while there may be more. True: there was a worker
+// for whom there was nothing, and the wake-up is armed. While all are busy it is not: who ends asks
+// for more.
+bool Delivery::pump() {
+    const Now now = engine_.clock().now();
     while (!stopping_ && (!idle_.empty() || workers_.size() < options_.max_connections)) {
-        auto assignment = engine_.next(engine_.clock().now());
+        auto assignment = engine_.next(now);
         if (!assignment) {
-            arm_wakeup();
-            return;
+            arm_wakeup(now);
+            return true;
         }
         if (idle_.empty()) hire();
         Worker& worker = *idle_.back();
@@ -129,6 +134,7 @@ void Delivery::pump() {
         if (!std::exchange(watching_, true)) watch_.cancel();
         worker.wake.cancel();
     }
+    return false;
 }
 
 void Delivery::hire() {
@@ -138,12 +144,14 @@ void Delivery::hire() {
     spawn(io_, work(worker));
 }
 
-void Delivery::arm_wakeup() {
+// `looked_at`: the time for which the scheduler was last asked for events, and had none for a
+// worker that was free. What becomes ready after it must wake tick(), be it in the past by now:
+// asked with a later time the scheduler would not name it, since it has it already, and nobody
+// would come for it.
+void Delivery::arm_wakeup(Now looked_at) {
     const MonoTime soonest = engine_.clock().now().mono + Milliseconds(1);
-    auto at = std::max(engine_.next_wakeup().value_or(MonoTime::max()), soonest);
-    // While events wait it looks again each second: none of them depends on a timer alone.
-    if (engine_.relay().scheduler().status().queued > 0) at = std::min(at, soonest + Seconds(1));
-    if (at != wakeup_.expiry()) wakeup_.expires_at(at);  // wakes tick(), which waits anew
+    const auto at = std::max(engine_.next_wakeup(looked_at).value_or(MonoTime::max()), soonest);
+    if (at != wakeup_.expiry()) wakeup_.expires_at(at);  // wakes tick(), which waits again
 }
 
 asio::awaitable<void> Delivery::tick() {
@@ -154,8 +162,7 @@ asio::awaitable<void> Delivery::tick() {
         wakeup_.expires_at(MonoTime::max());
         engine_.tick();
         begin_report();
-        pump();
-        arm_wakeup();
+        if (!pump()) arm_wakeup(engine_.clock().now());
     }
     if (--running_ == 0) ended_.cancel();
 }
@@ -171,7 +178,8 @@ asio::awaitable<void> Delivery::watch_deadlines() {
         const MonoTime now = engine_.clock().now().mono;
         for (const auto& worker : workers_) worker->client->check_deadline(now);
         if (reporter_) reporter_->client->check_deadline(now);
-        if (!stopping_ && busy_ > 0) arm_wakeup();  // nobody else does while all are busy
+        // Nobody else arms the wake-up while all are busy.
+        if (!stopping_ && busy_ > 0 && !pump()) arm_wakeup(engine_.clock().now());
     }
     if (--running_ == 0) ended_.cancel();
 }
@@ -190,6 +198,14 @@ asio::awaitable<void> Delivery::work(Worker& worker) {
             }
             if (worker.outgoing) {
                 auto result = co_await worker.client->post(worker.request);
+                if (is_in_doubt(worker, result) && aborting_) {
+                    result.end = core::AttemptEnd::broken_response;
+                } else if (is_in_doubt(worker, result)) {
+                    auto confirmed =
+                        co_await worker.client->post(worker.request, HttpClient::Connection::fresh);
+                    confirmed.sent_before = true;
+                    result = std::move(confirmed);
+                }
                 const Now now = engine_.clock().now();
                 posted(worker, std::move(result), now);
                 take_next(worker, now);
@@ -200,7 +216,7 @@ asio::awaitable<void> Delivery::work(Worker& worker) {
         }
         --busy_;
         idle_.push_back(&worker);
-        if (!stopping_) arm_wakeup();
+        pump();
     }
     worker.client->close();
     if (--running_ == 0) ended_.cancel();
@@ -235,11 +251,32 @@ void Delivery::prepare(Worker& worker, Result<core::EventRecord>&& event) {
     worker.target->writer.append(worker.request, record.id, worker.body);
 }
 
+// A 410 erases everything that is queued for the token, so it has to be the answer to this very
+// request. On a connection that has carried others it may be a second answer to one of those.
+bool Delivery::is_in_doubt(const Worker& worker, const core::AttemptResult& result) {
+    return result.end == core::AttemptEnd::response && result.status == 410 &&
+           worker.client->answered_on_kept();
+}
+
 void Delivery::take_next(Worker& worker, Now now) {
     worker.assignment = stopping_ ? std::nullopt : engine_.next(now);
 }
 
+// Its target may be another one since the request was made: a reload came while it connected.
+bool Delivery::may_send(const Worker& worker) const {
+    if (worker.target != target_) return false;
+    if (worker.report != nullptr) return engine_.may_be_sent(*worker.report);
+    return worker.assignment && engine_.may_be_sent(*worker.assignment);
+}
+
 void Delivery::posted(Worker& worker, core::AttemptResult&& result, Now now) {
+    if (result.end == core::AttemptEnd::withdrawn) {
+        worker.forget_request();
+        engine_.withdraw(*worker.assignment, std::move(worker.outgoing->record),
+                         result.sent_before);
+        worker.outgoing.reset();
+        return;
+    }
     if (aborting_ && result.end != core::AttemptEnd::response) {
         engine_.release(*worker.assignment);
         return;
@@ -262,13 +299,15 @@ void Delivery::begin_report() {
 
 asio::awaitable<void> Delivery::report(Engine::OutgoingReport outgoing) {
     Worker& worker = *reporter_;
+    worker.report = &outgoing.report;
     const Destination& destination = worker.target->destination;
     core::append_report_body(worker.body, outgoing.token, outgoing.report.message);
     http::append_put(worker.request, destination.authority,
                      target_of(destination, destination.sources_target), options_.user_agent,
                      proxy_field(destination), worker.body);
     auto result = co_await worker.client->post(worker.request);
-    if (stopping_ && result.end != core::AttemptEnd::response) {
+    const bool withdrawn = result.end == core::AttemptEnd::withdrawn;
+    if (withdrawn || (stopping_ && result.end != core::AttemptEnd::response)) {
         engine_.release_report(outgoing.report);
     } else {
         describe_answer(worker, outgoing.token, result);
@@ -277,7 +316,7 @@ asio::awaitable<void> Delivery::report(Engine::OutgoingReport outgoing) {
     worker.client->close();
     reporter_.reset();
     --busy_;
-    if (!stopping_) arm_wakeup();
+    pump();
     if (--running_ == 0) ended_.cancel();
 }
 

@@ -188,8 +188,7 @@ std::optional<core::Assignment> Engine::next(Now now) {
 void Engine::keep(Seq seq, core::EventRecord&& record) {
     const std::uint64_t bytes = weight(record);
     if (cached_bytes_ + bytes > options_.cache_size) return;
-    cached_bytes_ += bytes;
-    cache_.emplace(to_number(seq), std::move(record));
+    if (cache_.emplace(to_number(seq), std::move(record)).second) cached_bytes_ += bytes;
 }
 
 std::optional<core::EventRecord> Engine::take_cached(Seq seq) {
@@ -248,9 +247,9 @@ asio::awaitable<Result<core::EventRecord>> Engine::read(Seq seq) {
 
 std::optional<Engine::Outgoing> Engine::prepare(const core::Assignment& assignment,
                                                 Result<core::EventRecord>&& event) {
-    const core::Token& slot = relay_.tokens().at(assignment.lane.token);
-    if (slot.gone()) {
-        release(assignment);
+    if (!relay_.may_be_sent(assignment)) {
+        withdraw(assignment, event.has_value() ? std::optional(std::move(*event)) : std::nullopt,
+                 false);
         return std::nullopt;
     }
     if (event.has_error()) {
@@ -258,7 +257,8 @@ std::optional<Engine::Outgoing> Engine::prepare(const core::Assignment& assignme
         return std::nullopt;
     }
     // A copy of the token: the slot may lose it while the request is under way.
-    return std::optional<Outgoing>(std::in_place, std::move(*event), slot.entry.secret);
+    const Secret& token = relay_.tokens().at(assignment.lane.token).entry.secret;
+    return std::optional<Outgoing>(std::in_place, std::move(*event), token);
 }
 
 void Engine::attempted(const core::Assignment& assignment, core::EventRecord&& record,
@@ -270,8 +270,7 @@ void Engine::attempted(const core::Assignment& assignment, core::EventRecord&& r
         metrics.delivery_latency.observe(
             seconds(std::max(now.wall - record.accepted, Milliseconds(0))));
     }
-    const bool stays = !effects.settle && effects.bury.empty() && effects.tokens.empty();
-    if (stays) keep(assignment.seq, std::move(record));
+    keep_if_queued(assignment.seq, std::move(record));
     carry_out(std::move(effects));
     load();
 }
@@ -279,6 +278,17 @@ void Engine::attempted(const core::Assignment& assignment, core::EventRecord&& r
 void Engine::unreadable(const core::Assignment& assignment, const Error& error) {
     carry_out(relay_.unreadable(assignment, error.message,
                                 error.code == storage::QueueErrc::damaged, clock_.now()));
+}
+
+void Engine::withdraw(const core::Assignment& assignment, std::optional<core::EventRecord> record,
+                      bool sent) {
+    relay_.withdraw(assignment, sent, clock_.now());
+    if (record) keep_if_queued(assignment.seq, std::move(*record));
+    work_appeared();
+}
+
+void Engine::keep_if_queued(Seq seq, core::EventRecord&& record) {
+    if (relay_.scheduler().contains(seq)) keep(seq, std::move(record));
 }
 
 void Engine::release(const core::Assignment& assignment) {
@@ -308,15 +318,21 @@ void Engine::carry_out(core::Relay::Effects effects) {
     if (!effects.replay.empty()) replay(std::move(effects.replay), [](const auto&) {});
     if (effects.hold) storage_.put_hold(*effects.hold);
     if (effects.tokens.empty()) return;
-    std::erase_if(cache_, [&](const auto& item) {
-        for (const auto& entry : effects.tokens) {
-            if (entry.id != item.second.token) continue;
-            cached_bytes_ -= weight(item.second);
-            return true;
-        }
-        return false;
-    });
+    forget_bodies_of_gone();
     save(std::move(effects.tokens));
+}
+
+void Engine::forget_bodies_of_gone() {
+    std::erase_if(cache_, [&](const auto& item) {
+        if (!relay_.tokens().at(item.second.token).gone()) return false;
+        cached_bytes_ -= weight(item.second);
+        return true;
+    });
+}
+
+void Engine::wake() {
+    forget_bodies_of_gone();
+    work_appeared();
 }
 
 void Engine::save(std::vector<core::TokenEntry> entries) {
@@ -394,8 +410,8 @@ void Engine::forget_secrets(const std::vector<TokenId>& tokens,
     storage_.put_tokens(relay_.erasing(tokens, clock_.now()), std::move(put));
 }
 
-std::optional<MonoTime> Engine::next_wakeup() const {
-    return relay_.next_wakeup(clock_.now());
+std::optional<MonoTime> Engine::next_wakeup(Now looked_at) const {
+    return relay_.next_wakeup(looked_at);
 }
 
 }  // namespace flowrelay::runtime

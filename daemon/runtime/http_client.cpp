@@ -123,6 +123,10 @@ asio::awaitable<AttemptResult> HttpClient::post(std::string_view request, Connec
         co_await quiet_.async_wait(asio::as_tuple(asio::deferred));
         begun = clock_.now().mono;
     }
+    if (!holds_()) {
+        busy_ = false;
+        co_return withdrawn(false);
+    }
     if (connection == Connection::any && is_reusable(begun)) {
         auto result = co_await exchange(request, begun, true);
         const bool unanswered = result.end != AttemptEnd::response &&
@@ -132,6 +136,10 @@ asio::awaitable<AttemptResult> HttpClient::post(std::string_view request, Connec
             co_return result;
         }
         sent_before = result.end == AttemptEnd::broken_response;
+        if (!holds_()) {
+            busy_ = false;
+            co_return withdrawn(sent_before);
+        }
     }
     auto failed = co_await connect();
     if (failed) {
@@ -139,6 +147,11 @@ asio::awaitable<AttemptResult> HttpClient::post(std::string_view request, Connec
         failed->sent_before = sent_before;
         busy_ = false;
         co_return std::move(*failed);
+    }
+    // It may have taken long to connect.
+    if (!holds_()) {
+        busy_ = false;
+        co_return withdrawn(sent_before);
     }
     auto result = co_await exchange(request, clock_.now().mono, false);
     result.sent_before = sent_before;
@@ -149,11 +162,18 @@ asio::awaitable<AttemptResult> HttpClient::post(std::string_view request, Connec
     co_return result;
 }
 
+AttemptResult HttpClient::withdrawn(bool sent_before) const {
+    auto result = failure(AttemptEnd::withdrawn, "it does not hold any longer");
+    result.sent_before = sent_before;
+    return result;
+}
+
 // Each coroutine costs an event something: the answer is read in here.
 asio::awaitable<AttemptResult> HttpClient::exchange(std::string_view request, MonoTime begun,
                                                     bool reused) {
     allow_until(begun + destination_.request_timeout);
     out_of_step_ = surplus_ = false;
+    on_kept_ = reused;
     reader_.reset();
     begin_write(request);
     error_code read_error;

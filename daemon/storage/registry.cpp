@@ -94,14 +94,28 @@ std::optional<TokenEntry> to_entry(const RecordHeader& header,
 
 using Holds = std::map<TokenId, core::Hold>;
 
-// All of it fits into the header.
+// The fingerprint is all that does not fit into the header.
 JournalRecord to_record(const core::Hold& hold) {
     JournalRecord record;
     record.header.type = RecordType::hold;
     record.header.token = hold.token;
     record.header.thread_hash = hold.destination;
     record.header.expires = hold.until;
+    if (hold.token != TokenId::none) {
+        record.payload.assign(hold.fingerprint.begin(), hold.fingerprint.end());
+    }
     return record;
+}
+
+core::Hold to_hold(const RecordHeader& header, std::span<const std::uint8_t> payload) {
+    core::Hold hold;
+    hold.token = header.token;
+    hold.destination = header.thread_hash;
+    hold.until = header.expires;
+    if (payload.size() == hold.fingerprint.size()) {
+        std::memcpy(hold.fingerprint.data(), payload.data(), payload.size());
+    }
+    return hold;
 }
 
 /// Collects the slots, and what is wrong.
@@ -116,8 +130,7 @@ public:
             return;
         }
         if (record.intact && record.header.type == RecordType::hold) {
-            const RecordHeader& header = record.header;
-            holds[header.token] = {header.token, header.thread_hash, header.expires};
+            holds[record.header.token] = to_hold(record.header, record.payload);
             return;
         }
         auto entry = record.intact && record.header.type == RecordType::token
@@ -241,7 +254,8 @@ private:
     bool is_mostly_past() const {
         constexpr std::uint64_t typical_slot = 256;
         const std::uint64_t present =
-            entries_.size() * typical_slot + holds_.size() * record_header_size;
+            entries_.size() * typical_slot +
+            holds_.size() * (record_header_size + std::tuple_size_v<Fingerprint>);
         return journal_.end() > compact_above && journal_.end() > 4 * present;
     }
 

@@ -133,12 +133,15 @@ void Model::assigned(Seq seq, Now now) {
 }
 
 void Model::unassigned(Seq seq) {
-    assigned_before_pause_.erase(seq);
     if (const Event* event = find(seq)) assigned_.erase(lane_of(*event));
 }
 
 void Model::not_posted(Seq seq, Now now) {
     if (const Event* event = find(seq)) waits_.cancelled(seq, lane_of(*event), now);
+}
+
+void Model::withdrawn(Seq seq) {
+    if (const Event* event = find(seq)) waits_.withdrawn(seq, lane_of(*event));
 }
 
 void Model::requested(const PostedEvent& post, Seq seq, Now now) {
@@ -152,7 +155,15 @@ void Model::requested(const PostedEvent& post, Seq seq, Now now) {
     if (post.id != event.id) violation(name(event) + " is posted with another id");
 
     check_gone(post.token, name(event));
-    if (is_paused(post.token) && !assigned_before_pause_.contains(seq)) {
+    if (post.secret != setup_.secret(post.token)) {
+        violation(name(event) + " is posted with the token before the rotation");
+    }
+    if (!setup_.has(post.token)) {
+        violation(name(event) + " is posted though its source is not configured");
+    }
+    event.secret = post.secret;
+    event.moves = setup_.moves();
+    if (is_paused(post.token)) {
         violation(name(event) + " is posted though its token is paused");
     }
     if (event.dropping) violation(name(event) + " is posted while it is dropped");
@@ -177,6 +188,10 @@ void Model::answered(std::uint64_t number, const Server::Reply& reply, bool othe
     Event& event = at(number);
     in_flight_.erase(lane_of(event));
     event.told_at = now.mono;
+    if (is_outdated(number)) {
+        answered_to_former(event, reply.result);
+        return;
+    }
     const core::AttemptResult result = seen_in_its_row(event, reply.result);
     waits_.answered(event.seq, lane_of(event), result, {is_erased(event), others_queued}, now);
     switch (core::judge(result, Seconds(1)).verdict) {
@@ -187,7 +202,7 @@ void Model::answered(std::uint64_t number, const Server::Reply& reply, bool othe
         case core::Verdict::rejected:
             if (is_erased(event)) {  // or comes back, should an operator enable the token
                 event.last = Last::unsettled;
-            } else if (holding_.contains(event.handed.token)) {
+            } else if (holds(event.handed.token)) {
                 event.last = Last::held;
                 ++holds_;
             } else {
@@ -279,7 +294,6 @@ void Model::ended(Now now) {
     ended_at_ = now;
     in_flight_.clear();
     assigned_.clear();
-    assigned_before_pause_.clear();
     reported_at_.clear();
     rows_.clear();
     has_to_go_back_.clear();

@@ -15,14 +15,17 @@
 #include "flowrelay/core/stored_event.hpp"
 #include "flowrelay/core/verdict.hpp"
 #include "server.hpp"
+#include "setup.hpp"
 #include "waits.hpp"
 
 namespace flowrelay::test {
 
 class Model {
 public:
-    explicit Model(const core::RelayOptions& options)
-        : waits_(options.scheduler, options.retry_after_cap,
+    /// `setup` outlives the model.
+    Model(const core::RelayOptions& options, const Setup& setup)
+        : setup_(setup),
+          waits_(options.scheduler, options.retry_after_cap,
                  [this](std::string what) { violation(std::move(what)); }),
           letter_limits_(options.dead_letters),
           gone_grace_(options.gone_grace) {}
@@ -72,6 +75,12 @@ public:
     void set_holding(std::set<std::size_t> tokens) { holding_ = std::move(tokens); }
 
     void reloaded(Now now);
+    /// The setup was changed so, and is about to be loaded.
+    void rotated(std::size_t token);
+    void moved();
+    void put_back(std::size_t token) { reported_at_.erase(token); }
+    /// The request was made with another token, or to another destination, than the setup has.
+    bool is_outdated(std::uint64_t number);
     void pause_begins(std::size_t token, bool paused);
     void pause_saved(std::size_t token, bool paused);
     bool is_paused(std::size_t token) const;
@@ -91,6 +100,8 @@ public:
     void unassigned(Seq seq);
     /// It could not be read, or its token has gone.
     void not_posted(Seq seq, Now now);
+    /// It was not written after all.
+    void withdrawn(Seq seq);
     void requested(const PostedEvent& post, Seq seq, Now now);
     /// PUT /sources. Gives the token.
     std::size_t reported(std::string_view body, Now now);
@@ -153,6 +164,7 @@ public:
     std::uint64_t no_rooms() const noexcept { return no_rooms_; }
     std::uint64_t holds() const noexcept { return holds_; }
     std::uint64_t reports() const noexcept { return reports_; }
+    std::uint64_t outdated() const noexcept { return outdated_; }
 
 private:
     enum class Last { none, open, unsettled, delivered, rejected, held, no_room, dropped, gone };
@@ -177,6 +189,8 @@ private:
         bool dropping_letter = false;
         bool erased = false;     ///< a start has not found it any more
         bool forgotten = false;  ///< it is settled, and its id may have been erased with its token
+        std::string secret;      ///< of its last request
+        unsigned moves = 0;      ///< of the destination, before that
     };
     using Lane = std::pair<std::size_t, std::string>;
     // What a token was answered since its last delivered event: refusal after refusal.
@@ -205,11 +219,16 @@ private:
     void settle_erasure(Event& event);
     bool may_be_erased(const Event& event) const;
     bool is_held(const Event& event) const;
+    /// A source that is out of the configuration has no settings.
+    bool holds(std::size_t token) const { return holding_.contains(token) && setup_.has(token); }
     void check_order(const Event& event, Now now);
     void check_letters(const Found& found, bool at_the_end);
     void check_books(const Found& found);
     bool is_erased(const Event& event) const { return told_gone_.contains(event.handed.token); }
 
+    void answered_to_former(Event& event, const core::AttemptResult& result);
+
+    const Setup& setup_;
     std::vector<std::string> violations_;
     std::map<std::uint64_t, Event> events_;
     std::map<Lane, std::map<Seq, std::uint64_t>> pending_;
@@ -235,7 +254,6 @@ private:
         std::optional<bool> saved = false;  ///< nothing: it may be either
     };
     std::map<std::size_t, Pause> pauses_;
-    std::set<Seq> assigned_before_pause_;
     std::set<std::size_t> holding_;
     std::map<std::size_t, WallTime> reported_at_;
     std::uint64_t dropped_ = 0;
@@ -243,6 +261,7 @@ private:
     std::uint64_t holds_ = 0;
     std::uint64_t no_rooms_ = 0;
     std::uint64_t reports_ = 0;
+    std::uint64_t outdated_ = 0;
     std::uint64_t dropped_or_erased_ = 0;  ///< nobody was told which of the two
     unsigned life_ = 0;
     Now ended_at_;

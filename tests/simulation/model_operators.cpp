@@ -147,8 +147,37 @@ void Model::reloaded(Now now) {
     std::set<std::size_t> tokens;
     for (const auto& [number, event] : events_) tokens.insert(event.handed.token);
     for (const std::size_t token : tokens) {
-        if (!is_paused(token) && !told_gone(token)) waits_.resumed(token);
+        if (!is_paused(token) && !told_gone(token) && setup_.has(token)) waits_.resumed(token);
     }
+}
+
+// ---------------------------------------------------------------- another token, another URL
+
+void Model::rotated(std::size_t token) {
+    reported_at_.erase(token);
+    rows_.erase(token);
+    waits_.removed(token);
+}
+
+void Model::moved() {
+    reported_at_.clear();
+    rows_.clear();
+    waits_.redirected();
+}
+
+bool Model::is_outdated(std::uint64_t number) {
+    const Event& event = at(number);
+    return event.secret != setup_.secret(event.handed.token) || event.moves != setup_.moves();
+}
+
+// A 2xx counts, nothing else: nobody waits for it, nothing is refused or gone by it.
+void Model::answered_to_former(Event& event, const core::AttemptResult& result) {
+    ++outdated_;
+    waits_.withdrawn(event.seq, lane_of(event));
+    event.last = Last::unsettled;
+    if (core::judge(result, Seconds(1)).verdict != core::Verdict::delivered) return;
+    event.last = Last::delivered;
+    pending_[lane_of(event)].erase(event.seq);
 }
 
 void Model::pause_begins(std::size_t token, bool paused) {
@@ -157,9 +186,6 @@ void Model::pause_begins(std::size_t token, bool paused) {
         rows_.erase(token);
         waits_.resumed(token);
         return;
-    }
-    for (const auto& [lane, seq] : assigned_) {
-        if (lane.first == token) assigned_before_pause_.insert(seq);
     }
 }
 
@@ -219,6 +245,10 @@ std::size_t Model::reported(std::string_view body, Now now) {
     if (!body.starts_with(before)) violation("a report without a token");
     std::from_chars(body.data() + before.size(), body.data() + body.size(), token);
     check_gone(token, "a report");
+    const auto sent_with = body.substr(std::string_view(R"({"flow_token":")").size());
+    if (!setup_.has(token) || !sent_with.starts_with(setup_.secret(token) + '"')) {
+        violation(fmt::format("a report with a token of {} that it has no more", token));
+    }
     if (waits_.destination_closed())
         violation("a report while the destination is to be left alone");
     if (is_paused(token)) violation(fmt::format("a report of token {}, which is paused", token));

@@ -23,7 +23,8 @@ void RelayProcess::run(Call call) {
 
 std::optional<TokenId> RelayProcess::slot_of(std::size_t token) {
     if (const auto known = slots_.find(token); known != slots_.end()) return known->second;
-    const auto print = fingerprint(secret_of(token), storage_->stores().registry->salt());
+    const auto print =
+        fingerprint(around_.setup.secret(token), storage_->stores().registry->salt());
     for (const auto& [id, slot] : relay_->tokens().all()) {
         if (slot.entry.fingerprint == print) return slots_[token] = id;
     }
@@ -99,12 +100,22 @@ RelayProcess::Call RelayProcess::set_paused(std::size_t token, bool paused) {
     if (saved.has_value()) around_.model.pause_saved(token, paused);
 }
 
-void RelayProcess::reload() {
+void RelayProcess::reload(bool changed) {
     const Now now = around_.agenda.now();
+    options_.relay.destination = around_.setup.destination();
     relay_->set_options(options_.relay);
     relay_->try_destination_now(now);
-    if (!relay_->configure(sources(), now).empty()) {
+    auto entries = relay_->configure(sources(), now);
+    if (!entries.empty() && !changed) {
         around_.model.violation("the same configuration changes something");
+    }
+    if (!entries.empty()) {
+        std::vector<TokenId> ids;
+        for (const auto& entry : entries) ids.push_back(entry.id);
+        storage_->put_tokens(std::move(entries), [this, ids](const Result<void>& put) {
+            if (put.has_error()) return;
+            for (const TokenId id : ids) relay_->tokens().mark_durable(id);
+        });
     }
     around_.model.reloaded(now);
     engine_->wake();

@@ -43,7 +43,7 @@ runtime::Stores open_stores(const Surroundings& around, const storage::LogOption
     return stores;
 }
 
-Model::Found look(const runtime::Stores& stores, std::size_t tokens) {
+Model::Found look(const runtime::Stores& stores, std::size_t tokens, const Setup& setup) {
     Model::Found found;
     for (const auto& event : queued_events(*stores.queue)) {
         const auto record = stores.queue->read(event.seq);
@@ -57,8 +57,11 @@ Model::Found look(const runtime::Stores& stores, std::size_t tokens) {
                           entry.state == core::TokenEntry::State::erased;
         const bool paused = entry.state == core::TokenEntry::State::paused;
         for (std::size_t token = 0; (gone || paused) && token < tokens; ++token) {
-            const auto print = fingerprint(secret_of(token), stores.registry->salt());
-            if (print == entry.fingerprint) (gone ? found.gone : found.paused).insert(token);
+            // The last rotation may not have reached the disk.
+            for (unsigned before = 0; before <= setup.rotations(token); ++before) {
+                const auto print = fingerprint(secret_of(token, before), stores.registry->salt());
+                if (print == entry.fingerprint) (gone ? found.gone : found.paused).insert(token);
+            }
         }
     }
     found.ledger = stores.dead_letters->corrected(stores.queue->ledger());
@@ -157,7 +160,7 @@ RelayProcess::RelayProcess(const Surroundings& around, const ProcessOptions& opt
     }
     static_cast<void>(storage::write_clock(around.fs, clock_path,
                                            around.agenda.timeline().anchor(around.agenda.read())));
-    around.model.started(look(stores, options.tokens), around.agenda.now());
+    around.model.started(look(stores, options.tokens, around.setup), around.agenda.now());
     relay_.emplace(options.relay, stores.registry->salt(), stores.registry->entries(),
                    Random(random.next()), around.log);
     runtime::restore(*relay_, stores, sources(), options.relay.dedup_window, around.agenda.now());
@@ -195,9 +198,10 @@ void RelayProcess::save_clock() {
 std::vector<core::ConfiguredSource> RelayProcess::sources() const {
     std::vector<core::ConfiguredSource> sources;
     for (std::size_t i = 0; i < options_.sources; ++i) {
+        if (!around_.setup.has(i)) continue;
         core::ConfiguredSource source;
         source.name = fmt::format("source-{}", i);
-        source.secret = Secret(secret_of(i));
+        source.secret = Secret(around_.setup.secret(i));
         source.rate_limit = options_.source_rate;
         source.hold_rejected = options_.holding && i % 2 == 0;
         source.report_problems = options_.reporting;
@@ -296,9 +300,9 @@ std::optional<MonoTime> RelayProcess::can_run_from(const Model::Head& head) cons
         token.state != core::TokenState::active && token.state != core::TokenState::paused;
     const bool lane_waits =
         why->in_flight || why->lane_next_in_flight || (why->lane_held && model.has_held(head));
-    const bool token_waits =
-        (token.state == core::TokenState::paused && model.is_paused(head.token)) ||
-        (closed && model.waits().token_is_tried(head.token));
+    const bool token_waits = (token.state == core::TokenState::paused &&
+                              (model.is_paused(head.token) || !around_.setup.has(head.token))) ||
+                             (closed && model.waits().token_is_tried(head.token));
     const bool destination_waits =
         (down || why->destination_full || why->token_full) && model.waits().destination_is_tried();
     if (lane_waits || token_waits || destination_waits) return MonoTime::max();
@@ -323,7 +327,7 @@ bool RelayProcess::could_run(const Model::Head& head) const {
 // if that is a time, the relay has to be awake then.
 void RelayProcess::check_causes() const {
     const MonoTime now = around_.agenda.now().mono;
-    const auto wakeup = engine_->next_wakeup();
+    const auto wakeup = engine_->next_wakeup(around_.agenda.now());
     for (const auto& head : around_.model.heads(around_.agenda.now())) {
         const auto from = can_run_from(head);
         if (!from || *from == MonoTime::max()) continue;
@@ -364,7 +368,8 @@ void RelayProcess::check_length(const Model::Head& head,
 }
 
 // A token that could run has its turn after each of the others has had one, or two where something
-// changed meanwhile.
+// changed meanwhile; as many again while there are few places, of which slow requests of its own
+// take up its share.
 void RelayProcess::check_fairness(TokenId whose_turn) {
     std::set<TokenId> could;
     for (const auto& head : around_.model.heads(around_.agenda.now())) {
@@ -374,14 +379,14 @@ void RelayProcess::check_fairness(TokenId whose_turn) {
     std::erase_if(passed_over_, [&](const auto& item) { return !could.contains(item.first); });
     passed_over_.erase(whose_turn);
     for (const TokenId token : could) {
-        if (token == whose_turn || ++passed_over_[token] <= 2 * options_.tokens) continue;
+        if (token == whose_turn || ++passed_over_[token] <= 4 * options_.tokens) continue;
         around_.model.violation(
             fmt::format("token {} is passed over {} times", to_number(token), passed_over_[token]));
     }
 }
 
 void RelayProcess::arm() {
-    const auto wakeup = engine_->next_wakeup();
+    const auto wakeup = engine_->next_wakeup(around_.agenda.now());
     if (!wakeup) return;
     const MonoTime at = std::max(*wakeup, around_.agenda.now().mono + Milliseconds(1));
     if (wakeup_ && *wakeup_ <= at) return;
@@ -416,28 +421,64 @@ void RelayProcess::post(const core::Assignment& assignment, Result<core::EventRe
         ended(assignment);
         return;
     }
+    const Milliseconds connecting = around_.server.connecting();
+    if (connecting == Milliseconds(0)) {
+        write(assignment, *outgoing);
+        return;
+    }
+    connecting_.emplace(assignment.seq, assignment);
+    around_.agenda.in(connecting,
+                      [this, alive = std::weak_ptr(alive_), assignment, outgoing = *outgoing] {
+                          if (alive.expired() || connecting_.erase(assignment.seq) == 0) return;
+                          connected(assignment, outgoing);
+                          turn();
+                      });
+}
+
+// As the HTTP client asks before it writes.
+void RelayProcess::connected(const core::Assignment& assignment,
+                             const runtime::Engine::Outgoing& outgoing) {
+    if (engine_->may_be_sent(assignment)) {
+        write(assignment, outgoing);
+        return;
+    }
+    ended(assignment);
+    engine_->withdraw(assignment, outgoing.record, false);
+    around_.model.withdrawn(assignment.seq);
+}
+
+void RelayProcess::write(const core::Assignment& assignment,
+                         const runtime::Engine::Outgoing& outgoing) {
     std::string body;
-    core::append_post_body(body, outgoing->token, outgoing->record.id, outgoing->record.body);
+    core::append_post_body(body, outgoing.token, outgoing.record.id, outgoing.record.body);
     const PostedEvent event = read_post(body);
     around_.model.requested(event, assignment.seq, around_.agenda.now());
     const auto reply = around_.server.post(event);
     if (reply.processed) around_.model.processed(event.number);
     under_way_.emplace(event.number, assignment);
     around_.agenda.in(reply.takes, [this, alive = std::weak_ptr(alive_), assignment, reply,
-                                    number = event.number, record = outgoing->record] {
+                                    number = event.number, record = outgoing.record] {
         if (alive.expired() || under_way_.erase(number) == 0) return;
-        ended(assignment);
-        const auto& scheduler = relay_->scheduler();
-        const bool others_queued =
-            scheduler.status().queued != scheduler.token_status(assignment.lane.token).queued;
-        around_.model.answered(number, reply, others_queued, around_.agenda.now());
-        engine_->attempted(assignment, core::EventRecord(record), reply.result,
-                           around_.agenda.now());
-        const auto why = relay_->scheduler().why(assignment.seq);
-        if (why && why->lane_held) around_.model.found_no_room(number);
-        tell();
-        turn();
+        answered(assignment, record, number, reply);
     });
+}
+
+void RelayProcess::answered(const core::Assignment& assignment, const core::EventRecord& record,
+                            std::uint64_t number, Server::Reply reply) {
+    ended(assignment);
+    if (around_.model.is_outdated(number)) {
+        reply = around_.server.say_to_former(std::move(reply));
+        if (reply.processed) around_.model.processed(number);
+    }
+    const auto& scheduler = relay_->scheduler();
+    const bool others_queued =
+        scheduler.status().queued != scheduler.token_status(assignment.lane.token).queued;
+    around_.model.answered(number, reply, others_queued, around_.agenda.now());
+    engine_->attempted(assignment, core::EventRecord(record), reply.result, around_.agenda.now());
+    const auto why = relay_->scheduler().why(assignment.seq);
+    if (why && why->lane_held) around_.model.found_no_room(number);
+    tell();
+    turn();
 }
 
 void RelayProcess::ended(const core::Assignment& assignment) {
@@ -451,6 +492,9 @@ void RelayProcess::stop() {
     // What has no answer by now gets none any more.
     for (const auto& [number, assignment] : std::exchange(under_way_, {})) {
         around_.model.given_up(number);
+        engine_->release(assignment);
+    }
+    for (const auto& [seq, assignment] : std::exchange(connecting_, {})) {
         engine_->release(assignment);
     }
     storage_->finish();

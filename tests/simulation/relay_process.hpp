@@ -29,6 +29,7 @@ struct Surroundings {
     Agenda& agenda;
     SimFileSystem& fs;
     Server& server;
+    Setup& setup;
     Model& model;
     Log& log;
 };
@@ -96,8 +97,8 @@ public:
     void resume(std::size_t token);
     /// Takes a 410 back, and so does the server.
     void enable(std::size_t token);
-    /// Has the same configuration read again.
-    void reload();
+    /// Has the configuration read again. Unless it was `changed` that changes nothing.
+    void reload(bool changed = false);
     /// Has a configuration read with other limits.
     void set_letter_limits(const core::DeadLetterLimits& limits);
 
@@ -140,6 +141,10 @@ private:
     void save_clock();
     void begin(const core::Assignment& assignment);
     void post(const core::Assignment& assignment, Result<core::EventRecord> fetched);
+    void connected(const core::Assignment& assignment, const runtime::Engine::Outgoing& outgoing);
+    void answered(const core::Assignment& assignment, const core::EventRecord& record,
+                  std::uint64_t number, Server::Reply reply);
+    void write(const core::Assignment& assignment, const runtime::Engine::Outgoing& outgoing);
 
     Surroundings around_;
     ProcessOptions options_;
@@ -155,12 +160,13 @@ private:
     std::map<std::size_t, TokenId> slots_;
     bool stopping_ = false;
     std::optional<MonoTime> wakeup_;
+    std::map<Seq, core::Assignment> connecting_;
     std::map<std::uint64_t, core::Assignment> under_way_;
     std::shared_ptr<int> alive_ = std::make_shared<int>();
 };
 
 /// What lies on the disk, as a process finds it that starts.
-Model::Found look(const runtime::Stores& stores, std::size_t tokens);
+Model::Found look(const runtime::Stores& stores, std::size_t tokens, const Setup& setup);
 
 /// The number in the body of an event.
 std::uint64_t number_of(const core::EventRecord& record);

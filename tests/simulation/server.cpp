@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <iterator>
 #include <stdexcept>
 
 namespace flowrelay::test {
@@ -28,15 +29,12 @@ std::uint64_t number_in(std::string_view text) {
 
 PostedEvent read_post(std::string_view body) {
     PostedEvent event;
+    event.secret = between(body, R"("flow_token":")");
     event.token = number_in(between(body, R"("flow_token":"s3cret-)"));
     event.id = between(body, R"("uuid":")");
     event.number = number_in(between(body, R"("title":"event )"));
     event.thread = between(body, R"("external_thread_id":")");
     return event;
-}
-
-std::string secret_of(std::size_t token) {
-    return fmt::format("s3cret-{}", token);
 }
 
 bool is_unacceptable(std::uint64_t number) {
@@ -126,6 +124,25 @@ Server::Reply Server::anything_of_token() {
 
 Server::Reply Server::later(Reply reply) {
     if (random_.chance(0.8)) reply.takes += Milliseconds(random_.below(30'000));
+    return reply;
+}
+
+// That the token is gone, that nothing is there, that all shall wait.
+Server::Reply Server::say_to_former(Reply reply) {
+    if (random_.chance(reply.processed ? 0.8 : 0.2)) return reply;
+    const bool processed = reply.processed;
+    constexpr int finals[] = {302, 400, 401, 403, 404, 410, 410, 410, 422};
+    switch (random_.below(4)) {
+        case 0:
+            reply = wait_please(random_.chance(0.5) ? 503 : 429);
+            break;
+        case 1:
+            reply = any_trouble();
+            break;
+        default:
+            reply = answer(finals[random_.below(std::size(finals))]);
+    }
+    reply.processed = processed || reply.processed;
     return reply;
 }
 

@@ -17,6 +17,7 @@ namespace flowrelay::test {
 struct PostedEvent {
     std::uint64_t number = 0;
     std::size_t token = 0;
+    std::string secret;
     std::string id;
     std::string thread;
 };
@@ -26,9 +27,6 @@ PostedEvent read_post(std::string_view body);
 
 /// What a server says to all that is not the one that was meant.
 inline constexpr int refuse_all_status = 400;
-
-/// The secret of a token of the simulation.
-std::string secret_of(std::size_t token);
 
 class Server {
 public:
@@ -40,6 +38,13 @@ public:
         bool processed = false;  ///< the event is on the server now, whatever the relay is told
     };
     Reply post(const PostedEvent& event);
+
+    /// What it says to a request after its token or the destination was changed.
+    Reply say_to_former(Reply reply);
+    /// How long it takes until the request can be written.
+    Milliseconds connecting() {
+        return Milliseconds(random_.chance(0.1) ? random_.below(1ULL << random_.below(14)) : 0);
+    }
 
     /// PUT /sources: what the source of the token shows in its flow.
     Reply show(std::size_t token, const std::string& message);

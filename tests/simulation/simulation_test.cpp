@@ -30,6 +30,7 @@ struct Totals {
     std::uint64_t no_rooms = 0;
     std::uint64_t rows = 0;
     std::uint64_t reports = 0;
+    std::uint64_t outdated = 0;
     std::uint64_t asked = 0;
     std::uint64_t remembered = 0;
     Milliseconds time{0};
@@ -80,6 +81,7 @@ void live(std::uint64_t seed, bool trace, Totals& totals) {
     totals.no_rooms += world.model().no_rooms();
     totals.holds += world.model().holds();
     totals.reports += world.model().reports();
+    totals.outdated += world.model().outdated();
     totals.asked += world.model().waits().asked();
     totals.remembered += world.model().waits().remembered();
     totals.time += world.now().wall - began;
@@ -111,9 +113,10 @@ TEST(Simulation, KeepsItsPromisesWhateverHappens) {
               << " crashes; " << totals.holds << " events held, " << totals.no_rooms
               << " found no room among the dead letters, " << totals.rows
               << " refused like all others, " << totals.dropped << " dropped, " << totals.enables
-              << " tokens enabled, " << totals.reports << " reports; " << totals.asked
-              << " times named, " << totals.remembered << " of them remembered; "
-              << format_duration(totals.time) << " of relay life in " << took.count() << " s\n";
+              << " tokens enabled, " << totals.reports << " reports, " << totals.outdated
+              << " answers to former tokens or destinations; " << totals.asked << " times named, "
+              << totals.remembered << " of them remembered; " << format_duration(totals.time)
+              << " of relay life in " << took.count() << " s\n";
 }
 
 }  // namespace

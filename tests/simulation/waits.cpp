@@ -176,6 +176,11 @@ void Waits::began(Seq seq, const Lane& lane, Now now) {
     begin(tokens_[lane.first], fmt::format("token {}", lane.first), SIZE_MAX, lane.first, seq, now);
 }
 
+void Waits::withdrawn(Seq seq, const Lane& lane) {
+    destination_.inside.erase(seq);
+    tokens_[lane.first].inside.erase(seq);
+}
+
 void Waits::cancelled(Seq seq, const Lane& lane, Now now) {
     destination_.inside.erase(seq);
     tokens_[lane.first].inside.erase(seq);

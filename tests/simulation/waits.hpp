@@ -29,6 +29,9 @@ public:
 
     /// Its turn has come.
     void began(Seq seq, const Lane& lane, Now now);
+    /// It was not made since it would not have held any longer, or its answer was to a former token
+    /// or destination.
+    void withdrawn(Seq seq, const Lane& lane);
     /// It was not made, or given up without an answer.
     void cancelled(Seq seq, const Lane& lane, Now now);
     struct Situation {
@@ -49,8 +52,10 @@ public:
     void dropped(Seq seq, const Lane& lane);
     /// It had left, perhaps when it was too old, and is back.
     void replayed(Seq seq, const Lane& lane);
-    /// A 410: nothing that was said of the token before holds.
+    /// A 410, or another token: nothing that was said of the token before holds.
     void removed(std::size_t token);
+    /// Events go somewhere else: nothing that was said before holds.
+    void redirected();
 
     // ---- processes
 

@@ -66,6 +66,16 @@ void Waits::removed(std::size_t token) {
     std::erase_if(heads_, [&](const auto& item) { return item.first.first == token; });
 }
 
+void Waits::redirected() {
+    auto asks = std::move(destination_.asks);
+    for (Ask& ask : asks) ask.is_over = true;
+    destination_ = Destination();
+    destination_.allowance = std::min(first_allowance, options_.max_in_flight);
+    destination_.asks = std::move(asks);
+    for (auto& [number, token] : tokens_) removed(number);
+    good_at_.clear();
+}
+
 // ---------------------------------------------------------------- processes
 
 void Waits::process_ended(Now now, bool unsafe) {

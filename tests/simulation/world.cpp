@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <set>
@@ -36,7 +37,7 @@ World::World(std::uint64_t seed, bool trace)
       fs_(random_.next()),
       server_(random_.next()),
       options_(choose_options(random_)),
-      model_(options_.relay),
+      model_(options_.relay, setup_),
       log_(agenda_, model_, trace) {
     std::set<std::size_t> holding;
     for (std::size_t i = 0; options_.holding && i < options_.sources; i += 2) holding.insert(i);
@@ -64,7 +65,7 @@ ProcessOptions World::choose_options(Random& random) {
     if (random.chance(0.5)) options.log.max_open_files = 1 + random.below(6);
     options.engine.cache_size = random.chance(0.5) ? 4000 : 1 << 20;
     core::RelayOptions& relay = options.relay;
-    relay.destination = "https://flowdock.example";
+    relay.destination = Setup().destination();
     options.log.dedup_window = relay.dedup_window;
     relay.active_set.capacity = 1 + random.below(random.chance(0.3) ? 5 : 40);
     relay.active_set.lane_capacity = 1 + random.below(6);
@@ -266,7 +267,11 @@ void World::operate() {
     }
     const std::size_t token = random_.below(options_.tokens);
     const auto queued = model_.queued();
-    switch (random_.below(9)) {
+    switch (random_.below(11)) {
+        case 9:
+        case 10:
+            change_setup();
+            break;
         case 0:
             log_.say(fmt::format("-- pause of token {}", token));
             process_->pause(token);
@@ -305,6 +310,44 @@ void World::operate() {
             process_->drop_letters(some_of(letters, 0.5));
         }
     }
+}
+
+// While requests are under way, if there are any before long.
+void World::change_setup() {
+    for (int look = 0; look < 20 && model_.under_way().empty(); ++look) {
+        run_until(agenda_.now().mono + Milliseconds(random_.below(30)));
+    }
+    const std::size_t token = random_.below(std::max<std::size_t>(options_.sources, 1));
+    const bool is_source = token < options_.sources;
+    switch (random_.below(3)) {
+        case 0:
+            if (!is_source || !setup_.has(token)) return;
+            if (model_.told_gone(token) || server_.is_gone(token)) return;
+            log_.say(fmt::format("-- rotation of token {}", token));
+            setup_.rotate(token);
+            model_.rotated(token);
+            break;
+        case 1:
+            log_.say("-- another base URL");
+            setup_.move();
+            model_.moved();
+            break;
+        default:
+            if (!is_source) return;
+            log_.say(fmt::format("-- source {} out of the configuration, or back", token));
+            if (setup_.has(token)) {
+                setup_.take_out(token);
+            } else {
+                setup_.put_back(token);
+                model_.put_back(token);
+            }
+    }
+    load_setup();
+}
+
+void World::load_setup() {
+    options_.relay.destination = setup_.destination();
+    process_->reload(true);
 }
 
 void World::enable_what_is_gone() {
@@ -412,6 +455,11 @@ void World::settle_everything() {
     fs_.crash_at(0);
     fs_.stop_failing();
     fs_.set_capacity(1ULL << 40);
+    for (std::size_t token = 0; token < options_.sources; ++token) {
+        if (!setup_.has(token)) model_.put_back(token);
+    }
+    setup_.put_all_back();
+    load_setup();
     // Whoever fails stays failed until it starts again.
     if (process_->failed() || random_.chance(0.3)) restart();
     decide_everything();
@@ -425,7 +473,7 @@ void World::settle_everything() {
     if (!model_.violations().empty()) return;
     if (options_.reporting) hand_in_the_last();
     if (!process_->idle()) model_.violation("something never ends");
-    model_.finished(look(process_->stores(), options_.tokens));
+    model_.finished(look(process_->stores(), options_.tokens, setup_));
     if (process_->relay().queued() != process_->stores().queue->usage().events) {
         model_.violation("the relay has another idea than the disk of what is queued");
     }
@@ -496,7 +544,7 @@ void World::check_erased() {
         if (fs_.holds(fmt::format("mark-of-{}-", token))) {
             model_.violation(fmt::format("an event of token {} is still on the disk", token));
         }
-        if (fs_.holds(secret_of(token))) {
+        if (fs_.holds(secret_of(token))) {  // with which all of its tokens begin
             model_.violation(fmt::format("token {} is still on the disk", token));
         }
     }

@@ -72,6 +72,8 @@ private:
     void operate();
     void retry_what_is_under_way();
     void enable_what_is_gone();
+    void change_setup();
+    void load_setup();
     void watch_erasures();
     void watch_waits();
     template <class T>
@@ -91,9 +93,10 @@ private:
     SimFileSystem fs_;
     Server server_;
     ProcessOptions options_;
+    Setup setup_;
     Model model_;
     SimLog log_;
-    Surroundings around_{agenda_, fs_, server_, model_, log_};
+    Surroundings around_{agenda_, fs_, server_, setup_, model_, log_};
     std::unique_ptr<RelayProcess> process_;
     std::uint64_t last_number_ = 0;
     std::vector<std::pair<MonoTime, Model::HandedIn>> with_uuid_;

@@ -116,6 +116,10 @@ namespace flowrelay::core::log_events {
       "an event went to the dead letters")                                                       \
     X(delivery_expired, "delivery.expired", error, "268e936e94434c939e8146d4fcdf5294",           \
       "events grew too old and went to the dead letters")                                        \
+    X(delivery_released, "delivery.released", notice, "0c8e5b72d1f643a98b27e4f5a6093d1c",        \
+      "threads that were held for an operator go on: on_reject was taken back")                  \
+    X(delivery_outdated, "delivery.outdated", notice, "7d0b1f6a3e594c28b6a9d1c85f20e473",        \
+      "an answer was to a former token or destination: the event is sent again")                 \
     X(token_added, "token.added", info, "1d3f86b13ec14459a57a5a50fe0d21e4",                      \
       "a token was seen for the first time")                                                     \
     X(token_not_kept, "token.not_kept", error, "279b006927984816bcabe82872f7371c",               \
@@ -161,6 +165,8 @@ namespace flowrelay::core::log_events {
     X(destination_odd_answer, "destination.odd_answer", notice,                                  \
       "3c9d6f1e8a7b4d25b0f4e1c2a6d89570",                                                        \
       "the destination's answer was not as HTTP or the API has it, and counts all the same")     \
+    X(destination_changed, "destination.changed", notice, "e41c7a95d2f84b0c9a3f6d08b7c15e26",    \
+      "events go somewhere else from now on")                                                    \
     X(destination_up, "destination.up", notice, "9c4d5be8150f49f2a33bd3114c269b20",              \
       "the destination answers again")                                                           \
     X(destination_down, "destination.down", error, "e9288f6338c24d21a5d2b4f683dd9dc4",           \

@@ -41,6 +41,7 @@ std::string_view to_string(Problem problem) noexcept;
 /// What is to be sent.
 struct ProblemReport {
     TokenId token = TokenId::none;
+    std::uint64_t era = 0;           ///< of the source: renew() begins another
     std::optional<Problem> problem;  ///< nothing: all is well again
     std::string message;             ///< for people in the flow; empty clears
 };
@@ -72,8 +73,11 @@ public:
     void delivered(TokenId token, Now now) {
         if (!sources_.empty()) note_delivered(token, now.mono);
     }
-    /// The token is gone, or the source has another one: what was known is no longer so.
+    /// The token is gone, or the source or the destination is another one: what was known is no
+    /// longer so, and how a request ends that is under way means nothing.
     void renew(TokenId token);
+    /// Whether a report says what is so of the source as it is now.
+    bool is_current(const ProblemReport& report) const;
 
     // ---- what is to be done: one request at a time
 
@@ -110,6 +114,7 @@ private:
         MonoTime from;
     };
     struct Source {
+        std::uint64_t era = 0;
         bool ending = false;  ///< wants no more reports: what is there is cleared
         std::optional<Trouble> parked;
         std::optional<Trouble> died;  ///< the latest kind; `since` of its beginning

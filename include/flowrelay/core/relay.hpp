@@ -50,7 +50,8 @@ struct RelayOptions {
     DeadLetterLimits dead_letters;
     ProblemReportTimes problem_reports;
     bool accept_unknown_tokens = true;
-    std::string destination;  ///< the base URL, for log lines
+    std::string destination;  ///< the base URL
+    std::string route;        ///< what else decides where requests go: another path, a proxy
 };
 
 /// Counts since the process started.
@@ -74,7 +75,8 @@ public:
     Relay(RelayOptions options, const Salt& salt, std::vector<TokenEntry> tokens, Random random,
           Log& log);
 
-    /// Another configuration: holds from now on. Waits that run already keep their ends.
+    /// Replaces the options. Waits already in progress keep their deadlines, unless the destination
+    /// or the route is another one: then nothing that was said by the former one counts.
     void set_options(RelayOptions options);
 
     /// If the destination is in trouble the next probe may be sent at once.
@@ -159,6 +161,18 @@ public:
     /// old place in its lane. Those of tokens that are gone or unknown stay where they are.
     void replayed(std::span<const QueuedEvent> events);
 
+    /// Whether the request of an assignment may still be written: its token is the one that the
+    /// slot has, and may be used; the destination is the same. To be asked before each write. No:
+    /// the attempt ends with withdraw().
+    bool may_be_sent(const Assignment& assignment) const;
+
+    /// The request was not written, or not a second time after a kept connection had ended without
+    /// an answer (`sent`): the event goes back as if it had not been given.
+    void withdraw(const Assignment& assignment, bool sent, Now now);
+
+    /// An answer counts for what the assignment was sent with. Should the slot or the destination
+    /// have changed since, a 2xx settles the event, and anything else means that it can be sent
+    /// again at once.
     Effects attempted(const Assignment& assignment, const EventRecord& record,
                       const AttemptResult& result, Now now);
 
@@ -172,7 +186,7 @@ public:
     bool release_lane(Seq seq) { return scheduler_.release_lane(seq); }
 
     /// The attempt was not made (the daemon stops).
-    void release(const Assignment& assignment, Now now);
+    void release(const Assignment& assignment, Now now) { withdraw(assignment, false, now); }
 
     /// Events that have grown too old: no more than the dead letters have room for. The others stay
     /// queued and are tried on.
@@ -210,6 +224,8 @@ public:
     /// What is to be said of a source now; one at a time: end_report() or release_report() follows.
     /// Nothing while the destination is not well.
     std::optional<ProblemReport> next_report(Now now);
+    /// Whether it may still be written, as for an event.
+    bool may_be_sent(const ProblemReport& report) const;
     void end_report(const ProblemReport& report, const AttemptResult& result, Now now);
     /// It was not made (the daemon stops).
     void release_report(const ProblemReport& report) { reports_.release(report); }
@@ -288,6 +304,18 @@ private:
     Rejection refuse_over_quota(TokenId token, Now now, const std::optional<Producer>& by);
     void note_below_quota(TokenId token);
     void no_longer_uncommitted(TokenId token);
+    std::map<TokenId, Fingerprint> fingerprints() const;
+    void token_changed(TokenId token);
+    std::set<TokenId> holding_tokens() const;
+    void release_held(TokenId token);
+    void destination_changed(const RelayOptions& to);
+    std::uint64_t destination_hash() const;
+    SentWith sent_with_now(TokenId token) const;
+    Effects answered_to_former(const Assignment& assignment, const EventRecord& record,
+                               const AttemptResult& result, Now now);
+    void log_answer_to_former(const Assignment& assignment, const EventRecord& record,
+                              const AttemptResult& result, const Completion& completion);
+    void settle_delivered(const Assignment& assignment, Effects& effects);
     void apply_token_states();
     void apply_state(TokenId id, const Token& token);
     void take_out(TokenId token);
@@ -321,7 +349,7 @@ private:
     void disable(TokenId token, Effects& effects, Now now);
     void note_for_reports(const Assignment& assignment, const AttemptResult& result,
                           const Completion& completion, Now now);
-    bool can_report(TokenId token);
+    bool can_report(TokenId token) const;
     std::optional<MonoTime> next_report_wakeup() const;
     void remember_attempt(const Assignment& assignment, const EventRecord& record,
                           const AttemptResult& result, const Completion& completion, Now now);
@@ -360,6 +388,8 @@ private:
     RepeatLimiter retry_lines_;
     RepeatLimiter dead_lines_;
     std::string destination_reason_;
+    std::uint32_t destination_ = 0;                             ///< SentWith::destination
+    std::map<std::uint32_t, std::string> former_destinations_;  ///< the last few base URLs
     Seq first_own_ = Seq::none;              ///< the first event that this process accepted
     std::optional<MonoTime> trouble_since_;  ///< the destination takes no events
     MonoTime next_reminder_{};

@@ -35,6 +35,7 @@
 #include <string>
 #include <vector>
 
+#include "flowrelay/base/fingerprint.hpp"
 #include "flowrelay/base/random.hpp"
 #include "flowrelay/core/backoff.hpp"
 #include "flowrelay/core/queued_event.hpp"
@@ -84,6 +85,14 @@ std::string_view to_string(TokenState state) noexcept;
 /// What a time to wait that the server named is about.
 enum class Scope { thread, token, destination };
 
+/// What decides whose an answer is: the token in the slot and the way to the destination.
+struct SentWith {
+    Fingerprint token{};
+    std::uint32_t destination = 0;  ///< changes with the base URL, the path or the proxy
+
+    friend bool operator==(const SentWith&, const SentWith&) = default;
+};
+
 /// An event whose turn it is.
 struct Assignment {
     Seq seq = Seq::none;
@@ -91,6 +100,8 @@ struct Assignment {
     WallTime accepted;
     unsigned attempt = 1;  ///< of this event, this one included; 429 is not counted
     bool probe = false;    ///< sent to find out whether a token or the destination is well again
+    bool sent = false;     ///< an earlier attempt of this process may have sent it
+    SentWith with;         ///< as Relay::next() fills it in
 };
 
 /// What has to be done after an attempt.
@@ -148,6 +159,15 @@ public:
     /// meanwhile and the event left with it. Throws std::logic_error if `seq` is not in flight.
     bool release(Seq seq, Now now);
 
+    /// An attempt has ended that was made with another token than the slot has now, or went to
+    /// another destination. Unless it was delivered the event can be given again at once, and no
+    /// attempt is counted; either way the answer says nothing of its thread, the token and the
+    /// destination. `sent`: the event may have been sent. Throws like complete().
+    Completion complete_outdated(Seq seq, bool delivered, bool sent, Now now);
+
+    /// Whether the event is in flight, and its token neither paused nor removed since it was given.
+    bool may_be_sent(Seq seq) const;
+
     /// The attempt did not take place because the event could not be read, which says nothing of
     /// token and destination. `lost`: it never will be, and dies; otherwise its lane waits.
     Completion unreadable(Seq seq, bool lost, Now now);
@@ -159,6 +179,9 @@ public:
     /// An operator wants the lane of an event that was rejected to go on: the event is tried again.
     /// False: its lane is not held.
     bool release_lane(Seq seq);
+
+    /// The events of a token that were rejected and hold their lanes.
+    std::vector<Seq> held(TokenId token) const;
 
     /// An operator wants it tried now: its lane's wait ends, and where its token or the destination
     /// waits, the next probe may be sent at once. A pause and the rate limits stay. False: it is
@@ -188,6 +211,12 @@ public:
     void pause_token(TokenId token);
     /// Ends a pause, and a park too: it is tried at once. A throttle goes on.
     void resume_token(TokenId token);
+    /// Another token lies in the slot: all that was said of the former one is forgotten, and its
+    /// threads do not wait any longer, except for an operator and for the rate limit.
+    void renew_token(TokenId token);
+    /// Events go somewhere else now: the same for all tokens, and for the destination itself, which
+    /// begins again as after an outage.
+    void renew_destination();
     /// Events per second of this token, in bursts of max(1, rate); 0: no limit. Stays until it is
     /// set again, also when the token is removed.
     void set_token_rate(TokenId token, double rate);
@@ -236,7 +265,7 @@ public:
         LaneId lane;
         bool in_flight = false;  ///< this event
         unsigned attempts = 0;   ///< of this event, so far
-        Seq lane_next;           ///< the event of the lane whose turn it is, or in flight
+        Seq lane_next;  ///< the event of the lane that is in flight, or holds it, or has its turn
         bool lane_next_in_flight = false;
         std::optional<MonoTime> lane_until;  ///< the lane is in backoff
         bool lane_held = false;              ///< until an operator decides: release_lane(), take()

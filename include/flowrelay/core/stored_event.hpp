@@ -57,8 +57,8 @@ struct DeadLetter {
 /// A wait that the server has asked for with Retry-After: it counts over a restart.
 struct Hold {
     TokenId token = TokenId::none;  ///< none: the destination as a whole
-    std::uint64_t destination =
-        0;  ///< hash_thread() of its base URL: another one asked for nothing
+    Fingerprint fingerprint{};      ///< of the token: another one in the slot was asked for nothing
+    std::uint64_t destination = 0;  ///< hash of who asked: another destination asked for nothing
     WallTime until;
 };
 

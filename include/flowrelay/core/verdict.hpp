@@ -20,6 +20,7 @@ enum class AttemptEnd {
     write_failed,     ///< the connection broke before the whole request was written
     timed_out,        ///< the whole request was written and request_timeout passed
     broken_response,  ///< the whole request was written; end of stream, garbage, or over a limit
+    withdrawn,        ///< the request was not written (once more): it does not hold any longer
 };
 
 std::string_view to_string(AttemptEnd end) noexcept;

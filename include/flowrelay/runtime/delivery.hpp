@@ -55,14 +55,16 @@ private:
     struct Target;
     struct Worker;
 
-    void pump();
-    void arm_wakeup();
+    bool pump();
+    void arm_wakeup(Now looked_at);
+    static bool is_in_doubt(const Worker& worker, const core::AttemptResult& result);
     boost::asio::awaitable<void> tick();
     boost::asio::awaitable<void> watch_deadlines();
     boost::asio::awaitable<void> work(Worker& worker);
     boost::asio::awaitable<void> wait_for_work(Worker& worker);
     void prepare(Worker& worker, Result<core::EventRecord>&& event);
     void posted(Worker& worker, core::AttemptResult&& result, Now now);
+    bool may_send(const Worker& worker) const;
     void take_next(Worker& worker, Now now);
     void begin_report();
     boost::asio::awaitable<void> report(Engine::OutgoingReport outgoing);

@@ -102,6 +102,18 @@ public:
     void attempted(const core::Assignment& assignment, core::EventRecord&& record,
                    const core::AttemptResult& result, Now now);
 
+    /// Whether the request of an assignment may be written now; see Relay::may_be_sent.
+    bool may_be_sent(const core::Assignment& assignment) const {
+        return relay_.may_be_sent(assignment);
+    }
+
+    bool may_be_sent(const core::ProblemReport& report) const { return relay_.may_be_sent(report); }
+
+    /// The request was not written, or not once more (`sent`), since it might not any longer.
+    /// `record`: if it is at hand.
+    void withdraw(const core::Assignment& assignment, std::optional<core::EventRecord> record,
+                  bool sent);
+
     /// The attempt was not made.
     void release(const core::Assignment& assignment);
 
@@ -118,12 +130,18 @@ public:
     /// What time brings: expiry, erasures. To be called once at the start as well.
     void tick();
 
-    std::optional<MonoTime> next_wakeup() const;
+    /// The next time after `looked_at` at which there may be something to do; `looked_at`: when
+    /// next() last had nothing.
+    std::optional<MonoTime> next_wakeup(Now looked_at) const;
 
     // ---- for operators
 
-    /// Something was changed in the relay: there may be work.
-    void wake() { work_appeared(); }
+    /// Something was changed in the relay: there may be work, and bodies that nobody needs.
+    void wake();
+
+    /// Bytes of events that are kept in memory for their delivery.
+    std::uint64_t cached_bytes() const noexcept { return cached_bytes_; }
+
     const Metrics& metrics() const noexcept { return *options_.metrics; }
     /// Only one change at a time that begins with a look at the disk: what it saw has to hold.
     /// False: another is under way.
@@ -163,6 +181,8 @@ private:
     void erase(std::vector<TokenId> tokens);
     void forget_secrets(const std::vector<TokenId>& tokens, const StorageMailbox::Erased& erased);
     void keep(Seq seq, core::EventRecord&& record);
+    void keep_if_queued(Seq seq, core::EventRecord&& record);
+    void forget_bodies_of_gone();
     void load();
     void loaded(const core::LoadRequest& request, StorageMailbox::Loaded loaded);
     void work_appeared();

@@ -7,6 +7,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,6 +28,10 @@ public:
     /// All references outlive the client. `tls` may be null for plain http.
     HttpClient(boost::asio::any_io_executor io, const Destination& destination, TlsContext* tls,
                Resolver& resolver, const Clock& clock);
+
+    /// Asked before each write of a request: false, and it is not written; post() returns
+    /// `withdrawn` then, with AttemptResult::sent_before if it had been written before.
+    void set_condition(std::function<bool()> holds) { holds_ = std::move(holds); }
 
     enum class Connection {
         any,    ///< a kept one if there is one
@@ -50,6 +55,9 @@ public:
     /// How long nothing may come after an answer before the next request follows it.
     static constexpr auto quiet_time = std::chrono::microseconds(150);
     static constexpr Milliseconds distrust_time = std::chrono::minutes(10);
+
+    /// Whether the last answer came on a connection that had carried other requests.
+    bool answered_on_kept() const noexcept { return on_kept_; }
 
     /// The body of the answer that post() has just read.
     std::string_view answer_body() const { return reader_.body(); }
@@ -105,11 +113,13 @@ private:
     boost::asio::awaitable<void> end_write();
     boost::asio::awaitable<std::pair<error_code, std::size_t>> read_some();
     void allow_until(MonoTime deadline);
+    core::AttemptResult withdrawn(bool sent_before) const;
 
     const Destination& destination_;
     TlsContext* tls_context_;
     Resolver& resolver_;
     const Clock& clock_;
+    std::function<bool()> holds_ = [] { return true; };
 
     AddressRace race_;
     boost::asio::ip::tcp::socket socket_;
@@ -124,6 +134,7 @@ private:
     bool aborted_ = false;
     bool out_of_step_ = false;         ///< what was read answers an earlier request
     bool passes_without_via_ = false;  ///< the proxy does not mark what it passes on
+    bool on_kept_ = false;             ///< the last exchange was on a kept connection
     bool surplus_ = false;             ///< more came with the answer than the answer
     MonoTime deadline_{};
     MonoTime answered_at_{};  ///< when the last answer had been read

@@ -78,15 +78,16 @@ TEST(Format, TheRecordsOfTheRegistryHaveTheirGoldenBytes) {
               "08090a0b 0c0d0e0f 02000300 6369746f\n"
               "6b\n");
 
-    const core::Hold hold{TokenId{7}, 0x1122334455667788, moment};
+    const core::Hold hold{TokenId{7}, entry.fingerprint, 0x1122334455667788, moment};
     ASSERT_TRUE(registry->put_hold(hold).has_value());
     file = fs.contents(path);
-    const auto record = std::span(file).last(record_header_size);
-    EXPECT_EQ(hex(record.subspan(8, 8)), "00000000 12000000\n");
+    const auto record = std::span(file).last(record_header_size + 16);
+    EXPECT_EQ(hex(record.subspan(8, 8)), "10000000 12000000\n");
     EXPECT_EQ(hex(record.subspan(24)),
               "00000000 00000000 07000000 00000000\n"
               "88776655 44332211 00000000 00000000\n"
-              "0068e5cf 8b010000\n");
+              "0068e5cf 8b010000 00010203 04050607\n"
+              "08090a0b 0c0d0e0f\n");
 }
 
 TEST(Format, ALetterHasItsGoldenBytes) {

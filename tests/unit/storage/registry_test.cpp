@@ -257,8 +257,8 @@ TEST_F(RegistryTest, TheFileDoesNotGrowForEver) {
 }
 
 TEST_F(RegistryTest, WaitsComeBackTheLatestOfEach) {
-    core::Hold of_token{TokenId{3}, 0, WallTime(Milliseconds(1000))};
-    const core::Hold of_destination{TokenId::none, 0xABCDEF, WallTime(Milliseconds(2000))};
+    core::Hold of_token{TokenId{3}, {7, 8, 9}, 0xFEDCBA, WallTime(Milliseconds(1000))};
+    const core::Hold of_destination{TokenId::none, {}, 0xABCDEF, WallTime(Milliseconds(2000))};
     ASSERT_TRUE(registry->put_hold(of_token).has_value());
     ASSERT_TRUE(registry->put_hold(of_destination).has_value());
     of_token.until += Seconds(5);
@@ -273,6 +273,8 @@ TEST_F(RegistryTest, WaitsComeBackTheLatestOfEach) {
         EXPECT_EQ(holds[0].until, of_destination.until);
         EXPECT_EQ(holds[1].token, TokenId{3});
         EXPECT_EQ(holds[1].until, of_token.until);
+        EXPECT_EQ(holds[1].fingerprint, of_token.fingerprint);
+        EXPECT_EQ(holds[1].destination, 0xFEDCBAU);
         EXPECT_EQ(registry->entries().size(), 1U);
         fs.power_failure();
         open();
@@ -281,7 +283,7 @@ TEST_F(RegistryTest, WaitsComeBackTheLatestOfEach) {
 
 TEST_F(RegistryTest, ManyWaitsDoNotMakeTheFileGrow) {
     for (int i = 0; i < 5000; ++i) {
-        const core::Hold hold{TokenId{1}, 0, WallTime(Milliseconds(i))};
+        const core::Hold hold{TokenId{1}, {1}, 0, WallTime(Milliseconds(i))};
         ASSERT_TRUE(registry->put_hold(hold).has_value());
     }
     EXPECT_LT(fs.contents(path).size(), 200'000U);

@@ -1,0 +1,340 @@
+// What is under way, and what waits, when the token of a source or the destination is changed.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "relay_fixture.hpp"
+
+namespace flowrelay::core {
+namespace {
+
+constexpr std::string_view next_token = "an0ther-5ecret";
+
+class RelayChangesTest : public RelayTest {
+protected:
+    RelayChangesTest() {
+        options_.destination = "https://wrong.example";
+        restart({});
+        configure(token);
+    }
+
+    /// Of the source, whatever its token is.
+    Seq accept(std::string_view thread, std::string_view source = "ci") {
+        auto parsed =
+            Submission::parse(R"({"source":")" + std::string(source) +
+                              R"(","event":"activity","title":"x","author":{"name":"a"},)" +
+                              R"("external_thread_id":")" + std::string(thread) + "\"}");
+        auto decision = relay_->submit(std::move(*parsed), now_);
+        auto& append = std::get<Relay::Append>(decision);
+        const Seq seq{++last_seq_};
+        relay_->committed(append.record, seq);
+        records_[seq] = std::move(append.record);
+        return seq;
+    }
+
+    void configure(std::string_view secret) {
+        relay_->configure({{"ci", Secret(std::string(secret)), {}, 0, false, {}}}, now_);
+    }
+
+    void set_holding(bool hold) {
+        relay_->configure({{"ci", Secret(std::string(token)), {}, 0, hold, {}}}, now_);
+    }
+
+    void correct_base_url() {
+        options_.destination = "https://right.example";
+        relay_->set_options(options_);
+    }
+
+    std::vector<Assignment> begin(int threads) {
+        for (int i = 0; i < threads; ++i) accept("thread-" + std::to_string(i));
+        std::vector<Assignment> open;
+        while (const auto assignment = relay_->next(now_)) open.push_back(*assignment);
+        EXPECT_EQ(open.size(), static_cast<std::size_t>(threads));
+        return open;
+    }
+
+    std::size_t ready() {
+        std::vector<Assignment> given;
+        while (const auto assignment = relay_->next(now_)) given.push_back(*assignment);
+        for (const auto& assignment : given) relay_->release(assignment, now_);
+        return given.size();
+    }
+
+    const Token& slot() const { return relay_->tokens().at(TokenId{1}); }
+    TokenState state() const { return relay_->scheduler().token_status(TokenId{1}).state; }
+    DestinationState destination() const { return relay_->scheduler().status().destination; }
+
+    void expect_sent_again(const Relay::Effects& effects) {
+        EXPECT_FALSE(effects.settle);
+        EXPECT_TRUE(effects.bury.empty());
+        EXPECT_TRUE(effects.tokens.empty());
+        EXPECT_TRUE(effects.replay.empty());
+        EXPECT_FALSE(effects.hold);
+    }
+};
+
+constexpr int statuses[] = {302, 400, 401, 403, 404, 408, 410, 422, 429, 500, 503};
+
+TEST_F(RelayChangesTest, WhatTheFormerTokenIsToldIsNotSaidOfTheNewOne) {
+    std::string secret(token);
+    for (const int status : statuses) {
+        const auto open = begin(3);
+        secret += '.';
+        configure(secret);
+        for (const auto& assignment : open) {
+            expect_sent_again(end(assignment, status, Seconds(600)));
+        }
+        EXPECT_FALSE(slot().gone()) << status;
+        EXPECT_EQ(state(), TokenState::active) << status;
+        EXPECT_EQ(destination(), DestinationState::up) << status;
+        ASSERT_EQ(ready(), 3U) << status << ": each can be sent again at once";
+        const auto again = relay_->next(now_);
+        EXPECT_EQ(again->attempt, 1U) << status;
+        EXPECT_TRUE(again->sent) << status;
+        end(*again, 202);
+        answer(202);
+        answer(202);
+    }
+    EXPECT_EQ(log_.named("delivery.outdated").size(), 3 * std::size(statuses));
+    EXPECT_EQ(log_.named("delivery.outdated").at(0).fields.at("changed"), "token");
+    EXPECT_EQ(log_.named("delivery.outdated").at(0).fields.at("asked"), "https://wrong.example");
+    EXPECT_FALSE(logged_the_token());
+}
+
+TEST_F(RelayChangesTest, WhatTheFormerTokenHasDeliveredIsDelivered) {
+    const auto open = begin(3);
+    configure(next_token);
+    for (const auto& assignment : open) EXPECT_TRUE(end(assignment, 202).settle);
+    EXPECT_EQ(relay_->queued(), 0U);
+    EXPECT_EQ(relay_->counters().delivered, 3U);
+}
+
+TEST_F(RelayChangesTest, ARotationByAnOperatorIsOneAsWell) {
+    relay_->configure({}, now_);
+    ASSERT_TRUE(relay_->add_source("cron", Secret(std::string("tok-cron")), now_).has_value());
+    const TokenId id = *relay_->tokens().find("cron");
+    accept("one", "cron");
+    const auto open = relay_->next(now_);
+    ASSERT_TRUE(open);
+    ASSERT_TRUE(relay_->rotate_source(id, Secret(std::string("tok-new")), now_).has_value());
+    expect_sent_again(end(*open, 410));
+    EXPECT_FALSE(relay_->tokens().at(id).gone());
+    EXPECT_TRUE(relay_->next(now_));
+}
+
+TEST_F(RelayChangesTest, WhatTheFormerDestinationSaysIsNotSaidOfTheNewOne) {
+    for (const int status : statuses) {
+        const auto open = begin(2);  // as many as after an outage
+        options_.destination += "/x";
+        relay_->set_options(options_);
+        for (const auto& assignment : open) {
+            expect_sent_again(end(assignment, status, Seconds(600)));
+        }
+        EXPECT_FALSE(slot().gone()) << status;
+        EXPECT_EQ(state(), TokenState::active) << status;
+        EXPECT_EQ(destination(), DestinationState::up) << status;
+        EXPECT_TRUE(relay_->destination_reason().empty()) << status;
+        while (relay_->queued() > 0) answer(202);
+    }
+    const auto lines = log_.named("delivery.outdated");
+    ASSERT_EQ(lines.size(), 2 * std::size(statuses));
+    EXPECT_EQ(lines[0].fields.at("asked"), "https://wrong.example") << "that was asked";
+    EXPECT_EQ(lines[0].fields.at("changed"), "destination");
+    EXPECT_TRUE(log_.named("destination.parked").empty());
+    EXPECT_EQ(log_.named("destination.changed").size(), std::size(statuses));
+}
+
+TEST_F(RelayChangesTest, AnotherPathOrProxyIsAnotherDestination) {
+    const auto open = begin(1);
+    options_.route = " path /v2/messages";
+    relay_->set_options(options_);
+    expect_sent_again(end(open[0], 404));
+    EXPECT_EQ(ready(), 1U);
+}
+
+TEST_F(RelayChangesTest, ConnectionsThatFailAtTheFormerDestinationDoNotTakeTheNewOneDown) {
+    const auto open = begin(20);
+    correct_base_url();
+    for (const auto& assignment : open) {
+        AttemptResult result;
+        result.end = AttemptEnd::connect_failed;
+        relay_->attempted(assignment, records_.at(assignment.seq), result, now_);
+    }
+    EXPECT_EQ(destination(), DestinationState::up);
+    EXPECT_GT(ready(), 0U);
+}
+
+TEST_F(RelayChangesTest, WaitsOfTheFormerTokenEndWithIt) {
+    accept("one");
+    answer(429, Seconds(3600));
+    EXPECT_EQ(state(), TokenState::throttled);
+    configure(next_token);
+    EXPECT_EQ(state(), TokenState::active);
+    answer(401);
+    EXPECT_EQ(state(), TokenState::parked);
+    configure(token);
+    EXPECT_EQ(state(), TokenState::active);
+    answer(500);
+    EXPECT_EQ(ready(), 0U) << "the thread waits";
+    configure(next_token);
+    EXPECT_EQ(ready(), 1U);
+    EXPECT_EQ(relay_->token_reason(TokenId{1}), "");
+}
+
+TEST_F(RelayChangesTest, APauseDoesNotEndWithTheToken) {
+    accept("one");
+    ASSERT_TRUE(relay_->pause_source(TokenId{1}, now_).has_value());
+    configure(next_token);
+    EXPECT_EQ(ready(), 0U);
+}
+
+TEST_F(RelayChangesTest, WaitsOfTheFormerDestinationEndWithIt) {
+    for (int i = 0; i < 6; ++i) accept("t" + std::to_string(i));
+    const auto probe = relay_->next(now_);
+    answer(404);
+    EXPECT_EQ(destination(), DestinationState::parked);
+    pass(Seconds(61));
+    const auto second_probe = relay_->next(now_);
+    ASSERT_TRUE(second_probe);
+    correct_base_url();
+    EXPECT_EQ(destination(), DestinationState::up);
+    EXPECT_GT(ready(), 0U) << "the probe of the former one still hangs";
+    end(*second_probe, 404);
+    end(*probe, 404);
+    EXPECT_EQ(destination(), DestinationState::up);
+    answer(429, Seconds(3600));
+    options_.destination = "https://third.example";
+    relay_->set_options(options_);
+    EXPECT_EQ(state(), TokenState::active);
+}
+
+TEST_F(RelayChangesTest, AWaitIsRememberedForItsTokenAndItsDestinationAlone) {
+    accept("one");
+    const auto hold = answer(429, Seconds(3600)).hold;
+    ASSERT_TRUE(hold);
+    const TokenEntry entry = slot().entry;
+    const auto held_after_restart = [&](const TokenEntry& found, std::string_view secret) {
+        restart({found});
+        configure(secret);
+        relay_->restore(*hold, now_);
+        return state() == TokenState::throttled;
+    };
+    EXPECT_TRUE(held_after_restart(entry, token));
+    EXPECT_FALSE(held_after_restart(entry, next_token));
+    options_.destination = "https://right.example";
+    EXPECT_FALSE(held_after_restart(entry, token));
+}
+
+TEST_F(RelayChangesTest, ASourceThatIsTakenOutKeepsWhatIsAboutToBeSent) {
+    const auto open = begin(1);
+    relay_->configure({}, now_);
+    EXPECT_FALSE(relay_->may_be_sent(open[0])) << "there is no token to send it with";
+    relay_->withdraw(open[0], false, now_);
+    EXPECT_EQ(relay_->queued(), 1U);
+    EXPECT_FALSE(relay_->next(now_));
+    configure(token);
+    EXPECT_TRUE(relay_->next(now_));
+}
+
+TEST_F(RelayChangesTest, ARequestIsWrittenOnlyWhileItHolds) {
+    const auto begin_one = [this] {
+        const auto assignment = relay_->next(now_);
+        EXPECT_TRUE(assignment && relay_->may_be_sent(*assignment));
+        return *assignment;
+    };
+    accept("one");
+    auto assignment = begin_one();
+    ASSERT_TRUE(relay_->pause_source(TokenId{1}, now_).has_value());
+    EXPECT_FALSE(relay_->may_be_sent(assignment)) << "paused";
+    relay_->withdraw(assignment, false, now_);
+    ASSERT_TRUE(relay_->resume_source(TokenId{1}, now_).has_value());
+    assignment = begin_one();
+    configure(next_token);
+    EXPECT_FALSE(relay_->may_be_sent(assignment)) << "rotated";
+    relay_->withdraw(assignment, true, now_);
+    EXPECT_EQ(relay_->counters().ambiguous, 1U);
+    assignment = begin_one();
+    EXPECT_TRUE(assignment.sent);
+    correct_base_url();
+    EXPECT_FALSE(relay_->may_be_sent(assignment)) << "goes somewhere else";
+    relay_->withdraw(assignment, false, now_);
+    assignment = begin_one();
+    accept("two");
+    const auto other = relay_->next(now_);
+    ASSERT_TRUE(other);
+    end(*other, 410);
+    EXPECT_FALSE(relay_->may_be_sent(assignment)) << "gone";
+    relay_->withdraw(assignment, false, now_);
+    EXPECT_EQ(relay_->queued(), 0U);
+}
+
+TEST_F(RelayChangesTest, A409AfterAnAnswerToTheFormerTokenIsStillBeingWorkedOn) {
+    const auto open = begin(1);
+    configure(next_token);
+    end(open[0], 500);
+    const auto effects = answer(409);
+    EXPECT_TRUE(effects.bury.empty()) << "the key may be known to the server";
+    EXPECT_EQ(relay_->queued(), 1U);
+}
+
+TEST_F(RelayChangesTest, AReportWithTheFormerTokenDoesNotSilenceTheNewOne) {
+    const auto reporting = [this](std::string_view secret) {
+        relay_->configure({{"ci", Secret(std::string(secret)), {}, 0, false, {}, true}}, now_);
+    };
+    const auto park_and_report = [this] {
+        pass(Seconds(61));
+        accept("one");
+        answer(401);
+        pass(Seconds(20));
+        return relay_->next_report(now_);
+    };
+    reporting(token);
+    const auto former = park_and_report();
+    ASSERT_TRUE(former);
+    reporting(next_token);
+    EXPECT_FALSE(relay_->may_be_sent(*former));
+    AttemptResult gone;
+    gone.status = 410;
+    relay_->end_report(*former, gone, now_);
+    const auto report = park_and_report();
+    ASSERT_TRUE(report) << "the 410 was said of the former token";
+    EXPECT_TRUE(relay_->may_be_sent(*report));
+}
+
+TEST_F(RelayChangesTest, AnOlderLetterInAHeldThreadIsNotTheOneThatWasRefused) {
+    const Seq old = accept("one");
+    answer(422);
+    set_holding(true);
+    const Seq refused = accept("one");
+    answer(422);
+    QueuedEvent letter;
+    letter.seq = old;
+    letter.lane = LaneId{TokenId{1}, records_.at(old).thread_hash};
+    letter.accepted = now_.wall;
+    letter.expires = WallTime::max();
+    relay_->replayed(std::vector{letter});
+    EXPECT_EQ(relay_->scheduler().why(old)->lane_next, refused);
+    EXPECT_EQ(relay_->situation(letter).head, "event " + std::to_string(to_number(refused)));
+    EXPECT_FALSE(relay_->situation(letter).is_next);
+}
+
+TEST_F(RelayChangesTest, HeldThreadsGoOnWhenTheirSourceHoldsNoLonger) {
+    set_holding(true);
+    accept("one");
+    accept("two");
+    answer(422);
+    answer(422);
+    EXPECT_EQ(ready(), 0U);
+    set_holding(true);
+    EXPECT_EQ(ready(), 0U) << "nothing has changed";
+    set_holding(false);
+    EXPECT_EQ(log_.named("delivery.released").at(0).fields.at("threads"), "2");
+    EXPECT_EQ(answer(422).bury.size(), 1U);
+    EXPECT_TRUE(answer(202).settle);
+    EXPECT_EQ(relay_->queued(), 0U);
+}
+
+}  // namespace
+}  // namespace flowrelay::core
