@@ -368,18 +368,25 @@ void RelayProcess::check_length(const Model::Head& head,
 }
 
 // A token that could run has its turn after each of the others has had one, or two where something
-// changed meanwhile; as many again while there are few places, of which slow requests of its own
-// take up its share.
+// changed meanwhile. One whose requests under way take up half of the places could not: that is its
+// share while another is ready.
 void RelayProcess::check_fairness(TokenId whose_turn) {
+    const auto& scheduler = relay_->scheduler();
+    const std::size_t share = (scheduler.status().allowance + 1) / 2;
+    std::map<TokenId, std::size_t> under_way;
+    for (const Seq seq : around_.model.under_way()) {
+        if (const auto why = scheduler.why(seq)) ++under_way[why->lane.token];
+    }
     std::set<TokenId> could;
     for (const auto& head : around_.model.heads(around_.agenda.now())) {
-        const auto why = relay_->scheduler().why(head.seq);
-        if (why && could_run(head)) could.insert(why->lane.token);
+        const auto why = scheduler.why(head.seq);
+        if (!why || under_way[why->lane.token] >= share) continue;
+        if (could_run(head)) could.insert(why->lane.token);
     }
     std::erase_if(passed_over_, [&](const auto& item) { return !could.contains(item.first); });
     passed_over_.erase(whose_turn);
     for (const TokenId token : could) {
-        if (token == whose_turn || ++passed_over_[token] <= 4 * options_.tokens) continue;
+        if (token == whose_turn || ++passed_over_[token] <= 2 * options_.tokens) continue;
         around_.model.violation(
             fmt::format("token {} is passed over {} times", to_number(token), passed_over_[token]));
     }
