@@ -216,9 +216,8 @@ Result<void> RecordJournal::begin_draft() {
     drop_draft();
     auto file = file_system_.create(temporary_path());
     if (file.has_error()) return file.error();
-    draft_.emplace();
-    draft_->file = std::move(*file);
-    draft_->salt = static_cast<std::uint32_t>(Random::from_system().next());
+    const auto salt = static_cast<std::uint32_t>(Random::from_system().next());
+    draft_ = Draft{std::move(*file), salt, journal_header_size, {}};
     return {};
 }
 

@@ -129,9 +129,9 @@ private:
 
     struct Draft {
         std::unique_ptr<File> file;
-        std::uint32_t salt = 0;
-        std::uint64_t end = journal_header_size;  ///< of what is written
-        std::vector<std::uint8_t> buffer;         ///< what is not
+        std::uint32_t salt;
+        std::uint64_t end;                 ///< of what is written
+        std::vector<std::uint8_t> buffer;  ///< what is not
     };
 
     FileSystem& file_system_;
