@@ -75,9 +75,7 @@ std::vector<TokenEntry> Relay::configure(std::vector<ConfiguredSource> sources, 
             ev::token_renamed,
             {{"source", tokens_.at(id).label()}, {"before", former}, {"queued", queued(id)}});
     }
-    for (const auto& [id, print] : before) {
-        if (tokens_.at(id).entry.fingerprint != print) token_changed(id);
-    }
+    renew_changed_tokens(before);
     refusals_.forget_all();
     schedule_erasures();
     std::set<TokenId> reporting;

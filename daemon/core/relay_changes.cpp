@@ -27,12 +27,15 @@ std::map<TokenId, Fingerprint> Relay::fingerprints() const {
 }
 
 // What was said of the former token says nothing about the new one.
-void Relay::token_changed(TokenId token) {
-    scheduler_.renew_token(token);
-    token_reasons_.erase(token);
-    refusals_.forget(token);
-    remembered_holds_.erase(token);
-    reports_.renew(token);
+void Relay::renew_changed_tokens(const std::map<TokenId, Fingerprint>& before) {
+    for (const auto& [id, print] : before) {
+        if (tokens_.at(id).entry.fingerprint == print) continue;
+        scheduler_.renew_token(id);
+        token_reasons_.erase(id);
+        refusals_.forget(id);
+        remembered_holds_.erase(id);
+        reports_.renew(id);
+    }
 }
 
 // What the former destination said says nothing about the new one.

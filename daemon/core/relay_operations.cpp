@@ -9,27 +9,24 @@
 namespace flowrelay::core {
 
 Wish<TokenTable::Changes> Relay::add_source(const std::string& name, Secret secret, Now now) {
+    const auto before = fingerprints();
     auto changes = tokens_.add_source(name, std::move(secret), now.wall);
-    if (changes.has_value()) token_replaced(changes->front().id);
+    if (changes.has_error()) return changes;
+    const TokenId token = changes->front().id;
+    renew_changed_tokens(before);
+    refusals_.forget(token);
+    apply_state(token, tokens_.at(token));
     return changes;
 }
 
 Wish<TokenTable::Changes> Relay::rotate_source(TokenId token, Secret secret, Now now) {
-    const Fingerprint before = tokens_.at(token).entry.fingerprint;
+    const auto before = fingerprints();
     auto changes = tokens_.rotate(token, std::move(secret), now.wall);
-    if (changes.has_value()) {
-        if (tokens_.at(token).entry.fingerprint != before) token_changed(token);
-        token_replaced(token);
-    }
+    if (changes.has_error()) return changes;
+    renew_changed_tokens(before);
+    refusals_.forget(token);
+    apply_state(token, tokens_.at(token));
     return changes;
-}
-
-// What was said of the old token says nothing about the new one.
-void Relay::token_replaced(TokenId id) {
-    const Token& token = tokens_.at(id);
-    refusals_.forget(id);
-    if (token.entry.state == TokenEntry::State::active) token_reasons_.erase(id);
-    apply_state(id, token);
 }
 
 Wish<TokenTable::Changes> Relay::pause_source(TokenId token, Now now) {

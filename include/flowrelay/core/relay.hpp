@@ -305,7 +305,7 @@ private:
     void note_below_quota(TokenId token);
     void no_longer_uncommitted(TokenId token);
     std::map<TokenId, Fingerprint> fingerprints() const;
-    void token_changed(TokenId token);
+    void renew_changed_tokens(const std::map<TokenId, Fingerprint>& before);
     std::set<TokenId> holding_tokens() const;
     void release_held(TokenId token);
     void destination_changed(const RelayOptions& to);
@@ -319,7 +319,6 @@ private:
     void apply_token_states();
     void apply_state(TokenId id, const Token& token);
     void take_out(TokenId token);
-    void token_replaced(TokenId id);
     std::optional<Refusal> refuse_enable(std::span<const StoredBacklog> backlogs) const;
     void one_doomed_less(const Assignment& assignment);
     void schedule_erasure(const TokenEntry& entry);

@@ -183,6 +183,32 @@ TEST_F(RelayChangesTest, WaitsOfTheFormerTokenEndWithIt) {
     EXPECT_EQ(relay_->token_reason(TokenId{1}), "");
 }
 
+TEST_F(RelayChangesTest, WaitsOfTheFormerTokenEndWhenItsSourceIsTakenBackWithAnother) {
+    for (const int status : {429, 401, 500}) {
+        SCOPED_TRACE(status);
+        configure(token);
+        accept("thread-" + std::to_string(status));
+        answer(status, Seconds(3600));
+        EXPECT_EQ(ready(), 0U);
+        relay_->configure({}, now_);
+        const Secret secret("an0ther-" + std::to_string(status));
+        ASSERT_TRUE(relay_->add_source("ci", secret, now_).has_value());
+        EXPECT_EQ(state(), TokenState::active);
+        EXPECT_EQ(relay_->token_reason(TokenId{1}), "");
+        EXPECT_EQ(ready(), 1U);
+        answer(202);
+    }
+}
+
+TEST_F(RelayChangesTest, WhatTheFormerTokenIsToldIsNotSaidOfTheOneItsSourceIsTakenBackWith) {
+    const auto open = begin(1);
+    relay_->configure({}, now_);
+    ASSERT_TRUE(relay_->add_source("ci", Secret(std::string(next_token)), now_).has_value());
+    expect_sent_again(end(open.front(), 410));
+    EXPECT_FALSE(slot().gone());
+    EXPECT_EQ(ready(), 1U);
+}
+
 TEST_F(RelayChangesTest, APauseDoesNotEndWithTheToken) {
     accept("one");
     ASSERT_TRUE(relay_->pause_source(TokenId{1}, now_).has_value());
