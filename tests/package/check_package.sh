@@ -8,31 +8,9 @@ packages=$1
 tests=$(dirname "$(dirname "$(readlink -f "$0")")")
 unit=flowrelayd.service
 config=/etc/flowrelay/flowrelay.yaml
-failed=0
 export DEBIAN_FRONTEND=noninteractive
-
-say() { printf '%s\n' "$*"; }
-
-check() { # check WHAT COMMAND..
-    local what=$1
-    shift
-    if "$@" > /tmp/output 2>&1; then
-        say "ok: $what"
-    else
-        say "FAILED: $what"
-        sed 's/^/    /' /tmp/output
-        failed=1
-    fi
-}
-
-within() { # within SECONDS COMMAND..: until it succeeds
-    local end=$((SECONDS + $1))
-    shift
-    until "$@"; do
-        [ "$SECONDS" -lt "$end" ] || return 1
-        sleep 0.1
-    done
-}
+# shellcheck source=tests/systemd/checks.sh
+. "$tests/systemd/checks.sh"
 
 fails() { ! "$@"; }
 says() { # says TEXT COMMAND..

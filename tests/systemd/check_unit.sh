@@ -6,30 +6,8 @@ set -euo pipefail
 build=$1
 here=$(dirname "$(readlink -f "$0")")
 unit=flowrelayd.service
-failed=0
-
-say() { printf '%s\n' "$*"; }
-
-check() { # check WHAT COMMAND..
-    local what=$1
-    shift
-    if "$@" > /tmp/output 2>&1; then
-        say "ok: $what"
-    else
-        say "FAILED: $what"
-        sed 's/^/    /' /tmp/output
-        failed=1
-    fi
-}
-
-within() { # within SECONDS COMMAND..: until it succeeds
-    local end=$((SECONDS + $1))
-    shift
-    until "$@"; do
-        [ "$SECONDS" -lt "$end" ] || return 1
-        sleep 0.1
-    done
-}
+# shellcheck source=tests/systemd/checks.sh
+. "$here/checks.sh"
 
 property() { systemctl show --value --property "$1" "$unit"; }
 property_is() { [ "$(property "$1")" = "$2" ] || { echo "$1=$(property "$1")"; return 1; }; }

@@ -1,0 +1,26 @@
+# What the checks inside the throw-away systemd share; to be sourced. Sets `failed` to 1 when one fails.
+# shellcheck shell=bash disable=SC2034 # who sources it ends with `failed`
+failed=0
+
+say() { printf '%s\n' "$*"; }
+
+check() { # check WHAT COMMAND..
+    local what=$1
+    shift
+    if "$@" > /tmp/output 2>&1; then
+        say "ok: $what"
+    else
+        say "FAILED: $what"
+        sed 's/^/    /' /tmp/output
+        failed=1
+    fi
+}
+
+within() { # within SECONDS COMMAND..: until it succeeds
+    local end=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        [ "$SECONDS" -lt "$end" ] || return 1
+        sleep 0.1
+    done
+}
