@@ -81,8 +81,9 @@ public:
     void put_back(std::size_t token) { reported_at_.erase(token); }
     /// The request was made with another token, or to another destination, than the setup has.
     bool is_outdated(std::uint64_t number);
-    void pause_begins(std::size_t token, bool paused);
-    void pause_saved(std::size_t token, bool paused);
+    /// Returns the number of the change, for pause_saved().
+    std::uint64_t pause_begins(std::size_t token, bool paused);
+    void pause_saved(std::size_t token, std::uint64_t change);
     bool is_paused(std::size_t token) const;
 
     /// The relay has taken a 410 back, durably once it is saved.
@@ -252,8 +253,10 @@ private:
     struct Pause {
         bool now = false;
         std::optional<bool> saved = false;  ///< nothing: it may be either
+        std::uint64_t change = 0;           ///< which one made it so
     };
     std::map<std::size_t, Pause> pauses_;
+    std::uint64_t pause_changes_ = 0;
     std::set<std::size_t> holding_;
     std::map<std::size_t, WallTime> reported_at_;
     std::uint64_t dropped_ = 0;

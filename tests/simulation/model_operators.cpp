@@ -180,18 +180,20 @@ void Model::answered_to_former(Event& event, const core::AttemptResult& result) 
     pending_[lane_of(event)].erase(event.seq);
 }
 
-void Model::pause_begins(std::size_t token, bool paused) {
-    pauses_[token] = Pause{paused, std::nullopt};
+std::uint64_t Model::pause_begins(std::size_t token, bool paused) {
+    pauses_[token] = Pause{paused, std::nullopt, ++pause_changes_};
     if (!paused) {
         rows_.erase(token);
         waits_.resumed(token);
-        return;
     }
+    return pause_changes_;
 }
 
-void Model::pause_saved(std::size_t token, bool paused) {
-    const auto pause = pauses_.find(token);  // there is none any more if its token is gone
-    if (pause != pauses_.end() && pause->second.now == paused) pause->second.saved = paused;
+// There is no pause any more if its token is gone, and another one if it was changed again.
+void Model::pause_saved(std::size_t token, std::uint64_t change) {
+    const auto pause = pauses_.find(token);
+    if (pause == pauses_.end() || pause->second.change != change) return;
+    pause->second.saved = pause->second.now;
 }
 
 bool Model::is_paused(std::size_t token) const {

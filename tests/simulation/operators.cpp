@@ -95,9 +95,9 @@ RelayProcess::Call RelayProcess::set_paused(std::size_t token, bool paused) {
     const Now now = around_.agenda.now();
     auto entry = paused ? relay_->pause_source(*slot, now) : relay_->resume_source(*slot, now);
     if (entry.has_error()) co_return;
-    around_.model.pause_begins(token, paused);
+    const std::uint64_t change = around_.model.pause_begins(token, paused);
     const auto saved = co_await operations::save(*engine_, std::move(*entry));
-    if (saved.has_value()) around_.model.pause_saved(token, paused);
+    if (saved.has_value()) around_.model.pause_saved(token, change);
 }
 
 void RelayProcess::reload(bool changed) {
