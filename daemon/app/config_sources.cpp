@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "flowrelay/base/ascii.hpp"
 #include "flowrelay/runtime/peer.hpp"
 #include "secret_file.hpp"
 
@@ -25,10 +26,7 @@ constexpr std::array<std::string_view, 6> own_members{
     "flow_token", "source", "uuid", "relay", "external_thread_id", "thread_id"};
 
 bool is_word(std::string_view text, std::string_view more) {
-    return !text.empty() && std::ranges::all_of(text, [&](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               more.find(c) != std::string_view::npos;
-    });
+    return !text.empty() && ascii::all_word(text, more);
 }
 
 void check_no_repeats(const YamlNode& node, ProblemList& problems) {

@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "flowrelay/app/config.hpp"
+#include "flowrelay/base/ascii.hpp"
 
 namespace flowrelay::app {
 
@@ -24,10 +25,6 @@ constexpr std::array size_units{Unit{"B", 1}, Unit{"KiB", 1ULL << 10}, Unit{"MiB
 
 Error bad_value(std::string message) {
     return {make_error_code(boost::system::errc::invalid_argument), std::move(message)};
-}
-
-bool is_letter(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
 /// Cuts a number off the front of `text`.
@@ -87,22 +84,13 @@ bool is_address(std::string_view text) {
 
 bool is_host_name(std::string_view text) {
     return !text.empty() && text.size() <= 253 && text.front() != '.' && text.front() != '-' &&
-           text.find("..") == std::string_view::npos && std::ranges::all_of(text, [](char c) {
-               return is_letter(c) || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
-           });
+           text.find("..") == std::string_view::npos &&
+           std::ranges::all_of(text, [](char c) { return ascii::is_word(c, ".-_"); });
 }
 
 /// What may stand in a request line as it is.
 bool is_path(std::string_view text) {
     return std::ranges::all_of(text, [](char c) { return c > 0x20 && c < 0x7F && c != '\\'; });
-}
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    for (char& c : out) {
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    }
-    return out;
 }
 
 }  // namespace
@@ -119,7 +107,7 @@ std::optional<std::uint64_t> parse_size(std::string_view text) {
 }
 
 bool is_loopback(std::string_view host) {
-    if (lower(host) == "localhost") return true;
+    if (ascii::lower(host) == "localhost") return true;
     boost::system::error_code error;
     const auto address = boost::asio::ip::make_address(std::string(host), error);
     return !error && address.is_loopback();
@@ -128,7 +116,7 @@ bool is_loopback(std::string_view host) {
 Result<BaseUrl> parse_base_url(std::string_view url) {
     BaseUrl parts;
     const std::size_t scheme_end = url.find("://");
-    const std::string scheme = lower(url.substr(0, scheme_end));
+    const std::string scheme = ascii::lower(url.substr(0, scheme_end));
     if (scheme_end == std::string_view::npos || (scheme != "https" && scheme != "http")) {
         return bad_value("must begin with https:// (or http://)");
     }
@@ -147,7 +135,7 @@ Result<BaseUrl> parse_base_url(std::string_view url) {
     if (split->bracketed ? !is_address(split->host) : !is_host_name(split->host)) {
         return bad_value("has no valid host name after ://");
     }
-    parts.host = lower(split->host);
+    parts.host = ascii::lower(split->host);
     parts.port = parts.tls ? 443 : 80;
     if (split->has_port) {
         const auto port = parse_port(split->port);

@@ -13,6 +13,8 @@
 #include <sstream>
 #include <utility>
 
+#include "flowrelay/base/ascii.hpp"
+
 namespace flowrelay::app {
 
 namespace {
@@ -121,7 +123,7 @@ private:
 };
 
 bool all_digits(std::string_view text) {
-    return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+    return !text.empty() && ascii::all_digits(text);
 }
 
 /// RFC 8259, section 6.

@@ -1,4 +1,5 @@
 #include "flowrelay/app/journal.hpp"
+#include "flowrelay/base/ascii.hpp"
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -61,8 +62,7 @@ std::string field_name(std::string_view key) {
     std::string name = "FLOWRELAY_";
     for (const char c : key) {
         const bool lower = c >= 'a' && c <= 'z';
-        const bool plain = (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        name += lower ? static_cast<char>(c - 'a' + 'A') : plain ? c : '_';
+        name += lower ? static_cast<char>(c - 'a' + 'A') : ascii::is_word(c) ? c : '_';
     }
     return name;
 }

@@ -12,6 +12,8 @@
 
 #include "config_file.hpp"
 
+#include "flowrelay/base/ascii.hpp"
+
 namespace flowrelay::app {
 
 namespace {
@@ -32,10 +34,7 @@ Error unusable(std::string message) {
 }  // namespace
 
 bool is_credential_name(std::string_view name) {
-    return !name.empty() && name.front() != '.' && std::ranges::all_of(name, [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               c == '.' || c == '_' || c == '-';
-    });
+    return !name.empty() && name.front() != '.' && ascii::all_word(name, "._-");
 }
 
 Result<Secret> check_secret(std::string_view text, SecretRules rules) {

@@ -40,7 +40,6 @@ namespace {
 
 constexpr auto not_done = static_cast<ExitCode>(1);
 constexpr int manifest_format = 1;
-constexpr Milliseconds longest_wait = Seconds(30);
 // What is copied while nobody waits: until little is left for the time when the spool stands still.
 constexpr int passes_in_motion = 4;
 constexpr std::uint64_t little = 8ULL << 20;
@@ -63,7 +62,7 @@ ExitCode give_up(const Error& error) {
 
 /// What the daemon says when its files stand still; nothing when it does not run.
 Result<std::optional<json::object>> freeze(const std::string& socket) {
-    const auto reply = call_daemon(socket, "POST", "/v1/spool/freeze", "{}", longest_wait);
+    const auto reply = call_daemon(socket, "POST", "/v1/spool/freeze", "{}", patience_with_disk);
     std::optional<json::object> answer;
     if (!reply && exit_code_of(reply.error()) == ExitCode::unavailable) return answer;
     if (!reply) return reply.error();
@@ -76,7 +75,7 @@ Result<std::optional<json::object>> freeze(const std::string& socket) {
 
 /// Whether they stood still all the time.
 Result<bool> thaw(const std::string& socket) {
-    const auto reply = call_daemon(socket, "POST", "/v1/spool/thaw", "{}", longest_wait);
+    const auto reply = call_daemon(socket, "POST", "/v1/spool/thaw", "{}", patience_with_disk);
     if (!reply) return reply.error();
     const auto answer = parse_object(reply->body);
     if (!reply->ok() || !answer) return failure(message_of(*reply));

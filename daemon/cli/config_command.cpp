@@ -78,8 +78,7 @@ void check_service(const CheckOptions& options, const app::ServiceView& service,
 /// What a running daemon says that a reload of this file would do. Nothing if there is none, it may
 /// not be asked, or it has another file.
 std::optional<json::object> reload_plan(const std::string& socket, const std::string& path) {
-    constexpr Milliseconds longest_wait = Seconds(10);
-    const auto reply = call_daemon(socket, "POST", "/v1/reload", R"({"plan":true})", longest_wait);
+    const auto reply = call_daemon(socket, "POST", "/v1/reload", R"({"plan":true})", patience);
     if (!reply || !reply->ok()) return std::nullopt;
     auto plan = parse_object(reply->body);
     if (!plan) return std::nullopt;

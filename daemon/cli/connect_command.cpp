@@ -35,7 +35,7 @@ struct ConnectOptions {
 };
 
 /// How the command ends when the API does not do what it is asked.
-ExitCode exit_code_of(int status) noexcept {
+ExitCode exit_code_for_status(int status) noexcept {
     if (status == 401 || status == 403) return ExitCode::not_permitted;
     return status == 429 || status >= 500 ? ExitCode::try_later : ExitCode::rejected;
 }
@@ -98,7 +98,7 @@ private:
         }
         if (answer->status < 200 || answer->status > 299) {
             complain(refusal_text(*answer, what));
-            exit_code_ = exit_code_of(answer->status);
+            exit_code_ = exit_code_for_status(answer->status);
             return std::nullopt;
         }
         return std::move(*answer);

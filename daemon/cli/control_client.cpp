@@ -9,6 +9,7 @@
 #include "cli/complain.hpp"
 #include "cli/unix_stream.hpp"
 #include "flowrelay/app/text.hpp"
+#include "flowrelay/base/ascii.hpp"
 #include "flowrelay/http/response_reader.hpp"
 
 namespace flowrelay::cli {
@@ -125,12 +126,9 @@ ExitCode exit_code_of(const DaemonReply& reply) noexcept {
 }
 
 std::string url_encode(std::string_view text) {
-    constexpr std::string_view plain = "-._~";
     std::string out;
     for (const char c : text) {
-        const bool is_plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-                              (c >= 'A' && c <= 'Z') || plain.find(c) != plain.npos;
-        if (is_plain) {
+        if (ascii::is_word(c, "-._~")) {
             out += c;
         } else {
             out += fmt::format("%{:02X}", static_cast<unsigned char>(c));

@@ -10,6 +10,11 @@
 
 namespace flowrelay::cli {
 
+/// How long a question that the daemon answers from memory may take.
+inline constexpr Milliseconds patience = Seconds(10);
+/// How long what reads files or waits for the disk may take.
+inline constexpr Milliseconds patience_with_disk = Seconds(30);
+
 /// An answer of the daemon, whatever its status.
 struct DaemonReply {
     int code = 0;      ///< the HTTP status

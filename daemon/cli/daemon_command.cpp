@@ -15,13 +15,12 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr Milliseconds longest_wait = Seconds(30);
 constexpr int invalid_config = 422;
 constexpr int would_destroy = 409;
 
 ExitCode run_reload(const std::string& socket, bool as_json, bool accept_loss) {
     const std::string body = accept_loss ? R"({"accept_loss":true})" : "{}";
-    const auto reply = call_daemon(socket, "POST", "/v1/reload", body, longest_wait);
+    const auto reply = call_daemon(socket, "POST", "/v1/reload", body, patience_with_disk);
     if (!reply) {
         complain(reply.error().message);
         return exit_code_of(reply.error());
@@ -49,7 +48,7 @@ ExitCode run_reload(const std::string& socket, bool as_json, bool accept_loss) {
 }
 
 ExitCode run_metrics(const std::string& socket) {
-    const auto text = get_from_daemon(socket, "/v1/metrics", longest_wait);
+    const auto text = get_from_daemon(socket, "/v1/metrics", patience_with_disk);
     if (!text) {
         complain(text.error().message);
         return exit_code_of(text.error());

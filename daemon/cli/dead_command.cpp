@@ -16,7 +16,7 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr const char* list_target = "/v1/dead";
+constexpr const char* dead_target = "/v1/dead";
 
 ExitCode change_letters(const Context& context, const SelectionOptions& options, const char* route,
                         const char* verb) {
@@ -52,9 +52,9 @@ void add_dead_commands(Command app, Context& context) {
     dead.require_subcommand();
     add_event_list(
         dead, context,
-        {"Show the dead letters in the order of acceptance", list_target, false,
+        {"Show the dead letters in the order of acceptance", dead_target, false,
          "There are no dead letters.", "There are no dead letters of this source.", format_dead});
-    add_event_show(dead, context, "Show one dead letter with its contents", list_target);
+    add_event_show(dead, context, "Show one dead letter with its contents", dead_target);
 
     const Command replay = dead.add_subcommand("replay", "Have dead letters delivered after all");
     auto revived = add_selection(replay, false, false);

@@ -25,7 +25,6 @@ constexpr std::size_t most_unanswered = 4096;
 constexpr std::size_t most_output = 1 << 20;
 constexpr std::size_t most_kept = 64 << 20;     // bytes of lines without an answer
 constexpr std::size_t longest_line = 17 << 20;  // over the most that ingest.max_event_size may be
-constexpr std::size_t longest_answer = 1 << 20;
 constexpr Milliseconds tick{100};
 
 class StreamSender {

@@ -17,8 +17,6 @@ namespace {
 
 namespace errc = boost::system::errc;
 
-constexpr std::size_t longest_answer = 1 << 20;
-
 Result<std::string> read_answer(UnixStream& stream, MonoTime deadline) {
     LineReader answers(longest_answer);
     std::array<char, 4096> chunk;

@@ -7,6 +7,7 @@ namespace flowrelay::cli {
 
 enum class ExitCode : int {
     ok = 0,              ///< everything was accepted
+    can_not_tell = 1,    ///< a test could not find out what it was asked for
     usage = 64,          ///< wrong options
     rejected = 65,       ///< an event was rejected: sending it again does not help
     unavailable = 69,    ///< the daemon is not there

@@ -37,10 +37,6 @@ private:
     std::vector<std::string> problems_;
 };
 
-double seconds(Milliseconds duration) {
-    return static_cast<double>(duration.count()) / 1000;
-}
-
 void look_at_spool(const json::object& status, const HealthLimits& limits, Verdicts& verdicts) {
     // An older daemon tells neither what is used of the files nor what the disk has.
     const double files = number_of(status, "spool_bytes").value_or(0);
@@ -149,7 +145,7 @@ std::string performance(const json::object& status, const HealthLimits& limits) 
         "queued={} oldest_age={:.0f}s;{:.0f};{:.0f};0 delivered={}c dead={}c dead_letters={} "
         "unaccounted={};0;0 spool={}B;;;0;{}",
         count_of(status, "queued"), number_of(status, "oldest_age_s").value_or(0),
-        seconds(limits.warn_age), seconds(limits.crit_age), count_of(status, "delivered"),
+        in_seconds(limits.warn_age), in_seconds(limits.crit_age), count_of(status, "delivered"),
         count_of(status, "dead"), count_of(status, "dead_letters"), count_of(status, "unaccounted"),
         count_of(status, "spool_bytes"), count_of(status, "spool_max_bytes"));
 }
@@ -178,8 +174,8 @@ HealthReport judge_health(const json::object& status, const HealthLimits& limits
                                                    unaccounted == 1 ? "is" : "are"));
     }
     const double age = number_of(status, "oldest_age_s").value_or(0);
-    if (age >= seconds(limits.warn_age)) {
-        verdicts.add(age >= seconds(limits.crit_age) ? Health::critical : Health::warning,
+    if (age >= in_seconds(limits.warn_age)) {
+        verdicts.add(age >= in_seconds(limits.crit_age) ? Health::critical : Health::warning,
                      fmt::format("the oldest event waits for {}", format_seconds(age)));
     }
     if (is_true(status, "deliveries_held")) {

@@ -15,7 +15,6 @@ namespace flowrelay::cli {
 namespace {
 
 // Monitoring systems give up soon themselves.
-constexpr Milliseconds longest_wait = Seconds(10);
 
 struct HealthOptions {
     HealthLimits limits;
@@ -25,7 +24,7 @@ struct HealthOptions {
 };
 
 ExitCode run_health(const std::string& socket, const HealthOptions& options) {
-    const auto answer = get_from_daemon(socket, "/v1/status", longest_wait);
+    const auto answer = get_from_daemon(socket, "/v1/status", patience);
     HealthReport report;
     if (const auto status = answer ? parse_object(*answer) : answer.error(); status) {
         report = judge_health(*status, options.limits);

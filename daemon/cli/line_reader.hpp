@@ -9,6 +9,9 @@
 
 namespace flowrelay::cli {
 
+/// Longer than any answer of the daemon to a line.
+inline constexpr std::size_t longest_answer = 1 << 20;
+
 /// A line that has something in it.
 struct Line {
     std::string_view text;     ///< without the line break; valid until the next call

@@ -22,7 +22,7 @@ namespace json = boost::json;
 namespace {
 
 // An id that nobody knows is looked for in everything that is queued.
-constexpr Milliseconds longest_wait = Seconds(120);
+constexpr Milliseconds longest_operation = Seconds(120);
 constexpr std::size_t ids_at_once = 500;
 constexpr std::size_t page_size = 500;
 
@@ -30,7 +30,7 @@ constexpr std::size_t page_size = 500;
 
 std::optional<DaemonReply> Operator::call(std::string_view method, std::string_view target,
                                           std::string_view body) {
-    auto reply = call_daemon(socket_, method, target, body, longest_wait);
+    auto reply = call_daemon(socket_, method, target, body, longest_operation);
     if (!reply) {
         complain(reply.error().message);
         exit_code_ = exit_code_of(reply.error());

@@ -17,7 +17,7 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr const char* list_target = "/v1/queue";
+constexpr const char* queue_target = "/v1/queue";
 
 std::string summary(const json::object& sum, const char* verb, bool plan) {
     const std::string count = count_of(sum, plan ? "matched" : verb);
@@ -61,13 +61,13 @@ void add_queue_commands(Command app, Context& context) {
     queue.require_subcommand();
     const Command list =
         add_event_list(queue, context,
-                       {"Show the queued events, by source, oldest first", list_target, true,
+                       {"Show the queued events, by source, oldest first", queue_target, true,
                         "Nothing is queued.", "No such event is queued.", format_events});
     list.footer(
         "STATE is the first reason why an event waits; `flowrelay explain SEQ` has them all.\n\n"
         "  flowrelay queue list --source ci --limit 20\n"
         "  flowrelay queue list --json | jq -r 'select(.attempts > 10) | .seq'");
-    add_event_show(queue, context, "Show one queued event with its contents", list_target);
+    add_event_show(queue, context, "Show one queued event with its contents", queue_target);
 
     const Command retry = queue.add_subcommand("retry", "Try events now that wait after a failure");
     auto options = add_selection(retry, true, false);

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "flowrelay/base/ascii.hpp"
 #include "flowrelay/runtime/peer.hpp"
 
 namespace flowrelay::cli {
@@ -32,10 +33,7 @@ std::string output_of(const std::string& command) {
 
 /// Whether a name may stand in a command of the shell as it is.
 bool is_plain(std::string_view name) {
-    return !name.empty() && name.front() != '-' && std::ranges::all_of(name, [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               c == '-' || c == '_' || c == '.' || c == '@' || c == ':';
-    });
+    return !name.empty() && name.front() != '-' && ascii::all_word(name, "-_.@:");
 }
 
 std::vector<gid_t> groups_of(const std::string& user, gid_t group) {

@@ -22,7 +22,6 @@ namespace flowrelay::cli {
 namespace {
 
 // As monitoring plug-ins and fsck have it, and unlike the commands that talk to the daemon.
-constexpr auto can_not_tell = static_cast<ExitCode>(1);
 constexpr auto damage_found = static_cast<ExitCode>(2);
 
 struct VerifyOptions {
@@ -36,7 +35,7 @@ ExitCode verify(const VerifyOptions& options) {
     const auto report = storage::check_spool(*file_system, options.directory);
     if (report.has_error()) {
         complain(report.error().message);
-        return can_not_tell;
+        return ExitCode::can_not_tell;
     }
     fmt::print("{}", options.as_json
                          ? format_spool_json(*report)
@@ -147,11 +146,11 @@ ExitCode give_up(const std::string& path) {
     // The copy that root has made has to be the service's again.
     if (known && ::geteuid() == 0 && ::chown(path.c_str(), before.st_uid, before.st_gid) != 0) {
         complain(system_error(errno, "give back to its owner", path).message);
-        return can_not_tell;
+        return ExitCode::can_not_tell;
     }
     if (lost.has_error()) {
         complain(lost.error().message);
-        return can_not_tell;
+        return ExitCode::can_not_tell;
     }
     if (lost->empty()) {
         fmt::print("{} can be read: nothing was changed\n", path);

@@ -21,7 +21,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr auto can_not_tell = static_cast<ExitCode>(1);
 constexpr auto promise_broken = static_cast<ExitCode>(2);
 constexpr auto may_lose_events = static_cast<ExitCode>(3);
 
@@ -56,7 +55,7 @@ public:
         const auto done = all();
         if (done.has_error()) {
             fmt::print(stderr, "flowrelay: {}\n", done.error().message);
-            return can_not_tell;
+            return ExitCode::can_not_tell;
         }
         if (broken_ > 0) {
             fmt::print("Result: NOT fit for a spool: {} promise{} broken\n", broken_,
@@ -209,9 +208,9 @@ private:
 
 // --- the power cut -------------------------------------------------------------------------------
 
-ExitCode complain(const Error& error) {
+ExitCode complain_of(const Error& error) {
     fmt::print(stderr, "flowrelay: {}\n", error.message);
-    return can_not_tell;
+    return ExitCode::can_not_tell;
 }
 
 ExitCode write_for_power_cut(const TestOptions& options, unsigned seconds) {
@@ -236,7 +235,7 @@ ExitCode write_for_power_cut(const TestOptions& options, unsigned seconds) {
             std::fflush(stdout);
             next_line = Clock::now() + between_lines;
         });
-    if (done.has_error()) return complain(done.error());
+    if (done.has_error()) return complain_of(done.error());
     fmt::print(
         "acknowledged {}\nThe power was not cut. `--power-cut check` looks at what is there "
         "and removes it.\n",
@@ -251,7 +250,7 @@ ExitCode check_after_power_cut(const TestOptions& options) {
         return ExitCode::ok;
     }
     const auto found = look_after_power_cut(options.directory);
-    if (found.has_error()) return complain(found.error());
+    if (found.has_error()) return complain_of(found.error());
     if (found->last == 0) {
         fmt::print("Nothing is left of what was written.\n");
     } else {
@@ -278,7 +277,7 @@ ExitCode check_after_power_cut(const TestOptions& options) {
             "Compare that with the last number that you saw: a smaller one there is fine. "
             "With --acknowledged NUMBER this is done for you, and what was written is "
             "removed.\n");
-        return found->last == 0 ? can_not_tell : ExitCode::ok;
+        return found->last == 0 ? ExitCode::can_not_tell : ExitCode::ok;
     }
     const std::string result =
         fmt::format("all {} acknowledged events are accounted for", options.acknowledged);
@@ -286,7 +285,7 @@ ExitCode check_after_power_cut(const TestOptions& options) {
     const auto now = std::chrono::floor<Milliseconds>(std::chrono::system_clock::now());
     const auto closed =
         close_power_cut(options.directory, fmt::format("{}: {}", format_time(now), result));
-    if (closed.has_error()) return complain(closed.error());
+    if (closed.has_error()) return complain_of(closed.error());
     return ExitCode::ok;
 }
 

@@ -14,10 +14,8 @@ namespace flowrelay::cli {
 
 namespace {
 
-constexpr Milliseconds longest_wait = Seconds(10);
-
 ExitCode show_status(const std::string& socket, bool as_json) {
-    auto text = get_from_daemon(socket, "/v1/status", longest_wait);
+    auto text = get_from_daemon(socket, "/v1/status", patience);
     if (text && !as_json) text = format_status(*text, wants_colour(stdout));
     if (!text) {
         complain(text.error().message);

@@ -21,6 +21,7 @@
 #include "cli/terminal.hpp"
 #include "flowrelay/app/config.hpp"
 #include "flowrelay/app/config_check.hpp"
+#include "flowrelay/base/ascii.hpp"
 #include "flowrelay/base/time.hpp"
 #include "flowrelay/base/version.hpp"
 
@@ -30,8 +31,6 @@ namespace fs = std::filesystem;
 namespace json = boost::json;
 
 namespace {
-
-constexpr Milliseconds longest_wait = Seconds(10);
 
 struct SupportOptions {
     std::string config = "/etc/flowrelay/flowrelay.yaml";
@@ -54,7 +53,7 @@ void print_machine() {
 
 void print_answer(const std::string& socket, std::string_view name, std::string_view target) {
     head(name);
-    const auto answer = get_from_daemon(socket, target, longest_wait);
+    const auto answer = get_from_daemon(socket, target, patience);
     print_text(answer ? *answer : answer.error().message);
 }
 
@@ -97,13 +96,9 @@ void print_config(const std::string& path) {
 void print_journal(const SupportOptions& options) {
     head("journal");
     std::fflush(stdout);
-    for (const char c : options.unit) {
-        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                           (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' || c == '@';
-        if (!plain) {
-            fmt::print("{} is no unit\n", options.unit);
-            return;
-        }
+    if (!ascii::all_word(options.unit, "-_.@")) {
+        fmt::print("{} is no unit\n", options.unit);
+        return;
     }
     const std::string command = fmt::format("journalctl -u {} -n {} --no-pager -o short-iso 2>&1",
                                             options.unit, options.lines);

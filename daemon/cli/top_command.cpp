@@ -22,7 +22,7 @@ namespace flowrelay::cli {
 
 namespace {
 
-constexpr Milliseconds longest_wait = Seconds(5);
+constexpr Milliseconds longest_refresh = Seconds(5);
 
 struct TopOptions {
     std::string interval = "1s";
@@ -97,12 +97,10 @@ ExitCode run_top(const std::string& socket, Milliseconds interval, unsigned coun
         for (unsigned shown = 0;;) {
             winsize size{};
             const bool known = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0;
-            const auto text = get_from_daemon(socket, "/v1/status", longest_wait);
+            const auto text = get_from_daemon(socket, "/v1/status", longest_refresh);
             const auto status = text ? parse_object(*text) : text.error();
             if (status) {
-                const double at =
-                    std::chrono::duration<double>(MonoTime::clock::now().time_since_epoch())
-                        .count();
+                const double at = in_seconds(MonoTime::clock::now().time_since_epoch());
                 const TopSample sample = take_sample(*status, at);
                 const int rows = known && screen.active() ? std::max(1, size.ws_row - 1) : 1000;
                 screen.show(

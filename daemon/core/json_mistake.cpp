@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include "flowrelay/base/ascii.hpp"
 #include "flowrelay/base/utf8.hpp"
 
 namespace flowrelay::core {
@@ -42,10 +43,7 @@ bool is_wide(std::string_view text) noexcept {
 bool is_form(std::string_view text) noexcept {
     const std::size_t equals = text.find('=');
     if (equals == text.npos || equals == 0) return false;
-    return std::ranges::all_of(text.substr(0, equals), [](unsigned char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               c == '_' || c == '.' || c == '-' || c == '%' || c == '[' || c == ']';
-    });
+    return ascii::all_word(text.substr(0, equals), "_.-%[]");
 }
 
 std::string describe_rest(std::string_view text, std::size_t offset, TextForm form) {

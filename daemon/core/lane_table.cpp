@@ -10,7 +10,7 @@ QueuedEvent to_queued_event(const Event& event) noexcept {
     return QueuedEvent{event.seq, event.lane->id(), event.accepted, event.expires, event.bytes};
 }
 
-std::vector<Seq> held_events(const Token& token) {
+std::vector<Seq> held_events(const TokenQueue& token) {
     std::vector<Seq> seqs;
     for (const Lane& lane : token.lanes) {
         if (lane.held) seqs.push_back(lane.held->seq);
@@ -19,13 +19,13 @@ std::vector<Seq> held_events(const Token& token) {
 }
 
 LaneTable::~LaneTable() {
-    for (Token& token : tokens_) {
+    for (TokenQueue& token : tokens_) {
         token.lanes.clear_and_dispose([](Lane* lane) {
             lane->events.clear();
             delete lane;
         });
     }
-    tokens_.clear_and_dispose(std::default_delete<Token>());
+    tokens_.clear_and_dispose(std::default_delete<TokenQueue>());
     events_.clear_and_dispose(std::default_delete<Event>());
 }
 
@@ -35,7 +35,7 @@ Event& LaneTable::add(const QueuedEvent& queued) {
         throw std::logic_error("event " + std::to_string(to_number(queued.seq)) +
                                " is in the scheduler already");
     }
-    Token& token = find_or_add(queued.lane.token);
+    TokenQueue& token = find_or_add(queued.lane.token);
     Lane& lane = find_or_add(token, queued.lane.thread_hash);
     auto* event = new Event(queued, lane);
     events_.insert(events_.end(), *event);
@@ -60,7 +60,7 @@ void LaneTable::remove(Lane& lane) noexcept {
     delete &lane;
 }
 
-void LaneTable::remove(Token& token) noexcept {
+void LaneTable::remove(TokenQueue& token) noexcept {
     tokens_.erase(TokensById::s_iterator_to(token));
     delete &token;
 }
@@ -75,25 +75,25 @@ const Event* LaneTable::find(Seq seq) const noexcept {
     return found == events_.end() ? nullptr : &*found;
 }
 
-Token* LaneTable::find(TokenId id) noexcept {
+TokenQueue* LaneTable::find(TokenId id) noexcept {
     const auto found = tokens_.find(id);
     return found == tokens_.end() ? nullptr : &*found;
 }
 
-const Token* LaneTable::find(TokenId id) const noexcept {
+const TokenQueue* LaneTable::find(TokenId id) const noexcept {
     const auto found = tokens_.find(id);
     return found == tokens_.end() ? nullptr : &*found;
 }
 
-Token& LaneTable::find_or_add(TokenId id) {
+TokenQueue& LaneTable::find_or_add(TokenId id) {
     TokensById::insert_commit_data place;
     const auto [found, is_new] = tokens_.insert_check(id, place);
     if (!is_new) return *found;
-    auto* token = new Token(id);
+    auto* token = new TokenQueue(id);
     return *tokens_.insert_commit(*token, place);
 }
 
-Lane& LaneTable::find_or_add(Token& token, std::uint64_t thread_hash) {
+Lane& LaneTable::find_or_add(TokenQueue& token, std::uint64_t thread_hash) {
     LanesByThread::insert_commit_data place;
     const auto [found, is_new] = token.lanes.insert_check(thread_hash, place);
     if (!is_new) return *found;

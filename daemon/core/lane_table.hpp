@@ -22,7 +22,7 @@
 namespace flowrelay::core::scheduling {
 
 struct Lane;
-struct Token;
+struct TokenQueue;
 
 template <class Tag>
 using TreeHook = boost::intrusive::set_base_hook<boost::intrusive::tag<Tag>,
@@ -68,7 +68,7 @@ using EventsBySeq = boost::intrusive::set<Event, boost::intrusive::base_hook<Tre
 /// Its timer is armed while it waits; it is linked while it is ready (in its token's list) or
 /// overdue (in the scheduler's).
 struct Lane : Timer, TurnHook, TreeHook<InToken> {
-    Lane(Token& of, std::uint64_t hash) noexcept
+    Lane(TokenQueue& of, std::uint64_t hash) noexcept
         : Timer(Owner::lane), token(&of), thread_hash(hash) {}
 
     bool is_listed() const noexcept { return TurnHook::is_linked(); }
@@ -77,7 +77,7 @@ struct Lane : Timer, TurnHook, TreeHook<InToken> {
     const Event& head() const noexcept { return *events.begin(); }
     LaneId id() const noexcept;
 
-    Token* token;
+    TokenQueue* token;
     std::uint64_t thread_hash;
     EventsBySeq<InLane> events;  ///< never empty between two calls to the scheduler
     Event* in_flight = nullptr;  ///< one of them; the head unless an older one came meanwhile
@@ -102,8 +102,8 @@ using LaneList = boost::intrusive::list<Lane, boost::intrusive::base_hook<TurnHo
 
 /// Its timer is armed while its gate is closed and the time for a probe has not come, and while a
 /// ready lane has to wait for the rate limit; it is linked while one of its ready lanes may begin.
-struct Token : Timer, TurnHook, TreeHook<InAll> {
-    explicit Token(TokenId of) noexcept : Timer(Owner::token), id(of) {}
+struct TokenQueue : Timer, TurnHook, TreeHook<InAll> {
+    explicit TokenQueue(TokenId of) noexcept : Timer(Owner::token), id(of) {}
 
     bool is_listed() const noexcept { return TurnHook::is_linked(); }
     void leave_list() noexcept { TurnHook::unlink(); }
@@ -123,14 +123,14 @@ struct Token : Timer, TurnHook, TreeHook<InAll> {
 
 struct ById {
     using type = TokenId;
-    type operator()(const Token& token) const noexcept { return token.id; }
+    type operator()(const TokenQueue& token) const noexcept { return token.id; }
 };
 
-using TokensById = boost::intrusive::set<Token, boost::intrusive::base_hook<TreeHook<InAll>>,
+using TokensById = boost::intrusive::set<TokenQueue, boost::intrusive::base_hook<TreeHook<InAll>>,
                                          boost::intrusive::key_of_value<ById>,
                                          boost::intrusive::constant_time_size<false>>;
 
-using TokenList = boost::intrusive::list<Token, boost::intrusive::base_hook<TurnHook>,
+using TokenList = boost::intrusive::list<TokenQueue, boost::intrusive::base_hook<TurnHook>,
                                          boost::intrusive::constant_time_size<false>>;
 
 inline LaneId Lane::id() const noexcept {
@@ -140,7 +140,7 @@ inline LaneId Lane::id() const noexcept {
 QueuedEvent to_queued_event(const Event& event) noexcept;
 
 /// The events that hold a lane of the token.
-std::vector<Seq> held_events(const Token& token);
+std::vector<Seq> held_events(const TokenQueue& token);
 
 class LaneTable {
 public:
@@ -160,13 +160,13 @@ public:
     void remove(Lane& lane) noexcept;
 
     /// Destroys a token without lanes, whose timer is not armed.
-    void remove(Token& token) noexcept;
+    void remove(TokenQueue& token) noexcept;
 
     Event* find(Seq seq) noexcept;
     const Event* find(Seq seq) const noexcept;
-    Token* find(TokenId id) noexcept;
-    const Token* find(TokenId id) const noexcept;
-    Token& find_or_add(TokenId id);
+    TokenQueue* find(TokenId id) noexcept;
+    const TokenQueue* find(TokenId id) const noexcept;
+    TokenQueue& find_or_add(TokenId id);
 
     /// Calls this with each token, which may be removed by it.
     template <class Function>
@@ -179,7 +179,7 @@ public:
     std::size_t lanes() const noexcept { return lane_count_; }
 
 private:
-    Lane& find_or_add(Token& token, std::uint64_t thread_hash);
+    Lane& find_or_add(TokenQueue& token, std::uint64_t thread_hash);
 
     TokensById tokens_;
     EventsBySeq<InAll> events_;

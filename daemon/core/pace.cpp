@@ -71,7 +71,7 @@ double Pace::measured(MonoTime now) const noexcept {
     std::size_t inside = 0;
     double oldest = 0;
     for (std::size_t i = 0; i < known; ++i) {
-        const double ago = std::chrono::duration<double>(now - taken_at_[i]).count();
+        const double ago = in_seconds(now - taken_at_[i]);
         if (ago > window) continue;
         ++inside;
         oldest = std::max(oldest, ago);

@@ -47,7 +47,7 @@ void RateLimiter::set_rate(double rate) noexcept {
     if (rate == rate_) return;
     RateLimiter changed(rate);
     if (is_limited() && changed.is_limited() && taken_ > 0) {
-        const auto since = std::chrono::duration<double>(last_ - full_at_).count();
+        const auto since = in_seconds(last_ - full_at_);
         const double left = burst_ - std::max(static_cast<double>(taken_) - since * rate_, 0.0);
         const double missing = changed.burst_ - std::clamp(left, 0.0, changed.burst_);
         // Counted in whole events: the bucket was full a little before, and one more was taken.

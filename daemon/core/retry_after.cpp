@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <span>
 
+#include "flowrelay/base/ascii.hpp"
 #include "flowrelay/core/verdict.hpp"
 
 namespace flowrelay::core {
@@ -21,10 +22,6 @@ constexpr std::array<std::string_view, 7> long_days{"Monday", "Tuesday",  "Wedne
                                                     "Friday", "Saturday", "Sunday"};
 constexpr std::array<std::string_view, 12> months{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                                   "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-
-bool is_digit(char c) noexcept {
-    return c >= '0' && c <= '9';
-}
 
 struct Date {
     int year = 0;
@@ -50,7 +47,7 @@ public:
         if (rest_.size() < digits) return false;
         out = 0;
         for (const char c : rest_.substr(0, digits)) {
-            if (!is_digit(c)) return false;
+            if (!ascii::is_digit(c)) return false;
             out = out * 10 + static_cast<unsigned>(c - '0');
         }
         rest_.remove_prefix(digits);
@@ -146,10 +143,10 @@ std::optional<Milliseconds> read_number(std::string_view text) noexcept {
     const std::string_view part = text.substr(std::min(point + 1, text.size()));
     if (whole.empty() || (point < text.size() && part.empty())) return std::nullopt;
     for (const char c : whole) {
-        if (!is_digit(c)) return std::nullopt;
+        if (!ascii::is_digit(c)) return std::nullopt;
         seconds = std::min(seconds * 10 + (c - '0'), most_seconds);
     }
-    if (!std::ranges::all_of(part, is_digit)) return std::nullopt;
+    if (!std::ranges::all_of(part, ascii::is_digit)) return std::nullopt;
     if (part.find_first_not_of('0') != std::string_view::npos) ++seconds;
     return Seconds(std::min(seconds, most_seconds));
 }
@@ -186,7 +183,7 @@ std::optional<Milliseconds> read_seconds(std::string_view text) noexcept {
 std::optional<Milliseconds> parse_retry_after(std::string_view value, WallTime now) noexcept {
     const std::string_view text = trim(value);
     if (text.empty()) return std::nullopt;
-    if (is_digit(text.front())) return read_seconds(text);
+    if (ascii::is_digit(text.front())) return read_seconds(text);
     const std::optional<WallTime> until = read_date(text, now);
     if (!until) return std::nullopt;
     return std::clamp(Milliseconds(*until - now), Milliseconds(0),

@@ -20,7 +20,7 @@ using scheduling::Gate;
 using scheduling::Lane;
 using scheduling::LatelyActive;
 using scheduling::shows_health;
-using scheduling::Token;
+using scheduling::TokenQueue;
 using scheduling::Turns;
 
 namespace {
@@ -35,7 +35,7 @@ struct Attempt {
 // Nobody sleeps longer than this, and the sum of any two times stays in range.
 constexpr Milliseconds farthest_wakeup = std::chrono::hours(24 * 365);
 
-TokenState state_of(const Token& token) noexcept {
+TokenState state_of(const TokenQueue& token) noexcept {
     if (token.removed && token.queued > 0) return TokenState::gone;
     return token.paused ? TokenState::paused : token.gate.state();
 }
@@ -60,18 +60,18 @@ struct Scheduler::Impl {
                rate.available_from() <= now;
     }
 
-    bool may_begin(const Token& token, MonoTime now) const noexcept {
+    bool may_begin(const TokenQueue& token, MonoTime now) const noexcept {
         return (breaker.admits(now) || breaker.admits_early(token.id)) &&
                under_way(token) < share_of(token);
     }
 
     // Those aside that began before an outage.
-    std::size_t under_way(const Token& token) const noexcept {
+    std::size_t under_way(const TokenQueue& token) const noexcept {
         return token.era == breaker.era() ? token.under_way : 0;
     }
 
     // Of the places that there are: requests of one token may hang, and must leave some to others.
-    std::size_t share_of(const Token& token) const noexcept {
+    std::size_t share_of(const TokenQueue& token) const noexcept {
         const std::size_t all = breaker.allowance();
         if (turns.is_another_ready(token)) return (all + 1) / 2;
         const bool alone = !begun_lately.others(
@@ -81,7 +81,7 @@ struct Scheduler::Impl {
     }
 
     // Nobody else has events, or was answered well a short while ago.
-    bool is_alone(const Token& token, MonoTime now) const noexcept {
+    bool is_alone(const TokenQueue& token, MonoTime now) const noexcept {
         return turns.table().events() == token.queued &&
                !good_lately.others(token.id, now - active_after_success);
     }
@@ -89,7 +89,7 @@ struct Scheduler::Impl {
     Assignment begin(Event& event, Gate::Pass token, MonoTime now) {
         rate.take(now);
         const auto destination = breaker.begin();
-        Token& of = *event.lane->token;
+        TokenQueue& of = *event.lane->token;
         of.under_way = under_way(of) + 1;
         of.era = destination.epoch;
         begun_lately.note(of.id, ++begun);
@@ -110,7 +110,7 @@ struct Scheduler::Impl {
         }
         const Attempt attempt = found->second;
         in_flight.erase(found);
-        Token& token = *attempt.event->lane->token;
+        TokenQueue& token = *attempt.event->lane->token;
         if (token.era == attempt.destination.epoch && token.under_way > 0) --token.under_way;
         return attempt;
     }
@@ -198,13 +198,13 @@ struct Scheduler::Impl {
         return completion;
     }
 
-    std::size_t remove(Token& token) {
+    std::size_t remove(TokenQueue& token) {
         return turns.clear(token,
                            [this](const Event& event) { in_flight.at(event.seq).removed = true; });
     }
 
     Completion disable(Event& event, Completion completion) {
-        Token& token = *event.lane->token;
+        TokenQueue& token = *event.lane->token;
         completion.action = Completion::Action::disable_token;
         completion.outcome = Outcome::erased;
         completion.token_changed = TokenState::gone;
@@ -225,7 +225,7 @@ struct Scheduler::Impl {
     }
 
     // Whose time to wait it was that the server named; see evidence.hpp.
-    std::optional<Scope> who_was_asked(const Judgement& judgement, const Token& token,
+    std::optional<Scope> who_was_asked(const Judgement& judgement, const TokenQueue& token,
                                        MonoTime now) const noexcept {
         const Milliseconds hold = judgement.hold.value_or(Milliseconds(0));
         if (hold.count() == 0) return std::nullopt;
@@ -240,7 +240,7 @@ struct Scheduler::Impl {
     // What waited for a token of its own may have waited for the destination.
     void destination_is_back(MonoTime now) {
         std::erase_if(failing, [&](TokenId id) {
-            Token* token = turns.find(id);
+            TokenQueue* token = turns.find(id);
             if (!token || token->gate.state() != TokenState::failing) return true;
             token->gate.hurry(now);
             turns.update(*token);
@@ -261,12 +261,12 @@ struct Scheduler::Impl {
         if (shows_health(judgement.verdict)) good_lately.note(lane.token->id, now);
         if (attempt.removed) {
             const bool delivered = judgement.verdict == Verdict::delivered;
-            completion.asked_to_wait = who_was_asked(judgement, Token(TokenId::none), now);
+            completion.asked_to_wait = who_was_asked(judgement, TokenQueue(TokenId::none), now);
             return settle(event, delivered ? Outcome::delivered : Outcome::erased, completion);
         }
         if (judgement.verdict == Verdict::gone) return disable(event, completion);
 
-        Token& token = *lane.token;
+        TokenQueue& token = *lane.token;
         const bool destinations = breaker.closed_until().has_value();
         completion.token_changed =
             token.gate.end(attempt.token, judgement,
@@ -286,7 +286,7 @@ struct Scheduler::Impl {
         }
     }
 
-    TokenStatus status_of(const Token& token) const {
+    TokenStatus status_of(const TokenQueue& token) const {
         return TokenStatus{token.queued, token.held_lanes, state_of(token),
                            token.gate.closed_until(), turns.rate_limited_until(token)};
     }
@@ -389,8 +389,9 @@ std::optional<Assignment> Scheduler::next(Now now) {
     const auto max_age = impl_->expiring ? std::optional(impl_->options.max_age) : std::nullopt;
     do {
         impl_->turns.advance(now);
-        const auto begun = impl_->turns.begin(
-            now, max_age, [&](const Token& token) { return impl_->may_begin(token, now.mono); });
+        const auto begun = impl_->turns.begin(now, max_age, [&](const TokenQueue& token) {
+            return impl_->may_begin(token, now.mono);
+        });
         if (begun) return impl_->begin(begun->event, begun->pass, now.mono);
     } while (impl_->turns.has_due(now.mono));
     return std::nullopt;
@@ -438,7 +439,7 @@ bool Scheduler::release_lane(Seq seq) {
 }
 
 std::vector<Seq> Scheduler::held(TokenId id) const {
-    const Token* token = impl_->turns.table().find(id);
+    const TokenQueue* token = impl_->turns.table().find(id);
     return token ? scheduling::held_events(*token) : std::vector<Seq>();
 }
 
@@ -446,7 +447,7 @@ bool Scheduler::hurry(Seq seq, Now now) {
     Event* event = impl_->turns.find(seq);
     if (!event) return false;
     Lane& lane = *event->lane;
-    Token& token = *lane.token;
+    TokenQueue& token = *lane.token;
     impl_->breaker.hurry(now.mono);
     token.gate.hurry(now.mono);
     impl_->turns.update(token);
@@ -481,19 +482,19 @@ std::optional<MonoTime> Scheduler::next_wakeup(Now now) const {
 }
 
 std::size_t Scheduler::remove_token(TokenId id) {
-    Token* token = impl_->turns.find(id);
+    TokenQueue* token = impl_->turns.find(id);
     return token ? impl_->remove(*token) : 0;
 }
 
 void Scheduler::pause_token(TokenId id) {
-    Token& token = impl_->turns.find_or_add(id);
+    TokenQueue& token = impl_->turns.find_or_add(id);
     token.paused = true;
     token.removed = false;
     impl_->turns.update(token);
 }
 
 void Scheduler::resume_token(TokenId id) {
-    Token* token = impl_->turns.find(id);
+    TokenQueue* token = impl_->turns.find(id);
     if (!token) return;
     token->paused = false;
     const TokenState state = token->gate.state();
@@ -507,7 +508,7 @@ void Scheduler::resume_token(TokenId id) {
 }
 
 void Scheduler::renew_token(TokenId id) {
-    if (Token* token = impl_->turns.find(id)) impl_->turns.renew(*token);
+    if (TokenQueue* token = impl_->turns.find(id)) impl_->turns.renew(*token);
 }
 
 void Scheduler::renew_destination() {
@@ -522,7 +523,7 @@ void Scheduler::set_token_rate(TokenId id, double rate) {
 }
 
 void Scheduler::hold_token(TokenId id, MonoTime until) {
-    Token& token = impl_->turns.find_or_add(id);
+    TokenQueue& token = impl_->turns.find_or_add(id);
     token.gate.hold(until);
     impl_->turns.update(token);
 }
@@ -532,7 +533,7 @@ void Scheduler::hold_destination(MonoTime until) {
 }
 
 void Scheduler::park_token(TokenId id, Now now) {
-    Token& token = impl_->turns.find_or_add(id);
+    TokenQueue& token = impl_->turns.find_or_add(id);
     token.gate.park(now.mono + impl_->options.token_probe);
     token.removed = false;
     impl_->turns.update(token);
@@ -555,7 +556,7 @@ Scheduler::Status Scheduler::status() const {
 }
 
 Scheduler::TokenStatus Scheduler::token_status(TokenId id) const {
-    const Token* token = impl_->turns.table().find(id);
+    const TokenQueue* token = impl_->turns.table().find(id);
     return token ? impl_->status_of(*token) : TokenStatus();
 }
 
@@ -564,7 +565,7 @@ bool Scheduler::contains(Seq seq) const {
 }
 
 std::size_t Scheduler::lane_size(const LaneId& lane) const {
-    const Token* token = impl_->turns.table().find(lane.token);
+    const TokenQueue* token = impl_->turns.table().find(lane.token);
     if (!token) return 0;
     const auto found = token->lanes.find(lane.thread_hash);
     return found == token->lanes.end() ? 0 : found->events.size();
@@ -580,7 +581,7 @@ std::optional<Scheduler::WaitReason> Scheduler::why(Seq seq) const {
 }
 
 Scheduler::WaitReason Scheduler::why(const LaneId& id) const {
-    const Token* token = impl_->turns.table().find(id.token);
+    const TokenQueue* token = impl_->turns.table().find(id.token);
     if (token) {
         const auto found = token->lanes.find(id.thread_hash);
         if (found != token->lanes.end()) return impl_->why_lane(*found);

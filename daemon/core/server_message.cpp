@@ -1,4 +1,5 @@
 #include "flowrelay/core/server_message.hpp"
+#include "flowrelay/base/ascii.hpp"
 
 #include <algorithm>
 #include <cctype>
@@ -110,7 +111,7 @@ std::string one_line(std::string text) {
 }
 
 bool is_same_letter(char a, char b) {
-    return (a >= 'A' && a <= 'Z' ? static_cast<char>(a + 32) : a) == b;
+    return ascii::lower(a) == b;
 }
 
 /// `what` is in small letters.

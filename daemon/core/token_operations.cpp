@@ -5,6 +5,7 @@
 #include <tuple>
 #include <utility>
 
+#include "flowrelay/base/ascii.hpp"
 #include "flowrelay/core/token_table.hpp"
 #include "identity.hpp"
 
@@ -19,10 +20,7 @@ constexpr std::size_t longest_name = 64;
 constexpr std::size_t longest_token = 256;
 
 bool is_name(std::string_view text) {
-    return !text.empty() && text.size() <= longest_name && std::ranges::all_of(text, [](char c) {
-        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-               c == '.' || c == '_' || c == '-';
-    });
+    return !text.empty() && text.size() <= longest_name && ascii::all_word(text, "._-");
 }
 
 bool is_token(std::string_view text) {
@@ -66,7 +64,7 @@ Refusal is_gone(const Token& token) {
 }
 
 /// Orders the slots of one name: which of them is meant.
-auto rank_of(const Token& token) {
+auto rank_for_name(const Token& token) {
     const int use = !token.gone()                        ? 3
                     : token.entry.state == State::gone   ? 2
                     : token.entry.state == State::erased ? 1
@@ -80,7 +78,7 @@ std::optional<TokenId> TokenTable::find(std::string_view label) const {
     const Token* found = nullptr;
     for (const TokenId id : find_all(label)) {
         const Token& token = at(id);
-        if (found == nullptr || rank_of(token) > rank_of(*found)) found = &token;
+        if (found == nullptr || rank_for_name(token) > rank_for_name(*found)) found = &token;
     }
     return found == nullptr ? std::nullopt : std::optional(found->entry.id);
 }

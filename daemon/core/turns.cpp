@@ -26,7 +26,7 @@ bool Turns::put_overdue(Lane& lane, WallTime now, std::optional<Milliseconds> ma
     return true;
 }
 
-Turns::Begun Turns::begin(Token& token, Lane& lane, MonoTime now) {
+Turns::Begun Turns::begin(TokenQueue& token, Lane& lane, MonoTime now) {
     Event& head = lane.head();
     lane.in_flight = &head;
     expiry_.erase(head);
@@ -84,13 +84,13 @@ QueuedEvent Turns::leave(Event& event) noexcept {
     return left;
 }
 
-void Turns::update(Token& token) noexcept {
+void Turns::update(TokenQueue& token) noexcept {
     set_timer(token);
     refresh(token);
     forget_if_idle(token);
 }
 
-void Turns::renew(Token& token) noexcept {
+void Turns::renew(TokenQueue& token) noexcept {
     token.gate.renew();
     for (Lane& lane : token.lanes) {
         if (!lane.in_flight) timers_.disarm(lane);
@@ -101,10 +101,10 @@ void Turns::renew(Token& token) noexcept {
 }
 
 void Turns::renew_all() {
-    table_.for_each_token([this](Token& token) { renew(token); });
+    table_.for_each_token([this](TokenQueue& token) { renew(token); });
 }
 
-void Turns::set_timer(Token& token) noexcept {
+void Turns::set_timer(TokenQueue& token) noexcept {
     if (const auto until = token.gate.closed_until()) {
         timers_.arm(token, std::max(*until, rate_limited_until(token).value_or(*until)));
     } else {
@@ -114,19 +114,19 @@ void Turns::set_timer(Token& token) noexcept {
 
 void Turns::set_rate(TokenId id, double rate) {
     if (rate <= 0) {
-        Token* token = table_.find(id);
+        TokenQueue* token = table_.find(id);
         if (!token || !token->rate) return;
         token->rate.reset();
         update(*token);
         return;
     }
-    Token& token = table_.find_or_add(id);
+    TokenQueue& token = table_.find_or_add(id);
     if (!token.rate) token.rate = std::make_unique<RateLimiter>();
     token.rate->set_rate(rate);
     update(token);
 }
 
-std::optional<MonoTime> Turns::rate_limited_until(const Token& token) const noexcept {
+std::optional<MonoTime> Turns::rate_limited_until(const TokenQueue& token) const noexcept {
     if (!token.rate) return std::nullopt;
     const MonoTime from = token.rate->available_from();
     return from > advanced_to_ ? std::optional(from) : std::nullopt;
@@ -149,7 +149,7 @@ void Turns::end_wait(Timer& timer) noexcept {
         place(static_cast<Lane&>(timer));
         return;
     }
-    auto& token = static_cast<Token&>(timer);
+    auto& token = static_cast<TokenQueue&>(timer);
     refresh(token);
     forget_if_idle(token);
 }
@@ -165,7 +165,7 @@ void Turns::reconsider_overdue() noexcept {
 
 // Puts a lane where it belongs after any change.
 void Turns::place(Lane& lane) noexcept {
-    Token& token = *lane.token;
+    TokenQueue& token = *lane.token;
     if (lane.events.empty()) {
         table_.remove(lane);
     } else if (!lane.in_flight && !lane.held && !lane.is_armed() && !lane.is_listed()) {
@@ -176,7 +176,7 @@ void Turns::place(Lane& lane) noexcept {
 }
 
 // Lets a token take turns, or not, after any change.
-void Turns::refresh(Token& token) noexcept {
+void Turns::refresh(TokenQueue& token) noexcept {
     const bool wants = !token.paused && !token.ready.empty();
     const auto limited = wants ? rate_limited_until(token) : std::nullopt;
     // While the gate is open its timer is that of the rate limit.
@@ -192,7 +192,7 @@ void Turns::refresh(Token& token) noexcept {
     }
 }
 
-void Turns::forget_if_idle(Token& token) noexcept {
+void Turns::forget_if_idle(TokenQueue& token) noexcept {
     const bool remembers = token.paused || token.is_armed() || token.rate ||
                            token.gate.has_trouble() || token.gate.state() == TokenState::parked;
     if (token.lanes.empty() && !remembers) table_.remove(token);

@@ -22,8 +22,8 @@ class Turns {
 public:
     const LaneTable& table() const noexcept { return table_; }
     Event* find(Seq seq) noexcept { return table_.find(seq); }
-    Token* find(TokenId id) noexcept { return table_.find(id); }
-    Token& find_or_add(TokenId id) { return table_.find_or_add(id); }
+    TokenQueue* find(TokenId id) noexcept { return table_.find(id); }
+    TokenQueue& find_or_add(TokenId id) { return table_.find_or_add(id); }
 
     // ---- events
 
@@ -42,7 +42,7 @@ public:
     std::optional<Begun> begin(Now now, std::optional<Milliseconds> max_age, Admits admits);
 
     /// Whether a token other than this one takes turns.
-    bool is_another_ready(const Token& token) const noexcept {
+    bool is_another_ready(const TokenQueue& token) const noexcept {
         auto first = turns_.begin();
         if (first == turns_.end()) return false;
         return &*first != &token || ++first != turns_.end();
@@ -73,14 +73,14 @@ public:
     // ---- tokens
 
     /// Its gate or its pause has changed, but no event of it.
-    void update(Token& token) noexcept;
+    void update(TokenQueue& token) noexcept;
 
     /// Its gate has changed; an event of it is about to be settled or put back.
-    void set_timer(Token& token) noexcept;
+    void set_timer(TokenQueue& token) noexcept;
 
     /// What was said of it, and of its threads, is void: only an operator keeps it waiting, and its
     /// rate limit. O(threads of the token). The token may be destroyed.
-    void renew(Token& token) noexcept;
+    void renew(TokenQueue& token) noexcept;
 
     /// The same for all tokens.
     void renew_all();
@@ -91,12 +91,12 @@ public:
 
     /// When the rate limit lets the next event of the token begin, if that was still to come when
     /// advance() was last called.
-    std::optional<MonoTime> rate_limited_until(const Token& token) const noexcept;
+    std::optional<MonoTime> rate_limited_until(const TokenQueue& token) const noexcept;
 
     /// Takes out all events that are not in flight, gives how many, and forgets all that answers
     /// have told of it. `in_flight` is called with each event that is; the token stays for them.
     template <class Function>
-    std::size_t clear(Token& token, Function in_flight);
+    std::size_t clear(TokenQueue& token, Function in_flight);
 
     // ---- time
 
@@ -127,11 +127,11 @@ private:
     static constexpr int most_passed_over = 256;
 
     bool put_overdue(Lane& lane, WallTime now, std::optional<Milliseconds> max_age);
-    Begun begin(Token& token, Lane& lane, MonoTime now);
+    Begun begin(TokenQueue& token, Lane& lane, MonoTime now);
     void end_wait(Timer& timer) noexcept;
     void place(Lane& lane) noexcept;
-    void refresh(Token& token) noexcept;
-    void forget_if_idle(Token& token) noexcept;
+    void refresh(TokenQueue& token) noexcept;
+    void forget_if_idle(TokenQueue& token) noexcept;
     void begin_anew(Lane& lane) noexcept;
     static void forget_trouble(Lane& lane) noexcept;
     void forget_hold(Lane& lane) noexcept;
@@ -152,7 +152,7 @@ std::optional<Turns::Begun> Turns::begin(Now now, std::optional<Milliseconds> ma
                                          Admits admits) {
     int passed_over = 0;
     for (auto at = turns_.begin(); at != turns_.end() && passed_over < most_passed_over;) {
-        Token& token = *at;
+        TokenQueue& token = *at;
         ++at;
         if (!admits(token)) {
             ++passed_over;
@@ -170,7 +170,7 @@ std::optional<Turns::Begun> Turns::begin(Now now, std::optional<Milliseconds> ma
 }
 
 template <class Function>
-std::size_t Turns::clear(Token& token, Function in_flight) {
+std::size_t Turns::clear(TokenQueue& token, Function in_flight) {
     std::size_t removed = 0;
     for (auto next = token.lanes.begin(); next != token.lanes.end();) {
         Lane& lane = *next++;

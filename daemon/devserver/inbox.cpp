@@ -7,6 +7,8 @@
 
 #include "json_text.hpp"
 
+#include "flowrelay/base/ascii.hpp"
+
 namespace flowrelay::devserver {
 
 namespace {
@@ -27,18 +29,12 @@ std::vector<NameValue> split(std::string_view fields) {
     return list;
 }
 
-bool same_name(std::string_view a, std::string_view b) noexcept {
-    constexpr auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : +c; };
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                      [&](char x, char y) { return lower(x) == lower(y); });
-}
-
 /// A JSON object has a name once: the values of a repeated field are joined (RFC 9110, 5.3).
 void append_fields(std::string& out, const std::vector<NameValue>& list) {
     out += '{';
     for (std::size_t i = 0; i < list.size(); ++i) {
         const auto is_this = [&](const NameValue& other) {
-            return same_name(other.name, list[i].name);
+            return ascii::iequals(other.name, list[i].name);
         };
         const auto begin = list.begin() + static_cast<std::ptrdiff_t>(i);
         if (std::any_of(list.begin(), begin, is_this)) continue;
@@ -66,7 +62,7 @@ void Received::set_fields(std::span<const http::Field> list) {
 void append_json(std::string& out, const Received& received) {
     const auto fields = split(received.fields);
     const auto key = std::find_if(fields.begin(), fields.end(), [](const NameValue& field) {
-        return same_name(field.name, "Idempotency-Key");
+        return ascii::iequals(field.name, "Idempotency-Key");
     });
     fmt::format_to(std::back_inserter(out), R"({{"n":{},"at":"{}","connection":{},"method":)",
                    received.n, format_time(received.at), received.connection);

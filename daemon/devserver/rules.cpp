@@ -9,6 +9,7 @@
 #include <boost/json/serialize.hpp>
 #include <stdexcept>
 
+#include "flowrelay/base/ascii.hpp"
 #include "flowrelay/http/response_writer.hpp"
 
 namespace flowrelay::devserver {
@@ -69,8 +70,7 @@ void read_match(Rule& rule, const json::object& match) {
 void read_fields(Rule& rule, const json::object& fields) {
     for (const auto& [key, value] : fields) {
         const std::string name(key);
-        std::string lower = name;
-        for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+        const std::string lower = ascii::lower(name);
         const std::string text = text_of(value, "headers." + name);
         if (lower == "content-type") {
             rule.content_type = text;

@@ -2,27 +2,13 @@
 
 #include <algorithm>
 
+#include "flowrelay/base/ascii.hpp"
+
 namespace flowrelay::http {
-
-namespace {
-
-constexpr char lower(char c) noexcept {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-}
-
-}  // namespace
-
-bool iequals(std::string_view a, std::string_view b) noexcept {
-    return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(),
-                                              [](char x, char y) { return lower(x) == lower(y); });
-}
 
 bool is_token(std::string_view text) noexcept {
     constexpr std::string_view marks = "!#$%&'*+-.^_`|~";
-    return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
-        return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z') ||
-               marks.find(c) != std::string_view::npos;
-    });
+    return !text.empty() && ascii::all_word(text, marks);
 }
 
 Head::Slice Head::add_text(std::string_view text) {
@@ -48,7 +34,7 @@ std::string_view Head::text(Slice slice) const noexcept {
 
 std::string_view Head::field(std::string_view name) const noexcept {
     for (const Entry& entry : entries_) {
-        if (iequals(text(entry.name), name)) return text(entry.value);
+        if (ascii::iequals(text(entry.name), name)) return text(entry.value);
     }
     return {};
 }
@@ -56,7 +42,7 @@ std::string_view Head::field(std::string_view name) const noexcept {
 std::size_t Head::count(std::string_view name) const noexcept {
     return static_cast<std::size_t>(
         std::count_if(entries_.begin(), entries_.end(),
-                      [&](const Entry& entry) { return iequals(text(entry.name), name); }));
+                      [&](const Entry& entry) { return ascii::iequals(text(entry.name), name); }));
 }
 
 void Head::clear() noexcept {

@@ -11,8 +11,9 @@
 
 namespace flowrelay::http {
 
-/// ASCII letters without regard to case.
-bool iequals(std::string_view a, std::string_view b) noexcept;
+/// A body larger than this gives its memory back after its message: a thousand idle connections
+/// must not keep the largest bodies that they have seen.
+inline constexpr std::size_t kept_body_capacity = 64 * 1024;
 
 /// A name of a field (RFC 9110, section 5.6.2).
 bool is_token(std::string_view text) noexcept;

@@ -1,17 +1,11 @@
 #include <optional>
 
+#include "flowrelay/base/ascii.hpp"
 #include "flowrelay/http/request_reader.hpp"
 
 namespace flowrelay::http {
 
 namespace {
-
-std::optional<unsigned> hex_digit(char c) noexcept {
-    if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');
-    if (c >= 'a' && c <= 'f') return static_cast<unsigned>(c - 'a' + 10);
-    if (c >= 'A' && c <= 'F') return static_cast<unsigned>(c - 'A' + 10);
-    return std::nullopt;
-}
 
 /// A '%' that no two hexadecimal digits follow stands for itself.
 std::string decode(std::string_view text) {
@@ -19,8 +13,8 @@ std::string decode(std::string_view text) {
     out.reserve(text.size());
     for (std::size_t i = 0; i < text.size(); ++i) {
         if (text[i] == '%' && i + 2 < text.size()) {
-            const auto high = hex_digit(text[i + 1]);
-            const auto low = hex_digit(text[i + 2]);
+            const auto high = ascii::hex_digit(text[i + 1]);
+            const auto low = ascii::hex_digit(text[i + 2]);
             if (high && low) {
                 out.push_back(static_cast<char>(*high * 16 + *low));
                 i += 2;

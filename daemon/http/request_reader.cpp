@@ -1,4 +1,5 @@
 #include "flowrelay/http/request_reader.hpp"
+#include "flowrelay/base/ascii.hpp"
 
 #include <algorithm>
 #include <boost/assert.hpp>
@@ -15,10 +16,6 @@ namespace {
 
 namespace bh = boost::beast::http;
 using BeastView = boost::beast::string_view;
-
-// A body larger than this gives its memory back after the request: a thousand idle connections
-// must not keep the largest bodies they have seen.
-constexpr std::size_t kept_body_capacity = 64 * 1024;
 
 std::string_view view(BeastView text) noexcept {
     return {text.data(), text.size()};
@@ -84,7 +81,7 @@ private:
             return;
         }
         message_.expects_continue =
-            message_.minor_version >= 1 && iequals(head.field("Expect"), "100-continue");
+            message_.minor_version >= 1 && ascii::iequals(head.field("Expect"), "100-continue");
     }
 
     // RFC 9112 section 6: whoever reads such a message differently sees another request in its
@@ -97,7 +94,7 @@ private:
             message_.problem = "this request has more than one Content-Length";
             ec = bh::error::multiple_content_length;
         } else if (encodings > 0 && (encodings > 1 || lengths > 0 || message_.minor_version == 0 ||
-                                     !iequals(head.field("Transfer-Encoding"), "chunked"))) {
+                                     !ascii::iequals(head.field("Transfer-Encoding"), "chunked"))) {
             message_.problem =
                 "this request has a Transfer-Encoding other than a single \"chunked\", or beside a "
                 "Content-Length, or in HTTP/1.0";
@@ -181,7 +178,7 @@ bool split_target(std::string_view method, std::string_view target, Request& req
         const std::size_t scheme = target.find("://");
         if (scheme == std::string_view::npos) return false;
         const std::string_view name = target.substr(0, scheme);
-        if (!iequals(name, "http") && !iequals(name, "https")) return false;
+        if (!ascii::iequals(name, "http") && !ascii::iequals(name, "https")) return false;
         target.remove_prefix(scheme + 3);
         const std::size_t end = target.find_first_of("/?");
         if (end == 0 || target.empty()) return false;
@@ -196,11 +193,8 @@ bool split_target(std::string_view method, std::string_view target, Request& req
 
 /// "Application/JSON; charset=utf-8" -> "application/json".
 void assign_media_type(std::string& out, std::string_view value) {
-    out.assign(value.substr(0, value.find(';')));
-    while (!out.empty() && (out.back() == ' ' || out.back() == '\t')) out.pop_back();
-    for (char& c : out) {
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
-    }
+    out.assign(ascii::trim(value.substr(0, value.find(';'))));
+    for (char& c : out) c = ascii::lower(c);
 }
 
 }  // namespace

@@ -2,28 +2,18 @@
 
 #include <algorithm>
 
+#include "flowrelay/base/ascii.hpp"
 #include "flowrelay/base/number.hpp"
 
 namespace flowrelay::http {
 
 namespace {
 
-constexpr std::string_view blanks = " \t";
-
 // Longer ones can't be told from an overflow of what other programs count with.
 constexpr std::uint64_t max_length = (std::uint64_t{1} << 63U) - 1;
 
-bool is_digit(char c) noexcept {
-    return c >= '0' && c <= '9';
-}
-
 bool is_blank(char c) noexcept {
-    return blanks.find(c) != std::string_view::npos;
-}
-
-std::string_view trim(std::string_view text) noexcept {
-    text.remove_prefix(std::min(text.find_first_not_of(blanks), text.size()));
-    return text.substr(0, text.find_last_not_of(blanks) + 1);
+    return c == ' ' || c == '\t';
 }
 
 bool has_control(std::string_view text) noexcept {
@@ -38,7 +28,7 @@ template <class Take>
 void for_each_member(std::string_view list, Take take) {
     while (!list.empty()) {
         const std::size_t end = std::min(list.find(','), list.size());
-        const std::string_view member = trim(list.substr(0, end));
+        const std::string_view member = ascii::trim(list.substr(0, end));
         if (!member.empty()) take(member);
         list.remove_prefix(std::min(end + 1, list.size()));
     }
@@ -49,24 +39,25 @@ void for_each_member(std::string_view list, Take take) {
 // "HTTP/1.1 202 Accepted". The reason may be missing, with or without the blank before it.
 bool ResponseHead::add_status_line(std::string_view line) {
     constexpr std::string_view name = "HTTP/";
-    if (!iequals(line.substr(0, name.size()), name)) return false;
+    if (!ascii::iequals(line.substr(0, name.size()), name)) return false;
     if (!line.starts_with(name)) note_quirk("the name of the protocol is not in capitals");
     line.remove_prefix(name.size());
     if (line.empty() || line[0] < '1' || line[0] > '3') return false;
     const char major = line[0];
     line.remove_prefix(1);
-    if (line.size() >= 2 && line[0] == '.' && is_digit(line[1])) {
+    if (line.size() >= 2 && line[0] == '.' && ascii::is_digit(line[1])) {
         minor_version_ = line[1] - '0';
         line.remove_prefix(2);
     } else if (major == '1') {
         return false;
     }
     if (major != '1' || minor_version_ > 1) note_quirk("the version is not HTTP/1.0 or HTTP/1.1");
-    const std::size_t at = std::min(line.find_first_not_of(blanks), line.size());
+    const std::size_t at = std::min(line.find_first_not_of(" \t"), line.size());
     if (at == 0) return false;
     if (at != 1 || line[0] != ' ') note_quirk("more than one blank stands before the status");
     line.remove_prefix(at);
-    if (line.size() < 3 || !std::all_of(line.begin(), line.begin() + 3, is_digit)) return false;
+    if (line.size() < 3 || !std::all_of(line.begin(), line.begin() + 3, ascii::is_digit))
+        return false;
     if (line.size() > 3 && !is_blank(line[3])) return false;
     code_ = (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0');
     if (has_control(line)) note_quirk("the status line has a control character");
@@ -76,7 +67,7 @@ bool ResponseHead::add_status_line(std::string_view line) {
 void ResponseHead::add_field_line(std::string_view line) {
     if (is_blank(line.front())) {
         note_quirk("a header field goes on in another line");
-        if (!line_.empty()) line_.append(1, ' ').append(trim(line));
+        if (!line_.empty()) line_.append(1, ' ').append(ascii::trim(line));
         return;
     }
     end_field();
@@ -90,8 +81,8 @@ void ResponseHead::end_field() {
     if (colon == std::string_view::npos) {
         note_quirk("a header field has no colon");
     } else {
-        const std::string_view name = trim(line.substr(0, colon));
-        const std::string_view value = trim(line.substr(colon + 1));
+        const std::string_view name = ascii::trim(line.substr(0, colon));
+        const std::string_view value = ascii::trim(line.substr(colon + 1));
         if (name.size() != colon) note_quirk("a blank stands before the colon of a header field");
         if (!is_token(name)) note_quirk("the name of a header field is none");
         if (has_control(value)) note_quirk("a header field has a control character");
@@ -102,20 +93,20 @@ void ResponseHead::end_field() {
 }
 
 bool ResponseHead::wants(std::string_view name) const noexcept {
-    const auto is_it = [name](std::string_view other) { return iequals(name, other); };
+    const auto is_it = [name](std::string_view other) { return ascii::iequals(name, other); };
     return wanted_.empty() || std::ranges::any_of(wanted_, is_it);
 }
 
 void ResponseHead::heed(std::string_view name, std::string_view value) {
-    if (iequals(name, "Content-Length")) {
+    if (ascii::iequals(name, "Content-Length")) {
         add_length(value);
-    } else if (iequals(name, "Transfer-Encoding")) {
+    } else if (ascii::iequals(name, "Transfer-Encoding")) {
         add_codings(value);
-    } else if (iequals(name, "Connection")) {
+    } else if (ascii::iequals(name, "Connection")) {
         add_options(value);
-    } else if (iequals(name, "Content-Encoding")) {
+    } else if (ascii::iequals(name, "Content-Encoding")) {
         for_each_member(value, [this](std::string_view coding) {
-            if (!iequals(coding, "identity")) plain_ = false;
+            if (!ascii::iequals(coding, "identity")) plain_ = false;
         });
     }
 }
@@ -140,7 +131,7 @@ void ResponseHead::add_codings(std::string_view value) {
         any = true;
         if (has_codings_) note_quirk("there is more than one Transfer-Encoding");
         has_codings_ = true;
-        chunked_ = iequals(coding, "chunked");
+        chunked_ = ascii::iequals(coding, "chunked");
         if (!chunked_) plain_ = false;
     });
     if (!any) note_quirk("the Transfer-Encoding is empty");
@@ -148,8 +139,8 @@ void ResponseHead::add_codings(std::string_view value) {
 
 void ResponseHead::add_options(std::string_view value) {
     for_each_member(value, [this](std::string_view option) {
-        if (iequals(option, "close")) close_ = true;
-        if (iequals(option, "keep-alive")) keep_ = true;
+        if (ascii::iequals(option, "close")) close_ = true;
+        if (ascii::iequals(option, "keep-alive")) keep_ = true;
     });
 }
 

@@ -1,4 +1,5 @@
 #include "flowrelay/http/response_reader.hpp"
+#include "flowrelay/base/ascii.hpp"
 
 #include <fmt/format.h>
 
@@ -18,9 +19,6 @@ constexpr int max_interim_responses = 16;
 // Some servers end a body with a line more than they have counted.
 constexpr int max_empty_lines = 4;
 
-// What a connection keeps of its largest body.
-constexpr std::size_t kept_body_capacity = 64 * 1024;
-
 enum class Stage {
     status_line,
     fields,
@@ -39,13 +37,9 @@ std::optional<std::uint64_t> chunk_size(std::string_view line, ResponseHead& hea
     std::uint64_t size = 0;
     std::size_t digits = 0;
     for (; digits < line.size() && digits <= max_digits; ++digits) {
-        const char c = line[digits];
-        const int digit = c >= '0' && c <= '9'   ? c - '0'
-                          : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                          : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                                 : -1;
-        if (digit < 0) break;
-        size = size * 16 + static_cast<std::uint64_t>(digit);
+        const auto digit = ascii::hex_digit(line[digits]);
+        if (!digit) break;
+        size = size * 16 + *digit;
     }
     const std::string_view rest = line.substr(digits);
     if (digits == 0 || digits > max_digits) return std::nullopt;
@@ -140,7 +134,8 @@ std::size_t ResponseReader::Impl::put_line(std::string_view bytes) {
     if (end == std::string_view::npos) {
         // Another protocol may not have lines at all.
         const std::string_view begin = std::string_view(line).substr(0, protocol.size());
-        const bool other = !iequals(begin, protocol.substr(0, begin.size())) && begin != "\r";
+        const bool other =
+            !ascii::iequals(begin, protocol.substr(0, begin.size())) && begin != "\r";
         if (stage == Stage::status_line && other) fail_syntax("this is no status line");
         return used;
     }

@@ -37,14 +37,13 @@ std::optional<Seq> parse_seq(std::string_view text) {
 }
 
 /// The letters that a POST is about: a page of them, and where the next begins.
-struct Selected {
+struct SelectedLetters {
     std::vector<core::DeadLetter> letters;
     std::vector<std::string> not_found;
     Seq next = Seq::none;
 };
 
 constexpr std::size_t most_at_once = 500;
-constexpr std::size_t most_examples = 5;
 
 std::vector<std::string> read_ids(const json::array& ids) {
     std::vector<std::string> named;
@@ -58,18 +57,19 @@ std::vector<std::string> read_ids(const json::array& ids) {
     return named;
 }
 
-asio::awaitable<Result<Selected>> select_ids(ControlCall& call, const json::array& ids) {
+asio::awaitable<Result<SelectedLetters>> select_ids(ControlCall& call, const json::array& ids) {
     auto named = read_ids(ids);
     auto found = co_await operations::find_dead_letters(call.engine, std::move(named), call.wanted);
     if (found.has_error()) co_return found.error();
-    Selected selected;
+    SelectedLetters selected;
     selected.letters = std::move(found->letters);
     selected.not_found = std::move(found->not_found);
     co_return selected;
 }
 
-asio::awaitable<Selected> select_filtered(Engine& engine, std::optional<TokenId> token, Seq after) {
-    Selected selected;
+asio::awaitable<SelectedLetters> select_filtered(Engine& engine, std::optional<TokenId> token,
+                                                 Seq after) {
+    SelectedLetters selected;
     auto letters = co_await operations::list_dead(engine, after, most_at_once);
     if (letters.size() == most_at_once) selected.next = letters.back().seq;
     for (auto& letter : letters) {
@@ -86,7 +86,7 @@ core::Wish<std::optional<TokenId>> source_of(const ControlCall& call, const std:
     return std::optional(*token);
 }
 
-asio::awaitable<boost::system::result<Selected, http::Response>> select(ControlCall& call) {
+asio::awaitable<boost::system::result<SelectedLetters, http::Response>> select(ControlCall& call) {
     const json::value* ids = call.body.if_contains("ids");
     const std::string source = call.text("source");
     const int ways =
@@ -112,7 +112,7 @@ asio::awaitable<boost::system::result<Selected, http::Response>> select(ControlC
     co_return std::move(selected);
 }
 
-void add_rest(json::object& answer, const Selected& selected) {
+void add_rest(json::object& answer, const SelectedLetters& selected) {
     if (!selected.not_found.empty()) {
         json::array ids;
         for (const auto& id : selected.not_found) ids.push_back(json::value(id));
@@ -121,7 +121,7 @@ void add_rest(json::object& answer, const Selected& selected) {
     if (selected.next != Seq::none) answer["next"] = std::to_string(to_number(selected.next));
 }
 
-std::string target_of(const ControlCall& call, const Selected& selected) {
+std::string target_of(const ControlCall& call, const SelectedLetters& selected) {
     if (call.flag("all")) return "all";
     if (!call.text("source").empty()) return call.text("source");
     if (selected.letters.size() == 1) return selected.letters.front().event.id;
@@ -167,9 +167,10 @@ ControlAnswer get_dead_letter(ControlCall& call) {
 
 namespace {
 
-using Change = asio::awaitable<Result<std::uint64_t>> (*)(Engine& engine, std::vector<Seq> seqs);
+using LetterChange = asio::awaitable<Result<std::uint64_t>> (*)(Engine& engine,
+                                                                std::vector<Seq> seqs);
 
-ControlAnswer change(ControlCall& call, Change make, std::string done) {
+ControlAnswer change_letters(ControlCall& call, LetterChange make, std::string done) {
     auto selected = co_await select(call);
     if (selected.has_error()) co_return selected.error();
     json::object answer{{"matched", selected->letters.size()}};
@@ -203,11 +204,11 @@ ControlAnswer change(ControlCall& call, Change make, std::string done) {
 }  // namespace
 
 ControlAnswer replay_dead(ControlCall& call) {
-    return change(call, operations::replay_dead, "replayed");
+    return change_letters(call, operations::replay_dead, "replayed");
 }
 
 ControlAnswer drop_dead(ControlCall& call) {
-    return change(call, operations::drop_dead, "dropped");
+    return change_letters(call, operations::drop_dead, "dropped");
 }
 
 }  // namespace flowrelay::runtime

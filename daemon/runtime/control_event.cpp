@@ -11,10 +11,6 @@
 namespace flowrelay::runtime {
 namespace json = boost::json;
 
-double in_seconds(Milliseconds duration) {
-    return static_cast<double>(duration.count()) / 1000;
-}
-
 json::object describe_record(const core::Relay& relay, Seq seq, const core::EventRecord& record,
                              Now now) {
     const auto slot = relay.tokens().all().find(record.token);

@@ -12,6 +12,9 @@
 
 namespace flowrelay::runtime {
 
+/// A plan shows so many of what it is about.
+inline constexpr std::size_t most_examples = 5;
+
 /// seq, id, source, thread, accepted, age_s, and the like: what a queued event and a dead letter
 /// have in common.
 boost::json::object describe_record(const core::Relay& relay, Seq seq,
@@ -26,8 +29,5 @@ void add_chain(boost::json::object& out, const std::vector<core::ChainLink>& cha
 /// Appends an object with one more member, whose value is JSON text already.
 void append_with(std::string& out, const boost::json::object& object, std::string_view member,
                  std::string_view json);
-
-/// Seconds, with three places after the point.
-double in_seconds(Milliseconds duration);
 
 }  // namespace flowrelay::runtime

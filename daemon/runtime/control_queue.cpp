@@ -18,7 +18,6 @@ namespace {
 
 constexpr std::size_t most_ids = 1000;         // in one request
 constexpr std::size_t most_for_filter = 5000;  // events that one request looks at
-constexpr std::size_t most_examples = 5;
 
 /// The events that a POST is about.
 struct Selection {
@@ -97,15 +96,15 @@ core::Wish<Selection> read_selection(const ControlCall& call) {
 }
 
 /// What a selection means at this moment.
-struct Selected {
+struct SelectedEvents {
     std::vector<ListedEvent> events;
     std::vector<std::string> not_found;
     std::optional<QueueCursor> next;
 };
 
-asio::awaitable<Result<Selected>> select(Engine& engine, Selection selection,
-                                         const Wanted& wanted) {
-    Selected selected;
+asio::awaitable<Result<SelectedEvents>> select(Engine& engine, Selection selection,
+                                               const Wanted& wanted) {
+    SelectedEvents selected;
     if (!selection.by_filter) {
         auto found = co_await operations::find_events(engine, std::move(selection.ids), wanted);
         if (found.has_error()) co_return found.error();
@@ -141,7 +140,7 @@ asio::awaitable<json::array> examples(Engine& engine, const std::vector<ListedEv
     co_return shown;
 }
 
-void add_rest(json::object& answer, const Selected& selected, const Selection& selection) {
+void add_rest(json::object& answer, const SelectedEvents& selected, const Selection& selection) {
     if (!selected.not_found.empty()) {
         json::array ids;
         for (const auto& id : selected.not_found) ids.push_back(json::value(id));

@@ -74,10 +74,10 @@ asio::awaitable<http::Response> saved(ControlCall& call, core::TokenTable::Chang
     co_return json_response(describe(call.relay(), slot, call.engine.clock().now()), status);
 }
 
-using Change = core::Wish<core::TokenTable::Changes> (*)(core::Relay& relay, TokenId token,
-                                                         Now now);
+using SourceChange = core::Wish<core::TokenTable::Changes> (*)(core::Relay& relay, TokenId token,
+                                                               Now now);
 
-asio::awaitable<http::Response> change(ControlCall& call, Change make) {
+asio::awaitable<http::Response> change_source(ControlCall& call, SourceChange make) {
     const auto token = find_source(call, call.name);
     if (token.has_error()) co_return control_error(token.error());
     auto changes = make(call.relay(), *token, call.engine.clock().now());
@@ -133,13 +133,13 @@ ControlAnswer add_source(ControlCall& call) {
 }
 
 ControlAnswer pause_source(ControlCall& call) {
-    return change(call, [](core::Relay& relay, TokenId token, Now now) {
+    return change_source(call, [](core::Relay& relay, TokenId token, Now now) {
         return relay.pause_source(token, now);
     });
 }
 
 ControlAnswer resume_source(ControlCall& call) {
-    return change(call, [](core::Relay& relay, TokenId token, Now now) {
+    return change_source(call, [](core::Relay& relay, TokenId token, Now now) {
         return relay.resume_source(token, now);
     });
 }
@@ -176,10 +176,10 @@ ControlAnswer enable_source(ControlCall& call) {
 
 ControlAnswer remove_source(ControlCall& call) {
     if (!call.plan) {
-        const Change remove = [](core::Relay& relay, TokenId id, Now now) {
+        const SourceChange remove = [](core::Relay& relay, TokenId id, Now now) {
             return relay.remove_source(id, now);
         };
-        auto answer = co_await change(call, remove);
+        auto answer = co_await change_source(call, remove);
         co_return answer;
     }
     const auto token = find_source(call, call.name);

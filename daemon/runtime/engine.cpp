@@ -27,10 +27,6 @@ constexpr unsigned max_searches_of_user = 2;
 // Bytes of records that one load may bring for each of its events.
 constexpr std::uint64_t loaded_event = 4096;
 
-double seconds(MonoTime::duration duration) {
-    return std::chrono::duration<double>(duration).count();
-}
-
 }  // namespace
 
 Engine::Engine(asio::any_io_executor io, core::Relay& relay, StorageMailbox& storage,
@@ -101,7 +97,7 @@ void Engine::appended(core::EventRecord&& record, const Result<Seq>& result) {
     // Many come in one go: one look at the clock serves them all.
     if (!work_posted_ || !on_work_) committed_at_ = clock_.now().mono;
     options_.metrics->commit_latency.observe(
-        seconds(std::max(committed_at_ - event.handed_in, MonoTime::duration(0))));
+        in_seconds(std::max(committed_at_ - event.handed_in, MonoTime::duration(0))));
     options_.metrics->producers.note(record.producer);
     const bool is_scheduled = relay_.committed(record, *result);
     work_appeared();
@@ -268,7 +264,7 @@ void Engine::attempted(const core::Assignment& assignment, core::EventRecord&& r
     metrics.note_attempt(result);
     if (effects.settle && effects.settle->outcome == core::Outcome::delivered) {
         metrics.delivery_latency.observe(
-            seconds(std::max(now.wall - record.accepted, Milliseconds(0))));
+            in_seconds(std::max(now.wall - record.accepted, Milliseconds(0))));
     }
     keep_if_queued(assignment.seq, std::move(record));
     carry_out(std::move(effects));

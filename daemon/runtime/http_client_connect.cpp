@@ -21,7 +21,7 @@ namespace {
 constexpr std::uint32_t max_tunnel_head = 16 * 1024;
 
 // Of the answer to CONNECT the status alone matters.
-constexpr std::array<std::string_view, 1> read_fields{"Proxy-Authenticate"};
+constexpr std::array<std::string_view, 1> tunnel_fields{"Proxy-Authenticate"};
 
 }  // namespace
 
@@ -92,7 +92,7 @@ asio::awaitable<HttpClient::Failure> HttpClient::open_tunnel() {
     begin_write(request);
     co_await end_write();
     if (write_error_) co_return failure(AttemptEnd::proxy_failed, write_error_.message());
-    http::ResponseReader answer(http::ResponseLimits{max_tunnel_head, 0, 0}, read_fields);
+    http::ResponseReader answer(http::ResponseLimits{max_tunnel_head, 0, 0}, tunnel_fields);
     answer.reset(http::ResponseTo::connect);
     while (answer.status() == http::ResponseStatus::need_more) {
         const auto [error, size] = co_await read_some();

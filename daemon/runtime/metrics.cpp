@@ -56,7 +56,7 @@ void Metrics::note_attempt(const core::AttemptResult& result) noexcept {
     const auto first_digit = static_cast<std::size_t>(result.status / 100);
     if (first_digit < answers.size()) ++answers.at(first_digit);
     if (result.elapsed > MonoTime::duration::zero()) {
-        request_duration.observe(std::chrono::duration<double>(result.elapsed).count());
+        request_duration.observe(in_seconds(result.elapsed));
     }
 }
 

@@ -24,10 +24,6 @@ using Type = core::MetricsText::Type;
 // More would be a burden for the monitoring: the rest is told as one.
 constexpr std::size_t most_sources = 50;
 
-double seconds(MonoTime::duration duration) {
-    return std::chrono::duration<double>(duration).count();
-}
-
 void add_books(MetricsText& out, const StorageMailbox::Snapshot& snapshot) {
     const core::Ledger& ledger = snapshot.ledger;
     out.family("flowrelay_accepted_events", Type::counter, "events",
@@ -99,7 +95,7 @@ void add_queue(MetricsText& out, const core::Relay& relay, const StorageMailbox:
     const auto oldest = status.queued == 0 ? Milliseconds(0) : now.wall - status.oldest;
     out.family("flowrelay_oldest_event_age_seconds", Type::gauge, "seconds",
                "How long the oldest queued event has waited; 0 when none is queued.");
-    out.sample(std::max(0.0, seconds(oldest)));
+    out.sample(std::max(0.0, in_seconds(oldest)));
     out.family("flowrelay_spool_size_bytes", Type::gauge, "bytes",
                "Disk space of the spool, whatever is in it.");
     out.sample(snapshot.usage.disk_bytes);
@@ -113,7 +109,7 @@ void add_queue(MetricsText& out, const core::Relay& relay, const StorageMailbox:
     out.sample(spool_capacity(snapshot, context));
     out.family("flowrelay_max_age_seconds", Type::gauge, "seconds",
                "retry.max_age: older events become dead letters.");
-    out.sample(seconds(relay.max_age()));
+    out.sample(in_seconds(relay.max_age()));
     out.family("flowrelay_spool_available_bytes", Type::gauge, "bytes",
                "What is free on the file system of the spool.");
     out.sample(context.available_bytes());
@@ -257,16 +253,15 @@ void add_process(MetricsText& out, const Engine& engine, const ControlContext& c
     out.family("flowrelay_build", Type::info, "", "The version that runs.");
     out.sample(std::uint64_t{1}, {{"version", context.version}});
     out.family("flowrelay_uptime_seconds", Type::gauge, "seconds", "Time since the start.");
-    out.sample(seconds(now.mono - context.started));
+    out.sample(in_seconds(now.mono - context.started));
     out.family("flowrelay_reload_failed", Type::gauge, "",
                "1 when the last reload was refused: an older configuration is in force.");
     out.sample(std::uint64_t{context.reload_failed ? 1U : 0U});
     out.family("flowrelay_client_certificate_expires_in_seconds", Type::gauge, "seconds",
                "Until destination.client_certificate expires, negative afterwards; +Inf without "
                "one.");
-    out.sample(context.certificate_expires
-                   ? std::chrono::duration<double>(*context.certificate_expires - now.wall).count()
-                   : std::numeric_limits<double>::infinity());
+    out.sample(context.certificate_expires ? in_seconds(*context.certificate_expires - now.wall)
+                                           : std::numeric_limits<double>::infinity());
     const ProcessUsage usage = process_usage();
     out.family("process_cpu_seconds", Type::counter, "seconds", "Processor time of the daemon.");
     out.sample(usage.cpu_seconds);

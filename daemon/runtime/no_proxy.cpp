@@ -6,6 +6,7 @@
 #include <boost/asio/ip/network_v6.hpp>
 #include <optional>
 
+#include "flowrelay/base/ascii.hpp"
 #include "flowrelay/base/error.hpp"
 #include "flowrelay/base/number.hpp"
 
@@ -16,16 +17,6 @@ namespace ip = boost::asio::ip;
 namespace {
 
 enum class Fit { no, yes, unusable };
-
-char lower(char c) noexcept {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-std::string lower(std::string_view text) {
-    std::string result(text);
-    std::ranges::transform(result, result.begin(), [](char c) { return lower(c); });
-    return result;
-}
 
 std::string_view without_last_dot(std::string_view name) {
     if (name.ends_with('.')) name.remove_suffix(1);
@@ -115,10 +106,10 @@ Fit fit(std::string_view entry, std::string_view host, std::uint16_t port) {
 
 NoProxy read_no_proxy(std::string_view list, std::string_view host, std::uint16_t port) {
     NoProxy result;
-    const std::string name = lower(without_last_dot(host));
+    const std::string name = ascii::lower(without_last_dot(host));
     while (!list.empty()) {
         const std::size_t end = std::min(list.find_first_of(", \t"), list.size());
-        const std::string entry = lower(list.substr(0, end));
+        const std::string entry = ascii::lower(list.substr(0, end));
         list.remove_prefix(std::min(end + 1, list.size()));
         if (entry.empty()) continue;
         const Fit how = fit(entry, name, port);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "flowrelay/base/ascii.hpp"
+
 namespace flowrelay::runtime {
 
 namespace {
@@ -9,13 +11,9 @@ namespace {
 constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
 constexpr std::size_t max_method = 32;
 
-bool is_letter(char c) noexcept {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-}
-
 // A token of RFC 9110, section 5.6.2, as far as methods use it.
 bool is_of_method(char c) noexcept {
-    return is_letter(c) || c == '-' || c == '_' || c == '.' || (c >= '0' && c <= '9');
+    return ascii::is_word(c, "-_.");
 }
 
 /// Whether what stands after a method can be a target: "/messages", "http://…", "*".
@@ -43,8 +41,8 @@ Opening opening_of(std::string_view bytes) noexcept {
     bytes = skip_before_opening(bytes);
     if (bytes.empty()) return Opening::unknown;
     if (bytes.front() == '{' || bytes.front() == '[') return Opening::lines;
-    if (bytes.front() >= 'A' && bytes.front() <= 'Z') return Opening::http;
-    if (!is_letter(bytes.front())) return Opening::neither;
+    if (ascii::is_upper(bytes.front())) return Opening::http;
+    if (!ascii::is_letter(bytes.front())) return Opening::neither;
     const std::string_view line = bytes.substr(0, bytes.find('\n'));
     const bool whole = line.size() < bytes.size();
     const auto end = std::ranges::find_if_not(line, is_of_method);
@@ -64,7 +62,7 @@ std::string_view problem_of_opening(std::string_view bytes) noexcept {
         return "this is TLS, which is not spoken here: use plain HTTP or NDJSON";
     }
     const std::string_view line = skip_before_opening(bytes);
-    if (!line.empty() && is_letter(line.front()) && line.find('=') == line.npos) {
+    if (!line.empty() && ascii::is_letter(line.front()) && line.find('=') == line.npos) {
         return "the first line is neither an event (one JSON object a line) nor an HTTP request";
     }
     return {};

@@ -1,4 +1,5 @@
 #include "flowrelay/runtime/peer.hpp"
+#include "flowrelay/base/ascii.hpp"
 
 #include <grp.h>
 #include <pwd.h>
@@ -25,10 +26,7 @@ constexpr int SO_PEERGROUPS = 59;
 bool is_unit(std::string_view name) {
     constexpr std::array<std::string_view, 7> kinds{".service", ".scope",  ".socket", ".timer",
                                                     ".mount",   ".target", ".path"};
-    const bool fits = std::ranges::all_of(name, [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               std::string_view(":-_.\\@").find(c) != std::string_view::npos;
-    });
+    const bool fits = ascii::all_word(name, ":-_.\\@");
     return fits && std::ranges::any_of(kinds, [&](std::string_view kind) {
                return name.size() > kind.size() && name.ends_with(kind);
            });

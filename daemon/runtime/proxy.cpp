@@ -6,6 +6,7 @@
 #include <boost/asio/ip/address.hpp>
 #include <utility>
 
+#include "flowrelay/base/ascii.hpp"
 #include "flowrelay/base/number.hpp"
 #include "flowrelay/runtime/destination.hpp"
 #include "no_proxy.hpp"
@@ -15,14 +16,6 @@ namespace {
 
 Error bad_proxy(std::string why = "must be http://host:port") {
     return {make_error_code(boost::system::errc::invalid_argument), std::move(why)};
-}
-
-std::string lower(std::string_view text) {
-    std::string result(text);
-    std::ranges::transform(result, result.begin(), [](unsigned char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : static_cast<char>(c);
-    });
-    return result;
 }
 
 bool is_loopback(const std::string& host) {
@@ -45,7 +38,7 @@ Result<Route> route_over(std::string_view value, std::string from, std::string_v
 }  // namespace
 
 Result<ProxyServer> parse_proxy(std::string_view url) {
-    std::string text = lower(url);
+    std::string text = ascii::lower(url);
     std::string_view rest = text;
     const auto scheme = rest.find("://");
     if (scheme != std::string_view::npos) {
@@ -101,7 +94,7 @@ Result<Route> choose_proxy(std::string_view configured, const Destination& desti
     const auto no_proxy =
         read_no_proxy(first_of("no_proxy", "NO_PROXY"), destination.host, destination.port);
     direct.unusable = no_proxy.unusable;
-    if (is_loopback(lower(destination.host))) {
+    if (is_loopback(ascii::lower(destination.host))) {
         direct.why_not = "the destination is this host";
         return direct;
     }

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <string>
 
+#include "flowrelay/base/ascii.hpp"
 #include "flowrelay/base/error.hpp"
 
 namespace flowrelay::runtime {
@@ -15,15 +16,12 @@ namespace {
 
 bool has_field(const http::RequestReader& request, std::string_view name) {
     return std::ranges::any_of(request.fields(), [name](const http::Field& field) {
-        return std::ranges::equal(field.name, name, [](char a, char b) {
-            return (a >= 'A' && a <= 'Z' ? static_cast<char>(a + 32) : a) == b;
-        });
+        return ascii::iequals(field.name, name);
     });
 }
 
 bool is_port(std::string_view text) noexcept {
-    return !text.empty() && text.size() <= 5 &&
-           std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+    return !text.empty() && text.size() <= 5 && ascii::all_digits(text);
 }
 
 bool is_localhost(std::string_view name) noexcept {

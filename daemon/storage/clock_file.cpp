@@ -8,7 +8,7 @@ namespace flowrelay::storage {
 
 namespace {
 
-constexpr std::string_view magic = "FRCLOCK1";
+constexpr std::string_view clock_magic = "FRCLOCK1";
 constexpr std::size_t boot_id_size = 36;
 constexpr std::size_t checksum_at = clock_file_size - 4;
 
@@ -28,7 +28,7 @@ std::string directory_of(const std::string& path) {
 
 std::array<std::uint8_t, clock_file_size> encode(const core::ClockAnchor& anchor) {
     std::array<std::uint8_t, clock_file_size> bytes{};
-    std::ranges::copy(magic, bytes.begin());
+    std::ranges::copy(clock_magic, bytes.begin());
     put(&bytes[8], anchor.timeline.time_since_epoch().count());
     put(&bytes[16], anchor.wall.time_since_epoch().count());
     put(&bytes[24], anchor.since_boot.count());
@@ -38,7 +38,8 @@ std::array<std::uint8_t, clock_file_size> encode(const core::ClockAnchor& anchor
 }
 
 std::optional<core::ClockAnchor> decode_clock(std::span<const std::uint8_t> bytes) {
-    if (bytes.size() != clock_file_size || !as_text(bytes).starts_with(magic)) return std::nullopt;
+    if (bytes.size() != clock_file_size || !as_text(bytes).starts_with(clock_magic))
+        return std::nullopt;
     if (load_le<std::uint32_t>(&bytes[checksum_at]) != crc32c(bytes.first(checksum_at))) {
         return std::nullopt;
     }

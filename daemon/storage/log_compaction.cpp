@@ -12,7 +12,7 @@ namespace {
 
 namespace ev = core::log_events;
 
-constexpr std::uint64_t step_bytes = 1024 * 1024;
+constexpr std::uint64_t compaction_step = 1024 * 1024;
 
 // Of a run's bytes at most one in so many may still be queued.
 constexpr std::uint64_t least_gain = 4;
@@ -128,7 +128,7 @@ Result<bool> LogCompaction::give_up(const Error& error) {
 Result<void> LogCompaction::copy_some(std::size_t first) {
     std::vector<std::uint8_t> buffer;
     ++job_->commit;
-    while (job_->next.segment < job_->count && buffer.size() < step_bytes) {
+    while (job_->next.segment < job_->count && buffer.size() < compaction_step) {
         Segment& segment = segments_.all()[first + job_->next.segment];
         if (job_->next.place == segment.sealed->index.size()) {
             job_->next = {job_->next.segment + 1, 0};

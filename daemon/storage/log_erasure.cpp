@@ -10,7 +10,7 @@ namespace flowrelay::storage {
 namespace {
 
 // What one step reads or overwrites, and settles.
-constexpr std::uint64_t step_bytes = 2 * 1024 * 1024;
+constexpr std::uint64_t erasure_step = 2 * 1024 * 1024;
 constexpr std::size_t step_outcomes = 4096;
 
 }  // namespace
@@ -85,14 +85,14 @@ Result<void> LogErasure::begin_segment(Segment& segment) {
 
 Result<void> LogErasure::wipe_some(Segment& segment) {
     if (place_.has_records && place_.offset < segment.end) {
-        const auto next = wipe_records(segment, tokens_, place_.offset, step_bytes,
+        const auto next = wipe_records(segment, tokens_, place_.offset, erasure_step,
                                        files_.segment_path(segment.header.number));
         if (next.has_error()) return next.error();
         place_.offset = *next;
         if (place_.offset < segment.end) return {};
     }
     if (place_.has_tail && place_.tail < segment.size) {
-        const auto next = wipe_tail(segment, place_.tail, step_bytes);
+        const auto next = wipe_tail(segment, place_.tail, erasure_step);
         if (next.has_error()) return next.error();
         place_.tail = *next;
         if (place_.tail < segment.size) return {};
@@ -103,7 +103,7 @@ Result<void> LogErasure::wipe_some(Segment& segment) {
 }
 
 Result<bool> LogErasure::wipe_rest() {
-    const auto spares = files_.wipe_spares(segment_size_, number_, step_bytes);
+    const auto spares = files_.wipe_spares(segment_size_, number_, erasure_step);
     if (spares.has_error() || !*spares) return spares;
     if (!ids_wiped_) {
         const auto wiped = known_ids_.erase_some(tokens_);

@@ -225,8 +225,8 @@ struct EventPayload {
     std::string_view body;
 };
 
-std::optional<EventPayload> parse_event(const RecordHeader& header,
-                                        std::span<const std::uint8_t> payload) {
+std::optional<EventPayload> parse_event_payload(const RecordHeader& header,
+                                                std::span<const std::uint8_t> payload) {
     if (header.type != RecordType::event || payload.size() < at_event_text) return std::nullopt;
     const std::size_t id_length = load_le<std::uint16_t>(payload.data() + at_id_length);
     const std::size_t thread_length = load_le<std::uint16_t>(payload.data() + at_thread_length);
@@ -249,7 +249,7 @@ std::optional<EventPayload> parse_event(const RecordHeader& header,
 
 std::optional<core::EventRecord> read_event(const RecordHeader& header,
                                             std::span<const std::uint8_t> payload) {
-    auto parsed = parse_event(header, payload);
+    auto parsed = parse_event_payload(header, payload);
     if (!parsed) return std::nullopt;
     core::EventRecord event;
     event.token = header.token;
@@ -266,7 +266,7 @@ std::optional<core::EventRecord> read_event(const RecordHeader& header,
 
 std::optional<std::string_view> read_event_id(const RecordHeader& header,
                                               std::span<const std::uint8_t> payload) {
-    const auto parsed = parse_event(header, payload);
+    const auto parsed = parse_event_payload(header, payload);
     if (!parsed) return std::nullopt;
     return parsed->id;
 }

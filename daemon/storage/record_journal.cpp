@@ -18,15 +18,15 @@ namespace flowrelay::storage {
 
 namespace {
 
-constexpr std::string_view magic = "FlowrJrn";
-constexpr std::uint32_t format_version = 2;
+constexpr std::string_view journal_magic = "FlowrJrn";
+constexpr std::uint32_t journal_version = 2;
 
 // Magic, version and checksum keep their places in all versions to come.
-constexpr std::size_t at_version = 8;
-constexpr std::size_t at_salt = 12;
+constexpr std::size_t at_journal_version = 8;
+constexpr std::size_t at_journal_salt = 12;
 constexpr std::size_t at_kind = 16;
-constexpr std::size_t at_durable_end = 24;
-constexpr std::size_t at_crc = journal_header_size - 4;
+constexpr std::size_t at_journal_durable_end = 24;
+constexpr std::size_t at_journal_crc = journal_header_size - 4;
 
 constexpr std::size_t write_size = 256 * 1024;
 
@@ -62,12 +62,12 @@ private:
 std::array<std::uint8_t, journal_header_size> header_bytes(std::uint32_t salt, JournalKind kind,
                                                            std::uint64_t durable_end) {
     std::array<std::uint8_t, journal_header_size> header{};
-    std::memcpy(header.data(), magic.data(), magic.size());
-    store_le(header.data() + at_version, format_version);
-    store_le(header.data() + at_salt, salt);
+    std::memcpy(header.data(), journal_magic.data(), journal_magic.size());
+    store_le(header.data() + at_journal_version, journal_version);
+    store_le(header.data() + at_journal_salt, salt);
     store_le(header.data() + at_kind, static_cast<std::uint32_t>(kind));
-    store_le(header.data() + at_durable_end, durable_end);
-    store_le(header.data() + at_crc, crc32c({header.data(), at_crc}));
+    store_le(header.data() + at_journal_durable_end, durable_end);
+    store_le(header.data() + at_journal_crc, crc32c({header.data(), at_journal_crc}));
     return header;
 }
 
@@ -149,22 +149,23 @@ Result<std::uint64_t> RecordJournal::read_header() {
         return unreadable_error(path_, *got, short_read_error());
     }
     const std::uint8_t* in = header.data();
-    if (*got < header.size() || std::memcmp(in, magic.data(), magic.size()) != 0 ||
-        load_le<std::uint32_t>(in + at_crc) != crc32c({in, at_crc})) {
+    if (*got < header.size() || std::memcmp(in, journal_magic.data(), journal_magic.size()) != 0 ||
+        load_le<std::uint32_t>(in + at_journal_crc) != crc32c({in, at_journal_crc})) {
         return damaged_error(fmt::format("the header of {} (offset 0) is damaged", path_));
     }
-    if (const auto version = load_le<std::uint32_t>(in + at_version); version > format_version) {
+    if (const auto version = load_le<std::uint32_t>(in + at_journal_version);
+        version > journal_version) {
         return Error{
             boost::system::errc::make_error_code(boost::system::errc::not_supported),
             fmt::format("{} has format {}, and this program reads formats up to {}: use the newer "
                         "flowrelayd that wrote it",
-                        path_, version, format_version)};
+                        path_, version, journal_version)};
     }
     if (load_le<std::uint32_t>(in + at_kind) != static_cast<std::uint32_t>(kind_)) {
         return damaged_error(fmt::format("{} is a file for another purpose", path_));
     }
-    salt_ = load_le<std::uint32_t>(in + at_salt);
-    return load_le<std::uint64_t>(in + at_durable_end);
+    salt_ = load_le<std::uint32_t>(in + at_journal_salt);
+    return load_le<std::uint64_t>(in + at_journal_durable_end);
 }
 
 // As with the log: what was read may never have reached the disk. The last commit is written again.

@@ -11,7 +11,7 @@ namespace flowrelay::storage {
 
 namespace {
 
-constexpr std::string_view magic = "FlowrSeg";
+constexpr std::string_view segment_magic = "FlowrSeg";
 
 // One copy: 512 bytes, so that it lies in one sector. Magic, version and checksum keep their
 // places in all versions to come.
@@ -40,7 +40,7 @@ constexpr std::array ledger_columns = {
 };
 
 std::optional<SegmentHeader> parse_copy(const std::uint8_t* copy) noexcept {
-    if (std::memcmp(copy, magic.data(), magic.size()) != 0) return std::nullopt;
+    if (std::memcmp(copy, segment_magic.data(), segment_magic.size()) != 0) return std::nullopt;
     if (load_le<std::uint32_t>(copy + at_crc) != crc32c({copy, at_crc})) return std::nullopt;
     SegmentHeader header;
     header.version = load_le<std::uint32_t>(copy + at_version);
@@ -69,7 +69,7 @@ std::optional<SegmentHeader> parse_copy(const std::uint8_t* copy) noexcept {
 
 void write_segment_header(std::uint8_t* block, const SegmentHeader& header) noexcept {
     std::memset(block, 0, segment_header_size);
-    std::memcpy(block, magic.data(), magic.size());
+    std::memcpy(block, segment_magic.data(), segment_magic.size());
     store_le(block + at_version, header.version);
     store_le(block + at_salt, header.salt);
     store_le(block + at_number, header.number);

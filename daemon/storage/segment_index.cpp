@@ -13,20 +13,20 @@ namespace flowrelay::storage {
 
 namespace {
 
-constexpr std::string_view magic = "FlowrIdx";
-constexpr std::uint32_t format_version = 1;
+constexpr std::string_view index_magic = "FlowrIdx";
+constexpr std::uint32_t index_version = 1;
 
 // Offsets in a block.
-constexpr std::size_t at_crc = 0;
+constexpr std::size_t at_index_crc = 0;
 constexpr std::size_t at_block_number = 4;
 constexpr std::size_t at_rows = 8;
 constexpr std::size_t rows_size = index_block_size - at_rows;
 
 // Offsets in the first block.
 constexpr std::size_t at_magic = 8;
-constexpr std::size_t at_version = 16;
-constexpr std::size_t at_salt = 20;
-constexpr std::size_t at_number = 24;
+constexpr std::size_t at_index_version = 16;
+constexpr std::size_t at_index_salt = 20;
+constexpr std::size_t at_index_number = 24;
 constexpr std::size_t at_end = 32;
 constexpr std::size_t at_highest_seq = 40;
 constexpr std::size_t at_newest_own_id = 48;
@@ -91,7 +91,7 @@ public:
         for (std::size_t i = 0; i * index_block_size < bytes_.size(); ++i) {
             const auto block = std::span(bytes_).subspan(i * index_block_size, index_block_size);
             store_le(block.data() + at_block_number, static_cast<std::uint32_t>(i));
-            store_le(block.data() + at_crc, block_crc(block, salt_));
+            store_le(block.data() + at_index_crc, block_crc(block, salt_));
         }
         return std::move(bytes_);
     }
@@ -136,10 +136,10 @@ void write_tokens(BlockWriter& out, const IndexContents& contents,
 }
 
 void write_header(std::uint8_t* block, const IndexContents& contents) noexcept {
-    std::ranges::copy(magic, block + at_magic);
-    store_le(block + at_version, format_version);
-    store_le(block + at_salt, contents.salt);
-    store_le(block + at_number, contents.number);
+    std::ranges::copy(index_magic, block + at_magic);
+    store_le(block + at_index_version, index_version);
+    store_le(block + at_index_salt, contents.salt);
+    store_le(block + at_index_number, contents.number);
     store_le(block + at_end, contents.end);
     store_le(block + at_highest_seq, to_number(contents.highest_seq));
     store_le(block + at_newest_own_id, to_bits(contents.newest_own_id));
@@ -199,8 +199,8 @@ Result<SegmentIndex> SegmentIndex::open(std::unique_ptr<File> file, std::uint64_
 SegmentIndex SegmentIndex::in_memory(std::vector<std::uint8_t> bytes,
                                      std::shared_ptr<IndexCache> cache) {
     SegmentIndex index(std::move(cache));
-    const auto number = load_le<std::uint64_t>(bytes.data() + at_number);
-    const auto salt = load_le<std::uint32_t>(bytes.data() + at_salt);
+    const auto number = load_le<std::uint64_t>(bytes.data() + at_index_number);
+    const auto salt = load_le<std::uint32_t>(bytes.data() + at_index_salt);
     index.memory_ = std::move(bytes);
     index.read_header(number, salt).value();
     return index;
@@ -217,9 +217,9 @@ Result<void> SegmentIndex::read_header(std::uint64_t number, std::uint32_t salt)
     salt_ = salt;
     if (auto read = read_block(0, block); read.has_error()) return read;
     const std::uint8_t* in = block.data();
-    if (std::memcmp(in + at_magic, magic.data(), magic.size()) != 0 ||
-        load_le<std::uint32_t>(in + at_version) != format_version ||
-        load_le<std::uint64_t>(in + at_number) != number) {
+    if (std::memcmp(in + at_magic, index_magic.data(), index_magic.size()) != 0 ||
+        load_le<std::uint32_t>(in + at_index_version) != index_version ||
+        load_le<std::uint64_t>(in + at_index_number) != number) {
         return damaged_index("is one of another segment or format");
     }
     end_ = load_le<std::uint64_t>(in + at_end);
@@ -252,7 +252,7 @@ Result<void> SegmentIndex::read_block(std::size_t number, std::span<std::uint8_t
     } else {
         std::memcpy(out.data(), memory_.data() + number * index_block_size, out.size());
     }
-    if (load_le<std::uint32_t>(out.data() + at_crc) != block_crc(out, salt_) ||
+    if (load_le<std::uint32_t>(out.data() + at_index_crc) != block_crc(out, salt_) ||
         load_le<std::uint32_t>(out.data() + at_block_number) != number) {
         return damaged_index(fmt::format("is damaged at offset {}", number * index_block_size));
     }

@@ -9,9 +9,9 @@ namespace flowrelay::storage {
 
 namespace {
 
-class Sink final : public RecordSink {
+class ScanSink final : public RecordSink {
 public:
-    Sink(SegmentScan& scan, Seq first) : scan_(scan), expected_(to_number(first)) {}
+    ScanSink(SegmentScan& scan, Seq first) : scan_(scan), expected_(to_number(first)) {}
 
     void record(const ScannedRecord& record) override {
         if (record.header.type == RecordType::event) {
@@ -162,7 +162,7 @@ std::uint64_t cut_off_bytes(const SegmentHeader& header, std::uint64_t size) noe
 SegmentScan scan_segment(File& file, const SegmentHeader& header, const ScanRange& range,
                          std::optional<Seq> following) {
     SegmentScan scan;
-    Sink sink(scan, header.next_seq);
+    ScanSink sink(scan, header.next_seq);
     ScanRange readable = range;
     const auto size = file.size();
     if (size.has_error()) {

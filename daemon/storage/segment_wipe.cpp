@@ -17,9 +17,9 @@ struct Range {
     std::uint64_t bytes;
 };
 
-class Sink final : public RecordSink {
+class WipeSink final : public RecordSink {
 public:
-    Sink(const ErasedTokens& wanted, std::vector<Range>& out) : tokens_(wanted), out_(out) {}
+    WipeSink(const ErasedTokens& wanted, std::vector<Range>& out) : tokens_(wanted), out_(out) {}
     void record(const ScannedRecord& record) override {
         const RecordHeader& header = record.header;
         if (header.type != RecordType::event || !tokens_.contains(header.token)) return;
@@ -49,7 +49,7 @@ Result<void> fill_with_zeros(File& file, const std::vector<Range>& ranges) {
 Result<std::uint64_t> wipe_records(Segment& segment, const ErasedTokens& tokens, std::uint64_t from,
                                    std::uint64_t budget, const std::string& path) {
     std::vector<Range> ranges;
-    Sink sink(tokens, ranges);
+    WipeSink sink(tokens, ranges);
     ScanRange range{from, segment.end, ScanRange::Tail::exact};
     range.pause_at = from + budget;
     const ScanResult scanned = scan_records(*segment.file, range, segment.header.salt, sink);

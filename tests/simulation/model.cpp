@@ -6,12 +6,7 @@
 #include <utility>
 
 namespace flowrelay::test {
-namespace {
-
-// What is longer ago than this is on the disk, unless the disk is in trouble.
-constexpr Milliseconds durable_after{2000};
-
-}  // namespace
+namespace {}  // namespace
 
 void Model::violation(std::string what) {
     violations_.push_back(std::move(what));

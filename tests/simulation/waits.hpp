@@ -18,6 +18,9 @@
 
 namespace flowrelay::test {
 
+/// What is longer ago than this is on the disk, unless the disk is in trouble.
+inline constexpr Milliseconds durable_after{2000};
+
 class Waits {
 public:
     using Lane = std::pair<std::size_t, std::string>;  ///< token and thread

@@ -12,7 +12,6 @@ using core::TokenState;
 
 // Of docs/protocol.md and docs/architecture.md, once more.
 constexpr Seconds shortest_remembered{10};
-constexpr Seconds durable_after{2};
 constexpr Milliseconds wall_clock_tick{1};
 
 }  // namespace

@@ -37,6 +37,12 @@ public:
     Now now() const override;
 };
 
+/// A duration as a number of seconds, with its fraction.
+template <class Rep, class Period>
+constexpr double in_seconds(std::chrono::duration<Rep, Period> duration) noexcept {
+    return std::chrono::duration<double>(duration).count();
+}
+
 /// RFC 3339 in UTC with milliseconds: "2026-11-23T09:00:00.123Z". Times outside of the years 0000
 /// to 9999 (such as WallTime::max()) are shown as the nearest one inside.
 std::string format_time(WallTime time);

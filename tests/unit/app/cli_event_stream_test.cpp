@@ -18,8 +18,8 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-constexpr Milliseconds soon{100};
-constexpr Milliseconds patient{5000};
+constexpr Milliseconds stream_soon{100};
+constexpr Milliseconds stream_patience{5000};
 const std::string accepted = "{\"status\":\"accepted\",\"id\":\"i\"}\n";
 const std::string full = "{\"status\":\"rejected\",\"code\":\"queue_full\",\"message\":\"full\"}\n";
 const std::string invalid =
@@ -86,7 +86,7 @@ FakeDaemon::Serve answer_all_with(const std::string& answer) {
 
 TEST(EventStream, has_an_answer_for_each_line) {
     const FakeDaemon daemon(answer_all_with(accepted));
-    const Sent sent = send_all("{}\n\n{ }\r\n{\"a\":1}", daemon.path(), patient);
+    const Sent sent = send_all("{}\n\n{ }\r\n{\"a\":1}", daemon.path(), stream_patience);
     EXPECT_EQ(sent.result.exit_code, ExitCode::ok);
     EXPECT_EQ(sent.result.problem, "");
     EXPECT_EQ(sent.result.counts.accepted, 3U);
@@ -96,7 +96,7 @@ TEST(EventStream, has_an_answer_for_each_line) {
 }
 
 TEST(EventStream, nothing_is_fine_even_without_a_daemon) {
-    const Sent sent = send_all(" \n\n", "/nowhere", patient);
+    const Sent sent = send_all(" \n\n", "/nowhere", stream_patience);
     EXPECT_EQ(sent.result.exit_code, ExitCode::ok);
     EXPECT_THAT(sent.answers, ElementsAre());
 }
@@ -112,7 +112,7 @@ TEST(EventStream, keeps_many_events_on_the_way) {
     });
     std::string text;
     for (int i = 0; i < 1000; ++i) text += "{}\n";
-    EXPECT_EQ(send_all(text, daemon.path(), patient).result.counts.accepted, 1000U);
+    EXPECT_EQ(send_all(text, daemon.path(), stream_patience).result.counts.accepted, 1000U);
     EXPECT_EQ(seen, 1000);
 }
 
@@ -120,7 +120,7 @@ TEST(EventStream, carries_a_million_bytes_in_both_directions) {
     const FakeDaemon daemon(answer_all_with(accepted));
     std::string text;
     for (int i = 0; i < 20000; ++i) text += "{\"a\":\"" + std::string(100, 'x') + "\"}\n";
-    const Sent sent = send_all(text, daemon.path(), patient);
+    const Sent sent = send_all(text, daemon.path(), stream_patience);
     EXPECT_EQ(sent.result.counts.accepted, 20000U);
     EXPECT_EQ(sent.bytes, text.size());
 }
@@ -130,7 +130,7 @@ TEST(EventStream, a_rejected_event_does_not_stop_the_others) {
     const FakeDaemon daemon([&](FakeConnection& peer) {
         while (!peer.line().empty()) peer.send(++n == 2 ? invalid : accepted);
     });
-    const Sent sent = send_all("{}\n{}\n{}\n", daemon.path(), patient);
+    const Sent sent = send_all("{}\n{}\n{}\n", daemon.path(), stream_patience);
     EXPECT_EQ(sent.result.exit_code, ExitCode::rejected);
     EXPECT_EQ(sent.result.counts.accepted, 2U);
     EXPECT_EQ(sent.result.counts.rejected, 1U);
@@ -145,8 +145,8 @@ TEST(EventStream, does_not_send_what_is_no_object_and_answers_in_order) {
                 seen.push_back(line);
             }
         });
-        const Sent sent =
-            send_all("GET / HTTP/1.1\n{\"n\":2}\n[1]\n  {\"n\":4}\nx\n", daemon.path(), patient);
+        const Sent sent = send_all("GET / HTTP/1.1\n{\"n\":2}\n[1]\n  {\"n\":4}\nx\n",
+                                   daemon.path(), stream_patience);
         EXPECT_EQ(sent.result.exit_code, ExitCode::rejected);
         EXPECT_THAT(sent.answers, ElementsAre("1 invalid_json", "2 accepted", "3 invalid_json",
                                               "4 accepted", "5 invalid_json"));
@@ -156,8 +156,8 @@ TEST(EventStream, does_not_send_what_is_no_object_and_answers_in_order) {
 
 TEST(EventStream, does_not_send_a_line_that_no_daemon_takes) {
     const FakeDaemon daemon(answer_all_with(accepted));
-    const Sent sent =
-        send_all("{\"a\":\"" + std::string(18 << 20, 'x') + "\"}\n{}\n", daemon.path(), patient);
+    const Sent sent = send_all("{\"a\":\"" + std::string(18 << 20, 'x') + "\"}\n{}\n",
+                               daemon.path(), stream_patience);
     EXPECT_THAT(sent.answers, ElementsAre("1 too_large", "2 accepted"));
 }
 
@@ -172,7 +172,7 @@ TEST(EventStream, stops_at_an_event_that_can_not_be_taken_now) {
                 peer.send(full);
             }
         });
-        const Sent sent = send_all(text, daemon.path(), patient);
+        const Sent sent = send_all(text, daemon.path(), stream_patience);
         EXPECT_EQ(sent.result.exit_code, ExitCode::try_later);
         EXPECT_THAT(sent.result.problem, HasSubstr("line 1 can't be taken now"));
         EXPECT_EQ(sent.result.counts.accepted, 0U);
@@ -188,7 +188,7 @@ TEST(EventStream, work_that_is_left_goes_before_work_in_vain) {
     const FakeDaemon daemon([&](FakeConnection& peer) {
         while (!peer.line().empty()) peer.send(++n == 1 ? invalid : full);
     });
-    const Sent sent = send_all("{}\n{}\n", daemon.path(), patient);
+    const Sent sent = send_all("{}\n{}\n", daemon.path(), stream_patience);
     EXPECT_EQ(sent.result.exit_code, ExitCode::try_later);
     EXPECT_EQ(sent.result.stopped_at, 0U);
 }
@@ -200,7 +200,7 @@ TEST(EventStream, ends_when_the_daemon_makes_no_progress) {
         peer.until("never");
     });
     const auto start = MonoTime::clock::now();
-    const Sent sent = send_all("{}\n{}\n{}\n", daemon.path(), soon);
+    const Sent sent = send_all("{}\n{}\n{}\n", daemon.path(), stream_soon);
     EXPECT_LT(MonoTime::clock::now() - start, Seconds(4));
     EXPECT_EQ(sent.result.exit_code, ExitCode::try_later);
     EXPECT_EQ(sent.result.problem, "flowrelayd did not answer for 100ms");
@@ -225,7 +225,7 @@ TEST(EventStream, says_how_many_answers_a_hung_up_daemon_owes) {
         for (int i = 0; i < 3; ++i) peer.line();
         peer.send(accepted);
     });
-    const Sent sent = send_all("{}\n{}\n{}\n", daemon.path(), soon);
+    const Sent sent = send_all("{}\n{}\n{}\n", daemon.path(), stream_soon);
     EXPECT_EQ(sent.result.exit_code, ExitCode::try_later);
     EXPECT_THAT(sent.result.problem, HasSubstr("flowrelayd"));
     EXPECT_EQ(sent.result.counts.accepted, 1U);
@@ -244,7 +244,7 @@ TEST(EventStream, sends_what_was_not_answered_to_the_daemon_that_comes_next) {
             }
         },
         4);
-    const Sent sent = send_all("{1}\n{2}\n{3}\n{4}\n{5}\n", daemon.path(), patient);
+    const Sent sent = send_all("{1}\n{2}\n{3}\n{4}\n{5}\n", daemon.path(), stream_patience);
     EXPECT_EQ(sent.result.exit_code, ExitCode::ok) << sent.result.problem;
     EXPECT_EQ(sent.result.counts.accepted, 5U);
     EXPECT_THAT(seen, ElementsAre("{1}", "{2}", "{3}", "{3}", "{4}", "{5}", "{5}"));
@@ -286,14 +286,14 @@ TEST(EventStream, connects_anew_after_a_pause_in_which_the_daemon_was_restarted)
             ::close(ends[1]);
         }
     };
-    const StreamResult result = send_stream(ends[0], daemon.path(), patient, hooks);
+    const StreamResult result = send_stream(ends[0], daemon.path(), stream_patience, hooks);
     ::close(ends[0]);
     EXPECT_EQ(result.exit_code, ExitCode::ok);
     EXPECT_EQ(answers, 2);
 }
 
 TEST(EventStream, says_from_which_line_on_nothing_was_sent) {
-    const Sent sent = send_all("x\n{}\n{}\n", "/nowhere/ingest.sock", soon);
+    const Sent sent = send_all("x\n{}\n{}\n", "/nowhere/ingest.sock", stream_soon);
     EXPECT_EQ(sent.result.exit_code, ExitCode::unavailable);
     EXPECT_THAT(sent.result.problem, HasSubstr("is flowrelayd running?"));
     EXPECT_EQ(sent.result.stopped_at, 2U);
@@ -306,7 +306,7 @@ TEST(EventStream, does_not_trust_more_answers_than_events) {
         peer.send(accepted + accepted + accepted);
         peer.until("never");
     });
-    const Sent sent = send_all("{}\n", daemon.path(), patient);
+    const Sent sent = send_all("{}\n", daemon.path(), stream_patience);
     EXPECT_EQ(sent.result.exit_code, ExitCode::try_later);
     EXPECT_THAT(sent.result.problem, HasSubstr("more answers than events"));
 }

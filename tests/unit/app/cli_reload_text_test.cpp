@@ -8,12 +8,12 @@
 namespace flowrelay::cli {
 namespace {
 
-boost::json::object object(std::string_view text) {
+boost::json::object reload_object(std::string_view text) {
     return boost::json::parse(text).as_object();
 }
 
 TEST(ReloadText, SaysWhatIsInForceOfEachSource) {
-    EXPECT_EQ(format_reload(object(R"({"applied":true,"changed":["retry.max","sources.ci"],
+    EXPECT_EQ(format_reload(reload_object(R"({"applied":true,"changed":["retry.max","sources.ci"],
         "sources":[{"name":"ci","change":["is new","has other settings"],"state":"gone","queued":1}],
         "restart":["log.format"],"consequences":["x: y"],
         "attention":[{"name":"web","state":"gone","queued":2,"erase_in_s":3540}]})")),
@@ -28,18 +28,18 @@ TEST(ReloadText, SaysWhatIsInForceOfEachSource) {
 }
 
 TEST(ReloadText, AnOlderDaemonNamesItsSourcesAmongTheKeys) {
-    EXPECT_EQ(format_reload(object(R"({"changed":["sources.ci"],"restart":[]})")),
+    EXPECT_EQ(format_reload(reload_object(R"({"changed":["sources.ci"],"restart":[]})")),
               "Reloaded. In force now:\n  sources.ci\n");
 }
 
 TEST(ReloadText, SaysWhenNothingIsDifferent) {
-    EXPECT_EQ(format_reload(object("{}")), "Reloaded; nothing was different.\n");
-    EXPECT_EQ(format_reload_plan(object(R"({"changed":[],"sources":[],"problems":[]})")),
+    EXPECT_EQ(format_reload(reload_object("{}")), "Reloaded; nothing was different.\n");
+    EXPECT_EQ(format_reload_plan(reload_object(R"({"changed":[],"sources":[],"problems":[]})")),
               "The running flowrelayd has all of it in force.\n");
 }
 
 TEST(ReloadText, APlanSaysWhatWouldBeDestroyed) {
-    EXPECT_EQ(format_reload_plan(object(R"({"would_destroy":true,"problems":["all letters"],
+    EXPECT_EQ(format_reload_plan(reload_object(R"({"would_destroy":true,"problems":["all letters"],
         "changed":["dead_letters.max_age"],"sources":[],"restart":["spool.directory"]})")),
               "A reload of the running flowrelayd would change:\n"
               "  dead_letters.max_age\n"
@@ -50,7 +50,7 @@ TEST(ReloadText, APlanSaysWhatWouldBeDestroyed) {
 }
 
 TEST(ReloadText, APlanSaysWhyItCannotBeReloaded) {
-    EXPECT_EQ(format_reload_plan(object(R"({"problems":["no token","no \u001b file"],
+    EXPECT_EQ(format_reload_plan(reload_object(R"({"problems":["no token","no \u001b file"],
                                             "changed":["x"]})")),
               "The running flowrelayd could not reload it:\n"
               "  no token\n"

@@ -8,7 +8,7 @@ namespace {
 using storage::SpoolFile;
 using storage::SpoolReport;
 
-constexpr WallTime accepted{Milliseconds(1'700'000'000'000)};
+constexpr WallTime accepted_at{Milliseconds(1'700'000'000'000)};
 
 SpoolReport example() {
     SpoolReport report;
@@ -26,16 +26,16 @@ SpoolReport example() {
                       .events = 2,
                       .bytes = 400,
                       .first = Seq{2},
-                      .oldest = accepted}};
+                      .oldest = accepted_at}};
     report.ledger = {.accepted = 3, .delivered = 1};
     report.queued = 2;
     report.bytes = 65836;
-    report.oldest = accepted;
+    report.oldest = accepted_at;
     return report;
 }
 
 TEST(SpoolText, ShowsASpoolThatIsWhole) {
-    EXPECT_EQ(format_spool_report(example(), accepted + Seconds(90), false),
+    EXPECT_EQ(format_spool_report(example(), accepted_at + Seconds(90), false),
               "spool/000000000001.seg  65536  3 events, 2 of them queued; 1 outcome\n"
               "tokens                    300  1 token\n"
               "\n"
@@ -54,7 +54,7 @@ TEST(SpoolText, ShowsDamage) {
     report.lost = 1;
     report.damage = {{"spool/000000000001.seg", 4096, 128, 1, "no readable records"},
                      {"tokens", std::nullopt, 0, 0, "the file is missing"}};
-    const std::string text = format_spool_report(report, accepted, true);
+    const std::string text = format_spool_report(report, accepted_at, true);
     EXPECT_TRUE(
         text.starts_with("Damage:\n"
                          "  spool/000000000001.seg at offset 4096, 128 bytes: no readable "
@@ -63,10 +63,10 @@ TEST(SpoolText, ShowsDamage) {
         << text;
     EXPECT_NE(text.find("; 1 unaccounted\n"), std::string::npos);
     EXPECT_TRUE(text.ends_with("Result: DAMAGED in 2 places, 1 event lost; nothing was changed\n"));
-    EXPECT_NE(format_spool_report(report, accepted, false).find("65536  DAMAGED; 3 events"),
+    EXPECT_NE(format_spool_report(report, accepted_at, false).find("65536  DAMAGED; 3 events"),
               std::string::npos);
     report.lost_is_known = false;
-    EXPECT_NE(format_spool_report(report, accepted, true).find(", at least 1 event lost;"),
+    EXPECT_NE(format_spool_report(report, accepted_at, true).find(", at least 1 event lost;"),
               std::string::npos);
 }
 
@@ -74,7 +74,7 @@ TEST(SpoolText, ShowsNamesThatATerminalWouldObey) {
     SpoolReport report = example();
     report.queues[0].source = "c\x1b[2Ji";
     report.files[0].name = "spool/\x1b[31m";
-    EXPECT_EQ(format_spool_report(report, accepted, false).find('\x1b'), std::string::npos);
+    EXPECT_EQ(format_spool_report(report, accepted_at, false).find('\x1b'), std::string::npos);
 }
 
 TEST(SpoolText, GivesLinesOfJson) {

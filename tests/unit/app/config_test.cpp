@@ -13,10 +13,10 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-const std::string base = "destination: {base_url: https://flowdock.example.com}\n";
+const std::string base_config = "destination: {base_url: https://flowdock.example.com}\n";
 
 /// What is wrong with a text, a line for each problem.
-std::vector<std::string> problems_of(const std::string& text) {
+std::vector<std::string> problems_with(const std::string& text) {
     try {
         parse_config(text, "f.yaml");
     } catch (const ConfigError& e) {
@@ -28,12 +28,12 @@ std::vector<std::string> problems_of(const std::string& text) {
 }
 
 std::string only_problem_of(const std::string& text) {
-    const auto lines = problems_of(text);
+    const auto lines = problems_with(text);
     return lines.size() == 1 ? lines.front() : "(" + std::to_string(lines.size()) + " problems)";
 }
 
 TEST(Config, takes_the_defaults_when_only_the_base_url_is_there) {
-    const Config config = parse_config(base, "f.yaml");
+    const Config config = parse_config(base_config, "f.yaml");
     EXPECT_EQ(config.destination.base_url, "https://flowdock.example.com");
     EXPECT_EQ(config.destination.path, "/messages");
     EXPECT_EQ(config.destination.request_timeout, Seconds(30));
@@ -126,7 +126,7 @@ sources:
 }
 
 TEST(Config, a_section_without_keys_is_an_empty_one) {
-    EXPECT_THAT(problems_of(base + "ingest:\ncontrol: ~\nsources:\n"), ElementsAre());
+    EXPECT_THAT(problems_with(base_config + "ingest:\ncontrol: ~\nsources:\n"), ElementsAre());
 }
 
 TEST(Config, an_empty_file_lacks_the_base_url) {
@@ -136,29 +136,29 @@ TEST(Config, an_empty_file_lacks_the_base_url) {
 }
 
 TEST(Config, names_place_and_nearest_key_of_an_unknown_one) {
-    EXPECT_EQ(only_problem_of(base + "ingest:\n  max_event_siz: 1MiB\n"),
+    EXPECT_EQ(only_problem_of(base_config + "ingest:\n  max_event_siz: 1MiB\n"),
               "f.yaml:3:3: key `ingest.max_event_siz`: unknown; did you mean `max_event_size`?");
 }
 
 TEST(Config, names_the_nearest_section) {
-    EXPECT_EQ(only_problem_of(base + "ingset: {}\n"),
+    EXPECT_EQ(only_problem_of(base_config + "ingset: {}\n"),
               "f.yaml:2:1: key `ingset`: unknown; did you mean `ingest`?");
 }
 
 TEST(Config, finds_a_key_that_belongs_to_another_section) {
-    EXPECT_EQ(only_problem_of(base + "spool: {max_age: 5d}\n"),
+    EXPECT_EQ(only_problem_of(base_config + "spool: {max_age: 5d}\n"),
               "f.yaml:2:9: key `spool.max_age`: unknown here; did you mean `retry.max_age`?");
-    EXPECT_EQ(only_problem_of(base + "segment_size: 1MiB\n"),
+    EXPECT_EQ(only_problem_of(base_config + "segment_size: 1MiB\n"),
               "f.yaml:2:1: key `segment_size`: unknown here; did you mean `spool.segment_size`?");
 }
 
 TEST(Config, lists_the_keys_when_none_is_near) {
-    EXPECT_EQ(only_problem_of(base + "gone: {frobnicate: 1}\n"),
+    EXPECT_EQ(only_problem_of(base_config + "gone: {frobnicate: 1}\n"),
               "f.yaml:2:8: key `gone.frobnicate`: unknown; known here are grace");
 }
 
 TEST(Config, collects_every_problem_in_the_order_of_the_file) {
-    EXPECT_THAT(problems_of("log: {format: xml}\nretry: {initial: 10, max: 1y}\n"),
+    EXPECT_THAT(problems_with("log: {format: xml}\nretry: {initial: 10, max: 1y}\n"),
                 ElementsAre(HasSubstr("f.yaml: key `destination.base_url`: missing"),
                             HasSubstr("f.yaml:1:15: key `log.format`"),
                             HasSubstr("f.yaml:2:18: key `retry.initial`"),
@@ -166,29 +166,29 @@ TEST(Config, collects_every_problem_in_the_order_of_the_file) {
 }
 
 TEST(Config, refuses_a_key_that_is_there_twice) {
-    EXPECT_EQ(only_problem_of(base + "gone:\n  grace: 1h\n  grace: 2h\n"),
+    EXPECT_EQ(only_problem_of(base_config + "gone:\n  grace: 1h\n  grace: 2h\n"),
               "f.yaml:4:3: key `gone.grace`: is there twice; the first is in line 3");
 }
 
 TEST(Config, says_which_log_formats_there_are) {
-    EXPECT_EQ(only_problem_of(base + "log: {format: xml}\n"),
+    EXPECT_EQ(only_problem_of(base_config + "log: {format: xml}\n"),
               "f.yaml:2:15: key `log.format`: \"xml\" is not one of text, json, journal");
 }
 
 TEST(Config, says_which_log_level_is_nearest) {
-    EXPECT_EQ(only_problem_of(base + "log: {level: warn}\n"),
+    EXPECT_EQ(only_problem_of(base_config + "log: {level: warn}\n"),
               "f.yaml:2:14: key `log.level`: \"warn\" is not one of debug, info, notice, warning, "
               "error, critical; did you mean warning?");
 }
 
 TEST(Config, refuses_a_duration_without_a_unit) {
-    EXPECT_EQ(only_problem_of(base + "retry: {max: 300}\n"),
+    EXPECT_EQ(only_problem_of(base_config + "retry: {max: 300}\n"),
               "f.yaml:2:14: key `retry.max`: \"300\" is not a duration; write a number and a unit, "
               "like 500ms, 10s, 5m, 2h or 5d");
 }
 
 TEST(Config, refuses_a_size_with_a_decimal_unit) {
-    EXPECT_EQ(only_problem_of(base + "spool: {segment_size: 64MB}\n"),
+    EXPECT_EQ(only_problem_of(base_config + "spool: {segment_size: 64MB}\n"),
               "f.yaml:2:23: key `spool.segment_size`: \"64MB\" is not a size; write a number and a "
               "unit, like 512B, 64KiB, 64MiB or 4GiB");
 }
@@ -199,13 +199,14 @@ TEST(Config, says_the_range_of_a_number) {
               "1024");
     EXPECT_THAT(only_problem_of("destination: {base_url: https://h, max_connections: 2000}"),
                 HasSubstr("from 1 to 1024"));
-    EXPECT_THAT(only_problem_of(base + "ingest: {max_connections: 99999999999999999999}"),
+    EXPECT_THAT(only_problem_of(base_config + "ingest: {max_connections: 99999999999999999999}"),
                 HasSubstr("from 1 to 65536"));
 }
 
 TEST(Config, says_the_range_of_a_duration_and_of_a_size) {
-    EXPECT_THAT(only_problem_of(base + "retry: {max_age: 10ms}"), HasSubstr("from 1s to 365d"));
-    EXPECT_THAT(only_problem_of(base + "ingest: {max_event_size: 1GiB}"),
+    EXPECT_THAT(only_problem_of(base_config + "retry: {max_age: 10ms}"),
+                HasSubstr("from 1s to 365d"));
+    EXPECT_THAT(only_problem_of(base_config + "ingest: {max_event_size: 1GiB}"),
                 HasSubstr("from 1KiB to 16MiB"));
 }
 
@@ -217,21 +218,21 @@ TEST(Config, says_the_range_of_a_rate) {
 }
 
 TEST(Config, refuses_a_number_with_something_behind_it) {
-    EXPECT_THAT(only_problem_of(base + "spool: {max_events: 10k}"),
+    EXPECT_THAT(only_problem_of(base_config + "spool: {max_events: 10k}"),
                 HasSubstr("\"10k\" is not a whole number"));
 }
 
 TEST(Config, refuses_a_list_or_a_map_where_a_value_belongs) {
-    EXPECT_THAT(only_problem_of(base + "gone: {grace: [1h]}"),
+    EXPECT_THAT(only_problem_of(base_config + "gone: {grace: [1h]}"),
                 HasSubstr("`gone.grace`: must be a duration like 10s, not a list"));
-    EXPECT_THAT(only_problem_of(base + "control: {socket: {a: b}}"),
+    EXPECT_THAT(only_problem_of(base_config + "control: {socket: {a: b}}"),
                 HasSubstr("`control.socket`: must be a text, not a map"));
 }
 
 TEST(Config, refuses_a_value_where_a_section_belongs) {
-    EXPECT_EQ(only_problem_of(base + "retry: 5s\n"),
+    EXPECT_EQ(only_problem_of(base_config + "retry: 5s\n"),
               "f.yaml:2:8: key `retry`: must hold keys of its own");
-    EXPECT_THAT(problems_of("just words"),
+    EXPECT_THAT(problems_with("just words"),
                 ElementsAre(HasSubstr("missing"), HasSubstr("must hold sections")));
 }
 
@@ -242,45 +243,46 @@ TEST(Config, refuses_a_bool_that_is_no_bool) {
 
 TEST(Config, refuses_a_mode_that_is_not_octal) {
     for (const char* mode : {"rw-rw----", "0668", "1777", "-1"}) {
-        EXPECT_THAT(only_problem_of(base + "ingest: {socket_mode: \"" + mode + "\"}"),
+        EXPECT_THAT(only_problem_of(base_config + "ingest: {socket_mode: \"" + mode + "\"}"),
                     HasSubstr("is not a file mode"))
             << mode;
     }
 }
 
 TEST(Config, refuses_paths_that_are_not_absolute_or_do_not_fit) {
-    EXPECT_THAT(only_problem_of(base + "spool: {directory: spool}"),
+    EXPECT_THAT(only_problem_of(base_config + "spool: {directory: spool}"),
                 HasSubstr("must be an absolute path"));
-    EXPECT_THAT(only_problem_of(base + "ingest: {socket: /" + std::string(107, 'x') + "}"),
+    EXPECT_THAT(only_problem_of(base_config + "ingest: {socket: /" + std::string(107, 'x') + "}"),
                 HasSubstr("is longer than 107 bytes"));
-    EXPECT_THAT(only_problem_of(base + "ingest: {socket: \"\"}"), HasSubstr("must not be empty"));
-    EXPECT_THAT(only_problem_of(base + "spool: {directory: \"/a\\0b\"}"),
+    EXPECT_THAT(only_problem_of(base_config + "ingest: {socket: \"\"}"),
+                HasSubstr("must not be empty"));
+    EXPECT_THAT(only_problem_of(base_config + "spool: {directory: \"/a\\0b\"}"),
                 HasSubstr("control characters"));
 }
 
 TEST(Config, checks_what_belongs_together) {
-    EXPECT_THAT(only_problem_of(base + "retry: {initial: 10s, max: 5s}"),
+    EXPECT_THAT(only_problem_of(base_config + "retry: {initial: 10s, max: 5s}"),
                 HasSubstr("`retry.max`: 5s is less than retry.initial, 10s"));
-    EXPECT_THAT(only_problem_of(base + "spool: {max_size: 100MiB}"),
+    EXPECT_THAT(only_problem_of(base_config + "spool: {max_size: 100MiB}"),
                 HasSubstr("`spool.max_size`: 100MiB has no room for two segments of 64MiB"));
-    EXPECT_THAT(only_problem_of(base + "spool: {segment_size: 1MiB}"),
+    EXPECT_THAT(only_problem_of(base_config + "spool: {segment_size: 1MiB}"),
                 HasSubstr("`ingest.max_event_size`: 1000KiB is more than half of "
                           "spool.segment_size, 1MiB"));
-    EXPECT_THAT(only_problem_of(base + "control: {socket: /run/flowrelay/ingest.sock}"),
+    EXPECT_THAT(only_problem_of(base_config + "control: {socket: /run/flowrelay/ingest.sock}"),
                 HasSubstr("is the same as ingest.socket"));
-    EXPECT_THAT(only_problem_of(base + "log: {stats_interval: 100ms}"),
+    EXPECT_THAT(only_problem_of(base_config + "log: {stats_interval: 100ms}"),
                 HasSubstr("must be 0 (no such lines) or at least 1s"));
 }
 
 TEST(Config, plain_http_goes_to_this_machine_only) {
-    EXPECT_THAT(problems_of("destination: {base_url: http://127.0.0.1:80}"), ElementsAre());
-    EXPECT_THAT(problems_of("destination: {base_url: http://localhost}"), ElementsAre());
-    EXPECT_THAT(problems_of("destination: {base_url: \"http://[::1]:8080\"}"), ElementsAre());
+    EXPECT_THAT(problems_with("destination: {base_url: http://127.0.0.1:80}"), ElementsAre());
+    EXPECT_THAT(problems_with("destination: {base_url: http://localhost}"), ElementsAre());
+    EXPECT_THAT(problems_with("destination: {base_url: \"http://[::1]:8080\"}"), ElementsAre());
     EXPECT_THAT(only_problem_of("destination: {base_url: http://flowdock.example.com}"),
                 HasSubstr("plain http would show the tokens to the network"));
-    EXPECT_THAT(
-        problems_of("destination: {base_url: http://flowdock.example.com, allow_plaintext: true}"),
-        ElementsAre());
+    EXPECT_THAT(problems_with(
+                    "destination: {base_url: http://flowdock.example.com, allow_plaintext: true}"),
+                ElementsAre());
 }
 
 TEST(Config, does_not_repeat_a_password_in_a_url) {
@@ -290,20 +292,21 @@ TEST(Config, does_not_repeat_a_password_in_a_url) {
 }
 
 TEST(Config, listens_on_this_machine_only) {
-    EXPECT_THAT(only_problem_of(base + "ingest: {listen: \"0.0.0.0:8025\"}"),
+    EXPECT_THAT(only_problem_of(base_config + "ingest: {listen: \"0.0.0.0:8025\"}"),
                 HasSubstr("must be a loopback address"));
-    EXPECT_EQ(parse_config(base + "metrics: {listen: \"[::1]:9100\"}", "f").metrics.listen,
+    EXPECT_EQ(parse_config(base_config + "metrics: {listen: \"[::1]:9100\"}", "f").metrics.listen,
               "[::1]:9100");
-    EXPECT_THAT(only_problem_of(base + "metrics: {listen: \"0.0.0.0:9100\"}"),
+    EXPECT_THAT(only_problem_of(base_config + "metrics: {listen: \"0.0.0.0:9100\"}"),
                 HasSubstr("`metrics.allow_remote: true`"));
-    EXPECT_TRUE(parse_config(base + "metrics: {listen: \"0.0.0.0:9100\", allow_remote: true}", "f")
-                    .metrics.allow_remote);
-    EXPECT_THAT(only_problem_of(base + "metrics: {listen: \"9100\"}"),
+    EXPECT_TRUE(
+        parse_config(base_config + "metrics: {listen: \"0.0.0.0:9100\", allow_remote: true}", "f")
+            .metrics.allow_remote);
+    EXPECT_THAT(only_problem_of(base_config + "metrics: {listen: \"9100\"}"),
                 HasSubstr("must be an address and a port, like 127.0.0.1:8025"));
 }
 
 TEST(Config, checks_proxy_and_path) {
-    EXPECT_THAT(problems_of("destination: {base_url: https://h, proxy: none}"), ElementsAre());
+    EXPECT_THAT(problems_with("destination: {base_url: https://h, proxy: none}"), ElementsAre());
     EXPECT_THAT(only_problem_of("destination: {base_url: https://h, proxy: socks5://p:1}"),
                 HasSubstr("must be http://host:port; no other kind of proxy is known"));
     const std::string with_password =
@@ -357,10 +360,12 @@ TEST(ConfigYaml, syntax_errors_have_a_place) {
 }
 
 TEST(ConfigYaml, refuses_what_the_file_has_no_use_for) {
-    EXPECT_THAT(problems_of("a: &x {b: *x}"), ElementsAre(HasSubstr("f.yaml:1:11: aliases")));
-    EXPECT_THAT(problems_of("a: !!binary aGk="), ElementsAre(HasSubstr("tags (!name)")));
-    EXPECT_THAT(problems_of(base + "---\n" + base), ElementsAre(HasSubstr("a second document")));
-    EXPECT_THAT(problems_of("? {a: b}\n: c"), ElementsAre(HasSubstr("a key must be a plain word")));
+    EXPECT_THAT(problems_with("a: &x {b: *x}"), ElementsAre(HasSubstr("f.yaml:1:11: aliases")));
+    EXPECT_THAT(problems_with("a: !!binary aGk="), ElementsAre(HasSubstr("tags (!name)")));
+    EXPECT_THAT(problems_with(base_config + "---\n" + base_config),
+                ElementsAre(HasSubstr("a second document")));
+    EXPECT_THAT(problems_with("? {a: b}\n: c"),
+                ElementsAre(HasSubstr("a key must be a plain word")));
 }
 
 TEST(ConfigYaml, survives_deep_nesting) {
@@ -369,7 +374,7 @@ TEST(ConfigYaml, survives_deep_nesting) {
 
 TEST(Config, shortens_long_and_strange_values_in_messages) {
     const std::string line =
-        only_problem_of(base + "gone: {grace: \"\\e[31m" + std::string(500, 'x') + "\"}");
+        only_problem_of(base_config + "gone: {grace: \"\\e[31m" + std::string(500, 'x') + "\"}");
     EXPECT_THAT(line, HasSubstr("\"?[31mxxx"));
     EXPECT_LT(line.size(), 250U);
 }
@@ -383,10 +388,11 @@ TEST(Config, every_listed_key_is_read) {
         const std::string key(full.substr(dot + 1));
         if (full == "sources.defaults" || full == "sources.allow") continue;
         const std::string wrong = key + ": [x]";
-        const std::string text = section == "sources"       ? base + "sources: [{" + wrong + "}]"
-                                 : section == "destination" ? "destination: {" + wrong + "}"
-                                                            : base + section + ": {" + wrong + "}";
-        EXPECT_THAT(problems_of(text),
+        const std::string text = section == "sources" ? base_config + "sources: [{" + wrong + "}]"
+                                 : section == "destination"
+                                     ? "destination: {" + wrong + "}"
+                                     : base_config + section + ": {" + wrong + "}";
+        EXPECT_THAT(problems_with(text),
                     testing::Contains(testing::AllOf(HasSubstr(full), HasSubstr("not a list"))));
     }
 }
@@ -394,28 +400,30 @@ TEST(Config, every_listed_key_is_read) {
 TEST(Config, a_key_without_a_value_is_an_error_where_it_means_something) {
     const std::string source = "sources:\n  - name: ci\n    flow_token_file: /t\n";
     for (const char* key : {"allow", "defaults", "rate_limit", "on_reject", "report_problems"}) {
-        EXPECT_THAT(only_problem_of(base + source + "    " + key + ":\n"), HasSubstr("no value"))
+        EXPECT_THAT(only_problem_of(base_config + source + "    " + key + ":\n"),
+                    HasSubstr("no value"))
             << key;
-        EXPECT_THAT(only_problem_of(base + source + "    " + key + ": ~\n"), HasSubstr("no value"))
+        EXPECT_THAT(only_problem_of(base_config + source + "    " + key + ": ~\n"),
+                    HasSubstr("no value"))
             << key;
     }
-    EXPECT_THAT(only_problem_of(base + source + "    allow:\n      # - www-data\n"),
+    EXPECT_THAT(only_problem_of(base_config + source + "    allow:\n      # - www-data\n"),
                 HasSubstr("no value"));
     for (const std::string key :
          {"ingest: {unknown_tokens: }", "ingest: {max_event_size: }", "ingest: {socket_mode: }",
           "spool: {max_events: }", "retry: {max_age: }", "log: {level: }", "gone: {grace: }",
           "control: {socket: }", "dead_letters: {max_age: }", "metrics: {allow_remote: }"}) {
-        EXPECT_THAT(only_problem_of(base + key + "\n"), HasSubstr("no value")) << key;
+        EXPECT_THAT(only_problem_of(base_config + key + "\n"), HasSubstr("no value")) << key;
     }
     for (const std::string key : {"ingest:", "ingest: {listen: }", "ingest: {socket_group: }",
                                   "metrics: {listen: }", "control: {admin_group: }", "sources:"}) {
-        EXPECT_THAT(problems_of(base + key + "\n"), ElementsAre()) << key;
+        EXPECT_THAT(problems_with(base_config + key + "\n"), ElementsAre()) << key;
     }
 }
 
 TEST(Config, two_listeners_on_one_port_are_an_error) {
     const auto both = [](const std::string& ingest, const std::string& metrics) {
-        return base + "ingest: {listen: \"" + ingest +
+        return base_config + "ingest: {listen: \"" + ingest +
                "\"}\nmetrics: {allow_remote: true, listen: \"" + metrics + "\"}\n";
     };
     for (const auto& [ingest, metrics] :
@@ -425,8 +433,8 @@ TEST(Config, two_listeners_on_one_port_are_an_error) {
         EXPECT_THAT(only_problem_of(both(ingest, metrics)), HasSubstr("port of ingest.listen"))
             << metrics;
     }
-    EXPECT_THAT(problems_of(both("127.0.0.1:8025", "127.0.0.1:8026")), ElementsAre());
-    EXPECT_THAT(problems_of(both("127.0.0.1:8025", "127.0.0.2:8025")), ElementsAre());
+    EXPECT_THAT(problems_with(both("127.0.0.1:8025", "127.0.0.1:8026")), ElementsAre());
+    EXPECT_THAT(problems_with(both("127.0.0.1:8025", "127.0.0.2:8025")), ElementsAre());
 }
 
 TEST(Config, a_base_url_with_the_path_in_it_is_an_error) {
@@ -436,7 +444,8 @@ TEST(Config, a_base_url_with_the_path_in_it_is_an_error) {
                     HasSubstr("destination.path adds"))
             << url;
     }
-    EXPECT_THAT(problems_of("destination: {base_url: \"https://a.example/v1\"}\n"), ElementsAre());
+    EXPECT_THAT(problems_with("destination: {base_url: \"https://a.example/v1\"}\n"),
+                ElementsAre());
 }
 
 TEST(Config, a_tab_in_the_indentation_is_named) {
@@ -445,16 +454,17 @@ TEST(Config, a_tab_in_the_indentation_is_named) {
           "destination:\n  \tbase_url: https://a.example\n", "\tdestination: {}\n"}) {
         EXPECT_THAT(only_problem_of(text), HasSubstr("a tab in the indentation")) << text;
     }
-    EXPECT_THAT(problems_of(base + "\t# a comment\n\t\nlog: {level: info}\t# another\n"),
+    EXPECT_THAT(problems_with(base_config + "\t# a comment\n\t\nlog: {level: info}\t# another\n"),
                 ElementsAre());
 }
 
 TEST(Config, a_default_with_a_dot_in_its_name_says_how_to_write_it) {
     for (const char* member : {"author.name", "thread.title", "author.email"}) {
-        EXPECT_THAT(problems_of(base + "sources:\n  - name: ci\n    flow_token_file: /t\n" +
-                                "    defaults: {" + member + ": CI}\n")
-                        .front(),
-                    HasSubstr("has to be nested: `"))
+        EXPECT_THAT(
+            problems_with(base_config + "sources:\n  - name: ci\n    flow_token_file: /t\n" +
+                          "    defaults: {" + member + ": CI}\n")
+                .front(),
+            HasSubstr("has to be nested: `"))
             << member;
     }
 }

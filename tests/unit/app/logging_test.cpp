@@ -31,7 +31,7 @@ using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-constexpr LogEvent retry{"delivery.retry", Severity::warning, "waits"};
+constexpr LogEvent retry_event{"delivery.retry", Severity::warning, "waits"};
 const WallTime at = WallTime(Milliseconds(1'795'424'400'123));
 
 class FixedClock final : public Clock {
@@ -40,7 +40,7 @@ public:
 };
 
 std::string line(LogFormat format, std::initializer_list<LogField> fields, bool journal = false) {
-    return format_log_line(format, journal, at, retry, {fields.begin(), fields.size()});
+    return format_log_line(format, journal, at, retry_event, {fields.begin(), fields.size()});
 }
 
 std::string text(std::initializer_list<LogField> fields) {
@@ -172,7 +172,7 @@ TEST(MakeLog, lines_of_several_threads_do_not_mix) {
     std::vector<std::thread> threads;
     for (int t = 0; t < 4; ++t) {
         threads.emplace_back([&] {
-            for (int i = 0; i < 200; ++i) log->write(retry, {{"k", std::string(100, 'x')}});
+            for (int i = 0; i < 200; ++i) log->write(retry_event, {{"k", std::string(100, 'x')}});
         });
     }
     for (std::thread& thread : threads) thread.join();
@@ -195,7 +195,7 @@ TEST(MakeLog, a_broken_output_harms_nobody) {
     const FixedClock clock;
     const auto log = make_log(LogConfig{}, std::make_shared<ThrowingSink>(), false, clock);
     ::testing::internal::CaptureStderr();
-    log->write(retry, {{"k", 1}});
+    log->write(retry_event, {{"k", 1}});
     EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
 }
 
@@ -203,7 +203,7 @@ TEST(MakeLog, writes_to_stderr) {
     const FixedClock clock;
     ::unsetenv("JOURNAL_STREAM");
     ::testing::internal::CaptureStderr();
-    make_log(LogConfig{}, clock)->write(retry, {{"k", 1}});
+    make_log(LogConfig{}, clock)->write(retry_event, {{"k", 1}});
     EXPECT_EQ(::testing::internal::GetCapturedStderr(), text({{"k", 1}}) + "\n");
 }
 

@@ -7,21 +7,21 @@
 namespace flowrelay {
 namespace {
 
-WallTime at(std::int64_t ms) {
+WallTime wall_at(std::int64_t ms) {
     return WallTime(Milliseconds(ms));
 }
 
 TEST(FormatTime, Epoch) {
-    EXPECT_EQ(format_time(at(0)), "1970-01-01T00:00:00.000Z");
+    EXPECT_EQ(format_time(wall_at(0)), "1970-01-01T00:00:00.000Z");
 }
 TEST(FormatTime, PadsEveryField) {
-    EXPECT_EQ(format_time(at(1'488'589'506'007)), "2017-03-04T01:05:06.007Z");
+    EXPECT_EQ(format_time(wall_at(1'488'589'506'007)), "2017-03-04T01:05:06.007Z");
 }
 TEST(FormatTime, LeapDay) {
-    EXPECT_EQ(format_time(at(1'709'251'199'999)), "2024-02-29T23:59:59.999Z");
+    EXPECT_EQ(format_time(wall_at(1'709'251'199'999)), "2024-02-29T23:59:59.999Z");
 }
 TEST(FormatTime, BeforeTheEpoch) {
-    EXPECT_EQ(format_time(at(-1)), "1969-12-31T23:59:59.999Z");
+    EXPECT_EQ(format_time(wall_at(-1)), "1969-12-31T23:59:59.999Z");
 }
 TEST(FormatTime, LargestTimeIsShownAsTheLastOfTheYear9999) {
     EXPECT_EQ(format_time(WallTime::max()), "9999-12-31T23:59:59.999Z");

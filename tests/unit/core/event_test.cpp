@@ -28,7 +28,7 @@ std::string without_brackets(const std::string& body) {
     return body.substr(1, body.size() - 2);
 }
 
-FieldErrors one_error(const std::string& field, const std::string& message) {
+FieldErrors only_error(const std::string& field, const std::string& message) {
     return {{field, {message}}};
 }
 
@@ -95,27 +95,27 @@ TEST(SubmissionAddressee, SameTokenInEventAndQueryIsFine) {
 }
 TEST(SubmissionAddressee, OtherTokenInTheQueryIsAnError) {
     EXPECT_EQ(rejected(event_with(""), {}, Secret("other")).errors,
-              one_error("flow_token", "is not the one of the query"));
+              only_error("flow_token", "is not the one of the query"));
 }
 TEST(SubmissionAddressee, SourceAndTokenAreTooMany) {
     EXPECT_EQ(errors_of(event_with(R"("source":"ci")")),
-              one_error("source", "can't be given together with flow_token"));
+              only_error("source", "can't be given together with flow_token"));
 }
 TEST(SubmissionAddressee, SourceAndTokenOfTheQueryAreTooMany) {
     EXPECT_EQ(rejected(event_from(R"("ci")"), {}, Secret("fromquery")).errors,
-              one_error("source", "can't be given together with flow_token"));
+              only_error("source", "can't be given together with flow_token"));
 }
 TEST(SubmissionAddressee, NeitherSourceNorTokenIsTooLittle) {
     EXPECT_EQ(errors_of('{' + std::string(least_members) + '}'),
-              one_error("flow_token", "or source is required"));
+              only_error("flow_token", "or source is required"));
 }
 TEST(SubmissionAddressee, NullCountsAsAbsent) {
     EXPECT_TRUE(submit(event_with(R"("source":null)")));
     EXPECT_TRUE(submit(event_from(R"("ci")", R"(,"flow_token":null)")));
-    EXPECT_EQ(errors_of(event_from("null")), one_error("flow_token", "or source is required"));
+    EXPECT_EQ(errors_of(event_from("null")), only_error("flow_token", "or source is required"));
 }
 TEST(SubmissionAddressee, SourceIsANonEmptyString) {
-    const FieldErrors wrong = one_error("source", "must be the name of a source");
+    const FieldErrors wrong = only_error("source", "must be the name of a source");
     EXPECT_EQ(errors_of(event_from(R"("")")), wrong);
     EXPECT_EQ(errors_of(event_from("17")), wrong);
     EXPECT_EQ(errors_of(event_from(R"(["ci"])")), wrong);
@@ -128,7 +128,7 @@ protected:
         return errors_of("{\"flow_token\":" + token_json + ',' + std::string(least_members) + '}');
     }
     const FieldErrors wrong =
-        one_error("flow_token", "must be 1 to 256 characters of visible ASCII");
+        only_error("flow_token", "must be 1 to 256 characters of visible ASCII");
 };
 
 TEST_F(SubmissionToken, Empty) {
@@ -270,7 +270,7 @@ TEST_P(SubmissionTwice, IsAnErrorWhenOneOfThemIsEscaped) {
 
 class SubmissionUuid : public testing::Test {
 protected:
-    const FieldErrors wrong = one_error(
+    const FieldErrors wrong = only_error(
         "uuid", "must be 1 to 128 characters of visible ASCII without quotes and backslashes");
 };
 

@@ -7,7 +7,7 @@ namespace {
 
 using Texts = std::vector<std::string>;
 
-const WallTime now{Seconds(1'000'000)};
+const WallTime changed_at{Seconds(1'000'000)};
 
 std::vector<ConfiguredSource> sources(
     std::initializer_list<std::pair<const char*, const char*>> named) {
@@ -25,7 +25,7 @@ std::vector<ConfiguredSource> sources(
 Texts after_reload(TokenTable& table, std::vector<ConfiguredSource> wanted,
                    const std::set<std::string>& settings = {}) {
     const auto before = source_slots(table);
-    table.configure(std::move(wanted), now);
+    table.configure(std::move(wanted), changed_at);
     Texts texts;
     for (const SourceChange& change : compare_sources(before, source_slots(table), settings)) {
         std::string text = change.name + ":";
@@ -37,7 +37,7 @@ Texts after_reload(TokenTable& table, std::vector<ConfiguredSource> wanted,
 
 class SourceChanges : public testing::Test {
 protected:
-    SourceChanges() { table.configure(sources({{"ci", "t1"}, {"web", "t2"}}), now); }
+    SourceChanges() { table.configure(sources({{"ci", "t1"}, {"web", "t2"}}), changed_at); }
     TokenTable table{Salt{}, {}};
 };
 
@@ -51,7 +51,7 @@ TEST_F(SourceChanges, ANewSource) {
 }
 
 TEST_F(SourceChanges, ATokenThatCameWithEventsBecomesASource) {
-    table.take(Secret("t3"), now);
+    table.take(Secret("t3"), changed_at);
     EXPECT_EQ(after_reload(table, sources({{"ci", "t1"}, {"web", "t2"}, {"more", "t3"}})),
               Texts{"more: is new, with the events that came with its token."});
 }
@@ -72,7 +72,7 @@ TEST_F(SourceChanges, TakenOutAndBack) {
 }
 
 TEST_F(SourceChanges, TheNameOfOneThatIsGoneGoesToANewSlot) {
-    table.disable(*table.find("ci"), now, Milliseconds(3'600'000));
+    table.disable(*table.find("ci"), changed_at, Milliseconds(3'600'000));
     EXPECT_EQ(after_reload(table, sources({{"ci", "t1"}, {"web", "t2"}})), Texts{});
     EXPECT_EQ(after_reload(table, sources({{"ci", "t9"}, {"web", "t2"}})), Texts{"ci: is new."});
 }

@@ -9,17 +9,17 @@ namespace {
 
 using State = TokenEntry::State;
 
-const WallTime now{Seconds(1'000'000)};
-const WallTime later = now + Seconds(60);
+const WallTime operated_at{Seconds(1'000'000)};
+const WallTime later = operated_at + Seconds(60);
 
-std::vector<TokenEntry> stored(const TokenTable& table) {
+std::vector<TokenEntry> stored_entries(const TokenTable& table) {
     std::vector<TokenEntry> entries;
     for (const auto& [id, token] : table.all()) entries.push_back(table.registry_entry(id));
     return entries;
 }
 
 TokenId added(TokenTable& table, const std::string& name, const std::string& token) {
-    const auto entry = table.add_source(name, Secret(token), now);
+    const auto entry = table.add_source(name, Secret(token), operated_at);
     EXPECT_TRUE(entry.has_value());
     return entry.has_value() ? entry->front().id : TokenId::none;
 }
@@ -27,7 +27,7 @@ TokenId added(TokenTable& table, const std::string& name, const std::string& tok
 /// none: refused.
 TokenId resolved(TokenTable& table, const Addressee& addressee, bool accept_unknown = false) {
     const auto slot = table.resolve(addressee, accept_unknown);
-    return slot.has_value() ? table.take(addressee, now) : TokenId::none;
+    return slot.has_value() ? table.take(addressee, operated_at) : TokenId::none;
 }
 
 std::string why_refused(const Wish<TokenTable::Changes>& wish) {
@@ -48,12 +48,12 @@ TEST(TokenOperations, AnAddedSourceIsThereAtOnceAndAfterARestart) {
     TokenTable table(Salt{}, {});
     const TokenId id = added(table, "web", "t1");
     EXPECT_EQ(resolved(table, SourceName{"web"}), id);
-    const auto entries = stored(table);
+    const auto entries = stored_entries(table);
     ASSERT_EQ(entries.size(), 1U);
     EXPECT_EQ(entries[0].secret.reveal(), "t1");
 
     TokenTable again(Salt{}, entries);
-    again.configure({{"ci", Secret("t2"), {}, 0, false, {}}}, now);
+    again.configure({{"ci", Secret("t2"), {}, 0, false, {}}}, operated_at);
     EXPECT_EQ(resolved(again, SourceName{"web"}), id);
     EXPECT_EQ(again.at(id).entry.secret.reveal(), "t1");
     EXPECT_EQ(again.at(id).entry.origin, TokenEntry::Origin::added);
@@ -62,7 +62,8 @@ TEST(TokenOperations, AnAddedSourceIsThereAtOnceAndAfterARestart) {
 TEST(TokenOperations, ASourceOfTheConfigurationTakesAnAddedOneOver) {
     TokenTable table(Salt{}, {});
     const TokenId id = added(table, "web", "t1");
-    const auto changed = table.configure({{"web", Secret("t1"), {}, 0, false, {}}}, now).entries;
+    const auto changed =
+        table.configure({{"web", Secret("t1"), {}, 0, false, {}}}, operated_at).entries;
     EXPECT_EQ(table.at(id).entry.origin, TokenEntry::Origin::configured);
     ASSERT_EQ(changed.size(), 1U);
     EXPECT_TRUE(changed[0].secret.empty()) << "its secret has to leave the registry";
@@ -70,13 +71,13 @@ TEST(TokenOperations, ASourceOfTheConfigurationTakesAnAddedOneOver) {
 
 TEST(TokenOperations, NamesAndTokensThatCanNotBeAreRefused) {
     TokenTable table(Salt{}, {});
-    EXPECT_EQ(refused(table.add_source("", Secret("t"), now)), Refusal::Code::invalid);
-    EXPECT_EQ(refused(table.add_source("a b", Secret("t"), now)), Refusal::Code::invalid);
-    EXPECT_EQ(refused(table.add_source(std::string(65, 'a'), Secret("t"), now)),
+    EXPECT_EQ(refused(table.add_source("", Secret("t"), operated_at)), Refusal::Code::invalid);
+    EXPECT_EQ(refused(table.add_source("a b", Secret("t"), operated_at)), Refusal::Code::invalid);
+    EXPECT_EQ(refused(table.add_source(std::string(65, 'a'), Secret("t"), operated_at)),
               Refusal::Code::invalid);
-    EXPECT_EQ(refused(table.add_source("web", Secret(""), now)), Refusal::Code::invalid);
-    EXPECT_EQ(refused(table.add_source("web", Secret("a b"), now)), Refusal::Code::invalid);
-    EXPECT_EQ(refused(table.add_source("web", Secret(std::string(257, 'a')), now)),
+    EXPECT_EQ(refused(table.add_source("web", Secret(""), operated_at)), Refusal::Code::invalid);
+    EXPECT_EQ(refused(table.add_source("web", Secret("a b"), operated_at)), Refusal::Code::invalid);
+    EXPECT_EQ(refused(table.add_source("web", Secret(std::string(257, 'a')), operated_at)),
               Refusal::Code::invalid);
     EXPECT_TRUE(table.all().empty());
 }
@@ -84,8 +85,8 @@ TEST(TokenOperations, NamesAndTokensThatCanNotBeAreRefused) {
 TEST(TokenOperations, ANameOrATokenInUseIsRefused) {
     TokenTable table(Salt{}, {});
     added(table, "web", "t1");
-    EXPECT_EQ(refused(table.add_source("web", Secret("t2"), now)), Refusal::Code::conflict);
-    EXPECT_EQ(refused(table.add_source("www", Secret("t1"), now)), Refusal::Code::conflict);
+    EXPECT_EQ(refused(table.add_source("web", Secret("t2"), operated_at)), Refusal::Code::conflict);
+    EXPECT_EQ(refused(table.add_source("www", Secret("t1"), operated_at)), Refusal::Code::conflict);
 }
 
 TEST(TokenOperations, AnAddedSourceTakesTheSlotOfEventsThatBroughtItsToken) {
@@ -107,13 +108,13 @@ TEST(TokenOperations, ARotatedSourceKeepsItsSlot) {
 
 TEST(TokenOperations, OnlyAnAddedSourceIsRotatedHere) {
     TokenTable table(Salt{}, {});
-    table.configure({{"ci", Secret("t1"), {}, 0, false, {}}}, now);
+    table.configure({{"ci", Secret("t1"), {}, 0, false, {}}}, operated_at);
     const TokenId ci = *table.find("ci");
-    EXPECT_EQ(refused(table.rotate(ci, Secret("t2"), now)), Refusal::Code::conflict);
+    EXPECT_EQ(refused(table.rotate(ci, Secret("t2"), operated_at)), Refusal::Code::conflict);
     const TokenId direct = resolved(table, Secret("t3"), true);
-    EXPECT_EQ(refused(table.rotate(direct, Secret("t4"), now)), Refusal::Code::conflict);
+    EXPECT_EQ(refused(table.rotate(direct, Secret("t4"), operated_at)), Refusal::Code::conflict);
     const TokenId web = added(table, "web", "t5");
-    EXPECT_EQ(refused(table.rotate(web, Secret("a b"), now)), Refusal::Code::invalid);
+    EXPECT_EQ(refused(table.rotate(web, Secret("a b"), operated_at)), Refusal::Code::invalid);
     EXPECT_EQ(table.at(web).entry.secret.reveal(), "t5");
 }
 
@@ -123,17 +124,17 @@ TEST(TokenOperations, APauseLastsUntilItIsResumed) {
     EXPECT_EQ(table.pause(id, later)->front().state, State::paused);
     EXPECT_EQ(table.pause(id, later + Seconds(1))->front().since, later)
         << "pausing twice changes nothing";
-    TokenTable again(Salt{}, stored(table));
+    TokenTable again(Salt{}, stored_entries(table));
     EXPECT_EQ(again.at(id).entry.state, State::paused);
     EXPECT_EQ(again.resume(id, later)->front().state, State::active);
 }
 
 TEST(TokenOperations, WhatIsNotConfiguredCanNotBeResumed) {
     TokenTable table(Salt{}, {});
-    table.configure({{"ci", Secret("t1"), {}, 0, false, {}}}, now);
+    table.configure({{"ci", Secret("t1"), {}, 0, false, {}}}, operated_at);
     const TokenId id = *table.find("ci");
-    table.configure({}, now);
-    EXPECT_EQ(refused(table.resume(id, now)), Refusal::Code::conflict);
+    table.configure({}, operated_at);
+    EXPECT_EQ(refused(table.resume(id, operated_at)), Refusal::Code::conflict);
 }
 
 TEST(TokenOperations, ARemovedSourceTakesNoOthersWithIt) {
@@ -152,37 +153,37 @@ TEST(TokenOperations, ARemovedSourceTakesNoOthersWithIt) {
 TEST(TokenOperations, WhatIsGoneIsNeitherPausedNorRotatedNorResumed) {
     TokenTable table(Salt{}, {});
     const TokenId id = added(table, "web", "t1");
-    static_cast<void>(table.remove(id, now));
-    EXPECT_EQ(refused(table.pause(id, now)), Refusal::Code::conflict);
-    EXPECT_EQ(refused(table.resume(id, now)), Refusal::Code::conflict);
-    EXPECT_EQ(refused(table.rotate(id, Secret("t2"), now)), Refusal::Code::conflict);
+    static_cast<void>(table.remove(id, operated_at));
+    EXPECT_EQ(refused(table.pause(id, operated_at)), Refusal::Code::conflict);
+    EXPECT_EQ(refused(table.resume(id, operated_at)), Refusal::Code::conflict);
+    EXPECT_EQ(refused(table.rotate(id, Secret("t2"), operated_at)), Refusal::Code::conflict);
 }
 
 TEST(TokenOperations, A410CanBeTakenBackUntilItIsErased) {
     TokenTable table(Salt{}, {});
     const TokenId id = added(table, "web", "t1");
-    table.disable(id, now, Milliseconds(1000));
+    table.disable(id, operated_at, Milliseconds(1000));
     EXPECT_TRUE(table.resolve(SourceName{"web"}, false).has_error());
     ASSERT_TRUE(table.enable(id, later).has_value());
     EXPECT_EQ(resolved(table, SourceName{"web"}), id);
     EXPECT_EQ(resolved(table, Secret("t1")), id);
 
-    table.disable(id, now, Milliseconds(1000));
-    table.erased(id, now);
+    table.disable(id, operated_at, Milliseconds(1000));
+    table.erased(id, operated_at);
     EXPECT_EQ(refused(table.enable(id, later)), Refusal::Code::conflict);
 }
 
 TEST(TokenOperations, ATokenThatWasErasedByMistakeComesAgainWhenItsReceiptIsRemoved) {
     TokenTable table(Salt{}, {});
     const TokenId id = added(table, "web", "t1");
-    table.disable(id, now, Milliseconds(0));
-    table.erased(id, now);
+    table.disable(id, operated_at, Milliseconds(0));
+    table.erased(id, operated_at);
     const auto why = why_refused(table.add_source("web", Secret("t1"), later));
     EXPECT_TRUE(says(why, "`source remove token-1`")) << why;
     const auto removed = table.remove(*table.find("token-1"), later);
     ASSERT_TRUE(removed.has_value());
     EXPECT_EQ(removed->front().state, State::forgotten);
-    EXPECT_EQ(removed->front().since, now) << "the receipt of an erasure has its own time";
+    EXPECT_EQ(removed->front().since, operated_at) << "the receipt of an erasure has its own time";
     EXPECT_GT(added(table, "web", "t1"), id);
     EXPECT_EQ(refused(table.remove(id, later)), Refusal::Code::conflict);
 }
@@ -190,10 +191,10 @@ TEST(TokenOperations, ATokenThatWasErasedByMistakeComesAgainWhenItsReceiptIsRemo
 TEST(TokenOperations, WhatWasRemovedCanNotBeTakenBack) {
     TokenTable table(Salt{}, {});
     const TokenId id = added(table, "web", "t1");
-    table.disable(id, now, Milliseconds(1000));
+    table.disable(id, operated_at, Milliseconds(1000));
     ASSERT_TRUE(table.remove(id, later).has_value());
     for (const bool restart : {false, true}) {
-        TokenTable again(Salt{}, stored(table));
+        TokenTable again(Salt{}, stored_entries(table));
         TokenTable& of = restart ? again : table;
         EXPECT_TRUE(says(why_refused(of.enable(id, later)), "can't be taken back"));
         EXPECT_FALSE(of.find_gone("web").has_value());
@@ -205,72 +206,76 @@ TEST(TokenOperations, WhatWasRemovedCanNotBeTakenBack) {
 TEST(TokenOperations, AnAddedSourceStaysPausedIfItsTokenWas) {
     TokenTable table(Salt{}, {});
     const TokenId direct = resolved(table, Secret("t1"), true);
-    ASSERT_TRUE(table.pause(direct, now).has_value());
-    EXPECT_EQ(table.add_source("web", Secret("t1"), now)->front().state, State::paused);
-    TokenTable again(Salt{}, stored(table));
+    ASSERT_TRUE(table.pause(direct, operated_at).has_value());
+    EXPECT_EQ(table.add_source("web", Secret("t1"), operated_at)->front().state, State::paused);
+    TokenTable again(Salt{}, stored_entries(table));
     EXPECT_EQ(again.at(direct).entry.state, State::paused);
     EXPECT_EQ(again.find("web"), direct);
 }
 
 TEST(TokenOperations, EverybodySendsALeftSourceTheSameWay) {
     TokenTable table(Salt{}, {});
-    table.configure({{"ci", Secret("t1"), {}, 0, false, {}}}, now);
+    table.configure({{"ci", Secret("t1"), {}, 0, false, {}}}, operated_at);
     const TokenId ci = *table.find("ci");
-    table.configure({}, now);
-    for (const auto& why :
-         {why_refused(table.resume(ci, now)), why_refused(table.rotate(ci, Secret("t2"), now)),
-          why_refused(table.add_source("web", Secret("t1"), now))}) {
+    table.configure({}, operated_at);
+    for (const auto& why : {why_refused(table.resume(ci, operated_at)),
+                            why_refused(table.rotate(ci, Secret("t2"), operated_at)),
+                            why_refused(table.add_source("web", Secret("t1"), operated_at))}) {
         EXPECT_TRUE(says(why, "put it back there, or `source add ci`")) << why;
     }
     for (const char* token : {"t1", "t2"}) {
-        TokenTable again(Salt{}, stored(table));
+        TokenTable again(Salt{}, stored_entries(table));
         EXPECT_EQ(added(again, "ci", token), ci) << "with its own token or a new one";
         EXPECT_EQ(again.at(ci).entry.secret.reveal(), token);
         EXPECT_EQ(resolved(again, SourceName{"ci"}), ci);
     }
-    EXPECT_TRUE(table.pause(ci, now).has_value());
-    EXPECT_TRUE(table.remove(ci, now).has_value());
+    EXPECT_TRUE(table.pause(ci, operated_at).has_value());
+    EXPECT_TRUE(table.remove(ci, operated_at).has_value());
 }
 
 TEST(TokenOperations, ALeftSourceWhoseNameIsAnothersIsTakenBackByANewName) {
     TokenTable table(Salt{}, {});
     table.configure({{"a", Secret("t1"), {}, 0, false, {}}, {"b", Secret("t2"), {}, 0, false, {}}},
-                    now);
+                    operated_at);
     const TokenId b = *table.find("b");
-    table.configure({{"b", Secret("t1"), {}, 0, false, {}}}, now);
-    EXPECT_TRUE(says(why_refused(table.resume(b, now)), "by another name"));
+    table.configure({{"b", Secret("t1"), {}, 0, false, {}}}, operated_at);
+    EXPECT_TRUE(says(why_refused(table.resume(b, operated_at)), "by another name"));
     EXPECT_EQ(added(table, "old", "t2"), b);
 }
 
 TEST(TokenOperations, ATokenThatAnotherHasIsRefusedInWordsThatNameIt) {
     TokenTable table(Salt{}, {});
-    table.configure({{"ci", Secret("t1"), {}, 0, false, {}}}, now);
+    table.configure({{"ci", Secret("t1"), {}, 0, false, {}}}, operated_at);
     const TokenId web = added(table, "web", "t2");
     const TokenId direct = resolved(table, Secret("t3"), true);
-    EXPECT_TRUE(says(why_refused(table.add_source("x", Secret("t1"), now)), "source ci has"));
-    EXPECT_TRUE(says(why_refused(table.add_source("x", Secret("t2"), now)), "source web has"));
-    EXPECT_TRUE(says(why_refused(table.rotate(web, Secret("t1"), now)), "source ci has"));
-    EXPECT_TRUE(says(why_refused(table.rotate(web, Secret("t3"), now)), "token-3 has"));
+    EXPECT_TRUE(
+        says(why_refused(table.add_source("x", Secret("t1"), operated_at)), "source ci has"));
+    EXPECT_TRUE(
+        says(why_refused(table.add_source("x", Secret("t2"), operated_at)), "source web has"));
+    EXPECT_TRUE(says(why_refused(table.rotate(web, Secret("t1"), operated_at)), "source ci has"));
+    EXPECT_TRUE(says(why_refused(table.rotate(web, Secret("t3"), operated_at)), "token-3 has"));
     EXPECT_EQ(table.at(web).entry.secret.reveal(), "t2");
-    table.disable(direct, now, Seconds(60));
-    EXPECT_TRUE(says(why_refused(table.rotate(web, Secret("t3"), now)), "`source enable token-3`"));
-    EXPECT_TRUE(says(why_refused(table.add_source("x", Secret("t3"), now)), "(410)"));
+    table.disable(direct, operated_at, Seconds(60));
+    EXPECT_TRUE(
+        says(why_refused(table.rotate(web, Secret("t3"), operated_at)), "`source enable token-3`"));
+    EXPECT_TRUE(says(why_refused(table.add_source("x", Secret("t3"), operated_at)), "(410)"));
 }
 
 TEST(TokenOperations, ANameOfTheConfigurationWhoseTokenIsGoneIsRenewedThere) {
     TokenTable table(Salt{}, {});
-    table.configure({{"ci", Secret("t1"), {}, 0, false, {}}}, now);
-    table.disable(*table.find("ci"), now, Seconds(60));
-    EXPECT_TRUE(says(why_refused(table.add_source("ci", Secret("t2"), now)), "in the config"));
+    table.configure({{"ci", Secret("t1"), {}, 0, false, {}}}, operated_at);
+    table.disable(*table.find("ci"), operated_at, Seconds(60));
+    EXPECT_TRUE(
+        says(why_refused(table.add_source("ci", Secret("t2"), operated_at)), "in the config"));
 }
 
 TEST(TokenOperations, ANameWhoseTokenIsGoneIsUsableOverARestart) {
     TokenTable table(Salt{}, {});
     const TokenId old = added(table, "web", "t1");
-    table.disable(old, now, Seconds(60));
+    table.disable(old, operated_at, Seconds(60));
     const TokenId fresh = added(table, "web", "t2");
     EXPECT_NE(fresh, old);
-    TokenTable again(Salt{}, stored(table));
+    TokenTable again(Salt{}, stored_entries(table));
     EXPECT_EQ(resolved(again, SourceName{"web"}), fresh);
     EXPECT_EQ(again.find("web"), fresh);
     EXPECT_EQ(again.find_gone("web"), old);
@@ -279,13 +284,13 @@ TEST(TokenOperations, ANameWhoseTokenIsGoneIsUsableOverARestart) {
 TEST(TokenOperations, ANameThatIsGoneCanBeAddedAnewAndGetsItsOwnSlot) {
     TokenTable table(Salt{}, {});
     const TokenId old = added(table, "web", "t1");
-    static_cast<void>(table.remove(old, now));
-    table.erased(old, now);
+    static_cast<void>(table.remove(old, operated_at));
+    table.erased(old, operated_at);
     const TokenId fresh = added(table, "web", "t1");
     EXPECT_NE(fresh, old);
     EXPECT_EQ(resolved(table, SourceName{"web"}), fresh);
     EXPECT_EQ(table.find("web"), fresh);
-    TokenTable again(Salt{}, stored(table));
+    TokenTable again(Salt{}, stored_entries(table));
     EXPECT_EQ(resolved(again, SourceName{"web"}), fresh);
     EXPECT_EQ(resolved(again, Secret("t1")), fresh);
 }

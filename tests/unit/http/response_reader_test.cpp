@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::string_view accepted = "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n";
 
-std::string chunked(std::string_view body) {
+std::string chunked_answer(std::string_view body) {
     return "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + std::string(body);
 }
 
@@ -52,7 +52,7 @@ TEST(ResponseReader, KeepsTheFieldsThatAreWanted) {
 
 TEST(ResponseReader, ReadsOneAfterTheOther) {
     ResponseReader reader({});
-    const std::string two = chunked("3\r\nabc\r\n0\r\n\r\n") + std::string(accepted);
+    const std::string two = chunked_answer("3\r\nabc\r\n0\r\n\r\n") + std::string(accepted);
     const std::size_t first = reader.put(two);
     ASSERT_EQ(reader.status(), ResponseStatus::complete);
     EXPECT_EQ(reader.body(), "abc");
@@ -96,15 +96,15 @@ TEST(ResponseReader, EndAfterAnInterimResponseBreaks) {
     EXPECT_EQ(reader.status(), ResponseStatus::broken);
 }
 
-struct ChunkedCase {
+struct ChunkedAnswerCase {
     std::string_view wire;
     std::string_view body;
 };
 
-class ChunkedResponse : public testing::TestWithParam<ChunkedCase> {};
+class ChunkedResponse : public testing::TestWithParam<ChunkedAnswerCase> {};
 
 TEST_P(ChunkedResponse, IsJoinedFromPiecesOfEverySize) {
-    const std::string bytes = chunked(GetParam().wire);
+    const std::string bytes = chunked_answer(GetParam().wire);
     for (std::size_t piece = 1; piece <= bytes.size(); ++piece) {
         ResponseReader reader({});
         EXPECT_EQ(put_in_pieces(reader, bytes, piece), bytes.size());
@@ -114,10 +114,12 @@ TEST_P(ChunkedResponse, IsJoinedFromPiecesOfEverySize) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Shapes, ChunkedResponse,
-    testing::Values(ChunkedCase{"0\r\n\r\n", ""}, ChunkedCase{"5\r\nhello\r\n0\r\n\r\n", "hello"},
-                    ChunkedCase{"2;x=y\r\nhe\r\n3\r\nllo\r\n0\r\nTrailer: x\r\n\r\n", "hello"}));
+INSTANTIATE_TEST_SUITE_P(Shapes, ChunkedResponse,
+                         testing::Values(ChunkedAnswerCase{"0\r\n\r\n", ""},
+                                         ChunkedAnswerCase{"5\r\nhello\r\n0\r\n\r\n", "hello"},
+                                         ChunkedAnswerCase{
+                                             "2;x=y\r\nhe\r\n3\r\nllo\r\n0\r\nTrailer: x\r\n\r\n",
+                                             "hello"}));
 
 TEST(ResponseReader, WithoutLengthTheBodyEndsWithTheConnection) {
     ResponseReader reader({});
@@ -151,8 +153,8 @@ TEST(ResponseReader, NoContentAndNotModifiedHaveNoBody) {
 TEST(ResponseReader, EndInTheMiddleBreaks) {
     for (const std::string& part :
          {std::string("HTTP/1.1 2"), std::string("HTTP/1.1 200 OK\r\nContent-Len"),
-          std::string("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell"), chunked("5\r\nhell"),
-          chunked("5\r\nhello\r\n"), chunked("0\r\n")}) {
+          std::string("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell"),
+          chunked_answer("5\r\nhell"), chunked_answer("5\r\nhello\r\n"), chunked_answer("0\r\n")}) {
         ResponseReader reader({});
         reader.put(part);
         ASSERT_EQ(reader.status(), ResponseStatus::need_more);
@@ -190,7 +192,7 @@ TEST_P(BrokenResponse, IsBrokenWholeAndByteByByte) {
     EXPECT_EQ(bytes.status(), ResponseStatus::broken);
 }
 
-std::string with_fields(std::string_view fields) {
+std::string answer_with(std::string_view fields) {
     return "HTTP/1.1 200 OK\r\n" + std::string(fields) + "\r\n";
 }
 
@@ -201,7 +203,7 @@ INSTANTIATE_TEST_SUITE_P(
                     std::string("HTTP/1.1 20 OK\r\n\r\n"), std::string("HTTP/1.1 2000 OK\r\n\r\n"),
                     std::string("HTTP/1.1 099 x\r\n\r\n"), std::string("HTTP/1.1 600 x\r\n\r\n"),
                     std::string("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"),
-                    chunked("x\r\n\r\n\r\n"), chunked("1\r\nab\r\n0\r\n\r\n")));
+                    chunked_answer("x\r\n\r\n\r\n"), chunked_answer("1\r\nab\r\n0\r\n\r\n")));
 
 /// An answer that other clients take as well, with something that HTTP does not have.
 struct QuirkCase {
@@ -375,7 +377,7 @@ TEST(ResponseReader, ALengthMayBeSaidTwice) {
     for (const std::string_view fields :
          {"Content-Length: 1\r\nContent-Length: 1\r\n", "Content-Length: 1, 1\r\n"}) {
         ResponseReader reader({});
-        reader.put(with_fields(fields) + "x");
+        reader.put(answer_with(fields) + "x");
         ASSERT_EQ(reader.status(), ResponseStatus::complete) << fields;
         EXPECT_EQ(reader.body(), "x");
     }
@@ -411,7 +413,7 @@ TEST(ResponseReader, BodyIsCutAtTheLimit) {
     EXPECT_TRUE(counted.keep_alive());
 
     ResponseReader in_chunks(limits);
-    in_chunks.put(chunked("3\r\n123\r\n5\r\n45678\r\n0\r\n\r\n"));
+    in_chunks.put(chunked_answer("3\r\n123\r\n5\r\n45678\r\n0\r\n\r\n"));
     ASSERT_EQ(in_chunks.status(), ResponseStatus::complete);
     EXPECT_EQ(in_chunks.body(), "1234");
 
@@ -426,7 +428,7 @@ TEST(ResponseReader, BodyPastTheDrainLimitIsBroken) {
     const ResponseLimits limits{1024, 4, 8};
     for (const std::string& bytes :
          {std::string("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n") + "123456789",
-          chunked("3\r\n123\r\n6\r\n456789\r\n0\r\n\r\n"),
+          chunked_answer("3\r\n123\r\n6\r\n456789\r\n0\r\n\r\n"),
           std::string("HTTP/1.1 200 OK\r\n\r\n123456789")}) {
         ResponseReader reader(limits);
         reader.put(bytes);
@@ -464,7 +466,7 @@ TEST(ResponseReader, TheHeadIsThereWhateverBecomesOfTheBody) {
 
 TEST(ResponseReader, HeadAtTheLimitIsTakenAndOneByteMoreIsBroken) {
     const std::string head =
-        with_fields("Content-Length: 0\r\nX: " + std::string(500, 'x') + "\r\n");
+        answer_with("Content-Length: 0\r\nX: " + std::string(500, 'x') + "\r\n");
     const auto size = static_cast<std::uint32_t>(head.size());
     for (const std::size_t piece : {std::size_t{1}, std::size_t{7}, head.size()}) {
         ResponseReader fits(ResponseLimits{size, 4, 8});

@@ -15,7 +15,7 @@ using test::hex;
 using test::make_event;
 using test::SimFileSystem;
 
-constexpr const char* path = "/state/dead-letters";
+constexpr const char* letters_path = "/state/dead-letters";
 constexpr WallTime now{Milliseconds(5'000'000)};
 
 class DeadLetterReplayTest : public ::testing::Test {
@@ -24,7 +24,7 @@ protected:
 
     void open() {
         letters.reset();
-        auto opened = DeadLetters::open(fs, path, log);
+        auto opened = DeadLetters::open(fs, letters_path, log);
         ASSERT_TRUE(opened.has_value()) << opened.error().message;
         letters = std::move(*opened);
     }

@@ -13,7 +13,7 @@ using test::SimCrash;
 using test::SimFileSystem;
 using test::SimOp;
 
-constexpr const char* path = "/state/dead-letters";
+constexpr const char* letter_file = "/state/dead-letters";
 
 DeadLetter letter_of(std::uint64_t seq, TokenId token = TokenId{1}, std::size_t body = 100) {
     DeadLetter letter;
@@ -34,7 +34,7 @@ protected:
     DeadLettersTest() { open(); }
 
     void open() {
-        auto opened = DeadLetters::open(fs, path, log);
+        auto opened = DeadLetters::open(fs, letter_file, log);
         ASSERT_TRUE(opened.has_value()) << opened.error().message;
         letters = std::move(*opened);
     }
@@ -159,7 +159,7 @@ TEST_F(DeadLettersTest, ACrashDuringErasureLosesNoOther) {
         for (std::uint64_t seed = 0; seed < 30; ++seed) {
             SCOPED_TRACE(fmt::format("operation {}, seed {}", at, seed));
             SimFileSystem disk(seed);
-            auto opened = DeadLetters::open(disk, path, log);
+            auto opened = DeadLetters::open(disk, letter_file, log);
             for (std::uint64_t seq = 1; seq <= 6; ++seq) {
                 const DeadLetter letter = letter_of(seq, TokenId{1 + seq % 2});
                 ASSERT_TRUE((*opened)->add({&letter, 1}).has_value());
@@ -171,7 +171,7 @@ TEST_F(DeadLettersTest, ACrashDuringErasureLosesNoOther) {
             } catch (const SimCrash&) {
             }
             disk.power_failure();
-            opened = DeadLetters::open(disk, path, log);
+            opened = DeadLetters::open(disk, letter_file, log);
             ASSERT_TRUE(opened.has_value());
             EXPECT_TRUE((*opened)->read(Seq{2}).has_value());
             EXPECT_TRUE((*opened)->read(Seq{4}).has_value());
@@ -185,10 +185,10 @@ TEST_F(DeadLettersTest, ACrashDuringErasureLosesNoOther) {
 
 TEST_F(DeadLettersTest, ADamagedLetterIsReportedAndTheOthersStay) {
     add(1, 1);
-    const std::size_t second = fs.contents(path).size();
+    const std::size_t second = fs.contents(letter_file).size();
     add(2, 2);
     add(3, 3);
-    fs.flip_bit(path, second + 100);
+    fs.flip_bit(letter_file, second + 100);
     open();
     EXPECT_EQ(seqs(), (Seqs{3, 1}));
     ASSERT_EQ(log.named("spool.damaged").size(), 1U);
@@ -198,7 +198,7 @@ TEST_F(DeadLettersTest, ADamagedLetterIsReportedAndTheOthersStay) {
 TEST_F(DeadLettersTest, ALetterThatRotsDoesNotKeepOthersFromBeingErased) {
     add(1, 3);
     add(4, 4, TokenId{2});
-    fs.flip_bit(path, journal_header_size + 100);
+    fs.flip_bit(letter_file, journal_header_size + 100);
     EXPECT_EQ(letters->read(Seq{1}).error().code, QueueErrc::damaged);
     EXPECT_EQ(letters->list(10).size(), 4U);
     ASSERT_TRUE(letters->erase(TokenId{2}).has_value());
@@ -209,10 +209,10 @@ TEST_F(DeadLettersTest, ALetterThatRotsDoesNotKeepOthersFromBeingErased) {
 TEST_F(DeadLettersTest, AnErrorOfReadingMayPass) {
     add(1, 3);
     add(4, 4, TokenId{2});
-    fs.make_unreadable(path, journal_header_size + 100, 1);
+    fs.make_unreadable(letter_file, journal_header_size + 100, 1);
     EXPECT_EQ(letters->read(Seq{1}).error().code, boost::system::errc::io_error);
     EXPECT_TRUE(letters->erase(TokenId{2}).has_error()) << "it would lose the other";
-    fs.make_readable(path);
+    fs.make_readable(letter_file);
     EXPECT_TRUE(letters->read(Seq{1}).has_value());
     ASSERT_TRUE(letters->erase(TokenId{2}).has_value());
     EXPECT_EQ(letters->size(), 3U);
@@ -222,7 +222,7 @@ TEST_F(DeadLettersTest, AnErrorOfReadingMayPass) {
 TEST_F(DeadLettersTest, ALetterThatCanNotBeReadForLongIsGivenUp) {
     add(1, 3);
     add(4, 4, TokenId{2});
-    fs.make_unreadable(path, journal_header_size + 100, 1);
+    fs.make_unreadable(letter_file, journal_header_size + 100, 1);
     Result<std::uint64_t> erased = letters->erase(TokenId{2});
     for (int i = 1; i < 10; ++i) {
         EXPECT_TRUE(erased.has_error());
@@ -266,7 +266,7 @@ TEST_F(DeadLettersTest, TheFileDoesNotGrowForEver) {
         ASSERT_TRUE(letters->add({&letter, 1}).has_value());
         if (seq > 10) remove({Seq{seq - 10}});
     }
-    EXPECT_LT(fs.contents(path).size(), 1200U * 1024);
+    EXPECT_LT(fs.contents(letter_file).size(), 1200U * 1024);
     EXPECT_EQ(letters->size(), 10U);
     open();
     EXPECT_EQ(letters->size(), 10U);

@@ -14,7 +14,7 @@ namespace {
 using test::SimFileSystem;
 using test::SimOp;
 
-constexpr const char* path = "/state/journal";
+constexpr const char* journal_path = "/state/journal";
 
 JournalRecord record_of(std::uint64_t seq, std::size_t size = 40) {
     JournalRecord record;
@@ -48,7 +48,7 @@ protected:
         ASSERT_TRUE(file.append({&record, 1}).has_value());
     }
     Collector reopened() {
-        RecordJournal again(fs, path, JournalKind::dead_letters);
+        RecordJournal again(fs, journal_path, JournalKind::dead_letters);
         Collector found;
         EXPECT_TRUE(again.exists().value());
         const auto opened = again.open(found, log);
@@ -58,7 +58,7 @@ protected:
 
     SimFileSystem fs{1};
     test::RecordingLog log;
-    RecordJournal journal{fs, path, JournalKind::dead_letters};
+    RecordJournal journal{fs, journal_path, JournalKind::dead_letters};
     using Seqs = std::vector<std::uint64_t>;
 };
 
@@ -74,7 +74,7 @@ TEST_F(RecordJournalTest, DamageInTheLastRecordAfterACleanEndIsNoTornWrite) {
                 ASSERT_TRUE(journal.confirm().has_value());
             }
             const std::uint64_t last = journal_header_size + 2 * record_size(40);
-            fs.flip_bit(path, last + bit / 8, bit % 8);
+            fs.flip_bit(journal_path, last + bit / 8, bit % 8);
             const auto found = reopened();
             EXPECT_EQ(found.damaged, (Seqs{last}));
             EXPECT_TRUE(log.named("spool.tail_cut").empty());
@@ -87,7 +87,7 @@ TEST_F(RecordJournalTest, AWriteThatWasCutShortIsOneAlsoAfterAConfirmation) {
     append(journal, 3);
     ASSERT_TRUE(journal.confirm().has_value());
     append(journal, 4);
-    fs.cut(path, journal_header_size + 4 * record_size(40) - 8);
+    fs.cut(journal_path, journal_header_size + 4 * record_size(40) - 8);
     EXPECT_EQ(reopened().seqs, (Seqs{1, 2, 3}));
     EXPECT_EQ(log.named("spool.tail_cut").size(), 1U);
 }
@@ -95,7 +95,7 @@ TEST_F(RecordJournalTest, AWriteThatWasCutShortIsOneAlsoAfterAConfirmation) {
 // docs/spool-format.md shows the same fields: a change here is a new version of the format.
 TEST_F(RecordJournalTest, HeaderHasItsGoldenBytes) {
     make(journal, 1);
-    auto bytes = fs.contents(path);
+    auto bytes = fs.contents(journal_path);
     ASSERT_EQ(bytes.size(), journal_header_size + record_size(40));
     // The salt is random, and the checksum follows from it.
     std::fill_n(bytes.begin() + 12, 4, std::uint8_t{0});
@@ -110,15 +110,15 @@ TEST_F(RecordJournalTest, HeaderHasItsGoldenBytes) {
 TEST_F(RecordJournalTest, FileOfTheFormatBeforeIsTakenOver) {
     make(journal, 2);
     const auto write_version = [this](std::uint8_t version) {
-        auto header = fs.contents(path);
+        auto header = fs.contents(journal_path);
         header.resize(journal_header_size);
         header[8] = version;
         store_le(header.data() + 60, crc32c(std::span(header).first(60)));
-        fs.overwrite(path, 0, header);
+        fs.overwrite(journal_path, 0, header);
     };
     write_version(1);
     EXPECT_EQ(reopened().seqs, (Seqs{1, 2}));
-    EXPECT_EQ(fs.contents(path).at(8), 2);
+    EXPECT_EQ(fs.contents(journal_path).at(8), 2);
 }
 
 TEST_F(RecordJournalTest, RecordsComeBackInTheirOrder) {
@@ -148,24 +148,24 @@ TEST_F(RecordJournalTest, ATornTailIsCutAtEveryByte) {
     append(journal, 3);
     const std::uint64_t whole = journal.end();
     append(journal, 4);
-    const auto original = fs.contents(path);
+    const auto original = fs.contents(journal_path);
     for (std::uint64_t size = whole; size < original.size(); ++size) {
-        fs.overwrite(path, 0, original);
-        fs.cut(path, size);
+        fs.overwrite(journal_path, 0, original);
+        fs.cut(journal_path, size);
         log.lines.clear();
         const Collector found = reopened();
         EXPECT_EQ(found.seqs, (Seqs{1, 2, 3})) << size;
         EXPECT_TRUE(found.damaged.empty());
         EXPECT_EQ(log.named("spool.tail_cut").size(), size == whole ? 0U : 1U);
-        EXPECT_EQ(fs.contents(path).size(), whole);
+        EXPECT_EQ(fs.contents(journal_path).size(), whole);
     }
 }
 
 TEST_F(RecordJournalTest, AppendingGoesOnBehindACutTail) {
     make(journal, 1);
     append(journal, 2);
-    fs.cut(path, journal.end() - 5);
-    RecordJournal second(fs, path, JournalKind::dead_letters);
+    fs.cut(journal_path, journal.end() - 5);
+    RecordJournal second(fs, journal_path, JournalKind::dead_letters);
     Collector found;
     ASSERT_TRUE(second.open(found, log).has_value());
     append(second, 3);
@@ -176,7 +176,7 @@ TEST_F(RecordJournalTest, DamageBeforeALaterCommitIsTold) {
     make(journal, 1);
     append(journal, 2);
     append(journal, 3);
-    fs.flip_bit(path, journal_header_size + record_size(40) + 2);
+    fs.flip_bit(journal_path, journal_header_size + record_size(40) + 2);
     const Collector found = reopened();
     EXPECT_EQ(found.seqs, (Seqs{1, 3}));
     EXPECT_EQ(found.damaged, (Seqs{journal_header_size + record_size(40)}));
@@ -184,7 +184,7 @@ TEST_F(RecordJournalTest, DamageBeforeALaterCommitIsTold) {
 
 TEST_F(RecordJournalTest, DamageInARewrittenFileIsNotATornTail) {
     make(journal, 3);
-    fs.flip_bit(path, journal_header_size + 2 * record_size(40) + 70);
+    fs.flip_bit(journal_path, journal_header_size + 2 * record_size(40) + 70);
     const Collector found = reopened();
     EXPECT_EQ(found.seqs, (Seqs{1, 2}));
     EXPECT_EQ(found.damaged.size(), 1U);
@@ -195,26 +195,26 @@ TEST_F(RecordJournalTest, ACrashWhileRewritingLeavesTheOldOrTheNewFile) {
         for (std::uint64_t seed = 0; seed < 30; ++seed) {
             SCOPED_TRACE(fmt::format("operation {}, seed {}", at, seed));
             SimFileSystem disk(seed);
-            RecordJournal first(disk, path, JournalKind::dead_letters);
+            RecordJournal first(disk, journal_path, JournalKind::dead_letters);
             make(first, 3);
             append(first, 4);
             disk.crash_at(at);
             EXPECT_THROW(make(first, 1), test::SimCrash);
             disk.power_failure();
-            RecordJournal second(disk, path, JournalKind::dead_letters);
+            RecordJournal second(disk, journal_path, JournalKind::dead_letters);
             ASSERT_TRUE(second.exists().value());
             Collector found;
             ASSERT_TRUE(second.open(found, log).has_value());
             EXPECT_TRUE(found.seqs == (Seqs{1, 2, 3, 4}) || found.seqs == Seqs{1});
             EXPECT_TRUE(found.damaged.empty());
-            EXPECT_FALSE(disk.exists(std::string(path) + ".tmp").value());
+            EXPECT_FALSE(disk.exists(std::string(journal_path) + ".tmp").value());
         }
     }
 }
 
 TEST_F(RecordJournalTest, AFullDiskLeavesItUsable) {
     make(journal, 2);
-    fs.set_capacity(fs.contents(path).size() + 50);
+    fs.set_capacity(fs.contents(journal_path).size() + 50);
     const JournalRecord record = record_of(3);
     EXPECT_EQ(journal.append({&record, 1}).error().code, boost::system::errc::no_space_on_device);
     EXPECT_FALSE(journal.broken());
@@ -244,7 +244,7 @@ TEST_F(RecordJournalTest, AFailedRewriteKeepsTheOldFile) {
         const JournalRecord record = record_of(9);
         EXPECT_TRUE(journal.rewrite({&record, 1}).has_error());
         EXPECT_EQ(reopened().seqs, (Seqs{1, 2}));
-        EXPECT_FALSE(fs.exists(std::string(path) + ".tmp").value());
+        EXPECT_FALSE(fs.exists(std::string(journal_path) + ".tmp").value());
     }
     append(journal, 3);
     EXPECT_EQ(reopened().seqs, (Seqs{1, 2, 3}));
@@ -252,18 +252,18 @@ TEST_F(RecordJournalTest, AFailedRewriteKeepsTheOldFile) {
 
 TEST_F(RecordJournalTest, AnotherKindIsRefused) {
     make(journal, 1);
-    RecordJournal other(fs, path, JournalKind::registry);
+    RecordJournal other(fs, journal_path, JournalKind::registry);
     Collector found;
     const auto opened = other.open(found, log);
     ASSERT_TRUE(opened.has_error());
-    EXPECT_NE(opened.error().message.find(path), std::string::npos);
+    EXPECT_NE(opened.error().message.find(journal_path), std::string::npos);
 }
 
 TEST_F(RecordJournalTest, ADamagedHeaderIsRefused) {
     make(journal, 1);
-    fs.flip_bit(path, 13);
+    fs.flip_bit(journal_path, 13);
     Collector found;
-    RecordJournal second(fs, path, JournalKind::dead_letters);
+    RecordJournal second(fs, journal_path, JournalKind::dead_letters);
     const auto opened = second.open(found, log);
     ASSERT_TRUE(opened.has_error());
     EXPECT_NE(opened.error().message.find("offset 0"), std::string::npos);
@@ -271,12 +271,12 @@ TEST_F(RecordJournalTest, ADamagedHeaderIsRefused) {
 
 TEST_F(RecordJournalTest, ANewerFormatIsRefused) {
     make(journal, 1);
-    auto bytes = fs.contents(path);
+    auto bytes = fs.contents(journal_path);
     store_le(bytes.data() + 8, std::uint32_t{3});
     store_le(bytes.data() + 60, crc32c(std::span(bytes).first(60)));
-    fs.overwrite(path, 0, bytes);
+    fs.overwrite(journal_path, 0, bytes);
     Collector found;
-    RecordJournal second(fs, path, JournalKind::dead_letters);
+    RecordJournal second(fs, journal_path, JournalKind::dead_letters);
     const auto opened = second.open(found, log);
     ASSERT_TRUE(opened.has_error());
     EXPECT_NE(opened.error().message.find("format 3"), std::string::npos);
@@ -284,9 +284,9 @@ TEST_F(RecordJournalTest, ANewerFormatIsRefused) {
 
 TEST_F(RecordJournalTest, WhatCannotBeReadIsAnError) {
     make(journal, 100);
-    fs.make_unreadable(path, 4096, 10);
+    fs.make_unreadable(journal_path, 4096, 10);
     Collector found;
-    RecordJournal second(fs, path, JournalKind::dead_letters);
+    RecordJournal second(fs, journal_path, JournalKind::dead_letters);
     EXPECT_TRUE(second.open(found, log).has_error());
 }
 

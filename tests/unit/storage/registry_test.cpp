@@ -13,7 +13,7 @@ using test::SimCrash;
 using test::SimFileSystem;
 using test::SimOp;
 
-constexpr const char* path = "/state/registry";
+constexpr const char* registry_path = "/state/registry";
 
 TokenEntry entry_of(std::uint64_t id, std::string_view secret = {}) {
     TokenEntry entry;
@@ -36,7 +36,7 @@ protected:
     RegistryTest() { open(); }
 
     void open() {
-        auto opened = Registry::open(fs, path, log);
+        auto opened = Registry::open(fs, registry_path, log);
         ASSERT_TRUE(opened.has_value()) << opened.error().message;
         registry = std::move(*opened);
     }
@@ -84,7 +84,7 @@ TEST_F(RegistryTest, ASlotHasItsGoldenBytes) {
     entry.since = WallTime(Milliseconds(0x0102030405));
     entry.erase_at = WallTime(Milliseconds(0x11));
     put(entry);
-    const auto bytes = fs.contents(path);
+    const auto bytes = fs.contents(registry_path);
     const std::size_t payload =
         journal_header_size + record_size(sizeof(Salt)) + record_header_size;
     ASSERT_GE(bytes.size(), payload + 49);
@@ -159,7 +159,7 @@ TEST_F(RegistryTest, ACrashAtAnyOperationKeepsWhatWasPut) {
         for (std::uint64_t seed = 0; seed < 30; ++seed) {
             SCOPED_TRACE(fmt::format("operation {}, seed {}", at, seed));
             SimFileSystem disk(seed);
-            auto opened = Registry::open(disk, path, log);
+            auto opened = Registry::open(disk, registry_path, log);
             const Salt salt = (*opened)->salt();
             const TokenEntry first = entry_of(1, "secret-one");
             ASSERT_TRUE((*opened)->put({&first, 1}).has_value());
@@ -176,7 +176,7 @@ TEST_F(RegistryTest, ACrashAtAnyOperationKeepsWhatWasPut) {
             }
             disk.power_failure();
             EXPECT_FALSE(done == 2 && disk.holds("secret-one"));
-            opened = Registry::open(disk, path, log);
+            opened = Registry::open(disk, registry_path, log);
             ASSERT_TRUE(opened.has_value()) << opened.error().message;
             EXPECT_EQ((*opened)->salt(), salt);
             const auto entries = (*opened)->entries();
@@ -195,11 +195,11 @@ TEST_F(RegistryTest, ACrashWhileItIsMadeLeavesNothingBad) {
             SimFileSystem disk(seed);
             disk.crash_at(at);
             try {
-                static_cast<void>(Registry::open(disk, path, log));
+                static_cast<void>(Registry::open(disk, registry_path, log));
             } catch (const SimCrash&) {
             }
             disk.power_failure();
-            const auto opened = Registry::open(disk, path, log);
+            const auto opened = Registry::open(disk, registry_path, log);
             EXPECT_TRUE(opened.has_value()) << "operation " << at << ", seed " << seed;
         }
     }
@@ -208,7 +208,7 @@ TEST_F(RegistryTest, ACrashWhileItIsMadeLeavesNothingBad) {
 TEST_F(RegistryTest, ATornLastRecordIsCutOff) {
     put(entry_of(1));
     put(entry_of(2));
-    fs.cut(path, fs.contents(path).size() - 30);
+    fs.cut(registry_path, fs.contents(registry_path).size() - 30);
     open();
     EXPECT_EQ(registry->entries().size(), 1U);
     EXPECT_EQ(log.named("spool.tail_cut").size(), 1U);
@@ -216,13 +216,13 @@ TEST_F(RegistryTest, ATornLastRecordIsCutOff) {
 
 TEST_F(RegistryTest, OtherDamageIsAnErrorWithItsOffset) {
     put(entry_of(1));
-    const std::size_t second = fs.contents(path).size();
+    const std::size_t second = fs.contents(registry_path).size();
     put(entry_of(2));
     put(entry_of(3));
-    fs.flip_bit(path, second + 70);
-    const auto opened = Registry::open(fs, path, log);
+    fs.flip_bit(registry_path, second + 70);
+    const auto opened = Registry::open(fs, registry_path, log);
     ASSERT_TRUE(opened.has_error());
-    EXPECT_NE(opened.error().message.find(path), std::string::npos);
+    EXPECT_NE(opened.error().message.find(registry_path), std::string::npos);
     EXPECT_NE(opened.error().message.find("offset " + std::to_string(second)), std::string::npos)
         << opened.error().message;
 }
@@ -250,7 +250,7 @@ TEST_F(RegistryTest, TheFileDoesNotGrowForEver) {
         entry.since = WallTime(Milliseconds(static_cast<std::int64_t>(i)));
         put(entry);
     }
-    EXPECT_LT(fs.contents(path).size(), 128U * 1024);
+    EXPECT_LT(fs.contents(registry_path).size(), 128U * 1024);
     open();
     ASSERT_EQ(registry->entries().size(), 3U);
     EXPECT_EQ(registry->entries()[1].since, WallTime(Milliseconds(4999)));
@@ -286,7 +286,7 @@ TEST_F(RegistryTest, ManyWaitsDoNotMakeTheFileGrow) {
         const core::Hold hold{TokenId{1}, {1}, 0, WallTime(Milliseconds(i))};
         ASSERT_TRUE(registry->put_hold(hold).has_value());
     }
-    EXPECT_LT(fs.contents(path).size(), 200'000U);
+    EXPECT_LT(fs.contents(registry_path).size(), 200'000U);
 }
 
 }  // namespace
