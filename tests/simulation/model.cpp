@@ -207,8 +207,7 @@ void Model::answered(std::uint64_t number, const Server::Reply& reply, bool othe
             break;
         case core::Verdict::gone:
             event.last = Last::gone;
-            told_gone_.try_emplace(event.handed.token, Gone{life_, now});
-            enabled_.erase(event.handed.token);
+            gone(event.handed.token, now);
             pauses_.erase(event.handed.token);
             rows_.erase(event.handed.token);
             std::erase_if(pending_,
@@ -387,7 +386,7 @@ void Model::started(const Found& found, Now now) {
 bool Model::may_be_erased(const Event& event) const {
     const auto gone = told_gone_.find(event.handed.token);
     return gone != told_gone_.end() &&
-           gone->second.told_at.mono + gone_grace_ <= ended_at_.mono + Milliseconds(1);
+           gone->second.on_disk_since.mono + gone_grace_ <= ended_at_.mono + Milliseconds(1);
 }
 
 // What a start does not find of a token that is gone has been erased, which its grace has to have

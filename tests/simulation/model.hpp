@@ -157,6 +157,8 @@ public:
     void finished(const Found& found);
 
     bool told_gone(std::size_t token) const { return told_gone_.contains(token); }
+    /// Its 410 was taken back, and the disk may not know yet.
+    bool perhaps_gone_on_disk(std::size_t token) const { return enabled_.contains(token); }
     std::uint64_t accepted_events() const noexcept { return accepted_; }
     std::uint64_t requests() const noexcept { return requests_; }
     std::uint64_t repeats() const noexcept { return repeats_; }
@@ -214,6 +216,7 @@ private:
     const Event* find(Seq seq) const;
     void set_expiry(Event& event, WallTime when);
     void queue_again(Event& event);
+    void gone(std::size_t token, Now now);
     void check_gone(std::size_t token, const std::string& what);
     void check_paused(const Found& found);
     void settle_drop(Event& event, bool is_there);
@@ -246,6 +249,9 @@ private:
     struct Gone {
         unsigned life = 0;
         Now told_at;
+        /// An earlier 410 was taken back, and that may not be on the disk: a start may go on with
+        /// its grace.
+        Now on_disk_since;
     };
     std::map<std::size_t, Gone> told_gone_;
     std::set<std::size_t> durably_gone_;

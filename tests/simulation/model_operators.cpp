@@ -231,6 +231,13 @@ void Model::enabled(std::size_t token) {
     }
 }
 
+void Model::gone(std::size_t token, Now now) {
+    const auto before = enabled_.find(token);
+    const Now on_disk_since = before == enabled_.end() ? now : before->second.on_disk_since;
+    told_gone_.try_emplace(token, Gone{life_, now, on_disk_since});
+    enabled_.erase(token);
+}
+
 void Model::check_gone(std::size_t token, const std::string& what) {
     const auto gone = told_gone_.find(token);
     if (durably_gone_.contains(token) || (gone != told_gone_.end() && gone->second.life == life_)) {

@@ -323,6 +323,8 @@ void World::change_setup() {
         case 0:
             if (!is_source || !setup_.has(token)) return;
             if (model_.told_gone(token) || server_.is_gone(token)) return;
+            // If that is lost, the former slot is gone and the new token begins another.
+            if (model_.perhaps_gone_on_disk(token)) return;
             log_.say(fmt::format("-- rotation of token {}", token));
             setup_.rotate(token);
             model_.rotated(token);
