@@ -19,7 +19,7 @@ using TlsStream = asio::ssl::stream<tcp::socket>;
 
 namespace {
 
-constexpr auto token = asio::as_tuple(asio::deferred);
+constexpr auto as_result = asio::as_tuple(asio::deferred);
 constexpr http::RequestLimits limits{64 * 1024, 16 * 1024 * 1024};
 constexpr std::size_t read_size = 64 * 1024;
 
@@ -40,7 +40,8 @@ public:
     asio::awaitable<void> run() {
         bool open = true;
         while (open) {
-            const auto [ec, size] = co_await stream_.async_read_some(asio::buffer(input_), token);
+            const auto [ec, size] =
+                co_await stream_.async_read_some(asio::buffer(input_), as_result);
             if (ec) co_return;
             const std::string_view bytes(input_.data(), size);
             const bool goes_on = co_await take(bytes);
@@ -84,14 +85,15 @@ private:
 
     asio::awaitable<bool> flush() {
         if (output_.empty()) co_return true;
-        const auto [ec, size] = co_await asio::async_write(stream_, asio::buffer(output_), token);
+        const auto [ec, size] =
+            co_await asio::async_write(stream_, asio::buffer(output_), as_result);
         output_.clear();
         co_return !ec;
     }
 
     asio::awaitable<void> pause(std::chrono::milliseconds time) {
         timer_.expires_after(time);
-        co_await timer_.async_wait(token);
+        co_await timer_.async_wait(as_result);
     }
 
     /// What is to be answered stands in output_. False if the connection is to end.
@@ -133,7 +135,8 @@ private:
     asio::awaitable<void> read_until_end() {
         bool open = true;
         while (open) {
-            const auto [ec, size] = co_await stream_.async_read_some(asio::buffer(input_), token);
+            const auto [ec, size] =
+                co_await stream_.async_read_some(asio::buffer(input_), as_result);
             open = !ec;
         }
     }
@@ -172,11 +175,11 @@ asio::awaitable<void> serve(tcp::socket socket, Service& service) {
 asio::awaitable<void> serve_tls(tcp::socket socket, asio::ssl::context& tls, Service& service) {
     TlsStream stream(std::move(socket), tls);
     Session<TlsStream> session(stream, service);
-    const auto [failed] = co_await stream.async_handshake(TlsStream::server, token);
+    const auto [failed] = co_await stream.async_handshake(TlsStream::server, as_result);
     if (failed) co_return;
     co_await session.run();
     // A client that gets no close_notify takes a body without a length for cut off.
-    co_await stream.async_shutdown(token);
+    co_await stream.async_shutdown(as_result);
 }
 
 }  // namespace flowrelay::devserver

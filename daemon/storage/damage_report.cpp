@@ -14,9 +14,9 @@ void DamageReport::damage(Segment& segment, std::vector<DamagedRange> ranges) {
     std::ranges::sort(ranges, {}, &DamagedRange::offset);
     std::vector<DamagedRange> merged;
     for (const DamagedRange& range : ranges) {
-        const bool near =
+        const bool touches =
             !merged.empty() && merged.back().offset + merged.back().bytes == range.offset;
-        if (near || merged.size() == max_lines) {
+        if (touches || merged.size() == max_lines) {
             DamagedRange& last = merged.back();
             last.bytes = range.offset + range.bytes - last.offset;
             last.missing += range.missing;
