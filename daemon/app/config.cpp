@@ -176,6 +176,9 @@ Config read_config(const YamlNode& root, ProblemList& problems) {
         config.sources = read_sources(*sources, problems);
     }
     check_together(ingest, control, metrics, config);
+    ingest.note_place("socket_group", config);
+    control.note_place("socket_group", config);
+    control.note_place("admin_group", config);
     return config;
 }
 
@@ -247,6 +250,13 @@ std::span<const std::string_view> config_keys() noexcept {
         "sources.defaults",
     });
     return keys;
+}
+
+ConfigProblem problem_with(const Config& config, std::string_view key, std::string_view message) {
+    std::string text = fmt::format("key `{}`: {}", key, message);
+    const auto place = config.places.find(key);
+    if (place == config.places.end()) return {"configuration", 0, 0, std::move(text)};
+    return {place->second.file, place->second.line, place->second.column, std::move(text)};
 }
 
 std::string to_string(const ConfigProblem& problem) {

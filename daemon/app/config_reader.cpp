@@ -201,6 +201,12 @@ const YamlNode* MapReader::find(std::string_view key) const {
     return nullptr;
 }
 
+void MapReader::note_place(std::string_view key, Config& config) const {
+    const YamlNode* value = find(key);
+    if (value == nullptr) return;
+    config.places[full_name(key)] = {problems_.file(), value->line, value->column};
+}
+
 void MapReader::complain(std::string_view key, std::string_view message) const {
     const YamlNode* value = find(key);
     problems_.add(value != nullptr ? *value : map_, full_name(key), message);

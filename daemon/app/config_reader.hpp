@@ -41,6 +41,9 @@ public:
     /// The value of a key; null when it is absent, or null itself.
     const YamlNode* find(std::string_view key) const;
 
+    /// Keeps where the file gives a key, if it does.
+    void note_place(std::string_view key, Config& config) const;
+
     /// Any of these report their own problem at the place of the value.
     void read(std::string_view key, std::string& out) const;
     void read(std::string_view key, bool& out) const;

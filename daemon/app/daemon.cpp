@@ -289,11 +289,8 @@ void Daemon::Impl::open_sockets(const PassedSockets& passed) {
     control_context_.log = &log_;
     const auto& control = config_.control;
     if (!control.admin_group.empty()) {
+        // That there is one was checked with the rest of the configuration, but for the default.
         control_context_.admin_group = runtime::find_group(control.admin_group);
-        if (!control_context_.admin_group && control.admin_group != default_admin_group) {
-            throw std::runtime_error(
-                fmt::format("there is no group \"{}\" (control.admin_group)", control.admin_group));
-        }
     }
     control_.emplace(
         executor_, "control", max_control_connections,

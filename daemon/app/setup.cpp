@@ -12,6 +12,7 @@
 #include <string_view>
 #include <utility>
 
+#include "config_reader.hpp"
 #include "flowrelay/app/destination_files.hpp"
 #include "flowrelay/core/log_events.hpp"
 #include "flowrelay/runtime/peer.hpp"
@@ -33,10 +34,10 @@ std::string sources_path_beside(std::string_view path) {
     return std::string(path.substr(0, path.rfind('/') + 1)) + "sources";
 }
 
-void check_group(std::string_view key, const std::string& name) {
+void check_group(const Config& config, std::string_view key, const std::string& name,
+                 std::vector<ConfigProblem>& problems) {
     if (name.empty() || runtime::find_group(name)) return;
-    throw ConfigError({ConfigProblem{"configuration", 0, 0,
-                                     fmt::format("{}: there is no group \"{}\"", key, name)}});
+    problems.push_back(problem_with(config, key, fmt::format("there is no group {}", show(name))));
 }
 
 /// "flowrelay", or "uid 998" if the user has no name.
@@ -203,10 +204,10 @@ Surroundings read_surroundings(const Config& config) {
     attempt([&] { around.sources = read_sources(config); });
     attempt([&] { around.destination = make_destination(config); });
     attempt([&] { around.tls = make_tls_context(config.destination); });
-    attempt([&] { check_group("ingest.socket_group", config.ingest.socket_group); });
-    attempt([&] { check_group("control.socket_group", config.control.socket_group); });
+    check_group(config, "ingest.socket_group", config.ingest.socket_group, problems);
+    check_group(config, "control.socket_group", config.control.socket_group, problems);
     if (config.control.admin_group != default_admin_group) {
-        attempt([&] { check_group("control.admin_group", config.control.admin_group); });
+        check_group(config, "control.admin_group", config.control.admin_group, problems);
     }
     if (!problems.empty()) throw ConfigError(std::move(problems));
     return around;

@@ -11,6 +11,10 @@
 namespace flowrelay::runtime {
 namespace json = boost::json;
 
+core::Refusal not_understood(std::string message) {
+    return {core::Refusal::Code::invalid, std::move(message)};
+}
+
 std::string ControlCall::query(std::string_view parameter) const {
     return http::query_parameter(reader.request().query, parameter);
 }
@@ -71,6 +75,29 @@ std::optional<std::size_t> page_limit(const ControlCall& call) {
     if (text.empty()) return usual;
     const auto limit = parse_number<std::size_t>(text);
     return limit && *limit >= 1 && *limit <= most ? limit : std::nullopt;
+}
+
+core::Wish<QueueCursor> page_start(std::string_view after) {
+    if (after.empty()) return QueueCursor{};
+    if (const auto cursor = parse_queue_cursor(after)) return *cursor;
+    return not_understood("\"after\" is not what an earlier answer gave as next");
+}
+
+core::Wish<std::vector<std::string>> read_ids(const json::value& ids, std::size_t most) {
+    if (!ids.is_array() || ids.get_array().size() > most) {
+        return not_understood(fmt::format("\"ids\" has to be an array of at most {} ids", most));
+    }
+    std::vector<std::string> read;
+    for (const json::value& id : ids.get_array()) {
+        if (id.is_string()) {
+            read.emplace_back(id.get_string());
+        } else if (id.is_int64() && id.get_int64() > 0) {
+            read.push_back(std::to_string(id.get_int64()));
+        } else {
+            return not_understood("each of \"ids\" has to be a string (an id) or a number (a seq)");
+        }
+    }
+    return read;
 }
 
 core::Wish<std::vector<TokenId>> find_sources(const ControlCall& call, const std::string& name) {

@@ -50,11 +50,21 @@ http::Response control_error(const Error& error);
 
 http::Response json_response(const boost::json::object& object, int status = 200);
 
+/// The refusal of a request that is not understood.
+core::Refusal not_understood(std::string message);
+
 /// JSON lines; `next`: where the next page begins, as the header field Flowrelay-Next.
 http::Response lines_response(std::string lines, const std::string& next);
 
 /// The `limit` of a page: 100 unless asked, 1 to 1000. Nothing: not a number, or out of range.
 std::optional<std::size_t> page_limit(const ControlCall& call);
+
+/// Where an earlier answer said that the next page begins; the beginning for an empty text.
+core::Wish<QueueCursor> page_start(std::string_view after);
+
+/// What a POST names in "ids": ids as texts, seqs as texts or whole numbers. An invalid when it is
+/// anything else, or more than `most`.
+core::Wish<std::vector<std::string>> read_ids(const boost::json::value& ids, std::size_t most);
 
 /// The slot that `name` means; a not_found otherwise.
 core::Wish<TokenId> find_source(const ControlCall& call, const std::string& name);

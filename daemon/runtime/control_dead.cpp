@@ -45,20 +45,8 @@ struct SelectedLetters {
 
 constexpr std::size_t most_at_once = 500;
 
-std::vector<std::string> read_ids(const json::array& ids) {
-    std::vector<std::string> named;
-    for (const json::value& value : ids) {
-        if (value.is_string()) {
-            named.emplace_back(value.get_string());
-        } else {
-            named.push_back(value.is_int64() ? std::to_string(value.get_int64()) : "");
-        }
-    }
-    return named;
-}
-
-asio::awaitable<Result<SelectedLetters>> select_ids(ControlCall& call, const json::array& ids) {
-    auto named = read_ids(ids);
+asio::awaitable<Result<SelectedLetters>> select_ids(ControlCall& call,
+                                                    std::vector<std::string> named) {
     auto found = co_await operations::find_dead_letters(call.engine, std::move(named), call.wanted);
     if (found.has_error()) co_return found.error();
     SelectedLetters selected;
@@ -91,16 +79,14 @@ asio::awaitable<boost::system::result<SelectedLetters, http::Response>> select(C
     const std::string source = call.text("source");
     const int ways =
         (ids != nullptr ? 1 : 0) + (source.empty() ? 0 : 1) + (call.flag("all") ? 1 : 0);
-    if (ways != 1 || (ids != nullptr && !ids->is_array())) {
+    if (ways != 1) {
         co_return control_error(400, "invalid",
                                 R"(say which: {"ids": […]}, {"source": …}, or {"all": true})");
     }
     if (ids != nullptr) {
-        if (ids->get_array().size() > most_at_once) {
-            co_return control_error(400, "invalid",
-                                    fmt::format("at most {} ids at once", most_at_once));
-        }
-        auto selected = co_await select_ids(call, ids->get_array());
+        auto named = read_ids(*ids, most_at_once);
+        if (named.has_error()) co_return control_error(named.error());
+        auto selected = co_await select_ids(call, std::move(*named));
         if (selected.has_error()) co_return control_error(selected.error());
         co_return std::move(*selected);
     }

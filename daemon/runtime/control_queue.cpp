@@ -39,28 +39,6 @@ core::Wish<QueueFilter> make_filter(const ControlCall& call, const std::string& 
     return filter;
 }
 
-core::Refusal not_understood(std::string message) {
-    return {core::Refusal::Code::invalid, std::move(message)};
-}
-
-core::Wish<std::vector<std::string>> read_ids(const json::value& value) {
-    if (!value.is_array() || value.get_array().size() > most_ids) {
-        return not_understood(
-            fmt::format("\"ids\" has to be an array of at most {} ids", most_ids));
-    }
-    std::vector<std::string> ids;
-    for (const json::value& id : value.get_array()) {
-        if (id.is_string()) {
-            ids.emplace_back(id.get_string());
-        } else if (id.is_int64() && id.get_int64() > 0) {
-            ids.push_back(std::to_string(id.get_int64()));
-        } else {
-            return not_understood("each of \"ids\" has to be a string (an id) or a number (a seq)");
-        }
-    }
-    return ids;
-}
-
 core::Wish<Selection> read_selection(const ControlCall& call) {
     Selection selection;
     const json::value* ids = call.body.if_contains("ids");
@@ -73,7 +51,7 @@ core::Wish<Selection> read_selection(const ControlCall& call) {
             R"(say which events: {"ids": […]}, {"source": …, "thread": …}, or {"all": true})");
     }
     if (ids != nullptr) {
-        auto read = read_ids(*ids);
+        auto read = read_ids(*ids, most_ids);
         if (read.has_error()) return read.error();
         selection.ids = std::move(*read);
         return selection;
@@ -86,12 +64,9 @@ core::Wish<Selection> read_selection(const ControlCall& call) {
         if (!by->is_int64()) return not_understood("\"accepted_by_ms\" has to be a whole number");
         selection.filter.accepted_by = WallTime(Milliseconds(by->get_int64()));
     }
-    const std::string after = call.text("after");
-    if (!after.empty()) {
-        const auto cursor = parse_queue_cursor(after);
-        if (!cursor) return not_understood("\"after\" is not what an earlier answer gave as next");
-        selection.from = *cursor;
-    }
+    const auto from = page_start(call.text("after"));
+    if (from.has_error()) return from.error();
+    selection.from = *from;
     return selection;
 }
 
@@ -168,16 +143,9 @@ ControlAnswer get_queue(ControlCall& call) {
     if (!limit) co_return control_error(400, "invalid", "limit has to be 1 to 1000");
     auto filter = make_filter(call, call.query("source"), call.query("thread"));
     if (filter.has_error()) co_return control_error(filter.error());
-    QueueCursor from;
-    const std::string after = call.query("after");
-    if (!after.empty()) {
-        const auto cursor = parse_queue_cursor(after);
-        if (!cursor) {
-            co_return control_error(400, "invalid", "after is not what a page gave as next");
-        }
-        from = *cursor;
-    }
-    auto page = co_await operations::list_queue(call.engine, *filter, from, *limit, true);
+    const auto from = page_start(call.query("after"));
+    if (from.has_error()) co_return control_error(from.error());
+    auto page = co_await operations::list_queue(call.engine, *filter, *from, *limit, true);
     if (page.has_error()) co_return control_error(page.error());
     const Now now = call.engine.clock().now();
     std::string lines;

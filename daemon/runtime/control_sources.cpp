@@ -102,12 +102,13 @@ asio::awaitable<std::uint64_t> count_dead(Engine& engine, TokenId token) {
 ControlAnswer get_sources(ControlCall& call) {
     const auto limit = page_limit(call);
     if (!limit) co_return control_error(400, "invalid", "limit has to be 1 to 1000");
-    const auto from = parse_queue_cursor(call.query("after"));
+    const auto from = page_start(call.query("after"));
+    if (from.has_error()) co_return control_error(from.error());
     const Now now = call.engine.clock().now();
     const auto& tokens = call.relay().tokens().all();
     std::string lines;
     std::size_t shown = 0;
-    auto at = from ? tokens.lower_bound(from->token) : tokens.begin();
+    auto at = tokens.lower_bound(from->token);
     for (; at != tokens.end() && shown < *limit; ++at, ++shown) {
         lines += json::serialize(describe(call.relay(), at->second, now));
         lines += '\n';

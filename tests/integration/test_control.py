@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import pathlib
 import threading
 import time
 import unittest
@@ -188,11 +189,35 @@ class ControlTest(support.RelayTestCase):
         self.assertEqual(os.waitstatus_to_exitcode(status), 0)
         self.assertEqual(self.lines(relay, "/v1/sources")[0]["state"], "paused")
 
-    def test_an_admin_group_that_does_not_exist_is_an_error_at_start(self):
-        relay = self.make_relay(self.server.url, control={"admin_group": "no-such-group"})
-        program = relay.launch()
-        self.assertEqual(program.wait(), 78)
-        self.assertRegex(relay.log, "no-such-group")
+    def test_a_group_that_does_not_exist_is_an_error_at_start_with_its_place(self):
+        for section, key in (("control", "admin_group"), ("control", "socket_group"),
+                             ("ingest", "socket_group")):
+            relay = self.make_relay(self.server.url, name=f"{section}-{key}",
+                                    **{section: {key: "no-such-group"}})
+            program = relay.launch()
+            self.assertEqual(program.wait(), 78, key)
+            lines = pathlib.Path(relay.config_path).read_text(encoding="utf-8").splitlines()
+            line = next(n for n, text in enumerate(lines, 1) if "no-such-group" in text)
+            self.assertIn(f"{relay.config_path}:{line}:", relay.log)
+            self.assertIn(f"key `{section}.{key}`: there is no group \\\"no-such-group\\\"", relay.log)
+
+    def test_a_group_may_be_given_by_its_number(self):
+        relay = self.start(control={"socket_mode": "0660", "socket_group": str(os.getegid()),
+                                    "admin_group": str(os.getegid())})
+        self.assertEqual(self.lines(relay, "/v1/sources")[0]["name"], "ci")
+
+    def test_ids_and_places_of_pages_are_checked_alike_everywhere(self):
+        relay = self.start()
+        for path in ("/v1/queue/retry", "/v1/queue/drop", "/v1/dead/replay", "/v1/dead/drop"):
+            for ids in ([None], [True], [1.5], [-1], [0], [{}], [[]], "x", 7, {}, ["x", None],
+                        ["x"] * 1001):
+                answer = self.post(relay, path, expect=400, ids=ids)
+                self.assertEqual(answer["code"], "invalid", (path, ids))
+                self.assertIn("ids", answer["message"])
+            self.post(relay, path, ids=["nothing", 4711])
+        for path in ("/v1/sources", "/v1/queue", "/v1/dead"):
+            for after in ("x", "1.2", "-1", "1.2.3.4", "9" * 30):
+                self.call(relay, "GET", f"{path}?after={after}", expect=400)
 
     def test_every_change_is_one_log_line_with_who_made_it(self):
         relay = self.start()

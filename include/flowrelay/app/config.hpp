@@ -112,6 +112,13 @@ struct SourceConfig {
     core::EventDefaults defaults;  ///< JSON values by member, `event` is "activity" unless set
 };
 
+/// Where the file gives the value of a key. Lines and columns start at 1.
+struct ConfigPlace {
+    std::string file;
+    int line = 0;
+    int column = 0;
+};
+
 struct Config {
     DestinationConfig destination;
     IngestConfig ingest;
@@ -124,6 +131,9 @@ struct Config {
     LogConfig log;
     MetricsConfig metrics;
     std::vector<SourceConfig> sources;
+    /// By the full name of a key ("ingest.socket_group"), for what is only looked at by a start or
+    /// a reload. Keys that the file does not give, and those of sources, are not in it.
+    std::map<std::string, ConfigPlace, std::less<>> places;
 };
 
 /// The parts of a base URL.
@@ -162,6 +172,9 @@ struct ConfigProblem {
     int column = 0;
     std::string message;  ///< names the key, what is wrong, what would be right
 };
+
+/// "key `KEY`: MESSAGE", at the place of the key if the file gives it.
+ConfigProblem problem_with(const Config& config, std::string_view key, std::string_view message);
 
 /// "FILE:LINE:COLUMN: MESSAGE", as compilers and editors know it.
 std::string to_string(const ConfigProblem& problem);
