@@ -6,6 +6,7 @@
 
 #include "cli/exit_code.hpp"
 #include "flowrelay/base/error.hpp"
+#include "flowrelay/base/http_status.hpp"
 #include "flowrelay/base/time.hpp"
 
 namespace flowrelay::cli {
@@ -21,7 +22,7 @@ struct DaemonReply {
     std::string body;  ///< JSON, or lines of it
     std::string next;  ///< where the next page begins; empty: that was all
 
-    bool ok() const noexcept { return code >= 200 && code < 300; }
+    bool ok() const noexcept { return is_success(code); }
 };
 
 /// One request and its answer; all of it takes at most `wait`. `body` is JSON, or empty for none.

@@ -1,4 +1,5 @@
 #include "flowrelay/core/problem_reports.hpp"
+#include "flowrelay/base/http_status.hpp"
 
 #include <fmt/format.h>
 
@@ -244,8 +245,7 @@ bool ProblemReports::ended(const ProblemReport& report, const AttemptResult& res
         schedule(report.token, source);
         return false;
     }
-    const bool taken =
-        result.end == AttemptEnd::response && result.status >= 200 && result.status < 300;
+    const bool taken = result.end == AttemptEnd::response && is_success(result.status);
     if (taken) {
         source.shown = report.problem;
         source.may_show = report.problem.has_value();

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "api.hpp"
+#include "flowrelay/base/http_status.hpp"
 #include "flowrelay/core/json.hpp"
 
 namespace flowrelay::devserver {
@@ -24,10 +25,6 @@ bool is_messages(std::string_view path) noexcept {
 
 bool is_sources(std::string_view path) noexcept {
     return path == "/sources" || path == "/v1/sources";
-}
-
-constexpr bool is_success(int status) noexcept {
-    return status >= 200 && status < 300;
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 
 #include "control_call.hpp"
 #include "control_routes.hpp"
+#include "flowrelay/base/http_status.hpp"
 #include "flowrelay/core/json.hpp"
 #include "flowrelay/core/log_events.hpp"
 
@@ -163,7 +164,7 @@ std::string target_of(const ControlCall& call) {
 
 /// How it went; of a failure what was answered.
 std::string result_of(const ControlCall& call, const http::Response& response) {
-    if (!call.result.empty() || response.status < 300) return call.result;
+    if (!call.result.empty() || is_success(response.status)) return call.result;
     boost::system::error_code error;
     const json::value answer = json::parse(response.body, error);
     const json::value* message =
@@ -227,7 +228,7 @@ asio::awaitable<http::Response> answer_control(const http::RequestReader& reader
     }
     http::Response response = co_await route->answer(call);
     if (changes) {
-        const bool done = response.status < 300;
+        const bool done = is_success(response.status);
         context.log->write(done ? ev::control_changed : ev::control_failed,
                            {{"action", route->change},
                             {"target", target_of(call)},

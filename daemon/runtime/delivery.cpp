@@ -1,4 +1,5 @@
 #include "flowrelay/runtime/delivery.hpp"
+#include "flowrelay/base/http_status.hpp"
 
 #include <fmt/format.h>
 
@@ -322,7 +323,7 @@ asio::awaitable<void> Delivery::report(Engine::OutgoingReport outgoing) {
 
 void Delivery::describe_answer(Worker& worker, const Secret& token,
                                core::AttemptResult& result) const {
-    if (result.end != core::AttemptEnd::response || (result.status >= 200 && result.status < 300)) {
+    if (result.end != core::AttemptEnd::response || is_success(result.status)) {
         return;
     }
     const auto& proxy = worker.target->destination.proxy;

@@ -1,4 +1,5 @@
 #include "flowrelay/runtime/http_client.hpp"
+#include "flowrelay/base/http_status.hpp"
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -240,7 +241,7 @@ void HttpClient::take_answer(const error_code& error, std::size_t size) {
 
 // A success whose head contradicts itself about its end: nothing is worth waiting for.
 bool HttpClient::is_settled() const {
-    return reader_.has_head() && reader_.code() / 100 == 2 && reader_.end_is_unclear();
+    return reader_.has_head() && is_success(reader_.code()) && reader_.end_is_unclear();
 }
 
 // Where the rest of an answer is missing its status counts, unless it is a success: a server may
@@ -299,7 +300,7 @@ AttemptResult HttpClient::result_of_answer(MonoTime now) {
         close();
     }
     if (is_of_proxy()) return proxy_refusal(result.status);
-    if (result.status / 100 == 2 && !reader_.body().empty()) judge_body(result);
+    if (is_success(result.status) && !reader_.body().empty()) judge_body(result);
     return result;
 }
 
@@ -325,7 +326,7 @@ bool HttpClient::is_of_proxy() {
     if (!destination_.proxy || destination_.tls) return false;
     const int status = reader_.code();
     const bool passed_on = !reader_.field("Via").empty();
-    if (status / 100 == 2) passes_without_via_ = !passed_on;
+    if (is_success(status)) passes_without_via_ = !passed_on;
     return status == 407 || (status == 403 && !passed_on && !passes_without_via_);
 }
 

@@ -6,6 +6,7 @@
 #include <boost/asio/deferred.hpp>
 #include <utility>
 
+#include "flowrelay/base/http_status.hpp"
 #include "flowrelay/http/response_reader.hpp"
 #include "flowrelay/runtime/http_client.hpp"
 #include "round_trip.hpp"
@@ -110,7 +111,7 @@ asio::awaitable<HttpClient::Failure> HttpClient::open_tunnel() {
         co_return failure(AttemptEnd::proxy_failed, "the proxy's answer is too long");
     }
     const int status = broken ? 0 : answer.code();
-    if (status >= 200 && status < 300) co_return std::nullopt;
+    if (is_success(status)) co_return std::nullopt;
     co_return proxy_refusal(status);
 }
 
