@@ -5,7 +5,8 @@ option(FLOWRELAY_HARDENING "Stack protector, fortified libc, CET, PIE, full RELR
 
 if(FLOWRELAY_HARDENING)
   include(CheckCXXCompilerFlag)
-  set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+  # All libraries here are parts of programs: compiled alike, they can share precompiled headers.
+  add_compile_options($<$<NOT:$<STREQUAL:$<TARGET_PROPERTY:TYPE>,MODULE_LIBRARY>>:-fPIE>)
   foreach(flag -fstack-protector-strong -fstack-clash-protection -fcf-protection)
     string(MAKE_C_IDENTIFIER "FLOWRELAY_HAS${flag}" has)
     check_cxx_compiler_flag(${flag} ${has})  # the last is for x86 alone

@@ -198,7 +198,8 @@ HealthReport judge_health(const json::object& status, const HealthLimits& limits
     const double lost = number_of(status, "dead_letters_missing").value_or(0);
     if (lost > 0) {
         verdicts.add(Health::critical,
-                     fmt::format("{} {} not in their file: put dead-letters back from a copy",
+                     fmt::format("{} {} not in their file: put dead-letters back from a copy, or "
+                                 "write them off with `flowrelay spool book-lost`",
                                  counted_of(status, "dead_letters_missing", "dead letter"),
                                  lost == 1 ? "is" : "are"));
     }

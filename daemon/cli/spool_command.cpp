@@ -81,6 +81,15 @@ void add_adopt(Command spool, Context& context) {
     command.callback([&context] { context.run = [&context] { return adopt(context); }; });
 }
 
+std::string describe_loss(std::uint64_t events, std::uint64_t letters) {
+    const auto counted = [](std::uint64_t count, std::string_view what) {
+        return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+    };
+    if (letters == 0) return counted(events, "event");
+    const std::string missing = counted(letters, "dead letter");
+    return events == 0 ? missing : fmt::format("{} and {}", counted(events, "event"), missing);
+}
+
 /// What the plan shows is what is booked: another loss meanwhile is not.
 ExitCode book_lost(const Context& context, bool plan) {
     Operator daemon(context);
@@ -88,10 +97,7 @@ ExitCode book_lost(const Context& context, bool plan) {
     if (!reply) return daemon.exit_code();
     const auto answer = parse_object(reply->body);
     const double unaccounted = answer ? number_of(*answer, "unaccounted").value_or(0) : 0;
-    if (unaccounted == 0) {
-        fmt::print("Nothing is unaccounted for: there is nothing to book.\n");
-        return ExitCode::ok;
-    }
+    const double missing = answer ? number_of(*answer, "missing_letters").value_or(0) : 0;
     if (unaccounted < 0) {
         complain(
             fmt::format("the books have {:.0f} more outcomes than events: that is a bug and no "
@@ -99,20 +105,28 @@ ExitCode book_lost(const Context& context, bool plan) {
                         -unaccounted));
         return ExitCode::rejected;
     }
-    const std::string events = counted_of(*answer, "unaccounted", "event");
-    if (plan) {
-        fmt::print("{} would be booked as lost.\n", events);
+    const auto events = static_cast<std::uint64_t>(unaccounted);
+    const auto letters = static_cast<std::uint64_t>(missing);
+    if (events + letters == 0) {
+        fmt::print("Nothing is unaccounted for: there is nothing to book.\n");
         return ExitCode::ok;
     }
-    const auto number = static_cast<std::uint64_t>(unaccounted);
-    if (!daemon.post("/v1/spool/book-lost", {{"events", number}})) return daemon.exit_code();
-    fmt::print("{} booked as lost: the books balance.\n", events);
+    const std::string loss = describe_loss(events, letters);
+    if (plan) {
+        fmt::print("{} would be booked as lost.\n", loss);
+        return ExitCode::ok;
+    }
+    if (!daemon.post("/v1/spool/book-lost", {{"events", events}, {"letters", letters}})) {
+        return daemon.exit_code();
+    }
+    fmt::print("{} booked as lost: the books balance.\n", loss);
     return ExitCode::ok;
 }
 
 void add_book_lost(Command spool, Context& context) {
-    const Command command =
-        spool.add_subcommand("book-lost", "Write off the events that are unaccounted for");
+    const Command command = spool.add_subcommand(
+        "book-lost",
+        "Write off events that are unaccounted for, and dead letters that are missing");
     struct Options {
         bool plan = false;
         bool yes = false;
@@ -121,12 +135,12 @@ void add_book_lost(Command spool, Context& context) {
     command.add_flag("--plan", options->plan, "Only say how many that are");
     command.add_flag("--yes", options->yes, "Do it: who did it and when stays in the books");
     command.footer(
-        "For events that a damaged spool has lost for good, once the damage was looked into: they "
-        "count\n"
-        "as lost from then on, unaccounted is 0 again, and so the next loss raises its alarm. "
-        "Those "
-        "of a\n"
-        "segment that is put back later are taken out of the lost ones by the start.");
+        "For events that a damaged spool has lost for good, and those whose dead letters are "
+        "missing,\n"
+        "once the damage was looked into: they count as lost from then on, and the next loss "
+        "raises\n"
+        "its alarm. Those of a segment that is put back later are taken out of the lost ones by "
+        "the start.");
     command.callback([options, &context] {
         context.run = [options, &context] {
             if (options->plan == options->yes) {

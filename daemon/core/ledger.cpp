@@ -1,5 +1,7 @@
 #include "flowrelay/core/ledger.hpp"
 
+#include <cassert>
+
 namespace flowrelay::core {
 
 std::string_view to_string(Outcome outcome) noexcept {
@@ -36,6 +38,13 @@ void Ledger::settle(Outcome outcome, std::uint64_t count) noexcept {
             dropped += count;
             return;
     }
+}
+
+void Ledger::write_off(const Loss& loss) noexcept {
+    assert(loss.dead <= dead && loss.expired <= expired);
+    dead -= loss.dead;
+    expired -= loss.expired;
+    lost += loss.events();
 }
 
 std::int64_t Ledger::unaccounted(std::uint64_t queued) const noexcept {

@@ -80,7 +80,7 @@ json::object explain_dead(const core::Relay& relay, const core::DeadLetter& lett
 
 asio::awaitable<Asked> explain_source(Engine& engine, TokenId token) {
     QueueFilter filter;
-    filter.tokens = {token};
+    filter.tokens.push_back(token);
     auto page = co_await operations::list_queue(engine, filter, QueueCursor(), 1, true);
     if (page.has_error()) co_return page.error();
     const core::Relay& relay = engine.relay();

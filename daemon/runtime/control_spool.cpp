@@ -17,9 +17,21 @@ namespace asio = boost::asio;
 namespace {
 
 /// How many events the books can't explain, at a time when nothing else changes them.
-std::int64_t unaccounted(const Stores& stores) {
-    const auto books = stores.dead_letters->corrected(stores.queue->ledger());
-    return books.unaccounted(stores.queue->usage().events);
+/// What can be booked as lost.
+struct Lost {
+    std::int64_t unaccounted = 0;  ///< below 0: there are more outcomes than events
+    core::Loss letters;            ///< those that are missing
+
+    core::Loss whole() const {
+        return {static_cast<std::uint64_t>(unaccounted), letters.dead, letters.expired};
+    }
+};
+
+Lost find_lost(const Stores& stores) {
+    const core::Ledger ledger = stores.queue->ledger();
+    const auto books = stores.dead_letters->corrected(ledger);
+    return {books.unaccounted(stores.queue->usage().events),
+            stores.dead_letters->missing_loss(ledger)};
 }
 
 std::optional<std::uint64_t> number_in(const ControlCall& call, std::string_view member) {
@@ -72,43 +84,52 @@ ControlAnswer adopt_spool(ControlCall& call) {
     co_return json_response({{"adopted", true}});
 }
 
-/// Books exactly as many as its plan has shown: another loss meanwhile has to be seen first.
+/// Books exactly what its plan has shown: another loss meanwhile has to be seen first.
 ControlAnswer book_lost(ControlCall& call) {
     call.target = "the books";
-    std::function<std::int64_t(Stores&)> count = [](Stores& stores) { return unaccounted(stores); };
-    const auto found = co_await on_storage<std::int64_t>(call.engine, std::move(count));
+    std::function<Lost(Stores&)> look = [](Stores& stores) { return find_lost(stores); };
+    const auto now = co_await on_storage<Lost>(call.engine, std::move(look));
     if (call.plan) {
-        co_return json_response({{"plan", true}, {"unaccounted", *found}});
+        co_return json_response({{"plan", true},
+                                 {"unaccounted", now->unaccounted},
+                                 {"missing_letters", now->letters.letters()}});
     }
     const auto events = number_in(call, "events");
-    if (!events || *events == 0) {
-        co_return control_error(400, "invalid",
-                                "\"events\" has to be the number that the plan gives as "
-                                "unaccounted, above 0");
+    const std::uint64_t letters = number_in(call, "letters").value_or(0);
+    if (!events || *events + letters == 0) {
+        co_return control_error(
+            400, "invalid",
+            "\"events\" and \"letters\" have to be the numbers that the plan gives as unaccounted "
+            "and as missing_letters, not both 0; \"letters\" may be left out");
     }
     struct Booked {
-        std::int64_t found = 0;
+        Lost found;
+        bool as_planned = false;
         Result<void> result;
     };
     const core::LossBooking booking{call.engine.clock().now().wall, call.peer.uid};
-    std::function<Booked(Stores&)> book = [events, booking](Stores& stores) {
-        Booked booked;
-        booked.found = unaccounted(stores);
-        if (booked.found == static_cast<std::int64_t>(*events)) {
-            booked.result = stores.queue->book_lost(*events, booking);
+    std::function<Booked(Stores&)> book = [events, letters, booking](Stores& stores) {
+        Booked booked{find_lost(stores), false, {}};
+        if (letters == 0) booked.found.letters = {};
+        booked.as_planned = booked.found.unaccounted == static_cast<std::int64_t>(*events) &&
+                            booked.found.letters.letters() == letters;
+        if (booked.as_planned) {
+            booked.result = stores.queue->book_lost(booked.found.whole(), booking);
         }
         return booked;
     };
     const auto booked = co_await on_storage<Booked>(call.engine, std::move(book));
-    if (booked->found != static_cast<std::int64_t>(*events)) {
-        co_return control_error(409, "conflict",
-                                fmt::format("{} events are unaccounted for now, not {}: look at "
-                                            "the plan again",
-                                            booked->found, *events));
+    if (!booked->as_planned) {
+        co_return control_error(
+            409, "conflict",
+            fmt::format("{} events are unaccounted for and {} dead letters missing now, not {} "
+                        "and {}: look at the plan again",
+                        booked->found.unaccounted, booked->found.letters.letters(), *events,
+                        letters));
     }
     if (booked->result.has_error()) co_return control_error(booked->result.error());
-    call.result = fmt::format("{} booked as lost", *events);
-    co_return json_response({{"lost", *events}});
+    call.result = fmt::format("{} booked as lost", *events + letters);
+    co_return json_response({{"lost", *events + letters}});
 }
 
 }  // namespace flowrelay::runtime

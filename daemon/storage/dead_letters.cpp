@@ -330,6 +330,12 @@ std::uint64_t DeadLetters::missing(const core::Ledger& ledger) const {
     return missing_letters(corrected(ledger), size());
 }
 
+core::Loss DeadLetters::missing_loss(const core::Ledger& ledger) const {
+    const std::uint64_t letters = missing(ledger);
+    const std::uint64_t dead = std::min(letters, corrected(ledger).dead);
+    return {0, dead, letters - dead};
+}
+
 Result<DeadLetters::Erased> DeadLetters::erase(std::span<const TokenId> tokens) {
     begin_erasure(tokens);
     while (true) {

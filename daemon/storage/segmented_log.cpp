@@ -77,7 +77,7 @@ public:
         known_ids_.set_window(limits.dedup_window);
     }
     Result<void> confirm() override;
-    Result<void> book_lost(std::uint64_t events, const core::LossBooking& booking) override;
+    Result<void> book_lost(const core::Loss& loss, const core::LossBooking& booking) override;
     std::optional<core::LossBooking> last_loss() const override { return segments_.last_loss(); }
     core::Ledger ledger() const override { return ledger_; }
     QueueUsage usage() const override {
@@ -88,7 +88,9 @@ public:
     }
 
     /// Makes a new segment the active one.
-    Result<void> begin_segment();
+    Result<void> write_booking(const core::Loss& loss, const core::LossBooking& booking);
+    /// `loss`: a new booking; the last one is kept otherwise.
+    Result<void> begin_segment(const std::optional<core::LossBooking>& loss = std::nullopt);
 
     /// Reads what lies beside the segments. An error: it can't be read.
     Result<void> open_known_ids() { return known_ids_.open(); }
@@ -306,17 +308,24 @@ Result<void> SegmentedLog::update_header(SegmentHeader header) {
     return {};
 }
 
-Result<void> SegmentedLog::book_lost(std::uint64_t events, const core::LossBooking& booking) {
+Result<void> SegmentedLog::book_lost(const core::Loss& loss, const core::LossBooking& booking) {
     if (failure_) return *failure_;
-    if (segments_.all().empty() || active().sealed) {
-        if (auto begun = begin_segment(); begun.has_error()) return begun;
+    const core::Ledger before = ledger_;
+    ledger_.write_off(loss);
+    auto booked = write_booking(loss, booking);
+    if (booked.has_error()) ledger_ = before;
+    return booked;
+}
+
+/// What died in a segment is counted from its header on, so letters that are booked out of the
+/// books need a new header.
+Result<void> SegmentedLog::write_booking(const core::Loss& loss, const core::LossBooking& booking) {
+    if (loss.letters() > 0 || segments_.all().empty() || active().sealed) {
+        return begin_segment(booking);
     }
     SegmentHeader header = active().header;
     header.last_loss = booking;
-    ledger_.lost += events;
-    auto booked = update_header(header);
-    if (booked.has_error()) ledger_.lost -= events;
-    return booked;
+    return update_header(header);
 }
 
 /// Takes over what is durable now.
@@ -343,7 +352,7 @@ Result<void> SegmentedLog::apply(const Part& part, std::uint32_t salt) {
 /// Only when the file is there with its header is the active segment sealed: until then it is
 /// written to as before, whatever fails. From the renaming on there is no way back, since a start
 /// would find what its header says.
-Result<void> SegmentedLog::begin_segment() {
+Result<void> SegmentedLog::begin_segment(const std::optional<core::LossBooking>& loss) {
     if (next_number_ > LogFiles::max_number) {
         return full("disk_full", fmt::format("segments have no number left: move the files away "
                                              "from {} that are none of flowrelayd's",
@@ -358,7 +367,7 @@ Result<void> SegmentedLog::begin_segment() {
     segment.header.salt = static_cast<std::uint32_t>(random_.next());
     segment.header.next_seq = next_seq_;
     segment.header.ledger = ledger_;
-    segment.header.last_loss = segments_.last_loss();
+    segment.header.last_loss = loss ? loss : segments_.last_loss();
     segment.header.size = options_.segment_size;
     segment.header.log = log_id_;
     if (!first && active().header.number + 1 == next_number_) {

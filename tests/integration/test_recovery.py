@@ -340,6 +340,30 @@ class Recovery(support.RelayTestCase):
         self.assertEqual(self.relay.status()["lost"], 1)
         self.finish("events were lost with a damaged spool", 2)
 
+    def test_20_lost_letters(self):
+        self.server.rules({"status": 422})
+        self.start()
+        for n in range(2):
+            self.send(f"mark-{n}")
+        self.relay.wait_for_status("the letters", lambda now: now["dead_letters"] == 2)
+        self.relay.stop()
+        (self.relay.state / "dead-letters").unlink()
+        self.server.rules()
+        self.relay.start()
+        self.relay.wait_for_log("dead_letters.missing")
+        self.bad()
+        self.act("flowrelay spool book-lost --plan", "operations.md", "spool", "book-lost", "--plan")
+        self.bad()
+        self.act("flowrelay spool book-lost --yes", "operations.md", "spool", "book-lost", "--yes")
+        now = self.relay.status()
+        self.assertEqual((now["dead_letters_missing"], now["dead"], now["lost"], now["unaccounted"]),
+                         (0, 0, 2, 0))
+        self.relay.restart()
+        now = self.relay.status()
+        self.assertEqual((now["dead_letters_missing"], now["lost"], now["unaccounted"]), (0, 2, 0))
+        self.send("new")
+        self.finish("dead letters were lost with their file", 1)
+
 
 def write_protocol(path):
     lines = ["| | state | what was done | page | time |", "|---|---|---|---|---|"]

@@ -8,6 +8,18 @@
 
 namespace flowrelay::core {
 
+/// What is not there any more, and can be booked as lost.
+struct Loss {
+    std::uint64_t unaccounted = 0;  ///< events of which the books say no more than "accepted"
+    std::uint64_t dead = 0;         ///< events that died, whose letters are missing
+    std::uint64_t expired = 0;      ///< events that expired, whose letters are missing
+
+    std::uint64_t letters() const noexcept { return dead + expired; }
+    std::uint64_t events() const noexcept { return unaccounted + letters(); }
+
+    friend bool operator==(const Loss&, const Loss&) = default;
+};
+
 /// Totals since the spool was made. `queued` is not among them: it is counted from what is there,
 /// so that unaccounted() is a check and not a tautology.
 struct Ledger {
@@ -17,9 +29,12 @@ struct Ledger {
     std::uint64_t expired = 0;
     std::uint64_t erased = 0;
     std::uint64_t dropped = 0;
-    std::uint64_t lost = 0;  ///< were unaccounted for, until an operator booked them as lost
+    std::uint64_t lost = 0;  ///< booked so by an operator; see Loss
 
     void settle(Outcome outcome, std::uint64_t count = 1) noexcept;
+
+    /// Books all of it as lost. No more is dead or expired in it than in the books.
+    void write_off(const Loss& loss) noexcept;
 
     /// What the books can't explain; must be 0. Negative: more was settled than accepted.
     std::int64_t unaccounted(std::uint64_t queued) const noexcept;

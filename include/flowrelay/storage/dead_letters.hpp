@@ -118,6 +118,9 @@ public:
     /// How many letters the books have and the file has not: it was lost, cut short or damaged, or
     /// is of another time. `ledger`: of the queue.
     std::uint64_t missing(const core::Ledger& ledger) const;
+    /// The same as something that can be booked as lost. Which of them died and which expired is
+    /// gone with the file: they are taken for dead as far as the books have dead ones.
+    core::Loss missing_loss(const core::Ledger& ledger) const;
 
     /// For a clean end: with it, damage in the last record can be told from a write that was cut
     /// short. An error can be ignored.

@@ -140,9 +140,9 @@ public:
     /// From now on.
     virtual void set_limits(const QueueLimits& limits) = 0;
 
-    /// Books `events` of those that are unaccounted for as lost: durable when it returns. An error
-    /// is like that of a commit, and nothing is booked then.
-    virtual Result<void> book_lost(std::uint64_t events, const core::LossBooking& booking) = 0;
+    /// Books events as lost that are unaccounted for, or whose letters are missing: durable when it
+    /// returns. An error is like that of a commit, and nothing is booked then.
+    virtual Result<void> book_lost(const core::Loss& loss, const core::LossBooking& booking) = 0;
 
     /// The last booking of events as lost.
     virtual std::optional<core::LossBooking> last_loss() const = 0;

@@ -36,7 +36,7 @@ protected:
 TEST_F(LogLossTest, BookedLossesBalanceTheBooksForGood) {
     lose_three();
     EXPECT_EQ(queue->last_loss(), std::nullopt);
-    ASSERT_TRUE(queue->book_lost(3, booking()).has_value());
+    ASSERT_TRUE(queue->book_lost({3}, booking()).has_value());
     for (int life = 0; life < 3; ++life) {
         SCOPED_TRACE(life);
         EXPECT_EQ(unaccounted(), 0);
@@ -51,9 +51,54 @@ TEST_F(LogLossTest, BookedLossesBalanceTheBooksForGood) {
     EXPECT_EQ(queue->ledger().accepted, 1510U);
 }
 
+TEST_F(LogLossTest, LettersThatAreMissingLeaveTheDeadForGood) {
+    open();
+    append(20);
+    settle(1, 5, core::Outcome::dead);
+    settle(6, 9, core::Outcome::expired);
+    ASSERT_TRUE(queue->book_lost({0, 4, 2}, booking()).has_value());
+    for (int life = 0; life < 3; ++life) {
+        SCOPED_TRACE(life);
+        EXPECT_EQ(unaccounted(), 0);
+        EXPECT_EQ(queue->ledger().dead, 1U + static_cast<unsigned>(life));
+        EXPECT_EQ(queue->ledger().expired, 2U);
+        EXPECT_EQ(queue->ledger().lost, 6U);
+        EXPECT_EQ(queue->last_loss(), booking());
+        const std::uint64_t next = 10 + static_cast<std::uint64_t>(life);
+        settle(next, next, core::Outcome::dead);
+        drop_indexes();
+        open();
+    }
+}
+
+TEST_F(LogLossTest, ABookingOfLettersIsWholeOrNotThereAfterEachCrash) {
+    for (std::uint64_t at = 1;; ++at) {
+        SCOPED_TRACE(at);
+        fs = test::SimFileSystem(at);
+        open();
+        append(10);
+        settle(1, 5, core::Outcome::dead);
+        bool booked = false;
+        fs.crash_at(at);
+        try {
+            booked = queue->book_lost({0, 3, 0}, booking()).has_value();
+        } catch (const SimCrash&) {
+        }
+        fs.crash_at(0);
+        power_failure();
+        open();
+        const core::Ledger books = queue->ledger();
+        EXPECT_TRUE(books.lost == 3 || (books.lost == 0 && !booked)) << books.lost;
+        EXPECT_EQ(books.dead, 5 - books.lost);
+        EXPECT_EQ(unaccounted(), 0);
+        if (booked) break;
+        ASSERT_LT(at, 50U);
+    }
+}
+
 TEST_F(LogLossTest, TheSegmentThatHasTheBookingMayLeaveTheLog) {
     lose_three();
-    ASSERT_TRUE(queue->book_lost(3, booking()).has_value());
+    ASSERT_TRUE(queue->book_lost({3}, booking()).has_value());
     const Seq last{to_number(append(1000)) + 999};
     settle(1, to_number(last));
     append(1);
@@ -66,9 +111,9 @@ TEST_F(LogLossTest, TheSegmentThatHasTheBookingMayLeaveTheLog) {
 
 TEST_F(LogLossTest, ALaterBookingAddsToTheFirst) {
     lose_three();
-    ASSERT_TRUE(queue->book_lost(1, booking(1)).has_value());
+    ASSERT_TRUE(queue->book_lost({1}, booking(1)).has_value());
     EXPECT_EQ(unaccounted(), 2);
-    ASSERT_TRUE(queue->book_lost(2, booking(2)).has_value());
+    ASSERT_TRUE(queue->book_lost({2}, booking(2)).has_value());
     open();
     EXPECT_EQ(unaccounted(), 0);
     EXPECT_EQ(queue->ledger().lost, 3U);
@@ -84,7 +129,7 @@ TEST_F(LogLossTest, ABookingThatWasAnsweredOutlivesEachCrash) {
         bool booked = false;
         fs.crash_at(at);
         try {
-            booked = queue->book_lost(3, booking()).has_value();
+            booked = queue->book_lost({3}, booking()).has_value();
         } catch (const SimCrash&) {
         }
         fs.crash_at(0);
@@ -107,12 +152,12 @@ TEST_F(LogLossTest, WhatTheDiskDoesNotTakeIsNotBooked) {
             fs = test::SimFileSystem(7);
             lose_three();
             fs.fail_next(op, error);
-            EXPECT_TRUE(queue->book_lost(3, booking()).has_error());
+            EXPECT_TRUE(queue->book_lost({3}, booking()).has_error());
             fs.stop_failing();
             EXPECT_EQ(unaccounted(), 3);
             EXPECT_EQ(queue->ledger().lost, 0U);
             // Any other error than a full disk is final.
-            EXPECT_EQ(queue->book_lost(3, booking()).has_error(), error == EIO);
+            EXPECT_EQ(queue->book_lost({3}, booking()).has_error(), error == EIO);
         }
     }
 }
@@ -128,7 +173,7 @@ TEST_F(LogLossTest, WhatIsFoundAgainIsNotLostAndHidesNoLaterLoss) {
     open();
     const std::int64_t missing = unaccounted();
     ASSERT_GT(missing, 0);
-    ASSERT_TRUE(queue->book_lost(static_cast<std::uint64_t>(missing), booking()).has_value());
+    ASSERT_TRUE(queue->book_lost({static_cast<std::uint64_t>(missing)}, booking()).has_value());
     EXPECT_EQ(unaccounted(), 0);
 
     queue.reset();
@@ -150,7 +195,7 @@ TEST_F(LogLossTest, WhatIsFoundAgainIsNotLostAndHidesNoLaterLoss) {
 TEST_F(LogLossTest, OutcomesThatAreLostToDamageLeaveTheBookingAlone) {
     lose_three();
     ASSERT_EQ(segments().size(), 2U);
-    ASSERT_TRUE(queue->book_lost(3, booking()).has_value());
+    ASSERT_TRUE(queue->book_lost({3}, booking()).has_value());
     settle(1, 3);  // the first record of segment 2
     append(500);
     ASSERT_GT(segments().size(), 2U);
