@@ -1,10 +1,10 @@
 #include "flowrelay/core/problem_reports.hpp"
-#include "flowrelay/base/http_status.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
+#include "flowrelay/base/http_status.hpp"
 #include "flowrelay/core/json.hpp"
 
 namespace flowrelay::core {

@@ -1,5 +1,4 @@
 #include "flowrelay/runtime/delivery.hpp"
-#include "flowrelay/base/http_status.hpp"
 
 #include <fmt/format.h>
 
@@ -9,6 +8,7 @@
 #include <boost/asio/deferred.hpp>
 #include <utility>
 
+#include "flowrelay/base/http_status.hpp"
 #include "flowrelay/core/event.hpp"
 #include "flowrelay/core/server_message.hpp"
 #include "flowrelay/runtime/spawn.hpp"

@@ -1,5 +1,4 @@
 #include "flowrelay/runtime/http_client.hpp"
-#include "flowrelay/base/http_status.hpp"
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -13,6 +12,7 @@
 #include <boost/asio/write.hpp>
 #include <utility>
 
+#include "flowrelay/base/http_status.hpp"
 #include "flowrelay/core/json.hpp"
 #include "flowrelay/http/keep_alive.hpp"
 #include "round_trip.hpp"

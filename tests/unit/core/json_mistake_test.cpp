@@ -1,6 +1,7 @@
 // Each kind of text that is no event is answered with what it is and what to do.
 #include <gmock/gmock.h>
 
+#include <boost/json/parse.hpp>
 #include <string>
 #include <vector>
 
@@ -32,7 +33,7 @@ struct Mistake {
 TEST(Mistakes, EachIsNamedWithWhatToDo) {
     const std::string event = event_with("");
     const std::string pretty = "{\n  \"flow_token\": \"deadbeef\",\n  \"title\": \"x\"\n}";
-    const std::vector<Mistake> mistakes{
+    std::vector<Mistake> mistakes{
         {"", "nothing in it", "nothing in it"},
         {" \r\n\t", "nothing in it", "nothing in it"},
         {"\x1F\x8B\x08\x00"s, "(gzip)", "(gzip)"},
@@ -65,10 +66,13 @@ TEST(Mistakes, EachIsNamedWithWhatToDo) {
         {"{\"a\":nan}", "syntax error at byte", "syntax error at byte"},
         {"{\"a\":" + std::string(70, '[') + std::string(70, ']') + "}", "deeper than 64",
          "deeper than 64"},
-        {"{\"a\":1e99999999999}", "exponent", "exponent"},
         {"[" + event + "]", "one event a line", "another value"},
         {"17", "another value", "another value"},
     };
+    // A valid number for Boost 1.83, and for RFC 8259.
+    boost::system::error_code error;
+    boost::json::parse("1e99999999999", error);
+    if (error) mistakes.push_back({"{\"a\":1e99999999999}", "exponent", "exponent"});
     for (const auto& mistake : mistakes) {
         EXPECT_THAT(said(mistake.text, TextForm::line), HasSubstr(mistake.line)) << mistake.text;
         EXPECT_THAT(said(mistake.text, TextForm::body), HasSubstr(mistake.body)) << mistake.text;

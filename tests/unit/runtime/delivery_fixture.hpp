@@ -58,6 +58,7 @@ public:
     /// A request as the server saw it.
     struct Request {
         std::size_t connection = 0;
+        std::size_t number = 0;  ///< from 0 on, since requests_ was cleared
         std::string bytes;
         bool has(std::string_view text) const { return bytes.find(text) != std::string::npos; }
     };
@@ -158,7 +159,7 @@ protected:
             const auto [error, size] = co_await socket->async_read_some(
                 asio::buffer(input), asio::as_tuple(asio::deferred));
             if (error) co_return;
-            requests_.push_back({number, input.substr(0, size)});
+            requests_.push_back({number, requests_.size(), input.substr(0, size)});
             const Request request = requests_.back();
             while (holding_) {
                 asio::steady_timer timer(io_, std::chrono::milliseconds(1));

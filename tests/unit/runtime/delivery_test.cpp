@@ -54,14 +54,15 @@ TEST_F(DeliveryTest, ThreeAnswersToTheFormerTokenLeaveTheNewOneAlone) {
 
 TEST_F(DeliveryTest, LateAnswersOfTheFormerDestinationAreItsOwn) {
     const std::string wait = "HTTP/1.1 503 x\r\nRetry-After: 600\r\nContent-Length: 0\r\n\r\n";
-    std::size_t former = 0;
     start();
     for (const std::string& answer : {answer_of(404), wait, answer_of(401), answer_of(410)}) {
         const auto delivered = relay_->counters().delivered;
         requests_.clear();
         holding_ = true;
-        answers_ = [&](const Request&) { return former++ < 2 ? answer : answer_of(202); };
-        former = 0;
+        // The first of the two may be sent again before the second is answered.
+        answers_ = [&](const Request& request) {
+            return request.number < 2 ? answer : answer_of(202);
+        };
         submit("a");
         submit("b");
         run_until([this] { return requests_.size() == 2; });
