@@ -71,14 +71,20 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"WordTooLong", "nulll"}, Case{"CapitalWord", "True"},
         Case{"ByteOrderMark", "\xEF\xBB\xBF{}"}, Case{"Utf16", "{\0}\0"s},
         Case{"MismatchedBrackets", "[}"}, Case{"OneBracketTooMany", "[]]"},
-        Case{"ExponentBeyond31Bits", "1e2147483648"}, Case{"HalfASurrogateEscape", R"("\ud80")"},
-        Case{"HalfAPair", R"("\ud800\udc0")"}, Case{"TooDeep", nested(max_depth + 1)},
-        Case{"FarTooDeep", nested(1'000'000)},
+        Case{"HalfASurrogateEscape", R"("\ud80")"}, Case{"HalfAPair", R"("\ud800\udc0")"},
+        Case{"TooDeep", nested(max_depth + 1)}, Case{"FarTooDeep", nested(1'000'000)},
         Case{"DeepAndUnfinished", std::string(1'000'000, '[')}),
     name_of);
 
 TEST_P(JsonRefuses, Text) {
     EXPECT_TRUE(check(GetParam().text));
+}
+
+// RFC 8259 has no limit; the parser had one before Boost 1.83.
+TEST(JsonNumbers, ExponentsBeyond31BitsAreWhatTheParserSays) {
+    boost::system::error_code error;
+    boost::json::parse("1e2147483648", error);
+    EXPECT_EQ(check("1e2147483648").has_value(), error.failed());
 }
 
 // RFC 8259, section 8.2: an escaped surrogate without its other half is JSON.

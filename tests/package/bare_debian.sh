@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# debian13.sh [PART..]: proves in a Debian 13 of its own (debootstrap) that the project builds there with
-# the packages of cmake/debian-packages.txt and nothing else. PART is `units` (the default: the programs,
-# the demo and the unit tests, as `make run` and `make check` do), or `deb`: the packages, installed with
-# apt. Exit status 77 with "SKIP: why" where that is not possible.
+# bare_debian.sh SUITE [PART..]: proves in a Debian of its own (debootstrap), as it is right after its
+# installation, that the project works there as the README says, with the packages of
+# cmake/debian-packages.txt and nothing else. SUITE is a release, such as bookworm or trixie. PART is
+# `units` (the default: `make run`, and the unit tests) or `deb`: the packages, made with `make deb` and
+# installed with apt. Exit status 77 with "SKIP: why" where that is not possible.
 # MIRROR and ROOT say from where and into which directory; a ROOT that is there already is used again.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 tree=$PWD
 mirror=${MIRROR:-http://deb.debian.org/debian}
-parts=("${@:-units}")
 
 skip() {
-    echo "SKIP: debian13: $*" >&2
+    echo "SKIP: bare_debian: $*" >&2
     exit 77
 }
 
@@ -23,37 +23,44 @@ if [ "${1:-}" = --inside ]; then # in the new mount namespace
     cp -L /etc/resolv.conf "$ROOT/etc/resolv.conf"
     exec chroot "$ROOT" env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 TERM=dumb \
         http_proxy="${http_proxy:-}" https_proxy="${https_proxy:-}" no_proxy="${no_proxy:-}" \
-        bash -euxc "cd /src/flowrelay; apt-get install -y --no-install-recommends make; $2"
+        bash -euxc "cd /src/flowrelay; $2"
 fi
 
+suite=${1:?which release?}
+parts=("${@:2}")
+[ ${#parts[@]} -gt 0 ] || parts=(units)
 [ "$(id -u)" = 0 ] || skip "needs root (debootstrap, chroot)"
 command -v debootstrap > /dev/null || skip "no debootstrap"
 unshare --mount true 2> /dev/null || skip "namespaces are not allowed here"
-export ROOT=${ROOT:-/var/tmp/flowrelay-debian13}
+export ROOT=${ROOT:-/var/tmp/flowrelay-$suite}
 if [ ! -e "$ROOT/etc/debian_version" ]; then
-    debootstrap --variant=minbase trixie "$ROOT" "$mirror" > "$ROOT.log" 2>&1 ||
+    debootstrap --variant=minbase "$suite" "$ROOT" "$mirror" > "$ROOT.log" 2>&1 ||
         { tail -n 3 "$ROOT.log" >&2; skip "debootstrap failed: is $mirror reachable? ($ROOT.log)"; }
 fi
 
-# A copy: what is built here belongs to another compiler.
+# A copy: what is built here belongs to another compiler. All of it is new (-m), since a root may be
+# used again whose objects are younger than the last changes.
 mkdir -p "$ROOT/src/flowrelay"
 find "$ROOT/src/flowrelay" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} +
 git -C "$tree" ls-files -z --cached --others --exclude-standard |
-    tar -C "$tree" --null --files-from - --ignore-failed-read -cf - | tar -xf - -C "$ROOT/src/flowrelay"
+    tar -C "$tree" --null --files-from - --ignore-failed-read -cf - | tar -xmf - -C "$ROOT/src/flowrelay"
 
 for part in "${parts[@]}"; do
     case $part in
     units)
-        # What make run and make check do; the lint tests and the simulation do not depend on the system.
+        # The lint tests and the simulation do not depend on the system. Warnings of a compiler that
+        # the project does not use are no errors.
         # shellcheck disable=SC2016 # for the shell in there
-        command='make run
+        command='apt-get install -y --no-install-recommends make
+time make run
 cmake/install-debian-packages.sh build test
-cmake --preset ci -D FLOWRELAY_WERROR=OFF -Wno-dev
-cmake --build --preset ci -j "$(nproc)"
-ctest --preset ci -L unit -E simulation -j "$(nproc)"'
+cmake --preset release -Wno-dev
+cmake --build --preset release -j "$(nproc)"
+ctest --test-dir build/release --output-on-failure -L unit -E simulation -j "$(nproc)"'
         ;;
     deb)
-        command='make deb
+        command='apt-get install -y --no-install-recommends make
+make deb
 apt-get install -y --no-install-recommends ./build/deb/flowrelay_*.deb ./build/deb/flowrelay-devserver_*.deb
 flowrelayd --version
 flowrelay config check || test $? = 78
@@ -61,8 +68,8 @@ mkdir -p /tmp/bin
 ln -sf /usr/sbin/flowrelayd /usr/bin/flowrelay /usr/bin/flowrelay-devserver /tmp/bin
 config/examples/demo.sh /tmp/bin'
         ;;
-    *) echo "debian13.sh: there is no part $part" >&2; exit 64 ;;
+    *) echo "bare_debian.sh: there is no part $part" >&2; exit 64 ;;
     esac
     echo "=== Debian $(cat "$ROOT/etc/debian_version"): $part"
-    unshare --mount --propagation private "$tree/tests/package/debian13.sh" --inside "$command"
+    unshare --mount --propagation private "$tree/tests/package/bare_debian.sh" --inside "$command"
 done
