@@ -204,6 +204,7 @@ std::span<const std::string_view> config_keys() noexcept {
         "destination.request_timeout",
         "destination.max_connections",
         "destination.rate_limit",
+        "destination.rate_burst",
         "destination.expect",
         "destination.allow_plaintext",
         "ingest.socket",

@@ -92,6 +92,7 @@ void read_destination(const MapReader& map, DestinationConfig& out) {
     map.read_duration("request_timeout", out.request_timeout, Milliseconds(100), Hours(1));
     map.read_number("max_connections", out.max_connections, 1U, 1024U);
     map.read_rate("rate_limit", out.rate_limit);
+    map.read_number("rate_burst", out.rate_burst, 0U, 1'000'000U);
     out.expects_json = map.read_word("expect", {"any", "json"}, out.expects_json ? 1 : 0) == 1;
 }
 

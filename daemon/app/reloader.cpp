@@ -23,7 +23,7 @@ namespace {
 /// Whether connections have to be made anew.
 bool concerns_destination(const std::vector<std::string>& keys) {
     return std::ranges::any_of(keys, [](const std::string& key) {
-        return key.starts_with("destination.") && key != "destination.rate_limit" &&
+        return key.starts_with("destination.") && !key.starts_with("destination.rate_") &&
                key != "destination.max_connections";
     });
 }

@@ -116,6 +116,7 @@ core::RelayOptions relay_options(const Config& config) {
     options.scheduler.max_age = config.retry.max_age;
     options.scheduler.max_in_flight = config.destination.max_connections;
     options.scheduler.rate_limit = config.destination.rate_limit;
+    options.scheduler.rate_burst = config.destination.rate_burst;
     options.max_events_per_token = config.spool.max_events_per_token;
     options.max_event_size = config.ingest.max_event_size;
     options.gone_grace = config.gone.grace;

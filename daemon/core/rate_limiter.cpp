@@ -17,7 +17,7 @@ MonoTime::duration nanoseconds(double count) noexcept {
 }  // namespace
 
 RateLimiter::RateLimiter(double rate, double burst) noexcept
-    : rate_(std::max(rate, 0.0)), burst_(std::max(burst, 1.0)) {}
+    : rate_(std::max(rate, 0.0)), burst_(std::max(burst > 0 ? burst : rate, 1.0)) {}
 
 // The time at which so many events have flowed in since the bucket was full. Rounded up: never too
 // early.
@@ -43,9 +43,9 @@ bool RateLimiter::take(MonoTime now) noexcept {
     return true;
 }
 
-void RateLimiter::set_rate(double rate) noexcept {
-    if (rate == rate_) return;
-    RateLimiter changed(rate);
+void RateLimiter::set_rate(double rate, double burst) noexcept {
+    RateLimiter changed(rate, burst);
+    if (changed.rate_ == rate_ && changed.burst_ == burst_) return;
     if (is_limited() && changed.is_limited() && taken_ > 0) {
         const auto since = in_seconds(last_ - full_at_);
         const double left = burst_ - std::max(static_cast<double>(taken_) - since * rate_, 0.0);

@@ -53,7 +53,7 @@ struct Scheduler::Impl {
         : options(std::move(scheduler_options)),
           random(scheduler_random),
           breaker(options.max_in_flight),
-          rate(options.rate_limit) {}
+          rate(options.rate_limit, options.rate_burst) {}
 
     bool may_begin(MonoTime now) const noexcept {
         return (breaker.may_begin(now) || breaker.is_open_to_others()) &&
@@ -371,7 +371,7 @@ Scheduler::~Scheduler() = default;
 void Scheduler::set_options(SchedulerOptions options) {
     impl_->options = std::move(options);
     impl_->breaker.set_max_in_flight(impl_->options.max_in_flight);
-    impl_->rate.set_rate(impl_->options.rate_limit);
+    impl_->rate.set_rate(impl_->options.rate_limit, impl_->options.rate_burst);
     impl_->turns.reconsider_overdue();
 }
 

@@ -19,12 +19,9 @@ public:
     /// No limit.
     RateLimiter() noexcept = default;
 
-    /// Events per second; 0 or less: no limit. The bucket holds one second's worth and at least one
-    /// event, and is full at first.
-    explicit RateLimiter(double rate) noexcept : RateLimiter(rate, rate > 1 ? rate : 1) {}
-
-    /// `burst`: what the bucket holds, at least 1; parts of an event count.
-    RateLimiter(double rate, double burst) noexcept;
+    /// `rate`: events per second; 0 or less: no limit. `burst`: what the bucket holds, at least 1,
+    /// parts of an event count; 0 or less: one second's worth. It is full at first.
+    explicit RateLimiter(double rate, double burst = 0) noexcept;
 
     bool is_limited() const noexcept { return rate_ > 0; }
 
@@ -34,10 +31,10 @@ public:
     /// Takes one out. False, and nothing is changed, when that would be too early.
     bool take(MonoTime now) noexcept;
 
-    /// Another rate, and the burst that belongs to it. What was left in the bucket when something
+    /// Another rate and burst, as above. What was left in the bucket when something
     /// was last taken stays in it as far as it has room, and it is filled at the new rate since: a
     /// change is no way to a second burst. A limit where there was none begins with a full bucket.
-    void set_rate(double rate) noexcept;
+    void set_rate(double rate, double burst = 0) noexcept;
 
 private:
     MonoTime after(double events) const noexcept;

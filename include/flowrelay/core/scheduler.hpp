@@ -55,8 +55,10 @@ struct SchedulerOptions {
     /// ... after 5xx answers from this many different lanes with no success between.
     unsigned breaker_lanes = 3;
     std::size_t max_in_flight = 32;  ///< at least 1
-    /// Events per second, all tokens together, in bursts of max(1, rate_limit); 0: no limit.
+    /// Events per second, all tokens together; 0: no limit.
     double rate_limit = 0;
+    /// How many may go at once after a pause; 0: what rate_limit lets go in a second, at least 1.
+    double rate_burst = 0;
 };
 
 /// Other than `up`: nothing is sent until a time, and after it one probe at a time, until an answer

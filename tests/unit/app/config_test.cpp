@@ -57,6 +57,7 @@ destination:
   request_timeout: 1m30s
   max_connections: 7
   rate_limit: 2.5
+  rate_burst: 3
   allow_plaintext: true
 ingest:
   socket: /tmp/i.sock
@@ -89,6 +90,7 @@ sources:
     EXPECT_EQ(config.destination.request_timeout, Seconds(90));
     EXPECT_EQ(config.destination.max_connections, 7U);
     EXPECT_EQ(config.destination.rate_limit, 2.5);
+    EXPECT_EQ(config.destination.rate_burst, 3U);
     EXPECT_TRUE(config.destination.allow_plaintext);
     EXPECT_EQ(config.ingest.socket, "/tmp/i.sock");
     EXPECT_EQ(config.ingest.socket_mode, 0600U);

@@ -10,10 +10,12 @@ namespace {
 TEST(Setup, PassesTheLimitsOfTheDestinationOn) {
     Config config;
     config.destination.rate_limit = 2.5;
+    config.destination.rate_burst = 4;
     config.destination.max_connections = 7;
     config.retry.max_age = Hours(3);
     const auto options = relay_options(config);
     EXPECT_EQ(options.scheduler.rate_limit, 2.5);
+    EXPECT_EQ(options.scheduler.rate_burst, 4);
     EXPECT_EQ(options.scheduler.max_in_flight, 7U);
     EXPECT_EQ(options.scheduler.max_age, Hours(3));
 }

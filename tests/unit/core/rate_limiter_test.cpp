@@ -51,8 +51,10 @@ TEST_F(RateLimiterTest, TheBurstCanBeTold) {
     RateLimiter limiter(100, 3);
     EXPECT_EQ(take_all(limiter), 3U);
     EXPECT_EQ(limiter.available_from(), now + 10ms);
-    RateLimiter none(100, 0);
-    EXPECT_EQ(take_all(none), 1U) << "less than one event would be none ever";
+    RateLimiter usual(100, 0);
+    EXPECT_EQ(take_all(usual), 100U);
+    RateLimiter part(100, 0.5);
+    EXPECT_EQ(take_all(part), 1U) << "less than one event would be none ever";
 }
 
 TEST_F(RateLimiterTest, PartsOfABurstCount) {

@@ -13,8 +13,9 @@ using testing::SizeIs;
 
 class SchedulerRateTest : public SchedulerTest {
 protected:
-    void limit_destination(double rate) {
+    void limit_destination(double rate, double burst = 0) {
         options.rate_limit = rate;
+        options.rate_burst = burst;
         scheduler.set_options(options);
     }
     void limit(std::uint64_t token, double rate) { scheduler.set_token_rate(TokenId(token), rate); }
@@ -186,6 +187,21 @@ TEST_F(SchedulerRateTest, NoRateIsRememberedForATokenThatHasNone) {
     enqueue(1, lane_of(1, 1));
     EXPECT_FALSE(status_of(1).rate_limited_until);
     EXPECT_THAT(deliver_all(), SizeIs(1));
+}
+
+TEST_F(SchedulerRateTest, TheBurstOfTheDestinationCanBeTold) {
+    limit_destination(4, 1);
+    for (std::uint64_t i = 1; i <= 6; ++i) enqueue(i, lane_of(i, 1));
+    pass(10s);
+    EXPECT_THAT(deliver_all(), SizeIs(1)) << "a pause saves nothing up";
+    for (int i = 0; i < 3; ++i) {
+        EXPECT_EQ(wakeup_in(), 250ms);
+        pass(250ms);
+        EXPECT_THAT(deliver_all(), SizeIs(1));
+    }
+    limit_destination(4, 2);
+    pass(10s);
+    EXPECT_THAT(deliver_all(), SizeIs(2)) << "a reload takes another one";
 }
 
 TEST_F(SchedulerRateTest, TheDestinationGoesAtItsRate) {
