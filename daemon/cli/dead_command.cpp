@@ -40,6 +40,15 @@ ExitCode change_letters(const Context& context, const SelectionOptions& options,
         }
         print_text(text);
     }
+    const double lost = number_of(sum, "without_event").value_or(0);
+    if (lost > 0) {
+        complain(fmt::format(
+            "{} can't be replayed: {} event could not be read when it died, and "
+            "there is nothing to deliver; `dead show` has the reason",
+            counted_of(sum, "without_event", "dead letter"), lost == 1 ? "its" : "each"));
+        complain_of_missing(sum, "is among the dead letters");
+        return ExitCode::rejected;
+    }
     return complain_of_missing(sum, "is among the dead letters") ? ExitCode::rejected
                                                                  : ExitCode::ok;
 }

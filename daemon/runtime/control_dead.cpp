@@ -25,6 +25,7 @@ json::object describe(const core::Relay& relay, const core::DeadLetter& letter, 
     if (letter.status != 0) shown["status"] = letter.status;
     shown["reason"] = letter.reason;
     if (letter.replayed) shown["replayed"] = true;
+    if (!letter.has_event) shown["has_event"] = false;
     boost::system::error_code error;
     json::value errors = json::parse(letter.server_errors, error);
     if (!letter.server_errors.empty() && !error) shown["errors"] = std::move(errors);
@@ -159,7 +160,13 @@ using LetterChange = asio::awaitable<Result<std::uint64_t>> (*)(Engine& engine,
 ControlAnswer change_letters(ControlCall& call, LetterChange make, std::string done) {
     auto selected = co_await select(call);
     if (selected.has_error()) co_return selected.error();
+    std::size_t without_event = 0;
+    if (make == operations::replay_dead) {
+        without_event =
+            std::erase_if(selected->letters, [](const auto& l) { return !l.has_event; });
+    }
     json::object answer{{"matched", selected->letters.size()}};
+    if (without_event > 0) answer["without_event"] = without_event;
     add_rest(answer, *selected);
     if (call.plan) {
         json::array shown;

@@ -39,13 +39,6 @@ asio::awaitable<SharedLoaded> load(Engine& engine, core::LoadRequest request,
     co_return loaded;
 }
 
-Result<core::EventRecord> read_any(Stores& stores, Seq seq) {
-    if (!stores.dead_letters->is_replayed(seq)) return stores.queue->read(seq);
-    auto letter = stores.dead_letters->read(seq);
-    if (letter.has_error()) return letter.error();
-    return std::move(letter->event);
-}
-
 /// As load(), with the dead letters that are replayed.
 asio::awaitable<SharedLoaded> load_all(Engine& engine, core::LoadRequest request,
                                        bool with_records) {
@@ -113,7 +106,7 @@ void append_loaded(QueuePage& page, StorageMailbox::Loaded& loaded, const QueueF
 asio::awaitable<Result<std::optional<ListedEvent>>> read_event(Engine& engine, Seq seq) {
     // A dead letter that is replayed is queued as well.
     std::function<Result<core::EventRecord>(Stores&)> read = [seq](Stores& stores) {
-        return read_any(stores, seq);
+        return read_queued(stores, seq);
     };
     const auto record = co_await on_storage<Result<core::EventRecord>>(engine, std::move(read));
     std::optional<ListedEvent> found;

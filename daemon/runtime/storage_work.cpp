@@ -228,12 +228,18 @@ void StorageWork::settle_replays(std::vector<core::Settlement>& settlements) {
     if (settled.has_value()) unsettled_.clear();
 }
 
-/// From the queue, or if it is replayed from the dead letters.
-Result<core::EventRecord> StorageWork::read(Seq seq) {
-    if (!stores_.dead_letters->is_replayed(seq)) return stores_.queue->read(seq);
-    auto letter = stores_.dead_letters->read(seq);
+Result<core::EventRecord> read_queued(Stores& stores, Seq seq) {
+    if (!stores.dead_letters->is_replayed(seq)) return stores.queue->read(seq);
+    auto letter = stores.dead_letters->read(seq);
     if (letter.has_error()) return letter.error();
+    if (!letter->has_event) {
+        return Error{storage::QueueErrc::damaged, "its dead letter has no event to deliver"};
+    }
     return std::move(letter->event);
+}
+
+Result<core::EventRecord> StorageWork::read(Seq seq) {
+    return read_queued(stores_, seq);
 }
 
 void StorageWork::bury(std::vector<core::DeadLetter> letters) {

@@ -185,7 +185,12 @@ public:
         std::set<Seq> wanted;
         for (const Seq seq : seqs) {
             const Place* place = index_.find(seq);
-            if (place != nullptr && !place->replayed) wanted.insert(seq);
+            if (place == nullptr || place->replayed) continue;
+            const auto letter = read_at(*place);
+            if (letter.has_error() && letter.error().code != QueueErrc::damaged) {
+                return letter.error();
+            }
+            if (letter.has_value() && letter->has_event) wanted.insert(seq);
         }
         std::vector<core::QueuedEvent> events;
         if (wanted.empty()) return events;
@@ -266,6 +271,7 @@ private:
         letter.event.token = place.token;
         letter.died = place.died;
         letter.reason = "its record can't be read";
+        letter.has_event = false;
         if (auto read = read_at(place); read.has_value()) letter = std::move(*read);
         letter.event.body.clear();
         letter.replayed = place.replayed.has_value();
@@ -281,6 +287,7 @@ private:
         }
         auto letter = to_letter(record->header, record->payload);
         if (!letter) return Error{QueueErrc::damaged, "a dead letter makes no sense"};
+        letter->has_event = !letter->event.body.empty();
         return std::move(*letter);
     }
 

@@ -126,6 +126,33 @@ class Spool(support.RelayTestCase):
                                          r"\(1 event missing\)")
         self.assertIn("Result: DAMAGED in 1 place, 1 event lost", outcome.stdout)
 
+    def test_a_letter_whose_event_was_damaged_can_not_be_replayed(self):
+        server = self.start_devserver()
+        relay = self.make_spool()
+        first = self.segments(relay)[0]
+        data = first.read_bytes()
+        length, = struct.unpack_from("<I", data, HEADER + 8)
+        second = HEADER + RECORD_HEADER + (length + 7) // 8 * 8
+        at = second + RECORD_HEADER + 8  # in the payload: that it is there is known
+        self.patch(first, at, bytes([data[at] ^ 1]))
+        relay.configure({"destination": {"base_url": server.url}})
+        relay.start()
+        relay.wait_for_status("the others", lambda now: now["queued"] == 0)
+        self.assertEqual((relay.status()["dead_letters"], relay.status()["unaccounted"]), (1, 0))
+        letter, = json.loads("[" + self.flowrelay(relay, "dead", "list", "--json").stdout + "]")
+        self.assertIs(letter["has_event"], False)
+        for options in (["--plan"], []):
+            for which in ([letter["id"]], ["--source", letter["source"]]):
+                with self.subTest(which=which, options=options):
+                    outcome = self.flowrelay(relay, "dead", "replay", *which, *options)
+                    self.assertEqual(outcome.status, 65, outcome)
+                    self.assertRegex(outcome.stdout, r"0 \(?.*replayed|0 would be replayed|0 replayed")
+                    self.assertIn("can't be replayed: its event could not be read", outcome.stderr)
+        relay.restart()
+        self.assertEqual(relay.status()["dead_letters"], 1)
+        self.assertEqual(self.flowrelay(relay, "dead", "drop", "--yes", letter["id"]).status, 0)
+        self.assertEqual((relay.status()["dead_letters"], relay.status()["unaccounted"]), (0, 0))
+
     def test_a_damaged_registry(self):
         relay = self.make_spool()
         path = relay.state / "tokens"

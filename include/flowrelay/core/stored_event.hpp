@@ -52,6 +52,7 @@ struct DeadLetter {
     std::string reason;         ///< for people: the verdict and the server's `message`
     std::string server_errors;  ///< the server's `errors` as JSON; may be empty
     bool replayed = false;      ///< it is to be delivered after all
+    bool has_event = true;      ///< false: it could not be read; `event` has its id and token alone
 };
 
 /// A wait that the server has asked for with Retry-After: it counts over a restart.

@@ -62,7 +62,8 @@ public:
     // in its lane is that of its seq, as ever.
 
     /// Marks letters as to be delivered after all; gives their events. Unknown seqs are passed
-    /// over, and those that are being replayed. Their age counts from `now`.
+    /// over, those that are being replayed, and letters that have no event. Their age counts from
+    /// `now`.
     virtual Result<std::vector<core::QueuedEvent>> replay(std::span<const Seq> seqs,
                                                           WallTime now) = 0;
     /// The events of all letters that are being replayed, in the order of their seqs.

@@ -77,6 +77,28 @@ TEST_F(DeadLetterReplayTest, WhatTheLogDoesNotKnowIsInTheBooksOnceItIsDelivered)
     EXPECT_EQ(books().accepted, 1U);
 }
 
+TEST_F(DeadLetterReplayTest, ALetterWithoutItsEventIsNotReplayed) {
+    DeadLetter letter;
+    letter.seq = Seq{7};
+    letter.event.token = TokenId{1};
+    letter.event.id = "seq-7";
+    letter.reason = "the record is damaged";
+    letter.died = now;
+    ASSERT_TRUE(letters->add({&letter, 1}).has_value());
+    add(8);
+    for (int life = 0; life < 2; ++life) {
+        EXPECT_FALSE(letters->read(Seq{7})->has_event);
+        EXPECT_TRUE(letters->read(Seq{8})->has_event);
+        for (const DeadLetter& listed : letters->list(2)) {
+            EXPECT_EQ(listed.has_event, listed.seq == Seq{8});
+        }
+        EXPECT_TRUE(replay({Seq{7}}).empty());
+        EXPECT_FALSE(letters->is_replayed(Seq{7}));
+        open();
+    }
+    EXPECT_EQ(replay({Seq{7}, Seq{8}}).size(), 1U);
+}
+
 TEST_F(DeadLetterReplayTest, IsRememberedUntilItIsSettled) {
     add(3);
     add(4);
