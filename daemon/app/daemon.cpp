@@ -245,7 +245,7 @@ void Daemon::Impl::pause_replaced(runtime::Stores& stores, const std::vector<std
 
 void Daemon::Impl::note_owner() {
     if (!moved_) return;
-    engine_->hold_deliveries(true);
+    relay_->hold_deliveries(true);
     log_.write(ev::spool_moved,
                {{"directory", config_.spool.directory}, {"queued", relay_->queued()}});
 }

@@ -190,6 +190,11 @@ HealthReport judge_health(const json::object& status, const HealthLimits& limits
         verdicts.add(Health::warning, fmt::format("{:.0f} {} held for an operator", held,
                                                   held == 1 ? "thread is" : "threads are"));
     }
+    if (is_true(status, "dead_letters_full")) {
+        verdicts.add(Health::critical,
+                     "the dead letters are full, and threads wait for room: `dead drop` or `dead "
+                     "replay`, or raise dead_letters.max_events or max_bytes");
+    }
     look_at_spool(status, limits, verdicts);
     const double dead = number_of(status, "dead_letters").value_or(0);
     if (limits.warn_dead > 0 && dead >= static_cast<double>(limits.warn_dead)) {

@@ -40,6 +40,11 @@ public:
         add_lane();
         add_token();
         add_destination();
+        if (about_.deliveries_held) {
+            add(Cause::deliveries_held, std::nullopt,
+                "the spool came from another machine, and nothing is posted until an operator has "
+                "decided: `flowrelay spool adopt`");
+        }
         if (links_.empty()) {
             add(Cause::ready, Milliseconds(0),
                 "nothing holds it: it goes as soon as it is its turn");
@@ -263,6 +268,8 @@ std::string_view to_string(Cause cause) noexcept {
             return "destination_rate_limit";
         case Cause::destination_full:
             return "destination_full";
+        case Cause::deliveries_held:
+            return "deliveries_held";
     }
     return "unknown";
 }

@@ -161,6 +161,7 @@ Situation Relay::situation(const QueuedEvent& event) const {
         situation.source = slot_name(event.lane.token);
         situation.unknown = true;
     }
+    situation.deliveries_held = deliveries_held_;
     situation.destination = options_.destination;
     situation.destination_trouble = destination_reason_;
     return situation;

@@ -189,7 +189,8 @@ ControlAnswer retry_events(ControlCall& call) {
     for (const auto& listed : selected->events) {
         const auto& slot = call.relay().tokens().all();
         const auto token = slot.find(listed.event.lane.token);
-        const bool held = token == slot.end() || token->second.missing() ||
+        const bool held = call.relay().deliveries_held() || token == slot.end() ||
+                          token->second.missing() ||
                           token->second.entry.state != core::TokenEntry::State::active;
         if (held) ++paused;
         if (held || !call.relay().scheduler().contains(listed.event.seq)) continue;

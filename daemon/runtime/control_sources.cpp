@@ -61,11 +61,11 @@ asio::awaitable<http::Response> saved(ControlCall& call, core::TokenTable::Chang
     const std::string state(
         token_state(slot, call.relay().scheduler().token_status(tokens.front())));
     if (done.has_error()) {
-        call.result = fmt::format("{} until a restart, but could not be written", state);
+        call.result = fmt::format("{} until a restart, but perhaps not after it", state);
         Error error = done.error();
         error.message = fmt::format(
-            "{} is {} now, but the disk did not take that ({}): after a restart it is what it was "
-            "before. Repeat the command when the disk is well",
+            "{} is {} now, but whether the disk has taken that is not known ({}): after a restart "
+            "it may be what it was before. Look then, and repeat the command",
             slot.label(), state, error.message);
         co_return control_error(error);
     }

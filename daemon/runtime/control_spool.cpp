@@ -72,14 +72,14 @@ ControlAnswer thaw_spool(ControlCall& call) {
 
 ControlAnswer adopt_spool(ControlCall& call) {
     call.target = "the spool";
-    if (!call.engine.deliveries_held()) {
+    if (!call.relay().deliveries_held()) {
         co_return control_error(409, "conflict",
                                 "the spool belongs to this machine: nothing is held");
     }
     if (auto adopted = call.context.adopt(); adopted.has_error()) {
         co_return control_error(adopted.error());
     }
-    call.engine.hold_deliveries(false);
+    call.relay().hold_deliveries(false);
     call.engine.wake();
     co_return json_response({{"adopted", true}});
 }

@@ -177,7 +177,7 @@ void Engine::loaded(const core::LoadRequest& request, StorageMailbox::Loaded loa
 }
 
 std::optional<core::Assignment> Engine::next(Now now) {
-    if (deliveries_held_) return std::nullopt;
+    if (relay_.deliveries_held()) return std::nullopt;
     return relay_.next(now);
 }
 
@@ -292,7 +292,7 @@ void Engine::release(const core::Assignment& assignment) {
 }
 
 std::optional<Engine::OutgoingReport> Engine::next_report() {
-    if (deliveries_held_) return std::nullopt;
+    if (relay_.deliveries_held()) return std::nullopt;
     auto report = relay_.next_report(clock_.now());
     if (!report) return std::nullopt;
     Secret token = relay_.tokens().at(report->token).entry.secret;

@@ -249,7 +249,7 @@ void add_ingest(MetricsText& out, const core::RelayCounters& counters, const Met
 void add_process(MetricsText& out, const Engine& engine, const ControlContext& context, Now now) {
     out.family("flowrelay_deliveries_held", Type::gauge, "",
                "1 while nothing is posted because the spool came from another machine.");
-    out.sample(std::uint64_t{engine.deliveries_held() ? 1U : 0U});
+    out.sample(std::uint64_t{engine.relay().deliveries_held() ? 1U : 0U});
     out.family("flowrelay_build", Type::info, "", "The version that runs.");
     out.sample(std::uint64_t{1}, {{"version", context.version}});
     out.family("flowrelay_uptime_seconds", Type::gauge, "seconds", "Time since the start.");

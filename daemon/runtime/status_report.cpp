@@ -170,7 +170,7 @@ std::string status_report(Engine& engine, const StorageMailbox::Snapshot& snapsh
     if (refusal) {
         report["refusal"] = json::object{{"code", refusal->code}, {"reason", refusal->reason}};
     }
-    report["deliveries_held"] = engine.deliveries_held();
+    report["deliveries_held"] = relay.deliveries_held();
     if (status.queued > 0) {
         report["oldest_age_s"] = std::max<std::int64_t>(
             0, std::chrono::duration_cast<std::chrono::seconds>(now.wall - status.oldest).count());

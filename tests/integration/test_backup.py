@@ -213,6 +213,12 @@ class Clone(support.RelayTestCase):
         self.assertEqual((status["deliveries_held"], status["queued"]), (True, 2))
         self.assertEqual(self.flowrelay(self.relay, "health").status, 2)
         self.assertIn("NOTHING IS POSTED", self.flowrelay(self.relay, "status").stdout)
+        for command in (("explain", "--thread", "b"), ("queue", "list")):
+            said = self.flowrelay(self.relay, *command).stdout
+            self.assertIn("another machine" if command[0] == "explain" else "deliveries_held", said)
+            self.assertNotIn("ready", said)
+        retried = self.flowrelay(self.relay, "queue", "retry", "--all")
+        self.assertIn("0 retried", retried.stdout)
         # It is not forgotten with a restart.
         self.relay.stop()
         self.relay.start(self.machine("b"))

@@ -41,6 +41,7 @@ enum class Cause {
     destination_down,        ///< it does not answer
     destination_rate_limit,  ///< destination.rate_limit
     destination_full,        ///< as many requests are under way as it can take
+    deliveries_held,         ///< the spool came from another machine
 };
 
 std::string_view to_string(Cause cause) noexcept;
@@ -66,7 +67,8 @@ struct Situation {
     bool configured = true;
     bool unknown = false;  ///< the registry does not know its token
     std::string token_trouble;
-    std::string destination;  ///< the base URL
+    bool deliveries_held = false;  ///< the spool came from another machine
+    std::string destination;       ///< the base URL
     std::string destination_trouble;
 };
 

@@ -266,6 +266,11 @@ public:
     /// A dead letter was dropped: for those who ask later.
     void letter_dropped(const DeadLetter& letter, Now now);
 
+    /// While deliveries are held nothing is posted; events are accepted as ever. As long as the
+    /// spool came from another machine.
+    void hold_deliveries(bool hold) noexcept { deliveries_held_ = hold; }
+    bool deliveries_held() const noexcept { return deliveries_held_; }
+
     /// Why a queued event waits.
     Situation situation(const QueuedEvent& event) const;
 
@@ -394,6 +399,7 @@ private:
     MonoTime next_reminder_{};
     std::map<TokenId, std::string> token_reasons_;
     bool accepting_ = true;
+    bool deliveries_held_ = false;
 };
 
 }  // namespace flowrelay::core

@@ -148,10 +148,6 @@ public:
     bool begin_change() noexcept { return !std::exchange(changing_, true); }
     void end_change() noexcept { changing_ = false; }
 
-    /// While deliveries are held nothing is posted; events are accepted as ever.
-    void hold_deliveries(bool hold) noexcept { deliveries_held_ = hold; }
-    bool deliveries_held() const noexcept { return deliveries_held_; }
-
     /// A queued event by its id, if it happens to be in memory. Looks through all that is.
     std::optional<Seq> find_in_memory(std::string_view id) const;
 
@@ -168,6 +164,7 @@ public:
     void replay(std::vector<Seq> letters, std::function<void(Result<std::uint64_t>)> done);
 
     core::Relay& relay() noexcept { return relay_; }
+    const core::Relay& relay() const noexcept { return relay_; }
     StorageMailbox& storage() noexcept { return storage_; }
     const Clock& clock() const noexcept { return clock_; }
 
@@ -208,7 +205,6 @@ private:
     bool work_posted_ = false;
     MonoTime committed_at_{};  ///< of the events that became durable together
     bool changing_ = false;
-    bool deliveries_held_ = false;
     std::map<std::uint32_t, unsigned> searches_;  ///< under way, by user
 
     std::unordered_map<std::uint64_t, core::EventRecord> cache_;

@@ -38,8 +38,8 @@ struct Stores {
     bool failed = false;
 };
 
-/// An event that is queued, from the queue or, if it is replayed, from its dead letter. Errors as of
-/// EventQueue::read(); `damaged` also for a letter that has no event.
+/// An event that is queued, from the queue or, if it is replayed, from its dead letter. Errors as
+/// of EventQueue::read(); `damaged` also for a letter that has no event.
 Result<core::EventRecord> read_queued(Stores& stores, Seq seq);
 
 /// Owned by one thread. All calls block.
