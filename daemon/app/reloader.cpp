@@ -211,7 +211,7 @@ void Reloader::renew_parked_tokens() {
 }
 
 // The tokens count at once. Should the registry not take them now, the next event of the source
-// brings its slot along.
+// brings its slot along, or it is tried again.
 std::vector<std::string> Reloader::configure_sources(const Config& before,
                                                      std::vector<core::ConfiguredSource> sources) {
     std::set<std::string> changed = changed_sources(before, parts_.config);
@@ -222,19 +222,8 @@ std::vector<std::string> Reloader::configure_sources(const Config& before,
         }
     }
     auto entries = parts_.engine.relay().configure(std::move(sources), clock_.now());
-    std::vector<TokenId> ids;
-    for (const auto& entry : entries) {
-        changed.insert(entry.source);  // new, or with a new token
-        ids.push_back(entry.id);
-    }
-    if (!entries.empty()) {
-        parts_.engine.storage().put_tokens(std::move(entries),
-                                           [this, ids](const Result<void>& put) {
-                                               if (put.has_error()) return;
-                                               for (const TokenId id : ids)
-                                                   parts_.engine.relay().tokens().mark_durable(id);
-                                           });
-    }
+    for (const auto& entry : entries) changed.insert(entry.source);  // new, or with a new token
+    if (!entries.empty()) parts_.engine.save(std::move(entries));
     for (const auto& [name, id] : were_configured) {
         const core::Token& token = parts_.engine.relay().tokens().at(id);
         const auto queued = parts_.engine.relay().queued(id);

@@ -244,7 +244,7 @@ Relay::Decision Relay::submit(Submission submission, Now now, const Submitter& b
     record.thread = std::move(contents->thread);
     record.body = std::move(contents->body);
     record.producer = by.producer;
-    if (!tokens_.at(slot).durable) append.new_token = tokens_.registry_entry(slot);
+    if (!tokens_.at(slot).durable) append.new_token = carry_entry(slot, record.id);
     if (options_.max_events_per_token != 0) ++uncommitted_[slot];
     return append;
 }
@@ -285,19 +285,36 @@ void Relay::no_longer_uncommitted(TokenId token) {
     if (waiting != uncommitted_.end() && --waiting->second == 0) uncommitted_.erase(waiting);
 }
 
+/// Of several events that bring the same entry along the first one tells that it is durable.
+TokenEntry Relay::carry_entry(TokenId token, const std::string& event_id) {
+    TokenEntry entry = tokens_.registry_entry(token);
+    const auto [carried, first] = carried_.try_emplace(token, Carried{event_id, entry});
+    if (!first && carried->second.entry != entry) carried->second = {event_id, entry};
+    return entry;
+}
+
+void Relay::entry_arrived(const EventRecord& record) {
+    const auto carried = carried_.find(record.token);
+    if (carried == carried_.end()) return;
+    const std::string& id = carried->second.event_id;
+    if (!id.empty() && id != record.id) return;
+    const Token& token = tokens_.at(record.token);
+    const bool was_durable = token.durable;
+    tokens_.mark_durable(carried->second.entry);
+    carried_.erase(carried);
+    if (!was_durable) log_.write(ev::token_added, {{"source", token.label()}});
+    // Its slot may have been without a token until now. What the server has said of it stays.
+    if (scheduler_.token_status(record.token).state == TokenState::paused) {
+        apply_state(record.token, token);
+    }
+}
+
 bool Relay::committed(const EventRecord& record, Seq seq) {
     ++counters_.accepted;
     if (first_own_ == Seq::none) first_own_ = seq;
     no_longer_uncommitted(record.token);
     const Token& token = tokens_.at(record.token);
-    if (!token.durable) {
-        tokens_.mark_durable(record.token);
-        log_.write(ev::token_added, {{"source", token.label()}});
-        // Its slot may have been without a token until now. What the server has said of it stays.
-        if (scheduler_.token_status(record.token).state == TokenState::paused) {
-            apply_state(record.token, token);
-        }
-    }
+    if (!carried_.empty()) entry_arrived(record);
     // Accepted a moment before its token was gone: it is erased with the others of that token.
     if (token.gone()) {
         ++doomed_[record.token];
@@ -315,6 +332,10 @@ bool Relay::committed(const EventRecord& record, Seq seq) {
 
 Rejection Relay::commit_failed(const EventRecord& record, bool full) {
     no_longer_uncommitted(record.token);
+    const auto carried = carried_.find(record.token);
+    if (carried != carried_.end() && carried->second.event_id == record.id) {
+        carried->second.event_id.clear();
+    }
     if (record.own_id) {
         dedup_.forget(record.token, record.id);
         failed_ids_.emplace_back(record.token, hash_thread(record.id));
@@ -358,7 +379,7 @@ std::optional<Assignment> Relay::next(Now now) {
 Relay::Effects Relay::attempted(const Assignment& assignment, const EventRecord& record,
                                 const AttemptResult& result, Now now) {
     ++counters_.attempts;
-    if (assignment.with != sent_with_now(assignment.lane.token)) {
+    if (is_outdated(assignment)) {
         return answered_to_former(assignment, record, result, now);
     }
     // What another life of the daemon accepted may have been sent by it.

@@ -64,6 +64,15 @@ SentWith Relay::sent_with_now(TokenId token) const {
     return {tokens_.at(token).entry.fingerprint, destination_};
 }
 
+// A slot that was removed and erased has no fingerprint any more, which is not another token: what
+// the server says still tells how the destination is.
+bool Relay::is_outdated(const Assignment& assignment) const {
+    if (tokens_.at(assignment.lane.token).entry.state == TokenEntry::State::forgotten) {
+        return assignment.with.destination != destination_;
+    }
+    return assignment.with != sent_with_now(assignment.lane.token);
+}
+
 bool Relay::may_be_sent(const Assignment& assignment) const {
     const Token& slot = tokens_.at(assignment.lane.token);
     return !slot.gone() && !slot.entry.secret.empty() && scheduler_.may_be_sent(assignment.seq) &&

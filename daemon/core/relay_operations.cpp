@@ -50,8 +50,11 @@ Wish<TokenTable::Changes> Relay::remove_source(TokenId token, Now now) {
     auto changes = tokens_.remove(token, now.wall);
     if (changes.has_error() || nothing_left) return changes;
     take_out(token);
+    unsaved_.insert(token);
+    // One that has begun goes on as it is: under way, or waiting to be tried again.
+    if (erasing_.contains(token)) return changes;
     std::erase_if(erasures_, [token](const Erasure& erasure) { return erasure.token == token; });
-    if (!erasing_.contains(token)) schedule_erasure(changes->front());
+    schedule_erasure(changes->front());
     return changes;
 }
 

@@ -85,7 +85,12 @@ void Relay::schedule_erasures() {
 }
 
 void Relay::tokens_saved(std::span<const TokenEntry> entries) {
-    for (const auto& entry : entries) unsaved_.erase(entry.id);
+    for (const auto& entry : entries) {
+        // It may have been changed again since.
+        if (!tokens_.mark_durable(entry)) continue;
+        unsaved_.erase(entry.id);
+        to_save_.erase(entry.id);
+    }
 }
 
 void Relay::tokens_not_saved(std::span<const TokenEntry> entries, std::string_view reason,

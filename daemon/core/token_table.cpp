@@ -237,8 +237,10 @@ const Token& TokenTable::at(TokenId id) const {
     return found->second;
 }
 
-void TokenTable::mark_durable(TokenId id) {
-    tokens_.at(id).durable = true;
+bool TokenTable::mark_durable(const TokenEntry& entry) {
+    const bool is_present = registry_entry(entry.id) == entry;
+    if (is_present) tokens_.at(entry.id).durable = true;
+    return is_present;
 }
 
 std::vector<TokenEntry> TokenTable::disable(TokenId id, WallTime now, Milliseconds grace) {

@@ -54,22 +54,19 @@ json::object describe(const core::Relay& relay, const core::Token& token, Now no
 /// Writes the changes down; answers with the first of them.
 asio::awaitable<http::Response> saved(ControlCall& call, core::TokenTable::Changes changes,
                                       int status) {
-    std::vector<TokenId> tokens;
-    for (const auto& entry : changes) tokens.push_back(entry.id);
+    const TokenId token = changes.front().id;
     const auto done = co_await operations::save(call.engine, std::move(changes));
-    const auto& slot = call.relay().tokens().at(tokens.front());
-    const std::string state(
-        token_state(slot, call.relay().scheduler().token_status(tokens.front())));
+    const auto& slot = call.relay().tokens().at(token);
+    const std::string state(token_state(slot, call.relay().scheduler().token_status(token)));
     if (done.has_error()) {
         call.result = fmt::format("{} until a restart, but perhaps not after it", state);
         Error error = done.error();
         error.message = fmt::format(
             "{} is {} now, but whether the disk has taken that is not known ({}): after a restart "
-            "it may be what it was before. Look then, and repeat the command",
+            "it may be what it was before. The disk is tried again every 10 seconds",
             slot.label(), state, error.message);
         co_return control_error(error);
     }
-    for (const TokenId token : tokens) call.relay().tokens().mark_durable(token);
     call.result = state;
     co_return json_response(describe(call.relay(), slot, call.engine.clock().now()), status);
 }

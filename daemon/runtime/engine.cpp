@@ -331,16 +331,17 @@ void Engine::wake() {
     work_appeared();
 }
 
-void Engine::save(std::vector<core::TokenEntry> entries) {
-    auto saved = [this, entries](const Result<void>& result) {
+void Engine::save(std::vector<core::TokenEntry> entries, StorageMailbox::Done saved) {
+    auto put = [this, entries, done = std::move(saved)](const Result<void>& result) {
         if (result.has_error()) {
             relay_.tokens_not_saved(entries, result.error().message, clock_.now());
         } else {
             relay_.tokens_saved(entries);
         }
+        if (done) done(result);
         work_appeared();
     };
-    storage_.put_tokens(std::move(entries), std::move(saved));
+    storage_.put_tokens(std::move(entries), std::move(put));
 }
 
 void Engine::tick() {

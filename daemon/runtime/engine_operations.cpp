@@ -110,7 +110,7 @@ asio::awaitable<Result<DropCount>> drop(Engine& engine, std::vector<ListedEvent>
 asio::awaitable<Result<void>> save(Engine& engine, std::vector<core::TokenEntry> entries) {
     using Saved = Result<void>;
     Ask<Saved> put = [&engine, entries = std::move(entries)](std::function<void(Saved)> done) {
-        engine.storage().put_tokens(entries, std::move(done));
+        engine.save(entries, std::move(done));
     };
     const auto result = co_await answer_of<Saved>(std::move(put));
     engine.wake();

@@ -62,7 +62,7 @@ void restore(core::Relay& relay, Stores& stores, std::vector<core::ConfiguredSou
     if (!changed.empty()) {
         const auto put = stores.registry->put(changed);
         if (put.has_error()) throw std::runtime_error(put.error().message);
-        for (const auto& entry : changed) relay.tokens().mark_durable(entry.id);
+        for (const auto& entry : changed) relay.tokens().mark_durable(entry);
     }
     tell_unknown(relay, stores, backlogs);
     if (const auto missing = stores.dead_letters->missing(stores.queue->ledger()); missing > 0) {

@@ -14,9 +14,9 @@ bool StorageMailbox::Mail::can_wait() const noexcept {
 }
 
 bool StorageMailbox::Mail::only_reads() const noexcept {
-    return new_tokens.empty() && token_puts.empty() && appends.empty() && barriers.empty() &&
-           burials.empty() && erasures.empty() && snapshots.empty() && replays.empty() &&
-           questions.empty() && !limits && holds.empty() && age_drops.empty() && !letters_changed;
+    return token_puts.empty() && appends.empty() && barriers.empty() && burials.empty() &&
+           erasures.empty() && snapshots.empty() && replays.empty() && questions.empty() &&
+           !limits && holds.empty() && age_drops.empty() && !letters_changed;
 }
 
 template <class Add>
@@ -33,11 +33,19 @@ void StorageMailbox::put(bool can_wait, Add add) {
 void StorageMailbox::append(core::EventRecord&& record, std::optional<core::TokenEntry>&& new_token,
                             Appended done) {
     put(false, [&] {
-        if (new_token) mail_.new_tokens.push_back(std::move(*new_token));
+        if (new_token) add_new_token(std::move(*new_token));
         // Each time that it grew, all of them would move.
         if (mail_.appends.empty()) mail_.appends.reserve(appends_at_once);
         mail_.appends.emplace_back(std::move(record), std::move(done));
     });
+}
+
+// After the changes that were asked for before it: they may be of this slot, or have made its token
+// free. Many new tokens in a row are one put.
+void StorageMailbox::add_new_token(core::TokenEntry entry) {
+    auto& puts = mail_.token_puts;
+    if (puts.empty() || puts.back().done) puts.emplace_back();
+    puts.back().entries.push_back(std::move(entry));
 }
 
 void StorageMailbox::barrier(std::function<void()> done) {
@@ -61,7 +69,7 @@ void StorageMailbox::load(core::LoadRequest request, std::uint64_t record_bytes,
 }
 
 void StorageMailbox::put_tokens(std::vector<core::TokenEntry> entries, Done done) {
-    put(false, [&] { mail_.token_puts.emplace_back(std::move(entries), std::move(done)); });
+    put(false, [&] { mail_.token_puts.push_back({std::move(entries), std::move(done)}); });
 }
 
 void StorageMailbox::erase(std::vector<TokenId> tokens, EraseDone done) {

@@ -107,15 +107,36 @@ void StorageWork::end() {
 
 void StorageWork::put_tokens(Mail& mail, Completions& completions) {
     token_error_.reset();
-    if (!mail.new_tokens.empty()) {
-        note_token(stores_.registry->put(mail.new_tokens));
-    }
     for (auto& [entries, answer] : mail.token_puts) {
-        completions.push_back(
-            [done = std::move(answer), result = stores_.registry->put(entries)]() mutable {
-                done(std::move(result));
-            });
+        auto result = put_in_order(entries);
+        if (!answer) {
+            note_token(result);
+            continue;
+        }
+        completions.push_back([done = std::move(answer), result = std::move(result)]() mutable {
+            done(std::move(result));
+        });
     }
+}
+
+/// What the registry did not take is put with the next entries: they may rely on it, as the slot of
+/// a new token does on the removal of the one that had it before.
+Result<void> StorageWork::put_in_order(std::span<const core::TokenEntry> entries) {
+    if (owed_entries_.empty()) {
+        auto result = stores_.registry->put(entries);
+        if (result.has_error()) owe(entries);
+        return result;
+    }
+    owe(entries);
+    std::vector<core::TokenEntry> all;
+    for (const auto& [id, entry] : owed_entries_) all.push_back(entry);
+    auto result = stores_.registry->put(all);
+    if (result.has_value()) owed_entries_.clear();
+    return result;
+}
+
+void StorageWork::owe(std::span<const core::TokenEntry> entries) {
+    for (const auto& entry : entries) owed_entries_.insert_or_assign(entry.id, entry);
 }
 
 /// A registry that fails is written anew as a whole the next time: the log has nothing to do with

@@ -192,8 +192,8 @@ public:
     /// queued and are tried on.
     Effects expire(Now now);
 
-    /// Entries of Effects::tokens were put into the registry, or could not be: those are tried
-    /// again in a while. A token that is gone is not erased before its entry says so durably.
+    /// Entries were put into the registry, or could not be: those are tried again in a while. A
+    /// token that is gone, or was removed, is not erased before its entry says so durably.
     void tokens_saved(std::span<const TokenEntry> entries);
     void tokens_not_saved(std::span<const TokenEntry> entries, std::string_view reason, Now now);
     std::vector<TokenEntry> take_unsaved_tokens(Now now);
@@ -309,6 +309,8 @@ private:
     Rejection refuse_over_quota(TokenId token, Now now, const std::optional<Producer>& by);
     void note_below_quota(TokenId token);
     void no_longer_uncommitted(TokenId token);
+    TokenEntry carry_entry(TokenId token, const std::string& event_id);
+    void entry_arrived(const EventRecord& record);
     std::map<TokenId, Fingerprint> fingerprints() const;
     void renew_changed_tokens(const std::map<TokenId, Fingerprint>& before);
     std::set<TokenId> holding_tokens() const;
@@ -316,6 +318,7 @@ private:
     void destination_changed(const RelayOptions& to);
     std::uint64_t destination_hash() const;
     SentWith sent_with_now(TokenId token) const;
+    bool is_outdated(const Assignment& assignment) const;
     Effects answered_to_former(const Assignment& assignment, const EventRecord& record,
                                const AttemptResult& result, Now now);
     void log_answer_to_former(const Assignment& assignment, const EventRecord& record,
@@ -371,6 +374,13 @@ private:
     /// Tokens at their quota, and when the next reminder of that is due.
     std::unordered_map<TokenId, MonoTime> over_quota_;
     std::unordered_map<TokenId, std::uint64_t> uncommitted_;  ///< events on their way to the disk
+    /// What an event on its way to the disk has with it: the entry of its slot, which is new or was
+    /// changed.
+    struct Carried {
+        std::string event_id;  ///< empty: that one was not written, and any after it tells
+        TokenEntry entry;
+    };
+    std::unordered_map<TokenId, Carried> carried_;
     UuidGenerator ids_;
     RelayCounters counters_;
     Refusals refusals_;

@@ -134,8 +134,9 @@ public:
     /// Throws std::logic_error for a slot that does not exist.
     const Token& at(TokenId id) const;
 
-    /// Notes that the registry holds the slot.
-    void mark_durable(TokenId id);
+    /// The registry holds this entry. Returns whether that is what it has to hold now: only then
+    /// is the slot durable.
+    bool mark_durable(const TokenEntry& entry);
 
     /// Makes all slots of this slot's token gone (410). Returns the entries that changed, none if
     /// they were gone before.

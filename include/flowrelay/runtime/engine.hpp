@@ -127,6 +127,10 @@ public:
     void end_report(const core::ProblemReport& report, const core::AttemptResult& result);
     void release_report(const core::ProblemReport& report) { relay_.release_report(report); }
 
+    /// Puts entries of slots into the registry; what it does not take is tried again in a while.
+    /// `saved`, if given, is told how the first try has ended.
+    void save(std::vector<core::TokenEntry> entries, StorageMailbox::Done saved = {});
+
     /// What time brings: expiry, erasures. To be called once at the start as well.
     void tick();
 
@@ -173,7 +177,6 @@ private:
     void appended(core::EventRecord&& record, const Result<Seq>& result);
     void confirm(core::Relay::Duplicate duplicate, Answered answered);
     void carry_out(core::Relay::Effects effects);
-    void save(std::vector<core::TokenEntry> entries);
     void unreadable(const core::Assignment& assignment, const Error& error);
     void erase(std::vector<TokenId> tokens);
     void forget_secrets(const std::vector<TokenId>& tokens, const StorageMailbox::Erased& erased);

@@ -110,8 +110,11 @@ public:
             std::uint64_t record_bytes;
             LoadDone done;
         };
-        std::vector<core::TokenEntry> new_tokens;
-        std::vector<std::pair<std::vector<core::TokenEntry>, Done>> token_puts;
+        struct TokenPut {
+            std::vector<core::TokenEntry> entries;
+            Done done;  ///< none: those of new tokens, which events wait for
+        };
+        std::vector<TokenPut> token_puts;  ///< in their order, which counts
         std::vector<Append> appends;
         std::vector<std::function<void()>> barriers;
         std::vector<core::Settlement> settlements;
@@ -145,6 +148,9 @@ public:
         bool can_wait() const noexcept;    ///< nothing but outcomes
         bool only_reads() const noexcept;  ///< and outcomes
     };
+
+private:
+    void add_new_token(core::TokenEntry entry);
 
 protected:
     /// Something was put into the mail, which was empty before if `first`. Called by whoever asks,

@@ -5,8 +5,10 @@
 
 #include <cstddef>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "flowrelay/base/log.hpp"
@@ -71,6 +73,8 @@ public:
 
 private:
     void put_tokens(Mail& mail, Completions& completions);
+    Result<void> put_in_order(std::span<const core::TokenEntry> entries);
+    void owe(std::span<const core::TokenEntry> entries);
     void note_token(const Result<void>& put);
     void commit(Mail& mail, Completions& completions);
     void answer_appends(Mail& mail, const Result<Seq>& first, Completions& completions);
@@ -106,6 +110,7 @@ private:
     bool burying_failed_ = false;
     bool token_failed_ = false;
     std::optional<Error> token_error_;
+    std::map<TokenId, core::TokenEntry> owed_entries_;  ///< the registry did not take them
 };
 
 }  // namespace flowrelay::runtime

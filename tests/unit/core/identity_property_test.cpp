@@ -436,7 +436,7 @@ private:
     void save(const std::vector<TokenEntry>& changes) {
         for (const auto& entry : changes) {
             registry_[entry.id] = entry;
-            table_->mark_durable(entry.id);
+            table_->mark_durable(entry);
         }
     }
 

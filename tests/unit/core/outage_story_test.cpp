@@ -77,7 +77,7 @@ public:
             sources.push_back(std::move(source));
         }
         for (const auto& entry : relay_.configure(std::move(sources), clock_.now())) {
-            relay_.tokens().mark_durable(entry.id);
+            relay_.tokens().mark_durable(entry);
             tokens_.push_back(entry.id);
         }
     }

@@ -264,6 +264,56 @@ TEST_F(RelayChangesTest, ASourceThatIsTakenOutKeepsWhatIsAboutToBeSent) {
     EXPECT_TRUE(relay_->next(now_));
 }
 
+// The entries of a reload are written, and answered, between an event and its commit.
+TEST_F(RelayChangesTest, AnEventThatBringsTheTokenSetsItsSlotGoingWhateverIsWrittenMeanwhile) {
+    accept("one");
+    const auto left = relay_->configure({}, now_);
+    auto decision = relay_->submit(event("two"), now_);
+    auto& append = std::get<Relay::Append>(decision);
+    ASSERT_TRUE(append.new_token);
+    EXPECT_FALSE(append.new_token->secret.empty());
+    relay_->tokens_saved(left);
+    EXPECT_FALSE(slot().durable) << "the registry does not have its token yet";
+    EXPECT_FALSE(relay_->next(now_));
+    relay_->committed(append.record, Seq{2});
+    EXPECT_TRUE(slot().durable);
+    EXPECT_EQ(ready(), 2U);
+}
+
+TEST_F(RelayChangesTest, TheNextOneDoesIfThatOneIsNotWritten) {
+    relay_->configure({}, now_);
+    auto first = relay_->submit(event("one"), now_);
+    auto second = relay_->submit(event("two"), now_);
+    relay_->commit_failed(std::get<Relay::Append>(first).record, false);
+    relay_->committed(std::get<Relay::Append>(second).record, Seq{1});
+    EXPECT_EQ(ready(), 1U);
+}
+
+TEST_F(RelayChangesTest, AnEventFromBeforeAChangeDoesNotMakeItDurable) {
+    relay_->tokens_saved(std::vector{relay_->tokens().registry_entry(TokenId{1})});
+    ASSERT_TRUE(slot().durable);
+    auto before = relay_->submit(event("one"), now_);
+    EXPECT_FALSE(std::get<Relay::Append>(before).new_token);
+    configure(next_token);
+    relay_->committed(std::get<Relay::Append>(before).record, Seq{1});
+    EXPECT_FALSE(slot().durable);
+    auto after = relay_->submit(event("two"), now_);
+    EXPECT_TRUE(std::get<Relay::Append>(after).new_token) << "it brings the change along";
+}
+
+TEST_F(RelayChangesTest, WhatIsAnsweredAfterAnErasureStillTellsHowTheDestinationIs) {
+    const auto open = begin(1);
+    const TokenId removed{1};
+    const auto changes = relay_->remove_source(removed, now_);
+    ASSERT_TRUE(changes.has_value());
+    relay_->tokens_saved(*changes);
+    ASSERT_EQ(relay_->take_due_erasures(now_).size(), 1U);
+    relay_->erasing({&removed, 1}, now_);
+    relay_->erased(removed, 1, 0);
+    end(open[0], 202);
+    EXPECT_TRUE(log_.named("delivery.outdated").empty());
+}
+
 TEST_F(RelayChangesTest, ARequestIsWrittenOnlyWhileItHolds) {
     const auto begin_one = [this] {
         const auto assignment = relay_->next(now_);

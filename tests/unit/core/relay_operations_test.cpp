@@ -92,6 +92,44 @@ TEST_F(RelayTest, WhatIsReplayedComesBackWithATokenThatIsEnabled) {
     EXPECT_EQ(answer(202).settle->seq, first);
 }
 
+TEST_F(RelayTest, NothingIsErasedBeforeTheRegistryHoldsThatItWasRemoved) {
+    accept();
+    const auto removed = relay_->remove_source(TokenId{1}, now_);
+    ASSERT_TRUE(removed.has_value());
+    EXPECT_TRUE(relay_->take_due_erasures(now_).empty());
+    relay_->tokens_not_saved(*removed, "no space", now_);
+    EXPECT_TRUE(relay_->take_due_erasures(now_).empty());
+    pass(std::chrono::seconds(10));
+    const auto again = relay_->take_unsaved_tokens(now_);
+    ASSERT_EQ(again.size(), 1U);
+    EXPECT_EQ(again.front().state, TokenEntry::State::removed);
+    relay_->tokens_saved(again);
+    EXPECT_EQ(relay_->take_due_erasures(now_).size(), 1U);
+}
+
+TEST_F(RelayTest, AnErasureThatHasFailedIsTriedAgainAlsoWhenItsSourceIsRemoved) {
+    accept();
+    relay_->tokens_saved(answer(410).tokens);
+    pass(options_.gone_grace);
+    ASSERT_EQ(relay_->take_due_erasures(now_).size(), 1U);
+    relay_->erase_failed(TokenId{1}, "no space", now_);
+    const auto removed = relay_->remove_source(TokenId{1}, now_);
+    ASSERT_TRUE(removed.has_value());
+    relay_->tokens_saved(*removed);
+    pass(std::chrono::minutes(1));
+    EXPECT_EQ(relay_->take_due_erasures(now_).size(), 1U);
+}
+
+TEST_F(RelayTest, AnOlderEntryInTheRegistryDoesNotAllowAnErasure) {
+    accept();
+    const auto paused = relay_->pause_source(TokenId{1}, now_);
+    const auto removed = relay_->remove_source(TokenId{1}, now_);
+    relay_->tokens_saved(*paused);
+    EXPECT_TRUE(relay_->take_due_erasures(now_).empty());
+    relay_->tokens_saved(*removed);
+    EXPECT_EQ(relay_->take_due_erasures(now_).size(), 1U);
+}
+
 TEST_F(RelayTest, WhatIsErasedInPartCanNotBeEnabled) {
     accept();
     relay_->tokens_saved(answer(410).tokens);

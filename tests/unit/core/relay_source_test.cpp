@@ -34,6 +34,7 @@ TEST_F(RelayTest, ASourceThatWasRemovedIsErasedAndItsTokenComesAgain) {
     accept("one");
     const auto removed = relay_->remove_source(TokenId{1}, now_);
     ASSERT_TRUE(removed.has_value());
+    relay_->tokens_saved(*removed);
     relay_->configure(ci, now_);
     EXPECT_EQ(accept("two"), Seq{2});
     EXPECT_EQ(records_.at(Seq{2}).token, TokenId{2});

@@ -80,9 +80,21 @@ TEST(TokenTable, AnUnknownTokenGetsASlotThatIsNotDurableYet) {
     const TokenId slot = accept(table, by_token("t1"));
     EXPECT_FALSE(table.at(slot).durable);
     EXPECT_EQ(table.at(slot).label(), "token-1");
-    table.mark_durable(slot);
+    EXPECT_TRUE(table.mark_durable(table.registry_entry(slot)));
     EXPECT_TRUE(table.at(slot).durable);
     EXPECT_EQ(accept(table, by_token("t1")), slot);
+}
+
+TEST(TokenTable, AnOlderEntryInTheRegistryDoesNotMakeASlotDurable) {
+    TokenTable table(Salt{}, {});
+    const TokenId slot = accept(table, by_token("t1"));
+    const TokenEntry older = table.registry_entry(slot);
+    const auto added = table.add_source("web", Secret("t1"), WallTime(Seconds(1)));
+    ASSERT_TRUE(added.has_value());
+    EXPECT_FALSE(table.mark_durable(older));
+    EXPECT_FALSE(table.at(slot).durable);
+    EXPECT_TRUE(table.mark_durable(added->front()));
+    EXPECT_TRUE(table.at(slot).durable);
 }
 
 TEST(TokenTable, UnknownTokensCanBeRefusedAndAreNotRepeated) {

@@ -52,7 +52,7 @@ protected:
 
     void save(std::vector<core::TokenEntry> entries) {
         bool done = false;
-        for (const auto& entry : entries) relay_.tokens().mark_durable(entry.id);
+        for (const auto& entry : entries) relay_.tokens().mark_durable(entry);
         storage_.put_tokens(std::move(entries), [&done](const Result<void>&) { done = true; });
         run_until([&done] { return done; });
     }

@@ -94,7 +94,7 @@ protected:
         std::vector<core::ConfiguredSource> sources;
         if (!token.empty()) sources.push_back({"ci", Secret(token), {}, 0, false, {}});
         auto entries = relay_->configure(std::move(sources), clock_.now());
-        for (const auto& entry : entries) relay_->tokens().mark_durable(entry.id);
+        for (const auto& entry : entries) relay_->tokens().mark_durable(entry);
         storage_.put_tokens(std::move(entries), [](const Result<void>&) {});
         if (engine_) engine_->wake();
     }

@@ -140,7 +140,9 @@ TEST_F(LostFiles, AnUnknownTokenIsNeitherPausedNorGivenATokenButRemoved) {
     ASSERT_TRUE(rotated.has_error());
     EXPECT_NE(rotated.error().message.find("flowrelay restore"), std::string::npos);
     EXPECT_FALSE(relay_->next(now_));
-    ASSERT_TRUE(relay_->remove_source(ci, now_).has_value());
+    const auto removed = relay_->remove_source(ci, now_);
+    ASSERT_TRUE(removed.has_value());
+    relay_->tokens_saved(*removed);
     EXPECT_EQ(relay_->take_due_erasures(now_), std::vector<TokenId>{ci});
 }
 

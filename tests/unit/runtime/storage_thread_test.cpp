@@ -69,6 +69,15 @@ protected:
         return taken.value_or(StorageThread::Snapshot());
     }
 
+    std::vector<core::TokenEntry> registered() {
+        std::optional<std::vector<core::TokenEntry>> entries;
+        storage_->ask([&entries](Stores& stores) {
+            return [&entries, now = stores.registry->entries()] { entries = now; };
+        });
+        run_until([&] { return entries.has_value(); });
+        return entries.value_or(std::vector<core::TokenEntry>());
+    }
+
     test::RecordingLog log_;
     test::SimFileSystem fs_{1};
     boost::asio::io_context io_{1};
@@ -200,6 +209,41 @@ TEST_F(StorageThreadTest, WithoutItsTokenAnEventIsNotAccepted) {
     const auto first = append(1, token());
     ASSERT_TRUE(first.has_error());
     EXPECT_EQ(snapshot().usage.events, 0U);
+}
+
+TEST_F(StorageThreadTest, OfASlotTheLastChangeIsKeptWhicheverWayItCame) {
+    const auto called = [](std::string name) {
+        core::TokenEntry entry = token();
+        entry.source = std::move(name);
+        return entry;
+    };
+    start();
+    int left = 3;
+    const auto put = [&left](const Result<void>&) { --left; };
+    storage_->put_tokens({called("first")}, put);
+    storage_->append(event(1), called("second"), [&](EventRecord, const Result<Seq>&) { --left; });
+    storage_->put_tokens({called("third")}, put);
+    storage_->append(event(2), called("last"), [](EventRecord, const Result<Seq>&) {});
+    run_until([&] { return left == 0; });
+    EXPECT_EQ(registered().at(0).source, "last");
+}
+
+TEST_F(StorageThreadTest, AChangeThatWasNotTakenIsPutWithTheNextOne) {
+    start();
+    ASSERT_TRUE(append(1, token()).has_value());
+    core::TokenEntry removed = token();
+    removed.state = core::TokenEntry::State::removed;
+    std::optional<bool> failed;
+    fs_.fail_next(SimOp::sync, EIO);
+    storage_->put_tokens({removed}, [&](const Result<void>& put) { failed = put.has_error(); });
+    run_until([&] { return failed.has_value(); });
+    EXPECT_TRUE(*failed);
+    core::TokenEntry other = token();  // the same token again
+    other.id = TokenId{2};
+    ASSERT_TRUE(append(2, other).has_value());
+    const auto entries = registered();
+    ASSERT_EQ(entries.size(), 2U);
+    EXPECT_EQ(entries[0].state, core::TokenEntry::State::removed);
 }
 
 TEST_F(StorageThreadTest, ATokenThatCanNotBeKeptIsNoHarmToTheLog) {
