@@ -6,15 +6,14 @@
 #include <utility>
 
 namespace flowrelay::test {
-namespace {}  // namespace
 
 void Model::violation(std::string what) {
     violations_.push_back(std::move(what));
 }
 
 std::string Model::name(const Event& event) const {
-    return fmt::format("event {} (seq {}, token {}, thread {}, life {})", event.handed.number,
-                       to_number(event.seq), event.handed.token, event.handed.thread, life_);
+    return fmt::format("event {} (seq {}, slot {}, thread {}, life {})", event.handed.number,
+                       to_number(event.seq), event.slot, event.handed.thread, life_);
 }
 
 Model::Event& Model::at(std::uint64_t number) {
@@ -28,15 +27,18 @@ Model::Event& Model::at(std::uint64_t number) {
 
 // ---------------------------------------------------------------- producers
 
-void Model::handed_in(const HandedIn& handed, Now now) {
+std::size_t Model::handed_in(const HandedIn& handed, Now now) {
     Event& event = events_[handed.number];
     event.handed = handed;
     ++event.times_handed_in;
-    if (event.accepted && !event.forgotten) return;
+    const bool is_settled = event.accepted && !event.forgotten;
+    if (event.seq == Seq::none) event.slot = slot_named(handed.to);
+    if (is_settled) return event.slot;
     event.in_doubt = true;
     event.may_expire.insert(handed.expires_in ? now.wall + *handed.expires_in : WallTime::max());
     event.not_before =
         std::min(event.not_before, now.mono + handed.expires_in.value_or(std::chrono::days(5)));
+    return event.slot;
 }
 
 void Model::accepted(std::uint64_t number, const std::string& id, bool duplicate, WallTime now) {
@@ -57,8 +59,17 @@ void Model::accepted(std::uint64_t number, const std::string& id, bool duplicate
     event.id = id;
 }
 
-void Model::rejected(std::uint64_t number, bool failed) {
+void Model::rejected(std::uint64_t number, core::RejectCode code) {
     Event& event = at(number);
+    const Slots::Slot& slot = slots_.at(event.slot);
+    const bool by_name = !event.handed.to.name.empty();
+    if (code == core::RejectCode::unknown_source && slot.is_source() && by_name) {
+        violation(name(event) + " is refused though its source is known");
+    }
+    if (code == core::RejectCode::token_gone && !slot.gone) {
+        violation(name(event) + " is refused though its token is not gone");
+    }
+    const bool failed = code == core::RejectCode::storage_failed;
     // After a failed sync it may be there at the next start.
     if (!failed && event.seq == Seq::none && event.times_handed_in == 1) event.in_doubt = false;
 }
@@ -87,6 +98,9 @@ void Model::durable(std::uint64_t number, Seq seq, WallTime expires) {
     if (event.seq != Seq::none) violation(name(event) + " was stored twice");
     event.seq = seq;
     event.erased = false;
+    const bool wakes = slots_.durable(event.slot, event.change);
+    if (wakes && !is_paused(event.slot)) waits_.resumed(event.slot);
+    if (const auto id = slots_.at(event.slot).id) slots_.saved(*id, event.change);
     if (!is_erased(event)) pending_[lane_of(event)][seq] = number;
 }
 
@@ -142,23 +156,27 @@ void Model::withdrawn(Seq seq) {
 void Model::requested(const PostedEvent& post, Seq seq, Now now) {
     ++requests_;
     Event& event = at(post.number);
-    if (post.token != event.handed.token || post.thread != event.handed.thread) {
-        violation(name(event) + " is posted with another token or thread");
+    const Slots::Slot& slot = slots_.at(event.slot);
+    if (!slot.tokens.contains(post.token)) {
+        violation(fmt::format("{} is posted with token {}, which nobody has named its successor",
+                              name(event), post.token));
+    } else if (post.token != slot.is.token) {
+        violation(name(event) + " is posted with the token before the rotation");
+    }
+    if (post.thread != event.handed.thread) {
+        violation(name(event) + " is posted with another thread");
     }
     if (seq != event.seq) violation(name(event) + " has got another place");
     if (event.id.empty()) event.id = post.id;  // the producer is about to be told
     if (post.id != event.id) violation(name(event) + " is posted with another id");
 
-    check_gone(post.token, name(event));
-    if (post.secret != setup_.secret(post.token)) {
-        violation(name(event) + " is posted with the token before the rotation");
-    }
-    if (!setup_.has(post.token)) {
+    check_gone(event.slot, name(event));
+    if (!slot.is.known) {
         violation(name(event) + " is posted though its source is not configured");
     }
-    event.secret = post.secret;
+    event.token = post.token;
     event.moves = setup_.moves();
-    if (is_paused(post.token)) {
+    if (is_paused(event.slot)) {
         violation(name(event) + " is posted though its token is paused");
     }
     if (event.dropping) violation(name(event) + " is posted while it is dropped");
@@ -197,7 +215,7 @@ void Model::answered(std::uint64_t number, const Server::Reply& reply, bool othe
         case core::Verdict::rejected:
             if (is_erased(event)) {  // or comes back, should an operator enable the token
                 event.last = Last::unsettled;
-            } else if (holds(event.handed.token)) {
+            } else if (holds(event.slot)) {
                 event.last = Last::held;
                 ++holds_;
             } else {
@@ -207,11 +225,7 @@ void Model::answered(std::uint64_t number, const Server::Reply& reply, bool othe
             break;
         case core::Verdict::gone:
             event.last = Last::gone;
-            gone(event.handed.token, now);
-            pauses_.erase(event.handed.token);
-            rows_.erase(event.handed.token);
-            std::erase_if(pending_,
-                          [&](const auto& lane) { return lane.first.first == event.handed.token; });
+            gone(event.slot, now);
             break;
         default:
             event.last = Last::unsettled;
@@ -224,11 +238,11 @@ core::AttemptResult Model::seen_in_its_row(Event& event, const core::AttemptResu
     if (is_erased(event)) return result;
     if (verdict == core::Verdict::delivered) {
         ++deliveries_;
-        rows_.erase(event.handed.token);
+        rows_.erase(event.slot);
     }
     if (verdict != core::Verdict::rejected) return result;
     if (result.status == refuse_all_status) event.refused_with_all = true;
-    Row& row = rows_[event.handed.token];
+    Row& row = rows_[event.slot];
     if (row.status != result.status) row = Row{result.status, deliveries_, {}, {}};
     row.threads.insert(event.handed.thread);
     const auto is_full = [&](const Row& of) { return of.threads.size() >= 5; };
@@ -298,29 +312,16 @@ void Model::ended(Now now) {
 void Model::started(const Found& found, Now now) {
     ++life_;
     pending_.clear();
-    for (const auto& [token, gone] : std::exchange(enabled_, {})) {
-        if (found.gone.contains(token)) told_gone_.try_emplace(token, gone);
-    }
-    check_paused(found);
-    for (const auto& [token, gone] : told_gone_) {
-        const bool long_ago =
-            !disk_in_trouble_ && gone.told_at.mono + durable_after < ended_at_.mono;
-        if (long_ago && !found.gone.contains(token)) {
-            violation(fmt::format("token {} is not gone any more", token));
-        }
-        if (found.gone.contains(token)) durably_gone_.insert(token);
-    }
-    for (const std::size_t token : found.gone) {
-        if (!told_gone_.contains(token)) {
-            violation(fmt::format("token {} is gone without a 410", token));
-        }
-    }
-    // Without its entry the token is not known to be gone: the server will say so again.
-    std::erase_if(told_gone_, [&](const auto& item) { return !found.gone.contains(item.first); });
+    const FoundStates states = slots_found(found);
+    gone_found(states);
+    check_paused(states);
     std::set<std::uint64_t> there;
     for (const auto& queued : found.queued) {
         Event& event = at(queued.number);
         there.insert(queued.number);
+        if (slots_.at(event.slot).id != queued.slot) {
+            violation(name(event) + " is in another slot");
+        }
         if (event.seq != Seq::none && event.seq != queued.seq) {
             violation(name(event) + fmt::format(" came back as {}", to_number(queued.seq)));
         }
@@ -378,15 +379,17 @@ void Model::started(const Found& found, Now now) {
     check_letters(found, false);
 
     check_books(found);
-    waits_.process_started(found.gone, now);
+    waits_.process_started(states.gone, now);
+    configured();
     disk_in_trouble_ = false;
 }
 
 // The grace has passed: what its token has may be erased, in part if that was cut off.
 bool Model::may_be_erased(const Event& event) const {
-    const auto gone = told_gone_.find(event.handed.token);
-    return gone != told_gone_.end() &&
-           gone->second.on_disk_since.mono + gone_grace_ <= ended_at_.mono + Milliseconds(1);
+    const auto gone = told_gone_.find(event.slot);
+    if (gone == told_gone_.end()) return false;
+    if (gone->second.removed) return true;
+    return gone->second.on_disk_since.mono + gone_grace_ <= ended_at_.mono + Milliseconds(1);
 }
 
 // What a start does not find of a token that is gone has been erased, which its grace has to have

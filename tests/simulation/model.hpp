@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -16,6 +17,7 @@
 #include "flowrelay/core/verdict.hpp"
 #include "server.hpp"
 #include "setup.hpp"
+#include "slots.hpp"
 #include "waits.hpp"
 
 namespace flowrelay::test {
@@ -36,16 +38,24 @@ public:
 
     // ---- producers
 
+    /// Whom a producer names.
+    struct Address {
+        std::string name;  ///< or else by its token:
+        std::size_t token = 0;
+    };
     struct HandedIn {
         std::uint64_t number = 0;
-        std::size_t token = 0;
+        Address to;
         std::string thread;
         std::string uuid;  ///< the producer's own; may be empty
         std::optional<Milliseconds> expires_in;
     };
-    void handed_in(const HandedIn& event, Now now);
+    /// Returns the slot that the event belongs to, if it is taken.
+    std::size_t handed_in(const HandedIn& event, Now now);
+    /// The relay has not refused it at once.
+    void taken(std::uint64_t number);
     void accepted(std::uint64_t number, const std::string& id, bool duplicate, WallTime now);
-    void rejected(std::uint64_t number, bool failed);
+    void rejected(std::uint64_t number, core::RejectCode code);
 
     // ---- the disk
 
@@ -71,26 +81,43 @@ public:
     void retried(Seq seq, Now now);
     void set_letter_limits(const core::DeadLetterLimits& limits) { letter_limits_ = limits; }
     std::vector<Seq> held() const;  ///< events that wait for an operator
-    /// Sources whose rejected events are held.
-    void set_holding(std::set<std::size_t> tokens) { holding_ = std::move(tokens); }
+    /// Configured sources of this name hold what is rejected.
+    void set_holding(std::function<bool(const std::string& name)> holding) {
+        holding_ = std::move(holding);
+    }
 
     void reloaded(Now now);
-    /// The setup was changed so, and is about to be loaded.
-    void rotated(std::size_t token);
     void moved();
-    void put_back(std::size_t token) { reported_at_.erase(token); }
+
+    // ---- names and tokens (model_sources.cpp)
+
+    const Slots& slots() const noexcept { return slots_; }
+    /// What the relay calls a slot that it has made.
+    void bind(std::size_t slot, TokenId id) { slots_.bind(slot, id); }
+    /// The setup has been loaded. Returns whether the registry has to hold something else.
+    bool configured();
+    void source_added(const std::string& name, std::size_t token);
+    void source_rotated(std::size_t slot, std::size_t token);
+    void source_removed(std::size_t slot, Now now);
+    /// The changes of these slots up to this one are on the disk.
+    void slots_saved(const std::vector<TokenId>& ids, std::size_t change);
+    void all_slots_saved() { slots_.all_saved(); }
+    void removal_saved(std::size_t slot);
+    bool is_gone(std::size_t slot) const { return told_gone_.contains(slot); }
+    /// The slot of an event; the relay has to store it there.
+    std::optional<std::size_t> slot_of(std::uint64_t number) const;
     /// The request was made with another token, or to another destination, than the setup has.
     bool is_outdated(std::uint64_t number);
     /// Returns the number of the change, for pause_saved().
-    std::uint64_t pause_begins(std::size_t token, bool paused);
-    void pause_saved(std::size_t token, std::uint64_t change);
-    bool is_paused(std::size_t token) const;
+    std::uint64_t pause_begins(std::size_t slot, bool paused);
+    void pause_saved(std::size_t slot, std::uint64_t change);
+    bool is_paused(std::size_t slot) const;
 
     /// The relay has taken a 410 back, durably once it is saved.
-    void enabled(std::size_t token);
-    void enable_saved(std::size_t token) { enabled_.erase(token); }
+    void enabled(std::size_t slot);
+    void enable_saved(std::size_t slot) { enabled_.erase(slot); }
 
-    /// Events of a token that are queued, as far as anybody outside can know.
+    /// Events that are queued, as far as anybody outside can know.
     std::vector<Seq> queued() const;
     std::vector<Seq> under_way() const;
 
@@ -104,7 +131,7 @@ public:
     /// It was not written after all.
     void withdrawn(Seq seq);
     void requested(const PostedEvent& post, Seq seq, Now now);
-    /// PUT /sources. Gives the token.
+    /// PUT /sources. Returns the token.
     std::size_t reported(std::string_view body, Now now);
     /// The server has taken it, whatever it answers.
     void processed(std::uint64_t number);
@@ -112,7 +139,7 @@ public:
     /// The events whose turn it is, one of each lane that has any; those over their age left out.
     struct Head {
         Seq seq = Seq::none;
-        std::size_t token = 0;
+        std::size_t slot = 0;
     };
     std::vector<Head> heads(Now now) const;
     /// An event of its lane waits for an operator.
@@ -140,11 +167,11 @@ public:
             Seq seq = Seq::none;
             std::string id;
             WallTime expires;
+            TokenId slot = TokenId::none;
         };
         std::vector<Queued> queued;
         std::vector<core::DeadLetter> letters;  ///< `replayed` ones are queued as well
-        std::set<std::size_t> gone;             ///< tokens that the registry calls gone or erased
-        std::set<std::size_t> paused;
+        std::vector<Slots::Found> slots;
         core::Ledger ledger;
     };
     void ended(Now now);
@@ -156,9 +183,6 @@ public:
     /// Everything has had its time.
     void finished(const Found& found);
 
-    bool told_gone(std::size_t token) const { return told_gone_.contains(token); }
-    /// Its 410 was taken back, and the disk may not know yet.
-    bool perhaps_gone_on_disk(std::size_t token) const { return enabled_.contains(token); }
     std::uint64_t accepted_events() const noexcept { return accepted_; }
     std::uint64_t requests() const noexcept { return requests_; }
     std::uint64_t repeats() const noexcept { return repeats_; }
@@ -168,11 +192,17 @@ public:
     std::uint64_t holds() const noexcept { return holds_; }
     std::uint64_t reports() const noexcept { return reports_; }
     std::uint64_t outdated() const noexcept { return outdated_; }
+    std::uint64_t renames() const noexcept { return renames_; }
+    std::uint64_t rotations() const noexcept { return rotations_; }
+    std::uint64_t additions() const noexcept { return additions_; }
+    std::uint64_t removals() const noexcept { return removals_; }
 
 private:
     enum class Last { none, open, unsettled, delivered, rejected, held, no_room, dropped, gone };
     struct Event {
         HandedIn handed;
+        std::size_t slot = 0;
+        std::size_t change = 0;  ///< of the slots, when it was taken
         std::string id;
         Seq seq = Seq::none;
         WallTime accepted_at;
@@ -192,7 +222,7 @@ private:
         bool dropping_letter = false;
         bool erased = false;     ///< a start has not found it any more
         bool forgotten = false;  ///< it is settled, and its id may have been erased with its token
-        std::string secret;      ///< of its last request
+        std::size_t token = 0;   ///< of its last request
         unsigned moves = 0;      ///< of the destination, before that
     };
     using Lane = std::pair<std::size_t, std::string>;
@@ -205,7 +235,7 @@ private:
     };
 
     core::AttemptResult seen_in_its_row(Event& event, const core::AttemptResult& result);
-    static Lane lane_of(const Event& event) { return {event.handed.token, event.handed.thread}; }
+    static Lane lane_of(const Event& event) { return {event.slot, event.handed.thread}; }
     static bool is_final(const Event& event) {
         return event.last == Last::delivered || event.last == Last::rejected ||
                event.last == Last::dropped;
@@ -216,23 +246,37 @@ private:
     const Event* find(Seq seq) const;
     void set_expiry(Event& event, WallTime when);
     void queue_again(Event& event);
-    void gone(std::size_t token, Now now);
-    void check_gone(std::size_t token, const std::string& what);
-    void check_paused(const Found& found);
+    void gone(std::size_t slot, Now now);
+    void leave(std::size_t slot);
+    void check_gone(std::size_t slot, const std::string& what);
+    struct FoundStates {
+        std::set<std::size_t> gone;
+        std::set<std::size_t> paused;
+    };
+    FoundStates slots_found(const Found& found);
+    void gone_found(const FoundStates& found);
+    void check_paused(const FoundStates& found);
+    void changed(const Slots::Changes& changes);
+    std::size_t slot_named(const Address& to);
     void settle_drop(Event& event, bool is_there);
     void settle_erasure(Event& event);
     bool may_be_erased(const Event& event) const;
     bool is_held(const Event& event) const;
-    /// A source that is out of the configuration has no settings.
-    bool holds(std::size_t token) const { return holding_.contains(token) && setup_.has(token); }
+    /// Other slots than those of the configuration have no settings.
+    bool holds(std::size_t slot) const {
+        const auto& is = slots_.at(slot).is;
+        return is.kind == Slots::Kind::configured && holding_(is.name);
+    }
+    void release_held(std::size_t slot);
     void check_order(const Event& event, Now now);
     void check_letters(const Found& found, bool at_the_end);
     void check_books(const Found& found);
-    bool is_erased(const Event& event) const { return told_gone_.contains(event.handed.token); }
+    bool is_erased(const Event& event) const { return told_gone_.contains(event.slot); }
 
     void answered_to_former(Event& event, const core::AttemptResult& result);
 
     const Setup& setup_;
+    Slots slots_;
     std::vector<std::string> violations_;
     std::map<std::uint64_t, Event> events_;
     std::map<Lane, std::map<Seq, std::uint64_t>> pending_;
@@ -246,12 +290,15 @@ private:
     std::set<Seq> has_to_go_back_;
     std::uint64_t refused_rows_ = 0;
     std::map<Lane, Seq> assigned_;
+    // By a 410 or an operator.
     struct Gone {
         unsigned life = 0;
         Now told_at;
         /// An earlier 410 was taken back, and that may not be on the disk: a start may go on with
         /// its grace.
         Now on_disk_since;
+        bool removed = false;  ///< by an operator: at once and for good
+        bool removal_saved = false;
     };
     std::map<std::size_t, Gone> told_gone_;
     std::set<std::size_t> durably_gone_;
@@ -263,7 +310,7 @@ private:
     };
     std::map<std::size_t, Pause> pauses_;
     std::uint64_t pause_changes_ = 0;
-    std::set<std::size_t> holding_;
+    std::function<bool(const std::string&)> holding_ = [](const std::string&) { return false; };
     std::map<std::size_t, WallTime> reported_at_;
     std::uint64_t dropped_ = 0;
     std::uint64_t enables_ = 0;
@@ -271,6 +318,10 @@ private:
     std::uint64_t no_rooms_ = 0;
     std::uint64_t reports_ = 0;
     std::uint64_t outdated_ = 0;
+    std::uint64_t renames_ = 0;
+    std::uint64_t rotations_ = 0;
+    std::uint64_t additions_ = 0;
+    std::uint64_t removals_ = 0;
     std::uint64_t dropped_or_erased_ = 0;  ///< nobody was told which of the two
     unsigned life_ = 0;
     Now ended_at_;

@@ -144,20 +144,14 @@ std::vector<Seq> Model::under_way() const {
 void Model::reloaded(Now now) {
     waits_.hurried_destination(now);
     rows_.clear();
-    std::set<std::size_t> tokens;
-    for (const auto& [number, event] : events_) tokens.insert(event.handed.token);
-    for (const std::size_t token : tokens) {
-        if (!is_paused(token) && !told_gone(token) && setup_.has(token)) waits_.resumed(token);
+    for (std::size_t slot = 0; slot < slots_.all().size(); ++slot) {
+        if (is_paused(slot) || is_gone(slot) || !slots_.at(slot).is.known) continue;
+        slots_.resumed(slot);
+        waits_.resumed(slot);
     }
 }
 
 // ---------------------------------------------------------------- another token, another URL
-
-void Model::rotated(std::size_t token) {
-    reported_at_.erase(token);
-    rows_.erase(token);
-    waits_.removed(token);
-}
 
 void Model::moved() {
     reported_at_.clear();
@@ -167,7 +161,7 @@ void Model::moved() {
 
 bool Model::is_outdated(std::uint64_t number) {
     const Event& event = at(number);
-    return event.secret != setup_.secret(event.handed.token) || event.moves != setup_.moves();
+    return event.token != slots_.at(event.slot).is.token || event.moves != setup_.moves();
 }
 
 // A 2xx counts, nothing else: nobody waits for it, nothing is refused or gone by it.
@@ -180,67 +174,78 @@ void Model::answered_to_former(Event& event, const core::AttemptResult& result) 
     pending_[lane_of(event)].erase(event.seq);
 }
 
-std::uint64_t Model::pause_begins(std::size_t token, bool paused) {
-    pauses_[token] = Pause{paused, std::nullopt, ++pause_changes_};
+std::uint64_t Model::pause_begins(std::size_t slot, bool paused) {
+    pauses_[slot] = Pause{paused, std::nullopt, ++pause_changes_};
     if (!paused) {
-        rows_.erase(token);
-        waits_.resumed(token);
+        rows_.erase(slot);
+        slots_.resumed(slot);
+        waits_.resumed(slot);
     }
     return pause_changes_;
 }
 
 // There is no pause any more if its token is gone, and another one if it was changed again.
-void Model::pause_saved(std::size_t token, std::uint64_t change) {
-    const auto pause = pauses_.find(token);
+void Model::pause_saved(std::size_t slot, std::uint64_t change) {
+    const auto pause = pauses_.find(slot);
     if (pause == pauses_.end() || pause->second.change != change) return;
     pause->second.saved = pause->second.now;
 }
 
-bool Model::is_paused(std::size_t token) const {
-    const auto pause = pauses_.find(token);
+bool Model::is_paused(std::size_t slot) const {
+    const auto pause = pauses_.find(slot);
     return pause != pauses_.end() && pause->second.now;
 }
 
-void Model::check_paused(const Found& found) {
-    for (const auto& [token, pause] : std::exchange(pauses_, {})) {
-        if (found.gone.contains(token) || !pause.saved) continue;
-        if (*pause.saved != found.paused.contains(token)) {
-            violation(fmt::format("token {} is {} after a start", token,
+void Model::check_paused(const FoundStates& found) {
+    for (const auto& [slot, pause] : std::exchange(pauses_, {})) {
+        if (found.gone.contains(slot) || !pause.saved) continue;
+        if (*pause.saved != found.paused.contains(slot)) {
+            violation(fmt::format("slot {} is {} after a start", slot,
                                   *pause.saved ? "not paused any more" : "paused again"));
         }
     }
-    for (const std::size_t token : found.paused) pauses_[token] = Pause{true, true};
+    for (const std::size_t slot : found.paused) pauses_[slot] = Pause{true, true};
 }
 
-void Model::enabled(std::size_t token) {
-    const auto gone = told_gone_.find(token);
-    if (gone == told_gone_.end()) {
-        violation(fmt::format("token {} could be enabled without a 410", token));
+void Model::enabled(std::size_t slot) {
+    const auto gone = told_gone_.find(slot);
+    if (gone == told_gone_.end() || gone->second.removed) {
+        violation(fmt::format("slot {} could be enabled without a 410", slot));
         return;
     }
+    slots_.set_gone(slot, false);
     ++enables_;
-    enabled_[token] = gone->second;
+    enabled_[slot] = gone->second;
     told_gone_.erase(gone);
-    durably_gone_.erase(token);
-    pauses_[token] = Pause{false, std::nullopt};
+    durably_gone_.erase(slot);
+    pauses_[slot] = Pause{false, std::nullopt};
     for (auto& [number, event] : events_) {
-        if (event.handed.token != token || event.seq == Seq::none || is_final(event)) continue;
+        if (event.slot != slot || event.seq == Seq::none || is_final(event)) continue;
         event.last = Last::unsettled;
         event.dropping = false;  // that failed: it is on the disk, and there again
         pending_[lane_of(event)][event.seq] = number;
     }
 }
 
-void Model::gone(std::size_t token, Now now) {
-    const auto before = enabled_.find(token);
+void Model::gone(std::size_t slot, Now now) {
+    const auto before = enabled_.find(slot);
     const Now on_disk_since = before == enabled_.end() ? now : before->second.on_disk_since;
-    told_gone_.try_emplace(token, Gone{life_, now, on_disk_since});
-    enabled_.erase(token);
+    told_gone_.try_emplace(slot, Gone{life_, now, on_disk_since});
+    enabled_.erase(slot);
+    slots_.set_gone(slot, true);
+    leave(slot);
 }
 
-void Model::check_gone(std::size_t token, const std::string& what) {
-    const auto gone = told_gone_.find(token);
-    if (durably_gone_.contains(token) || (gone != told_gone_.end() && gone->second.life == life_)) {
+// Nothing of it is posted any more.
+void Model::leave(std::size_t slot) {
+    pauses_.erase(slot);
+    rows_.erase(slot);
+    std::erase_if(pending_, [&](const auto& lane) { return lane.first.first == slot; });
+}
+
+void Model::check_gone(std::size_t slot, const std::string& what) {
+    const auto gone = told_gone_.find(slot);
+    if (durably_gone_.contains(slot) || (gone != told_gone_.end() && gone->second.life == life_)) {
         violation(what + " is posted though its token is gone");
     }
 }
@@ -253,22 +258,23 @@ std::size_t Model::reported(std::string_view body, Now now) {
     ++reports_;
     if (!body.starts_with(before)) violation("a report without a token");
     std::from_chars(body.data() + before.size(), body.data() + body.size(), token);
-    check_gone(token, "a report");
-    const auto sent_with = body.substr(std::string_view(R"({"flow_token":")").size());
-    if (!setup_.has(token) || !sent_with.starts_with(setup_.secret(token) + '"')) {
-        violation(fmt::format("a report with a token of {} that it has no more", token));
+    const auto slot = slots_.of_token(token);
+    if (!slot || slots_.at(*slot).is.kind != Slots::Kind::configured) {
+        violation(fmt::format("a report with token {}, which no source has", token));
+        return token;
     }
+    check_gone(*slot, "a report");
     if (waits_.destination_closed())
         violation("a report while the destination is to be left alone");
-    if (is_paused(token)) violation(fmt::format("a report of token {}, which is paused", token));
+    if (is_paused(*slot)) violation(fmt::format("a report of slot {}, which is paused", *slot));
     const auto message = body.substr(body.find("error_message"));
     for (const std::string_view secret : {"s3cret", "mark-of", "Validation", "is bad"}) {
         if (message.find(secret) == std::string_view::npos) continue;
         violation(fmt::format("a report says too much: {}", message));
     }
-    const auto [last, first] = reported_at_.try_emplace(token, now.wall);
+    const auto [last, first] = reported_at_.try_emplace(*slot, now.wall);
     if (!first && now.wall - last->second < Seconds(60)) {
-        violation(fmt::format("two reports of token {} within a minute", token));
+        violation(fmt::format("two reports of slot {} within a minute", *slot));
     }
     last->second = now.wall;
     return token;

@@ -21,16 +21,6 @@ void RelayProcess::run(Call call) {
     turn();
 }
 
-std::optional<TokenId> RelayProcess::slot_of(std::size_t token) {
-    if (const auto known = slots_.find(token); known != slots_.end()) return known->second;
-    const auto print =
-        fingerprint(around_.setup.secret(token), storage_->stores().registry->salt());
-    for (const auto& [id, slot] : relay_->tokens().all()) {
-        if (slot.entry.fingerprint == print) return slots_[token] = id;
-    }
-    return std::nullopt;
-}
-
 void RelayProcess::replay(std::vector<Seq> letters) {
     around_.model.may_be_replayed(letters);
     engine_->replay(std::move(letters), [](const Result<std::uint64_t>&) {});
@@ -81,40 +71,42 @@ void RelayProcess::retry(Seq event) {
     turn();
 }
 
-void RelayProcess::pause(std::size_t token) {
-    run(set_paused(token, true));
+void RelayProcess::pause(std::size_t slot) {
+    run(set_paused(slot, true));
 }
 
-void RelayProcess::resume(std::size_t token) {
-    run(set_paused(token, false));
+void RelayProcess::resume(std::size_t slot) {
+    run(set_paused(slot, false));
 }
 
-RelayProcess::Call RelayProcess::set_paused(std::size_t token, bool paused) {
-    const auto slot = slot_of(token);
-    if (!slot) co_return;
+RelayProcess::Call RelayProcess::set_paused(std::size_t slot, bool paused) {
+    const auto id = around_.model.slots().at(slot).id;
+    if (!id) co_return;
     const Now now = around_.agenda.now();
-    auto entry = paused ? relay_->pause_source(*slot, now) : relay_->resume_source(*slot, now);
+    auto entry = paused ? relay_->pause_source(*id, now) : relay_->resume_source(*id, now);
     if (entry.has_error()) co_return;
-    const std::uint64_t change = around_.model.pause_begins(token, paused);
+    const std::uint64_t change = around_.model.pause_begins(slot, paused);
     const auto saved = co_await operations::save(*engine_, std::move(*entry));
-    if (saved.has_value()) around_.model.pause_saved(token, change);
+    if (saved.has_value()) around_.model.pause_saved(slot, change);
 }
 
-void RelayProcess::reload(bool changed) {
+void RelayProcess::reload() {
     const Now now = around_.agenda.now();
     options_.relay.destination = around_.setup.destination();
     relay_->set_options(options_.relay);
     relay_->try_destination_now(now);
     auto entries = relay_->configure(sources(), now);
-    if (!entries.empty() && !changed) {
-        around_.model.violation("the same configuration changes something");
+    const bool changes = around_.model.configured();
+    bind_slots();
+    if (!entries.empty() && !changes) {
+        around_.model.violation("a configuration changes something that is not in it");
     }
     if (!entries.empty()) {
         std::vector<TokenId> ids;
         for (const auto& entry : entries) ids.push_back(entry.id);
-        storage_->put_tokens(std::move(entries), [this, ids](const Result<void>& put) {
-            if (put.has_error()) return;
-            for (const TokenId id : ids) relay_->tokens().mark_durable(id);
+        const std::size_t change = around_.model.slots().change();
+        engine_->save(std::move(entries), [this, ids, change](const Result<void>& put) {
+            if (put.has_value()) around_.model.slots_saved(ids, change);
         });
     }
     around_.model.reloaded(now);
@@ -126,25 +118,6 @@ void RelayProcess::set_letter_limits(const core::DeadLetterLimits& limits) {
     options_.relay.dead_letters = limits;
     around_.model.set_letter_limits(limits);
     reload();
-}
-
-void RelayProcess::enable(std::size_t token) {
-    run(take_410_back(token));
-}
-
-RelayProcess::Call RelayProcess::take_410_back(std::size_t token) {
-    const auto slot = slot_of(token);
-    if (!slot) co_return;
-    auto backlog = co_await operations::backlog_to_go_on_with(*engine_, *slot);
-    if (backlog.has_error()) co_return;
-    std::vector<core::Relay::StoredBacklog> backlogs;
-    backlogs.push_back({*slot, backlog->queued, backlog->first, std::move(backlog->replays)});
-    auto entry = relay_->enable_source(backlogs, around_.agenda.now());
-    if (entry.has_error()) co_return;
-    around_.server.restore_token(token);
-    around_.model.enabled(token);
-    const auto saved = co_await operations::save(*engine_, std::move(*entry));
-    if (saved.has_value()) around_.model.enable_saved(token);
 }
 
 }  // namespace flowrelay::test

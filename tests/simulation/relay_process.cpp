@@ -43,27 +43,17 @@ runtime::Stores open_stores(const Surroundings& around, const storage::LogOption
     return stores;
 }
 
-Model::Found look(const runtime::Stores& stores, std::size_t tokens, const Setup& setup) {
+Model::Found look(const runtime::Stores& stores, const Setup& setup) {
     Model::Found found;
     for (const auto& event : queued_events(*stores.queue)) {
         const auto record = stores.queue->read(event.seq);
         if (record.has_error()) throw std::runtime_error(record.error().message);
-        found.queued.push_back({number_of(*record), event.seq, record->id, record->expires});
+        found.queued.push_back(
+            {number_of(*record), event.seq, record->id, record->expires, record->token});
     }
     found.letters = stores.dead_letters->list(stores.dead_letters->size());
     for (auto& letter : found.letters) letter = opened(stores.dead_letters->read(letter.seq));
-    for (const auto& entry : stores.registry->entries()) {
-        const bool gone = entry.state == core::TokenEntry::State::gone ||
-                          entry.state == core::TokenEntry::State::erased;
-        const bool paused = entry.state == core::TokenEntry::State::paused;
-        for (std::size_t token = 0; (gone || paused) && token < tokens; ++token) {
-            // The last rotation may not have reached the disk.
-            for (unsigned before = 0; before <= setup.rotations(token); ++before) {
-                const auto print = fingerprint(secret_of(token, before), stores.registry->salt());
-                if (print == entry.fingerprint) (gone ? found.gone : found.paused).insert(token);
-            }
-        }
-    }
+    found.slots = slots_on(*stores.registry, setup);
     found.ledger = stores.dead_letters->corrected(stores.queue->ledger());
     return found;
 }
@@ -160,12 +150,14 @@ RelayProcess::RelayProcess(const Surroundings& around, const ProcessOptions& opt
     }
     static_cast<void>(storage::write_clock(around.fs, clock_path,
                                            around.agenda.timeline().anchor(around.agenda.read())));
-    around.model.started(look(stores, options.tokens, around.setup), around.agenda.now());
+    around.model.started(look(stores, around.setup), around.agenda.now());
     relay_.emplace(options.relay, stores.registry->salt(), stores.registry->entries(),
                    Random(random.next()), around.log);
     runtime::restore(*relay_, stores, sources(), options.relay.dedup_window, around.agenda.now());
+    around.model.all_slots_saved();
     storage_ = std::make_unique<SimStorage>(std::move(stores), around, Random(random.next()),
                                             options.storage_delay, [this] { turn(); });
+    bind_slots();
     tell();
     engine_.emplace(io_.get_executor(), *relay_, *storage_, around.agenda, options.engine);
     engine_->set_work_listener([this] { pump(); });
@@ -197,13 +189,12 @@ void RelayProcess::save_clock() {
 
 std::vector<core::ConfiguredSource> RelayProcess::sources() const {
     std::vector<core::ConfiguredSource> sources;
-    for (std::size_t i = 0; i < options_.sources; ++i) {
-        if (!around_.setup.has(i)) continue;
+    for (const auto& [name, token] : around_.setup.sources()) {
         core::ConfiguredSource source;
-        source.name = fmt::format("source-{}", i);
-        source.secret = Secret(around_.setup.secret(i));
+        source.name = name;
+        source.secret = Secret(secret_of(token));
         source.rate_limit = options_.source_rate;
-        source.hold_rejected = options_.holding && i % 2 == 0;
+        source.hold_rejected = options_.holding && holds_what_is_rejected(name);
         source.report_problems = options_.reporting;
         sources.push_back(std::move(source));
     }
@@ -222,11 +213,11 @@ void RelayProcess::submit(const std::string& json, std::uint64_t number) {
         if (answer.accepted()) {
             around_.model.accepted(number, answer.id, answer.duplicate, around_.agenda.now().wall);
         } else {
-            const bool failed = answer.rejection->code == core::RejectCode::storage_failed;
-            around_.model.rejected(number, failed);
+            around_.model.rejected(number, answer.rejection->code);
         }
     };
     engine_->submit(std::move(*parsed), std::move(answered), around_.agenda.now());
+    note_taken(number);
     turn();
 }
 
@@ -281,10 +272,10 @@ void RelayProcess::tell() {
     const Now now = around_.agenda.now();
     Waits& waits = around_.model.waits();
     waits.told(relay_->scheduler().status(), now);
-    for (std::size_t token = 0; token < options_.tokens; ++token) {
-        if (const auto slot = slot_of(token)) {
-            waits.told(token, relay_->scheduler().token_status(*slot), now);
-        }
+    const auto& slots = around_.model.slots().all();
+    for (std::size_t slot = 0; slot < slots.size(); ++slot) {
+        if (!slots[slot].exists || !slots[slot].id) continue;
+        waits.told(slot, relay_->scheduler().token_status(*slots[slot].id), now);
     }
 }
 
@@ -300,9 +291,10 @@ std::optional<MonoTime> RelayProcess::can_run_from(const Model::Head& head) cons
         token.state != core::TokenState::active && token.state != core::TokenState::paused;
     const bool lane_waits =
         why->in_flight || why->lane_next_in_flight || (why->lane_held && model.has_held(head));
+    const Slots::Slot& slot = model.slots().at(head.slot);
     const bool token_waits = (token.state == core::TokenState::paused &&
-                              (model.is_paused(head.token) || !around_.setup.has(head.token))) ||
-                             (closed && model.waits().token_is_tried(head.token));
+                              (model.is_paused(head.slot) || !slot.is.known || slot.waking != 0)) ||
+                             (closed && model.waits().token_is_tried(head.slot));
     const bool destination_waits =
         (down || why->destination_full || why->token_full) && model.waits().destination_is_tried();
     if (lane_waits || token_waits || destination_waits) return MonoTime::max();
@@ -312,7 +304,7 @@ std::optional<MonoTime> RelayProcess::can_run_from(const Model::Head& head) cons
     };
     not_before(why->lane_until);
     if (closed) not_before(token.until);
-    if (down && !model.waits().admits_early(head.token)) not_before(why->destination_until);
+    if (down && !model.waits().admits_early(head.slot)) not_before(why->destination_until);
     not_before(token.rate_limited_until);
     not_before(why->destination_rate_limited_until);
     return from;
@@ -335,8 +327,8 @@ void RelayProcess::check_causes() const {
         check_length(head, *why);
         if (*from > now && wakeup && *wakeup <= *from) continue;
         around_.model.violation(fmt::format(
-            "seq {} of token {} waits {} ({} busy; token {}, destination {}{}{})",
-            to_number(head.seq), head.token,
+            "seq {} of slot {} waits {} ({} busy; token {}, destination {}{}{})",
+            to_number(head.seq), head.slot,
             *from > now ? "for a time at which nothing wakes the relay" : "without a cause", busy_,
             core::to_string(why->token.state), core::to_string(why->destination),
             why->lane_held ? ", held" : "", why->destination_full ? ", full" : ""));
@@ -358,7 +350,8 @@ void RelayProcess::check_length(const Model::Head& head,
         if (!until || *until <= now) return true;
         return rate > 0 && std::chrono::duration<double>(*until - now).count() <= 1.001 / rate;
     };
-    const double rate = head.token < options_.sources ? options_.source_rate : 0;
+    const bool configured = around_.model.slots().at(head.slot).is.kind == Slots::Kind::configured;
+    const double rate = configured ? options_.source_rate : 0;
     if (!limited(why.token.rate_limited_until, rate)) {
         complain("the rate limit of the source is no reason for the wait");
     }
@@ -377,6 +370,7 @@ void RelayProcess::check_fairness(TokenId whose_turn) {
     for (const Seq seq : around_.model.under_way()) {
         if (const auto why = scheduler.why(seq)) ++under_way[why->lane.token];
     }
+    const std::size_t tokens = around_.model.slots().all().size();
     std::set<TokenId> could;
     for (const auto& head : around_.model.heads(around_.agenda.now())) {
         const auto why = scheduler.why(head.seq);
@@ -386,7 +380,7 @@ void RelayProcess::check_fairness(TokenId whose_turn) {
     std::erase_if(passed_over_, [&](const auto& item) { return !could.contains(item.first); });
     passed_over_.erase(whose_turn);
     for (const TokenId token : could) {
-        if (token == whose_turn || ++passed_over_[token] <= 2 * options_.tokens) continue;
+        if (token == whose_turn || ++passed_over_[token] <= 2 * tokens) continue;
         around_.model.violation(
             fmt::format("token {} is passed over {} times", to_number(token), passed_over_[token]));
     }

@@ -39,10 +39,8 @@ struct ProcessOptions {
     runtime::EngineOptions engine;
     storage::LogOptions log;
     std::size_t connections = 4;
-    std::size_t tokens = 1;
-    std::size_t sources = 0;  ///< of them: configured; the others come with their events
     double source_rate = 0;
-    bool holding = false;  ///< sources with an even number hold what is rejected
+    bool holding = false;  ///< some sources hold what is rejected
     bool reporting = false;
     Milliseconds storage_delay{20};  ///< the longest that the disk takes
 };
@@ -86,19 +84,22 @@ public:
     /// Hands an event in: `json`, which the model knows by this number.
     void submit(const std::string& json, std::uint64_t number);
 
-    // ---- operators (operators.cpp). What they ask goes on after the call.
+    // ---- operators (operators.cpp, source_operators.cpp). What they ask goes on after the call.
 
     /// Has dead letters delivered after all.
     void replay(std::vector<Seq> letters);
     void drop_letters(std::vector<Seq> letters);
     void drop(std::vector<Seq> events);
     void retry(Seq event);
-    void pause(std::size_t token);
-    void resume(std::size_t token);
+    void pause(std::size_t slot);
+    void resume(std::size_t slot);
     /// Takes a 410 back, and so does the server.
-    void enable(std::size_t token);
-    /// Has the configuration read again. Unless it was `changed` that changes nothing.
-    void reload(bool changed = false);
+    void enable(std::size_t slot);
+    void add_source(const std::string& name, std::size_t token);
+    void rotate_source(std::size_t slot, std::size_t token);
+    void remove_source(std::size_t slot);
+    /// Has the configuration read again.
+    void reload();
     /// Has a configuration read with other limits.
     void set_letter_limits(const core::DeadLetterLimits& limits);
 
@@ -127,9 +128,15 @@ private:
     void run(Call call);
     Call drop_each(std::vector<Seq> events);
     Call drop_each_letter(std::vector<Seq> letters);
-    Call set_paused(std::size_t token, bool paused);
-    Call take_410_back(std::size_t token);
-    std::optional<TokenId> slot_of(std::size_t token);
+    Call set_paused(std::size_t slot, bool paused);
+    Call take_410_back(std::size_t slot);
+    Call add(std::string name, std::size_t token);
+    Call rotate(std::size_t slot, std::size_t token);
+    Call remove(std::size_t slot);
+    Fingerprint print_of(std::size_t token);
+    void bind_slots();
+    void check_sources();
+    void note_taken(std::uint64_t number);
     void ended(const core::Assignment& assignment);
     std::optional<MonoTime> can_run_from(const Model::Head& head) const;
     bool could_run(const Model::Head& head) const;
@@ -157,7 +164,7 @@ private:
     std::size_t calls_ = 0;                       ///< of operators, that have not ended
     bool dropping_ = false;                       ///< one of them drops
     std::map<TokenId, std::size_t> passed_over_;  ///< how often, since its last turn
-    std::map<std::size_t, TokenId> slots_;
+    std::map<std::size_t, Fingerprint> prints_;
     bool stopping_ = false;
     std::optional<MonoTime> wakeup_;
     std::map<Seq, core::Assignment> connecting_;
@@ -166,7 +173,13 @@ private:
 };
 
 /// What lies on the disk, as a process finds it that starts.
-Model::Found look(const runtime::Stores& stores, std::size_t tokens, const Setup& setup);
+Model::Found look(const runtime::Stores& stores, const Setup& setup);
+
+/// Of sources that hold what is rejected, if any do.
+bool holds_what_is_rejected(const std::string& name);
+
+/// What the registry says of each slot (source_operators.cpp).
+std::vector<Slots::Found> slots_on(const storage::Registry& registry, const Setup& setup);
 
 /// The number in the body of an event.
 std::uint64_t number_of(const core::EventRecord& record);

@@ -29,7 +29,6 @@ std::uint64_t number_in(std::string_view text) {
 
 PostedEvent read_post(std::string_view body) {
     PostedEvent event;
-    event.secret = between(body, R"("flow_token":")");
     event.token = number_in(between(body, R"("flow_token":"s3cret-)"));
     event.id = between(body, R"("uuid":")");
     event.number = number_in(between(body, R"("title":"event )"));
@@ -201,7 +200,7 @@ Server::Reply Server::show(std::size_t token, const std::string& message) {
     return answer(200);
 }
 
-void Server::change_weather(std::size_t tokens) {
+void Server::change_weather(std::size_t token) {
     if (healed_) return;
     switch (random_.below(8)) {
         case 0:
@@ -209,7 +208,7 @@ void Server::change_weather(std::size_t tokens) {
             weather_ = Weather::calm;
             break;
         case 2:
-            tokens_[random_.below(tokens)] = static_cast<TokenWeather>(1 + random_.below(6));
+            tokens_[token] = static_cast<TokenWeather>(1 + random_.below(6));
             break;
         case 3:
             tokens_.clear();

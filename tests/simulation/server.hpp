@@ -17,7 +17,6 @@ namespace flowrelay::test {
 struct PostedEvent {
     std::uint64_t number = 0;
     std::size_t token = 0;
-    std::string secret;
     std::string id;
     std::string thread;
 };
@@ -50,8 +49,8 @@ public:
     Reply show(std::size_t token, const std::string& message);
     const std::string& shown(std::size_t token) { return shown_[token]; }
 
-    /// Some other trouble, or none.
-    void change_weather(std::size_t tokens);
+    /// Some other trouble, perhaps of this token, or none.
+    void change_weather(std::size_t token);
 
     /// What it says to all, or of one token, does not fit together, for a while.
     void contradict_itself(std::size_t token);

@@ -6,39 +6,46 @@
 
 #include <cstddef>
 #include <map>
-#include <set>
 #include <string>
+#include <utility>
 
 namespace flowrelay::test {
 
-/// The secret of a token of the simulation, after it was rotated so often.
-inline std::string secret_of(std::size_t token, unsigned rotations = 0) {
-    return rotations == 0 ? fmt::format("s3cret-{}", token)
-                          : fmt::format("s3cret-{}-{}", token, rotations);
+/// The secret of a token of the simulation; none begins with that of another.
+inline std::string secret_of(std::size_t token) {
+    return fmt::format("s3cret-{}.", token);
+}
+
+inline std::string source_name(std::size_t number) {
+    return fmt::format("source-{}", number);
 }
 
 class Setup {
 public:
-    void rotate(std::size_t token) { ++rotations_[token]; }
-    void move() { ++moves_; }
-    void take_out(std::size_t token) { out_.insert(token); }
-    void put_back(std::size_t token) { out_.erase(token); }
-    void put_all_back() { out_.clear(); }
+    using Sources = std::map<std::string, std::size_t>;  ///< the token of each name
 
-    std::string secret(std::size_t token) const { return secret_of(token, rotations(token)); }
-    std::string destination() const { return fmt::format("https://flowdock-{}.example", moves_); }
-    unsigned rotations(std::size_t token) const {
-        const auto found = rotations_.find(token);
-        return found == rotations_.end() ? 0 : found->second;
+    /// A token that nobody has had.
+    std::size_t new_token() { return tokens_++; }
+    std::size_t tokens() const noexcept { return tokens_; }
+
+    const Sources& sources() const noexcept { return sources_; }
+    bool has(const std::string& name) const { return sources_.contains(name); }
+    /// No other source may have the token.
+    void set(const std::string& name, std::size_t token) {
+        std::erase_if(sources_, [&](const auto& item) { return item.second == token; });
+        sources_[name] = token;
     }
+    void take_out(const std::string& name) { sources_.erase(name); }
+    void replace(Sources sources) { sources_ = std::move(sources); }
+
+    void move() { ++moves_; }
+    std::string destination() const { return fmt::format("https://flowdock-{}.example", moves_); }
     unsigned moves() const noexcept { return moves_; }
-    /// False: its source is not in the configuration.
-    bool has(std::size_t token) const { return !out_.contains(token); }
 
 private:
-    std::map<std::size_t, unsigned> rotations_;
+    Sources sources_;
+    std::size_t tokens_ = 0;
     unsigned moves_ = 0;
-    std::set<std::size_t> out_;
 };
 
 }  // namespace flowrelay::test

@@ -31,6 +31,10 @@ struct Totals {
     std::uint64_t rows = 0;
     std::uint64_t reports = 0;
     std::uint64_t outdated = 0;
+    std::uint64_t renames = 0;
+    std::uint64_t rotations = 0;
+    std::uint64_t additions = 0;
+    std::uint64_t removals = 0;
     std::uint64_t asked = 0;
     std::uint64_t remembered = 0;
     Milliseconds time{0};
@@ -82,6 +86,10 @@ void live(std::uint64_t seed, bool trace, Totals& totals) {
     totals.holds += world.model().holds();
     totals.reports += world.model().reports();
     totals.outdated += world.model().outdated();
+    totals.renames += world.model().renames();
+    totals.rotations += world.model().rotations();
+    totals.additions += world.model().additions();
+    totals.removals += world.model().removals();
     totals.asked += world.model().waits().asked();
     totals.remembered += world.model().waits().remembered();
     totals.time += world.now().wall - began;
@@ -114,7 +122,9 @@ TEST(Simulation, KeepsItsPromisesWhateverHappens) {
               << " found no room among the dead letters, " << totals.rows
               << " refused like all others, " << totals.dropped << " dropped, " << totals.enables
               << " tokens enabled, " << totals.reports << " reports, " << totals.outdated
-              << " answers to former tokens or destinations; " << totals.asked << " times named, "
+              << " answers to former tokens or destinations; " << totals.renames
+              << " sources renamed, " << totals.rotations << " rotated, " << totals.additions
+              << " added, " << totals.removals << " removed; " << totals.asked << " times named, "
               << totals.remembered << " of them remembered; " << format_duration(totals.time)
               << " of relay life in " << took.count() << " s\n";
 }

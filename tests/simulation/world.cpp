@@ -39,9 +39,16 @@ World::World(std::uint64_t seed, bool trace)
       options_(choose_options(random_)),
       model_(options_.relay, setup_),
       log_(agenda_, model_, trace) {
-    std::set<std::size_t> holding;
-    for (std::size_t i = 0; options_.holding && i < options_.sources; i += 2) holding.insert(i);
-    model_.set_holding(std::move(holding));
+    const std::size_t tokens = 1 + random_.below(5);
+    const std::size_t sources = random_.below(tokens + 1);
+    while (setup_.tokens() < sources) {
+        const std::size_t token = setup_.new_token();
+        setup_.set(source_name(token), token);
+    }
+    while (setup_.tokens() < tokens) direct_.push_back(setup_.new_token());
+    model_.set_holding([this](const std::string& name) {
+        return options_.holding && holds_what_is_rejected(name);
+    });
     watch_erasures();
     watch_waits();
 }
@@ -50,8 +57,6 @@ World::~World() = default;
 
 ProcessOptions World::choose_options(Random& random) {
     ProcessOptions options;
-    options.tokens = 1 + random.below(5);
-    options.sources = random.below(options.tokens + 1);
     options.connections = 1 + random.below(8);
     options.source_rate =
         random.chance(0.3) ? 0.25 * static_cast<double>(1U << random.below(5)) : 0;
@@ -126,18 +131,18 @@ void World::run_until(MonoTime end) {
     }
 }
 
-void World::hand_in(std::optional<std::size_t> token) {
+void World::hand_in(const std::optional<Model::Address>& to) {
     // Some are handed in again: not later than they have to be known by their ids.
     std::erase_if(with_uuid_, [&](const auto& item) {
         return item.first + options_.relay.dedup_window <= agenda_.now().mono;
     });
     if (!with_uuid_.empty() && random_.chance(0.1)) {
-        hand_in(with_uuid_[random_.below(with_uuid_.size())].second);
+        hand_in_again(with_uuid_[random_.below(with_uuid_.size())].second);
         return;
     }
     Model::HandedIn event;
     event.number = ++last_number_;
-    event.token = token.value_or(random_.below(options_.tokens));
+    event.to = to ? *to : some_address();
     event.thread = fmt::format("t{}", random_.below(random_.chance(0.3) ? 2 : 6));
     if (random_.chance(0.1)) event.expires_in = Seconds(1 + random_.below(3600));
     if (random_.chance(0.3)) {
@@ -146,20 +151,29 @@ void World::hand_in(std::optional<std::size_t> token) {
         // Who is impatient does not wait for the answer.
         for (std::uint64_t again = random_.chance(0.3) ? random_.below(5) : 0; again > 0; --again) {
             const std::uint64_t soon = random_.below(1U << random_.below(8));
-            agenda_.in(Milliseconds(soon), [this, event] { hand_in(event); });
+            agenda_.in(Milliseconds(soon), [this, event] { hand_in_again(event); });
         }
     }
     hand_in(event);
 }
 
+// An id is known to the slot that it was handed in for.
+void World::hand_in_again(Model::HandedIn event) {
+    const auto slot = model_.slot_of(event.number);
+    const auto to = slot ? address_of(*slot) : std::nullopt;
+    if (!to) return;
+    event.to = *to;
+    hand_in(event);
+}
+
 void World::hand_in(const Model::HandedIn& event) {
-    model_.handed_in(event, agenda_.now());
-    std::string json = event.token < options_.sources
-                           ? fmt::format(R"({{"source":"source-{}",)", event.token)
-                           : fmt::format(R"({{"flow_token":"{}",)", secret_of(event.token));
+    const std::size_t slot = model_.handed_in(event, agenda_.now());
+    std::string json = event.to.name.empty()
+                           ? fmt::format(R"({{"flow_token":"{}",)", secret_of(event.to.token))
+                           : fmt::format(R"({{"source":"{}",)", event.to.name);
     json += fmt::format(R"("event":"activity","title":"event {}","author":{{"name":"a"}},)"
                         R"("external_thread_id":"{}","body":"mark-of-{}-{:>{}}")",
-                        event.number, event.thread, event.token, ".",
+                        event.number, event.thread, slot, ".",
                         random_.below(random_.chance(0.1) ? 3000 : 300));
     if (!event.uuid.empty()) json += fmt::format(R"(,"uuid":"{}")", event.uuid);
     if (event.expires_in) {
@@ -167,8 +181,7 @@ void World::hand_in(const Model::HandedIn& event) {
             fmt::format(R"(,"relay":{{"expires_in":"{}"}})", format_duration(*event.expires_in));
     }
     json += "}";
-    log_.say(
-        fmt::format("-- event {} of token {} thread {}", event.number, event.token, event.thread));
+    log_.say(fmt::format("-- event {} of slot {} thread {}", event.number, slot, event.thread));
     process_->submit(json, event.number);
 }
 
@@ -210,7 +223,7 @@ void World::trouble() {
                 if (full && random_.chance(0.3)) {
                     const std::uint64_t soon = random_.below(1U << random_.below(17));
                     agenda_.in(Milliseconds(soon), [this] {
-                        if (!healed_) server_.remove_token(random_.below(options_.tokens));
+                        if (!healed_) server_.remove_token(some_token());
                     });
                 }
             }
@@ -222,10 +235,10 @@ void World::trouble() {
             storm();
             break;
         case 6:
-            if (random_.chance(0.3)) server_.remove_token(random_.below(options_.tokens));
+            if (random_.chance(0.3)) server_.remove_token(some_token());
             break;
         default:
-            server_.change_weather(options_.tokens);
+            server_.change_weather(some_token());
     }
 }
 
@@ -244,10 +257,13 @@ void World::set_wall_clock() {
 
 // Many requests at a time, which are answered as if there were many servers.
 void World::storm() {
-    const std::size_t token = random_.below(options_.tokens);
+    const auto slot = some_slot();
+    const auto to = slot ? address_of(*slot) : std::nullopt;
+    if (!to) return;
+    const std::size_t token = model_.slots().at(*slot).is.token;
     log_.say(fmt::format("-- storm over token {}", token));
     server_.contradict_itself(token);
-    for (std::uint64_t more = 5 + random_.below(15); more > 0; --more) hand_in(token);
+    for (std::uint64_t more = 5 + random_.below(15); more > 0; --more) hand_in(*to);
     run_until(agenda_.now().mono + Milliseconds(random_.below(60'000)));
 }
 
@@ -265,7 +281,8 @@ void World::operate() {
         retry_what_is_under_way();
         return;
     }
-    const std::size_t token = random_.below(options_.tokens);
+    const auto slot = some_slot();
+    if (!slot) return;
     const auto queued = model_.queued();
     switch (random_.below(11)) {
         case 9:
@@ -273,13 +290,13 @@ void World::operate() {
             change_setup();
             break;
         case 0:
-            log_.say(fmt::format("-- pause of token {}", token));
-            process_->pause(token);
+            log_.say(fmt::format("-- pause of slot {}", *slot));
+            process_->pause(*slot);
             break;
         case 1:
         case 2:
-            log_.say(fmt::format("-- resume of token {}", token));
-            process_->resume(token);
+            log_.say(fmt::format("-- resume of slot {}", *slot));
+            process_->resume(*slot);
             break;
         case 3:
             enable_what_is_gone();
@@ -309,54 +326,6 @@ void World::operate() {
             }
             process_->drop_letters(some_of(letters, 0.5));
         }
-    }
-}
-
-// While requests are under way, if there are any before long.
-void World::change_setup() {
-    for (int look = 0; look < 20 && model_.under_way().empty(); ++look) {
-        run_until(agenda_.now().mono + Milliseconds(random_.below(30)));
-    }
-    const std::size_t token = random_.below(std::max<std::size_t>(options_.sources, 1));
-    const bool is_source = token < options_.sources;
-    switch (random_.below(3)) {
-        case 0:
-            if (!is_source || !setup_.has(token)) return;
-            if (model_.told_gone(token) || server_.is_gone(token)) return;
-            // If that is lost, the former slot is gone and the new token begins another.
-            if (model_.perhaps_gone_on_disk(token)) return;
-            log_.say(fmt::format("-- rotation of token {}", token));
-            setup_.rotate(token);
-            model_.rotated(token);
-            break;
-        case 1:
-            log_.say("-- another base URL");
-            setup_.move();
-            model_.moved();
-            break;
-        default:
-            if (!is_source) return;
-            log_.say(fmt::format("-- source {} out of the configuration, or back", token));
-            if (setup_.has(token)) {
-                setup_.take_out(token);
-            } else {
-                setup_.put_back(token);
-                model_.put_back(token);
-            }
-    }
-    load_setup();
-}
-
-void World::load_setup() {
-    options_.relay.destination = setup_.destination();
-    process_->reload(true);
-}
-
-void World::enable_what_is_gone() {
-    for (std::size_t gone = 0; gone < options_.tokens; ++gone) {
-        if (!model_.told_gone(gone)) continue;
-        log_.say(fmt::format("-- enable of token {}", gone));
-        process_->enable(gone);
     }
 }
 
@@ -457,13 +426,11 @@ void World::settle_everything() {
     fs_.crash_at(0);
     fs_.stop_failing();
     fs_.set_capacity(1ULL << 40);
-    for (std::size_t token = 0; token < options_.sources; ++token) {
-        if (!setup_.has(token)) model_.put_back(token);
-    }
-    setup_.put_all_back();
-    load_setup();
     // Whoever fails stays failed until it starts again.
     if (process_->failed() || random_.chance(0.3)) restart();
+    run_until(agenda_.now().mono + Seconds(1));  // what operators began before ends
+    give_all_a_source();
+    load_setup();
     decide_everything();
     // A drop that could not be written is none after a restart.
     if (model_.is_unsure_of_a_drop()) {
@@ -475,7 +442,7 @@ void World::settle_everything() {
     if (!model_.violations().empty()) return;
     if (options_.reporting) hand_in_the_last();
     if (!process_->idle()) model_.violation("something never ends");
-    model_.finished(look(process_->stores(), options_.tokens, setup_));
+    model_.finished(look(process_->stores(), setup_));
     if (process_->relay().queued() != process_->stores().queue->usage().events) {
         model_.violation("the relay has another idea than the disk of what is queued");
     }
@@ -495,7 +462,7 @@ void World::restart() {
 void World::decide_everything() {
     const bool lenient = random_.chance(0.5);
     server_.set_lenient(lenient);
-    for (std::size_t token = 0; token < options_.tokens; ++token) process_->resume(token);
+    for (const std::size_t slot : slots_there_are()) process_->resume(slot);
     options_.relay.dead_letters = core::DeadLetterLimits();
     process_->set_letter_limits(options_.relay.dead_letters);
     for (int round = 0; round < 1000 && model_.violations().empty(); ++round) {
@@ -504,7 +471,7 @@ void World::decide_everything() {
         // Where all that is left is bad they let it die. Where so many threads begin with a bad
         // event that the token is parked over and over, they have the server take it.
         if (round == 30) server_.set_lenient(true);
-        for (std::size_t token = 0; token < options_.tokens; ++token) process_->resume(token);
+        for (const std::size_t slot : slots_there_are()) process_->resume(slot);
         if (held.empty()) {
             if (round > 40) return;
             continue;
@@ -519,12 +486,12 @@ void World::decide_everything() {
 
 // One more event of each source: then it is known to be well, and its flow is told so.
 void World::hand_in_the_last() {
-    for (std::size_t token = 0; token < options_.sources; ++token) {
+    for (const auto& [name, token] : setup_.sources()) {
         Model::HandedIn event;
         do {
             event.number = ++last_number_;
         } while (is_unacceptable(event.number));
-        event.token = token;
+        event.to.name = name;
         event.thread = "the-last";
         hand_in(event);
     }
@@ -532,8 +499,10 @@ void World::hand_in_the_last() {
 }
 
 void World::check_reports() {
-    for (std::size_t token = 0; options_.reporting && token < options_.sources; ++token) {
-        if (model_.told_gone(token) || server_.is_gone(token)) continue;
+    if (!options_.reporting) return;
+    for (const auto& [name, token] : setup_.sources()) {
+        const auto slot = model_.slots().of_name(name);
+        if (!slot || model_.is_gone(*slot) || server_.is_gone(token)) continue;
         if (server_.shown(token).empty()) continue;
         model_.violation(
             fmt::format("the flow of token {} still reads: {}", token, server_.shown(token)));
@@ -541,12 +510,18 @@ void World::check_reports() {
 }
 
 void World::check_erased() {
-    for (std::size_t token = 0; token < options_.tokens; ++token) {
-        if (!model_.told_gone(token)) continue;
-        if (fs_.holds(fmt::format("mark-of-{}-", token))) {
-            model_.violation(fmt::format("an event of token {} is still on the disk", token));
+    std::set<std::size_t> in_use;
+    for (const std::size_t slot : slots_there_are()) {
+        const auto& tokens = model_.slots().at(slot).tokens;
+        if (!model_.is_gone(slot)) in_use.insert(tokens.begin(), tokens.end());
+    }
+    for (std::size_t slot = 0; slot < model_.slots().all().size(); ++slot) {
+        if (!model_.is_gone(slot)) continue;
+        if (fs_.holds(fmt::format("mark-of-{}-", slot))) {
+            model_.violation(fmt::format("an event of slot {} is still on the disk", slot));
         }
-        if (fs_.holds(secret_of(token))) {  // with which all of its tokens begin
+        for (const std::size_t token : model_.slots().at(slot).tokens) {
+            if (in_use.contains(token) || !fs_.holds(secret_of(token))) continue;
             model_.violation(fmt::format("token {} is still on the disk", token));
         }
     }

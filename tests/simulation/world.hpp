@@ -62,7 +62,8 @@ private:
     void start();
     void crash();
     void run_until(MonoTime end);
-    void hand_in(std::optional<std::size_t> token = std::nullopt);
+    void hand_in(const std::optional<Model::Address>& to = std::nullopt);
+    void hand_in_again(Model::HandedIn event);
     void hand_in(const Model::HandedIn& event);
     void trouble();
     void storm();
@@ -72,8 +73,26 @@ private:
     void operate();
     void retry_what_is_under_way();
     void enable_what_is_gone();
+
+    // ---- names and tokens (world_changes.cpp)
+
+    std::vector<std::size_t> slots_there_are() const;
+    std::optional<std::size_t> some_slot();
+    std::size_t some_token();
+    std::vector<std::string> source_names() const;
+    Model::Address some_address();
+    std::optional<Model::Address> address_of(std::size_t slot);
+    std::string some_name();
+    std::optional<std::string> some_source();
+    std::size_t token_to_use();
     void change_setup();
+    void edit_configuration();
+    void put_back();
+    void move_names();
+    void change_a_source();
     void load_setup();
+    void give_all_a_source();
+
     void watch_erasures();
     void watch_waits();
     template <class T>
@@ -98,6 +117,8 @@ private:
     SimLog log_;
     Surroundings around_{agenda_, fs_, server_, setup_, model_, log_};
     std::unique_ptr<RelayProcess> process_;
+    std::vector<std::size_t> direct_;  ///< tokens that producers use themselves
+    Setup::Sources out_;               ///< what was taken out of the configuration
     std::uint64_t last_number_ = 0;
     std::vector<std::pair<MonoTime, Model::HandedIn>> with_uuid_;
     std::uint64_t ids_failed_ = 0;

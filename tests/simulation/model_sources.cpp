@@ -1,0 +1,147 @@
+// Names and tokens, as the model sees them: to which slot events are handed in, what operators
+// change about it, and what a start finds of it.
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "model.hpp"
+
+namespace flowrelay::test {
+
+// ---------------------------------------------------------------- producers
+
+// Where there is none the relay has to refuse the event, or to make it.
+std::size_t Model::slot_named(const Address& to) {
+    const auto slot = to.name.empty() ? slots_.of_token(to.token) : slots_.of_name(to.name);
+    return slot ? *slot : slots_.begin(to.token);
+}
+
+void Model::taken(std::uint64_t number) {
+    Event& event = at(number);
+    if (event.handed.to.name.empty()) slots_.taken(event.slot);
+    event.change = slots_.change();
+}
+
+std::optional<std::size_t> Model::slot_of(std::uint64_t number) const {
+    const auto event = events_.find(number);
+    return event == events_.end() ? std::nullopt : std::optional(event->second.slot);
+}
+
+// ---------------------------------------------------------------- operators
+
+void Model::changed(const Slots::Changes& changes) {
+    for (const std::size_t slot : changes.rotated) {
+        ++rotations_;
+        reported_at_.erase(slot);
+        rows_.erase(slot);
+        waits_.removed(slot);
+    }
+    for (const std::size_t slot : changes.sources) reported_at_.erase(slot);
+}
+
+bool Model::configured() {
+    const std::size_t notes = slots_.notes();
+    std::map<std::size_t, std::string> names;
+    for (std::size_t slot = 0; slot < slots_.all().size(); ++slot) {
+        if (slots_.at(slot).is_source()) names[slot] = slots_.at(slot).is.name;
+    }
+    changed(slots_.configure(setup_.sources()));
+    for (const auto& [slot, before] : names) {
+        if (slots_.at(slot).is.name != before) ++renames_;
+    }
+    for (std::size_t slot = 0; slot < slots_.all().size(); ++slot) {
+        if (slots_.at(slot).is_source() && !holds(slot)) release_held(slot);
+    }
+    return slots_.notes() != notes;
+}
+
+// Its source does not hold any more.
+void Model::release_held(std::size_t slot) {
+    for (auto& [number, event] : events_) {
+        if (event.slot == slot && event.last == Last::held) event.last = Last::unsettled;
+    }
+}
+
+void Model::source_added(const std::string& source, std::size_t token) {
+    ++additions_;
+    if (!slots_.may_add(source, token)) {
+        violation(fmt::format("{} could be added with token {}", source, token));
+    }
+    const auto changes = slots_.add(source, token);
+    changed(changes);
+    for (const std::size_t slot : changes.sources) {
+        rows_.erase(slot);
+        if (!is_paused(slot)) waits_.resumed(slot);
+    }
+}
+
+void Model::source_rotated(std::size_t slot, std::size_t token) {
+    if (!slots_.may_rotate(slot, token)) {
+        violation(fmt::format("slot {} could be rotated to token {}", slot, token));
+    }
+    changed(slots_.rotate(slot, token));
+    rows_.erase(slot);
+    if (!is_paused(slot)) waits_.resumed(slot);
+}
+
+void Model::source_removed(std::size_t slot, Now now) {
+    ++removals_;
+    Gone& gone = told_gone_.try_emplace(slot, Gone{life_, now, now}).first->second;
+    gone.removed = true;
+    gone.life = life_;
+    enabled_.erase(slot);
+    slots_.remove(slot);
+    waits_.removed(slot);
+    leave(slot);
+}
+
+void Model::removal_saved(std::size_t slot) {
+    const auto gone = told_gone_.find(slot);
+    if (gone != told_gone_.end()) gone->second.removal_saved = true;
+}
+
+void Model::slots_saved(const std::vector<TokenId>& ids, std::size_t change) {
+    for (const TokenId id : ids) slots_.saved(id, change);
+}
+
+// ---------------------------------------------------------------- a start
+
+Model::FoundStates Model::slots_found(const Found& found) {
+    for (auto& wrong : slots_.started(found.slots)) violation(std::move(wrong));
+    FoundStates states;
+    for (const Slots::Found& slot : found.slots) {
+        const auto number = slots_.of_id(slot.id);
+        if (!number) continue;
+        if (slot.gone) states.gone.insert(*number);
+        if (slot.paused) states.paused.insert(*number);
+    }
+    return states;
+}
+
+void Model::gone_found(const FoundStates& found) {
+    for (const auto& [slot, gone] : std::exchange(enabled_, {})) {
+        if (found.gone.contains(slot)) told_gone_.try_emplace(slot, gone);
+    }
+    for (auto& [slot, gone] : told_gone_) {
+        const bool is_removed = slots_.at(slot).removed;
+        if (gone.removal_saved && !is_removed) {
+            violation(fmt::format("slot {} was removed, and is back", slot));
+        }
+        const bool long_ago =
+            !disk_in_trouble_ && gone.told_at.mono + durable_after < ended_at_.mono;
+        if (long_ago && !found.gone.contains(slot)) {
+            violation(fmt::format("slot {} is not gone any more", slot));
+        }
+        gone.removed = is_removed;
+        if (found.gone.contains(slot)) durably_gone_.insert(slot);
+    }
+    for (const std::size_t slot : found.gone) {
+        if (!told_gone_.contains(slot)) {
+            violation(fmt::format("slot {} is gone without a 410", slot));
+        }
+    }
+    // Without its entry the token is not known to be gone: the server will say so again.
+    std::erase_if(told_gone_, [&](const auto& item) { return !found.gone.contains(item.first); });
+}
+
+}  // namespace flowrelay::test
