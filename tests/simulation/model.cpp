@@ -69,6 +69,7 @@ void Model::rejected(std::uint64_t number, core::RejectCode code) {
     if (code == core::RejectCode::token_gone && !slot.gone) {
         violation(name(event) + " is refused though its token is not gone");
     }
+    event.change = 0;
     const bool failed = code == core::RejectCode::storage_failed;
     // After a failed sync it may be there at the next start.
     if (!failed && event.seq == Seq::none && event.times_handed_in == 1) event.in_doubt = false;
@@ -101,6 +102,7 @@ void Model::durable(std::uint64_t number, Seq seq, WallTime expires) {
     const bool wakes = slots_.durable(event.slot, event.change);
     if (wakes && !is_paused(event.slot)) waits_.resumed(event.slot);
     if (const auto id = slots_.at(event.slot).id) slots_.saved(*id, event.change);
+    event.change = 0;
     if (!is_erased(event)) pending_[lane_of(event)][seq] = number;
 }
 
@@ -306,7 +308,10 @@ void Model::ended(Now now) {
     rows_.clear();
     has_to_go_back_.clear();
     waits_.process_ended(now, disk_in_trouble_);
-    for (auto& [number, event] : events_) event.may_be_overtaken_by = Seq::none;
+    for (auto& [number, event] : events_) {
+        event.may_be_overtaken_by = Seq::none;
+        event.change = 0;
+    }
 }
 
 void Model::started(const Found& found, Now now) {

@@ -202,7 +202,7 @@ private:
     struct Event {
         HandedIn handed;
         std::size_t slot = 0;
-        std::size_t change = 0;  ///< of the slots, when it was taken
+        std::size_t change = 0;  ///< of the slots, when it was taken; 0: it is not under way
         std::string id;
         Seq seq = Seq::none;
         WallTime accepted_at;

@@ -19,7 +19,8 @@ std::size_t Model::slot_named(const Address& to) {
 void Model::taken(std::uint64_t number) {
     Event& event = at(number);
     if (event.handed.to.name.empty()) slots_.taken(event.slot);
-    event.change = slots_.change();
+    // A repeat brings nothing along while the first one is on its way.
+    if (event.change == 0) event.change = slots_.change();
 }
 
 std::optional<std::size_t> Model::slot_of(std::uint64_t number) const {
