@@ -120,7 +120,7 @@ class Recovery(support.RelayTestCase):
         resource.prlimit(self.relay.program.pid, resource.RLIMIT_FSIZE, (64, 64))
         outcome = self.flowrelay(self.relay, "source", "pause", "ci")
         self.assertNotEqual(outcome.status, 0)
-        self.assertRegex(outcome.stderr, r"ci is paused now, but the disk did not take that \(.*\): "
+        self.assertRegex(outcome.stderr, r"ci is paused now, but whether the disk has taken that is not known \(.*\): "
                                          r"after a restart it may be what it was before")
         self.assertEqual(self.relay.status()["tokens"][0]["state"], "paused")
         self.relay.kill()
