@@ -113,30 +113,32 @@ void StorageWork::put_tokens(Mail& mail, Completions& completions) {
             note_token(result);
             continue;
         }
+        if (result.has_error()) owe(std::move(entries));
         completions.push_back([done = std::move(answer), result = std::move(result)]() mutable {
             done(std::move(result));
         });
     }
 }
 
-/// What the registry did not take is put with the next entries: they may rely on it, as the slot of
-/// a new token does on the removal of the one that had it before.
+/// A change that the registry did not take is put before the next entries: they may rely on it, as
+/// the slot of a new token does on the removal of the one that had it before. The entry of a new
+/// token is not owed: its event is refused, and the next one brings it along again.
 Result<void> StorageWork::put_in_order(std::span<const core::TokenEntry> entries) {
-    if (owed_entries_.empty()) {
-        auto result = stores_.registry->put(entries);
-        if (result.has_error()) owe(entries);
-        return result;
-    }
-    owe(entries);
+    if (owed_entries_.empty()) return stores_.registry->put(entries);
+    auto owed = owed_entries_;
+    for (const auto& entry : entries) owed.insert_or_assign(entry.id, entry);
     std::vector<core::TokenEntry> all;
-    for (const auto& [id, entry] : owed_entries_) all.push_back(entry);
+    for (auto& [id, entry] : owed) all.push_back(std::move(entry));
     auto result = stores_.registry->put(all);
     if (result.has_value()) owed_entries_.clear();
     return result;
 }
 
-void StorageWork::owe(std::span<const core::TokenEntry> entries) {
-    for (const auto& entry : entries) owed_entries_.insert_or_assign(entry.id, entry);
+void StorageWork::owe(std::vector<core::TokenEntry> entries) {
+    for (auto& entry : entries) {
+        const TokenId id = entry.id;
+        owed_entries_.insert_or_assign(id, std::move(entry));
+    }
 }
 
 /// A registry that fails is written anew as a whole the next time: the log has nothing to do with

@@ -74,7 +74,7 @@ public:
 private:
     void put_tokens(Mail& mail, Completions& completions);
     Result<void> put_in_order(std::span<const core::TokenEntry> entries);
-    void owe(std::span<const core::TokenEntry> entries);
+    void owe(std::vector<core::TokenEntry> entries);
     void note_token(const Result<void>& put);
     void commit(Mail& mail, Completions& completions);
     void answer_appends(Mail& mail, const Result<Seq>& first, Completions& completions);
@@ -110,7 +110,7 @@ private:
     bool burying_failed_ = false;
     bool token_failed_ = false;
     std::optional<Error> token_error_;
-    std::map<TokenId, core::TokenEntry> owed_entries_;  ///< the registry did not take them
+    std::map<TokenId, core::TokenEntry> owed_entries_;  ///< changes that the registry did not take
 };
 
 }  // namespace flowrelay::runtime

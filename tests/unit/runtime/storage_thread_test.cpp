@@ -1,5 +1,6 @@
 #include "flowrelay/runtime/storage_thread.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <boost/asio/executor_work_guard.hpp>
@@ -9,7 +10,10 @@
 #include <string>
 #include <vector>
 
+#include "flowrelay/storage/record_journal.hpp"
+#include "flowrelay/storage/record_scanner.hpp"
 #include "memory_stores.hpp"
+#include "storage/letter_record.hpp"
 #include "support/recording_log.hpp"
 
 namespace flowrelay::runtime {
@@ -246,6 +250,28 @@ TEST_F(StorageThreadTest, AChangeThatWasNotTakenIsPutWithTheNextOne) {
     EXPECT_EQ(entries[0].state, core::TokenEntry::State::removed);
 }
 
+TEST_F(StorageThreadTest, NewTokensOfRefusedEventsAreNotPutLater) {
+    start();
+    ASSERT_TRUE(append(1, token()).has_value());
+    test::SimFault full;
+    full.errno_value = ENOSPC;
+    full.times = 0;
+    fs_.fail(full);
+    for (std::uint64_t n = 2; n < 6; ++n) {
+        core::TokenEntry made_up;
+        made_up.id = TokenId{n};
+        made_up.secret = Secret(fmt::format("made-up-{}", n));
+        EXPECT_TRUE(append(n, made_up).has_error());
+    }
+    fs_.heal();
+    core::TokenEntry paused = token();
+    paused.state = core::TokenEntry::State::paused;
+    bool kept = false;
+    storage_->put_tokens({paused}, [&](const Result<void>& put) { kept = put.has_value(); });
+    run_until([&] { return kept; });
+    EXPECT_EQ(registered().size(), 1U);
+}
+
 TEST_F(StorageThreadTest, ATokenThatCanNotBeKeptIsNoHarmToTheLog) {
     start();
     fs_.fail_next(SimOp::sync, EIO);
@@ -408,6 +434,43 @@ TEST_F(StorageThreadTest, AReplayedLetterIsReadAndSettledAndBuriedLikeAQueuedEve
     EXPECT_EQ(after.ledger.dead, 0U);
     EXPECT_EQ(after.dead_letters, 0U);
     EXPECT_EQ(after.ledger.unaccounted(after.usage.events), 0);
+}
+
+/// An earlier version has marked such letters.
+TEST_F(StorageThreadTest, AReplayedLetterWithoutItsEventIsDamagedAndNothingWorse) {
+    {
+        Stores stores = test::open_stores(fs_, log_);
+        core::DeadLetter letter;
+        letter.seq = Seq{7};
+        letter.event.token = TokenId{1};
+        letter.event.id = "seq-7";
+        ASSERT_TRUE(stores.dead_letters->add({&letter, 1}).has_value());
+    }
+    struct : storage::RecordSink {
+        void record(const storage::ScannedRecord&) override {}
+        void damage(std::uint64_t, std::uint64_t) override {}
+    } ignore;
+    {
+        storage::RecordJournal journal(fs_, "/state/dead-letters",
+                                       storage::JournalKind::dead_letters);
+        ASSERT_TRUE(journal.open(ignore, log_).has_value());
+        const storage::Replay mark{Seq{7}, WallTime(Seconds(1))};
+        const auto record = storage::replay_record({&mark, 1});
+        ASSERT_TRUE(journal.append({&record, 1}).has_value());
+    }
+    start();
+    EXPECT_EQ(snapshot().replayed, 1U);
+    std::optional<Result<EventRecord>> read;
+    storage_->read(Seq{7}, [&](Result<EventRecord> result) { read = std::move(result); });
+    run_until([&] { return read.has_value(); });
+    ASSERT_TRUE(read->has_error());
+    EXPECT_EQ(read->error().code, QueueErrc::damaged);
+    core::DeadLetter again;
+    again.seq = Seq{7};
+    again.event.token = TokenId{1};
+    storage_->bury(again);
+    EXPECT_EQ(snapshot().dead_letters, 1U);
+    EXPECT_EQ(snapshot().replayed, 0U);
 }
 
 TEST_F(StorageThreadTest, DeadLettersAreDroppedForTheirAgeAlone) {
