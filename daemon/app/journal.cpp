@@ -1,5 +1,4 @@
 #include "flowrelay/app/journal.hpp"
-#include "flowrelay/base/ascii.hpp"
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -14,6 +13,7 @@
 #include <utility>
 #include <variant>
 
+#include "flowrelay/base/ascii.hpp"
 #include "flowrelay/base/utf8.hpp"
 
 namespace flowrelay::app {

@@ -91,7 +91,7 @@ void Trouble::answered() noexcept {
 }
 
 bool Trouble::is_wide(Evidence evidence, const SchedulerOptions& options) const noexcept {
-    if (evidence >= Evidence::none) return false;
+    if (evidence >= Evidence::none) return false;  // and no more: it is an index
     const Threshold threshold = threshold_of(evidence, options);
     const std::size_t threads = row(evidence).threads.size();
     unsigned answers = row(evidence).answers;

@@ -1,5 +1,4 @@
 #include "flowrelay/core/server_message.hpp"
-#include "flowrelay/base/ascii.hpp"
 
 #include <algorithm>
 #include <cctype>
@@ -8,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "flowrelay/base/ascii.hpp"
 #include "flowrelay/base/utf8.hpp"
 #include "flowrelay/core/json.hpp"
 

@@ -1,9 +1,9 @@
 #include "flowrelay/http/keep_alive.hpp"
-#include "flowrelay/base/ascii.hpp"
 
 #include <algorithm>
 #include <cstdint>
 
+#include "flowrelay/base/ascii.hpp"
 #include "flowrelay/base/number.hpp"
 #include "head.hpp"
 

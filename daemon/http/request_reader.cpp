@@ -1,5 +1,4 @@
 #include "flowrelay/http/request_reader.hpp"
-#include "flowrelay/base/ascii.hpp"
 
 #include <algorithm>
 #include <boost/assert.hpp>
@@ -8,6 +7,7 @@
 #include <utility>
 
 #include "feeder.hpp"
+#include "flowrelay/base/ascii.hpp"
 #include "head.hpp"
 
 namespace flowrelay::http {

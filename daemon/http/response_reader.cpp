@@ -1,5 +1,4 @@
 #include "flowrelay/http/response_reader.hpp"
-#include "flowrelay/base/ascii.hpp"
 
 #include <fmt/format.h>
 
@@ -7,6 +6,7 @@
 #include <boost/assert.hpp>
 #include <optional>
 
+#include "flowrelay/base/ascii.hpp"
 #include "response_head.hpp"
 
 namespace flowrelay::http {

@@ -1,5 +1,4 @@
 #include "flowrelay/runtime/peer.hpp"
-#include "flowrelay/base/ascii.hpp"
 
 #include <grp.h>
 #include <pwd.h>
@@ -13,6 +12,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "flowrelay/base/ascii.hpp"
 #include "flowrelay/base/number.hpp"
 
 namespace flowrelay::runtime {
