@@ -298,6 +298,7 @@ void Daemon::Impl::open_sockets(const PassedSockets& passed) {
             return runtime::make_control_session(std::move(socket), *engine_, control_context_);
         },
         log_);
+    control_->set_busy_answer(runtime::busy_control_answer());
     listen_control(passed.control);
 
     metrics_server_.emplace(
@@ -333,12 +334,15 @@ void Daemon::Impl::listen_control(const std::vector<int>& passed) {
         control_->add_listener(fd);
         name_overruled("control", control.socket, fd);
     }
+    control_->evict_idle(true);
+    control_->set_max_per_uid(max_control_connections / 2);
+    // Who may only look can't keep those out who are to do something about it.
+    control_->reserve(reserved_control_connections,
+                      [this](int fd) { return runtime::may_change_over(fd, control_context_); });
     if (!passed.empty()) return;
     control_->add_listener(
         runtime::listen_unix(control.socket, control.socket_mode, control.socket_group));
     control_socket_ = runtime::socket_file(control.socket);
-    control_->evict_idle(true);
-    control_->set_max_per_uid(max_control_connections / 2);
 }
 
 /// A socket that systemd opened takes the place of the keys that describe it.

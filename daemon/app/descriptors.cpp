@@ -36,7 +36,8 @@ DescriptorNeeds descriptors_needed(const Config& config) {
     const std::uint64_t metrics = config.metrics.listen.empty() ? 0 : max_control_connections;
     // A connection that is being replaced, and two addresses that are tried at a time.
     const std::uint64_t destination = 2 * std::uint64_t{config.destination.max_connections};
-    needs.others = process_files + max_control_connections + metrics + destination;
+    needs.others = process_files + max_control_connections + reserved_control_connections +
+                   metrics + destination;
     return needs;
 }
 

@@ -12,6 +12,8 @@ namespace flowrelay::app {
 inline constexpr std::uint64_t unit_descriptors = 16'384;
 
 inline constexpr std::uint32_t max_control_connections = 64;
+/// Beside those, for users who may make changes.
+inline constexpr std::uint32_t reserved_control_connections = 8;
 
 struct DescriptorNeeds {
     std::uint64_t producers = 0;  ///< connections to ingest

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "control_call.hpp"
 #include "control_routes.hpp"
 #include "flowrelay/runtime/peer.hpp"
 #include "http_exchange.hpp"
@@ -56,6 +57,20 @@ private:
 std::shared_ptr<Session> make_control_session(StreamSocket socket, Engine& engine,
                                               const ControlContext& context) {
     return std::make_shared<ControlSession>(std::move(socket), engine, context);
+}
+
+bool may_change_over(int fd, const ControlContext& context) {
+    const auto peer = peer_of(fd);
+    return peer && may_change(*peer, context);
+}
+
+std::string busy_control_answer() {
+    http::Response response =
+        control_error(503, "busy", "too many connections are open: try again later");
+    response.keep_alive = false;
+    std::string answer;
+    http::append_response(answer, response);
+    return answer;
 }
 
 }  // namespace flowrelay::runtime

@@ -21,9 +21,9 @@ using boost::system::error_code;
 // Out of descriptors or memory: trying at once would only burn the processor.
 constexpr auto accept_pause = std::chrono::milliseconds(100);
 
-// In the shape of the NDJSON protocol: who speaks HTTP sees a connection that ends without a
-// response.
-constexpr std::string_view busy_answer =
+// In the shape of the NDJSON protocol: who speaks HTTP to the ingest socket sees a connection that
+// ends without a response.
+constexpr std::string_view busy_line =
     R"({"status":"rejected","code":"queue_full","message":"too many connections are open: try again later","retry_after_ms":1000})"
     "\n";
 
@@ -45,6 +45,7 @@ Server::Server(asio::any_io_executor io, std::string name, std::size_t max_conne
       max_connections_(max_connections),
       make_session_(std::move(make_session)),
       log_(log),
+      busy_answer_(busy_line),
       watch_(io),
       ended_(io, asio::steady_timer::time_point::max()) {}
 
@@ -82,7 +83,8 @@ asio::awaitable<void> Server::accept(Acceptor& acceptor) {
             continue;
         }
         const auto uid = uid_of(socket.native_handle());
-        if (!has_room_for(uid) && !(evict_idle_ && evict(uid))) {
+        if (!has_room_for(uid) && !(evict_idle_ && evict(uid)) &&
+            !has_reserve_for(socket.native_handle())) {
             refuse(socket, uid);
             continue;
         }
@@ -102,6 +104,11 @@ asio::awaitable<void> Server::accept(Acceptor& acceptor) {
 bool Server::has_room_for(std::optional<uid_t> uid) const {
     if (!uid) return of_tcp_ < max_of_tcp();
     return sessions_.size() - of_tcp_ < max_connections_ && !is_over_share(*uid);
+}
+
+bool Server::has_reserve_for(int fd) const {
+    return sessions_.size() - of_tcp_ < max_connections_ + reserved_ && reserved_for_ &&
+           reserved_for_(fd);
 }
 
 bool Server::is_over_share(uid_t uid) const {
@@ -128,17 +135,25 @@ bool Server::evict(std::optional<uid_t> uid) {
     return true;
 }
 
+/// The user who has most of the connections.
+std::string Server::most_of() const {
+    const auto most =
+        std::ranges::max_element(of_uid_, {}, [](const auto& of) { return of.second; });
+    return most == of_uid_.end() ? std::string() : std::to_string(most->first);
+}
+
 // Better a word at once than a wait in the kernel's queue that nobody can explain.
 void Server::refuse(StreamSocket& socket, std::optional<uid_t> uid) {
     error_code ignored;
     socket.non_blocking(true, ignored);
-    socket.send(asio::buffer(busy_answer), 0, ignored);
+    socket.send(asio::buffer(busy_answer_), 0, ignored);
     const auto suppressed = busy_lines_.admit(std::chrono::steady_clock::now());
     if (!suppressed) return;
     const std::string user = uid ? std::to_string(*uid) : std::string();
     log_.write(ev::server_busy, {{"server", name_},
                                  {"connections", sessions_.size()},
                                  {"uid", user},
+                                 {"most_of", most_of()},
                                  {"suppressed", *suppressed}});
 }
 

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import socket
 import threading
 import time
 import unittest
@@ -166,6 +167,53 @@ class ControlTest(support.RelayTestCase):
         self.assertEqual(os.waitstatus_to_exitcode(status), 0)
         relay.wait_for_log(rf"control\.refused.*action=source\.pause uid={nobody} pid={pid}\b")
         self.assertEqual(self.lines(relay, "/v1/sources")[0]["state"], "active")
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs other users to be")
+    def test_who_may_only_look_can_not_keep_out_who_may_change(self):
+        relay = self.start(control={"socket_mode": "0666"})
+        relay.directory.chmod(0o755)
+        self.directory.chmod(0o755)
+        path = str(relay.control_socket)
+        with contextlib.ExitStack() as held:
+            for uid in (60001, 60002):
+                os.seteuid(uid)
+                try:
+                    for _ in range(32):
+                        connection = held.enter_context(socket.socket(socket.AF_UNIX))
+                        connection.connect(path)
+                        connection.sendall(b"GET /v1/sta")  # and never the rest
+                finally:
+                    os.seteuid(0)
+            for _ in range(3):
+                self.assertEqual(self.flowrelay(relay, "status").status, 0)
+            self.assertEqual(self.flowrelay(relay, "source", "pause", "ci").status, 0)
+            os.seteuid(60003)
+            try:
+                with socket.socket(socket.AF_UNIX) as refused:
+                    refused.connect(path)
+                    answer = refused.makefile("rb").read()
+            finally:
+                os.seteuid(0)
+            self.assertRegex(answer, rb"^HTTP/1.1 503 ")
+            self.assertEqual(json.loads(answer.split(b"\r\n\r\n")[1])["code"], "busy")
+            relay.wait_for_log(r"server\.busy .*uid=60003 most_of=6000[12]")
+
+    def test_a_socket_that_was_passed_has_the_same_limits(self):
+        """As under the units, where systemd has made it."""
+        relay = self.make_relay(self.server.url)
+        with socket.socket(socket.AF_UNIX) as listening, contextlib.ExitStack() as idle:
+            listening.bind(str(relay.control_socket))
+            listening.listen(100)
+            fd = listening.fileno()
+            relay.start(["bash", "-c", f'LISTEN_PID=$$ exec "$@" 3<&{fd}', "bash"], pass_fds=[fd],
+                        env={**os.environ, "LISTEN_FDS": "1", "LISTEN_FDNAMES": "control"})
+            for _ in range(80):  # each idle one makes place for the next
+                connection = idle.enter_context(socket.socket(socket.AF_UNIX))
+                connection.settimeout(support.PATIENCE)
+                connection.connect(str(relay.control_socket))
+                connection.sendall(b"GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n")
+                self.assertTrue(connection.recv(12).startswith(b"HTTP/1.1 200"))
+            self.assertEqual(self.flowrelay(relay, "status").status, 0)
 
     @unittest.skipUnless(os.geteuid() == 0, "needs another user to be")
     def test_the_admin_group_may_change(self):

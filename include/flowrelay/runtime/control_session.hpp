@@ -43,4 +43,10 @@ struct ControlContext {
 std::shared_ptr<Session> make_control_session(StreamSocket socket, Engine& engine,
                                               const ControlContext& context);
 
+/// Whether the peer of this connection may make changes.
+bool may_change_over(int fd, const ControlContext& context);
+
+/// What a connection is sent for which there is no room: a whole response, after which it ends.
+std::string busy_control_answer();
+
 }  // namespace flowrelay::runtime

@@ -86,6 +86,15 @@ public:
     /// same user, if it is that user's share that is used up.
     void evict_idle(bool evict) noexcept { evict_idle_ = evict; }
 
+    /// Keeps a few places for those whom `for_whom` picks by their connection, whatever others do.
+    void reserve(std::size_t places, std::function<bool(int fd)> for_whom) {
+        reserved_ = places;
+        reserved_for_ = std::move(for_whom);
+    }
+
+    /// What a connection is sent for which there is no room. A line of NDJSON unless set.
+    void set_busy_answer(std::string answer) { busy_answer_ = std::move(answer); }
+
     std::size_t connections() const noexcept { return sessions_.size(); }
 
 private:
@@ -94,9 +103,11 @@ private:
     boost::asio::awaitable<void> accept(Acceptor& acceptor);
     boost::asio::awaitable<void> serve(std::shared_ptr<Session> session, std::optional<uid_t> uid);
     bool has_room_for(std::optional<uid_t> uid) const;
+    bool has_reserve_for(int fd) const;
     bool is_over_share(uid_t uid) const;
     bool evict(std::optional<uid_t> uid);
     std::size_t max_of_tcp() const noexcept;
+    std::string most_of() const;
     void refuse(StreamSocket& socket, std::optional<uid_t> uid);
     boost::asio::awaitable<void> watch_deadlines();
     void ended();
@@ -115,6 +126,9 @@ private:
     std::size_t of_tcp_ = 0;  ///< sessions
     bool has_unix_ = false;   ///< one of its listeners is a Unix socket
     bool evict_idle_ = false;
+    std::size_t reserved_ = 0;  ///< beside max_connections_
+    std::function<bool(int fd)> reserved_for_;
+    std::string busy_answer_;
     std::size_t max_per_uid_ = 0;
     std::map<uid_t, std::size_t> of_uid_;  ///< sessions
     std::size_t running_ = 0;              ///< coroutines of this object that have not ended
