@@ -180,13 +180,24 @@ TokenTable::Configured TokenTable::configure(std::vector<ConfiguredSource> sourc
     return result;
 }
 
+std::string TokenTable::shown_name(std::string_view name) const {
+    const bool is_token = slot_of(fingerprint(name, salt_)) != nullptr;
+    return is_token ? "[token]" : std::string(name);
+}
+
+std::string TokenTable::no_such_source(std::string_view name, std::string_view look) const {
+    std::string shown = shown_name(name);
+    if (shown != name) return "the name that was given for a source is a token: give its name";
+    return fmt::format("no source is called \"{}\": {}", shown, look);
+}
+
 boost::system::result<TokenId, Rejection> TokenTable::resolve(const Addressee& addressee,
                                                               bool accept_unknown) const {
     if (const auto* source = std::get_if<SourceName>(&addressee)) {
         const auto found = by_source_.find(source->name);
         if (found == by_source_.end()) {
-            return unknown_source(fmt::format(
-                "no source is called \"{}\": see `sources` in the configuration", source->name));
+            return unknown_source(
+                no_such_source(source->name, "see `sources` in the configuration"));
         }
         if (at(found->second).gone()) return gone_rejection("source \"" + source->name + "\"");
         return found->second;

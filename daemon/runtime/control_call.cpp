@@ -100,18 +100,25 @@ core::Wish<std::vector<std::string>> read_ids(const json::value& ids, std::size_
     return read;
 }
 
+namespace {
+
+core::Refusal no_such_source(const ControlCall& call, const std::string& name) {
+    return {core::Refusal::Code::not_found,
+            call.relay().tokens().no_such_source(name, "`source list` shows them")};
+}
+
+}  // namespace
+
 core::Wish<std::vector<TokenId>> find_sources(const ControlCall& call, const std::string& name) {
     auto found = call.relay().tokens().find_all(name);
     if (!found.empty()) return found;
-    return core::Refusal{core::Refusal::Code::not_found,
-                         fmt::format("no source is called \"{}\": `source list` shows them", name)};
+    return no_such_source(call, name);
 }
 
 core::Wish<TokenId> find_source(const ControlCall& call, const std::string& name) {
     const auto found = call.relay().tokens().find(name);
     if (found) return *found;
-    return core::Refusal{core::Refusal::Code::not_found,
-                         fmt::format("no source is called \"{}\": `source list` shows them", name)};
+    return no_such_source(call, name);
 }
 
 }  // namespace flowrelay::runtime

@@ -154,9 +154,10 @@ std::optional<bool> asks_for_plan(std::string_view text, const json::object& bod
 
 /// What a change was about, also if it was refused before it was looked up.
 std::string target_of(const ControlCall& call) {
-    if (!call.target.empty()) return call.target;
-    if (!call.name.empty()) return call.name;
-    std::string target = call.text("source");
+    const auto& tokens = call.relay().tokens();
+    if (!call.target.empty()) return tokens.shown_name(call.target);
+    if (!call.name.empty()) return tokens.shown_name(call.name);
+    std::string target = tokens.shown_name(call.text("source"));
     const std::string thread = call.text("thread");
     if (!thread.empty()) target += (target.empty() ? "thread " : ", thread ") + thread;
     return target;

@@ -215,6 +215,24 @@ class ControlTest(support.RelayTestCase):
                 self.assertTrue(connection.recv(12).startswith(b"HTTP/1.1 200"))
             self.assertEqual(self.flowrelay(relay, "status").status, 0)
 
+    def test_a_token_in_the_place_of_a_name_is_not_repeated(self):
+        token = self.token()
+        relay = self.start()
+        self.post(relay, "/v1/sources", expect=201, name="web", flow_token=token)
+        with Producer(relay.ingest_socket, support.PATIENCE) as producer:
+            for _ in range(120):  # from the hundredth on they are summed up at notice
+                answer = producer.submit({"source": token, "external_thread_id": "t", "title": "x",
+                                          "author": {"name": "a"}})
+                self.assertEqual(answer["code"], "unknown_source")
+                self.assertIn("is a token", answer["message"])
+        for path in (f"/v1/sources/{token}/pause", f"/v1/sources/{token}/enable"):
+            refused = self.post(relay, path, expect=404)
+            self.assertIn("is a token", refused["message"])
+        self.post(relay, "/v1/queue/retry", expect=404, source=token)
+        self.get(relay, f"/v1/queue?source={token}", expect=404)
+        relay.wait_for_log(r'control\.failed action=source\.pause target=\[token\] ')
+        self.assertNotIn(token, relay.log)
+
     @unittest.skipUnless(os.geteuid() == 0, "needs another user to be")
     def test_the_admin_group_may_change(self):
         relay = self.start(control={"socket_mode": "0666", "admin_group": "daemon"})

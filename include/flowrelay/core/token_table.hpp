@@ -152,6 +152,13 @@ public:
 
     using Changes = std::vector<TokenEntry>;
 
+    /// A name that somebody gave, fit to be shown: one that is the token of a slot, put into the
+    /// wrong place, is "[token]".
+    std::string shown_name(std::string_view name) const;
+
+    /// What to say where no source goes by this name. `look`: where the names are.
+    std::string no_such_source(std::string_view name, std::string_view look) const;
+
     /// The slot that goes by this name: of a source, or "token-7". Of several with the name the one
     /// that may be used, or else the newest.
     std::optional<TokenId> find(std::string_view label) const;
