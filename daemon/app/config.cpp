@@ -11,6 +11,7 @@
 #include <tuple>
 #include <utility>
 
+#include "config_connect.hpp"
 #include "config_destination.hpp"
 #include "config_file.hpp"
 #include "config_reader.hpp"
@@ -169,6 +170,7 @@ Config read_config(const YamlNode& root, ProblemList& problems) {
     section("gone").read_duration("grace", config.gone.grace, Milliseconds(0), 30 * day);
     read_dead_letters(section("dead_letters"), config.dead_letters);
     read_problem_reports(section("problem_reports"), config.problem_reports);
+    read_connect(section("connect"), config.destination, config.connect);
     read_log(section("log"), config.log);
     const MapReader metrics = section("metrics");
     read_metrics(metrics, config.metrics);
@@ -235,6 +237,14 @@ std::span<const std::string_view> config_keys() noexcept {
         "problem_reports.after",
         "problem_reports.clear_after",
         "problem_reports.interval",
+        "connect.client_id",
+        "connect.client_secret_file",
+        "connect.client_secret_credential",
+        "connect.redirect_uri",
+        "connect.authorize_url",
+        "connect.token_url",
+        "connect.revoke_url",
+        "connect.scopes",
         "log.format",
         "log.level",
         "log.stats_interval",

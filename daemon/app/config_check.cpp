@@ -9,6 +9,7 @@
 
 #include "config_reader.hpp"
 #include "descriptors.hpp"
+#include "flowrelay/app/connect_settings.hpp"
 #include "flowrelay/app/destination_files.hpp"
 #include "setup.hpp"
 
@@ -102,6 +103,8 @@ ConfigFindings check_config(const std::string& path) {
                 path, format_size(config.ingest.max_event_size)));
         }
         if (!exposed.empty()) findings.warnings.push_back(fmt::format("{}: {}", path, exposed));
+        const std::string secret = warn_of_client_secret(config.connect);
+        if (!secret.empty()) findings.warnings.push_back(fmt::format("{}: {}", path, secret));
     } catch (const ConfigError& error) {
         findings.problems.insert(findings.problems.end(), error.problems().begin(),
                                  error.problems().end());

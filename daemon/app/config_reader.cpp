@@ -156,7 +156,7 @@ void MapReader::check_keys() const {
 // Sections, and keys that stand for "none" when they are empty.
 bool MapReader::may_be_empty(std::string_view key) const {
     // The last five have messages of their own when they are missing.
-    constexpr std::array<std::string_view, 16> optional{"ca_file",
+    constexpr std::array<std::string_view, 22> optional{"ca_file",
                                                         "client_certificate",
                                                         "client_certificate_credential",
                                                         "client_key",
@@ -164,6 +164,12 @@ bool MapReader::may_be_empty(std::string_view key) const {
                                                         "proxy",
                                                         "proxy_credentials_file",
                                                         "proxy_credential",
+                                                        "client_id",
+                                                        "client_secret_file",
+                                                        "client_secret_credential",
+                                                        "authorize_url",
+                                                        "token_url",
+                                                        "revoke_url",
                                                         "socket_group",
                                                         "admin_group",
                                                         "listen",

@@ -55,6 +55,14 @@ inline constexpr bool restart = false;  // counts at the next start
     X(problem_reports.after, "problem_reports.after", reload)                                 \
     X(problem_reports.clear_after, "problem_reports.clear_after", reload)                     \
     X(problem_reports.interval, "problem_reports.interval", reload)                           \
+    X(connect.client_id, "connect.client_id", reload)                                         \
+    X(connect.client_secret_file, "connect.client_secret_file", reload)                       \
+    X(connect.client_secret_credential, "connect.client_secret_credential", reload)           \
+    X(connect.redirect_uri, "connect.redirect_uri", reload)                                   \
+    X(connect.authorize_url, "connect.authorize_url", reload)                                 \
+    X(connect.token_url, "connect.token_url", reload)                                         \
+    X(connect.revoke_url, "connect.revoke_url", reload)                                       \
+    X(connect.scopes, "connect.scopes", reload)                                               \
     X(log.format, "log.format", restart)                                                      \
     X(log.level, "log.level", reload)                                                         \
     X(log.stats_interval, "log.stats_interval", reload)                                       \

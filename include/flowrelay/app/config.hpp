@@ -95,6 +95,22 @@ struct LogConfig {
     Milliseconds stats_interval = Seconds(60);  ///< 0: no relay.stats lines
 };
 
+/// The redirect URI with which the server shows the code on a page, for people to copy.
+inline constexpr std::string_view out_of_band_uri = "urn:ietf:wg:oauth:2.0:oob";
+
+/// The application in whose name `flowrelay source connect` makes sources. Read by the command; the
+/// daemon itself uses none of it.
+struct ConnectConfig {
+    std::string client_id;           ///< empty: no application is configured
+    std::string client_secret_file;  ///< empty: the application has no secret (a public client)
+    std::string client_secret_credential;  ///< the same, in $CREDENTIALS_DIRECTORY
+    std::string redirect_uri{out_of_band_uri};
+    std::string authorize_url;  ///< empty: destination.base_url + "/oauth/authorize"
+    std::string token_url;      ///< empty: destination.base_url + "/oauth/token"
+    std::string revoke_url;     ///< empty: destination.base_url + "/oauth/revoke"
+    std::string scopes = "flow integration profile";  ///< separated by spaces
+};
+
 struct MetricsConfig {
     std::string listen;         ///< "127.0.0.1:9925"; empty: off
     bool allow_remote = false;  ///< other addresses than loopback ones
@@ -129,6 +145,7 @@ struct Config {
     GoneConfig gone;
     core::DeadLetterLimits dead_letters;
     core::ProblemReportTimes problem_reports;
+    ConnectConfig connect;
     LogConfig log;
     MetricsConfig metrics;
     std::vector<SourceConfig> sources;

@@ -41,6 +41,9 @@ ingest: {listen: "127.0.0.1:8025", unknown_tokens: reject, socket_mode: "0600"}
 retry: {initial: 1234ms, max: 1h1m1s}
 gone: {grace: 0s}
 problem_reports: {after: 0s, clear_after: 1m, interval: 5m}
+connect: {client_id: "4 \"x\"", client_secret_file: /etc/flowrelay/client.secret,
+          redirect_uri: "http://127.0.0.1:8976/callback", scopes: flow integration,
+          token_url: "https://login.example.com/token"}
 log: {format: json, level: debug, stats_interval: 0s}
 sources:
   - name: ci

@@ -81,6 +81,14 @@ TEST(AnnotatedConfiguration, ShowsTheDefaults) {
     EXPECT_EQ(shown.problem_reports.after, plain.problem_reports.after);
     EXPECT_EQ(shown.problem_reports.clear_after, plain.problem_reports.clear_after);
     EXPECT_EQ(shown.problem_reports.interval, plain.problem_reports.interval);
+    EXPECT_EQ(shown.connect.client_id, plain.connect.client_id);
+    EXPECT_EQ(shown.connect.client_secret_file, plain.connect.client_secret_file);
+    EXPECT_EQ(shown.connect.client_secret_credential, plain.connect.client_secret_credential);
+    EXPECT_EQ(shown.connect.redirect_uri, plain.connect.redirect_uri);
+    EXPECT_EQ(shown.connect.authorize_url, plain.connect.authorize_url);
+    EXPECT_EQ(shown.connect.token_url, plain.connect.token_url);
+    EXPECT_EQ(shown.connect.revoke_url, plain.connect.revoke_url);
+    EXPECT_EQ(shown.connect.scopes, plain.connect.scopes);
     EXPECT_EQ(shown.log.format, plain.log.format);
     EXPECT_EQ(shown.log.level, plain.log.level);
     EXPECT_EQ(shown.log.stats_interval, plain.log.stats_interval);
