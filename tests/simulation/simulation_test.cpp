@@ -108,11 +108,13 @@ TEST(Simulation, KeepsItsPromisesWhateverHappens) {
     }
     std::uint64_t seeds = usual_seeds;
     if (const char* given = std::getenv("FLOWRELAY_SEEDS")) seeds = std::stoull(given);
+    std::uint64_t first = 1;
+    if (const char* given = std::getenv("FLOWRELAY_FIRST_SEED")) first = std::stoull(given);
     // To see how often something fails, let it go on.
     const bool go_on = std::getenv("FLOWRELAY_ALL_SEEDS") != nullptr;
     const auto began = std::chrono::steady_clock::now();
-    for (std::uint64_t seed = 1; seed <= seeds && (go_on || totals.failed == 0); ++seed) {
-        live(seed, false, totals);
+    for (std::uint64_t n = 0; n < seeds && (go_on || totals.failed == 0); ++n) {
+        live(first + n, false, totals);
     }
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
     std::cout << totals.lives << " lives, " << totals.failed
