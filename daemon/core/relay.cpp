@@ -128,6 +128,7 @@ std::optional<Hold> Relay::hold_to_remember(TokenId token, const Judgement& judg
     Hold hold;
     hold.destination = destination_hash();
     if (*scope == Scope::token) {
+        if (tokens_.at(token).removed()) return std::nullopt;  // nothing of it stays on the disk
         hold.token = token;
         hold.fingerprint = tokens_.at(token).entry.fingerprint;
     }

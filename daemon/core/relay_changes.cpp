@@ -64,12 +64,7 @@ SentWith Relay::sent_with_now(TokenId token) const {
     return {tokens_.at(token).entry.fingerprint, destination_};
 }
 
-// A slot that was removed and erased has no fingerprint any more, which is not another token: what
-// the server says still tells how the destination is.
 bool Relay::is_outdated(const Assignment& assignment) const {
-    if (tokens_.at(assignment.lane.token).entry.state == TokenEntry::State::forgotten) {
-        return assignment.with.destination != destination_;
-    }
     return assignment.with != sent_with_now(assignment.lane.token);
 }
 

@@ -287,7 +287,6 @@ Wish<TokenTable::Changes> TokenTable::remove(TokenId id, WallTime now) {
     }
     if (token.entry.state == State::erased) {
         token.entry.state = State::forgotten;
-        token.entry.fingerprint = Fingerprint{};
         index();
         return Changes{registry_entry(id)};  // the receipt of its erasure keeps its time
     }

@@ -274,13 +274,14 @@ TokenEntry TokenTable::erased(TokenId id, WallTime now) {
     token.entry.state = removed ? State::forgotten : State::erased;
     token.entry.since = now;
     token.entry.secret = Secret();
-    if (removed) token.entry.fingerprint = Fingerprint{};
     return registry_entry(id);
 }
 
 TokenEntry TokenTable::registry_entry(TokenId id) const {
     TokenEntry entry = at(id).entry;
     if (entry.origin == Origin::configured) entry.secret = Secret();
+    // In memory it stays: requests under way were sent with it.
+    if (entry.state == State::forgotten) entry.fingerprint = Fingerprint{};
     return entry;
 }
 

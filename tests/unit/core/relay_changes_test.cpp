@@ -38,6 +38,17 @@ protected:
         relay_->configure({{"ci", Secret(std::string(secret)), {}, 0, false, {}}}, now_);
     }
 
+    void remove_and_erase() {
+        const auto removed = relay_->remove_source(TokenId{1}, now_);
+        ASSERT_TRUE(removed.has_value());
+        relay_->tokens_saved(*removed);
+        const auto due = relay_->take_due_erasures(now_);
+        ASSERT_EQ(due.size(), 1U);
+        relay_->tokens_saved(relay_->erasing(due, now_));
+        relay_->erased(due.front(), 0, 0);
+        ASSERT_EQ(slot().entry.state, TokenEntry::State::forgotten);
+    }
+
     void set_holding(bool hold) {
         relay_->configure({{"ci", Secret(std::string(token)), {}, 0, hold, {}}}, now_);
     }
@@ -207,6 +218,43 @@ TEST_F(RelayChangesTest, WhatTheFormerTokenIsToldIsNotSaidOfTheOneItsSourceIsTak
     expect_sent_again(end(open.front(), 410));
     EXPECT_FALSE(slot().gone());
     EXPECT_EQ(ready(), 1U);
+}
+
+// Which token a request went out with is known however little is left of its source.
+TEST_F(RelayChangesTest, WhatTheFormerTokenOfAnErasedSourceIsToldSaysNothingOfTheDestination) {
+    for (const int status : {302, 404, 429, 500, 503}) {
+        restart({});
+        configure(token);
+        const auto open = begin(4);
+        configure(next_token);
+        remove_and_erase();
+        for (const auto& assignment : open) {
+            const auto effects = end(assignment, status, Seconds(600));
+            EXPECT_FALSE(effects.hold) << status;
+        }
+        EXPECT_EQ(destination(), DestinationState::up) << status;
+    }
+}
+
+TEST_F(RelayChangesTest, WhatTheTokenOfAnErasedSourceIsToldStillTellsHowTheDestinationIs) {
+    const auto open = begin(4);
+    remove_and_erase();
+    for (const auto& assignment : open) end(assignment, 503, Seconds(600));
+    EXPECT_EQ(destination(), DestinationState::held);
+}
+
+TEST_F(RelayChangesTest, NothingIsRememberedOfATokenThatWasRemoved) {
+    for (const bool erased : {false, true}) {
+        restart({});
+        configure(token);
+        const auto open = begin(1);
+        if (erased) {
+            remove_and_erase();
+        } else {
+            ASSERT_TRUE(relay_->remove_source(TokenId{1}, now_).has_value());
+        }
+        EXPECT_FALSE(end(open.front(), 429, Seconds(600)).hold) << erased;
+    }
 }
 
 TEST_F(RelayChangesTest, APauseDoesNotEndWithTheToken) {
