@@ -22,7 +22,7 @@ Milliseconds since_boot() {
     return Seconds(time.tv_sec) + Milliseconds(time.tv_nsec / 1'000'000);
 }
 
-/// Where there is none (no /proc), each start is taken for one after a reboot.
+/// "" where it can't be read (no /proc, ProcSubset=pid).
 std::string read_boot_id() {
     std::ifstream in("/proc/sys/kernel/random/boot_id");
     std::string id;

@@ -4,11 +4,22 @@
 
 namespace flowrelay::core {
 
+namespace {
+
+/// Whether both were read in one boot, or it can't be told that they were not. The clock since the
+/// boot has gone on by no more than what has passed, also where the reading is of a later boot
+/// after all.
+bool may_be_one_boot(const ClockAnchor& anchor, const ClockReading& now) {
+    const bool is_told = !anchor.boot_id.empty() && !now.boot_id.empty();
+    return anchor.since_boot <= now.since_boot && (!is_told || anchor.boot_id == now.boot_id);
+}
+
+}  // namespace
+
 Timeline::Timeline(const std::optional<ClockAnchor>& anchor, const ClockReading& now)
     : began_(now.wall - now.since_boot) {
     if (!anchor) return;
-    const bool same_boot = !now.boot_id.empty() && anchor->boot_id == now.boot_id &&
-                           anchor->since_boot <= now.since_boot;
+    const bool same_boot = may_be_one_boot(*anchor, now);
     Milliseconds passed = now.since_boot - anchor->since_boot;
     if (!same_boot) {
         passed = now.wall - anchor->wall;

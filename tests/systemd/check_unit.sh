@@ -129,6 +129,8 @@ check "it is active again" within 20 property_is ActiveState active
 check "an event is accepted after that" within 10 send the-third-thread
 check "the event arrives" within 10 arrived the-third-thread
 
+check "no start took another one for a reboot" fails logged FLOWRELAY_EVENT=clock.not_believed
+
 systemctl stop flowrelayd.socket flowrelayd-control.socket
 check "the service stops" timeout 30 systemctl stop "$unit"
 check "its exit status is 0" property_is ExecMainStatus 0

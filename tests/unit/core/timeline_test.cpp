@@ -97,6 +97,43 @@ TEST_F(TimelineTest, OverARebootAWallClockThatCanNotBeRightIsNotBelieved) {
     }
 }
 
+// A sandbox may hide the boot id (ProcSubset=pid): before that was told from a reboot, each restart
+// added the time since the boot, so that everything queued on a host that was up for long expired.
+TEST_F(TimelineTest, ARestartWithoutABootIdIsNoReboot) {
+    const auto restart = [&](const std::string& before, const std::string& after) {
+        boot_ = before;
+        Timeline first(std::nullopt, read());
+        const auto anchor = first.anchor(read());
+        const WallTime time = on(first);
+        pass(Seconds(3));
+        boot_ = after;
+        Timeline second(anchor, read());
+        EXPECT_EQ(on(second), time + Seconds(3)) << before << " to " << after;
+        EXPECT_FALSE(second.distrusts_wall());
+        EXPECT_FALSE(second.look(read()));
+    };
+    for (const Milliseconds up :
+         {Milliseconds(1), Milliseconds(hours(1)), Milliseconds(days(400))}) {
+        since_boot_ = up;
+        restart("", "");
+        restart("1", "");
+        restart("", "1");
+    }
+}
+
+TEST_F(TimelineTest, WithoutABootIdAClockSinceTheBootThatWentBackIsAReboot) {
+    boot_.clear();
+    Timeline first(std::nullopt, read());
+    const auto anchor = first.anchor(read());
+    const WallTime before = on(first);
+    wall_ += days(2);
+    since_boot_ = Seconds(10);
+    EXPECT_EQ(on(Timeline(anchor, read())), before + days(2));
+    // That of a later boot may be further on: what must have passed is counted, and no more.
+    since_boot_ = hours(101);
+    EXPECT_EQ(on(Timeline(anchor, read())), before + hours(1));
+}
+
 TEST_F(TimelineTest, NeverGoesBackNorFasterThanTheTimeWithinABoot) {
     Random random(7);
     for (int life = 0; life < 300; ++life) {
@@ -112,9 +149,12 @@ TEST_F(TimelineTest, NeverGoesBackNorFasterThanTheTimeWithinABoot) {
                 case 1:
                     timeline.look(read());
                     break;
-                case 2:
-                    timeline = Timeline(timeline.anchor(read()), read());
+                case 2: {
+                    const auto kept = timeline.anchor(read());
+                    boot_ = random.below(2) == 0 ? "1" : "";
+                    timeline = Timeline(kept, read());
                     break;
+                }
                 default:
                     passed = Milliseconds(random.below(100'000'000));
                     pass(passed);
