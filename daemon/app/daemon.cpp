@@ -410,8 +410,9 @@ asio::awaitable<void> Daemon::Impl::watch_clock() {
         if (error || stopping_) co_return;
         const auto anchor = clock_.look();
         if (!anchor) continue;
-        storage_->ask([this, anchor = *anchor](runtime::Stores&) {
+        storage_->ask([this, anchor = *anchor](runtime::Stores& stores) {
             clock_.save(*file_system_, anchor);
+            stores.queue->note_progress();
             return std::function<void()>([] {});
         });
     }

@@ -250,6 +250,13 @@ runtime::Stores open_stores(const SpoolConfig& config, std::size_t max_open_file
     options.max_events = config.max_events;
     options.dedup_window = config.dedup_window;
     options.max_open_files = max_open_files;
+    options.high_water = config.directory + "/high-water";
+    // The log is made before the other two.
+    for (const char* name : {"/tokens", "/dead-letters"}) {
+        const auto exists = file_system.exists(config.directory + name);
+        if (exists.has_error()) throw std::runtime_error(exists.error().message);
+        options.used_before = options.used_before || *exists;
+    }
     runtime::Stores stores;
     const auto opened = [&config](auto result) {
         if (result.has_error()) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "flowrelay/base/bytes.hpp"
+#include "replace_file.hpp"
 
 namespace flowrelay::storage {
 
@@ -18,10 +19,6 @@ void put(std::uint8_t* out, std::int64_t milliseconds) {
 
 std::int64_t get(const std::uint8_t* in) {
     return static_cast<std::int64_t>(load_le<std::uint64_t>(in));
-}
-
-std::string directory_of(const std::string& path) {
-    return path.substr(0, path.rfind('/'));
 }
 
 }  // namespace
@@ -67,20 +64,7 @@ Result<std::optional<core::ClockAnchor>> read_clock(FileSystem& file_system,
 
 Result<void> write_clock(FileSystem& file_system, const std::string& path,
                          const core::ClockAnchor& anchor) {
-    const std::string temporary = path + ".tmp";
-    const auto left = file_system.exists(temporary);
-    if (left.has_error()) return left.error();
-    if (*left) {
-        if (auto removed = file_system.remove(temporary); removed.has_error()) return removed;
-    }
-    const auto file = file_system.create(temporary);
-    if (file.has_error()) return file.error();
-    const auto bytes = encode(anchor);
-    auto done = (*file)->write_at(0, bytes);
-    if (done.has_value()) done = (*file)->sync();
-    if (done.has_value()) done = file_system.rename(temporary, path);
-    if (done.has_value()) done = file_system.sync_directory(directory_of(path));
-    return done;
+    return replace_file(file_system, path, encode(anchor));
 }
 
 }  // namespace flowrelay::storage

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "flowrelay/base/log.hpp"
@@ -28,6 +30,16 @@ public:
 
     /// A segment that is not there.
     void absent(std::uint64_t number, std::uint64_t missing);
+
+    /// The newest segment is not there. `number`: 0 for a log without any segment. `lost`: queued
+    /// events that are lost with it at least; none: not known.
+    void lost_newest(std::uint64_t number, std::optional<std::uint64_t> lost);
+
+    /// The file that says how far the log had come makes no sense.
+    void damaged_mark(const std::string& path);
+
+    /// Another log lies here than the one that this file knows, which had so many events queued.
+    void other_log(const std::string& path, std::uint64_t queued);
 
     /// Events that the books know and no file does.
     void unaccounted(std::uint64_t events);

@@ -9,7 +9,7 @@ namespace flowrelay::storage {
 
 namespace {
 
-constexpr std::size_t page_size = 4096;
+constexpr std::size_t rescued_page_size = 4096;
 
 /// An error may pass.
 bool read_page(File& file, std::uint64_t offset, std::span<std::uint8_t> out) {
@@ -27,7 +27,8 @@ Result<std::vector<LostBytes>> copy(File& from, File& to) {
     std::vector<LostBytes> lost;
     std::vector<std::uint8_t> page;
     for (std::uint64_t at = 0; at < *size; at += page.size()) {
-        page.resize(static_cast<std::size_t>(std::min<std::uint64_t>(page_size, *size - at)));
+        page.resize(
+            static_cast<std::size_t>(std::min<std::uint64_t>(rescued_page_size, *size - at)));
         if (!read_page(from, at, page)) {
             std::ranges::fill(page, std::uint8_t{0});
             if (!lost.empty() && lost.back().offset + lost.back().bytes == at) {

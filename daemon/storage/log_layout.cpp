@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
+#include "flowrelay/storage/index_cache.hpp"
+#include "flowrelay/storage/segment_index.hpp"
 #include "log_files.hpp"
 #include "segment_scan.hpp"
 
@@ -57,15 +60,65 @@ void take_out_foreign(LogLayout& layout) {
     });
 }
 
+/// The mark of how far the log had come, or of another log that is not here. It may know of more
+/// events than the header of the segment that it names.
+void take_mark(LogLayout& layout, const std::optional<HighWater>& mark) {
+    if (!mark) return;
+    std::uint64_t log = 0;
+    for (const FoundSegment& segment : layout.segments) {
+        if (segment.header.log != 0) log = segment.header.log;
+    }
+    const bool other = log != 0 && mark->log != log;
+    (other ? layout.other_log : layout.mark) = mark;
+    if (layout.segments.empty() || other) return;
+    SegmentHeader& newest = layout.segments.back().header;
+    if (newest.number != mark->segment) return;
+    newest.durable_seq = std::max(newest.durable_seq, Seq{to_number(mark->next_seq) - 1});
+}
+
+/// Only a sealed segment has an index, and a segment is sealed when the next one is durable.
+bool was_sealed(FileSystem& file_system, const std::string& directory,
+                const SegmentHeader& header) {
+    auto file = file_system.open_read_only(directory + "/" + LogFiles::index_name(header.number));
+    if (file.has_error()) return false;
+    return SegmentIndex::open(std::move(*file), header.number, header.salt,
+                              std::make_shared<IndexCache>(1))
+        .has_value();
+}
+
+void look_for_absent_newest(LogLayout& layout, FileSystem& file_system,
+                            const std::string& directory) {
+    const std::uint64_t last = last_number(layout);
+    if (layout.mark && layout.mark->segment > last) {
+        layout.absent_newest = layout.mark->segment;
+        return;
+    }
+    if (layout.segments.empty()) return;
+    const SegmentHeader& header = layout.segments.back().header;
+    if (header.number == last && was_sealed(file_system, directory, header)) {
+        layout.absent_newest = last + 1;
+    }
+}
+
 }  // namespace
 
 std::uint64_t last_number(const LogLayout& layout) noexcept {
     const std::uint64_t known = layout.segments.empty() ? 0 : layout.segments.back().header.number;
-    return layout.headerless.empty() ? known : std::max(known, layout.headerless.rbegin()->first);
+    const std::uint64_t file =
+        layout.headerless.empty() ? known : std::max(known, layout.headerless.rbegin()->first);
+    return std::max(file, layout.absent_newest);
+}
+
+bool came_back(const LogLayout& layout, std::size_t place) {
+    if (place + 2 != layout.segments.size() || !layout.newest_is_known) return false;
+    const SegmentHeader& header = layout.segments[place].header;
+    const SegmentHeader& newest = layout.segments[place + 1].header;
+    return newest.number == header.number + 1 && newest.previous_end == 0 && header.own_end == 0;
 }
 
 Result<LogLayout> find_segments(FileSystem& file_system, const std::string& directory,
-                                const std::vector<std::uint64_t>& numbers, OpenFor purpose) {
+                                const std::vector<std::uint64_t>& numbers,
+                                const std::optional<HighWater>& mark, OpenFor purpose) {
     LogLayout layout;
     for (const std::uint64_t number : numbers) {
         const std::string path = directory + "/" + LogFiles::segment_name(number);
@@ -88,6 +141,8 @@ Result<LogLayout> find_segments(FileSystem& file_system, const std::string& dire
     }
     if (auto same = check_same_log(layout.segments); same.has_error()) return same.error();
     take_out_foreign(layout);
+    take_mark(layout, mark);
+    look_for_absent_newest(layout, file_system, directory);
     layout.newest_is_known =
         !layout.segments.empty() && layout.segments.back().header.number == last_number(layout);
     take_out_replaced(layout);

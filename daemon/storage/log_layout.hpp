@@ -12,6 +12,7 @@
 #include "flowrelay/storage/file_system.hpp"
 #include "flowrelay/storage/record_scanner.hpp"
 #include "flowrelay/storage/segment_header.hpp"
+#include "high_water.hpp"
 
 namespace flowrelay::storage {
 
@@ -41,19 +42,41 @@ struct LogLayout {
     /// The last file has a header: it is the one that was written to.
     bool newest_is_known = false;
 
+    /// The number of a segment that was the newest and is not there any more, nor any behind it;
+    /// 0: there is no sign of one.
+    std::uint64_t absent_newest = 0;
+
+    /// How far this log had come; none: not known.
+    std::optional<HighWater> mark;
+
+    /// The mark of another log, whose segments are not here.
+    std::optional<HighWater> other_log;
+
     bool is_newest(std::size_t place) const noexcept {
         return newest_is_known && place + 1 == segments.size();
     }
+
+    /// The mark, if it knows more of the log than the segments do.
+    const HighWater* mark_beyond() const noexcept {
+        const std::uint64_t known = segments.empty() ? 0 : segments.back().header.number;
+        return mark && mark->segment > known ? &*mark : nullptr;
+    }
 };
+
+/// Whether the newest segment was begun without the one at this place, which has come back since:
+/// its header leaves out of the books what happened in that one.
+bool came_back(const LogLayout& layout, std::size_t place);
 
 enum class OpenFor { reading, writing };
 
-/// Opens the segments with these numbers (ascending). Errors: a file can't be opened or its header
-/// not be read, it is of a newer format, or two of them are of different logs.
+/// Opens the segments with these numbers (ascending). `mark`: how far a log in this directory had
+/// come. Errors: a file can't be opened or its header not be read, it is of a newer format, or two
+/// of them are of different logs.
 Result<LogLayout> find_segments(FileSystem& file_system, const std::string& directory,
-                                const std::vector<std::uint64_t>& numbers, OpenFor purpose);
+                                const std::vector<std::uint64_t>& numbers,
+                                const std::optional<HighWater>& mark, OpenFor purpose);
 
-/// The highest number that a file of the log has.
+/// The highest number that a segment of the log has or is known to have had.
 std::uint64_t last_number(const LogLayout& layout) noexcept;
 
 /// Where the records of a segment lie.

@@ -9,6 +9,7 @@
 
 #include "damage_report.hpp"
 #include "flowrelay/core/log_events.hpp"
+#include "high_water.hpp"
 #include "log_layout.hpp"
 #include "segment_scan.hpp"
 #include "write_zeros.hpp"
@@ -21,15 +22,11 @@ namespace ev = core::log_events;
 
 class LogRecovery {
 public:
-    LogRecovery(LogFiles& files, Log& log)
-        : files_(files), log_(log), report_(files, log), state_(files) {}
+    LogRecovery(LogFiles& files, const LogOptions& options, Log& log)
+        : files_(files), options_(options), log_(log), report_(files, log), state_(files) {}
 
     Result<RecoveredLog> run(const std::vector<std::uint64_t>& numbers) {
-        if (numbers.empty()) return std::move(state_);
-        auto layout =
-            find_segments(files_.file_system(), files_.directory(), numbers, OpenFor::writing);
-        if (layout.has_error()) return layout.error();
-        layout_ = std::move(*layout);
+        if (auto found = find(numbers); found.has_error()) return found.error();
         state_.next_number = last_number(layout_) + 1;
         state_.can_append = layout_.newest_is_known;
         for (const auto& [number, bytes] : layout_.headerless) state_.headerless.push_back(number);
@@ -48,11 +45,21 @@ public:
         report_missing();
         if (auto settled = settle_all(); settled.has_error()) return settled.error();
         if (auto reported = report_suspects(); reported.has_error()) return reported.error();
-        balance_books();
+        if (layout_.newest_is_known) {
+            balance_books();
+        } else {
+            report_lost_newest();
+        }
+        report_other_log();
+        skip_unknown_seqs();
         return std::move(state_);
     }
 
 private:
+    Result<void> find(const std::vector<std::uint64_t>& numbers);
+    void report_lost_newest();
+    void report_other_log();
+    void skip_unknown_seqs();
     Segment take(FoundSegment& found);
     void report_missing();
     Result<SegmentScan> scan(const Segment& segment, std::size_t place);
@@ -68,14 +75,27 @@ private:
     void note_seqs(const Segment& segment, Seq highest);
 
     LogFiles& files_;
+    const LogOptions& options_;
     Log& log_;
     DamageReport report_;
     RecoveredLog state_;
     LogLayout layout_;
     std::uint64_t unknown_events_ = 0;  ///< there may have been so many that nothing is known of
+    std::uint64_t settled_again_ = 0;   ///< events of others, by a segment that came back
     OutcomeSums newest_outcomes_;
     std::map<std::uint64_t, std::vector<Suspect>> suspects_;  // by the number of the segment
 };
+
+Result<void> LogRecovery::find(const std::vector<std::uint64_t>& numbers) {
+    auto mark = read_high_water(files_.file_system(), options_.high_water);
+    if (mark.has_error()) return mark.error();
+    if (mark->damaged) report_.damaged_mark(options_.high_water);
+    auto layout = find_segments(files_.file_system(), files_.directory(), numbers, mark->mark,
+                                OpenFor::writing);
+    if (layout.has_error()) return layout.error();
+    layout_ = std::move(*layout);
+    return {};
+}
 
 Segment LogRecovery::take(FoundSegment& found) {
     Segment segment;
@@ -88,22 +108,59 @@ Segment LogRecovery::take(FoundSegment& found) {
 
 /// Segments without a header, and those that are not there.
 void LogRecovery::report_missing() {
+    const std::uint64_t known =
+        layout_.segments.empty() ? 0 : layout_.segments.back().header.number;
     std::vector<Seq> highest;
     for (const Segment& segment : state_.segments.all()) highest.push_back(segment.highest_seq);
     for (const MissingSegment& segment :
          missing_segments(layout_, highest, DamageReport::max_lines)) {
+        if (segment.bytes && segment.number > known) continue;  // see report_lost_newest()
         if (segment.bytes) {
             report_.unreadable(segment.number, *segment.bytes, segment.events);
         } else {
             report_.absent(segment.number, segment.events.value_or(0));
         }
     }
-    // The events of the last ones had seqs of their own: none of them may be given out again.
+}
+
+/// The newest segments are gone, or have no header. The mark knows what was in them up to its time,
+/// and what it does not know of may have had seqs of its own: none of them is given out again.
+void LogRecovery::report_lost_newest() {
     const std::uint64_t known =
         layout_.segments.empty() ? 0 : layout_.segments.back().header.number;
-    for (const auto& [number, bytes] : layout_.headerless) {
-        if (number > known) unknown_events_ += max_segment_size / record_size(0);
+    std::optional<std::uint64_t> lost;
+    if (const HighWater* mark = layout_.mark_beyond()) {
+        lost = take_books(*mark, state_.segments.queued(), state_.ledger);
+    } else {
+        balance_books();
     }
+    for (const auto& [number, bytes] : layout_.headerless) {
+        if (number <= known) continue;
+        report_.unreadable(number, bytes, std::exchange(lost, std::nullopt));
+        unknown_events_ += max_segment_size / record_size(0);
+    }
+    const bool without_a_trace =
+        last_number(layout_) == 0 && options_.used_before && !layout_.other_log;
+    if (layout_.absent_newest == 0 && !without_a_trace) return;
+    report_.lost_newest(layout_.absent_newest, lost);
+    unknown_events_ += max_segment_size / record_size(0);
+}
+
+/// The events of a log that is not here: all that is known is how many there were.
+void LogRecovery::report_other_log() {
+    if (!layout_.other_log) return;
+    const std::uint64_t lost = layout_.other_log->queued;
+    report_.other_log(options_.high_water, lost);
+    state_.ledger.accepted += lost;
+}
+
+void LogRecovery::skip_unknown_seqs() {
+    if (layout_.mark) {
+        if (state_.log_id == 0) state_.log_id = layout_.mark->log;
+        state_.next_seq = std::max(state_.next_seq, layout_.mark->next_seq);
+    }
+    state_.next_seq = Seq{to_number(state_.next_seq) + unknown_events_};
+    state_.skipped_seqs = unknown_events_;
 }
 
 /// Reads a segment whole. What can't be read ends the start: the disk may give it the next time.
@@ -225,8 +282,10 @@ Result<void> LogRecovery::write_header(Segment& segment) {
 
 Result<void> LogRecovery::settle_all() {
     LogSegments& segments = state_.segments;
-    for (Segment& segment : segments.all()) {
+    for (std::size_t place = 0; place < segments.all().size(); ++place) {
+        Segment& segment = segments.all()[place];
         if (!segment.sealed) continue;
+        const std::size_t before = segments.queued();
         const auto ranges = segments.with_index(
             segment, [](const SealedEvents& events) -> Result<std::vector<SeqRange>> {
                 std::vector<SeqRange> all;
@@ -241,6 +300,7 @@ Result<void> LogRecovery::settle_all() {
         for (const SeqRange& range : *ranges) {
             if (auto done = segments.settle(range, false); done.has_error()) return done;
         }
+        if (came_back(layout_, place)) settled_again_ = before - segments.queued();
     }
     newest_outcomes_.settle_in(state_.ledger);
     for (const SeqRange& range : newest_outcomes_.seqs()) {
@@ -269,32 +329,27 @@ Result<void> LogRecovery::report_suspects() {
 // Without damage the surplus is events that had been booked as lost and were found again, such as
 // those of a segment that somebody put back.
 void LogRecovery::balance_books() {
-    state_.next_seq = Seq{to_number(state_.next_seq) + unknown_events_};
     core::Ledger& ledger = state_.ledger;
+    ledger.delivered += settled_again(ledger, state_.segments.queued(), settled_again_);
     const std::int64_t unaccounted = ledger.unaccounted(state_.segments.queued());
     if (unaccounted > 0 && !report_.any()) {
         report_.unaccounted(static_cast<std::uint64_t>(unaccounted));
     }
     if (unaccounted >= 0) return;
     auto surplus = static_cast<std::uint64_t>(-unaccounted);
-    const auto take = [&](std::uint64_t& column) {
-        const std::uint64_t taken = std::min(surplus, column);
-        column -= taken;
-        surplus -= taken;
-    };
-    if (!report_.any()) take(ledger.lost);
-    for (auto column : {&core::Ledger::delivered, &core::Ledger::dead, &core::Ledger::expired,
-                        &core::Ledger::dropped, &core::Ledger::erased, &core::Ledger::lost}) {
-        take(ledger.*column);
+    if (!report_.any()) {
+        const std::uint64_t back = std::min(surplus, ledger.lost);
+        ledger.lost -= back;
+        surplus -= back;
     }
-    ledger.accepted += surplus;
+    take_back_outcomes(ledger, surplus);
 }
 
 }  // namespace
 
 Result<RecoveredLog> recover_log(LogFiles& files, const std::vector<std::uint64_t>& numbers,
-                                 Log& log) {
-    return LogRecovery(files, log).run(numbers);
+                                 const LogOptions& options, Log& log) {
+    return LogRecovery(files, options, log).run(numbers);
 }
 
 }  // namespace flowrelay::storage

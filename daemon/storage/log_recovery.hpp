@@ -7,6 +7,7 @@
 
 #include "flowrelay/base/log.hpp"
 #include "flowrelay/core/ledger.hpp"
+#include "flowrelay/storage/segmented_log.hpp"
 #include "log_files.hpp"
 #include "log_segments.hpp"
 
@@ -22,7 +23,8 @@ struct RecoveredLog {
     core::Ledger ledger;
     Seq next_seq{1};
     std::uint64_t next_number = 1;
-    bool can_append = false;  ///< the newest segment is whole: writing goes on in it
+    bool can_append = false;         ///< the newest segment is whole: writing goes on in it
+    std::uint64_t skipped_seqs = 0;  ///< right below next_seq: SegmentHeader::skipped_seqs
 };
 
 /// Takes up the segments with these numbers: sealed ones by their indexes, which are made where
@@ -31,6 +33,6 @@ struct RecoveredLog {
 /// newer format, a file that can't be opened, a failed write or sync; and what has to be read and
 /// can't be (QueueErrc::unreadable): then nothing was changed, but for indexes of other segments.
 Result<RecoveredLog> recover_log(LogFiles& files, const std::vector<std::uint64_t>& numbers,
-                                 Log& log);
+                                 const LogOptions& options, Log& log);
 
 }  // namespace flowrelay::storage

@@ -15,8 +15,8 @@ namespace flowrelay::storage {
 
 namespace {
 
-constexpr std::size_t chunk_size = 256 * 1024;
-constexpr std::size_t page_size = 4096;
+constexpr std::size_t scan_chunk_size = 256 * 1024;
+constexpr std::size_t scan_page_size = 4096;
 
 bool all_zero(std::span<const std::uint8_t> bytes) noexcept {
     return bytes.empty() ||
@@ -33,7 +33,7 @@ public:
         if (offset >= end_) return {};
         length = static_cast<std::size_t>(std::min<std::uint64_t>(length, end_ - offset));
         if (offset < start_ || offset + length > start_ + bytes_.size()) {
-            load(offset, std::max(length, chunk_size));
+            load(offset, std::max(length, scan_chunk_size));
         }
         return std::span(bytes_).subspan(static_cast<std::size_t>(offset - start_), length);
     }
@@ -54,7 +54,7 @@ private:
         std::size_t at = 0;
         while (at < bytes_.size()) {
             const std::size_t to_boundary =
-                page_size - static_cast<std::size_t>((offset + at) % page_size);
+                scan_page_size - static_cast<std::size_t>((offset + at) % scan_page_size);
             const auto page =
                 std::span(bytes_).subspan(at, std::min(to_boundary, bytes_.size() - at));
             const auto got = read_again(offset + at, page);
@@ -87,7 +87,7 @@ private:
     void note_unreadable(std::uint64_t offset, std::uint64_t bytes, const Error& error) {
         if (!unreadable_) unreadable_ = ScanResult::Unreadable{offset, 0, error};
         // Pages that are looked at again count once.
-        if (unreadable_pages_.insert(offset / page_size).second) unreadable_->bytes += bytes;
+        if (unreadable_pages_.insert(offset / scan_page_size).second) unreadable_->bytes += bytes;
     }
 
     File& file_;
@@ -103,10 +103,10 @@ private:
 template <class Use>
 void for_each_chunk(Window& window, std::uint64_t offset, Use use) {
     while (true) {
-        const auto bytes = window.view(offset, chunk_size);
+        const auto bytes = window.view(offset, scan_chunk_size);
         if (!all_zero(bytes) && !use(offset, bytes)) return;
-        if (bytes.size() < chunk_size) return;
-        offset += chunk_size - record_header_size;
+        if (bytes.size() < scan_chunk_size) return;
+        offset += scan_chunk_size - record_header_size;
     }
 }
 

@@ -32,6 +32,7 @@ constexpr std::size_t at_durable_seq = 128;
 constexpr std::size_t at_lost = 136;
 constexpr std::size_t at_loss_time = 144;
 constexpr std::size_t at_loss_uid = 152;
+constexpr std::size_t at_skipped_seqs = 160;
 constexpr std::size_t at_crc = copy_size - 4;
 
 constexpr std::array ledger_columns = {
@@ -58,6 +59,7 @@ std::optional<SegmentHeader> parse_copy(const std::uint8_t* copy) noexcept {
     header.durable_end = load_le<std::uint64_t>(copy + at_durable_end);
     header.durable_seq = Seq{load_le<std::uint64_t>(copy + at_durable_seq)};
     header.ledger.lost = load_le<std::uint64_t>(copy + at_lost);
+    header.skipped_seqs = load_le<std::uint64_t>(copy + at_skipped_seqs);
     if (const auto at = load_le<std::uint64_t>(copy + at_loss_time); at != 0) {
         header.last_loss = {WallTime(Milliseconds(static_cast<std::int64_t>(at))),
                             load_le<std::uint32_t>(copy + at_loss_uid)};
@@ -85,6 +87,7 @@ void write_segment_header(std::uint8_t* block, const SegmentHeader& header) noex
     store_le(block + at_durable_end, header.durable_end);
     store_le(block + at_durable_seq, to_number(header.durable_seq));
     store_le(block + at_lost, header.ledger.lost);
+    store_le(block + at_skipped_seqs, header.skipped_seqs);
     if (header.last_loss) {
         const auto at = header.last_loss->at.time_since_epoch().count();
         store_le(block + at_loss_time, static_cast<std::uint64_t>(static_cast<std::int64_t>(at)));

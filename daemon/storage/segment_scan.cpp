@@ -180,9 +180,11 @@ SegmentScan scan_segment(File& file, const SegmentHeader& header, const ScanRang
         if (scan.result.confirmed && scan.result.confirmed_seq != Seq::none) {
             sink.finish(Seq{to_number(scan.result.confirmed_seq) + 1});
         }
-        if (missing > 0 || lost) sink.damage(scan.result.end, end - scan.result.end);
+        const bool cut = missing > 0 || lost;
+        if (cut) sink.damage(scan.result.end, end - scan.result.end);
         if (lost && lost->type == RecordType::event) sink.finish(Seq{to_number(lost->seq) + 1});
         if (header.durable_seq != Seq::none) sink.finish(Seq{to_number(header.durable_seq) + 1});
+        if (cut) scan.damage.back().at_least = true;
     } else if (range.end > readable.end) {
         sink.damage(readable.end, range.end - readable.end);
     }
@@ -192,7 +194,9 @@ SegmentScan scan_segment(File& file, const SegmentHeader& header, const ScanRang
 
 std::uint64_t seqs_between(const SegmentHeader& before, Seq highest, const SegmentHeader& behind) {
     const std::uint64_t expected = std::max(to_number(before.next_seq), to_number(highest) + 1);
-    return std::max(to_number(behind.next_seq), expected) - expected;
+    const std::uint64_t given =
+        to_number(behind.next_seq) - std::min(behind.skipped_seqs, to_number(behind.next_seq));
+    return std::max(given, expected) - expected;
 }
 
 IndexContents index_contents(const SegmentHeader& header, SegmentScan scan) {

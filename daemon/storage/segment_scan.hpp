@@ -19,6 +19,7 @@ struct DamagedRange {
     std::uint64_t offset = 0;
     std::uint64_t bytes = 0;
     std::uint64_t missing = 0;  ///< seqs whose events are lost with it
+    bool at_least = false;      ///< the file was cut off: there may have been more
 };
 
 /// An event whose payload is wrong: wiped on purpose if it turns out to be settled.

@@ -14,9 +14,11 @@
 #include "flowrelay/base/random.hpp"
 #include "flowrelay/core/log_events.hpp"
 #include "flowrelay/storage/path.hpp"
+#include "high_water.hpp"
 #include "known_ids.hpp"
 #include "log_compaction.hpp"
 #include "log_erasure.hpp"
+#include "log_failure.hpp"
 #include "log_files.hpp"
 #include "log_recovery.hpp"
 #include "log_room.hpp"
@@ -48,7 +50,9 @@ public:
                      options.dedup_entries, log),
           compaction_(*files_, segments_, known_ids_, random_, log, options.segment_size),
           erasure_(*files_, segments_, known_ids_, options.segment_size),
+          high_water_(files_->file_system(), options.high_water),
           ledger_(recovered.ledger),
+          skipped_seqs_(recovered.skipped_seqs),
           next_seq_(recovered.next_seq),
           next_number_(recovered.next_number),
           log_id_(recovered.log_id != 0 ? recovered.log_id : random_.next() | 1),
@@ -77,6 +81,10 @@ public:
         known_ids_.set_window(limits.dedup_window);
     }
     Result<void> confirm() override;
+    void note_progress() override {
+        high_water_.note({log_id_, active().header.number, next_seq_, segments_.queued(),
+                          active().queued(), ledger_});
+    }
     Result<void> book_lost(const core::Loss& loss, const core::LossBooking& booking) override;
     std::optional<core::LossBooking> last_loss() const override { return segments_.last_loss(); }
     core::Ledger ledger() const override { return ledger_; }
@@ -121,9 +129,6 @@ private:
     Error damaged(Seq seq, Segment& segment, const IndexedEvent& event);
     Result<void> settle_some_erased();
     Result<bool> wipe_some();
-    Error full(std::string_view code, std::string message);
-    Error fail(const Error& error);
-    Error fail_unless_passing(const Error& error);
 
     std::shared_ptr<void> lock_;
     std::unique_ptr<LogFiles> files_;
@@ -135,7 +140,9 @@ private:
     LogCompaction compaction_;
     LogErasure erasure_;
     ErasedEvents erased_;  ///< by the erasure under way
+    HighWaterFile high_water_;
     core::Ledger ledger_;
+    std::uint64_t skipped_seqs_;  ///< right below next_seq_
     Seq next_seq_;
     std::uint64_t next_number_;
     std::uint64_t log_id_;
@@ -143,20 +150,19 @@ private:
     CommitBuffer buffer_;
     std::unordered_set<Seq> told_damaged_;  ///< reported already
     ReadFailures read_failures_;
-    std::optional<Error> failure_;
-    std::string_view full_code_;  ///< of the last error `full`: RefusingBecause::code
+    LogFailure failure_;
 };
 
 // --- commit ------------------------------------------------------------------------------------
 
 Result<Seq> SegmentedLog::commit(std::span<const EventRecord> events,
                                  std::span<const Settlement> outcomes) {
-    if (failure_) return *failure_;
+    if (failure_.error()) return *failure_.error();
     if (auto kept = keep(outcomes); kept.has_error()) return kept.error();
     std::optional<Error> refused;
     if (!events.empty()) {
         const auto room = make_room(events);
-        if (failure_) return *failure_;
+        if (failure_.error()) return *failure_.error();
         if (room.has_error()) {
             refused = room.error();
             events = {};  // the outcomes are written all the same: they may make room
@@ -165,7 +171,7 @@ Result<Seq> SegmentedLog::commit(std::span<const EventRecord> events,
     const Seq first = next_seq_;
     if (!events.empty() || !pending_.empty()) {
         const auto written = write(events);
-        if (failure_) return *failure_;
+        if (failure_.error()) return *failure_.error();
         if (written.has_error()) return refused ? *refused : written.error();
         if (auto done = reclaim(); done.has_error()) return done.error();
     }
@@ -176,7 +182,7 @@ Result<Seq> SegmentedLog::commit(std::span<const EventRecord> events,
 Result<void> SegmentedLog::keep(std::span<const Settlement> outcomes) {
     for (const Settlement& outcome : outcomes) {
         const auto queued = segments_.begin_settling(outcome.seq);
-        if (queued.has_error()) return fail(queued.error());
+        if (queued.has_error()) return failure_.fail(queued.error());
         if (*queued) pending_.push_back(outcome);
     }
     return {};
@@ -185,25 +191,25 @@ Result<void> SegmentedLog::keep(std::span<const Settlement> outcomes) {
 Result<void> SegmentedLog::make_room(std::span<const EventRecord> events) {
     if (auto fits = check_sizes(events, fresh_room()); fits.has_error()) return fits;
     if (to_number(next_seq_) + events.size() > to_number(max_seq)) {
-        return full(
+        return failure_.full(
             "disk_full",
             "the spool has no sequence numbers left, as only a forged record can bring about: move "
             "spool.directory away once it is drained");
     }
     const std::uint64_t queued = segments_.queued() - pending_.size();
     if (options_.max_events != 0 && queued + events.size() > options_.max_events) {
-        return full("max_events",
-                    fmt::format("the spool is full: {} events are queued, spool.max_events "
-                                "allows {}",
-                                queued, options_.max_events));
+        return failure_.full(
+            "max_events", fmt::format("the spool is full: {} events are queued, spool.max_events "
+                                      "allows {}",
+                                      queued, options_.max_events));
     }
     while (!has_room(room(), pending_.size(), events, queued)) {
         if (disk_bytes() + options_.segment_size > options_.max_size) {
             compaction_.wake(true);
-            return full("max_size",
-                        fmt::format("the spool is full: it takes {} bytes, spool.max_size "
-                                    "allows {}",
-                                    disk_bytes(), options_.max_size));
+            return failure_.full("max_size",
+                                 fmt::format("the spool is full: it takes {} bytes, spool.max_size "
+                                             "allows {}",
+                                             disk_bytes(), options_.max_size));
         }
         if (auto added = add_spare(); added.has_error()) return added;
     }
@@ -212,7 +218,7 @@ Result<void> SegmentedLog::make_room(std::span<const EventRecord> events) {
 
 Result<void> SegmentedLog::add_spare() {
     auto added = files_->add_spare(options_.segment_size);
-    if (added.has_error()) return fail_unless_passing(added.error());
+    if (added.has_error()) return failure_.fail_unless_passing(added.error());
     return {};
 }
 
@@ -222,7 +228,7 @@ Result<void> SegmentedLog::write(std::span<const EventRecord> events) {
         const Part part = buffer_.encode(active(), pending_, events, next_seq_);
         if (part.bytes == 0) {
             if (auto begun = begin_segment(); begun.has_error()) {
-                return is_first ? begun.error() : fail(begun.error());
+                return is_first ? begun.error() : failure_.fail(begun.error());
             }
             continue;
         }
@@ -239,31 +245,34 @@ Result<void> SegmentedLog::write_part(const Part& part, bool is_first) {
     auto written = segment.file->write_at(segment.end, buffer_.bytes());
     if (written.has_error()) {
         segment.tail_dirty = true;
-        if (!is_first || !is_disk_full(written.error().code)) return fail(written.error());
+        if (!is_first || !is_disk_full(written.error().code)) return failure_.fail(written.error());
         // Nobody was told that these events were accepted: they should not come back after a crash.
         // A file system without space for this either may bring them back.
         const std::vector<std::uint8_t> zeros(record_header_size);
         if (segment.file->write_at(segment.end, zeros).has_value()) {
-            if (auto undone = segment.file->sync(); undone.has_error()) return fail(undone.error());
+            if (auto undone = segment.file->sync(); undone.has_error())
+                return failure_.fail(undone.error());
         }
-        return fail_unless_passing(written.error());
+        return failure_.fail_unless_passing(written.error());
     }
     segment.confirmed = false;
     write_ahead(segment, segment.end + part.bytes);
-    if (auto synced = segment.file->sync(); synced.has_error()) return fail(synced.error());
+    if (auto synced = segment.file->sync(); synced.has_error())
+        return failure_.fail(synced.error());
     return apply(part, segment.header.salt);
 }
 
 /// From now on only what is written later can pass for a torn tail: a commit behind the last one
 /// proves that, and so does the header, which damage to the end of the records does not reach.
 Result<void> SegmentedLog::confirm() {
-    if (failure_) return *failure_;
+    if (failure_.error()) return *failure_.error();
     if (active().sealed) return {};
     if (!active().confirmed) {
         const auto written = write_confirmation_record();
-        if (failure_) return *failure_;
+        if (failure_.error()) return *failure_.error();
         if (written.has_error() && written.error().code != QueueErrc::full) return written;
     }
+    note_progress();
     return update_header(active().header);
 }
 
@@ -286,9 +295,9 @@ Result<void> SegmentedLog::write_confirmation_record() {
     auto done = segment.file->write_at(segment.end, record);
     if (done.has_error()) {
         segment.tail_dirty = true;
-        return fail_unless_passing(done.error());
+        return failure_.fail_unless_passing(done.error());
     }
-    if (done = segment.file->sync(); done.has_error()) return fail(done.error());
+    if (done = segment.file->sync(); done.has_error()) return failure_.fail(done.error());
     segment.end += record.size();
     segment.confirmed = true;
     return {};
@@ -301,15 +310,16 @@ Result<void> SegmentedLog::update_header(SegmentHeader header) {
     header.ledger.lost = ledger_.lost;
     if (header == active().header) return {};
     if (auto done = rewrite_segment_header(*active().file, header); done.has_error()) {
-        return fail_unless_passing(done.error());
+        return failure_.fail_unless_passing(done.error());
     }
-    if (auto synced = active().file->sync(); synced.has_error()) return fail(synced.error());
+    if (auto synced = active().file->sync(); synced.has_error())
+        return failure_.fail(synced.error());
     active().header = header;
     return {};
 }
 
 Result<void> SegmentedLog::book_lost(const core::Loss& loss, const core::LossBooking& booking) {
-    if (failure_) return *failure_;
+    if (failure_.error()) return *failure_.error();
     const core::Ledger before = ledger_;
     ledger_.write_off(loss);
     auto booked = write_booking(loss, booking);
@@ -332,7 +342,7 @@ Result<void> SegmentedLog::write_booking(const core::Loss& loss, const core::Los
 Result<void> SegmentedLog::apply(const Part& part, std::uint32_t salt) {
     for (const Settlement& outcome : std::span(pending_).first(part.outcomes)) {
         const auto settled = segments_.settle(outcome.seq);
-        if (settled.has_error()) return fail(settled.error());
+        if (settled.has_error()) return failure_.fail(settled.error());
         if (*settled) ledger_.settle(outcome.outcome);
     }
     pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(part.outcomes));
@@ -354,9 +364,10 @@ Result<void> SegmentedLog::apply(const Part& part, std::uint32_t salt) {
 /// would find what its header says.
 Result<void> SegmentedLog::begin_segment(const std::optional<core::LossBooking>& loss) {
     if (next_number_ > LogFiles::max_number) {
-        return full("disk_full", fmt::format("segments have no number left: move the files away "
-                                             "from {} that are none of flowrelayd's",
-                                             files_->directory()));
+        return failure_.full("disk_full",
+                             fmt::format("segments have no number left: move the files away "
+                                         "from {} that are none of flowrelayd's",
+                                         files_->directory()));
     }
     if (files_->spares() == 0) {
         if (auto added = add_spare(); added.has_error()) return added;
@@ -370,16 +381,18 @@ Result<void> SegmentedLog::begin_segment(const std::optional<core::LossBooking>&
     segment.header.last_loss = loss ? loss : segments_.last_loss();
     segment.header.size = options_.segment_size;
     segment.header.log = log_id_;
+    segment.header.skipped_seqs = skipped_seqs_;
     if (!first && active().header.number + 1 == next_number_) {
         segment.header.previous_end = active().end;
     }
     if (auto done = files_->prepare_segment(segment.header); done.has_error()) {
-        return fail_unless_passing(done.error());
+        return failure_.fail_unless_passing(done.error());
     }
     auto begun = files_->begin_segment(next_number_);
-    if (begun.has_error()) return fail(begun.error());
+    if (begun.has_error()) return failure_.fail(begun.error());
     if (!first && !active().sealed) {
-        if (auto sealed = segments_.seal_newest(); sealed.has_error()) return fail(sealed.error());
+        if (auto sealed = segments_.seal_newest(); sealed.has_error())
+            return failure_.fail(sealed.error());
         compaction_.wake(false);
     }
     segment.file = std::move(begun->file);
@@ -388,7 +401,9 @@ Result<void> SegmentedLog::begin_segment(const std::optional<core::LossBooking>&
     segment.size = options_.segment_size;
     segment.written = begun->written ? segment.size : segment_header_size;
     ++next_number_;
+    skipped_seqs_ = 0;
     segments_.push_back(std::move(segment));
+    note_progress();
     return {};
 }
 
@@ -401,7 +416,7 @@ Result<void> SegmentedLog::reclaim() {
         known_ids_.keep(oldest);
         const auto retired =
             files_->retire_segment(oldest.header.number, oldest.file, recycle, oldest.wiped_for);
-        if (retired.has_error()) return fail(retired.error());
+        if (retired.has_error()) return failure_.fail(retired.error());
         if (!*retired) break;  // tried again after the next commit
         segments_.pop_front();
     }
@@ -419,46 +434,22 @@ bool SegmentedLog::wants_spare() const {
 
 Result<bool> SegmentedLog::maintain() {
     // Compaction copies what an erasure is about to wipe: it waits.
-    if (failure_ || erasure_.active() || !compaction_.awake()) return false;
+    if (failure_.error() || erasure_.active() || !compaction_.awake()) return false;
     const auto more = compaction_.step();
-    if (more.has_error()) return fail(more.error());
+    if (more.has_error()) return failure_.fail(more.error());
     if (auto done = reclaim(); done.has_error()) return done.error();
     return *more;
 }
 
 std::optional<RefusingBecause> SegmentedLog::refusing(std::uint64_t bytes) {
-    if (failure_) return RefusingBecause{"storage_failed", failure_->message};
+    if (failure_.error()) return RefusingBecause{"storage_failed", failure_.error()->message};
     EventRecord event;
     event.id.assign(36, 'x');  // a UUID
     event.body.assign(std::min(bytes, fresh_room() / 2), ' ');
     const auto room = make_room(std::span(&event, 1));
     if (room.has_value()) return std::nullopt;
-    if (failure_) return RefusingBecause{"storage_failed", failure_->message};
-    return RefusingBecause{full_code_, room.error().message};
-}
-
-/// Remembers which limit it was, for refusing().
-Error SegmentedLog::full(std::string_view code, std::string message) {
-    full_code_ = code;
-    return {QueueErrc::full, std::move(message)};
-}
-
-Error SegmentedLog::fail(const Error& error) {
-    failure_ = Error{QueueErrc::failed,
-                     error.message + ": nothing more is accepted until flowrelayd is restarted"};
-    return *failure_;
-}
-
-Error SegmentedLog::fail_unless_passing(const Error& error) {
-    if (is_disk_full(error.code)) {
-        // There may be room for data, but none for another file.
-        const bool inodes = error.message.ends_with(no_inodes);
-        return full("disk_full",
-                    (inodes ? "the spool cannot grow: " : "the disk is full: ") + error.message);
-    }
-    if (is_out_of_descriptors(error.code)) return full("no_descriptors", error.message);
-    if (error.code == QueueErrc::unreadable) return error;  // nothing was written
-    return fail(error);
+    if (failure_.error()) return RefusingBecause{"storage_failed", failure_.error()->message};
+    return RefusingBecause{failure_.full_code(), room.error().message};
 }
 
 // --- reading -----------------------------------------------------------------------------------
@@ -511,7 +502,7 @@ void SegmentedLog::begin_erasure(std::span<const TokenId> tokens) {
 
 Result<std::optional<EventQueue::ErasedEvents>> SegmentedLog::erase_some() {
     using Progress = std::optional<ErasedEvents>;
-    if (failure_) return *failure_;
+    if (failure_.error()) return *failure_.error();
     if (!erasure_.active()) return Progress(std::exchange(erased_, {}));
     Result<bool> done = false;
     if (!erasure_.settled()) {
@@ -528,10 +519,10 @@ Result<std::optional<EventQueue::ErasedEvents>> SegmentedLog::erase_some() {
 
 Result<void> SegmentedLog::settle_some_erased() {
     const auto queued = erasure_.next_outcomes();
-    if (queued.has_error()) return fail_unless_passing(queued.error());
+    if (queued.has_error()) return failure_.fail_unless_passing(queued.error());
     for (const LogErasure::Queued& event : *queued) {
         const auto begun = segments_.begin_settling(event.seq);
-        if (begun.has_error()) return fail(begun.error());
+        if (begun.has_error()) return failure_.fail(begun.error());
         if (!*begun) continue;
         pending_.push_back({event.seq, core::Outcome::erased});
         ++erased_[event.token];
@@ -544,7 +535,7 @@ Result<void> SegmentedLog::settle_some_erased() {
 
 Result<bool> SegmentedLog::wipe_some() {
     const auto clean = erasure_.wipe_segments();
-    if (clean.has_error()) return fail_unless_passing(clean.error());
+    if (clean.has_error()) return failure_.fail_unless_passing(clean.error());
     if (!*clean) return false;
     // What lies beside the log may resist without a harm to it: that is tried again.
     return erasure_.wipe_rest();
@@ -564,7 +555,7 @@ Result<std::unique_ptr<EventQueue>> open_segmented_log(FileSystem& file_system,
     auto files = std::make_unique<LogFiles>(file_system, directory, used.max_open_files);
     const auto numbers = files->scan(used.segment_size);
     if (numbers.has_error()) return numbers.error();
-    auto recovered = recover_log(*files, *numbers, log);
+    auto recovered = recover_log(*files, *numbers, used, log);
     if (recovered.has_error()) return recovered.error();
 
     const bool can_append = recovered->can_append;

@@ -10,6 +10,7 @@
 
 #include "flowrelay/storage/dead_letters.hpp"
 #include "flowrelay/storage/registry.hpp"
+#include "high_water.hpp"
 #include "known_ids.hpp"
 #include "spool_check_segments.hpp"
 
@@ -30,6 +31,15 @@ std::uint64_t number_of(std::string_view name, std::string_view suffix) {
     // The log knows files by their names: with other zeros in front it is none of its own.
     return is_number && fmt::format("{:0{}}", number, digits) == text ? number : 0;
 }
+
+// The daemon refuses to start with a damaged registry, and starts without a damaged letter.
+constexpr std::string_view registry_meaning =
+    "flowrelayd does not start with it: put the file back from a copy";
+constexpr std::string_view registry_name = "tokens";
+constexpr std::string_view letters_name = "dead-letters";
+constexpr std::string_view letters_meaning = "these letters are lost";
+constexpr std::string_view ids_meaning =
+    "an event that was delivered and is handed in again may be delivered once more";
 
 class SpoolCheck {
 public:
@@ -60,6 +70,7 @@ private:
     Result<void> check_directories();
     Result<void> check_unused();
     Result<void> check_log();
+    Result<void> find_mark(std::optional<HighWater>& mark);
     Result<std::vector<std::string>> list_quarantine(const std::vector<std::string>& names);
     Result<void> check_registry();
     Result<void> check_dead_letters();
@@ -75,25 +86,23 @@ private:
     FileSystem& file_system_;
     std::string directory_;
     std::string log_directory_;
+    bool has_log_ = true;
+    bool used_before_ = false;
     DeadLetters::Contents letters_;
     std::uint64_t queued_letters_ = 0;  // whose events are queued still
     SpoolReport report_;
 };
-
-// The daemon refuses to start with a damaged registry, and starts without a damaged letter.
-constexpr std::string_view registry_meaning =
-    "flowrelayd does not start with it: put the file back from a copy";
-constexpr std::string_view letters_name = "dead-letters";
-constexpr std::string_view letters_meaning = "these letters are lost";
-constexpr std::string_view ids_meaning =
-    "an event that was delivered and is handed in again may be delivered once more";
 
 Result<void> SpoolCheck::check_directories() {
     const auto names = file_system_.list(directory_);
     if (names.has_error()) return names.error();
     const auto there = file_system_.exists(log_directory_);
     if (there.has_error()) return there.error();
-    if (*there) return {};
+    has_log_ = *there;
+    used_before_ = std::ranges::any_of(*names, [](const std::string& name) {
+        return name == high_water_name || name == registry_name || name == letters_name;
+    });
+    if (has_log_ || used_before_) return {};
     const bool is_log = std::ranges::any_of(
         *names, [](const std::string& name) { return number_of(name, ".seg") != 0; });
     return Error{
@@ -107,6 +116,7 @@ Result<void> SpoolCheck::check_directories() {
 }
 
 Result<void> SpoolCheck::check_unused() {
+    if (!has_log_) return {};
     const std::string path = log_directory_ + "/lock";
     const auto holder = file_system_.lock_holder(path);
     if (holder.has_error()) return holder.error();
@@ -130,10 +140,11 @@ Result<void> SpoolCheck::add_file(std::string name, Kind kind, std::string note)
 // --- the log -------------------------------------------------------------------------------------
 
 Result<void> SpoolCheck::check_log() {
-    const auto names = file_system_.list(log_directory_);
+    auto names = has_log_ ? file_system_.list(log_directory_)
+                          : Result<std::vector<std::string>>(std::vector<std::string>());
     if (names.has_error()) return names.error();
-    std::vector<std::uint64_t> segments;
-    std::vector<std::uint64_t> indexes;
+    SegmentCheck::Found found;
+    auto& [segments, indexes, kept, mark, used_before] = found;
     std::vector<std::string> spares;
     for (const std::string& name : *names) {
         if (name == "lock" || name == "quarantine" || name.starts_with(KnownIds::file_name)) {
@@ -158,10 +169,13 @@ Result<void> SpoolCheck::check_log() {
     }
     std::ranges::sort(segments);
     std::ranges::sort(indexes);
-    const auto quarantined = list_quarantine(*names);
+    auto quarantined = list_quarantine(*names);
     if (quarantined.has_error()) return quarantined.error();
+    kept = std::move(*quarantined);
+    if (auto read = find_mark(mark); read.has_error()) return read;
+    used_before = used_before_;
     SegmentCheck check(file_system_, log_directory_, letters_.seqs, report_);
-    if (auto done = check.run(segments, indexes, *quarantined); done.has_error()) return done;
+    if (auto done = check.run(found); done.has_error()) return done;
     queued_letters_ = check.queued_letters();
 
     for (const std::uint64_t index : indexes) {
@@ -177,6 +191,19 @@ Result<void> SpoolCheck::check_log() {
         if (check.segment_size() != 0 && spare.bytes != check.segment_size()) {
             spare.note = "of another size than the newest segment";
         }
+    }
+    return {};
+}
+
+/// How far the log had come.
+Result<void> SpoolCheck::find_mark(std::optional<HighWater>& mark) {
+    const auto found = read_high_water(file_system_, directory_ + "/" + high_water_name);
+    if (found.has_error()) return found.error();
+    mark = found->mark;
+    if (found->damaged) {
+        report_.damage.push_back(
+            {high_water_name, std::nullopt, 0, 0,
+             "it does not say how far the log had come: a loss of its end would not be noticed"});
     }
     return {};
 }
@@ -234,7 +261,7 @@ void SpoolCheck::add_journal(SpoolFile file, const JournalScan& scan, std::strin
 }
 
 Result<void> SpoolCheck::check_registry() {
-    const std::string name = "tokens";
+    const std::string name(registry_name);
     const auto there = find_journal(name);
     if (there.has_error()) return there.error();
     if (!*there) {

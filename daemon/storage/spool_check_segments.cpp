@@ -80,15 +80,12 @@ void SettledSeqs::forget_from(Seq seq) {
 
 // --- which segments there are --------------------------------------------------------------------
 
-Result<void> SegmentCheck::run(const std::vector<std::uint64_t>& segments,
-                               const std::vector<std::uint64_t>& indexes,
-                               const std::vector<std::string>& quarantined) {
-    indexes_ = indexes;
-    if (!segments.empty()) {
-        auto layout = find_segments(file_system_, directory_, segments, OpenFor::reading);
-        if (layout.has_error()) return layout.error();
-        layout_ = std::move(*layout);
-    }
+Result<void> SegmentCheck::run(const Found& there) {
+    indexes_ = there.indexes;
+    auto layout =
+        find_segments(file_system_, directory_, there.segments, there.mark, OpenFor::reading);
+    if (layout.has_error()) return layout.error();
+    layout_ = std::move(*layout);
     report_replaced();
     auto& found = layout_.segments;
     if (!found.empty()) segment_size_ = found.back().size;
@@ -98,15 +95,24 @@ Result<void> SegmentCheck::run(const std::vector<std::uint64_t>& segments,
         read(i);
         found[i].file.reset();
     }
-    report_missing(quarantined);
+    report_missing(there.quarantined);
     for (auto& [token, queue] : queues_) {
         report_.queued += queue.events;
         report_.oldest = std::min(report_.oldest, queue.oldest);
         report_.queues.push_back(std::move(queue));
     }
+    report_.ledger.delivered += settled_again(report_.ledger, report_.queued, settled_again_);
+    report_lost_newest();
+    report_other_log();
+    const bool never_used = last_number(layout_) == 0 && !there.used_before;
+    if (last_number(layout_) == 0 && there.used_before && !layout_.other_log) {
+        report_.damage.push_back(
+            {"spool", std::nullopt, 0, 0,
+             "no segment is there, although the spool was in use: how many events are lost is not "
+             "known"});
+    }
     // The newest segment has the last word on the books.
-    report_.lost_is_known =
-        (segments.empty() || layout_.newest_is_known) && !newest_cut_ && !unreadable_;
+    report_.lost_is_known = (never_used || layout_.newest_is_known) && !newest_cut_ && !unreadable_;
     const std::int64_t unaccounted = std::max<std::int64_t>(report_.unaccounted(), 0);
     report_.lost = static_cast<std::uint64_t>(unaccounted) + without_contents_;
     return {};
@@ -149,6 +155,29 @@ void SegmentCheck::report_missing(const std::vector<std::string>& quarantined) {
     }
 }
 
+/// As the start does it (LogRecovery::report_lost_newest).
+void SegmentCheck::report_lost_newest() {
+    const HighWater* mark = layout_.mark_beyond();
+    const std::uint64_t lost =
+        mark == nullptr ? 0 : take_books(*mark, report_.queued, report_.ledger);
+    if (layout_.absent_newest == 0) return;
+    report_.damage.push_back(
+        {log_file_name(LogFiles::segment_name(layout_.absent_newest)), std::nullopt, 0, lost,
+         mark != nullptr ? fmt::format("the newest segment is missing: {} queued events at least "
+                                       "are lost. Put it back if there is a copy of it",
+                                       lost)
+                         : "the newest segment is missing: how many events are lost is not known. "
+                           "Put it back if there is a copy of it"});
+}
+
+void SegmentCheck::report_other_log() {
+    if (!layout_.other_log) return;
+    report_.ledger.accepted += layout_.other_log->queued;
+    report_.damage.push_back(
+        {high_water_name, std::nullopt, 0, layout_.other_log->queued,
+         "it is of another log than the one that is here: the events of that one are not here"});
+}
+
 // --- what is in them -----------------------------------------------------------------------------
 
 void SegmentCheck::read(std::size_t place) {
@@ -184,11 +213,14 @@ void SegmentCheck::read(std::size_t place) {
                 cut, scan.result.end);
         }
     }
+    const bool is_back = came_back(layout_, place);
+    if (is_back) settled_by_newest_ = settled_;
     std::vector<SeqRange> ranges = scan.settled_before;
     const std::vector<SeqRange> settled = scan.outcomes.seqs();
     ranges.insert(ranges.end(), settled.begin(), settled.end());
     settled_.add(std::move(ranges));
     count_queued(file, scan);
+    has_come_back_ = has_come_back_ || is_back;
     settled_.forget_from(segment.header.next_seq);
     report_damage(file.name, scan.damage);
     if (is_newest) count_books(segment, scan);
@@ -206,7 +238,10 @@ void SegmentCheck::read(std::size_t place) {
 
 void SegmentCheck::count_queued(SpoolFile& file, const SegmentScan& scan) {
     for (const IndexedEvent& event : scan.events) {
-        if (settled_.contains(event.seq)) continue;
+        if (settled_.contains(event.seq)) {
+            if (has_come_back_ && !settled_by_newest_.contains(event.seq)) ++settled_again_;
+            continue;
+        }
         ++file.queued;
         if (std::ranges::binary_search(letters_, event.seq)) ++queued_letters_;
         SpoolQueue& queue = queues_[event.token];
@@ -245,6 +280,10 @@ void SegmentCheck::report_damage(const std::string& name, std::vector<DamagedRan
         } else {
             merged.push_back(
                 {name, range.offset, range.bytes, range.missing, "no readable records"});
+        }
+        if (range.at_least) {
+            merged.back().reason =
+                "the file was cut short: there may have been more events in the rest of it";
         }
     }
     report_.damage.insert(report_.damage.end(), merged.begin(), merged.end());

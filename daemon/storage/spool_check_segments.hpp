@@ -37,10 +37,15 @@ public:
           letters_(letters),
           report_(report) {}
 
-    /// Reads the segments with these numbers (ascending) and the indexes with those.
-    Result<void> run(const std::vector<std::uint64_t>& segments,
-                     const std::vector<std::uint64_t>& indexes,
-                     const std::vector<std::string>& quarantined);
+    /// What lies in the directory of the log, and what is known of it from outside.
+    struct Found {
+        std::vector<std::uint64_t> segments;  ///< their numbers, ascending
+        std::vector<std::uint64_t> indexes;   ///< the same
+        std::vector<std::string> quarantined;
+        std::optional<HighWater> mark;
+        bool used_before = false;  ///< other files show that there was a log
+    };
+    Result<void> run(const Found& found);
 
     /// Of the newest segment that can be read; 0 if there is none.
     std::uint64_t segment_size() const noexcept { return segment_size_; }
@@ -51,6 +56,8 @@ public:
 private:
     void report_replaced();
     void report_missing(const std::vector<std::string>& quarantined);
+    void report_lost_newest();
+    void report_other_log();
     void read(std::size_t place);
     void report_damage(const std::string& name, std::vector<DamagedRange> ranges);
     void count_queued(SpoolFile& file, const SegmentScan& scan);
@@ -68,6 +75,9 @@ private:
     std::vector<std::uint64_t> indexes_;
     std::map<TokenId, SpoolQueue> queues_;
     SettledSeqs settled_;
+    SettledSeqs settled_by_newest_;    // of a segment that came back: what was settled without it
+    bool has_come_back_ = false;       // such a segment was read
+    std::uint64_t settled_again_ = 0;  // events of others, by that one alone
     std::uint64_t segment_size_ = 0;
     std::uint64_t queued_letters_ = 0;
     std::uint64_t without_contents_ = 0;  // queued events that have lost theirs

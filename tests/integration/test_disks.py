@@ -275,6 +275,35 @@ class LostFiles(support.RelayTestCase):
         self.assertEqual((now["queued"], now["dead_letters"], now["unaccounted"]), (0, 3, 0))
         self.assertIn("token-1", self.ask(relay, "dead", "list"))
 
+    def test_a_log_that_was_deleted_is_missed(self):
+        """The newest segment alone, and the whole directory: the books and the log say so."""
+        server = self.start_devserver()
+        server.rules({"status": 503})
+        for name, path in (("one", "spool/000000000001.seg"), ("all", "spool")):
+            with self.subTest(path=path):
+                relay = self.stopped(server, name=name)
+                self.send(relay, 4)
+                self.assertEqual(relay.stop(), 0)
+                if path == "spool":
+                    shutil.rmtree(relay.state / path)
+                else:
+                    (relay.state / path).unlink()
+                verified = self.flowrelay(relay, "spool", "verify", str(relay.state))
+                self.assertEqual(verified.status, 2, verified)
+                self.assertIn("the newest segment is missing: 4 queued events", verified.stdout)
+                for _ in range(2):
+                    relay.start()
+                    self.assertEqual(relay.status()["unaccounted"], 4)
+                    self.assertIn("4", self.ask(relay, "health", status=2))
+                    self.assertEqual(relay.stop(), 0)
+                self.assertRegex(relay.log, r"spool\.damaged file=000000000001\.seg missing=4 "
+                                            r'reason="the newest segment is missing')
+                relay.start()
+                self.ask(relay, "spool", "book-lost", "--yes")
+                now = relay.status()
+                self.assertEqual((now["unaccounted"], now["lost"]), (0, 4))
+                self.assertEqual(relay.stop(), 0)
+
     def test_lost_dead_letters_are_missed(self):
         server = self.start_devserver()
         server.rules({"status": 422})

@@ -67,6 +67,7 @@ ProcessOptions World::choose_options(Random& random) {
     options.log.max_size = 1 << 20;
     options.log.max_events = random.chance(0.1) ? 20 : 0;
     options.log.salt_seed = 1 + random.next() / 2;
+    options.log.high_water = "/state/high-water";
     if (random.chance(0.5)) options.log.max_open_files = 1 + random.below(6);
     options.engine.cache_size = random.chance(0.5) ? 4000 : 1 << 20;
     core::RelayOptions& relay = options.relay;

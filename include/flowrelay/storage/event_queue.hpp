@@ -87,6 +87,11 @@ public:
     /// a crash. An error is like that of a commit, and can be ignored.
     virtual Result<void> confirm() = 0;
 
+    /// Writes beside the queue how far it has come, so that a start notices when the end of it, or
+    /// all of it, is lost. To be called every few minutes; the queue does it by itself when it
+    /// grows and in confirm(). Best effort: without it such a loss is told with a smaller count.
+    virtual void note_progress() = 0;
+
     /// Reads an event that is queued.
     virtual Result<EventRecord> read(Seq seq) = 0;
 

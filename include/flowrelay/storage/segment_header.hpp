@@ -40,6 +40,10 @@ struct SegmentHeader {
     std::uint64_t durable_end = 0;  ///< records that begin before it were synced
     Seq durable_seq = Seq::none;    ///< events before that place have this seq at most
 
+    /// Seqs right before this segment that were left out, since those of a lost segment were not
+    /// known: no event is known to have had them.
+    std::uint64_t skipped_seqs = 0;
+
     /// The last time that an operator booked events as lost; `ledger.lost` has how many in all.
     std::optional<core::LossBooking> last_loss;
 

@@ -22,6 +22,10 @@ struct LogOptions {
     /// Files of the log that stay open at a time, of the thousands that it may have; the one that
     /// is written to and two or three more are open in any case.
     std::size_t max_open_files = 256;
+    /// A small file outside of the directory that says how far the log had come, so that a start
+    /// notices when the end of the log, or all of it, is gone. Empty: none.
+    std::string high_water = {};
+    bool used_before = false;     ///< other files show that there was a log
     std::uint64_t salt_seed = 0;  ///< of the segments' salts; 0: from the kernel. For tests
 };
 

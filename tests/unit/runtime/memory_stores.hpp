@@ -21,6 +21,7 @@ inline runtime::Stores open_stores(SimFileSystem& fs, Log& log, std::uint64_t ma
     options.segment_size = 1 << 20;
     options.max_size = 16 << 20;
     options.max_events = max_events;
+    options.high_water = "/state/high-water";
     runtime::Stores stores;
     stores.queue = opened(storage::open_segmented_log(fs, "/state/spool", options, log));
     stores.registry = opened(storage::Registry::open(fs, "/state/tokens", log));

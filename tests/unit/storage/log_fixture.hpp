@@ -50,6 +50,7 @@ protected:
         options.segment_size = 64 * 1024;
         options.max_size = 1 << 20;
         options.salt_seed = 1;
+        options.high_water = "/state/high-water";
     }
 
     Result<void> try_open() {

@@ -138,6 +138,7 @@ TEST_F(LogRecoveryTest, RecordsOfAnotherLifeArePassedOver) {
     queue.reset();
     const auto former = fs.contents(segment(1));
     fs.drop(segment(1));
+    fs.drop(options.high_water);
     options.salt_seed = 2;
     open();
     const std::uint64_t end = append_singly(3);

@@ -58,11 +58,13 @@ TEST(SegmentHeader, HasTheGoldenBytesOfTheDurableEndAndOfTheLosses) {
     header.durable_seq = Seq{1234};
     header.ledger.lost = 7;
     header.last_loss = {WallTime(Milliseconds(1'700'000'000'000)), 1000};
+    header.skipped_seqs = 0x1000000;
     const auto block = written(header);
-    EXPECT_EQ(test::hex(std::span(block).subspan(112, 48)),
+    EXPECT_EQ(test::hex(std::span(block).subspan(112, 64)),
               "efcdab89 67452301 67120000 00000000\n"
               "d2040000 00000000 07000000 00000000\n"
-              "0068e5cf 8b010000 e8030000 00000000\n");
+              "0068e5cf 8b010000 e8030000 00000000\n"
+              "00000001 00000000 00000000 00000000\n");
     EXPECT_EQ(parse_segment_header(block).header, header);
 }
 

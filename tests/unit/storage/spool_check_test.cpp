@@ -388,14 +388,15 @@ TEST(SpoolCheckCrash, TakesNoCrashForDamage) {
         options.segment_size = 16 * 1024;
         options.max_size = 512 * 1024;
         options.salt_seed = seed;
+        options.high_water = "/state/high-water";
         std::uint64_t number = 0;
         fs.crash_at(1 + random.below(300));
         try {
+            auto queue = open_segmented_log(fs, "/state/spool", options, log);
             const auto registry = Registry::open(fs, "/state/tokens", log);
             core::TokenEntry entry;
             entry.id = TokenId{1};
             ASSERT_TRUE((*registry)->put({&entry, 1}).has_value());
-            auto queue = open_segmented_log(fs, "/state/spool", options, log);
             while (true) {
                 std::vector<EventRecord> events;
                 for (std::uint64_t i = random.below(8); i > 0; --i) {
