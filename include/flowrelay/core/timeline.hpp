@@ -6,8 +6,8 @@
 // Over a restart it goes on from an anchor on the disk. Within one boot the clock since the boot
 // says exactly how much time has passed. Over a reboot only the wall clock can: it is believed if
 // it has gone forward, and by no more than max_time_off; otherwise no time has passed, so that
-// nothing expires, is dropped or erased too soon. Where the boot id can't be read (a sandbox without
-// /proc/sys), it is another boot only if the clock since the boot has gone back.
+// nothing expires, is dropped or erased too soon. Where the boot id can't be read (a sandbox
+// without /proc/sys), it is another boot only if the clock since the boot has gone back.
 //
 // Pure. at() may be called from any thread, the rest from one.
 #pragma once
