@@ -1,17 +1,19 @@
-# What the checks inside the throw-away systemd share; to be sourced. Sets `failed` to 1 when one fails.
+# What the checks inside the throw-away systemd and in containers share; to be sourced. Sets `failed` to
+# 1 when one fails. What the last command wrote is in $output.
 # shellcheck shell=bash disable=SC2034 # who sources it ends with `failed`
 failed=0
+output=${output:-/tmp/output}
 
 say() { printf '%s\n' "$*"; }
 
 check() { # check WHAT COMMAND..
     local what=$1
     shift
-    if "$@" > /tmp/output 2>&1; then
+    if "$@" > "$output" 2>&1; then
         say "ok: $what"
     else
         say "FAILED: $what"
-        sed 's/^/    /' /tmp/output
+        sed 's/^/    /' "$output"
         failed=1
     fi
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """restart_load.py SOCKET TIMES COMMAND..: hands events in on a new connection each while the command,
 which restarts or upgrades the daemon, is run so many times. Prints how many were accepted and refused,
-and the longest wait.
+the longest wait for an answer, and the longest time in which nothing was accepted.
 
 Exit status 0 when no producer was refused.
 """
@@ -44,15 +44,20 @@ def main():
     path, restarts, command = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
     done = threading.Event()
     counts = {"accepted": 0, "refused": 0}
-    longest = 0.0
+    longest = longest_gap = 0.0
 
     def produce():
-        nonlocal longest
+        nonlocal longest, longest_gap
         number = 0
+        last = time.monotonic()
         while not done.is_set():
             begun = time.monotonic()
             accepted = hand_in(path, number)
-            longest = max(longest, time.monotonic() - begun)
+            now = time.monotonic()
+            longest = max(longest, now - begun)
+            if accepted:
+                longest_gap = max(longest_gap, now - last)
+                last = now
             counts["accepted" if accepted else "refused"] += 1
             number += 1
 
@@ -64,7 +69,7 @@ def main():
     done.set()
     thread.join()
     print(f"{restarts} restarts: {counts['accepted']} accepted, {counts['refused']} refused, "
-          f"longest wait {longest:.2f} s")
+          f"longest wait {longest:.2f} s, nothing accepted for {longest_gap:.2f} s")
     return 1 if counts["refused"] or not counts["accepted"] else 0
 
 
