@@ -79,9 +79,9 @@ fi
 
 # Tests and benchmarks start servers of their own: new ones on the machine's ports would be an
 # unwelcome surprise.
-for service in nginx beanstalkd prometheus; do
+for service in nginx beanstalkd prometheus podman.socket podman; do
     case $missing in
-    *$service*)
+    *${service%.*}*)
         [ ! -d /run/systemd/system ] || $as_root systemctl --quiet disable --now $service || true
         ;;
     esac
