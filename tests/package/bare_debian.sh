@@ -1,14 +1,13 @@
 #!/usr/bin/env bash
 # bare_debian.sh SUITE [PART..]: proves in a Debian of its own (debootstrap), as it is right after its
 # installation, that the project works there as the README says, with the packages of
-# cmake/debian-packages.txt and nothing else. SUITE is a release, such as bookworm or trixie. PART is
-# `units` (the default: `make run`, and the unit tests) or `deb`: the packages, made with `make deb` and
-# installed with apt. Exit status 77 with "SKIP: why" where that is not possible.
+# cmake/debian-packages.txt and nothing else. SUITE is a release, such as bookworm or trixie, or noble
+# (Ubuntu 24.04). PART is `units` (the default: `make run`, and the unit tests) or `deb`: the packages,
+# made with `make deb` and installed with apt. Exit status 77 with "SKIP: why" where that is not possible.
 # MIRROR and ROOT say from where and into which directory; a ROOT that is there already is used again.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 tree=$PWD
-mirror=${MIRROR:-http://deb.debian.org/debian}
 
 skip() {
     echo "SKIP: bare_debian: $*" >&2
@@ -27,6 +26,11 @@ if [ "${1:-}" = --inside ]; then # in the new mount namespace
 fi
 
 suite=${1:?which release?}
+# Not every debootstrap knows the newer releases; "gutsy" is its script for all of Ubuntu.
+case $suite in
+noble) mirror=${MIRROR:-http://archive.ubuntu.com/ubuntu} components=main,universe script=(gutsy) ;;
+*) mirror=${MIRROR:-http://deb.debian.org/debian} components=main script=() ;;
+esac
 parts=("${@:2}")
 [ ${#parts[@]} -gt 0 ] || parts=(units)
 [ "$(id -u)" = 0 ] || skip "needs root (debootstrap, chroot)"
@@ -34,8 +38,11 @@ command -v debootstrap > /dev/null || skip "no debootstrap"
 unshare --mount true 2> /dev/null || skip "namespaces are not allowed here"
 export ROOT=${ROOT:-/var/tmp/flowrelay-$suite}
 if [ ! -e "$ROOT/etc/debian_version" ]; then
-    debootstrap --variant=minbase "$suite" "$ROOT" "$mirror" > "$ROOT.log" 2>&1 ||
-        { tail -n 3 "$ROOT.log" >&2; skip "debootstrap failed: is $mirror reachable? ($ROOT.log)"; }
+    debootstrap --variant=minbase --components="$components" "$suite" "$ROOT" "$mirror" "${script[@]}" \
+        > "$ROOT.log" 2>&1 || {
+        tail -n 3 "$ROOT.log" >&2
+        skip "debootstrap failed: is $mirror reachable? ($ROOT.log)"
+    }
 fi
 
 # A copy: what is built here belongs to another compiler. All of it is new (-m), since a root may be
@@ -70,6 +77,6 @@ config/examples/demo.sh /tmp/bin'
         ;;
     *) echo "bare_debian.sh: there is no part $part" >&2; exit 64 ;;
     esac
-    echo "=== Debian $(cat "$ROOT/etc/debian_version"): $part"
+    echo "=== $(sed -n 's/^PRETTY_NAME="\(.*\)"$/\1/p' "$ROOT/etc/os-release"): $part"
     unshare --mount --propagation private "$tree/tests/package/bare_debian.sh" --inside "$command"
 done
