@@ -125,16 +125,4 @@ ExitCode exit_code_of(const DaemonReply& reply) noexcept {
     return reply.code >= 500 ? ExitCode::try_later : ExitCode::rejected;
 }
 
-std::string url_encode(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-        if (ascii::is_word(c, "-._~")) {
-            out += c;
-        } else {
-            out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-        }
-    }
-    return out;
-}
-
 }  // namespace flowrelay::cli

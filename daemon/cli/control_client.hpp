@@ -8,6 +8,7 @@
 #include "flowrelay/base/error.hpp"
 #include "flowrelay/base/http_status.hpp"
 #include "flowrelay/base/time.hpp"
+#include "flowrelay/http/request_writer.hpp"
 
 namespace flowrelay::cli {
 
@@ -40,8 +41,6 @@ std::string message_of(const DaemonReply& reply);
 /// How the command ends when the daemon refused.
 ExitCode exit_code_of(const DaemonReply& reply) noexcept;
 
-/// A part of a path or a value of a query: everything but letters, digits and "-._~" is
-/// percent-encoded (RFC 3986).
-std::string url_encode(std::string_view text);
+using http::url_encode;
 
 }  // namespace flowrelay::cli

@@ -1,7 +1,10 @@
+#include <fmt/format.h>
+
 #include <optional>
 
 #include "flowrelay/base/ascii.hpp"
 #include "flowrelay/http/request_reader.hpp"
+#include "flowrelay/http/request_writer.hpp"
 
 namespace flowrelay::http {
 
@@ -38,6 +41,18 @@ std::string query_parameter(std::string_view query, std::string_view name) {
         return equals == std::string_view::npos ? std::string() : decode(pair.substr(equals + 1));
     }
     return {};
+}
+
+std::string url_encode(std::string_view text) {
+    std::string out;
+    for (const char c : text) {
+        if (ascii::is_word(c, "-._~")) {
+            out += c;
+        } else {
+            out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+        }
+    }
+    return out;
 }
 
 }  // namespace flowrelay::http
