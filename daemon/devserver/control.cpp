@@ -64,6 +64,10 @@ http::Response Service::control_answer(const http::Request& request) {
     if (request.path == "/_dev/sources") {
         return get ? answer(200, sources_.to_json()) : not_allowed("GET");
     }
+    if (request.path == "/_dev/access-tokens") {
+        if (request.method != "POST") return not_allowed("POST");
+        return oauth_.make_access_token(request.body);
+    }
     if (request.path == "/_dev/stats") return get ? answer(200, stats()) : not_allowed("GET");
     if (request.path == "/_dev/rules") {
         if (get) return answer(200, rules_.to_json());
@@ -73,7 +77,8 @@ http::Response Service::control_answer(const http::Request& request) {
         return answer(204, "");
     }
     return answer(
-        404, error_body("there are /_dev/received, /_dev/rules, /_dev/sources and /_dev/stats"));
+        404, error_body("there are /_dev/access-tokens, /_dev/received, /_dev/rules, /_dev/sources "
+                        "and /_dev/stats"));
 }
 
 std::string Service::stats() const {

@@ -1,5 +1,5 @@
-// Flows and their sources, as far as setting one up goes. Every flow exists, and everybody who
-// comes with a bearer token may add sources to it.
+// Flows and their sources, for who comes with an access token: one organization with flows of each
+// kind, one user.
 #pragma once
 
 #include <cstdint>
@@ -8,21 +8,27 @@
 #include <string>
 #include <string_view>
 
+#include <boost/json/object.hpp>
+
 #include "flowrelay/base/random.hpp"
 #include "flowrelay/http/request_reader.hpp"
 #include "flowrelay/http/response_writer.hpp"
+#include "oauth.hpp"
+#include "options.hpp"
 
 namespace flowrelay::devserver {
 
 class Flows {
 public:
-    Flows() : random_(Random::from_system()) {}
+    /// `oauth` outlives this.
+    Flows(const Options& options, const OAuth& oauth);
 
-    /// GET /flows/find?id=…, POST /flows/:org/:flow/sources, DELETE …/sources/:id
-    static bool is_flow_path(std::string_view path) noexcept { return path.starts_with("/flows/"); }
+    /// /user, /flows and below. GET /sources belongs here as well.
+    static bool is_path(std::string_view path) noexcept {
+        return path == "/user" || path == "/flows" || path.starts_with("/flows/");
+    }
 
-    /// `authorization`: the field of that name.
-    http::Response answer(const http::Request& request, std::string_view authorization);
+    http::Response answer(const http::RequestReader& reader);
 
     /// Whether a token is that of a source which was removed: it gets 410.
     bool is_removed(std::string_view flow_token) const {
@@ -30,12 +36,26 @@ public:
     }
 
 private:
-    http::Response find(const http::Request& request) const;
-    http::Response add(const http::Request& request);
-    http::Response remove(std::string_view id);
+    struct Source {
+        std::string flow;
+        std::string name;
+        std::string external_url;
+        std::string flow_token;
+    };
+    struct Call;
 
+    http::Response of_path(const Call& call);
+    http::Response find_source(const http::Request& request) const;
+    http::Response list_flows(const Call& call) const;
+    http::Response of_sources(const Call& call, const std::string& flow);
+    http::Response add(const Call& call, const std::string& flow);
+    http::Response remove(std::uint64_t id);
+    boost::json::object show(std::uint64_t id, const Source& source) const;
+
+    std::string scheme_;
+    const OAuth& oauth_;
     Random random_;
-    std::map<std::uint64_t, std::string> tokens_;  ///< of each source
+    std::map<std::uint64_t, Source> sources_;
     std::set<std::string, std::less<>> removed_;
     std::uint64_t last_id_ = 35;
 };

@@ -17,7 +17,8 @@ namespace {
 
 using flowrelay::devserver::Options;
 
-void describe(CLI::App& app, Options& options, std::uint64_t& delay_ms) {
+void describe(CLI::App& app, Options& options, std::uint64_t& delay_ms,
+              std::uint64_t& code_lifetime_ms) {
     app.add_option("--listen", options.listen, "Address and port; port 0 takes a free one")
         ->capture_default_str();
     auto* cert =
@@ -33,10 +34,15 @@ void describe(CLI::App& app, Options& options, std::uint64_t& delay_ms) {
         ->check(CLI::Range(200, 599))
         ->capture_default_str();
     using Unit = CLI::AsNumberWithUnit;
+    const Unit time(std::map<std::string, std::uint64_t>{{"ms", 1}, {"s", 1000}},
+                    static_cast<Unit::Options>(Unit::CASE_SENSITIVE | Unit::UNIT_REQUIRED), "TIME");
     app.add_option("--delay", delay_ms, "Wait before each answer from /messages: 250ms, 2s")
-        ->transform(Unit(std::map<std::string, std::uint64_t>{{"ms", 1}, {"s", 1000}},
-                         static_cast<Unit::Options>(Unit::CASE_SENSITIVE | Unit::UNIT_REQUIRED),
-                         "TIME"));
+        ->transform(time);
+    app.add_option("--redirect-uri", options.redirect_uris,
+                   "A callback URI of the application; may be there several times")
+        ->capture_default_str();
+    app.add_option("--code-lifetime", code_lifetime_ms, "How long an authorization code lasts")
+        ->transform(time);
     app.add_option("--max-received", options.max_received, "Requests kept for /_dev/received")
         ->capture_default_str();
     app.add_flag("--fast", options.fast, "Do not validate the messages");
@@ -47,12 +53,14 @@ void describe(CLI::App& app, Options& options, std::uint64_t& delay_ms) {
 int main(int argc, char** argv) {
     Options options;
     std::uint64_t delay_ms = 0;
+    std::uint64_t code_lifetime_ms = 600'000;
     CLI::App app("Stands for the API in demonstrations, tests and benchmarks.",
                  "flowrelay-devserver");
     try {
-        describe(app, options, delay_ms);
+        describe(app, options, delay_ms, code_lifetime_ms);
         app.parse(argc, argv);
         options.delay = std::chrono::milliseconds(delay_ms);
+        options.code_lifetime = std::chrono::milliseconds(code_lifetime_ms);
         flowrelay::devserver::run(options);
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? EX_OK : EX_USAGE;

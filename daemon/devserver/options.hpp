@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <string>
+#include <vector>
 
 namespace flowrelay::devserver {
 
@@ -16,6 +17,11 @@ struct Options {
     bool show = false;
     int status = 202;  ///< of the answer to a valid message
     std::chrono::milliseconds delay{0};
+    /// The one application that is registered.
+    std::string client_id = "devserver";
+    std::string client_secret = "devserver-secret";
+    std::vector<std::string> redirect_uris{"urn:ietf:wg:oauth:2.0:oob"};
+    std::chrono::milliseconds code_lifetime = std::chrono::minutes(10);
     std::size_t max_received = 10000;
     bool fast = false;  ///< do not look into the bodies
 };

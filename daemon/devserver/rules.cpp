@@ -57,6 +57,8 @@ void read_match(Rule& rule, const json::object& match) {
     for (const auto& [name, value] : match) {
         if (name == "path") {
             rule.path = text_of(value, "match.path");
+        } else if (name == "method") {
+            rule.method = text_of(value, "match.method");
         } else if (name == "flow_token") {
             rule.flow_token = text_of(value, "match.flow_token");
         } else if (name == "external_thread_id") {
@@ -177,11 +179,12 @@ Result<void> Rules::replace(std::string_view text) {
     return {};
 }
 
-const Rule* Rules::take(std::string_view path, std::string_view flow_token,
+const Rule* Rules::take(std::string_view method, std::string_view path, std::string_view flow_token,
                         std::string_view external_thread_id) {
     for (Rule& rule : rules_) {
         if (rule.times == 0) continue;
         if (rule.path ? *rule.path != path : !path.ends_with("/messages")) continue;
+        if (rule.method && *rule.method != method) continue;
         if (rule.flow_token && *rule.flow_token != flow_token) continue;
         if (rule.external_thread_id && *rule.external_thread_id != external_thread_id) continue;
         if (rule.times) --*rule.times;

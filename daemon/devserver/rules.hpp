@@ -30,8 +30,9 @@ constexpr bool answers(Action action) noexcept {
 }
 
 struct Rule {
-    std::optional<std::string> path;        ///< absent: /messages and /v1/messages
-    std::optional<std::string> flow_token;  ///< absent matches all, as with the next
+    std::optional<std::string> path;    ///< absent: /messages and /v1/messages
+    std::optional<std::string> method;  ///< absent matches all, as with the next
+    std::optional<std::string> flow_token;
     std::optional<std::string> external_thread_id;
     std::optional<std::uint64_t> times;  ///< how often it still counts; absent: for ever
     std::optional<int> status;           ///< absent: what --status says
@@ -55,7 +56,7 @@ public:
     bool look_into_messages() const noexcept { return look_into_messages_; }
 
     /// The first rule that matches, or nullptr. Counts as one use.
-    const Rule* take(std::string_view path, std::string_view flow_token,
+    const Rule* take(std::string_view method, std::string_view path, std::string_view flow_token,
                      std::string_view external_thread_id);
 
     /// The rules as they were given; `times` is what is left.

@@ -67,7 +67,8 @@ struct Service::Inspected {
     }
 };
 
-Service::Service(const Options& options) : options_(options), inbox_(options.max_received) {
+Service::Service(const Options& options)
+    : options_(options), inbox_(options.max_received), oauth_(options), flows_(options, oauth_) {
     if (!options_.journal.empty()) journal_.emplace(options_.journal);
     http::Response usual;
     usual.status = options_.status;
@@ -86,12 +87,7 @@ Reply Service::handle(const http::RequestReader& reader, std::uint64_t connectio
         control(request, out);
         return {Action::respond, std::chrono::milliseconds(0), request.keep_alive};
     }
-    if (flows_.is_flow_path(request.path)) {
-        const http::Response made = flows_.answer(request, reader.field("Authorization"));
-        ++by_status_[static_cast<std::size_t>(made.status)];
-        send(request, made, out);
-        return {Action::respond, std::chrono::milliseconds(0), request.keep_alive};
-    }
+    if (is_set_up(request)) return set_up(reader, out);
     Plan plan;
     if (is_messages(request.path)) {
         plan = plan_for(reader);
@@ -105,10 +101,39 @@ Reply Service::handle(const http::RequestReader& reader, std::uint64_t connectio
         plan.status = 404;
         plan.body = error_body(
             "not found: there are /messages, /sources (both with or without /v1 "
-            "in front) and /_dev/");
+            "in front), /user, /flows, /oauth/ and /_dev/");
     }
     ++by_status_[static_cast<std::size_t>(plan.status)];
     if (answers(plan.action)) respond(request, plan, out);
+    return {plan.action, plan.delay, plan.keep_alive && request.keep_alive};
+}
+
+bool Service::is_set_up(const http::Request& request) {
+    return OAuth::is_path(request.path) || Flows::is_path(request.path) ||
+           (is_sources(request.path) && request.method == "GET");
+}
+
+/// Authorization, flows and their sources: as usual, or as a rule for the path says.
+Reply Service::set_up(const http::RequestReader& reader, std::string& out) {
+    const http::Request& request = reader.request();
+    const Rule* rule = rules_.take(request.method, request.path, {}, {});
+    const Plan plan = rule ? plan_of(*rule) : Plan();
+    const bool is_usual = !rule || plan.action == Action::accept_then_close;
+    http::Response response;
+    if (is_usual) {
+        response = OAuth::is_path(request.path) ? oauth_.answer(reader) : flows_.answer(reader);
+    } else {
+        response.status = plan.status;
+        response.content_type = plan.content_type;
+        response.fields = plan.fields;
+        response.body = plan.body;
+    }
+    if (answers(plan.action)) {
+        ++by_status_[static_cast<std::size_t>(response.status)];
+        send(request, std::move(response), out);
+    } else {
+        ++by_status_[0];
+    }
     return {plan.action, plan.delay, plan.keep_alive && request.keep_alive};
 }
 
@@ -118,7 +143,8 @@ Service::Plan Service::plan_for(const http::RequestReader& reader) {
     Plan plan;
     plan.delay = options_.delay;
     if (options_.fast && !rules_.look_into_messages()) {
-        const Rule* rule = rules_.empty() ? nullptr : rules_.take(request.path, {}, {});
+        const Rule* rule =
+            rules_.empty() ? nullptr : rules_.take(request.method, request.path, {}, {});
         if (rule) return plan_of(*rule);
         plan.status = options_.status;
         plan.taken = is_success(plan.status);
@@ -127,8 +153,9 @@ Service::Plan Service::plan_for(const http::RequestReader& reader) {
     Inspected inspected;
     inspected.parse(request);
     const std::string_view in_body = inspected.member("flow_token");
-    const Rule* rule = rules_.take(request.path, in_body.empty() ? inspected.query_token : in_body,
-                                   inspected.member("external_thread_id"));
+    const Rule* rule =
+        rules_.take(request.method, request.path, in_body.empty() ? inspected.query_token : in_body,
+                    inspected.member("external_thread_id"));
     if (rule) return plan_of(*rule);
     if (flows_.is_removed(in_body.empty() ? inspected.query_token : in_body)) {
         plan.status = 410;
@@ -144,7 +171,8 @@ Service::Plan Service::plan_for_source(const http::Request& request) {
     plan.delay = options_.delay;
     Inspected inspected;
     inspected.parse(request);
-    if (const Rule* rule = rules_.take(request.path, inspected.member("flow_token"), {})) {
+    if (const Rule* rule =
+            rules_.take(request.method, request.path, inspected.member("flow_token"), {})) {
         plan = plan_of(*rule);
         if (plan.taken && inspected.object() && Sources::validate(*inspected.object()).empty()) {
             sources_.update(*inspected.object());

@@ -13,6 +13,7 @@
 #include "flows.hpp"
 #include "inbox.hpp"
 #include "journal.hpp"
+#include "oauth.hpp"
 #include "options.hpp"
 #include "rules.hpp"
 #include "sources.hpp"
@@ -44,6 +45,8 @@ private:
     struct Plan;
     struct Inspected;
 
+    static bool is_set_up(const http::Request& request);
+    Reply set_up(const http::RequestReader& reader, std::string& out);
     Plan plan_for(const http::RequestReader& reader);
     Plan plan_for_source(const http::Request& request);
     void show_update(const http::Request& request, const Plan& plan) const;
@@ -62,6 +65,7 @@ private:
     Rules rules_;
     Sources sources_;
     Inbox inbox_;
+    OAuth oauth_;
     Flows flows_;
     std::optional<Journal> journal_;
     std::string line_;  ///< of the journal

@@ -75,11 +75,12 @@ class Connect(support.RelayTestCase):
 
     def test_a_source_is_made_and_its_events_arrive(self):
         server = self.start_devserver()
+        server.call("POST", "/_dev/access-tokens", json.dumps({"access_token": self.access}))
         self.start(server.url)
         told = self.connect("--title", "My project", "--url", "https://example.com/p")
         self.assertRegex(told.stdout, r"^ci is connected to example/main, where it is source 36\n$")
-        told = self.connect("--json", name="web", flow="4711", stdin=self.access + "\n")
-        self.assertEqual(json.loads(told.stdout), {"name": "web", "flow": "4711",
+        told = self.connect("--json", name="web", flow="example:builds", stdin=self.access + "\n")
+        self.assertEqual(json.loads(told.stdout), {"name": "web", "flow": "example:builds",
                                                    "source_id": "37"})
         for source in ("ci", "web"):
             with Producer(self.relay.ingest_socket) as producer:

@@ -80,7 +80,7 @@ class Messages(DevserverTestCase):
 
     def test_other_types_paths_and_methods_are_refused(self):
         self.assertEqual(self.connection.post("a=b", content_type="text/plain").status, 415)
-        self.assertEqual(self.connection.post(VALID, path="/flows").status, 404)
+        self.assertEqual(self.connection.post(VALID, path="/flow").status, 404)
         answer = self.connection.request("GET", "/messages")
         self.assertEqual((answer.status, answer.fields["allow"]), (405, "POST"))
 
