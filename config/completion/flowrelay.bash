@@ -76,7 +76,7 @@ _flowrelay() {
                 *:show) words="--json --help" ;;
                 source:list) words="--json --help" ;;
                 source:add) words="--token-file --json --help" ;;
-                source:connect) words="--flow --access-token-file --title --url --config --json --help" ;;
+                source:connect) words="--flow --access-token-file --title --url --config --no-browser --wait --yes --hello --json --help" ;;
                 source:rotate) words="--token-file --json --help $(_flowrelay_sources)" ;;
                 source:remove) words="--plan --yes --json --help $(_flowrelay_sources)" ;;
                 source:*) words="--json --help $(_flowrelay_sources)" ;;

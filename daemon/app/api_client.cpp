@@ -39,7 +39,12 @@ struct ApiClient::Impl {
           watch(io) {}
 
     asio::awaitable<void> post(const std::string& request, core::AttemptResult& result) {
-        auto given = co_await client.post(request);
+        // On a kept connection a request that got no answer is sent again, and a source would be
+        // made twice.
+        const auto connection = request.starts_with("GET ")
+                                    ? runtime::HttpClient::Connection::any
+                                    : runtime::HttpClient::Connection::fresh;
+        auto given = co_await client.post(request, connection);
         result = std::move(given);
         done = true;
         watch.cancel();
@@ -54,20 +59,25 @@ struct ApiClient::Impl {
     }
 
     std::string frame(std::string_view method, std::string_view target, const Secret& access,
-                      std::string_view body) const {
+                      std::string_view body, std::string_view content_type) const {
         // Towards a proxy plain http is asked for by its whole URI (RFC 9112, section 3.2.2).
         const bool whole = destination.proxy && !destination.tls;
         std::string request = fmt::format(
             "{} {}{}{} HTTP/1.1\r\nHost: {}\r\nUser-Agent: flowrelay\r\n"
-            "Accept: application/json\r\nAuthorization: Bearer {}\r\n{}",
+            "Accept: application/json\r\n{}",
             method, whole ? "http://" + destination.authority : "", prefix, target,
-            destination.authority, access.reveal(), proxy_field(destination));
-        if (!body.empty()) request += "Content-Type: application/json\r\n";
+            destination.authority, proxy_field(destination));
+        if (!access.empty()) {
+            request += fmt::format("Authorization: Bearer {}\r\n", access.reveal());
+        }
+        if (!body.empty()) request += fmt::format("Content-Type: {}\r\n", content_type);
         if (!body.empty() || method == "POST") {
             request += fmt::format("Content-Length: {}\r\n", body.size());
         }
         return request + "\r\n" + std::string(body);
     }
+
+    Result<Answer> exchange(const std::string& request);
 
     asio::io_context io;
     SystemClock clock;
@@ -84,23 +94,34 @@ ApiClient::ApiClient(const Config& config) : impl_(std::make_unique<Impl>(config
 
 ApiClient::~ApiClient() = default;
 
-Result<ApiClient::Answer> ApiClient::call(std::string_view method, std::string_view target,
-                                          const Secret& access, std::string_view body) {
-    const std::string request = impl_->frame(method, target, access, body);
+Result<ApiClient::Answer> ApiClient::Impl::exchange(const std::string& request) {
     core::AttemptResult result;
-    impl_->done = false;
-    runtime::spawn(impl_->io.get_executor(), impl_->post(request, result));
-    runtime::spawn(impl_->io.get_executor(), impl_->watch_deadline());
-    impl_->io.restart();
-    impl_->io.run();
+    done = false;
+    runtime::spawn(io.get_executor(), post(request, result));
+    runtime::spawn(io.get_executor(), watch_deadline());
+    io.restart();
+    io.run();
     if (result.end != core::AttemptEnd::response) {
         return Error{make_error_code(boost::system::errc::not_connected),
                      fmt::format("{}: {}", core::to_string(result.end), result.detail)};
     }
-    const std::string_view answer = impl_->client.answer_body();
-    Answer given{result.status, std::string(answer), {}};
-    if (result.status > 299) given.message = core::read_server_message(answer, access).message;
-    return given;
+    return Answer{result.status, std::string(client.answer_body()), {}, {}};
+}
+
+Result<ApiClient::Answer> ApiClient::call(std::string_view method, std::string_view target,
+                                          const Secret& access, std::string_view body) {
+    auto answer = impl_->exchange(impl_->frame(method, target, access, body, "application/json"));
+    if (answer && answer->status > 299) {
+        auto told = core::read_server_message(answer->body, access);
+        answer->message = std::move(told.message);
+        answer->errors = std::move(told.errors);
+    }
+    return answer;
+}
+
+Result<ApiClient::Answer> ApiClient::post_form(std::string_view target, std::string_view form) {
+    return impl_->exchange(
+        impl_->frame("POST", target, Secret(), form, "application/x-www-form-urlencoded"));
 }
 
 }  // namespace flowrelay::app

@@ -27,6 +27,8 @@ void check_endpoint(const MapReader& map, std::string_view key, const std::strin
     const auto parts = parse_base_url(url);
     if (!parts) {
         map.complain(key, parts.error().message);
+    } else if (parts->path_prefix.empty()) {
+        map.complain(key, "has no path: the whole address of the endpoint is needed");
     } else if (!parts->tls && !is_loopback(parts->host) && !allow_plaintext) {
         map.complain(key,
                      "plain http would show secrets to the network; use https, or set "

@@ -17,7 +17,7 @@ namespace {
 
 namespace json = boost::json;
 
-std::string text_of(const json::object& object, std::string_view name) {
+std::string member_text(const json::object& object, std::string_view name) {
     const json::value* value = object.if_contains(name);
     if (value == nullptr || !value->is_string()) return {};
     return std::string(value->get_string());
@@ -51,15 +51,15 @@ Answer parse_answer(std::string_view line) {
     const json::value parsed = json::parse(line, error);
     if (error || !parsed.is_object()) return bad_answer();
     const json::object& object = parsed.get_object();
-    const std::string status = text_of(object, "status");
+    const std::string status = member_text(object, "status");
     if (status != "accepted" && status != "rejected") return bad_answer();
     Answer answer;
     answer.accepted = status == "accepted";
-    answer.id = text_of(object, "id");
+    answer.id = member_text(object, "id");
     const json::value* duplicate = object.if_contains("duplicate");
     answer.duplicate = duplicate != nullptr && duplicate->is_bool() && duplicate->get_bool();
-    answer.code = text_of(object, "code");
-    answer.message = text_of(object, "message");
+    answer.code = member_text(object, "code");
+    answer.message = member_text(object, "message");
     answer.errors = errors_of(object);
     const json::value* retry = object.if_contains("retry_after_ms");
     if (retry != nullptr && retry->is_int64())

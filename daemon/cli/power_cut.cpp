@@ -22,7 +22,7 @@ namespace {
 constexpr std::uint64_t batch = 16;
 constexpr std::uint64_t window = 256 * batch;
 
-storage::LogOptions options() {
+storage::LogOptions power_cut_options() {
     storage::LogOptions small;
     small.segment_size = 4U << 20;
     small.max_size = 64U << 20;
@@ -71,7 +71,7 @@ Result<void> write_until_power_cut(const std::string& parent, MonoTime until,
                                  directory)};
     }
     NullLog log;
-    auto queue = storage::open_segmented_log(*file_system, directory, options(), log);
+    auto queue = storage::open_segmented_log(*file_system, directory, power_cut_options(), log);
     if (queue.has_error()) return queue.error();
     std::uint64_t last = 0;
     while (std::chrono::steady_clock::now() < until && !stop()) {
@@ -104,7 +104,8 @@ Result<PowerCutFindings> look_after_power_cut(const std::string& parent) {
                         directory)};
     }
     DamageCounter log;
-    const auto queue = storage::open_segmented_log(*file_system, directory, options(), log);
+    const auto queue =
+        storage::open_segmented_log(*file_system, directory, power_cut_options(), log);
     if (queue.has_error()) return queue.error();
     const auto seqs = list_queue(**queue);
     if (seqs.has_error()) return seqs.error();

@@ -16,6 +16,7 @@ class Api(http.server.ThreadingHTTPServer):
     def __init__(self, answers):
         super().__init__(("127.0.0.1", 0), Handler)
         self.answers = answers
+        self.on = {}  # what happens once a request was answered, or not
         self.requests = []
         self.url = f"http://127.0.0.1:{self.server_port}"
 
@@ -26,7 +27,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         path = self.path.partition("?")[0]
         self.server.requests.append((self.command, self.path, self.headers.get("Authorization"), body))
-        status, result = self.server.answers.get((self.command, path), (404, {"message": "no"}))
+        answer = self.server.answers.get((self.command, path), (404, {"message": "no"}))
+        self.server.on.get((self.command, path), lambda: None)()
+        if answer is None:
+            self.close_connection = True
+            return
+        status, result = answer
         text = json.dumps(result).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(text)))
@@ -62,7 +68,10 @@ class Connect(support.RelayTestCase):
     def api(self, **answers):
         """In the place of the destination, from now on."""
         paths = {"find": ("GET", "/flows/find"), "make": ("POST", "/flows/example/main/sources"),
-                 "remove": ("DELETE", "/flows/example/main/sources/36")}
+                 "remove": ("DELETE", "/flows/example/main/sources/36"),
+                 "list": ("GET", "/flows/example/main/sources"),
+                 "flow": ("GET", "/flows/example/main"), "user": ("GET", "/user")}
+        answers.setdefault("flow", (200, {"id": "1", "name": "Main", "url": "/flows/example/main"}))
         server = Api({paths[name]: answer for name, answer in answers.items()})
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -78,10 +87,13 @@ class Connect(support.RelayTestCase):
         server.call("POST", "/_dev/access-tokens", json.dumps({"access_token": self.access}))
         self.start(server.url)
         told = self.connect("--title", "My project", "--url", "https://example.com/p")
-        self.assertRegex(told.stdout, r"^ci is connected to example/main, where it is source 36\n$")
+        self.assertRegex(told.stdout, r"^ci is connected to example/main, where it is source 36\n")
+        self.assertRegex(told.stdout, r"as +Dev User <dev@example.com>\n$")
         told = self.connect("--json", name="web", flow="example:builds", stdin=self.access + "\n")
-        self.assertEqual(json.loads(told.stdout), {"name": "web", "flow": "example:builds",
-                                                   "source_id": "37"})
+        self.assertEqual(json.loads(told.stdout), {
+            "name": "web", "flow": "example:builds", "source_id": "37",
+            "application": "devserver", "user": "Dev User <dev@example.com>",
+            "configuration_uri": "http://www.example.com/configure"})
         for source in ("ci", "web"):
             with Producer(self.relay.ingest_socket) as producer:
                 answer = producer.submit({"source": source, "external_thread_id": "t", "title": "x",
@@ -117,14 +129,17 @@ class Connect(support.RelayTestCase):
                 (401, {"message": "bad token"}, 77, "HTTP 401 .*: bad token; is the access token"),
                 (403, {}, 77, "may its user add"), (404, {}, 65, "is there such a flow"),
                 (422, {"message": "no", "errors": {}}, 65, "HTTP 422"),
+                (422, {"message": "Validation error",
+                       "errors": {"name": ["can't be blank", "is too long"], "external_url": "no"}},
+                 65, "Validation error: name can't be blank, name is too long, external_url no"),
                 (302, {}, 65, "is destination.base_url right"), (503, {}, 75, "HTTP 503"),
                 (201, [], 65, "did not answer with a JSON object"),
                 (201, {"id": 1}, 65, "gave no flow_token")]:
             with self.subTest(status=status, body=body), \
                     self.api(make=(status, body)) as api:
-                self.relay = self.make_relay(api.url, name=f"relay{status}{len(body)}").start()
+                self.relay = self.make_relay(api.url, name=f"relay{status}{len(str(body))}").start()
                 self.assertRegex(self.connect(status=exit_status).stderr, words)
-                self.assertEqual(api.requests[0][2], "Bearer " + self.access)
+                self.assertEqual({request[2] for request in api.requests}, {"Bearer " + self.access})
                 self.relay.stop()
 
     def test_an_answer_that_repeats_the_access_token_does_not_bring_it_out(self):
@@ -138,20 +153,75 @@ class Connect(support.RelayTestCase):
             told = self.connect(flow="4711", status=65).stderr
             self.assertIn("the access token is not sent there", told)
 
-    def test_a_source_whose_token_nobody_could_take_is_removed_again(self):
-        # A token that the relay refuses.
-        with self.api(make=(201, {"id": 36, "flow_token": "not visible ASCII"}),
-                      remove=(204, {})) as api:
+    def test_a_source_whose_token_nobody_could_use_is_removed_again(self):
+        gone = ("DELETE", "/flows/example/main/sources/36")
+        for token in ("not visible ASCII", "", None, 17, "t" * 5000):
+            answer = {"id": 36, "flow_token": token}
+            with self.subTest(token=token), self.api(make=(201, answer), remove=(204, {})) as api:
+                self.relay = self.make_relay(api.url, name=f"relay{len(str(token))}").start()
+                told = self.connect(status=65).stderr
+                self.assertIn("the source in the flow was removed again", told)
+                self.assertEqual(api.requests[-1][:2], gone)
+                del api.answers[gone]
+                self.assertIn("source 36 stays in the flow", self.connect(status=65).stderr)
+                self.relay.stop()
+
+    def test_a_source_that_the_daemon_refuses_is_removed_again(self):
+        taken = self.token()
+        with self.api(make=(201, {"id": 36, "flow_token": taken}), remove=(204, {})) as api:
             self.start(api.url)
-            told = self.connect(status=64).stderr
+            self.flowrelay(self.relay, "source", "add", "other", "--token-file", "-", stdin=taken)
+            told = self.connect(status=65).stderr
             self.assertIn("the source in the flow was removed again", told)
-            self.assertEqual(api.requests[-1][:2], ("DELETE", "/flows/example/main/sources/36"))
-            del api.answers[("DELETE", "/flows/example/main/sources/36")]
-            self.assertIn("source 36 stays in the flow", self.connect(status=64).stderr)
+
+    def test_a_source_whose_answer_was_lost_is_looked_for(self):
+        sources = ("GET", "/flows/example/main/sources")
+        make = ("POST", "/flows/example/main/sources")
+        old = {"id": 30, "name": "ci"}
+        new = {"id": 36, "name": "ci"}
+        other = {"id": 37, "name": "other"}
+        for lost, after, words in [
+                ((500, {}), [old, other], "no source was made"),
+                ((502, {}), [old, other, new], "source 36 was made all the same"),
+                ((201, []), [new, old], "source 36 was made all the same"),
+                ((201, {"flow_token": "t"}), [new, old], "source 36 was made all the same"),
+                ((201, {}), [old, new, {"id": 38, "name": "ci"}], "one of the sources 36, 38"),
+                ((504, {}), None, "is not known: look at the sources of example/main"),
+                (None, [old, new], "source 36 was made all the same")]:
+            with self.subTest(lost=lost, after=after), \
+                    self.api(make=lost, list=(200, [old]), remove=(204, {})) as api:
+                def then(api=api, after=after):
+                    api.answers[sources] = (200, after) if after is not None else (500, {})
+                api.on = {make: then}
+                self.relay = self.make_relay(api.url, name=f"relay{len(self.relays)}").start()
+                outcome = self.connect(status=65 if lost and lost[0] == 201 else 75)
+                self.assertIn(words, outcome.stderr)
+                self.assertIn("a source called ci already (30)", outcome.stderr)
+                deleted = [request[1] for request in api.requests if request[0] == "DELETE"]
+                removed = "all the same" in words
+                self.assertEqual(deleted, ["/flows/example/main/sources/36"] if removed else [])
+                self.assertEqual("removed again" in outcome.stderr, removed)
+                self.assertNotIn('"ci"', self.flowrelay(self.relay, "source", "list",
+                                                       "--json").stdout)
+                self.relay.stop()
+
+    def test_a_flow_that_takes_no_source_is_refused_before_one_is_made(self):
+        for flow, words in [
+                ({"joined": False, "web_url": "https://x/app"}, "not in the flow.*join it at https"),
+                ({"disabled": True}, "is disabled"),
+                ({"links": {"sources": {"url": "/s", "methods": ["GET"]}}}, "may not add sources"),
+                ({"links": {"sources": {"url": "/s", "methods": "GET, HEAD"}}}, "may not add"),
+                ({"links": [{"rel": "sources", "href": "/s", "methods": []}]}, "may not add")]:
+            flow.update(id="1", name="Main", url="/flows/example/main")
+            with self.subTest(flow=flow), self.api(flow=(200, flow), make=(201, {})) as api:
+                self.relay = self.make_relay(api.url, name=f"relay{len(self.relays)}").start()
+                self.assertRegex(self.connect(status=65).stderr, words)
+                self.assertNotIn("POST", [request[0] for request in api.requests])
+                self.relay.stop()
 
     def test_without_the_api_it_is_75(self):
         self.start(f"http://127.0.0.1:{support.free_port()}")
-        self.assertRegex(self.connect(status=75).stderr, "does not answer: connect_failed: ")
+        self.assertRegex(self.connect(status=75).stderr, "does not answer when .*: connect_failed: ")
 
 
 if __name__ == "__main__":

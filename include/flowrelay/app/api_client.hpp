@@ -27,6 +27,7 @@ public:
         int status = 0;
         std::string body;     ///< the first 256 KiB
         std::string message;  ///< what the server says of an error, for people
+        std::string errors;   ///< the `errors` that come with it, as JSON; or empty
     };
 
     /// `target`: the path behind the base URL, "/flows/find?id=…". `access` is sent as a bearer
@@ -35,6 +36,10 @@ public:
     /// Error: there was no answer. The message never has the token.
     Result<Answer> call(std::string_view method, std::string_view target, const Secret& access,
                         std::string_view body);
+
+    /// POST of a form (application/x-www-form-urlencoded) without a bearer token, as OAuth's own
+    /// endpoints take it. Answer::message is empty: the caller knows the secrets in the form.
+    Result<Answer> post_form(std::string_view target, std::string_view form);
 
 private:
     struct Impl;

@@ -60,6 +60,7 @@ TEST(ConnectSettings, what_can_not_work_is_a_problem_of_the_configuration) {
         {"{redirect_uri: \"http://127.0.0.1:0/c\"}", "not in 1 to 65535"},
         {"{redirect_uri: \"\"}", "connect.redirect_uri"},
         {"{token_url: \"http://api.example.com/t\"}", "plain http would show secrets"},
+        {"{token_url: \"https://login.example.com\"}", "has no path"},
         {"{revoke_url: \"ftp://x\"}", "must begin with https://"},
         {"{authorize_url: \"http://127.0.0.1:1/a\"}", "none"},
         {"{scopes: \"\"}", "at least one scope"},
