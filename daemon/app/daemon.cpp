@@ -235,7 +235,7 @@ void Daemon::Impl::pause_replaced(runtime::Stores& stores, const std::vector<std
     for (const std::string& name : names) {
         const auto token = relay_->tokens().find(name);
         if (!token || relay_->queued(*token) == 0) continue;
-        const auto entry = relay_->pause_source(*token, now);
+        const auto entry = relay_->pause_source(*token, now, core::TokenEntry::Pause::other_token);
         if (entry.has_error()) continue;
         const auto put = stores.registry->put(*entry);
         if (put.has_error()) throw std::runtime_error(put.error().message);

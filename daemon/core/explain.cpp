@@ -138,16 +138,15 @@ private:
             return;
         }
         if (!about_.configured) {
-            add(Cause::token_unconfigured, std::nullopt,
-                fmt::format("{} is not in the configuration any more: put it back there, or "
-                            "`source add {}`, with its token or a new one",
-                            about_.source, about_.source));
+            add(Cause::token_unconfigured, std::nullopt, about_.token_trouble);
             return;
         }
         if (about_.token_state == TokenEntry::State::paused) {
+            const bool by_operator = about_.pause == TokenEntry::Pause::by_operator;
             add(Cause::token_paused, std::nullopt,
-                fmt::format("{} was paused by an operator: `source resume {}`", about_.source,
-                            about_.source));
+                by_operator ? fmt::format("{} was paused by an operator: `source resume {}`",
+                                          about_.source, about_.source)
+                            : fmt::format("{} is {}", about_.source, about_.token_trouble));
             return;
         }
         if (token.state == TokenState::throttled) {

@@ -44,6 +44,15 @@ const LogEvent* line_of(TokenState state) {
     return nullptr;
 }
 
+std::string pause_reason(const Token& slot) {
+    if (slot.entry.pause == TokenEntry::Pause::by_operator) return "paused by an operator";
+    return fmt::format(
+        "paused after the restore, since its events were accepted for another token and may belong "
+        "to another flow: `source resume {0}` posts them with the token of this host, `queue drop "
+        "--source {0}` drops them",
+        slot.label());
+}
+
 }  // namespace
 
 // While the trouble goes on the line comes again now and then: who looks at the log of today should
@@ -196,12 +205,12 @@ std::string Relay::token_reason(TokenId token) const {
         case TokenEntry::State::forgotten:
             return "removed by an operator; erased";
         case TokenEntry::State::paused:
-            return "paused by an operator";
+            return pause_reason(slot);
         case TokenEntry::State::active:
             break;
     }
     if (slot.unknown) return "not in the registry of tokens: it was lost, or is of another spool";
-    return !slot.missing() ? std::string() : "not in the configuration any more";
+    return slot.missing() ? tokens_.way_back(slot) : std::string();
 }
 
 }  // namespace flowrelay::core

@@ -29,8 +29,8 @@ Wish<TokenTable::Changes> Relay::rotate_source(TokenId token, Secret secret, Now
     return changes;
 }
 
-Wish<TokenTable::Changes> Relay::pause_source(TokenId token, Now now) {
-    auto changes = tokens_.pause(token, now.wall);
+Wish<TokenTable::Changes> Relay::pause_source(TokenId token, Now now, TokenEntry::Pause why) {
+    auto changes = tokens_.pause(token, now.wall, why);
     if (changes.has_value()) scheduler_.pause_token(token);
     return changes;
 }
@@ -156,6 +156,7 @@ Situation Relay::situation(const QueuedEvent& event) const {
     if (slot != tokens_.all().end()) {
         situation.source = slot->second.label();
         situation.token_state = slot->second.entry.state;
+        situation.pause = slot->second.entry.pause;
         situation.erase_at = slot->second.entry.erase_at;
         situation.configured = !slot->second.missing();
         situation.unknown = slot->second.unknown;

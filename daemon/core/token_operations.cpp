@@ -166,12 +166,12 @@ std::optional<Refusal> TokenTable::refuse_token(const Secret& secret, const Fing
                    fmt::format("this token is that of {}, and {}", label, way_back(*slot))};
 }
 
-/// What there is to do about a source that has left the configuration: the same for everybody.
 std::string TokenTable::way_back(const Token& token) const {
     if (by_source_.contains(token.entry.source)) {
         return fmt::format(
             "{} ({}) is not in the configuration any more, where another source has "
-            "its name now: `source add` it with its token by another name",
+            "its name now: `source add` it by another name with its own token, or give the other "
+            "source another name first",
             token.label(), slot_name(token.entry.id));
     }
     return fmt::format(
@@ -245,11 +245,15 @@ Wish<TokenTable::Changes> TokenTable::rotate(TokenId id, Secret secret, WallTime
     return changed(token, before, now);
 }
 
-Wish<TokenTable::Changes> TokenTable::pause(TokenId id, WallTime now) {
+Wish<TokenTable::Changes> TokenTable::pause(TokenId id, WallTime now, TokenEntry::Pause why) {
     Token& token = tokens_.at(id);
     if (token.gone()) return is_gone(token);
     if (token.unknown) return is_unknown(token);
     const TokenEntry before = registry_entry(id);
+    // Who resumes it has to know of the other token.
+    if (token.entry.state != State::paused || why == TokenEntry::Pause::other_token) {
+        token.entry.pause = why;
+    }
     token.entry.state = State::paused;
     return changed(token, before, now);
 }
@@ -263,6 +267,7 @@ Wish<TokenTable::Changes> TokenTable::resume(TokenId id, WallTime now) {
     }
     const TokenEntry before = registry_entry(id);
     token.entry.state = State::active;
+    token.entry.pause = TokenEntry::Pause::by_operator;
     return changed(token, before, now);
 }
 
@@ -272,6 +277,7 @@ Wish<TokenTable::Changes> TokenTable::enable(TokenId id, WallTime now) {
     Changes changes;
     for (const TokenId other : gone_with(id)) {
         tokens_.at(other).entry.state = State::active;
+        tokens_.at(other).entry.pause = TokenEntry::Pause::by_operator;
         tokens_.at(other).entry.since = now;
         changes.push_back(registry_entry(other));
     }

@@ -22,6 +22,7 @@ constexpr std::string_view advice =
 // Offsets in the payload of a slot.
 constexpr std::size_t at_state = 0;
 constexpr std::size_t at_origin = 1;
+constexpr std::size_t at_pause = 2;
 constexpr std::size_t at_since = 8;
 constexpr std::size_t at_erase_at = 16;
 constexpr std::size_t at_fingerprint = 24;
@@ -56,6 +57,7 @@ JournalRecord to_record(const TokenEntry& entry) {
     std::uint8_t* out = record.payload.data();
     out[at_state] = static_cast<std::uint8_t>(entry.state);
     out[at_origin] = static_cast<std::uint8_t>(entry.origin);
+    out[at_pause] = static_cast<std::uint8_t>(entry.pause);
     store_time(out + at_since, entry.since);
     store_time(out + at_erase_at, entry.erase_at);
     std::memcpy(out + at_fingerprint, entry.fingerprint.data(), entry.fingerprint.size());
@@ -74,15 +76,17 @@ std::optional<TokenEntry> to_entry(const RecordHeader& header,
     const std::size_t secret_length = load_le<std::uint16_t>(in + at_secret_length);
     const auto state = static_cast<TokenEntry::State>(in[at_state]);
     const auto origin = static_cast<TokenEntry::Origin>(in[at_origin]);
+    const auto pause = static_cast<TokenEntry::Pause>(in[at_pause]);
     if (at_text + source_length + secret_length != payload.size() ||
         state < TokenEntry::State::active || state > TokenEntry::State::forgotten ||
-        origin > TokenEntry::Origin::left) {
+        origin > TokenEntry::Origin::left || pause > TokenEntry::Pause::other_token) {
         return std::nullopt;
     }
     TokenEntry entry;
     entry.id = header.token;
     entry.state = state;
     entry.origin = origin;
+    entry.pause = pause;
     entry.since = load_time(in + at_since);
     entry.erase_at = load_time(in + at_erase_at);
     std::memcpy(entry.fingerprint.data(), in + at_fingerprint, entry.fingerprint.size());

@@ -110,16 +110,33 @@ class Backup(support.RelayTestCase):
         self.server.rules()
         host.start()
         host.wait_for_log(r"event=token\.replaced source=ci queued=1")
-        self.assertEqual(host.status()["tokens"][0]["state"], "paused")
-        # Also after a restart and a reload.
+        self.assert_waits_for_a_word(host)
+        # Also after a restart and a reload, and an operator who pauses it as well.
+        self.assertEqual(self.flowrelay(host, "source", "pause", "ci").status, 0)
         host.restart()
         self.assertEqual(self.flowrelay(host, "reload").status, 0)
+        self.assert_waits_for_a_word(host)
         self.assertEqual(host.status()["queued"], 1)
         self.assertEqual(self.server.delivered(), [])
         # Until an operator says so.
         self.assertEqual(self.flowrelay(host, "source", "resume", "ci").status, 0)
         event, = self.server.wait_for(1)
         self.assertEqual((event["title"], event["flow_token"]), ("from-the-first-host", other))
+        self.assertNotIn("reason", host.status()["tokens"][0])
+        self.assertEqual(self.flowrelay(host, "source", "pause", "ci").status, 0)
+        self.assertEqual(host.status()["tokens"][0]["reason"], "paused by an operator")
+
+    def assert_waits_for_a_word(self, host):
+        """What is said of it names what happened and what there is to do."""
+        source = host.status()["tokens"][0]
+        self.assertEqual(source["state"], "paused")
+        what = (r"paused after the restore, since its events were accepted for another token .*"
+                r"`source resume ci` posts them .*`queue drop --source ci` drops them")
+        self.assertRegex(source["reason"], what)
+        listed, = (json.loads(line) for line in
+                   self.flowrelay(host, "source", "list", "--json").stdout.splitlines())
+        self.assertRegex(listed["reason"], what)
+        self.assertRegex(self.flowrelay(host, "explain", "--source", "ci").stdout, what)
 
     def test_a_restored_source_with_its_own_token_goes_on(self):
         relay = self.start_relay(self.server.url, **self.settings())

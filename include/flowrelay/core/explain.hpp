@@ -30,7 +30,7 @@ enum class Cause {
     token_throttled,         ///< 429, or 503 with Retry-After to it alone
     token_parked,            ///< 401, 403
     token_failing,           ///< 5xx or no answers to several of its threads, and to no other token
-    token_paused,            ///< by an operator
+    token_paused,            ///< by an operator, or after a restore with another token
     token_unconfigured,      ///< its source is not in the configuration any more
     token_unknown,           ///< the registry of tokens does not know it
     token_gone,              ///< 410, or removed by an operator
@@ -63,10 +63,11 @@ struct Situation {
     unsigned head_attempts = 0;
     bool held_by_letters = false;  ///< what holds its lane is that the dead letters are full
     TokenEntry::State token_state = TokenEntry::State::active;
+    TokenEntry::Pause pause = TokenEntry::Pause::by_operator;
     WallTime erase_at{};  ///< of a token that is gone
     bool configured = true;
-    bool unknown = false;  ///< the registry does not know its token
-    std::string token_trouble;
+    bool unknown = false;          ///< the registry does not know its token
+    std::string token_trouble;     ///< what status says of the token: why it waits, and what to do
     bool deliveries_held = false;  ///< the spool came from another machine
     std::string destination;       ///< the base URL
     std::string destination_trouble;

@@ -236,7 +236,8 @@ public:
 
     Wish<TokenTable::Changes> add_source(const std::string& name, Secret secret, Now now);
     Wish<TokenTable::Changes> rotate_source(TokenId token, Secret secret, Now now);
-    Wish<TokenTable::Changes> pause_source(TokenId token, Now now);
+    Wish<TokenTable::Changes> pause_source(TokenId token, Now now,
+                                           TokenEntry::Pause why = TokenEntry::Pause::by_operator);
     /// Ends a pause; a token that is parked is tried at once.
     Wish<TokenTable::Changes> resume_source(TokenId token, Now now);
     /// Has all of it erased at once, without a grace. There is no way back.

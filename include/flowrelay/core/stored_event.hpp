@@ -77,7 +77,7 @@ struct TokenEntry {
         active = 1,
         gone = 2,       ///< 410; `erase_at` is set; contents still there for the grace
         erased = 3,     ///< 410, and nothing but the fingerprint is left
-        paused = 4,     ///< by an operator
+        paused = 4,     ///< see Pause
         removed = 5,    ///< by an operator; its contents are being erased
         forgotten = 6,  ///< removed and erased: no fingerprint is left, only the id stays taken
     };
@@ -89,14 +89,20 @@ struct TokenEntry {
         added = 3,       ///< a source that an operator added
         left = 4,        ///< a source that is not in the configuration any more
     };
+    /// Why it is paused.
+    enum class Pause : std::uint8_t {
+        by_operator = 0,
+        other_token = 1,  ///< a restored slot, whose events were accepted for another token
+    };
     TokenId id = TokenId::none;
     std::string source;         ///< the name of its source, also of one that has left; may be empty
     Fingerprint fingerprint{};  ///< of the token that lies (or lay last) in the slot
     Secret secret;  ///< in the registry not that of a configured source, which has it elsewhere
     State state = State::active;
     Origin origin = Origin::unstated;
-    WallTime since;     ///< of the state, name and token
-    WallTime erase_at;  ///< of `gone` and `removed`
+    Pause pause = Pause::by_operator;  ///< of `paused`
+    WallTime since;                    ///< of the state, name and token
+    WallTime erase_at;                 ///< of `gone` and `removed`
 
     friend bool operator==(const TokenEntry&, const TokenEntry&) = default;
 };

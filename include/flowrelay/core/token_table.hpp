@@ -186,7 +186,8 @@ public:
     Wish<Changes> rotate(TokenId id, Secret secret, WallTime now);
 
     /// active <-> paused. Pausing twice is no error.
-    Wish<Changes> pause(TokenId id, WallTime now);
+    Wish<Changes> pause(TokenId id, WallTime now,
+                        TokenEntry::Pause why = TokenEntry::Pause::by_operator);
     Wish<Changes> resume(TokenId id, WallTime now);
 
     /// Takes a 410 back: all slots of its token are active again. Refuses one that is erased, or
@@ -196,6 +197,10 @@ public:
     /// Removes this slot, for good and at once: it is to be erased. Of one that is erased the
     /// fingerprint goes: its token can come again.
     Wish<Changes> remove(TokenId id, WallTime now);
+
+    /// What there is to do about a source that has left the configuration. The same words
+    /// everywhere: refusals, reasons and explanations.
+    std::string way_back(const Token& token) const;
 
     /// The entry as the registry has to hold it: without the secret of a configured source.
     TokenEntry registry_entry(TokenId id) const;
@@ -218,7 +223,6 @@ private:
     std::optional<Refusal> refuse_token(const Secret& secret, const Fingerprint& print,
                                         std::string_view name) const;
     const Token* slot_of(const Fingerprint& print) const;
-    std::string way_back(const Token& token) const;
     void index();
     void index(const Token& token);
 

@@ -128,12 +128,23 @@ TEST(Explain, ItsSourceIsPaused) {
               "= never by itself");
 }
 
+TEST(Explain, ItsSourceIsPausedSinceARestore) {
+    Situation situation = waiting();
+    situation.token_state = TokenEntry::State::paused;
+    situation.pause = TokenEntry::Pause::other_token;
+    situation.token_trouble = "paused after the restore: `source resume ci` posts them";
+    EXPECT_EQ(shown(situation),
+              "token_paused: ci is paused after the restore: `source resume ci` posts them\n"
+              "= never by itself");
+}
+
 TEST(Explain, ItsSourceIsNotConfigured) {
     Situation situation = waiting();
     situation.configured = false;
+    situation.token_trouble = "ci is not in the configuration any more: put it back there";
     EXPECT_EQ(shown(situation),
-              "token_unconfigured: ci is not in the configuration any more: put it back there, or "
-              "`source add ci`, with its token or a new one\n= never by itself");
+              "token_unconfigured: ci is not in the configuration any more: put it back there\n"
+              "= never by itself");
 }
 
 TEST(Explain, ItsTokenIsGone) {

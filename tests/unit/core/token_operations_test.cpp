@@ -129,6 +129,27 @@ TEST(TokenOperations, APauseLastsUntilItIsResumed) {
     EXPECT_EQ(again.resume(id, later)->front().state, State::active);
 }
 
+TEST(TokenOperations, APauseForAnotherTokenStaysOneUntilItEnds) {
+    using Pause = TokenEntry::Pause;
+    for (const bool gone : {false, true}) {
+        TokenTable table(Salt{}, {});
+        const TokenId id = added(table, "web", "t1");
+        ASSERT_TRUE(table.pause(id, later).has_value());
+        ASSERT_TRUE(table.pause(id, later, Pause::other_token).has_value());
+        ASSERT_TRUE(table.pause(id, later).has_value());
+        TokenTable again(Salt{}, stored_entries(table));
+        EXPECT_EQ(again.at(id).entry.pause, Pause::other_token);
+        if (gone) {
+            again.disable(id, later, Seconds(60));
+            ASSERT_TRUE(again.enable(id, later).has_value());
+        } else {
+            ASSERT_TRUE(again.resume(id, later).has_value());
+        }
+        ASSERT_TRUE(again.pause(id, later).has_value());
+        EXPECT_EQ(again.at(id).entry.pause, Pause::by_operator) << gone;
+    }
+}
+
 TEST(TokenOperations, WhatIsNotConfiguredCanNotBeResumed) {
     TokenTable table(Salt{}, {});
     table.configure({{"ci", Secret("t1"), {}, 0, false, {}}}, operated_at);

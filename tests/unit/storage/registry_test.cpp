@@ -79,8 +79,9 @@ TEST_F(RegistryTest, ASlotHasItsGoldenBytes) {
     entry.source = "ci";
     entry.fingerprint.fill(0xab);
     entry.secret = Secret("tok");
-    entry.state = TokenEntry::State::removed;
+    entry.state = TokenEntry::State::paused;
     entry.origin = TokenEntry::Origin::added;
+    entry.pause = TokenEntry::Pause::other_token;
     entry.since = WallTime(Milliseconds(0x0102030405));
     entry.erase_at = WallTime(Milliseconds(0x11));
     put(entry);
@@ -89,7 +90,7 @@ TEST_F(RegistryTest, ASlotHasItsGoldenBytes) {
         journal_header_size + record_size(sizeof(Salt)) + record_header_size;
     ASSERT_GE(bytes.size(), payload + 49);
     EXPECT_EQ(test::hex(std::span(bytes).subspan(payload, 49)),
-              "05030000 00000000 05040302 01000000\n"
+              "04030100 00000000 05040302 01000000\n"
               "11000000 00000000 abababab abababab\n"
               "abababab abababab 02000300 6369746f\n"
               "6b\n");
@@ -105,6 +106,9 @@ TEST_F(RegistryTest, EveryStateAndOriginComesBack) {
             TokenEntry entry = entry_of(1);
             entry.state = state;
             entry.origin = origin;
+            const bool other_token = origin == TokenEntry::Origin::configured;
+            entry.pause =
+                other_token ? TokenEntry::Pause::other_token : TokenEntry::Pause::by_operator;
             put(entry);
             open();
             ASSERT_EQ(registry->entries().size(), 1U);
