@@ -117,7 +117,6 @@ private:
     asio::awaitable<void> watch_clock();
     asio::awaitable<void> watch_token_files();
     asio::awaitable<void> stop(std::string reason);
-    runtime::ReloadResult reload(const runtime::ReloadRequest& request);
 
     Config config_;
     core::SummingLog log_;
@@ -182,8 +181,8 @@ Daemon::Impl::Impl(Config config, std::string config_file,
     open_sockets(passed);
     stats_.emplace(executor_, *engine_, notifier_, log_, config_.log.stats_interval);
     watchdog_.emplace(executor_, *storage_, notifier_);
-    const Reloader::Parts parts{config_, *engine_,         *delivery_, *ingest_,
-                                *stats_, control_context_, log,        *file_system_};
+    const Reloader::Parts parts{config_,          *engine_, *delivery_,    *ingest_, *stats_,
+                                control_context_, log,      *file_system_, notifier_};
     reloader_.emplace(std::move(config_file), parts, log_, clock_);
 }
 
@@ -283,8 +282,9 @@ void Daemon::Impl::open_sockets(const PassedSockets& passed) {
     control_context_.connections = [this] { return delivery_->connections(); };
     control_context_.ingest_connections = [this] { return ingest_->connections(); };
     control_context_.stopping = [this] { return stopping_; };
-    control_context_.reload = [this](const runtime::ReloadRequest& request) {
-        return reload(request);
+    control_context_.reload = [this](const runtime::ReloadRequest& request,
+                                     runtime::ReloadDone done) {
+        reloader_->reload(request, std::move(done));
     };
     control_context_.log = &log_;
     const auto& control = config_.control;
@@ -388,7 +388,7 @@ asio::awaitable<void> Daemon::Impl::wait_for_signal() {
             const auto oldest_death = co_await runtime::operations::oldest_death(*engine_);
             runtime::ReloadRequest request;
             request.oldest_death = oldest_death;
-            reload(request);
+            reloader_->reload(request, [](const runtime::ReloadResult&) {});
             continue;
         }
         if (signal == SIGUSR1 || signal == SIGUSR2) {
@@ -416,14 +416,6 @@ asio::awaitable<void> Daemon::Impl::watch_clock() {
             return std::function<void()>([] {});
         });
     }
-}
-
-runtime::ReloadResult Daemon::Impl::reload(const runtime::ReloadRequest& request) {
-    if (request.plan) return reloader_->plan(request);
-    notifier_.reloading();
-    auto result = reloader_->reload(request);
-    notifier_.ready();
-    return result;
 }
 
 // Producers are served to the last, since what they hand in is on disk when they are answered:

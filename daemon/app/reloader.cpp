@@ -53,14 +53,35 @@ bool can_read(runtime::ReloadResult& result, const Read& read) {
 Reloader::Reloader(std::string file, Parts parts, Log& log, const Clock& clock)
     : file_(std::move(file)), parts_(parts), log_(log), clock_(clock) {}
 
-runtime::ReloadResult Reloader::reload(const runtime::ReloadRequest& request) {
-    auto result = try_reload(request);
+void Reloader::reload(const runtime::ReloadRequest& request, runtime::ReloadDone done) {
+    runtime::StorageMailbox& storage = parts_.engine.storage();
+    if (request.plan) {
+        storage.barrier([done = std::move(done), planned = plan(request)] { done(planned); });
+        return;
+    }
+    parts_.notifier.reloading();
+    std::vector<core::TokenEntry> entries;
+    auto result = try_reload(request, entries);
     parts_.control.reload_failed = !result.applied;
-    tell(result);
-    return result;
+    auto finish = [this, done = std::move(done),
+                   result = std::move(result)](const Result<void>& saved) {
+        runtime::ReloadResult told = result;
+        if (saved.has_error()) told.not_saved = saved.error();
+        tell(told);
+        if (!parts_.control.stopping()) parts_.notifier.ready();
+        done(std::move(told));
+    };
+    if (entries.empty()) {
+        storage.barrier([finish = std::move(finish)] { finish(Result<void>()); });
+        return;
+    }
+    // The tokens count at once. Who is told that they do may rely on the disk: the next change,
+    // over a crash, is compared with what the registry has.
+    parts_.engine.save(std::move(entries), std::move(finish));
 }
 
-runtime::ReloadResult Reloader::try_reload(const runtime::ReloadRequest& request) {
+runtime::ReloadResult Reloader::try_reload(const runtime::ReloadRequest& request,
+                                           std::vector<core::TokenEntry>& entries) {
     runtime::ReloadResult result;
     Config wanted;
     Surroundings around;
@@ -107,8 +128,9 @@ runtime::ReloadResult Reloader::try_reload(const runtime::ReloadRequest& request
     parts_.stats.set_interval(parts_.config.log.stats_interval);
     result.changed = changes.live;
     const auto slots = core::source_slots(parts_.engine.relay().tokens());
-    const auto changed_sources = configure_sources(before, std::move(around.sources));
-    result.changed.insert(result.changed.end(), changed_sources.begin(), changed_sources.end());
+    auto changed = configure_sources(before, std::move(around.sources));
+    entries = std::move(changed.entries);
+    for (const auto& name : changed.names) result.changed.push_back("sources." + name);
     result.sources =
         core::compare_sources(slots, core::source_slots(parts_.engine.relay().tokens()),
                               app::changed_sources(before, parts_.config));
@@ -138,6 +160,7 @@ runtime::ReloadResult Reloader::plan(const runtime::ReloadRequest& request) cons
     static_cast<void>(tokens.configure(std::move(sources), clock_.now().wall));
     result.sources = core::compare_sources(before, core::source_slots(tokens),
                                            changed_sources(parts_.config, wanted));
+    result.planned = std::move(tokens);
     return result;
 }
 
@@ -200,39 +223,38 @@ void Reloader::renew_parked_tokens() {
         const bool any = std::ranges::any_of(
             config.sources, [this](const SourceConfig& source) { return is_renewed(source); });
         if (!any) return;
-        runtime::ReloadResult result;
-        result.changed = configure_sources(config, read_sources(config));
-        result.applied = true;
+        auto changed = configure_sources(config, read_sources(config));
+        if (!changed.entries.empty()) parts_.engine.save(std::move(changed.entries));
         parts_.engine.wake();
-        tell(result);
+        for (const auto& name : changed.names) log_.write(ev::token_renewed, {{"source", name}});
     } catch (const ConfigError&) {
         // It may be half written. The reload that an operator asks for will tell.
     }
 }
 
-// The tokens count at once. Should the registry not take them now, the next event of the source
-// brings its slot along, or it is tried again.
-std::vector<std::string> Reloader::configure_sources(const Config& before,
+// Should the registry not take them now, the next event of the source brings its slot along, or it
+// is tried again.
+Reloader::SourcesChanged Reloader::configure_sources(const Config& before,
                                                      std::vector<core::ConfiguredSource> sources) {
-    std::set<std::string> changed = changed_sources(before, parts_.config);
+    std::set<std::string> names = changed_sources(before, parts_.config);
     std::map<std::string, TokenId> were_configured;
     for (const auto& [id, token] : parts_.engine.relay().tokens().all()) {
         if (token.is_source()) {
             were_configured.emplace(token.entry.source, id);
         }
     }
-    auto entries = parts_.engine.relay().configure(std::move(sources), clock_.now());
-    for (const auto& entry : entries) changed.insert(entry.source);  // new, or with a new token
-    if (!entries.empty()) parts_.engine.save(std::move(entries));
+    SourcesChanged changed;
+    changed.entries = parts_.engine.relay().configure(std::move(sources), clock_.now());
+    for (const auto& entry : changed.entries) names.insert(entry.source);  // new, or another token
     for (const auto& [name, id] : were_configured) {
         const core::Token& token = parts_.engine.relay().tokens().at(id);
         const auto queued = parts_.engine.relay().queued(id);
         if (!token.missing() || queued == 0) continue;
-        log_.write(ev::token_missing, {{"source", name}, {"queued", queued}});
+        log_.write(ev::token_missing,
+                   {{"source", name}, {"slot", core::slot_name(id)}, {"queued", queued}});
     }
-    std::vector<std::string> keys;
-    for (const auto& name : changed) keys.push_back("sources." + name);
-    return keys;
+    changed.names.assign(names.begin(), names.end());
+    return changed;
 }
 
 void Reloader::tell(const runtime::ReloadResult& result) {

@@ -6,6 +6,7 @@
 
 #include "flowrelay/app/config.hpp"
 #include "flowrelay/app/logging.hpp"
+#include "flowrelay/app/systemd.hpp"
 #include "flowrelay/runtime/control_session.hpp"
 #include "flowrelay/runtime/delivery.hpp"
 #include "flowrelay/runtime/engine.hpp"
@@ -29,14 +30,17 @@ public:
         runtime::ControlContext& control;
         LeveledLog& output;
         storage::FileSystem& file_system;
+        ServiceNotifier& notifier;
     };
 
     /// The parts, `log` and `clock` outlive the reloader.
     Reloader(std::string file, Parts parts, Log& log, const Clock& clock);
 
     /// Reads the file and the tokens, checks them, then changes everything that can be changed
-    /// without a restart. What came of it is in the log as well.
-    runtime::ReloadResult reload(const runtime::ReloadRequest& request);
+    /// without a restart. The service manager sees it begin and end, and the log has what came of
+    /// it. Calls `done` later, when the registry has what changed, or could not take it. A request
+    /// for a plan is answered with plan().
+    void reload(const runtime::ReloadRequest& request, runtime::ReloadDone done);
 
     /// Says what reload() would do with the file as it is. Reads the file and its tokens, and
     /// changes nothing. Whether certificates can be used is said by `config check` and reload().
@@ -49,12 +53,19 @@ public:
 
 private:
     bool is_renewed(const SourceConfig& source);
-    runtime::ReloadResult try_reload(const runtime::ReloadRequest& request);
+    /// What was changed of the sources. The registry has to be given `entries` before anything
+    /// else that changes it.
+    struct SourcesChanged {
+        std::vector<std::string> names;
+        std::vector<core::TokenEntry> entries;
+    };
+    runtime::ReloadResult try_reload(const runtime::ReloadRequest& request,
+                                     std::vector<core::TokenEntry>& entries);
     bool would_destroy(const Config& wanted, const runtime::ReloadRequest& request,
                        runtime::ReloadResult& result) const;
     void note_consequences(const Config& wanted, runtime::ReloadResult& result) const;
-    std::vector<std::string> configure_sources(const Config& before,
-                                               std::vector<core::ConfiguredSource> sources);
+    SourcesChanged configure_sources(const Config& before,
+                                     std::vector<core::ConfiguredSource> sources);
     void tell(const runtime::ReloadResult& result);
 
     std::string file_;

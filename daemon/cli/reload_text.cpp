@@ -65,10 +65,12 @@ void add_attention(std::string& out, const json::object& answer) {
     for_each_object(answer, "attention", [&out](const json::object& source) {
         const std::string state = text_of(source, "state");
         const std::string left = seconds_of(source, "erase_in_s");
-        const char* hint = state == "gone"     ? "; `flowrelay source enable` takes the 410 back"
-                           : state == "erased" ? "; with a new token in its place and another "
-                                                 "reload it begins again"
-                                               : "";
+        const std::string hint =
+            state == "gone"      ? "; `flowrelay source enable` takes the 410 back"
+            : state == "erased"  ? "; with a new token in its place and another reload it begins "
+                                   "again"
+            : state == "missing" ? "; " + text_of(source, "reason")
+                                 : "";
         fmt::format_to(std::back_inserter(out), "Look at {}: it is {}, with {} queued{}{}\n",
                        text_of(source, "name"), state, counted_of(source, "queued", "event"),
                        left.empty() ? "" : ", erased in " + left, hint);

@@ -96,7 +96,8 @@ void Relay::restore(TokenId token, std::uint64_t queued, Seq first) {
     const Token& slot = tokens_.at(token);
     // Those that are unknown have a line of their own, with their dead letters.
     if (slot.missing() && !slot.unknown) {
-        log_.write(ev::token_missing, {{"source", slot.label()}, {"queued", queued}});
+        log_.write(ev::token_missing,
+                   {{"source", slot.label()}, {"slot", slot_name(token)}, {"queued", queued}});
     }
     if (slot.gone()) {
         doomed_[token] = queued;

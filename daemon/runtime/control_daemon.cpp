@@ -10,6 +10,7 @@
 #include "flowrelay/runtime/engine_operations.hpp"
 #include "flowrelay/runtime/metrics.hpp"
 #include "status_report.hpp"
+#include "storage_answer.hpp"
 
 namespace flowrelay::runtime {
 namespace json = boost::json;
@@ -34,22 +35,39 @@ json::array sources_to_look_at(const core::Relay& relay, Now now) {
         if (state == "missing" && queued == 0) continue;
         json::object source{{"name", token.label()}, {"state", state}, {"queued", queued}};
         add_erasure(source, token, now.wall);
+        auto reason = relay.token_reason(id);
+        if (!reason.empty()) source["reason"] = std::move(reason);
         sources.push_back(std::move(source));
     }
     return sources;
 }
 
-/// What is different of each source, with the state that it has now.
-json::array to_array(const std::vector<core::SourceChange>& changes, const core::Relay& relay) {
+/// The state of a slot of `tokens`, which may be a plan.
+std::string_view state_in(const core::TokenTable& tokens, TokenId slot, const core::Relay& relay) {
+    const auto& now = relay.tokens().all();
+    const auto same = now.find(slot);
+    auto status = relay.scheduler().token_status(slot);
+    // What was said of another token says nothing of this one; nor is a pause of the scheduler one
+    // that an operator has made.
+    const bool renewed =
+        same == now.end() || same->second.entry.fingerprint != tokens.at(slot).entry.fingerprint;
+    if (renewed || status.state == core::TokenState::paused) {
+        status.state = core::TokenState::active;
+    }
+    return token_state(tokens.at(slot), status);
+}
+
+/// What is different of each source, with the state that it has in `table`.
+json::array to_array(const std::vector<core::SourceChange>& changes, const core::TokenTable& table,
+                     const core::Relay& relay) {
     json::array sources;
-    const auto& tokens = relay.tokens().all();
+    const auto& tokens = table.all();
     for (const core::SourceChange& change : changes) {
         json::object source{{"name", change.name},
                             {"slot", core::slot_name(change.slot)},
                             {"change", to_array(change.what)}};
         if (const auto token = tokens.find(change.slot); token != tokens.end()) {
-            const auto status = relay.scheduler().token_status(change.slot);
-            source["state"] = token_state(token->second, status);
+            source["state"] = state_in(table, change.slot, relay);
             source["queued"] = relay.queued(change.slot);
         }
         sources.push_back(std::move(source));
@@ -57,15 +75,26 @@ json::array to_array(const std::vector<core::SourceChange>& changes, const core:
     return sources;
 }
 
+Error not_on_disk(Error error) {
+    error.message = fmt::format(
+        "the configuration is in force, but whether the disk has taken what it changes of the "
+        "sources is not known ({}): until it has, do not change their names or tokens once more. "
+        "The disk is tried again every 10 seconds",
+        error.message);
+    return error;
+}
+
 http::Response plan_response(const ControlCall& call, const ReloadResult& result) {
     const bool usable = result.problems.empty() || result.would_destroy;
+    const core::Relay& relay = call.relay();
+    const core::TokenTable& tokens = result.planned ? *result.planned : relay.tokens();
     json::object plan{{"plan", true},
                       {"file", call.context.config_file},
                       {"usable", usable},
                       {"would_destroy", result.would_destroy},
                       {"problems", to_array(result.problems)},
                       {"changed", to_array(result.changed)},
-                      {"sources", to_array(result.sources, call.relay())},
+                      {"sources", to_array(result.sources, tokens, relay)},
                       {"consequences", to_array(result.consequences)},
                       {"restart", to_array(result.restart)}};
     return json_response(plan);
@@ -104,7 +133,11 @@ ControlAnswer reload_config(ControlCall& call) {
     request.accept_loss = call.flag("accept_loss");
     request.oldest_death = oldest_death;
     request.plan = call.plan;
-    const ReloadResult result = call.context.reload(request);
+    Ask<ReloadResult> reload = [&call, request](ReloadDone done) {
+        call.context.reload(request, std::move(done));
+    };
+    const auto answered = co_await answer_of<ReloadResult>(std::move(reload));
+    const ReloadResult& result = *answered;
     if (call.plan) co_return plan_response(call, result);
     call.target = "the configuration";
     if (!result.applied) {
@@ -115,10 +148,14 @@ ControlAnswer reload_config(ControlCall& call) {
             {"problems", to_array(result.problems)}};
         co_return json_response(refused, result.would_destroy ? 409 : 422);
     }
+    if (result.not_saved) {
+        call.result = "in force until a restart, but perhaps not after it";
+        co_return control_error(not_on_disk(*result.not_saved));
+    }
     call.result = fmt::format("{} changed", result.changed.size());
     json::object answer{{"applied", true},
                         {"changed", to_array(result.changed)},
-                        {"sources", to_array(result.sources, call.relay())},
+                        {"sources", to_array(result.sources, call.relay().tokens(), call.relay())},
                         {"consequences", to_array(result.consequences)},
                         {"restart", to_array(result.restart)}};
     answer["attention"] = sources_to_look_at(call.relay(), call.engine.clock().now());

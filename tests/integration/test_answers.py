@@ -151,6 +151,8 @@ class Answers(support.RelayTestCase):
         self.token_file(renewed)
         self.relay.wait_until_idle()
         self.assertEqual(self.relay.status()["delivered"], 2)
+        self.assertRegex(self.relay.log, r"event=token\.renewed source=ci\b")
+        self.assertNotIn("config.reloaded", self.relay.log, "no configuration was")
 
     @unittest.skipIf(support.SCALE > 1, "a sanitizer keeps freed memory for itself")
     def test_the_memory_of_large_events_goes_back(self):

@@ -7,6 +7,7 @@ import errno
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -151,6 +152,59 @@ class FailingDisk(support.RelayTestCase):
         self.start(relay)
         self.delivered_once(server, relay, ids)
         self.assertNotIn("spool.damaged", relay.log)
+
+    def with_a_rotated_source(self, name="relay"):
+        """A relay with an event queued for `ci`, whose token file has another token by now."""
+        old, new = self.token(), self.token()
+        path = self.token_file(old, "ci.token")
+        server = self.start_devserver()
+        server.rules({"status": 503})
+        relay = self.make_relay(server.url, name,
+                                sources=[{"name": "ci", "flow_token_file": path}])
+        self.start(relay)
+        with Producer(relay.ingest_socket, support.PATIENCE) as producer:
+            answer = producer.submit({"source": "ci", "external_thread_id": "a", "title": "t",
+                                      "author": {"name": "a"}})
+        self.assertEqual(answer["status"], "accepted")
+        self.token_file(new, "ci.token")
+        return server, relay, path, new
+
+    def test_a_reload_is_answered_when_the_disk_has_what_it_changes(self):
+        """Else what comes next would be compared with what the registry had before."""
+        def command(relay):
+            outcome = self.flowrelay(relay, "reload")
+            self.assertEqual(outcome.status, 0, outcome)
+
+        def hang_up(relay):
+            relay.program.process.send_signal(signal.SIGHUP)
+            relay.wait_for_log("event=config.reloaded")
+
+        for reload in (command, hang_up):
+            with self.subTest(reload.__name__):
+                server, relay, path, new = self.with_a_rotated_source(reload.__name__)
+                self.faults("pwrite tokens -1000 0")
+                reload(relay)
+                relay.kill()
+                self.faults()
+                relay.configure({"sources": [{"name": "build", "flow_token_file": path}]})
+                server.rules()
+                self.start(relay)
+                event, = server.wait_for(1)
+                self.assertEqual(event["flow_token"], new)
+
+    def test_a_reload_whose_changes_the_disk_does_not_take_says_so(self):
+        server, relay, path, new = self.with_a_rotated_source()
+        self.faults(f"pwrite tokens {errno.EIO} 0", f"pwrite tokens.tmp {errno.EIO} 0")
+        outcome = self.flowrelay(relay, "reload")
+        self.assertNotEqual(outcome.status, 0, outcome)
+        self.assertRegex(outcome.stderr, "in force, but whether the disk has taken .* not known")
+        self.assertIn("event=token.save_failed", relay.log)
+        server.rules()
+        event, = server.wait_for(1)
+        self.assertEqual(event["flow_token"], new)
+        self.faults()
+        again = self.flowrelay(relay, "reload")
+        self.assertEqual(again.status, 0, again)
 
     def test_a_rename_that_fails_is_final_and_loses_nothing(self):
         server, relay, ids = self.with_backlog(events=5)

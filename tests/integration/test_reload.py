@@ -136,7 +136,7 @@ class Reload(support.RelayTestCase):
         self.server.wait_for_requests(1)
         sources = self.relay.settings["sources"]
         self.reload("reloaded", sources=[])
-        self.relay.wait_for_log(r"error event=token\.missing source=ci queued=1")
+        self.relay.wait_for_log(r"error event=token\.missing source=ci slot=token-1 queued=1")
         self.server.rules()
         self.reload("reloaded", sources=sources)
         self.server.wait_for(1)
@@ -164,6 +164,49 @@ class Reload(support.RelayTestCase):
             expected = self.old if event["external_thread_id"] == "of-old" else self.new
             self.assertEqual(event["flow_token"], expected, event)
         self.relay.wait_until_idle()
+
+    def take_a_token_that_producers_use(self):
+        """`ci` has an event of its own queued, and gets the token of events that brought it."""
+        self.server.rules({"status": 503})
+        self.send("a", uuid="of-ci")
+        with Producer(self.relay.ingest_socket) as producer:
+            for uuid in ("first", "second"):
+                producer.submit(support.event(self.new, "a", uuid=uuid))
+        pathlib.Path(self.path).write_text(self.new + "\n")
+        done = self.flowrelay(self.relay, "reload")
+        self.assertRegex(done.stdout, r"Look at ci: it is missing, with 1 event queued; ci \(token-1\) "
+                                      r"is not in the configuration any more, where another source has "
+                                      r"its name now: `source add` it by another name")
+        self.assertRegex(self.relay.log, r"event=token\.missing source=ci slot=token-1 queued=1")
+        self.assertTrue(self.send("a", uuid="first")["duplicate"])
+        self.send("a", uuid="third")
+
+    def test_a_source_that_takes_a_token_that_producers_use_goes_on_in_their_order(self):
+        self.take_a_token_that_producers_use()
+        self.server.rules()
+        self.assertEqual([event["uuid"] for event in self.server.wait_for(3)],
+                         ["first", "second", "third"])
+        self.assertEqual({event["flow_token"] for event in self.server.delivered()}, {self.new})
+        # What was queued with the former token waits for it, by another name.
+        self.assertEqual(self.relay.status()["queued"], 1)
+        old = self.token_file(self.old, "old.token")
+        for name, refused in (("ci", "there is a source ci already"), ("old", None)):
+            outcome = self.flowrelay(self.relay, "source", "add", name, "--token-file", old)
+            self.assertEqual(outcome.status == 0, refused is None, outcome)
+            self.assertIn(refused or "", outcome.stderr)
+        event = self.server.wait_for(4)[-1]
+        self.assertEqual((event["uuid"], event["flow_token"]), ("of-ci", self.old))
+
+    def test_what_a_former_token_left_can_be_posted_with_a_new_one(self):
+        self.take_a_token_that_producers_use()
+        third = self.token()
+        newest = self.token_file(third, "newest.token")
+        self.reload("reloaded", sources=[self.source("build", self.path)])
+        outcome = self.flowrelay(self.relay, "source", "add", "ci", "--token-file", newest)
+        self.assertEqual(outcome.status, 0, outcome)
+        self.server.rules()
+        self.assertEqual({event["uuid"]: event["flow_token"] for event in self.server.wait_for(4)},
+                         {"first": self.new, "second": self.new, "third": self.new, "of-ci": third})
 
     def test_a_refused_event_takes_no_slot(self):
         self.server.rules({"status": 503})
@@ -286,7 +329,7 @@ class Reload(support.RelayTestCase):
         ci = "  source ci has another token, with which its queued events are posted, has other settings; " \
              "paused, 1 event queued\n"
         self.assertIn("A reload of the running flowrelayd would change:\n  retry.max\n" + ci +
-                      "  source web is new\n"
+                      "  source web is new; active, 0 events queued\n"
                       "A restart of flowrelayd would change:\n  spool.segment_size\n", checked.stdout)
         self.assertEqual(self.relay.status()["tokens"], before["tokens"], "a plan changes nothing")
         self.assertNotIn("config.reloaded", self.relay.log)
@@ -296,6 +339,17 @@ class Reload(support.RelayTestCase):
                       done.stdout)
         again = self.flowrelay(self.relay, "config", "check", self.relay.config_path)
         self.assertNotIn("A reload", again.stdout)
+        with Producer(self.relay.ingest_socket) as producer:
+            producer.submit({"source": "web", "external_thread_id": "w", "title": "t",
+                             "author": {"name": "a"}})
+        for configured, said in ((sources[:1], "is taken out: what is queued waits until it is "
+                                               "back, or is removed; missing, 1 event queued"),
+                                 (sources, "is configured again, has other settings; active, 1 event queued")):
+            self.relay.configure({"sources": configured})
+            planned = self.flowrelay(self.relay, "config", "check", self.relay.config_path)
+            self.assertIn(f"  source web {said}\n", planned.stdout)
+            done = self.flowrelay(self.relay, "reload")
+            self.assertIn(f"  source web {said}\n", done.stdout)
         self.relay.configure({"sources": sources[1:]})
         done = self.flowrelay(self.relay, "reload")
         self.assertIn("  source ci is taken out: what is queued waits until it is back, or is removed; "

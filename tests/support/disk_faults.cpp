@@ -6,7 +6,8 @@
 //
 // Calls of this name (pread, pwrite, fdatasync, fsync, fallocate, open, rename) on files whose path
 // ends so fail with this error number; the first TIMES of them, or all of them with 0. A pwrite
-// that fails for want of space writes half of its bytes before.
+// that fails for want of space writes half of its bytes before. With -MS in the place of the error
+// number they take that many milliseconds longer, and do not fail.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/syscall.h>
@@ -35,8 +36,8 @@ std::string read_faults() {
     return n > 0 ? std::string(text.data(), static_cast<std::size_t>(n)) : std::string();
 }
 
-/// The error that a call on this file has to fail with; 0: none.
-int fault_of(std::string_view call, std::string_view path) {
+/// The error that a call on this file has to fail with; 0: none; less: a delay.
+int find_fault(std::string_view call, std::string_view path) {
     static std::mutex mutex;
     static std::map<std::string, int> used;
     const std::lock_guard lock(mutex);
@@ -52,6 +53,13 @@ int fault_of(std::string_view call, std::string_view path) {
         if (times > 0 && used[line]++ >= times) continue;
         return error;
     }
+    return 0;
+}
+
+int fault_of(std::string_view call, std::string_view path) {
+    const int fault = find_fault(call, path);
+    if (fault >= 0) return fault;
+    ::usleep(static_cast<useconds_t>(-fault) * 1000);
     return 0;
 }
 

@@ -132,6 +132,8 @@ namespace flowrelay::core::log_events {
       "restored events wait: the token of their source is another one")                          \
     X(token_renamed, "token.renamed", notice, "c1d2ee0d4f0a4b6a9a54c6f8e1b7035d",                \
       "a source goes on by another name")                                                        \
+    X(token_renewed, "token.renewed", notice, "5a7e5130e63241f4989603e05facb162",                \
+      "the file of a token that was refused has another one, which is used from now on")         \
     X(token_missing, "token.missing", error, "49aedeb0f4c84c3ebbc57b8532ad5d2d",                 \
       "events wait for a source that is not configured")                                         \
     X(token_unknown, "token.unknown", error, "0b8c1e5f7a3d4c69a2f0d47be9135c84",                 \

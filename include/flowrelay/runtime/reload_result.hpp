@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "flowrelay/base/error.hpp"
 #include "flowrelay/base/time.hpp"
 #include "flowrelay/core/source_changes.hpp"
 
@@ -32,12 +33,19 @@ struct ReloadResult {
     /// The file is right, but would have data destroyed: `problems` says what. It is put in force
     /// when the loss is accepted.
     bool would_destroy = false;
+    /// In force, but the registry of tokens has not taken what it changes of the sources. Tried
+    /// again every ten seconds.
+    std::optional<Error> not_saved;
+    /// Of a plan: the slots as they would be.
+    std::optional<core::TokenTable> planned;
     /// Why it is not in force: "FILE:LINE:COLUMN: MESSAGE", one for each thing that is wrong.
     std::vector<std::string> problems;
 };
 
-/// Reads the file, checks it as the start does, puts it in force or leaves everything as it is. I/O
+/// Reads the file, checks it as the start does, puts it in force or leaves everything as it is.
+/// Calls `done` later, when the registry of tokens has what changed, or could not take it. I/O
 /// thread; blocks while files are read.
-using Reload = std::function<ReloadResult(const ReloadRequest&)>;
+using ReloadDone = std::function<void(ReloadResult)>;
+using Reload = std::function<void(const ReloadRequest&, ReloadDone done)>;
 
 }  // namespace flowrelay::runtime

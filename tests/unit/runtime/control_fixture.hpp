@@ -27,11 +27,11 @@ protected:
         context_.connections = [] { return std::size_t{0}; };
         context_.ingest_connections = [] { return std::size_t{0}; };
         context_.stopping = [] { return false; };
-        context_.reload = [this](const ReloadRequest& request) {
+        context_.reload = [this](const ReloadRequest& request, ReloadDone done) {
             if (!request.plan) ++reloads_;
             ReloadResult result;
             result.applied = true;
-            return result;
+            storage_.barrier([done = std::move(done), result] { done(result); });
         };
         std::vector<core::ConfiguredSource> sources;
         for (const char* name : {"ci", "web"}) {
