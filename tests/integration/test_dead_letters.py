@@ -66,6 +66,50 @@ class DeadLetters(support.RelayTestCase):
         self.assertEqual(now["since_start"]["dropped_by_operator"] + now["dead_letters"], 4)
         self.assertEqual((now["since_start"]["dropped_by_age"], now["unaccounted"]), (0, 0))
 
+    def refused(self, source, count, size):
+        """Events of this size that are refused, each after one that is not."""
+        with Producer(self.relay.ingest_socket) as producer:
+            for _ in range(count):
+                for thread in ("good", "bad"):
+                    answer = producer.submit({"source": source, "external_thread_id": thread,
+                                              "title": "t", "author": {"name": "a"},
+                                              "body": "x" * size if thread == "bad" else ""})
+                    self.assertEqual(answer["status"], "accepted", answer)
+
+    def assert_letters(self, letters, replayed, full):
+        now = self.relay.wait_for_status(
+            f"{letters} dead letters", lambda now: now["dead_letters"] == letters
+            and now["dead_letters_full"] == full and now["dead_letters_replayed"] == replayed)
+        self.assertEqual((now["queued"], now["dropped"], now["unaccounted"]), (0, 0, 0))
+        ci, = (token for token in now["tokens"] if token["name"] == "ci")
+        self.assertEqual(ci["queued"], replayed)
+
+    def test_replayed_letters_that_wait_take_no_room_from_new_ones(self):
+        """They are queued events: neither their number nor their bytes count."""
+        for limits, size in (({"max_events": 3}, 1), ({"max_bytes": "1MiB"}, 360_000)):
+            with self.subTest(limits):
+                self.server = self.start_devserver()
+                self.server.rules({"match": {"external_thread_id": "bad"}, "status": 422})
+                self.relay = self.start_relay(
+                    self.server.url, name=f"relay-{size}", dead_letters=limits,
+                    ingest={"max_event_size": "1MiB"}, sources=[
+                        {"name": name, "flow_token_file": self.token_file(self.token(), name)}
+                        for name in ("ci", "web")])
+                self.refused("ci", 3, size)
+                self.assert_letters(letters=3, replayed=0, full=True)
+                self.run_flowrelay("source", "pause", "ci")
+                self.run_flowrelay("dead", "replay", "--all")
+                self.assert_letters(letters=0, replayed=3, full=False)
+                self.relay.restart()
+                self.assert_letters(letters=0, replayed=3, full=False)
+                self.refused("web", 3, size)
+                self.assert_letters(letters=3, replayed=3, full=True)
+                self.server.rules()
+                self.run_flowrelay("source", "resume", "ci")
+                self.relay.wait_for_status("their delivery", lambda now: now["delivered"] == 9)
+                self.assert_letters(letters=3, replayed=0, full=True)
+                self.relay.stop()
+
 
 if __name__ == "__main__":
     support.main()

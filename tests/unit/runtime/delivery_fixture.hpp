@@ -102,6 +102,7 @@ protected:
     void correct_base_url() {
         options_.destination = "http://second.example";
         relay_->set_options(options_);
+        authority_ = "second.example";
         delivery_->retarget(destination(), nullptr);
         engine_->wake();
     }
@@ -178,11 +179,12 @@ protected:
         destination.tls = false;
         destination.host = "127.0.0.1";
         destination.port = acceptor_.local_endpoint().port();
-        destination.authority = "first.example";
+        destination.authority = authority_;
         destination.target = "/messages";
         return destination;
     }
 
+    std::string authority_ = "first.example";
     asio::io_context io_{1};
     asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
     tcp::acceptor acceptor_{io_, tcp::endpoint(asio::ip::address_v4::loopback(), 0)};

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <string>
+#include <string_view>
 
 #include "delivery_fixture.hpp"
 
@@ -92,21 +93,54 @@ TEST_F(DeliveryTest, NothingIsSentWithoutATokenThatLeftWhileTheEventWasRead) {
     EXPECT_TRUE(requests_.at(0).has("first-t0ken"));
 }
 
-TEST_F(DeliveryTest, ARequestIsNotWrittenOnceMoreAfterItsSourceWasRemoved) {
+/// A kept connection ends without an answer, after something has changed.
+class LostAnswer : public DeliveryTest, public testing::WithParamInterface<std::string_view> {
+protected:
+    void change(std::string_view what) {
+        if (what == "removed") {
+            ASSERT_TRUE(relay_->remove_source(TokenId{1}, clock_.now()).has_value());
+        } else if (what == "paused") {
+            ASSERT_TRUE(relay_->pause_source(TokenId{1}, clock_.now()).has_value());
+        } else if (what == "rotated") {
+            configure("second-t0ken");
+        } else if (what == "unconfigured") {
+            configure("");
+        } else {
+            correct_base_url();
+        }
+    }
+};
+
+TEST_P(LostAnswer, IsNotAskedForAgainWithWhatHoldsNoLonger) {
     start();
     submit("one");
     run_until_delivered(1);
     holding_ = true;
-    answers_ = [](const Request&) { return std::string(); };
+    answers_ = [](const Request& request) {
+        const bool old = request.has("first-t0ken") && request.has("first.example");
+        return old ? std::string() : answer_of(202);
+    };
     submit("one");
     run_until([this] { return requests_.size() == 2; });
     ASSERT_EQ(requests_[1].connection, 0U) << "on the kept connection";
-    ASSERT_TRUE(relay_->remove_source(TokenId{1}, clock_.now()).has_value());
+    change(GetParam());
     holding_ = false;
-    run_until([this] { return relay_->scheduler().status().in_flight == 0; });
-    EXPECT_EQ(requests_.size(), 2U);
+    const bool goes_on = GetParam() == "rotated" || GetParam() == "redirected";
+    if (goes_on) {
+        run_until_delivered(2);
+        EXPECT_EQ(requests_.back().has("second-t0ken"), GetParam() == "rotated");
+        EXPECT_EQ(requests_.back().has("second.example"), GetParam() == "redirected");
+    } else {
+        run_until([this] { return relay_->scheduler().status().in_flight == 0; });
+    }
+    EXPECT_EQ(requests_.size(), goes_on ? 3U : 2U);
     EXPECT_EQ(relay_->counters().ambiguous, 1U) << "it may have been taken";
 }
+
+INSTANTIATE_TEST_SUITE_P(AfterAChange, LostAnswer,
+                         testing::Values("removed", "paused", "rotated", "unconfigured",
+                                         "redirected"),
+                         [](const auto& test) { return std::string(test.param); });
 
 TEST_F(DeliveryTest, BodiesOfATokenThatIsGoneLeaveTheMemory) {
     start();
