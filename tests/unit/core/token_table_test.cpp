@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 namespace flowrelay::core {
 namespace {
@@ -276,6 +278,15 @@ TEST_F(TwoSources, ANameThatIsTakenOverLeavesItsSlotBehind) {
     EXPECT_EQ(accept(again, by_name("old")), b);
 }
 
+TEST_F(TwoSources, OfTwoThatHaveLeftByOneNameNoneIsRotated) {
+    table.configure({source("b", "t1")}, now);
+    table.configure({}, now);
+    table.configure({source("b", "t3")}, now);
+    const TokenId fresh = accept(table, by_name("b"));
+    EXPECT_TRUE(fresh != a && fresh != b) << "nobody said which is meant";
+    EXPECT_TRUE(table.at(a).missing() && table.at(b).missing());
+}
+
 TEST_F(TwoSources, ARotationAndARenameInOneReloadAreBoth) {
     table.configure({source("c", "t1"), source("b", "t3")}, now);
     EXPECT_EQ(accept(table, by_name("c")), a);
@@ -396,6 +407,43 @@ TEST(TokenTable, ARegistryOfAnEarlierVersionIsRead) {
     EXPECT_EQ(accept(table, by_name("web")), web.id);
     EXPECT_EQ(accept(table, by_token("t3")), direct.id);
     EXPECT_EQ(table.at(web.id).entry.origin, TokenEntry::Origin::added);
+}
+
+// Earlier versions gave a token that was configured by another name another slot.
+TEST(TokenTable, OfSlotsWithOneTokenTheOneInUseIsMeant) {
+    for (const State out_of_use : {State::gone, State::erased}) {
+        for (const std::uint64_t in_use : {1U, 2U}) {
+            for (const char* name : {"ci", "build"}) {
+                std::vector<TokenEntry> entries(2);
+                for (std::uint64_t id = 1; id <= 2; ++id) {
+                    TokenEntry& entry = entries[id - 1];
+                    entry.id = TokenId{id};
+                    entry.source = id == in_use ? "ci" : "build";
+                    entry.fingerprint = fingerprint("t1", Salt{});
+                    entry.state = id == in_use ? State::active : out_of_use;
+                    entry.origin = TokenEntry::Origin::left;
+                }
+                TokenTable table(Salt{}, std::move(entries));
+                table.configure({source(name, "t1")}, now);
+                EXPECT_EQ(accept(table, by_name(name)), TokenId{in_use}) << name;
+            }
+        }
+    }
+}
+
+TEST(TokenTable, OfSlotsWithOneTokenThatOfItsNameIsMeant) {
+    for (const char* name : {"a", "b"}) {
+        std::vector<TokenEntry> entries(2);
+        for (std::uint64_t id = 1; id <= 2; ++id) {
+            entries[id - 1].id = TokenId{id};
+            entries[id - 1].source = id == 1 ? "a" : "b";
+            entries[id - 1].fingerprint = fingerprint("t1", Salt{});
+            entries[id - 1].origin = TokenEntry::Origin::configured;
+        }
+        TokenTable table(Salt{}, std::move(entries));
+        table.configure({source(name, "t1")}, now);
+        EXPECT_EQ(accept(table, by_name(name)), TokenId{name[0] == 'a' ? 1U : 2U});
+    }
 }
 
 TEST(TokenTable, AGoneTokenIsRefusedByNameAndByItself) {
