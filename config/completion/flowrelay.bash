@@ -78,7 +78,7 @@ _flowrelay() {
                 source:add) words="--token-file --json --help" ;;
                 source:connect) words="--flow --access-token-file --title --url --config --no-browser --wait --yes --hello --json --help" ;;
                 source:rotate) words="--token-file --json --help $(_flowrelay_sources)" ;;
-                source:remove) words="--plan --yes --json --help $(_flowrelay_sources)" ;;
+                source:remove) words="--plan --yes --delete-remote --flow --source-id --title --access-token-file --config --no-browser --wait --json --help $(_flowrelay_sources)" ;;
                 source:*) words="--json --help $(_flowrelay_sources)" ;;
             esac
             if [[ $command == config || $command == spool ]] && [[ -n $action ]]; then

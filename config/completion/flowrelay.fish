@@ -126,6 +126,14 @@ complete -c flowrelay -n '__flowrelay_is source connect' -l yes -d 'do not ask t
 complete -c flowrelay -n '__flowrelay_is source connect' -l hello -d 'send a first event'
 complete -c flowrelay -n '__flowrelay_is source remove' -l plan -d 'only say what would be done'
 complete -c flowrelay -n '__flowrelay_is source remove' -l yes -d 'do it'
+complete -c flowrelay -n '__flowrelay_is source remove' -l delete-remote -d 'remove it from its flow first'
+complete -c flowrelay -n '__flowrelay_is source remove' -l flow -x -d 'ORG/FLOW, or its id'
+complete -c flowrelay -n '__flowrelay_is source remove' -l source-id -x -d 'its id in the flow'
+complete -c flowrelay -n '__flowrelay_is source remove' -l title -x -d 'its name in the flow'
+complete -c flowrelay -n '__flowrelay_is source remove' -l access-token-file -r -F -d 'the file with the access token'
+complete -c flowrelay -n '__flowrelay_is source remove' -l config -r -F -d 'the configuration'
+complete -c flowrelay -n '__flowrelay_is source remove' -l no-browser -d 'only print the address'
+complete -c flowrelay -n '__flowrelay_is source remove' -l wait -x -d 'seconds until it expires'
 complete -c flowrelay -n '__flowrelay_is source' -l json -d 'as JSON'
 
 complete -c flowrelay -n '__flowrelay_is config check show' -F

@@ -18,7 +18,6 @@
 namespace flowrelay::cli {
 
 struct AuthorizationOptions {
-    bool interactive = false;    ///< somebody sits at a terminal
     bool may_browse = false;     ///< a browser may be opened on this machine
     Milliseconds wait{900'000};  ///< for the code
 };

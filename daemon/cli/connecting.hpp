@@ -6,11 +6,12 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/access.hpp"
 #include "cli/commands.hpp"
+#include "cli/flow_access.hpp"
 #include "cli/flow_setup.hpp"
 #include "cli/held_signals.hpp"
 #include "cli/line_input.hpp"
-#include "flowrelay/app/api_client.hpp"
 #include "flowrelay/app/config.hpp"
 #include "flowrelay/base/secret.hpp"
 
@@ -18,21 +19,17 @@ namespace flowrelay::cli {
 
 struct ConnectOptions {
     std::string name;
-    std::string flow;  ///< empty: chosen from a list
-    std::string access_token_file;
+    std::string flow;   ///< empty: chosen from a list
     std::string title;  ///< empty: the name
     std::string url;
-    std::string config = "/etc/flowrelay/flowrelay.yaml";
-    unsigned wait_seconds = 900;
-    bool no_browser = false;
-    bool interactive = false;
+    AccessOptions access;
     bool yes = false;
     bool hello = false;
     bool as_json = false;
 };
 
-/// Makes one source with an access token. Each step says what went wrong, and sets exit_code().
-class Connecting {
+/// Makes one source with an access token. Each step says what went wrong.
+class Connecting final : public AccessUser {
 public:
     /// All references outlive this. Throws ConfigError.
     Connecting(const Context& context, const ConnectOptions& options, const app::Config& config,
@@ -40,21 +37,13 @@ public:
 
     /// Whether the daemon would take a source of this name: asked before anything is made, since a
     /// flow_token is shown once.
-    bool can_begin();
+    ExitCode prepare() override;
 
-    bool run(const Secret& access);
-
-    ExitCode exit_code() const noexcept { return exit_code_; }
+    ExitCode work(const Secret& access) override;
 
 private:
-    using Answer = app::ApiClient::Answer;
-
-    std::optional<Answer> call(std::string_view method, std::string_view target,
-                               std::string_view body, std::string_view what);
-    std::optional<Flow> find_flow();
-    std::optional<Flow> choose_flow();
+    bool connect();
     bool may_go_on(const Flow& flow);
-    void learn_user();
     void list_before();
     std::optional<NewSource> make();
     bool has_usable_token(const NewSource& source) const;
@@ -75,8 +64,7 @@ private:
     const app::Config& config_;
     LineInput& input_;
     const HeldSignals& signals_;
-    app::ApiClient api_;
-    Secret access_;
+    FlowAccess api_;
     std::string user_;
     Flow flow_;
     std::string place_;  ///< of the flow's sources

@@ -5,11 +5,13 @@
 #include <cstdio>
 #include <memory>
 
+#include "cli/access_options.hpp"
 #include "cli/commands.hpp"
 #include "cli/json_members.hpp"
 #include "cli/operator.hpp"
 #include "cli/operator_text.hpp"
 #include "cli/read_secret.hpp"
+#include "cli/remote_removal.hpp"
 #include "cli/terminal.hpp"
 #include "flowrelay/app/config.hpp"
 
@@ -22,6 +24,7 @@ namespace json = boost::json;
 struct SourceOptions {
     std::string name;
     std::string token_file;
+    RemoteOptions remote;
     bool plan = false;
     bool yes = false;
     bool as_json = false;
@@ -105,16 +108,40 @@ ExitCode change_source(const Context& context, const SourceOptions& options, con
     return show_changed(*reply, options, verb);
 }
 
+/// Before it is removed here: what fails then can be tried again.
+ExitCode remove_from_flow(const Context& context, const std::string& name, RemoteOptions options) {
+    options.access.interactive = is_interactive(options.access);
+    if (!options.access.interactive && options.flow.empty()) {
+        complain("--flow is needed where nobody can choose one: stdin is not a terminal");
+        return ExitCode::usage;
+    }
+    return run_with_access(options.access, [&](const app::Config& config, LineInput& input,
+                                               const HeldSignals& signals) {
+        return std::make_unique<RemoteRemoval>(context, name, options, config, input, signals);
+    });
+}
+
 ExitCode remove_source(const Context& context, const SourceOptions& options) {
     if (!options.plan && !options.yes) {
         complain("this can't be undone: --plan says what would be erased, --yes does it");
         return ExitCode::usage;
     }
+    if (options.remote.wanted && !options.plan) {
+        const ExitCode removed = remove_from_flow(context, options.name, options.remote);
+        if (removed != ExitCode::ok) return removed;
+    }
     Operator daemon(context);
     const auto reply = daemon.post("/v1/sources/" + url_encode(options.name) + "/remove",
                                    {{"plan", options.plan}});
     if (!reply) return daemon.exit_code();
-    if (!options.plan) return show_changed(*reply, options, "removed, what it had is being erased");
+    if (!options.plan) {
+        const ExitCode shown =
+            show_changed(*reply, options, "removed, what it had is being erased");
+        if (!options.as_json && !options.remote.wanted) {
+            print_text("in its flow it stays: remove it there as well, if it is not yet");
+        }
+        return shown;
+    }
     if (options.as_json) {
         print_json(reply->body);
         return ExitCode::ok;
@@ -204,6 +231,17 @@ void add_source_commands(Command app, Context& context) {
         add_change(source, "remove", "Erase a source and everything stored for it", options);
     remove.add_flag("--plan", options->plan, "Only say what would be erased");
     remove.add_flag("--yes", options->yes, "Do it: what goes can't be brought back");
+    remove.add_flag("--delete-remote", options->remote.wanted,
+                    "Remove it from its flow first; somebody has to allow that in a browser");
+    remove.add_option("--flow", options->remote.flow, "Which flow that is: ORG/FLOW, or its id")
+        .type_name("FLOW");
+    remove
+        .add_option("--source-id", options->remote.source_id,
+                    "Which source of the flow; unless given, the one called --title (NAME)")
+        .type_name("ID");
+    remove.add_option("--title", options->remote.title, "What the flow calls it (NAME)")
+        .type_name("TEXT");
+    add_access_options(remove, options->remote.access);
     remove.footer(
         "Its queued events, its dead letters and its token are overwritten on the disk. Take it "
         "out\n"

@@ -200,6 +200,65 @@ class Authorize(support.RelayTestCase):
         self.end(terminal, 77)
         self.assertIn("the answer is from https://evil.example.com", terminal.shown)
 
+    # -- removing it again
+
+    def remove(self, *arguments, name="ci"):
+        words = [support.BIN / "flowrelay", "source", "remove", name, "--yes", "--config",
+                 self.relay.config_path, *arguments]
+        terminal = Terminal(words, self.environment())
+        self.addCleanup(terminal.close)
+        return terminal
+
+    def connect(self, *arguments, **options):
+        terminal = self.walk("--flow", "example/main", "--yes", *arguments, **options)
+        terminal.type(self.browser.get(self.browser.decide(self.address(terminal))).form.code)
+        self.end(terminal, 0)
+
+    def local(self):
+        told = self.flowrelay(self.relay, "source", "list", "--json").stdout
+        return sorted(source["name"] for source in map(json.loads, told.splitlines())
+                      if source["state"] != "removed")
+
+    def test_a_source_is_removed_from_its_flow_and_here(self):
+        self.start()
+        self.connect("--title", "My project")
+        self.connect(name="web")
+        terminal = self.remove("--delete-remote", "--flow", "example/main", "--title", "My project")
+        terminal.type(self.browser.get(self.browser.decide(self.address(terminal))).form.code)
+        self.assertIn("ci is removed", self.end(terminal, 0))
+        self.assertIn("Source 36 (My project) was removed from Main", terminal.shown)
+        self.assertEqual([source["name"] for source in self.sources()], ["web"])
+        self.assertNotIn("ci", self.local())
+        stdout = self.end(self.remove(name="web"), 0)
+        self.assertIn("in its flow it stays", stdout)
+        self.assertEqual([source["name"] for source in self.sources()], ["web"])
+
+    def test_a_source_that_can_not_be_removed_from_its_flow_stays_here(self):
+        self.start()
+        self.connect()
+        self.connect("--title", "ci", name="other")
+        one = "/flows/example/main/sources/36"
+        for words, rule, status, said in [
+                ((), {}, 65, r"has 2 sources ci: .*--source-id; there are 36 \(ci\), 37 \(ci\)"),
+                (("--title", "no"), {}, 65, "no source no: .*nothing was removed"),
+                (("--source-id", "99"), {}, 65, "no source 99"),
+                (("--source-id", "36"), {"match": {"path": one}, "status": 403}, 77, "HTTP 403"),
+                (("--source-id", "36"), {"match": {"path": one}, "action": "close"}, 75,
+                 "does not answer .*\n.*nothing was removed here")]:
+            with self.subTest(words=words, rule=rule):
+                self.server.rules(*[rule] if rule else [])
+                terminal = self.remove("--delete-remote", "--flow", "example/main", *words)
+                terminal.type(self.browser.get(
+                    self.browser.decide(self.address(terminal))).form.code)
+                self.end(terminal, status)
+                self.assertRegex(terminal.shown, said)
+                self.assertEqual(len(self.sources()), 2)
+                self.assertEqual(self.local(), ["ci", "other"])
+        self.server.rules()
+        terminal = self.remove("--delete-remote", name="nobody")
+        self.end(terminal, 65)
+        self.assertNotIn("Open this address", terminal.shown)
+
     # -- what is refused, and what ends it
 
     def test_what_the_server_says_of_the_application_is_told(self):

@@ -5,6 +5,9 @@
 
 #include <string>
 #include <utility>
+#include <vector>
+
+#include "cli/remote_removal.hpp"
 
 namespace flowrelay::cli {
 namespace {
@@ -141,6 +144,19 @@ TEST(FlowSetup, a_source_whose_answer_was_lost_is_the_new_one_of_its_name) {
     EXPECT_EQ(made[0].id, "3");
     EXPECT_TRUE(new_sources(*now, *now, "ci").empty());
     EXPECT_FALSE(read_sources("{}"));
+}
+
+TEST(FlowSetup, the_source_to_remove_is_exactly_one) {
+    const std::vector<ListedSource> sources{{"1", "ci"}, {"2", "web"}, {"3", "ci"}, {"", "lost"}};
+    std::string problem;
+    EXPECT_EQ(choose_source(sources, "", "web", problem)->id, "2");
+    EXPECT_EQ(choose_source(sources, "3", "web", problem)->id, "3");
+    for (const auto& [id, title] : {std::pair{"", "ci"}, {"", "no"}, {"9", "web"}, {"", "lost"}}) {
+        EXPECT_FALSE(choose_source(sources, id, title, problem)) << id << title;
+        EXPECT_THAT(problem, HasSubstr("--source-id; there are 1 (ci), 2 (web), 3 (ci)"));
+    }
+    EXPECT_FALSE(choose_source({}, "", "ci", problem));
+    EXPECT_EQ(problem, "the flow has no source ci");
 }
 
 }  // namespace

@@ -1,0 +1,13 @@
+// The options of the commands that need an access token.
+#pragma once
+
+#include "cli/access.hpp"
+#include "cli/command_line.hpp"
+
+namespace flowrelay::cli {
+
+/// Adds --access-token-file, --config, --no-browser and --wait. `options` lives as long as the
+/// parser.
+void add_access_options(Command command, AccessOptions& options);
+
+}  // namespace flowrelay::cli

@@ -1,0 +1,47 @@
+// `flowrelay source remove --delete-remote`: a source is removed from its flow.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/access.hpp"
+#include "cli/commands.hpp"
+#include "cli/flow_access.hpp"
+
+namespace flowrelay::cli {
+
+struct RemoteOptions {
+    bool wanted = false;
+    std::string flow;       ///< empty: chosen from a list
+    std::string title;      ///< what the flow calls it; empty: the name
+    std::string source_id;  ///< empty: found by its title
+    AccessOptions access;
+};
+
+/// Removes one source at the server. Everything that goes wrong is said; then nothing was removed.
+class RemoteRemoval final : public AccessUser {
+public:
+    /// All references outlive this. Throws ConfigError.
+    RemoteRemoval(const Context& context, const std::string& name, const RemoteOptions& options,
+                  const app::Config& config, LineInput& input, const HeldSignals& signals);
+
+    /// Whether the daemon has the source.
+    ExitCode prepare() override;
+
+    ExitCode work(const Secret& access) override;
+
+private:
+    const Context& context_;
+    const std::string& name_;
+    const RemoteOptions& options_;
+    FlowAccess api_;
+};
+
+/// The one source that is meant: by its id if there is one, or else by its name. Nothing, and what
+/// to do in `problem`, if that is not exactly one. Pure.
+std::optional<ListedSource> choose_source(const std::vector<ListedSource>& sources,
+                                          const std::string& id, const std::string& title,
+                                          std::string& problem);
+
+}  // namespace flowrelay::cli
