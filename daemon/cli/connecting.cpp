@@ -142,7 +142,10 @@ std::optional<bool> Connecting::is_with_daemon() {
     bool more = false;
     const auto look = [&](const std::string& lines) {
         for (const auto& source : parse_lines(lines)) {
-            found = found || text_of(source, "name") == options_.name;
+            // One of an earlier source of that name may still be listed.
+            const std::string state = text_of(source, "state");
+            const bool is_past = state == "removed" || state == "erased" || state == "gone";
+            found = found || (!is_past && text_of(source, "name") == options_.name);
         }
         return true;
     };

@@ -3,6 +3,8 @@
 import contextlib
 import http.server
 import json
+import re
+import socket
 import threading
 import unittest
 
@@ -45,6 +47,51 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *arguments):
         pass
+
+
+class LossyControl(threading.Thread):
+    """Between a command and the control socket: the answer to a request with a flow_token is lost,
+    on its way back or, if not `delivers`, the request on its way there."""
+
+    def __init__(self, path, control, delivers):
+        super().__init__()
+        self.control = str(control)
+        self.delivers = delivers
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(path))
+        self.listener.listen()
+
+    def run(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                with client:
+                    self.serve(client)
+
+    def serve(self, client):
+        client.settimeout(support.PATIENCE)
+        request = b""
+        while b"\r\n\r\n" not in request:
+            request += client.recv(65536)
+        head, _, body = request.partition(b"\r\n\r\n")
+        length = re.search(rb"Content-Length: (\d+)", head)
+        while length and len(body) < int(length.group(1)):
+            body += client.recv(65536)
+        is_lost = b"flow_token" in body
+        if is_lost and not self.delivers:
+            return
+        with socket.socket(socket.AF_UNIX) as daemon:
+            daemon.settimeout(support.PATIENCE)
+            daemon.connect(self.control)
+            daemon.sendall(head + b"\r\n\r\n" + body)
+            while data := daemon.recv(65536):  # the command asks for Connection: close
+                if not is_lost:
+                    client.sendall(data)
+
+    def stop(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.join()
+        self.listener.close()
 
 
 class Connect(support.RelayTestCase):
@@ -173,6 +220,29 @@ class Connect(support.RelayTestCase):
             self.flowrelay(self.relay, "source", "add", "other", "--token-file", "-", stdin=taken)
             told = self.connect(status=65).stderr
             self.assertIn("the source in the flow was removed again", told)
+
+    def test_an_answer_of_the_daemon_that_was_lost_is_looked_for(self):
+        gone = ("DELETE", "/flows/example/main/sources/36")
+        for delivers, words in [(True, "is connected"), (False, "was removed again")]:
+            with self.subTest(delivers=delivers), self.api(
+                    make=(201, {"id": 36, "flow_token": self.token()}), remove=(204, {})) as api:
+                relay = self.make_relay(api.url, name=f"relay{len(self.relays)}").start()
+                # What an earlier source of this name left is no sign of the new one.
+                self.flowrelay(relay, "source", "add", "ci", "--token-file", "-",
+                               stdin=self.token())
+                self.flowrelay(relay, "source", "remove", "ci", "--yes")
+                lossy = LossyControl(relay.directory / "lossy.sock", relay.control_socket, delivers)
+                lossy.start()
+                self.addCleanup(lossy.stop)
+                outcome = self.flowrelay(
+                    relay, "--socket", relay.directory / "lossy.sock", "source", "connect", "ci",
+                    "--flow", "example/main", "--config", relay.config_path,
+                    "--access-token-file", self.token_file(self.access, "access.token"))
+                self.assertNotEqual(outcome.stderr, "")
+                self.assertEqual(outcome.status == 0, delivers, outcome)
+                self.assertIn(words, outcome.stdout + outcome.stderr)
+                self.assertEqual(gone in [request[:2] for request in api.requests], not delivers)
+                relay.stop()
 
     def test_a_source_whose_answer_was_lost_is_looked_for(self):
         sources = ("GET", "/flows/example/main/sources")
