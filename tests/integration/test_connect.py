@@ -4,6 +4,7 @@ import contextlib
 import http.server
 import json
 import re
+import signal
 import socket
 import threading
 import unittest
@@ -242,6 +243,30 @@ class Connect(support.RelayTestCase):
                 self.assertEqual(outcome.status == 0, delivers, outcome)
                 self.assertIn(words, outcome.stdout + outcome.stderr)
                 self.assertEqual(gone in [request[:2] for request in api.requests], not delivers)
+                relay.stop()
+
+    def test_a_signal_while_the_source_is_made_removes_it_again(self):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            with self.subTest(number=number), self.api(
+                    make=(201, {"id": 36, "flow_token": self.token()}), remove=(204, {})) as api:
+                relay = self.make_relay(api.url, name=f"relay{len(self.relays)}").start()
+                started = threading.Event()
+                running = []
+
+                def interrupt(started=started, running=running, number=number):
+                    started.wait(support.PATIENCE)
+                    running[0].send_signal(number)
+                api.on = {("POST", "/flows/example/main/sources"): interrupt}
+                command = self.start_program("connect", [
+                    support.BIN / "flowrelay", "--socket", relay.control_socket, "source",
+                    "connect", "ci", "--flow", "example/main", "--config", relay.config_path,
+                    "--access-token-file", self.token_file(self.access, "access.token")])
+                running.append(command.process)
+                started.set()
+                self.assertEqual(command.wait(), -number, command.output)
+                self.assertIn("the source in the flow was removed again", command.output)
+                self.assertEqual(api.requests[-1][:2],
+                                 ("DELETE", "/flows/example/main/sources/36"))
                 relay.stop()
 
     def test_a_source_whose_answer_was_lost_is_looked_for(self):
