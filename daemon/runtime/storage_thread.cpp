@@ -35,7 +35,8 @@ void StorageThread::stop() {
 
 StorageThread::Progress StorageThread::progress() const {
     const std::lock_guard lock(mutex_);
-    return {passes_, idle_};
+    // A thread that is held up while it waits does not see that there is work.
+    return {passes_, idle_ && mail_.empty()};
 }
 
 void StorageThread::mail_came(bool first, bool can_wait) {

@@ -128,6 +128,19 @@ check "it is started again when it hangs" within 20 property_is NRestarts 1
 check "it is active again" within 20 property_is ActiveState active
 check "an event is accepted after that" within 10 send the-third-thread
 check "the event arrives" within 10 arrived the-third-thread
+hold() { "$here/hold_thread.py" "$(property MainPID)" "$1" & }
+hold 5
+sleep 5
+check "a thread of the disk that has nothing to do is no reason to restart" property_is NRestarts 1
+wait
+hold 20
+sleep 0.5
+send the-fourth-thread > /tmp/held 2>&1 &
+check "it is started again when the disk does not answer" within 15 property_is NRestarts 2
+wait
+check "it is active again" within 20 property_is ActiveState active
+check "an event is accepted after that, too" within 10 send the-fifth-thread
+check "that event arrives" within 10 arrived the-fifth-thread
 
 check "no start took another one for a reboot" fails logged FLOWRELAY_EVENT=clock.not_believed
 

@@ -106,6 +106,21 @@ TEST_F(StorageThreadTest, ThoseWhoAskAreToldThatTheSpoolHasFailed) {
     EXPECT_TRUE(has_failed()) << "also when the disk works again";
 }
 
+// What the watchdog goes by: a thread that never sees its work is stuck as well.
+TEST_F(StorageThreadTest, IsNotIdleWhenWorkHasComeThatItDoesNotKnowOf) {
+    start();
+    ASSERT_TRUE(append(0, token()).has_value());
+    for (std::uint64_t n = 1; n <= 20; ++n) {
+        run_until([&] { return storage_->progress().idle; });
+        const auto before = storage_->progress();
+        bool answered = false;
+        storage_->append(event(n), {}, [&](EventRecord, Result<Seq>) { answered = true; });
+        const auto now = storage_->progress();
+        ASSERT_TRUE(!now.idle || now.passes != before.passes) << n;
+        run_until([&] { return answered; });
+    }
+}
+
 TEST_F(StorageThreadTest, ASnapshotSaysWhyNothingIsAcceptedAlsoBeforeAnybodyIsRefused) {
     start(3);
     ASSERT_TRUE(append(1, token()).has_value());
