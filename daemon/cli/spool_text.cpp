@@ -145,12 +145,34 @@ void add_books(std::string& out, const SpoolReport& report) {
         counted(report.files.size(), "file"));
 }
 
+void add_returned(std::string& out, const SpoolReport& report) {
+    const auto are = [](std::uint64_t count) { return count == 1 ? "is" : "are"; };
+    if (const std::uint64_t lost = report.returned.lost; lost > 0) {
+        fmt::format_to(std::back_inserter(out),
+                       "Found again: {} that had been booked as lost {} there, as in a file that "
+                       "was put back; the next start takes {} out of the lost ones and delivers "
+                       "{}\n",
+                       counted(lost, "event"), are(lost), lost == 1 ? "it" : "them",
+                       lost == 1 ? "it" : "them");
+    }
+    if (const std::uint64_t settled = report.returned.settled; settled > 0) {
+        fmt::format_to(std::back_inserter(out),
+                       "Queued again: {} whose outcomes are lost; what had been delivered of {} is "
+                       "delivered a second time, with the same uuid\n",
+                       counted(settled, "event"), settled == 1 ? "it" : "them");
+    }
+}
+
 void add_verdict(std::string& out, const SpoolReport& report) {
     if (report.damage.empty()) {
         out += "Result: whole, nothing is damaged\n";
         return;
     }
     std::string lost = counted(report.lost, "event") + " lost";
+    if (report.ledger.lost > 0) {
+        lost += fmt::format(" beside {} that {} booked as lost", report.ledger.lost,
+                            report.ledger.lost == 1 ? "is" : "are");
+    }
     if (report.missing_letters > 0) {
         lost += ", " + counted(report.missing_letters, "dead letter") + " missing";
     }
@@ -215,6 +237,8 @@ boost::json::object summary_of(const SpoolReport& report) {
                                {"dropped", books.dropped},
                                {"booked_lost", books.lost},
                                {"unaccounted", report.unaccounted()},
+                               {"found_again", report.returned.lost},
+                               {"queued_again", report.returned.settled},
                                {"dead_letters", report.letters},
                                {"dead_letters_missing", report.missing_letters}};
     if (report.queued > 0) object["oldest"] = format_time(report.oldest);
@@ -228,6 +252,7 @@ std::string format_spool_report(const SpoolReport& report, WallTime now, bool qu
     if (!quiet) add_files(out, report);
     add_damage(out, report);
     add_queues(out, report, now);
+    add_returned(out, report);
     add_books(out, report);
     add_verdict(out, report);
     return out;

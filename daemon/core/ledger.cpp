@@ -1,5 +1,6 @@
 #include "flowrelay/core/ledger.hpp"
 
+#include <algorithm>
 #include <cassert>
 
 namespace flowrelay::core {
@@ -51,6 +52,31 @@ std::int64_t Ledger::unaccounted(std::uint64_t queued) const noexcept {
     // Unsigned arithmetic wraps, so the difference comes out right with its sign.
     return static_cast<std::int64_t>(accepted - delivered - dead - expired - erased - dropped -
                                      lost - queued);
+}
+
+Ledger::Returned Ledger::take_back(std::uint64_t queued, bool damaged) noexcept {
+    const std::int64_t difference = unaccounted(queued);
+    if (difference >= 0) return {};
+    auto surplus = static_cast<std::uint64_t>(-difference);
+    const std::uint64_t lost_before = lost;
+    if (!damaged) {
+        const std::uint64_t again = std::min(surplus, lost);
+        lost -= again;
+        surplus -= again;
+    }
+    take_back_outcomes(surplus);
+    const std::uint64_t from_lost = lost_before - lost;
+    return {from_lost, static_cast<std::uint64_t>(-difference) - from_lost};
+}
+
+void Ledger::take_back_outcomes(std::uint64_t count) noexcept {
+    for (auto column : {&Ledger::delivered, &Ledger::dead, &Ledger::expired, &Ledger::dropped,
+                        &Ledger::erased, &Ledger::lost}) {
+        const std::uint64_t taken = std::min(count, this->*column);
+        this->*column -= taken;
+        count -= taken;
+    }
+    accepted += count;
 }
 
 }  // namespace flowrelay::core

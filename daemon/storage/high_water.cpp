@@ -107,7 +107,7 @@ std::uint64_t take_books(const HighWater& mark, std::uint64_t queued, core::Ledg
     const std::uint64_t lost =
         std::max(mark.queued_in_newest, mark.queued - std::min(queued, mark.queued));
     ledger = mark.ledger;
-    take_back_outcomes(ledger, lost + queued - mark.queued);
+    ledger.take_back_outcomes(lost + queued - mark.queued);
     return lost;
 }
 
@@ -115,16 +115,6 @@ std::uint64_t settled_again(const core::Ledger& ledger, std::uint64_t queued,
                             std::uint64_t settled) {
     const std::int64_t unaccounted = ledger.unaccounted(queued);
     return unaccounted <= 0 ? 0 : std::min(static_cast<std::uint64_t>(unaccounted), settled);
-}
-
-void take_back_outcomes(core::Ledger& ledger, std::uint64_t count) {
-    for (auto column : {&core::Ledger::delivered, &core::Ledger::dead, &core::Ledger::expired,
-                        &core::Ledger::dropped, &core::Ledger::erased, &core::Ledger::lost}) {
-        const std::uint64_t taken = std::min(count, ledger.*column);
-        ledger.*column -= taken;
-        count -= taken;
-    }
-    ledger.accepted += count;
 }
 
 }  // namespace flowrelay::storage

@@ -69,7 +69,4 @@ std::uint64_t take_books(const HighWater& mark, std::uint64_t queued, core::Ledg
 std::uint64_t settled_again(const core::Ledger& ledger, std::uint64_t queued,
                             std::uint64_t settled);
 
-/// Takes so many outcomes out of the books, deliveries first.
-void take_back_outcomes(core::Ledger& ledger, std::uint64_t count);
-
 }  // namespace flowrelay::storage

@@ -326,8 +326,6 @@ Result<void> LogRecovery::report_suspects() {
 }
 
 // Outcomes that were lost to damage are still in the totals, and their events are queued again.
-// Without damage the surplus is events that had been booked as lost and were found again, such as
-// those of a segment that somebody put back.
 void LogRecovery::balance_books() {
     core::Ledger& ledger = state_.ledger;
     ledger.delivered += settled_again(ledger, state_.segments.queued(), settled_again_);
@@ -335,14 +333,7 @@ void LogRecovery::balance_books() {
     if (unaccounted > 0 && !report_.any()) {
         report_.unaccounted(static_cast<std::uint64_t>(unaccounted));
     }
-    if (unaccounted >= 0) return;
-    auto surplus = static_cast<std::uint64_t>(-unaccounted);
-    if (!report_.any()) {
-        const std::uint64_t back = std::min(surplus, ledger.lost);
-        ledger.lost -= back;
-        surplus -= back;
-    }
-    take_back_outcomes(ledger, surplus);
+    ledger.take_back(state_.segments.queued(), report_.any());
 }
 
 }  // namespace

@@ -359,14 +359,21 @@ Result<void> SpoolCheck::check_known_ids() {
 // --- the books -----------------------------------------------------------------------------------
 
 void SpoolCheck::check_books() {
-    const std::int64_t unaccounted = report_.unaccounted();
-    if (unaccounted == 0 || !report_.damage.empty()) return;  // damage explains it
-    report_.damage.push_back(
-        {"spool", std::nullopt, 0, unaccounted > 0 ? static_cast<std::uint64_t>(unaccounted) : 0,
-         unaccounted > 0
-             ? fmt::format("the books miss events ({}): lost to damage that is not here any more",
-                           unaccounted)
-             : fmt::format("the books have more outcomes than events ({})", -unaccounted)});
+    if (!report_.damage.empty()) return;  // that explains it
+    const auto unaccounted = static_cast<std::uint64_t>(report_.unaccounted());
+    if (unaccounted > 0) {
+        report_.damage.push_back(
+            {"spool", std::nullopt, 0, unaccounted,
+             "the books know of events that no file has: they were lost to damage that is not here "
+             "any more, or their file was taken away. Put the file back, or book them as lost once "
+             "flowrelayd runs: flowrelay spool book-lost --plan"});
+    }
+    if (report_.returned.settled > 0) {
+        report_.damage.push_back(
+            {"spool", std::nullopt, 0, 0,
+             "the outcomes of events are not there any more, such as those in a segment that was "
+             "taken away: the next start queues these events again"});
+    }
 }
 
 }  // namespace

@@ -82,6 +82,7 @@ void SettledSeqs::forget_from(Seq seq) {
 
 Result<void> SegmentCheck::run(const Found& there) {
     indexes_ = there.indexes;
+    const std::size_t damage_elsewhere = report_.damage.size();
     auto layout =
         find_segments(file_system_, directory_, there.segments, there.mark, OpenFor::reading);
     if (layout.has_error()) return layout.error();
@@ -113,8 +114,9 @@ Result<void> SegmentCheck::run(const Found& there) {
     }
     // The newest segment has the last word on the books.
     report_.lost_is_known = (never_used || layout_.newest_is_known) && !newest_cut_ && !unreadable_;
-    const std::int64_t unaccounted = std::max<std::int64_t>(report_.unaccounted(), 0);
-    report_.lost = static_cast<std::uint64_t>(unaccounted) + without_contents_;
+    report_.returned =
+        report_.ledger.take_back(report_.queued, report_.damage.size() > damage_elsewhere);
+    report_.lost = static_cast<std::uint64_t>(report_.unaccounted()) + without_contents_;
     return {};
 }
 

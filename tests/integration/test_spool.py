@@ -36,9 +36,9 @@ def snapshot(directory):
 
 class Spool(support.RelayTestCase):
 
-    def make_spool(self, events=60, sources=("ci",)):
+    def make_spool(self, events=60, sources=("ci",), relay_name="relay"):
         """A stopped daemon that has `events` events queued for each source, all undeliverable."""
-        relay = self.make_relay(f"http://127.0.0.1:{support.free_port()}",
+        relay = self.make_relay(f"http://127.0.0.1:{support.free_port()}", relay_name,
                                 ingest={"max_event_size": "64KiB"},
                                 spool={"segment_size": "1MiB"},
                                 sources=[{"name": name,

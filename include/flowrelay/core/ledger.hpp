@@ -39,6 +39,20 @@ struct Ledger {
     /// What the books can't explain; must be 0. Negative: more was settled than accepted.
     std::int64_t unaccounted(std::uint64_t queued) const noexcept;
 
+    /// What take_back() has taken out of the outcomes.
+    struct Returned {
+        std::uint64_t lost = 0;     ///< events that had been booked as lost and are there again
+        std::uint64_t settled = 0;  ///< events whose outcomes are not there any more
+    };
+    /// Takes events that are queued and count as settled as well out of the outcomes, so that
+    /// unaccounted() is not below 0. Without `damaged` they are first of all events that had been
+    /// booked as lost and are there again, those of a segment that somebody put back, say; with it
+    /// they are first of all events whose outcomes were lost to the damage.
+    Returned take_back(std::uint64_t queued, bool damaged) noexcept;
+
+    /// Takes so many outcomes out of the books, deliveries first.
+    void take_back_outcomes(std::uint64_t count) noexcept;
+
     friend bool operator==(const Ledger&, const Ledger&) = default;
 };
 

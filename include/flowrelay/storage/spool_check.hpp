@@ -68,7 +68,12 @@ struct SpoolReport {
     std::vector<SpoolFile> files;  ///< by kind and name
     std::vector<SpoolDamage> damage;
     std::vector<SpoolQueue> queues;  ///< by token
-    core::Ledger ledger;  ///< as `status` shows it: corrected by the books of the dead letters
+    /// As `status` shows it after the next start: balanced, and corrected by the books of the dead
+    /// letters.
+    core::Ledger ledger;
+    /// Events that are queued although the books had settled them: what the next start takes out of
+    /// the books.
+    core::Ledger::Returned returned;
     std::uint64_t queued = 0;
     std::uint64_t letters = 0;
     std::uint64_t missing_letters = 0;  ///< that the books have and the file has not
@@ -78,6 +83,7 @@ struct SpoolReport {
     /// without their contents. `missing` of the damage may count settled ones as well.
     std::uint64_t lost = 0;
     bool lost_is_known = true;  ///< false: the newest segment is damaged, it may be more
+    /// Not below 0: what is found beyond the books is in `returned`.
     std::int64_t unaccounted() const noexcept { return ledger.unaccounted(queued); }
 };
 

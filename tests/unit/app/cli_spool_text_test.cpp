@@ -70,6 +70,34 @@ TEST(SpoolText, ShowsDamage) {
               std::string::npos);
 }
 
+TEST(SpoolText, SaysWhatWasFoundAgainAndWhatBecomesOfIt) {
+    SpoolReport report = example();
+    report.returned = {1, 0};
+    std::string text = format_spool_report(report, accepted_at, true);
+    EXPECT_NE(text.find("Found again: 1 event that had been booked as lost is there, as in a file "
+                        "that was put back; the next start takes it out of the lost ones and "
+                        "delivers it\n"),
+              std::string::npos)
+        << text;
+    EXPECT_EQ(text.find("Queued again"), std::string::npos);
+    EXPECT_TRUE(text.ends_with("Result: whole, nothing is damaged\n"));
+    report.returned = {28, 2};
+    text = format_spool_report(report, accepted_at, true);
+    EXPECT_NE(text.find("28 events that had been booked as lost are there"), std::string::npos);
+    EXPECT_NE(text.find("Queued again: 2 events whose outcomes are lost; "), std::string::npos);
+    EXPECT_NE(format_spool_json(report).find(R"("found_again":28,"queued_again":2)"),
+              std::string::npos);
+}
+
+TEST(SpoolText, TellsBookedLossesFromNewOnes) {
+    SpoolReport report = example();
+    report.ledger = {.accepted = 20, .delivered = 1, .lost = 17};
+    report.damage = {{"spool/000000000002.seg", std::nullopt, 0, 17, "the file is missing"}};
+    EXPECT_TRUE(format_spool_report(report, accepted_at, true)
+                    .ends_with("Result: DAMAGED in 1 place, 0 events lost beside 17 that are "
+                               "booked as lost; nothing was changed\n"));
+}
+
 TEST(SpoolText, ShowsNamesThatATerminalWouldObey) {
     SpoolReport report = example();
     report.queues[0].source = "c\x1b[2Ji";
@@ -95,7 +123,7 @@ TEST(SpoolText, GivesLinesOfJson) {
         "\n"
         R"({"type":"summary","damaged":1,"lost":0,"files":2,"bytes":65836,"accepted":3,)"
         R"("delivered":1,"queued":2,"dead":0,"expired":0,"erased":0,"dropped":0,"booked_lost":0,)"
-        R"("unaccounted":0,"dead_letters":0,"dead_letters_missing":0,"oldest":"2023-11-14T22:13:20.000Z"})"
+        R"("unaccounted":0,"found_again":0,"queued_again":0,"dead_letters":0,"dead_letters_missing":0,"oldest":"2023-11-14T22:13:20.000Z"})"
         "\n");
 }
 

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstdint>
+
 namespace flowrelay::core {
 namespace {
 
@@ -45,6 +48,45 @@ TEST(Ledger, LostEventsArePositive) {
 
 TEST(Ledger, EventsFromNowhereAreNegative) {
     EXPECT_EQ((Ledger{.accepted = 1, .delivered = 3}).unaccounted(1), -3);
+}
+
+TEST(Ledger, TakesWhatIsFoundAgainOutOfTheLostOnes) {
+    Ledger ledger{.accepted = 10, .delivered = 3, .lost = 4};
+    const auto returned = ledger.take_back(6, false);
+    EXPECT_EQ(returned.lost, 3U);
+    EXPECT_EQ(returned.settled, 0U);
+    EXPECT_EQ(ledger, (Ledger{.accepted = 10, .delivered = 3, .lost = 1}));
+}
+
+TEST(Ledger, TakesOutcomesThatAreLostToDamageOutOfTheOthersFirst) {
+    Ledger ledger{.accepted = 10, .delivered = 3, .dead = 1, .lost = 4};
+    const auto returned = ledger.take_back(7, true);
+    EXPECT_EQ(returned.lost, 1U);
+    EXPECT_EQ(returned.settled, 4U);
+    EXPECT_EQ(ledger, (Ledger{.accepted = 10, .lost = 3}));
+}
+
+TEST(Ledger, TakesNothingBackWhileNothingIsTooMuch) {
+    const Ledger before{.accepted = 10, .delivered = 3, .lost = 4};
+    for (const std::uint64_t queued : {0U, 2U, 3U}) {
+        Ledger ledger = before;
+        const auto returned = ledger.take_back(queued, queued == 2);
+        EXPECT_EQ(returned.lost + returned.settled, 0U);
+        EXPECT_EQ(ledger, before);
+    }
+}
+
+TEST(Ledger, IsNeverBelowZeroAfterTakingBack) {
+    for (std::uint64_t queued = 0; queued < 40; ++queued) {
+        for (const bool damaged : {false, true}) {
+            Ledger ledger{.accepted = 12, .delivered = 3, .dead = 2, .erased = 1, .lost = 4};
+            const std::int64_t before = ledger.unaccounted(queued);
+            const auto returned = ledger.take_back(queued, damaged);
+            EXPECT_EQ(ledger.unaccounted(queued), std::max<std::int64_t>(before, 0));
+            EXPECT_EQ(static_cast<std::int64_t>(returned.lost + returned.settled),
+                      std::max<std::int64_t>(-before, 0));
+        }
+    }
 }
 
 }  // namespace

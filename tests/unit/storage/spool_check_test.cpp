@@ -374,6 +374,32 @@ TEST_F(SpoolCheckTest, FindsBooksThatDoNotBalance) {
     EXPECT_EQ(found.damage[0].missing, 7U);
 }
 
+TEST_F(SpoolCheckTest, EventsBookedAsLostThatAreThereAgainAreNoDamage) {
+    for (const std::uint64_t lost : {1U, 17U, 100U}) {
+        for (const std::uint64_t settled : {0U, 5U}) {
+            SCOPED_TRACE(fmt::format("{} {}", lost, settled));
+            fs = test::SimFileSystem(lost);
+            next_number = 1;
+            make_spool();
+            auto bytes = fs.contents(segments().back());
+            SegmentHeader header = parse_segment_header(bytes).header;
+            header.ledger.lost += lost;
+            header.ledger.delivered += settled;
+            write_segment_header(bytes.data(), header);
+            fs.overwrite(segments().back(), 0, bytes);
+            const SpoolReport found = report();
+            EXPECT_EQ(found.unaccounted(), 0);
+            EXPECT_EQ(found.returned.lost, lost);
+            EXPECT_EQ(found.returned.settled, settled);
+            EXPECT_EQ(found.ledger.lost, 0U);
+            EXPECT_EQ(found.damage.size(), settled > 0 ? 1U : 0U);
+            open();
+            EXPECT_EQ(queue->ledger(), found.ledger) << "as the next start has it";
+            queue.reset();
+        }
+    }
+}
+
 // What crashes leave behind is not damage, and what is said of it is what the next start finds.
 TEST(SpoolCheckCrash, TakesNoCrashForDamage) {
     std::uint64_t seeds = 400;
