@@ -107,6 +107,18 @@ std::string head_line(const json::object& event) {
     return line;
 }
 
+/// Of an event whose contents can't be read any more: why, and the way on.
+void add_unreadable(std::string& out, const json::object& event) {
+    const std::string why = text_of(event, "unreadable");
+    if (why.empty()) return;
+    out += fmt::format(
+        "its contents can't be read: {}\n"
+        "  when its turn comes it becomes a dead letter without them if they are damaged, and is "
+        "tried again if the disk does not give them; `flowrelay queue drop {} --yes` takes it out "
+        "before\n",
+        why, count_of(event, "seq"));
+}
+
 std::string body_text(const json::object& event) {
     const json::value* body = event.if_contains("body");
     if (body == nullptr || !body->is_object()) return {};
@@ -169,6 +181,7 @@ std::string format_event(const json::object& event, bool colour) {
     if (event.contains("status")) add_line(out, "status", count_of(event, "status"));
     if (event.contains("attempts")) add_line(out, "attempts", count_of(event, "attempts"));
     add_line(out, "producer", producer_text(event));
+    add_unreadable(out, event);
     if (const auto* errors = event.if_contains("errors")) {
         add_line(out, "errors", app::printable(json::serialize(*errors)));
     }
@@ -215,6 +228,7 @@ std::string format_explanation(const json::object& answer, bool colour) {
     if (!text.empty()) out += fmt::format("  it {}\n", text);
     const std::string reason = text_of(answer, "reason");
     if (!reason.empty()) out += fmt::format("  because: {}\n", reason);
+    add_unreadable(out, answer);
     add_chain(out, answer, colour);
     add_history(out, answer);
     return out;

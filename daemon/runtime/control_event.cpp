@@ -41,6 +41,7 @@ json::object describe_event(const core::Relay& relay, const ListedEvent& listed,
     record.expires = listed.event.expires;
     json::object event = describe_record(relay, listed.event.seq, record, now);
     event["bytes"] = listed.event.bytes;
+    if (!listed.unreadable.empty()) event["unreadable"] = repair_utf8(listed.unreadable);
     const auto situation = relay.situation(listed.event);
     const auto chain = core::explain(situation, now.mono);
     event["state"] = core::to_string(chain.front().cause);

@@ -172,7 +172,8 @@ ControlAnswer get_event(ControlCall& call) {
     event["own_id"] = listed.record.own_id;
     add_chain(event, core::explain(call.relay().situation(listed.event), now.mono));
     http::Response response;
-    append_with(response.body, event, "body", listed.record.body);
+    const std::string& body = listed.record.body;
+    append_with(response.body, event, "body", body.empty() ? "null" : body);
     co_return response;
 }
 

@@ -103,17 +103,52 @@ void append_loaded(QueuePage& page, StorageMailbox::Loaded& loaded, const QueueF
     }
 }
 
-asio::awaitable<Result<std::optional<ListedEvent>>> read_event(Engine& engine, Seq seq) {
+/// An event, and if its record can't be read what the stores know of it without it: it can be
+/// dropped, so it has to be found.
+struct ReadEvent {
+    Result<core::EventRecord> record;
+    std::optional<core::QueuedEvent> known;
+};
+
+std::optional<core::QueuedEvent> find_without_record(Stores& stores, Seq seq) {
+    for (const auto& event : stores.dead_letters->replays()) {
+        if (event.seq == seq) return event;
+    }
+    const auto tokens = stores.queue->backlog();
+    if (tokens.has_error()) return std::nullopt;
+    for (const auto& backlog : *tokens) {
+        core::LoadRequest request;
+        request.token = backlog.token;
+        request.after = Seq{to_number(seq) - 1};
+        request.limit = 1;
+        const auto loaded = stores.queue->load(request, 0);
+        if (loaded.has_error() || loaded->slice.events.empty()) continue;
+        if (loaded->slice.events.front().seq == seq) return loaded->slice.events.front();
+    }
+    return std::nullopt;
+}
+
+ReadEvent read_in_stores(Stores& stores, Seq seq) {
     // A dead letter that is replayed is queued as well.
-    std::function<Result<core::EventRecord>(Stores&)> read = [seq](Stores& stores) {
-        return read_queued(stores, seq);
+    ReadEvent event{read_queued(stores, seq), std::nullopt};
+    const bool damaged =
+        event.record.has_error() && event.record.error().code != storage::QueueErrc::not_found;
+    if (damaged) event.known = find_without_record(stores, seq);
+    return event;
+}
+
+asio::awaitable<Result<std::optional<ListedEvent>>> read_event(Engine& engine, Seq seq) {
+    std::function<ReadEvent(Stores&)> read = [seq](Stores& stores) {
+        return read_in_stores(stores, seq);
     };
-    const auto record = co_await on_storage<Result<core::EventRecord>>(engine, std::move(read));
+    const auto event = co_await on_storage<ReadEvent>(engine, std::move(read));
     std::optional<ListedEvent> found;
-    if (record->has_value()) {
-        found = operations::to_listed(seq, std::move(**record));
-    } else if (record->error().code != storage::QueueErrc::not_found) {
-        co_return record->error();
+    if (event->record.has_value()) {
+        found = operations::to_listed(seq, std::move(*event->record));
+    } else if (event->known) {
+        found = ListedEvent{*event->known, {}, event->record.error().message};
+    } else if (event->record.error().code != storage::QueueErrc::not_found) {
+        co_return event->record.error();
     }
     co_return found;
 }

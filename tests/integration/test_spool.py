@@ -126,6 +126,77 @@ class Spool(support.RelayTestCase):
                                          r"\(1 event missing\)")
         self.assertIn("Result: DAMAGED in 1 place, 1 event lost", outcome.stdout)
 
+    def test_a_segment_that_is_put_back_is_found_again(self):
+        for book in (False, True):
+            with self.subTest(book=book):
+                relay = self.make_spool(events=120, relay_name=f"relay-{book}")
+                victim = self.segments(relay)[1]
+                aside = self.directory / f"aside-{book}"
+                victim.rename(aside)
+                relay.start()
+                lost = relay.status()["unaccounted"]
+                self.assertGreater(lost, 0)
+                if book:
+                    self.assertEqual(self.flowrelay(relay, "spool", "book-lost", "--yes").status, 0)
+                relay.stop()
+                status, lines = self.verify_json(relay)
+                self.assertEqual((status, lines[-1]["unaccounted"]), (2, 0 if book else lost))
+                if book:
+                    self.assertIn(f"0 events lost beside {lost} that are booked as lost",
+                                  self.verify(relay).stdout)
+                aside.rename(victim)
+                status, lines = self.verify_json(relay)
+                self.assertEqual((status, lines[-1]["unaccounted"], lines[-1]["booked_lost"]), (0, 0, 0))
+                self.assertEqual(lines[-1]["found_again"], lost if book else 0)
+                text = self.verify(relay).stdout
+                self.assertEqual(f"Found again: {lost} events that had been booked as lost" in text, book, text)
+                relay.start()
+                now = relay.status()
+                self.assertEqual((now["queued"], now["lost"], now["unaccounted"]), (121, 0, 0))
+                relay.stop()
+
+    def test_a_damaged_event_is_shown_and_dropped_by_its_number(self):
+        server = self.start_devserver()
+        token = self.token()
+        marks = [f"mark-{number}" for number in range(4)]
+        for victims in ([1], [0, 3]):
+            with self.subTest(victims=victims):
+                relay = self.make_relay(server.url, f"relay-{len(victims)}").start()
+                server.rules({"status": 503})
+                sent = "".join(support.line(event(token, mark, body=mark + "-" * 200)) for mark in marks)
+                self.assertEqual(self.flowrelay(relay, "send", stdin=sent).status, 0)
+                slot = json.loads(self.flowrelay(relay, "source", "list", "--json").stdout)["slot"]
+                self.assertEqual(self.flowrelay(relay, "source", "pause", slot).status, 0)
+                self.assertEqual(relay.stop(), 0)
+                segment, = self.segments(relay)
+                for victim in victims:
+                    at = segment.read_bytes().index(f"{marks[victim]}---".encode())
+                    self.patch(segment, at + 20, b"#")
+                relay.start()
+                for victim in victims:
+                    seq = str(victim + 1)
+                    for command in (("queue", "show"), ("explain",)):
+                        shown = self.flowrelay(relay, *command, seq)
+                        self.assertEqual(shown.status, 0, shown)
+                        self.assertRegex(shown.stdout, rf"its contents can't be read: .*record of event {seq} ")
+                        self.assertIn(f"flowrelay queue drop {seq} --yes", shown.stdout)
+                    shown = json.loads(self.flowrelay(relay, "queue", "show", seq, "--json").stdout)
+                    self.assertIsNone(shown["body"])
+                    self.assertIn("is damaged", shown["unreadable"])
+                    planned = self.flowrelay(relay, "queue", "drop", seq, "--plan")
+                    self.assertEqual((planned.status, planned.stdout.splitlines()[0]), (0, "1 would be dropped"), planned)
+                    dropped = self.flowrelay(relay, "queue", "drop", seq, "--yes")
+                    self.assertEqual((dropped.status, dropped.stdout), (0, "1 dropped\n"), dropped)
+                    self.assertEqual(self.flowrelay(relay, "queue", "show", seq).status, 65)
+                now = relay.status()
+                self.assertEqual((now["queued"], now["dropped"], now["unaccounted"]),
+                                 (4 - len(victims), len(victims), 0))
+                server.rules()
+                self.flowrelay(relay, "source", "resume", slot)
+                relay.wait_until_idle()
+                self.assertEqual(relay.status()["delivered"], 4 - len(victims))
+                self.assertEqual(relay.stop(), 0)
+
     def test_a_letter_whose_event_was_damaged_can_not_be_replayed(self):
         server = self.start_devserver()
         relay = self.make_spool()

@@ -38,6 +38,8 @@ struct QueueFilter {
 struct ListedEvent {
     core::QueuedEvent event;
     core::EventRecord record;  ///< with an empty id if it was not asked for, or can't be read
+    /// Why the record of an event that was asked for by its seq can't be read; or empty.
+    std::string unreadable = {};
 };
 
 struct QueuePage {
