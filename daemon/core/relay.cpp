@@ -252,10 +252,13 @@ Relay::Decision Relay::submit(Submission submission, Now now, const Submitter& b
 }
 
 bool Relay::at_quota(TokenId token) const {
-    if (options_.max_events_per_token == 0) return false;
+    return options_.max_events_per_token != 0 &&
+           counted_for_quota(token) >= options_.max_events_per_token;
+}
+
+std::uint64_t Relay::counted_for_quota(TokenId token) const {
     const auto waiting = uncommitted_.find(token);
-    return active_.queued(token) + (waiting == uncommitted_.end() ? 0 : waiting->second) >=
-           options_.max_events_per_token;
+    return active_.queued(token) + (waiting == uncommitted_.end() ? 0 : waiting->second);
 }
 
 // One line when it begins, and one an hour while it lasts.
@@ -265,7 +268,7 @@ Rejection Relay::refuse_over_quota(TokenId token, Now now, const std::optional<P
     if (begins || now.mono >= reminder->second) {
         reminder->second = now.mono + Seconds(3600);
         log_.write(ev::token_queue_full, {{"source", label},
-                                          {"queued", active_.queued(token)},
+                                          {"queued", counted_for_quota(token)},
                                           {"limit", options_.max_events_per_token}});
     }
     return rejected({RejectCode::token_queue_full,

@@ -315,6 +315,8 @@ private:
     std::map<TokenId, Fingerprint> fingerprints() const;
     void renew_changed_tokens(const std::map<TokenId, Fingerprint>& before);
     std::set<TokenId> holding_tokens() const;
+    /// Events of a token that are queued or on their way to the disk.
+    std::uint64_t counted_for_quota(TokenId token) const;
     void release_held(TokenId token);
     void destination_changed(const RelayOptions& to);
     std::uint64_t destination_hash() const;

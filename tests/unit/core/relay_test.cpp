@@ -133,6 +133,23 @@ TEST_F(RelayTest, AFullTokenLeavesRoomForOthers) {
     EXPECT_TRUE(std::holds_alternative<Relay::Append>(relay_->submit(event("t3"), now_)));
 }
 
+TEST_F(RelayTest, TheLineOfAFullTokenCountsWhatIsOnItsWayToTheDisk) {
+    options_.max_events_per_token = 5;
+    for (unsigned committed = 0; committed <= 5; ++committed) {
+        SCOPED_TRACE(committed);
+        restart({});
+        log_.lines.clear();
+        relay_->set_options(options_);
+        for (unsigned n = 0; n < committed; ++n) accept("t" + std::to_string(n));
+        for (unsigned n = committed; n < 5; ++n) {
+            ASSERT_TRUE(std::holds_alternative<Relay::Append>(relay_->submit(event("t"), now_)));
+        }
+        EXPECT_TRUE(std::holds_alternative<Rejection>(relay_->submit(event("t"), now_)));
+        ASSERT_EQ(log_.named("token.queue_full").size(), 1U);
+        EXPECT_EQ(log_.named("token.queue_full").front().fields.at("queued"), "5");
+    }
+}
+
 TEST_F(RelayTest, AFullTokenHasALineWhenItBeginsEachHourAndWhenItEnds) {
     options_.max_events_per_token = 1;
     relay_->set_options(options_);
