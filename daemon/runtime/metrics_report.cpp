@@ -115,7 +115,7 @@ void add_queue(MetricsText& out, const core::Relay& relay, const StorageMailbox:
     out.sample(context.available_bytes());
     out.family("flowrelay_accepting", Type::gauge, "",
                "1 when new events are accepted, 0 when all are refused.");
-    out.sample(std::uint64_t{refusing(snapshot, context) ? 0U : 1U});
+    out.sample(std::uint64_t{refusing(relay, snapshot) ? 0U : 1U});
     out.family("flowrelay_storage_failed", Type::gauge, "",
                "1 when a write or sync has failed: nothing is accepted until a restart.");
     out.sample(std::uint64_t{snapshot.failed ? 1U : 0U});

@@ -102,9 +102,10 @@ std::uint64_t spool_capacity(const StorageMailbox::Snapshot& snapshot,
     return std::min(context.spool_max_bytes, snapshot.usage.disk_bytes + context.available_bytes());
 }
 
-std::optional<storage::RefusingBecause> refusing(const StorageMailbox::Snapshot& snapshot,
-                                                 const ControlContext& context) {
-    if (context.stopping()) {
+std::optional<storage::RefusingBecause> refusing(const core::Relay& relay,
+                                                 const StorageMailbox::Snapshot& snapshot) {
+    // One that stops serves its producers to the last.
+    if (!relay.accepting()) {
         return storage::RefusingBecause{"stopping", "flowrelayd is stopping"};
     }
     if (snapshot.refusing || !snapshot.failed) return snapshot.refusing;
@@ -165,7 +166,7 @@ std::string status_report(Engine& engine, const StorageMailbox::Snapshot& snapsh
         report["lost_booked"] = json::object{{"at", format_time(snapshot.last_loss->at)},
                                              {"uid", snapshot.last_loss->uid}};
     }
-    const auto refusal = refusing(snapshot, context);
+    const auto refusal = refusing(relay, snapshot);
     report["accepting"] = !refusal;
     if (refusal) {
         report["refusal"] = json::object{{"code", refusal->code}, {"reason", refusal->reason}};

@@ -22,8 +22,8 @@ std::uint64_t spool_capacity(const StorageMailbox::Snapshot& snapshot,
                              const ControlContext& context);
 
 /// Why the daemon accepts no events, if so.
-std::optional<storage::RefusingBecause> refusing(const StorageMailbox::Snapshot& snapshot,
-                                                 const ControlContext& context);
+std::optional<storage::RefusingBecause> refusing(const core::Relay& relay,
+                                                 const StorageMailbox::Snapshot& snapshot);
 
 /// `snapshot`: what the storage thread said a moment ago.
 std::string status_report(Engine& engine, const StorageMailbox::Snapshot& snapshot,

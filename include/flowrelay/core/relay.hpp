@@ -137,6 +137,7 @@ public:
 
     /// From now on submissions are refused with shutting_down.
     void stop_accepting() noexcept { accepting_ = false; }
+    bool accepting() const noexcept { return accepting_; }
 
     // ---- deliveries
 
