@@ -109,8 +109,10 @@ void look_at_tokens(const json::object& status, Verdicts& verdicts) {
         if (state == "unknown") unknown.push_back(name);
         if (state == "gone") {
             const auto left = number_of(token, "erase_in_s");
-            gone.push_back(left ? fmt::format("{} (erased in {})", name, format_seconds(*left))
-                                : name);
+            const std::string waits = text_of(token, "erasure_waits");
+            gone.push_back(!waits.empty() ? fmt::format("{} (the erasure waits: {})", name, waits)
+                           : left ? fmt::format("{} (erased in {})", name, format_seconds(*left))
+                                  : name);
             doomed += queued;
         }
         if (is_true(token, "full")) full.push_back(name);

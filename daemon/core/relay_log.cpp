@@ -192,6 +192,11 @@ void Relay::log_held(const Assignment& assignment, const EventRecord& record,
 }
 
 std::string Relay::token_reason(TokenId token) const {
+    if (const std::string why = erasure_waits(token); !why.empty()) {
+        const bool gone = tokens_.at(token).entry.state == TokenEntry::State::gone;
+        return (gone ? "answered 410" : "removed by an operator") +
+               ("; the erasure waits and is tried again by itself: " + why);
+    }
     const auto found = token_reasons_.find(token);
     if (found != token_reasons_.end()) return found->second;
     const Token& slot = tokens_.at(token);

@@ -140,6 +140,7 @@ std::vector<TokenEntry> Relay::erasing(std::span<const TokenId> tokens, Now now)
 void Relay::erased(TokenId token, std::uint64_t events, std::uint64_t dead_letters) {
     doomed_.erase(token);
     erasing_.erase(token);
+    erase_failures_.erase(token);
     log_.write(ev::token_erased, {{"source", tokens_.at(token).label()},
                                   {"events", events},
                                   {"dead_letters", dead_letters}});
@@ -148,6 +149,20 @@ void Relay::erased(TokenId token, std::uint64_t events, std::uint64_t dead_lette
 void Relay::erase_failed(TokenId token, std::string_view reason, Now now) {
     log_.write(ev::token_erase_failed, {{"source", tokens_.at(token).label()}, {"reason", reason}});
     erasures_.push_back({token, now.wall + Seconds(60)});
+    erase_failures_[token] = reason;
+}
+
+void Relay::left_to_erase(TokenId token, std::uint64_t events) {
+    if (erasing_.contains(token)) doomed_[token] = events;
+}
+
+std::string Relay::erasure_waits(TokenId token) const {
+    if (const auto failed = erase_failures_.find(token); failed != erase_failures_.end()) {
+        return failed->second;
+    }
+    const auto state = tokens_.at(token).entry.state;
+    const bool ends = state == TokenEntry::State::gone || state == TokenEntry::State::removed;
+    return ends && to_save_.contains(token) ? "the registry of tokens can't be written" : "";
 }
 
 }  // namespace flowrelay::core

@@ -34,7 +34,7 @@ json::array sources_to_look_at(const core::Relay& relay, Now now) {
         if (is_over && !token.is_source()) continue;
         if (state == "missing" && queued == 0) continue;
         json::object source{{"name", token.label()}, {"state", state}, {"queued", queued}};
-        add_erasure(source, token, now.wall);
+        add_erasure(source, relay, token, now.wall);
         auto reason = relay.token_reason(id);
         if (!reason.empty()) source["reason"] = std::move(reason);
         sources.push_back(std::move(source));

@@ -237,7 +237,7 @@ void add_others(json::object& out, Engine& engine, const std::string& name, Toke
         json::object other{{"slot", core::slot_name(id)},
                            {"state", token_state(slot, relay.scheduler().token_status(id))},
                            {"queued", relay.queued(id)}};
-        add_erasure(other, slot, now.wall);
+        add_erasure(other, relay, slot, now.wall);
         others.push_back(std::move(other));
     }
     if (!others.empty()) out["others"] = std::move(others);

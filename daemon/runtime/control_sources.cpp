@@ -41,7 +41,7 @@ json::object describe(const core::Relay& relay, const core::Token& token, Now no
                         {"queued", relay.queued(id)}};
     if (!token.unknown) source["since"] = format_time(token.entry.since);
     if (token.rate_limit > 0) source["rate_limit"] = token.rate_limit;
-    add_erasure(source, token, now.wall);
+    add_erasure(source, relay, token, now.wall);
     if (status.until) {
         source["until_s"] = in_seconds(
             std::max(Milliseconds(0), std::chrono::ceil<Milliseconds>(*status.until - now.mono)));

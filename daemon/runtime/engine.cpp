@@ -378,12 +378,28 @@ void Engine::erase(std::vector<TokenId> tokens) {
             for (const TokenId token : tokens) {
                 relay_.erase_failed(token, result.error().message, clock_.now());
             }
+            count_left(tokens);
             work_appeared();
         } else {
             forget_secrets(tokens, *result);
         }
     };
     storage_.erase(std::move(tokens), std::move(done));
+}
+
+/// An erasure that failed may have done a part.
+void Engine::count_left(const std::vector<TokenId>& tokens) {
+    storage_.ask([this, tokens](Stores& stores) -> std::function<void()> {
+        const auto all = stores.queue->backlog();
+        if (all.has_error()) return [] {};
+        return [this, tokens, left = *all] {
+            for (const TokenId token : tokens) {
+                const auto found =
+                    std::ranges::find(left, token, &storage::EventQueue::Backlog::token);
+                relay_.left_to_erase(token, found == left.end() ? 0 : found->events);
+            }
+        };
+    });
 }
 
 /// The secrets go last, and all at once: until then a crash begins the erasure again.

@@ -16,7 +16,8 @@ std::optional<Error> ErasureWork::step(Stores& stores) {
             return done.error();
         }
         if (!*done) return std::nullopt;
-        erased_.emplace().events = std::move(**done);
+        erased_.emplace();
+        count(**done);
         // Last: what was dying when the erasure began may have become a letter meanwhile.
         stores.dead_letters->begin_erasure(tokens_);
         return std::nullopt;
@@ -40,9 +41,21 @@ void ErasureWork::begin(Stores& stores) {
     stores.queue->begin_erasure(tokens_);
 }
 
+/// What belongs to tokens that are not erased just now waits for their turn.
+void ErasureWork::count(const std::map<TokenId, std::uint64_t>& events) {
+    for (const auto& [token, settled] : events) settled_before_[token] += settled;
+    for (const TokenId token : tokens_) {
+        const auto settled = settled_before_.find(token);
+        if (settled != settled_before_.end()) erased_->events.insert(*settled);
+    }
+}
+
 void ErasureWork::end(const Result<StorageMailbox::Erased>& result) {
     for (Erasure& erasure : running_) {
         completions_.push_back([done = std::move(erasure.done), result] { done(result); });
+    }
+    if (result.has_value()) {
+        for (const TokenId token : tokens_) settled_before_.erase(token);
     }
     running_.clear();
     erased_.reset();

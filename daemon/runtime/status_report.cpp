@@ -42,7 +42,7 @@ json::object describe(const core::Relay& relay, const core::Token& token, Now at
                        {"queued", relay.queued(id)}};
     if (status.until) entry["until_s"] = seconds_until(*status.until, now);
     if (relay.at_quota(id)) entry["full"] = true;
-    add_erasure(entry, token, at.wall);
+    add_erasure(entry, relay, token, at.wall);
     auto reason = relay.token_reason(id);
     if (!reason.empty()) entry["reason"] = std::move(reason);
     return entry;
@@ -87,10 +87,15 @@ std::string_view token_state(const core::Token& token, const core::Scheduler::To
     return core::to_string(status.state);
 }
 
-void add_erasure(json::object& entry, const core::Token& token, WallTime now) {
+void add_erasure(json::object& entry, const core::Relay& relay, const core::Token& token,
+                 WallTime now) {
     if (token.entry.state == core::TokenEntry::State::erased ||
         token.entry.state == core::TokenEntry::State::forgotten) {
         entry["erased_at"] = format_time(token.entry.since);
+    }
+    if (auto why = relay.erasure_waits(token.entry.id); !why.empty()) {
+        entry["erasure_waits"] = std::move(why);
+        return;
     }
     if (token.entry.state != core::TokenEntry::State::gone) return;
     entry["erase_at"] = format_time(token.entry.erase_at);

@@ -14,8 +14,9 @@ namespace flowrelay::runtime {
 /// "active", "paused", "gone", ...: what the operator and the destination make of a token together.
 std::string_view token_state(const core::Token& token, const core::Scheduler::TokenStatus& status);
 
-/// When what is stored for a token that is gone will be erased, or was.
-void add_erasure(boost::json::object& entry, const core::Token& token, WallTime now);
+/// When what is stored for a token that is gone will be erased, or was, or why that waits.
+void add_erasure(boost::json::object& entry, const core::Relay& relay, const core::Token& token,
+                 WallTime now);
 
 /// What the spool may grow to: spool.max_size, or what the disk has for it if that is less.
 std::uint64_t spool_capacity(const StorageMailbox::Snapshot& snapshot,

@@ -139,7 +139,7 @@ private:
     KnownIds known_ids_;
     LogCompaction compaction_;
     LogErasure erasure_;
-    ErasedEvents erased_;  ///< by the erasure under way
+    ErasedEvents erased_;  ///< not told yet: also by erasures that failed
     HighWaterFile high_water_;
     core::Ledger ledger_;
     std::uint64_t skipped_seqs_;  ///< right below next_seq_
@@ -497,7 +497,6 @@ Error SegmentedLog::damaged(Seq seq, Segment& segment, const IndexedEvent& event
 void SegmentedLog::begin_erasure(std::span<const TokenId> tokens) {
     compaction_.abandon();
     erasure_.begin(tokens);
-    erased_.clear();
 }
 
 Result<std::optional<EventQueue::ErasedEvents>> SegmentedLog::erase_some() {

@@ -1,7 +1,11 @@
 """410 Gone: the token is disabled at once and for good, everything stored for it is erased, and
 nobody else notices."""
 
+import subprocess
+import unittest
+
 import support
+from metric_samples import scrape
 from producers import ApiConnection, Producer
 
 
@@ -78,6 +82,50 @@ class Gone(support.RelayTestCase):
         self.assertEqual(relay.wait_until_idle()["delivered"], 42)
         again = [r for r in self.server.requests() if r["event"]["flow_token"] == self.gone]
         self.assertEqual(len(again), len(tries), "the token was used again")
+
+    @unittest.skipUnless(support.can_mount(), "it takes a small file system")
+    def test_an_erasure_on_a_full_disk_waits_and_says_so(self):
+        disk = self.directory / "disk"
+        disk.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "none", disk], check=True, timeout=60)
+        self.addCleanup(subprocess.run, ["umount", "-l", disk], check=False, timeout=60)
+        relay = self.make_relay(self.server.url, gone={"grace": "1s"},
+                                ingest={"max_event_size": "100KiB"}, metrics={"listen": "127.0.0.1:0"},
+                                spool={"segment_size": "1MiB", "directory": str(disk / "state")})
+        relay.state = disk / "state"
+        relay.start()
+        self.server.rules({"match": {"external_thread_id": "thread-of-the-removed-422"}, "status": 422})
+        self.submit(relay, *(self.removed_event(n) for n in range(20)))
+        self.server.wait_for(20)
+        self.submit(relay, *(self.removed_event(f"dead-{n}", "-422") | {"body": "x" * 80_000} for n in range(5)))
+        relay.wait_for_status("the letters", lambda now: now["dead_letters"] == 5)
+        with open(disk / "filler", "wb", buffering=0) as filler:
+            with self.assertRaises(OSError):
+                while True:
+                    filler.write(b"x" * 65536)
+        self.answer_410()
+        with Producer(relay.ingest_socket) as producer:
+            producer.submit(self.removed_event("last"))
+        now = relay.wait_for_status("the failure", lambda now: "erasure_waits" in now["tokens"][0])
+        self.assertEqual(now["tokens"][0]["state"], "gone")
+        self.assertNotIn("erase_in_s", now["tokens"][0])
+        self.assertIn("No space left on device", now["tokens"][0]["erasure_waits"])
+        self.assertRegex(self.flowrelay(relay, "status").stdout,
+                         r"(?m)answered 410; the erasure waits and is tried again by itself: .*No space left")
+        self.assertIn("(the erasure waits: ", self.flowrelay(relay, "health").stdout)
+        # The queue has room to note the end of its events; the letters have none.
+        now = relay.wait_for_status("what is left", lambda now: now["tokens"][0]["queued"] == 0)
+        self.assertEqual((now["erased"], now["dead_letters"]), (1, 5), now)
+        self.assertEqual(scrape(relay)[("flowrelay_tokens", (("state", "gone"),))], 1)
+        relay.wait_for_log(r"event=token\.erase_failed .*No space left")
+        (disk / "filler").unlink()
+        relay.restart()  # else it is tried again after a minute
+        relay.wait_for_log(r"event=token\.erased")
+        now = relay.status()
+        self.assertEqual((now["tokens"][0]["state"], now["dead_letters"], now["unaccounted"]), ("erased", 0, 0))
+        self.assertNotIn("erasure_waits", now["tokens"][0])
+        self.assert_nothing_left(relay)
+        self.assertEqual(relay.stop(), 0)
 
     def test_the_grace_is_waited_for_and_the_token_disabled_meanwhile(self):
         relay = self.start_relay(self.server.url, gone={"grace": "2s"})

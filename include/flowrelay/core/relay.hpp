@@ -217,6 +217,13 @@ public:
     /// Any of these steps failed: it all is tried again in a minute.
     void erase_failed(TokenId token, std::string_view reason, Now now);
 
+    /// So many events of a slot whose erasure failed are still there.
+    void left_to_erase(TokenId token, std::uint64_t events);
+
+    /// Why what is stored for a token that is gone or was removed can't be erased at present: the
+    /// disk is full, say. Empty if nothing has failed.
+    std::string erasure_waits(TokenId token) const;
+
     /// When to call next(), expire() and take_due_erasures() again if nothing comes in before.
     std::optional<MonoTime> next_wakeup(Now now) const;
 
@@ -308,6 +315,8 @@ private:
 
     Rejection rejected(Rejection rejection, std::string_view label,
                        const std::optional<Producer>& by, MonoTime now);
+    /// Events of a token that are queued or on their way to the disk.
+    std::uint64_t counted_for_quota(TokenId token) const;
     Rejection refuse_over_quota(TokenId token, Now now, const std::optional<Producer>& by);
     void note_below_quota(TokenId token);
     void no_longer_uncommitted(TokenId token);
@@ -316,8 +325,6 @@ private:
     std::map<TokenId, Fingerprint> fingerprints() const;
     void renew_changed_tokens(const std::map<TokenId, Fingerprint>& before);
     std::set<TokenId> holding_tokens() const;
-    /// Events of a token that are queued or on their way to the disk.
-    std::uint64_t counted_for_quota(TokenId token) const;
     void release_held(TokenId token);
     void destination_changed(const RelayOptions& to);
     std::uint64_t destination_hash() const;
@@ -397,6 +404,7 @@ private:
     RepeatLimiter report_lines_;
     std::vector<Erasure> erasures_;
     std::set<TokenId> erasing_;  ///< begun, perhaps in vain so far: some of it is gone
+    std::map<TokenId, std::string> erase_failures_;  ///< of them: why it was in vain
     std::set<TokenId> unsaved_;  ///< the registry does not have the present entry yet
     std::set<TokenId> to_save_;  ///< of them: it was tried in vain
     std::optional<MonoTime> save_again_at_;

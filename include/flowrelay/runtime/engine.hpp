@@ -179,6 +179,7 @@ private:
     void carry_out(core::Relay::Effects effects);
     void unreadable(const core::Assignment& assignment, const Error& error);
     void erase(std::vector<TokenId> tokens);
+    void count_left(const std::vector<TokenId>& tokens);
     void forget_secrets(const std::vector<TokenId>& tokens, const StorageMailbox::Erased& erased);
     void keep(Seq seq, core::EventRecord&& record);
     void keep_if_queued(Seq seq, core::EventRecord&& record);

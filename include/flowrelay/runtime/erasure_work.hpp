@@ -2,7 +2,9 @@
 // between other work.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -34,12 +36,15 @@ public:
 
 private:
     void begin(Stores& stores);
+    void count(const std::map<TokenId, std::uint64_t>& events);
     void end(const Result<StorageMailbox::Erased>& result);
 
     std::vector<Erasure> waiting_;
     std::vector<Erasure> running_;
     std::vector<TokenId> tokens_;                   ///< of those that run
     std::optional<StorageMailbox::Erased> erased_;  ///< from the queue: the letters come next
+    /// Events that were settled by erasures whose rest failed: for the receipt of the next one.
+    std::map<TokenId, std::uint64_t> settled_before_;
     Completions completions_;
 };
 

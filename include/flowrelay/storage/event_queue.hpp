@@ -101,7 +101,8 @@ public:
     /// committed any more.
     virtual void begin_erasure(std::span<const TokenId> tokens) = 0;
 
-    /// How many events of each token were settled; tokens without any are left out.
+    /// How many events of each token were settled, also by erasures before that failed; tokens
+    /// without any are left out.
     using ErasedEvents = std::map<TokenId, std::uint64_t>;
     /// Does a bounded piece of the erasure (milliseconds). Returns a value once it is done: then no
     /// byte of a body, thread or id of these tokens is left in any file of the queue. An error ends

@@ -120,6 +120,46 @@ TEST_F(RelayTest, AnErasureThatHasFailedIsTriedAgainAlsoWhenItsSourceIsRemoved) 
     EXPECT_EQ(relay_->take_due_erasures(now_).size(), 1U);
 }
 
+TEST_F(RelayTest, AnErasureThatFailedSaysWhyItWaitsUntilItIsDone) {
+    options_.gone_grace = Milliseconds(0);
+    const TokenId gone{1};
+    for (const bool removed : {false, true}) {
+        SCOPED_TRACE(removed);
+        restart({});
+        accept();
+        relay_->tokens_saved(removed ? *relay_->remove_source(gone, now_) : answer(410).tokens);
+        ASSERT_EQ(relay_->take_due_erasures(now_).size(), 1U);
+        EXPECT_EQ(relay_->erasure_waits(gone), "");
+        for (const char* why : {"the disk is full", "an error of the disk"}) {
+            relay_->erase_failed(gone, why, now_);
+            EXPECT_EQ(relay_->erasure_waits(gone), why);
+            EXPECT_NE(relay_->token_reason(gone).find(why), std::string::npos);
+            pass(Seconds(60));
+            ASSERT_EQ(relay_->take_due_erasures(now_).size(), 1U);
+        }
+        relay_->erasing({&gone, 1}, now_);
+        relay_->erased(gone, 1, 0);
+        EXPECT_EQ(relay_->erasure_waits(gone), "");
+        EXPECT_EQ(relay_->token_reason(gone).find("waits"), std::string::npos);
+    }
+}
+
+TEST_F(RelayTest, AnErasureThatFailedInPartLeavesWhatIsStillThere) {
+    options_.gone_grace = Milliseconds(0);
+    restart({});
+    for (const char* thread : {"t1", "t2", "t3"}) accept(thread);
+    relay_->tokens_saved(answer(410).tokens);
+    relay_->left_to_erase(TokenId{1}, 0);
+    EXPECT_EQ(relay_->queued(TokenId{1}), 3U) << "no erasure has begun";
+    ASSERT_EQ(relay_->take_due_erasures(now_).size(), 1U);
+    relay_->erase_failed(TokenId{1}, "the disk", now_);
+    relay_->left_to_erase(TokenId{1}, 1);
+    EXPECT_EQ(relay_->queued(TokenId{1}), 1U);
+    relay_->erased(TokenId{1}, 3, 0);
+    relay_->left_to_erase(TokenId{1}, 1);
+    EXPECT_EQ(relay_->queued(TokenId{1}), 0U) << "the answer came too late";
+}
+
 TEST_F(RelayTest, AnOlderEntryInTheRegistryDoesNotAllowAnErasure) {
     accept();
     const auto paused = relay_->pause_source(TokenId{1}, now_);

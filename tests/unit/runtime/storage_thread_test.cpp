@@ -403,6 +403,32 @@ TEST_F(StorageThreadTest, AnErasureTakesEventsAndLettersAndItsOutcomesComeTooLat
     EXPECT_EQ(after.ledger.unaccounted(after.usage.events), 0);
 }
 
+TEST_F(StorageThreadTest, TheReceiptOfAnErasureCountsWhatItsFailedAttemptsHaveErased) {
+    start();
+    const auto erase = [this] {
+        std::optional<Result<StorageThread::Erased>> erased;
+        storage_->erase({TokenId{1}},
+                        [&](const Result<StorageThread::Erased>& result) { erased = result; });
+        run_until([&] { return erased.has_value(); });
+        return *erased;
+    };
+    for (const std::uint64_t events : {3U, 1U}) {
+        for (std::uint64_t n = 0; n < events; ++n) ASSERT_TRUE(append(n, token()).has_value());
+        core::DeadLetter letter;
+        letter.seq = append(events).value();
+        storage_->bury(letter);
+        run_until([&] { return snapshot().dead_letters == 1; });
+        fs_.refuse("dead-letters.tmp", ENOSPC);
+        for (int attempt = 0; attempt < 2; ++attempt) EXPECT_TRUE(erase().has_error());
+        fs_.refuse("", 0);
+        const auto erased = erase();
+        ASSERT_TRUE(erased.has_value()) << erased.error().message;
+        const std::map<TokenId, std::uint64_t> all{{TokenId{1}, events}};
+        EXPECT_EQ(erased->events, all) << "and not those of the first round again";
+        EXPECT_EQ(erased->dead_letters.at(TokenId{1}), 1U);
+    }
+}
+
 TEST_F(StorageThreadTest, StoppingWritesWhatWasAskedFor) {
     start(0, std::chrono::hours(1));
     const Seq seq = append(1).value();
