@@ -1,6 +1,6 @@
 // flowrelay backup, flowrelay restore
 #include <fmt/format.h>
-#include <pwd.h>
+#include <grp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,6 +21,8 @@
 #include "cli/control_client.hpp"
 #include "cli/json_members.hpp"
 #include "cli/operator.hpp"
+#include "cli/restore_owner.hpp"
+#include "cli/service_unit.hpp"
 #include "cli/state_copy.hpp"
 #include "cli/terminal.hpp"
 #include "flowrelay/app/config.hpp"
@@ -39,6 +41,7 @@ namespace json = boost::json;
 namespace {
 
 constexpr auto not_done = static_cast<ExitCode>(1);
+constexpr auto damaged = static_cast<ExitCode>(2);  // the backup is there, of a damaged spool
 constexpr int manifest_format = 1;
 // What is copied while nobody waits: until little is left for the time when the spool stands still.
 constexpr int passes_in_motion = 4;
@@ -48,7 +51,9 @@ struct BackupOptions {
     std::string directory;
     std::string config = "/etc/flowrelay/flowrelay.yaml";
     std::string state;
+    std::string user;
     bool with_config = false;
+    bool with_damage = false;
 };
 
 Error failure(std::string message) {
@@ -129,6 +134,18 @@ std::string mode_text(const std::string& path) {
     return ::stat(path.c_str(), &facts) == 0 ? fmt::format("{:04o}", facts.st_mode & 07777U) : "";
 }
 
+std::string owner_text(const std::string& path) {
+    const auto owner = owner_of(path);
+    return owner ? owner->name : std::string();
+}
+
+std::string group_text(const std::string& path) {
+    struct stat facts{};
+    if (::stat(path.c_str(), &facts) != 0) return {};
+    const group* entry = ::getgrgid(facts.st_gid);
+    return entry != nullptr ? entry->gr_name : std::to_string(facts.st_gid);
+}
+
 /// The configuration and the files that it names, each under DIR/files with its whole path.
 Result<void> copy_configuration(const std::string& directory, const std::string& config_file,
                                 json::object& manifest) {
@@ -167,8 +184,11 @@ Result<void> copy_configuration(const std::string& directory, const std::string&
         if (auto done = copy_plain(absolute, directory + "/" + name); done.has_error()) {
             return done;
         }
-        files.push_back(
-            json::object{{"path", absolute}, {"copy", name}, {"mode", mode_text(absolute)}});
+        files.push_back(json::object{{"path", absolute},
+                                     {"copy", name},
+                                     {"mode", mode_text(absolute)},
+                                     {"owner", owner_text(absolute)},
+                                     {"group", group_text(absolute)}});
     }
     manifest["config_file"] = fs::absolute(config_file).lexically_normal().string();
     manifest["files"] = std::move(files);
@@ -206,17 +226,24 @@ std::string host_name() {
     return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
 }
 
-/// Reads the copy as `spool verify` does. Returns a line about it.
-Result<std::string> look_at_copy(const std::string& state) {
+struct CopyContents {
+    std::string text;    ///< what is in it
+    std::string damage;  ///< the first place, if there is one
+};
+
+/// Reads the copy as `spool verify` does.
+Result<CopyContents> look_at_copy(const std::string& state) {
     const auto file_system = storage::make_posix_file_system();
     const auto report = storage::check_spool(*file_system, state);
     if (report.has_error()) return report.error();
+    CopyContents found;
+    found.text = fmt::format("{}, {}", app::counted(report->queued, "queued event"),
+                             app::counted(report->letters, "dead letter"));
     if (!report->damage.empty()) {
-        return failure(fmt::format("the copy in {} is damaged: {}: {}", state,
-                                   report->damage.front().file, report->damage.front().reason));
+        found.damage =
+            fmt::format("{}: {}", report->damage.front().file, report->damage.front().reason);
     }
-    return fmt::format("{}, {}", app::counted(report->queued, "queued event"),
-                       app::counted(report->letters, "dead letter"));
+    return found;
 }
 
 Result<Copied> copy_state(const std::string& socket, BackupOptions& options) {
@@ -264,11 +291,10 @@ ExitCode run_backup(const std::string& socket, BackupOptions options) {
     const auto copied = copy_state(socket, options);
     if (copied.has_error()) return give_up(copied.error());
     const auto now = SystemClock().now().wall;
-    json::object manifest{{"format", manifest_format},
-                          {"version", std::string(version())},
-                          {"made", format_time(now)},
-                          {"host", host_name()},
-                          {"state_directory", options.state}};
+    json::object manifest{
+        {"format", manifest_format},        {"version", std::string(version())},
+        {"made", format_time(now)},         {"host", host_name()},
+        {"state_directory", options.state}, {"state_owner", owner_text(options.state)}};
     if (auto done = copy_configuration(options.directory, options.config, manifest);
         done.has_error()) {
         return give_up(done.error());
@@ -280,7 +306,7 @@ ExitCode run_backup(const std::string& socket, BackupOptions options) {
     }
     const auto found = look_at_copy(options.directory + "/state");
     if (found.has_error()) return give_up(found.error());
-    fmt::print("{}: {}, {} of files{}\n", options.directory, *found,
+    fmt::print("{}: {}, {} of files{}\n", options.directory, found->text,
                format_bytes(static_cast<double>(copied->bytes)),
                copied->running
                    ? fmt::format("; flowrelayd stood still for {}", format_duration(copied->still))
@@ -289,28 +315,32 @@ ExitCode run_backup(const std::string& socket, BackupOptions options) {
         fmt::print("not in it: {}\n", app::printable(name.as_string()));
     }
     fmt::print("It holds tokens and the contents of events: keep it as private as the original.\n");
-    return ExitCode::ok;
+    if (found->damage.empty()) return ExitCode::ok;
+    complain(
+        fmt::format("the backup is there, and the spool that it was made of is damaged: {}. "
+                    "`flowrelay spool verify {}/state` says all of it",
+                    found->damage, options.directory));
+    return damaged;
 }
 
 // --- restore
 
-/// Who the files are to belong to: the owner of the directory, or the user of the service.
-std::pair<uid_t, gid_t> owner_for(const std::string& state) {
-    struct stat facts{};
-    if (::stat(state.c_str(), &facts) == 0) return {facts.st_uid, facts.st_gid};
-    if (::geteuid() == 0) {
-        if (const passwd* user = ::getpwnam("flowrelay")) return {user->pw_uid, user->pw_gid};
-    }
-    return {::geteuid(), ::getegid()};
+/// This user's, unless that is root.
+Result<FileOwner> new_owner(const BackupOptions& options, const std::string& state,
+                            const json::object& manifest) {
+    if (::geteuid() != 0) return FileOwner{::geteuid(), ::getegid(), {}};
+    OwnerHints hints{options.user, owner_of(state), text_of(manifest, "state_owner"), {}};
+    if (const auto service = ask_for_service("flowrelayd.service")) hints.service = service->user;
+    return choose_owner(hints, find_file_owner);
 }
 
-Result<void> give_to(const std::string& path, std::pair<uid_t, gid_t> owner) {
+Result<void> give_to(const std::string& path, const FileOwner& owner) {
     if (::geteuid() != 0) return {};
-    if (::lchown(path.c_str(), owner.first, owner.second) == 0) return {};
-    return system_error(errno, "give to the user of flowrelayd", path);
+    if (::lchown(path.c_str(), owner.uid, owner.gid) == 0) return {};
+    return system_error(errno, "give to " + owner.name, path);
 }
 
-Result<void> give_all_to(const std::string& directory, std::pair<uid_t, gid_t> owner) {
+Result<void> give_all_to(const std::string& directory, const FileOwner& owner) {
     if (auto done = give_to(directory, owner); done.has_error()) return done;
     std::error_code error;
     for (const auto& entry : fs::recursive_directory_iterator(directory, error)) {
@@ -320,11 +350,26 @@ Result<void> give_all_to(const std::string& directory, std::pair<uid_t, gid_t> o
     return {};
 }
 
+/// To whom a file of the configuration belonged, if both are on this host. Else a private one is
+/// the daemon's, who has to read it, and another one belongs to the owner of its directory.
+FileOwner owner_of_restored(const json::object& file, const std::string& path,
+                            const FileOwner& daemon) {
+    const auto user = find_file_owner(text_of(file, "owner"));
+    const auto* group = ::getgrnam(text_of(file, "group").c_str());
+    if (user && group != nullptr) return {user->uid, group->gr_gid, user->name};
+    const std::string mode = text_of(file, "mode");
+    const bool is_private = mode.empty() || (std::stoul(mode, nullptr, 8) & 0044U) == 0;
+    const auto above = owner_of(fs::path(path).parent_path().string());
+    return is_private || !above ? daemon : *above;
+}
+
 Result<void> refuse_if_used(const std::string& state) {
     std::error_code error;
-    if (!fs::exists(state, error)) return {};
-    if (auto done = refuse_if_in_use(state); done.has_error()) return done;
-    for (const char* name : {"tokens", "dead-letters"}) {
+    // The directory may be there: the service manager makes an empty one.
+    if (fs::exists(state + "/spool", error)) {
+        if (auto done = refuse_if_in_use(state); done.has_error()) return done;
+    }
+    for (const char* name : {"spool", "tokens", "dead-letters"}) {
         if (fs::exists(state + "/" + name, error)) {
             return failure(
                 fmt::format("there is a spool in {}: move it away first, its events are "
@@ -335,7 +380,8 @@ Result<void> refuse_if_used(const std::string& state) {
     return {};
 }
 
-Result<void> restore_configuration(const std::string& directory, const json::object& manifest) {
+Result<void> restore_configuration(const std::string& directory, const json::object& manifest,
+                                   const FileOwner& daemon) {
     const json::array* files = array_of(manifest, "files");
     if (files == nullptr) return {};
     for (const json::value& item : *files) {
@@ -351,8 +397,7 @@ Result<void> restore_configuration(const std::string& directory, const json::obj
         if (auto done = copy_plain(directory + "/" + copy, path); done.has_error()) return done;
         const std::string mode = text_of(file, "mode");
         if (!mode.empty()) ::chmod(path.c_str(), static_cast<mode_t>(std::stoul(mode, nullptr, 8)));
-        if (auto done = give_to(path, owner_for(fs::path(path).parent_path().string()));
-            done.has_error()) {
+        if (auto done = give_to(path, owner_of_restored(file, path, daemon)); done.has_error()) {
             return done;
         }
         fmt::print("restored: {}\n", path);
@@ -360,9 +405,8 @@ Result<void> restore_configuration(const std::string& directory, const json::obj
     return {};
 }
 
-Result<void> restore_state(const std::string& directory, const std::string& state) {
-    if (auto done = refuse_if_used(state); done.has_error()) return done;
-    const auto owner = owner_for(state);
+Result<void> restore_state(const std::string& directory, const std::string& state,
+                           const FileOwner& owner) {
     StateCopy copy(directory + "/state", state);
     if (auto written = copy.pass(); written.has_error()) return written.error();
     if (auto done = copy.sync(); done.has_error()) return done;
@@ -379,15 +423,26 @@ ExitCode run_restore(const BackupOptions& options) {
     if (manifest.has_error()) return give_up(manifest.error());
     const auto found = look_at_copy(options.directory + "/state");
     if (found.has_error()) return give_up(found.error());
+    if (!found->damage.empty() && !options.with_damage) {
+        return give_up(
+            failure(fmt::format("the copy in {}/state is damaged: {}. If there is no better one, "
+                                "--with-damage restores it, and flowrelayd says what is lost",
+                                options.directory, found->damage)));
+    }
     const std::string state =
         options.state.empty() ? text_of(*manifest, "state_directory") : options.state;
-    if (auto done = restore_state(options.directory, state); done.has_error()) {
+    if (auto done = refuse_if_used(state); done.has_error()) return give_up(done.error());
+    const auto owner = new_owner(options, state, *manifest);
+    if (owner.has_error()) return give_up(owner.error());
+    if (auto done = restore_state(options.directory, state, *owner); done.has_error()) {
         return give_up(done.error());
     }
-    fmt::print("{}: {}, as of {} on {}\n", state, *found, text_of(*manifest, "made"),
-               text_of(*manifest, "host"));
+    fmt::print("{}: {}, as of {} on {}{}\n", state, found->text, text_of(*manifest, "made"),
+               text_of(*manifest, "host"),
+               owner->name.empty() ? "" : "; it belongs to " + owner->name);
     if (options.with_config) {
-        if (auto done = restore_configuration(options.directory, *manifest); done.has_error()) {
+        if (auto done = restore_configuration(options.directory, *manifest, *owner);
+            done.has_error()) {
             return give_up(done.error());
         }
     }
@@ -425,7 +480,8 @@ void add_backup_commands(Command app, Context& context) {
         "flowrelayd works, the rest while it stands still for a moment; then it is read as `spool "
         "verify`\n"
         "does. It holds tokens and the contents of events.\n\n"
-        "Exit status: 0, 1 there is no backup, 64 wrong options.");
+        "Exit status: 0, 1 there is no backup, 2 there is one, of a spool that is damaged, 64 "
+        "wrong options.");
     backup.callback([options, &context] {
         context.run = [options, &context] { return run_backup(context.control(), *options); };
     });
@@ -444,6 +500,14 @@ void add_backup_commands(Command app, Context& context) {
         .not_empty();
     restore.add_flag("--with-config", from->with_config,
                      "The configuration and token files as well, where there are none");
+    restore
+        .add_option("--user", from->user,
+                    "As root: to whom the spool belongs (the owner of the directory that is there, "
+                    "of the backup, or of the service)")
+        .type_name("NAME")
+        .not_empty();
+    restore.add_flag("--with-damage", from->with_damage,
+                     "Also a copy that is damaged: flowrelayd says what is lost");
     restore.footer(
         "There must be no spool yet. When flowrelayd starts with it, a source whose token on this "
         "host is\n"

@@ -1,7 +1,10 @@
 """Backups of a running relay, their restoration, and spools that came from another machine."""
 
 import json
+import os
 import pathlib
+import pwd
+import shutil
 import threading
 import unittest
 
@@ -163,6 +166,82 @@ class Backup(support.RelayTestCase):
         self.assertIn(f"left as it is: {relay.config_path}", outcome.stdout)
         self.assertEqual(token_file.read_text().strip(), self.t)
         self.assertEqual(token_file.stat().st_mode & 0o777, 0o600)
+
+    @unittest.skipIf(os.getuid() != 0, "only root can give files away")
+    def test_what_root_restores_belongs_to_the_user_of_the_daemon(self):
+        relay = self.start_relay(self.server.url, **self.settings())
+        self.send(relay, "a")
+        relay.stop()
+        token_file = self.directory / "ci.token"
+        nobody = pwd.getpwnam("nobody")
+        for path in (relay.state, *relay.state.rglob("*"), token_file):
+            os.chown(path, nobody.pw_uid, nobody.pw_gid)
+        path = self.directory / "backup"
+        made = self.flowrelay(relay, "backup", str(path), "--config", str(relay.config_path))
+        self.assertEqual(made.status, 0, made)
+        token_file.unlink()
+
+        def owners(state):
+            return {each.stat().st_uid for each in (state, *state.rglob("*"))}
+        existing = self.directory / "of-daemon"
+        existing.mkdir()
+        os.chown(existing, 1, 1)
+        of_root = self.directory / "of-root"
+        of_root.mkdir()
+        for state, options, uid in ((self.directory / "fresh", ["--with-config"], nobody.pw_uid),
+                                    (of_root, [], nobody.pw_uid), (existing, [], 1),
+                                    (self.directory / "named", ["--user", "root"], 0),
+                                    (self.directory / "number", ["--user", "2"], 2)):
+            done = self.command([support.BIN / "flowrelay", "restore", path, "--state", state, *options])
+            self.assertEqual(done.status, 0, done)
+            self.assertEqual(owners(state), {uid}, state)
+            self.assertIn(f"; it belongs to {pwd.getpwuid(uid).pw_name}\n", done.stdout)
+        facts = token_file.stat()
+        self.assertEqual((facts.st_uid, facts.st_gid, facts.st_mode & 0o777),
+                         (nobody.pw_uid, nobody.pw_gid, 0o600))
+        # Nobody is known: it says so, and leaves nothing behind.
+        manifest = json.loads((path / "manifest.json").read_text())
+        del manifest["state_owner"]
+        (path / "manifest.json").write_text(json.dumps(manifest))
+        if shutil.which("systemctl") is None and "flowrelay" not in [user.pw_name for user in pwd.getpwall()]:
+            refused = self.command([support.BIN / "flowrelay", "restore", path, "--state", self.directory / "none"])
+            self.assertEqual(refused.status, 1, refused)
+            self.assertIn("--user", refused.stderr)
+            self.assertFalse((self.directory / "none").exists())
+        refused = self.command([support.BIN / "flowrelay", "restore", path, "--state", self.directory / "none",
+                                "--user", "no-such-user"])
+        self.assertEqual(refused.status, 1, refused)
+        self.assertIn("there is no user no-such-user", refused.stderr)
+
+    def test_a_damaged_spool_has_a_backup_that_says_so(self):
+        relay = self.start_relay(self.server.url, **self.settings())
+        for n in range(3):
+            self.send(relay, f"t{n}", body=f"mark-{n}-" + "-" * 100)
+        self.assertEqual(self.flowrelay(relay, "source", "pause", "ci").status, 0)
+        self.assertEqual(relay.stop(), 0)
+        segment, = (relay.state / "spool").glob("*.seg")
+        data = bytearray(segment.read_bytes())
+        data[data.index(b"mark-1-") + 20] ^= 1
+        segment.write_bytes(data)
+        relay.start()
+        path = self.directory / "backup"
+        made = self.flowrelay(relay, "backup", str(path), patience=60)
+        self.assertEqual(made.status, 2, made)
+        self.assertIn("3 queued events", made.stdout)
+        self.assertRegex(made.stderr, r"the backup is there, and the spool .* is damaged: spool/\S+\.seg: ")
+        relay.kill()
+        host = self.other_host("host")
+        refused = self.restore(path, host)
+        self.assertEqual(refused.status, 1, refused)
+        self.assertIn("--with-damage", refused.stderr)
+        self.assertFalse((host.state / "spool").exists())
+        self.assertEqual(self.restore(path, host, "--with-damage").status, 0)
+        self.server.rules()
+        host.start()
+        host.wait_for_log("event=spool.damaged")
+        self.assertEqual(self.flowrelay(host, "source", "resume", "ci").status, 0)
+        host.wait_until_idle()
+        self.assertEqual(host.status()["dead_letters"], 1)
 
     def test_nothing_is_overwritten_and_no_part_is_taken_for_a_backup(self):
         relay = self.start_relay(self.server.url, **self.settings())
