@@ -15,6 +15,7 @@
 
 #include "descriptors.hpp"
 #include "flowrelay/app/destination_files.hpp"
+#include "flowrelay/app/letter_age.hpp"
 #include "flowrelay/app/machine.hpp"
 #include "flowrelay/base/version.hpp"
 #include "flowrelay/core/log_events.hpp"
@@ -105,6 +106,7 @@ public:
 private:
     void find_descriptors();
     Ownership find_owner_or_throw(const std::string& machine);
+    void keep_letters(runtime::Stores& stores, Now now);
     void pause_replaced(runtime::Stores& stores, const std::vector<std::string>& names, Now now);
     void note_owner();
     Result<void> adopt();
@@ -204,6 +206,7 @@ runtime::Stores Daemon::Impl::open_spool(std::vector<core::ConfiguredSource> sou
     warn_of_small_disk(config_.spool, *stores.queue, *file_system_, log_);
     clock_.begin(*file_system_, config_.spool.directory);
     const Now now = clock_.now();
+    keep_letters(stores, now);
     relay_.emplace(relay_options(config_), stores.registry->salt(), stores.registry->entries(),
                    Random::from_system(), log_);
     stores.observer = runtime::observe_commits(metrics_);
@@ -220,6 +223,25 @@ runtime::Stores Daemon::Impl::open_spool(std::vector<core::ConfiguredSource> sou
     // it was.
     static_cast<void>(claim(*file_system_, config_.spool.directory, machine_));
     return stores;
+}
+
+/// Letters that a shorter dead_letters.max_age than before would have dropped stay until an
+/// operator has said so.
+void Daemon::Impl::keep_letters(runtime::Stores& stores, Now now) {
+    const std::string& directory = config_.spool.directory;
+    stores.note_letter_age = letter_age_keeper(*file_system_, directory);
+    const auto before = read_letter_age(*file_system_, directory);
+    if (before.has_error()) throw std::runtime_error(before.error().message);
+    std::optional<Milliseconds> oldest;
+    if (stores.dead_letters->kept().letters > 0) {
+        oldest = now.wall - stores.dead_letters->list(1).front().died;
+    }
+    const Milliseconds configured = config_.dead_letters.max_age;
+    config_.dead_letters.max_age = letter_age_at_start(configured, *before, oldest);
+    if (config_.dead_letters.max_age == configured) return;
+    log_.write(ev::letters_age_kept, {{"configured", format_duration(configured)},
+                                      {"in_force", format_duration(config_.dead_letters.max_age)},
+                                      {"oldest", format_duration(*oldest)}});
 }
 
 Ownership Daemon::Impl::find_owner_or_throw(const std::string& machine) {

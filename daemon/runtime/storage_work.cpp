@@ -330,6 +330,12 @@ void StorageWork::note_letters(const Result<void>& result) {
 }
 
 void StorageWork::drop_older(Mail::DropOlder& asked, Completions& completions) {
+    if (stores_.note_letter_age) {
+        if (const auto noted = stores_.note_letter_age(asked.max_age); noted.has_error()) {
+            note_letters(noted.error());  // and is tried again in an hour
+            return;
+        }
+    }
     const auto trimmed = stores_.dead_letters->drop_older(asked.max_age, asked.now);
     if (trimmed.has_error()) {
         note_letters(trimmed.error());  // and is tried again in an hour

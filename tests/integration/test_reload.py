@@ -71,6 +71,31 @@ class Reload(support.RelayTestCase):
         now = self.relay.wait_for_status("its drop", lambda now: now["dead_letters"] == 0)
         self.assertEqual((now["since_start"]["dropped_by_age"], now["unaccounted"]), (1, 0))
 
+    def test_a_start_drops_no_letters_that_a_reload_would_ask_for(self):
+        self.server.rules({"match": {"external_thread_id": "bad"}, "status": 422})
+        self.send("bad")
+        self.relay.wait_for_status("its death", lambda now: now["dead_letters"] == 1)
+        self.relay.stop()
+        path = self.relay.state / "clock"
+        timeline, wall, since_boot, boot = clock_file.read(path)
+        path.write_bytes(clock_file.anchor(timeline, wall - two_hours, since_boot - two_hours, boot))
+        self.relay.configure({"dead_letters": {"max_age": "1h"}})
+        for _ in range(2):
+            self.relay.start()
+            self.relay.wait_for_log(r"event=dead_letters\.age_kept configured=1h in_force=30d oldest=2h")
+            self.assertEqual(self.relay.status()["dead_letters"], 1)
+            self.assertEqual(self.flowrelay(self.relay, "reload").status, 78)
+            self.relay.stop()
+        # The former age again is no surprise, and the shorter one counts once it was accepted.
+        self.relay.configure({"dead_letters": {"max_age": "30d"}})
+        self.relay.start()
+        self.assertNotIn("dead_letters.age_kept", self.relay.program.output)
+        self.relay.configure({"dead_letters": {"max_age": "1h"}})
+        self.assertEqual(self.flowrelay(self.relay, "reload", "--accept-loss").status, 0)
+        self.relay.wait_for_status("its drop", lambda now: now["dead_letters"] == 0)
+        self.relay.restart()
+        self.assertNotIn("dead_letters.age_kept", self.relay.program.output)
+
     def test_a_file_without_a_change_changes_nothing(self):
         line = self.hang_up("reloaded")
         self.assertIn('changed=""', line)

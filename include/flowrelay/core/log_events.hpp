@@ -78,6 +78,8 @@ namespace flowrelay::core::log_events {
       "the books have dead letters that are not in their file")                                  \
     X(dead_letters_dropped, "dead_letters.dropped", warning, "171db63b59be42c9a545c9e809d66460", \
       "dead letters were dropped: they were older than dead_letters.max_age")                    \
+    X(letters_age_kept, "dead_letters.age_kept", warning, "5f0b1c8e2d7a4936b1e4c07d93a86f25",    \
+      "a shorter dead_letters.max_age waits: the start would have dropped letters")              \
     X(dead_letters_full, "dead_letters.full", error, "5a2d8d1be7724d0c9a4c6d1f0b7e93a8",         \
       "the dead letters are full: refused events hold their threads, and nothing expires")       \
     X(dead_letters_have_room, "dead_letters.have_room", notice,                                  \

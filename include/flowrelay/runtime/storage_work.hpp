@@ -34,6 +34,8 @@ struct Stores {
     std::unique_ptr<storage::Registry> registry;
     std::unique_ptr<storage::DeadLetters> dead_letters;
     std::shared_ptr<CommitObserver> observer;  ///< may be null
+    /// Notes the age by which dead letters are dropped next; when it fails none are. May be empty.
+    std::function<Result<void>(Milliseconds)> note_letter_age = {};
     /// Outcomes wait for the disk to take them. Kept up by StorageWork, for those who ask().
     bool unfinished = false;
     /// Outcomes that were to become durable were given up; they come back at the next start.
