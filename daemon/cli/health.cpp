@@ -45,7 +45,7 @@ void look_at_spool(const json::object& status, const HealthLimits& limits, Verdi
     const double most = number_of(status, "spool_capacity_bytes").value_or(limit);
     if (most <= 0) return;
     const double percent = used / most * 100;
-    if (percent < limits.warn_spool) return;
+    if (percent < std::min(limits.warn_spool, limits.crit_spool)) return;
     verdicts.add(percent >= limits.crit_spool ? Health::critical : Health::warning,
                  fmt::format("the spool is {:.0f}% full", percent));
 }
@@ -53,9 +53,11 @@ void look_at_spool(const json::object& status, const HealthLimits& limits, Verdi
 void look_at_acceptance(const json::object& status, Verdicts& verdicts) {
     const std::string state = text_of(status, "state");
     const json::object* refusal = object_of(status, "refusal");
+    const bool is_stopping = state == "stopping";
     if (state != "running" && state != "storage_failed") {
         verdicts.add(Health::warning, fmt::format("flowrelayd is {}", state));
-    } else if (refusal != nullptr) {
+    }
+    if (refusal != nullptr && !(is_stopping && text_of(*refusal, "code") == "stopping")) {
         verdicts.add(Health::critical,
                      fmt::format("no events are accepted: {}", text_of(*refusal, "reason")));
     } else if (state == "storage_failed") {
@@ -175,10 +177,11 @@ HealthReport judge_health(const json::object& status, const HealthLimits& limits
                                                    counted_of(status, "unaccounted", "event"),
                                                    unaccounted == 1 ? "is" : "are"));
     }
-    const double age = number_of(status, "oldest_age_s").value_or(0);
-    if (age >= in_seconds(limits.warn_age)) {
-        verdicts.add(age >= in_seconds(limits.crit_age) ? Health::critical : Health::warning,
-                     fmt::format("the oldest event waits for {}", format_seconds(age)));
+    // Absent: nothing is queued, so nothing waits.
+    const auto age = number_of(status, "oldest_age_s");
+    if (age && *age >= in_seconds(std::min(limits.warn_age, limits.crit_age))) {
+        verdicts.add(*age >= in_seconds(limits.crit_age) ? Health::critical : Health::warning,
+                     fmt::format("the oldest event waits for {}", format_seconds(*age)));
     }
     if (is_true(status, "deliveries_held")) {
         verdicts.add(Health::critical,

@@ -70,15 +70,18 @@ void add_health_command(Command app, Context& context) {
         .whole_number();
     health.add_flag("--json", options->as_json, "As JSON");
     health.footer(
-        "Always critical: flowrelayd does not run or does not answer, no events are accepted, "
-        "base_url is\n"
-        "wrong, or events are unaccounted for. Always a warning: the destination does not take "
-        "events, refuses\n"
-        "or has removed a token, events wait for a source that is not configured, the quota of a "
-        "token is used\n"
-        "up, or a thread is held for an operator. Unknown: this user may not ask, or what answers "
-        "is not\n"
-        "flowrelayd. Exit status: 0 OK, 1 warning, 2 critical, 3 unknown, 64 wrong options.");
+        "Always critical: flowrelayd does not run or does not answer, no events are accepted, the "
+        "spool came\n"
+        "from another machine, base_url is wrong, the dead letters are full or are missing from "
+        "their file, or\n"
+        "events are unaccounted for. Always a warning: flowrelayd is stopping, the destination "
+        "does not take\n"
+        "events, refuses or has removed a token, events wait for a source that is not configured "
+        "or not known,\n"
+        "the quota of a token is used up, or a thread is held for an operator. Unknown: this user "
+        "may not ask,\n"
+        "or what answers is not flowrelayd. Exit status: 0 OK, 1 warning, 2 critical, 3 unknown, "
+        "64 wrong options.");
     health.callback([options, &context] {
         context.run = [options, &context] {
             const auto warn = parse_duration(options->warn_age);

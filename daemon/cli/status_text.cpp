@@ -77,12 +77,21 @@ void add_queue(std::string& out, const json::object& status, bool colour) {
 }
 
 void add_spool(std::string& out, const json::object& status) {
-    const auto used = number_of(status, "spool_bytes");
-    const auto most = number_of(status, "spool_max_bytes");
-    if (!used || !most || *most <= 0) return;
-    add_row(out, "spool",
-            fmt::format("{} of {} ({:.0f}%)", format_bytes(*used), format_bytes(*most),
-                        *used / *most * 100));
+    const auto files = number_of(status, "spool_bytes");
+    const auto limit = number_of(status, "spool_max_bytes");
+    if (!files || !limit || *limit <= 0) return;
+    // An older daemon tells neither what is used of the files nor what the disk has. As in
+    // `health`.
+    const auto used = number_of(status, "spool_used_bytes");
+    const double most = number_of(status, "spool_capacity_bytes").value_or(*limit);
+    const double taken = used.value_or(*files);
+    std::string line = fmt::format("{} of {} ({:.0f}%)", format_bytes(taken), format_bytes(most),
+                                   most > 0 ? taken / most * 100 : 100);
+    if (used) line += fmt::format(", in {} of files", format_bytes(*files));
+    if (most < *limit) {
+        line += fmt::format("; the disk has less than spool.max_size, {}", format_bytes(*limit));
+    }
+    add_row(out, "spool", line);
 }
 
 void add_tokens(std::string& out, const json::object& status, bool colour) {

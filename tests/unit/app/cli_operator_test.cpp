@@ -50,6 +50,55 @@ TEST(Health, JudgesTheAgeOfTheOldestEvent) {
     EXPECT_EQ(health(old, patient).health, Health::ok);
 }
 
+TEST(Health, AnEmptyQueueHasNoAge) {
+    for (const Milliseconds limit : {Milliseconds(0), Milliseconds(1), Milliseconds(900'000)}) {
+        HealthLimits limits;
+        limits.warn_age = limit;
+        limits.crit_age = limit;
+        EXPECT_EQ(health(R"({"state":"running","queued":0})", limits).health, Health::ok);
+        EXPECT_EQ(health(R"({"state":"running","oldest_age_s":900})", limits).health,
+                  Health::critical);
+    }
+}
+
+TEST(Health, ACriticalLimitBelowThatOfTheWarningCounts) {
+    HealthLimits limits;
+    limits.crit_age = Seconds(60);
+    EXPECT_EQ(health(R"({"state":"running","oldest_age_s":59})", limits).health, Health::ok);
+    EXPECT_EQ(health(R"({"state":"running","oldest_age_s":60})", limits).health, Health::critical);
+    limits.crit_spool = 50;
+    EXPECT_EQ(
+        health(R"({"spool_bytes":49,"spool_max_bytes":100,"state":"running"})", limits).health,
+        Health::ok);
+    EXPECT_EQ(
+        health(R"({"spool_bytes":50,"spool_max_bytes":100,"state":"running"})", limits).health,
+        Health::critical);
+}
+
+TEST(Health, OneThatStopsAndCanNotTakeEventsSaysBoth) {
+    const auto stops = health(R"({"state":"stopping","accepting":false,
+        "refusal":{"code":"stopping","reason":"flowrelayd is stopping"}})");
+    EXPECT_EQ(stops.line.find("FLOWRELAY WARNING - flowrelayd is stopping |"), 0U) << stops.line;
+    for (const char* code : {"max_size", "disk_full", "storage_failed"}) {
+        const std::string status = std::string(R"({"state":"stopping","accepting":false,)") +
+                                   R"("refusal":{"code":")" + code + R"(","reason":"it is full"}})";
+        const auto report = health(status.c_str());
+        EXPECT_EQ(report.line.find("FLOWRELAY CRITICAL - no events are accepted: it is full; "
+                                   "flowrelayd is stopping |"),
+                  0U)
+            << report.line;
+    }
+}
+
+TEST(Health, SaysWhyAnErasureWaits) {
+    const auto report = health(R"({"state":"running","tokens":[
+        {"name":"ci","state":"gone","queued":3,"erasure_waits":"the disk is full"}]})");
+    EXPECT_EQ(report.health, Health::warning);
+    EXPECT_NE(report.line.find("ci (the erasure waits: the disk is full), and 3 queued with it"),
+              std::string::npos)
+        << report.line;
+}
+
 TEST(Health, IsCriticalWhenTheDiskFailedOrEventsAreMissing) {
     EXPECT_EQ(health(R"({"state":"storage_failed"})").health, Health::critical);
     EXPECT_EQ(health(R"({"state":"running","unaccounted":2})").health, Health::critical);

@@ -58,6 +58,22 @@ TEST(StatusText, says_how_many_tokens_it_leaves_out) {
                 HasSubstr("\nand 99000 more: `flowrelay source list` has them all\n"));
 }
 
+TEST(StatusText, shows_how_full_the_spool_is_as_health_judges_it) {
+    const auto spool = [](const char* more) {
+        return format_status(
+                   std::string(R"({"spool_bytes":67108864,"spool_max_bytes":4294967296)") + more +
+                   "}")
+            .value();
+    };
+    EXPECT_THAT(spool(R"(,"spool_used_bytes":1048576,"spool_capacity_bytes":4294967296)"),
+                HasSubstr("spool         1.0 MiB of 4.0 GiB (0%), in 64.0 MiB of files\n"));
+    EXPECT_THAT(
+        spool(R"(,"spool_used_bytes":65011712,"spool_capacity_bytes":67108864)"),
+        HasSubstr("spool         62.0 MiB of 64.0 MiB (97%), in 64.0 MiB of files; the disk "
+                  "has less than spool.max_size, 4.0 GiB\n"));
+    EXPECT_THAT(spool(R"(,"spool_used_bytes":0,"spool_capacity_bytes":0)"), HasSubstr("(100%)"));
+}
+
 TEST(StatusText, says_what_a_failed_disk_means) {
     EXPECT_THAT(format_status(R"({"state":"storage_failed","version":"1"})").value(),
                 HasSubstr("is running, but its disk failed\nNothing more is accepted."));
