@@ -25,6 +25,24 @@ class Alarms(support.RelayTestCase):
         self.assertIn(f"alertname: {NOT_RAISED.copy().pop()}",
                       (ROOT / "tests" / "integration" / "alerts.test.yaml").read_text())
 
+    def test_the_page_names_what_pages_somebody_and_how_many_rules_there_are(self):
+        rules = (DRILL.parent / "prometheus-rules.yaml").read_text()
+        alerts = re.findall(r"- alert: (\w+)\n(.*?)(?=\n +- alert|\Z)", rules, re.DOTALL)
+        page = (ROOT / "docs" / "monitoring.md").read_text()
+        self.assertIn(f"| {len(alerts)} rules |", page)
+        part = page.partition("What pages somebody")[2].partition("## ")[0]
+        self.assertEqual(set(re.findall(r"Flowrelay\w+", part)),
+                         {name for name, rule in alerts if "severity: critical" in rule})
+
+    def test_the_drill_fails_when_nothing_of_the_name_can_be_tried(self):
+        for name in ("FlowrelayNotAcepting", "spool_full", "FlowrelayDeadLettersDropped"):
+            outcome = self.drill("--only", name)
+            self.assertEqual(outcome.status, 1, outcome)
+            self.assertIn(f"no situation is called {name}", outcome.stderr)
+        outcome = self.drill("--rules", "/nowhere.yaml")
+        self.assertEqual(outcome.status, 1, outcome)
+        self.assertIn("there are no rules in /nowhere.yaml", outcome.stderr)
+
     def test_the_drill_fails_when_an_alarm_does_not_come(self):
         """Without this the drill could not fail."""
         rules = (DRILL.parent / "prometheus-rules.yaml").read_text()

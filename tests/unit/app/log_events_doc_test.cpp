@@ -1,12 +1,13 @@
 // docs/log-events.md and the catalogue name the same events with the same severities.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <map>
 #include <set>
-#include <sstream>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "flowrelay/core/log_events.hpp"
 
@@ -50,16 +51,19 @@ TEST(LogEventsDocument, HasNoEventThatTheCatalogueLacks) {
     }
 }
 
-TEST(Operations, SaysWhatToDoAboutEveryWarning) {
+TEST(Operations, SaysOnceWhatToDoAboutEveryWarning) {
     std::ifstream in(FLOWRELAY_SOURCE_DIR "/docs/operations.md");
-    std::ostringstream page;
-    page << in.rdbuf();
+    std::vector<std::string> first_cells;
+    for (std::string line; std::getline(in, line);) {
+        if (line.starts_with("| ")) first_cells.push_back(line.substr(0, line.find(" |")));
+    }
     for (const auto& event : core::log_events::all()) {
-        if (event.severity < Severity::warning) continue;
         const std::string name = "`" + std::string(event.name) + "`";
-        const bool begins_a_row = page.str().find("| " + name) != std::string::npos ||
-                                  page.str().find(", " + name) != std::string::npos;
-        EXPECT_TRUE(begins_a_row) << event.name;
+        const auto rows = std::ranges::count_if(first_cells, [&name](const std::string& cell) {
+            return cell.find(name) != std::string::npos;
+        });
+        EXPECT_LE(rows, 1) << event.name << " has rows that may contradict each other";
+        EXPECT_TRUE(rows == 1 || event.severity < Severity::warning) << event.name;
     }
 }
 
