@@ -364,6 +364,50 @@ class Recovery(support.RelayTestCase):
         self.send("new")
         self.finish("dead letters were lost with their file", 1)
 
+    def test_21_damaged_event(self):
+        self.start()
+        self.flowrelay(self.relay, "source", "pause", "ci")
+        for n in range(3):
+            self.send(f"mark-{n}")
+        self.relay.stop()
+        path, = (self.relay.state / "spool").glob("*.seg")
+        data = bytearray(path.read_bytes())
+        data[data.index(b"mark-1") + 2] ^= 0xFF
+        path.write_bytes(data)
+        self.relay.start()
+        self.relay.wait_for_log("event=spool.damaged")
+        self.act("flowrelay queue list", "operations.md", "queue", "list")
+        shown = self.act("flowrelay queue show SEQ", "operations.md", "queue", "show", "2")
+        self.assertIn("is damaged", shown.stdout)
+        self.act("flowrelay queue drop SEQ --yes", "operations.md", "queue", "drop", "2", "--yes")
+        self.act("flowrelay source resume NAME", "operations.md", "source", "resume", "ci")
+        self.finish("a queued event is damaged, and its source paused", 2)
+        self.assertEqual(self.relay.status()["dropped"], 1)
+
+    def test_22_segment_put_back(self):
+        self.server.rules({"status": 503})
+        self.start(spool={"segment_size": "64KiB"}, ingest={"max_event_size": "16KiB"})
+        with Producer(self.relay.ingest_socket) as producer:
+            for n in range(20):
+                producer.submit({"source": "ci", "external_thread_id": f"t{n}", "title": "t", "body": "x" * 10_000})
+        self.relay.stop()
+        victim = sorted((self.relay.state / "spool").glob("*.seg"))[1]
+        aside = self.directory / victim.name
+        victim.rename(aside)
+        self.relay.start()
+        self.bad()
+        self.act("flowrelay spool book-lost --plan", "operations.md", "spool", "book-lost", "--plan")
+        self.act("flowrelay spool book-lost --yes", "operations.md", "spool", "book-lost", "--yes")
+        self.relay.stop()
+        aside.rename(victim)
+        self.on_page("A file that is put back later is found by the next start", "operations.md")
+        shown = self.act("flowrelay spool verify /var/lib/flowrelay", "operations.md", "spool", "verify",
+                         str(self.relay.state))
+        self.assertIn("Found again: ", shown.stdout)
+        self.relay.start()
+        self.assertEqual((self.relay.status()["lost"], self.relay.status()["unaccounted"]), (0, 0))
+        self.finish("a lost segment is booked as lost, and is found", 20)
+
 
 def write_protocol(path):
     lines = ["| | state | what was done | page | time |", "|---|---|---|---|---|"]
