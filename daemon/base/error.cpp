@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <boost/system/system_error.hpp>
+#include <stdexcept>
 #include <utility>
 
 namespace flowrelay {
@@ -28,6 +29,10 @@ Error system_error(int errno_value, std::string_view action, std::string_view ob
 
 void throw_exception_from_error(const Error& error, const boost::source_location&) {
     throw ErrorException(error);
+}
+
+void throw_no_value() {
+    throw std::logic_error("the value of a result that has none was asked for");
 }
 
 }  // namespace flowrelay

@@ -1,6 +1,7 @@
 // The one file that instantiates Boost.JSON's parser.
 #include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/error.hpp>
+#include <boost/system/error_code.hpp>
 #include <cstdint>
 
 #include "flowrelay/core/json.hpp"
@@ -9,7 +10,7 @@ namespace flowrelay::core::json {
 
 namespace {
 
-using boost::json::error_code;
+using boost::system::error_code;
 using View = boost::json::string_view;
 
 // Takes every event and keeps nothing: what counts is that the parser came to the end.

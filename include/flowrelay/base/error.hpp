@@ -31,4 +31,8 @@ Error system_error(int errno_value, std::string_view action, std::string_view ob
 [[noreturn]] void throw_exception_from_error(const Error& error,
                                              const boost::source_location& where);
 
+/// Called by value() of other results that hold no value, which is a mistake of the caller; throws
+/// std::logic_error. Boost asks for a function of this name beside each type of error.
+[[noreturn]] void throw_no_value();
+
 }  // namespace flowrelay

@@ -66,6 +66,12 @@ struct Rejection {
     std::optional<Milliseconds> retry_after;
 };
 
+/// For results; see throw_no_value().
+[[noreturn]] inline void throw_exception_from_error(const Rejection&,
+                                                    const boost::source_location&) {
+    throw_no_value();
+}
+
 /// What a source adds to its events where they say nothing themselves: each a whole JSON value by
 /// the name of a top-level member ("author" -> {"name":"CI"}). Members that the relay reads itself
 /// (flow_token, source, uuid, relay, external_thread_id, thread_id) can't have defaults.

@@ -89,6 +89,11 @@ struct Refusal {
     std::string message;  ///< what is wrong and what to do, a sentence
 };
 
+/// For results; see throw_no_value().
+[[noreturn]] inline void throw_exception_from_error(const Refusal&, const boost::source_location&) {
+    throw_no_value();
+}
+
 template <class T>
 using Wish = boost::system::result<T, Refusal>;
 

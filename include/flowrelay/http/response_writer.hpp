@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "flowrelay/base/error.hpp"
+
 namespace flowrelay::http {
 
 struct Response {
@@ -17,6 +19,12 @@ struct Response {
     bool head_only = false;  ///< the answer to HEAD: Content-Length of the body, no body
     int minor_version = 1;   ///< of the request: an HTTP/1.0 client is told that keep_alive holds
 };
+
+/// For results; see throw_no_value().
+[[noreturn]] inline void throw_exception_from_error(const Response&,
+                                                    const boost::source_location&) {
+    throw_no_value();
+}
 
 /// Appends the response with Content-Length, and Connection where it matters: "close" if not
 /// keep_alive, "keep-alive" towards HTTP/1.0. Content-Type only with a body. 204 and 304 have

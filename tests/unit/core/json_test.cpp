@@ -5,6 +5,7 @@
 
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
+#include <boost/system/error_code.hpp>
 #include <vector>
 
 #include "flowrelay/base/random.hpp"
@@ -105,7 +106,7 @@ TEST(JsonSurrogates, HalvesOfPairsAreJson) {
         const std::string mended = replace_lone_surrogates(text).value_or(text);
         EXPECT_EQ(mended.size(), text.size());
         EXPECT_EQ(decode_string(mended), decoded) << text;
-        boost::json::error_code error;
+        boost::system::error_code error;
         const auto parsed = boost::json::parse(mended, error);
         ASSERT_FALSE(error) << text;
         EXPECT_EQ(std::string(parsed.get_string()), decoded) << text;
