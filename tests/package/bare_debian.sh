@@ -2,8 +2,8 @@
 # bare_debian.sh SUITE [PART..]: proves in a Debian of its own (debootstrap), as it is right after its
 # installation, that the project works there as the README says, with the packages of
 # cmake/debian-packages.txt and nothing else. SUITE is a release, such as bookworm or trixie, or noble
-# (Ubuntu 24.04). PART is `units` (the default: `make run`, and the unit tests) or `deb`: the packages,
-# made with `make deb` and installed with apt. Exit status 77 with "SKIP: why" where that is not possible.
+# (Ubuntu 24.04, which does not offer all that the tests need). PART is `run` (`make run`), `units` (the
+# default: `make run`, and the unit tests) or `deb`: the packages, made with `make deb` and installed with apt. Exit status 77 with "SKIP: why" where that is not possible.
 # MIRROR and ROOT say from where and into which directory; a ROOT that is there already is used again.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -54,6 +54,10 @@ git -C "$tree" ls-files -z --cached --others --exclude-standard |
 
 for part in "${parts[@]}"; do
     case $part in
+    run)
+        command='apt-get install -y --no-install-recommends make
+time make run'
+        ;;
     units)
         # The lint tests and the simulation do not depend on the system. Warnings of a compiler that
         # the project does not use are no errors.
