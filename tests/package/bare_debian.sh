@@ -3,7 +3,8 @@
 # installation, that the project works there as the README says, with the packages of
 # cmake/debian-packages.txt and nothing else. SUITE is a release, such as bookworm or trixie, or noble
 # (Ubuntu 24.04, which does not offer all that the tests need). PART is `run` (`make run`), `units` (the
-# default: `make run`, and the unit tests) or `deb`: the packages, made with `make deb` and installed with apt. Exit status 77 with "SKIP: why" where that is not possible.
+# default: `make run`, and the unit tests) or `deb`: the packages, made with `make deb` and installed with
+# apt. Exit status 77 with "SKIP: why" where that is not possible.
 # MIRROR and ROOT say from where and into which directory; a ROOT that is there already is used again.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
