@@ -53,6 +53,7 @@ std::optional<DestinationState> Breaker::end(const Pass& pass, const Judgement& 
     if (!judgement.connection_failure) trouble_.answered();
     if (gate_.is_closed()) return probe_failed(evidence, lane, options, now, random);
     if (evidence == Evidence::wrong_url && known.wrong_url) return std::nullopt;
+    if (is_limit(judgement, good_at_, now)) return std::nullopt;
     // That there is no connection can't be the token's trouble, whatever else it has.
     if (!known.token_waits || evidence == Evidence::no_connection) {
         trouble_.note(evidence, lane, options);
@@ -87,9 +88,8 @@ std::optional<DestinationState> Breaker::asked_to_wait(MonoTime until, bool curr
 // destination can take: ten threads that are always answered 503 must not leave one place to all
 // others.
 void Breaker::adapt(const Pass& pass, const Judgement& judgement, Known known) noexcept {
-    const bool trouble = judgement.connection_failure || judgement.server_error ||
-                         judgement.verdict == Verdict::throttled;
-    if (trouble) {
+    if (judgement.too_fast) return;  // see pacing.hpp
+    if (judgement.connection_failure || judgement.server_error) {
         if (!known.trouble && !known.token_waits) limit_.failed(pass.ticket);
     } else if (shows_health(judgement.verdict)) {
         // Refusing an event may be much less work than taking it.
@@ -135,10 +135,12 @@ void Breaker::renew() {
     outage_lanes_.clear();
     suspects_.clear();
     probes_failed_ = 0;
+    good_at_ = MonoTime::min();
 }
 
 std::optional<DestinationState> Breaker::answered(TokenId token, MonoTime now) {
     trouble_.clear();
+    good_at_ = now;
     if (probes_failed_ > 0) --probes_failed_;
     if (!gate_.is_closed()) return std::nullopt;
     const bool theirs = can_be_others() && !is_suspect(token);

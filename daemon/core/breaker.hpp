@@ -66,6 +66,7 @@ public:
 
     /// Attempts that may be under way at once, those aside that began before an outage.
     std::size_t allowance() const noexcept { return limit_.allowance(); }
+    std::size_t under_way() const noexcept { return gate_.inside(); }
     bool has_room() const noexcept { return gate_.inside() < limit_.allowance(); }
 
     /// The time from which an attempt may begin: long ago when it may now, nothing when the end of
@@ -119,7 +120,8 @@ private:
     Trouble trouble_;                   // while up
     std::vector<LaneId> outage_lanes_;  // of the outage: a server was there, and did no better
     std::vector<TokenId> suspects_;     // of the outage; empty: it can't be that of a few tokens
-    unsigned probes_failed_ = 0;        // each good answer takes one off
+    MonoTime good_at_ = MonoTime::min();
+    unsigned probes_failed_ = 0;  // each good answer takes one off
 };
 
 }  // namespace flowrelay::core::scheduling

@@ -61,6 +61,22 @@ bool shows_health(Verdict verdict) noexcept {
     return false;
 }
 
+bool is_limit(const Judgement& judgement, MonoTime good_at, MonoTime now) noexcept {
+    return judgement.too_fast && evidence_of(judgement) == Evidence::server_error &&
+           good_at != MonoTime::min() && now - good_at <= limits_after_good;
+}
+
+std::optional<Scope> who_was_asked(const Judgement& judgement,
+                                   std::optional<MonoTime> destination_until,
+                                   std::optional<MonoTime> token_until, MonoTime now) noexcept {
+    const Milliseconds hold = judgement.hold.value_or(Milliseconds(0));
+    if (hold.count() == 0) return std::nullopt;
+    const auto waits = [&](std::optional<MonoTime> until) { return until && *until >= now + hold; };
+    if (judgement.verdict == Verdict::throttled) return Scope::token;
+    if (waits(destination_until)) return Scope::destination;
+    return waits(token_until) ? Scope::token : Scope::thread;
+}
+
 // ---- what has been seen
 
 void Trouble::note(Evidence evidence, LaneId lane, const SchedulerOptions& options) {

@@ -10,6 +10,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "flowrelay/base/ids.hpp"
@@ -33,6 +34,16 @@ Evidence evidence_of(const Judgement& judgement) noexcept;
 
 /// The destination took the request and answered it as one that is well.
 bool shows_health(Verdict verdict) noexcept;
+
+/// A 503 without Retry-After so soon after a good answer comes from a limit that was passed, and is
+/// evidence of nothing else.
+inline constexpr Seconds limits_after_good{1};
+bool is_limit(const Judgement& judgement, MonoTime good_at, MonoTime now) noexcept;
+
+/// Whose time to wait it was that the server named, by what has become of it.
+std::optional<Scope> who_was_asked(const Judgement& judgement,
+                                   std::optional<MonoTime> destination_until,
+                                   std::optional<MonoTime> token_until, MonoTime now) noexcept;
 
 /// What it takes of one kind of evidence, without a good answer between, to be more than the
 /// trouble of one thread.

@@ -178,6 +178,12 @@ private:
                 fmt::format("the rate limit of {} lets the next event go {}", about_.source,
                             in_time(wait_until(token.rate_limited_until))));
         }
+        if (is_ahead(token.paced_until)) {
+            add(Cause::token_paced, wait_until(token.paced_until),
+                fmt::format("{} answered that events of {} came too fast, the next one goes {}",
+                            about_.destination, about_.source,
+                            in_time(wait_until(token.paced_until))));
+        }
     }
 
     void add_destination() {
@@ -211,6 +217,12 @@ private:
             const auto limited = wait_until(reason.destination_rate_limited_until);
             add(Cause::destination_rate_limit, limited,
                 fmt::format("destination.rate_limit lets the next event go {}", in_time(limited)));
+        }
+        if (is_ahead(reason.destination_paced_until)) {
+            const auto paced = wait_until(reason.destination_paced_until);
+            add(Cause::destination_paced, paced,
+                fmt::format("{} answered that events came too fast, the next one goes {}",
+                            about_.destination, in_time(paced)));
         }
     }
 
@@ -255,6 +267,8 @@ std::string_view to_string(Cause cause) noexcept {
             return "token_unknown";
         case Cause::token_gone:
             return "token_gone";
+        case Cause::token_paced:
+            return "token_paced";
         case Cause::token_rate_limit:
             return "token_rate_limit";
         case Cause::destination_held:
@@ -263,6 +277,8 @@ std::string_view to_string(Cause cause) noexcept {
             return "destination_parked";
         case Cause::destination_down:
             return "destination_down";
+        case Cause::destination_paced:
+            return "destination_paced";
         case Cause::destination_rate_limit:
             return "destination_rate_limit";
         case Cause::destination_full:

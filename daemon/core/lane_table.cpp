@@ -93,6 +93,13 @@ TokenQueue& LaneTable::find_or_add(TokenId id) {
     return *tokens_.insert_commit(*token, place);
 }
 
+const Lane* LaneTable::find(const LaneId& id) const noexcept {
+    const TokenQueue* token = find(id.token);
+    if (!token) return nullptr;
+    const auto found = token->lanes.find(id.thread_hash);
+    return found == token->lanes.end() ? nullptr : &*found;
+}
+
 Lane& LaneTable::find_or_add(TokenQueue& token, std::uint64_t thread_hash) {
     LanesByThread::insert_commit_data place;
     const auto [found, is_new] = token.lanes.insert_check(thread_hash, place);

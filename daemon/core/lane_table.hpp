@@ -16,6 +16,7 @@
 
 #include "flowrelay/core/queued_event.hpp"
 #include "flowrelay/core/rate_limiter.hpp"
+#include "pace.hpp"
 #include "timer_queue.hpp"
 #include "token_gate.hpp"
 
@@ -117,6 +118,7 @@ struct TokenQueue : Timer, TurnHook, TreeHook<InAll> {
     std::size_t under_way = 0;  ///< attempts of that era
     TokenGate gate;
     std::unique_ptr<RateLimiter> rate;  ///< null: no limit
+    std::unique_ptr<Pace> pace;         ///< null: the server has not refused it for going too fast
     bool paused = false;
     bool removed = false;  ///< nothing is left but events in flight
 };
@@ -167,6 +169,7 @@ public:
     TokenQueue* find(TokenId id) noexcept;
     const TokenQueue* find(TokenId id) const noexcept;
     TokenQueue& find_or_add(TokenId id);
+    const Lane* find(const LaneId& id) const noexcept;
 
     /// Calls this with each token, which may be removed by it.
     template <class Function>

@@ -8,9 +8,11 @@ namespace flowrelay::core::scheduling {
 namespace {
 
 constexpr double lowest_rate = 1.0 / 30;
+constexpr double first_rate = 1;                      // at least
 constexpr auto slack = std::chrono::milliseconds(5);  // what timers are late may be caught up with
 constexpr double below_limit = 0.92;  // of what was taken: a step is lost when it is passed
 constexpr double creep = 0.006;       // of the ceiling, a second, near it
+constexpr double boredom = 8;         // seconds without a refusal, after which it creeps faster
 constexpr double return_speed = 0.3;  // of the way back to just below the ceiling, a second
 constexpr double passed = 1.05;       // times the ceiling: it is none any more
 constexpr double fast_growth = 2.0;   // requests a second more, for each that is taken
@@ -26,7 +28,7 @@ MonoTime::duration interval_of(double rate) noexcept {
 }  // namespace
 
 Pace::Ticket Pace::begin(MonoTime now, std::size_t under_way) noexcept {
-    if (!is_new() && now - refused_at_ > forgotten_after) forget();
+    if (is_limiting() && now - refused_at_ > forgotten_after) forget();
     Ticket ticket;
     ticket.era = era_;
     ticket.under_way = static_cast<std::uint32_t>(under_way);
@@ -34,30 +36,33 @@ Pace::Ticket Pace::begin(MonoTime now, std::size_t under_way) noexcept {
     if (rate_ == 0) return ticket;
     const auto interval = interval_of(rate_);
     ticket.by_rate = now - next_ <= interval / 4 + slack;
-    next_ = std::max(next_, now - slack) + interval;
+    // A probe does not wait for the pace, and does not put off what comes after it.
+    next_ =
+        std::clamp(next_, now - std::min<MonoTime::duration>(slack, interval / 16), now) + interval;
     return ticket;
 }
 
 void Pace::taken(const Ticket& ticket, MonoTime now) noexcept {
     taken_at_[taken_count_++ % remembered] = now;
-    if (is_new() || ticket.era != era_) return;
     if (++good_since_ >= quiet_answers) strikes_ = 0;
+    if (!is_limiting() || ticket.era != era_) return;
     if (now - refused_at_ > ceiling_lasts) {
         ceiling_ = 0;
         number_refused_ = 0;
     }
-    if (ticket.by_rate) grow_rate();
+    if (ticket.by_rate) grow_rate(now);
     if (ticket.by_number) grow_number(now);
 }
 
 void Pace::refused(const Ticket& ticket, MonoTime now, bool explicitly) noexcept {
-    if (ticket.era != era_) return;
+    // Without good answers beside it, it is an outage and no limit.
+    if (ticket.era != era_ || measured(now) <= 0) return;
     ++strikes_;
     good_since_ = 0;
-    const bool is_sure = explicitly || is_new() || (rate_ > 0 && !is_near_ceiling());
+    const bool is_sure = explicitly || (rate_ > 0 && !is_near_ceiling());
     if (!is_sure && strikes_ < 2) return;
     refused_at_ = now;
-    const bool both = is_new() || (!ticket.by_rate && !ticket.by_number);
+    const bool both = !is_limiting() || (!ticket.by_rate && !ticket.by_number);
     if (ticket.by_rate || both) cut_rate(now);
     if (ticket.under_way > 1 && (both || !ticket.by_rate)) cut_number(ticket.under_way);
     ++era_;
@@ -83,7 +88,7 @@ double Pace::measured(MonoTime now) const noexcept {
 void Pace::cut_rate(MonoTime now) noexcept {
     const double goal = below_limit * measured(now);
     if (rate_ == 0) {
-        rate_ = std::max(goal, lowest_rate);
+        rate_ = std::max(goal, first_rate);
     } else {
         const double least = is_near_ceiling() ? 0.9 : 0.5;
         ceiling_ = rate_;
@@ -99,14 +104,15 @@ void Pace::cut_number(std::size_t under_way) noexcept {
     credit_ = 0;
 }
 
-void Pace::grow_rate() noexcept {
+void Pace::grow_rate(MonoTime now) noexcept {
     if (ceiling_ == 0) {
         rate_ += std::min(rate_, fast_growth);
     } else if (!is_near_ceiling()) {
         rate_ = std::min(rate_ + std::min(rate_, fast_growth), 0.75 * ceiling_);
     } else {
-        const double a_second =
-            std::max(creep * ceiling_, return_speed * (below_limit * ceiling_ - rate_));
+        const double quiet = in_seconds(now - refused_at_) / boredom;
+        const double a_second = std::max(creep * ceiling_ * (1 + quiet * quiet),
+                                         return_speed * (below_limit * ceiling_ - rate_));
         rate_ += std::min(a_second / rate_, rate_ / 10);
         if (rate_ > passed * ceiling_) ceiling_ = 0;
     }

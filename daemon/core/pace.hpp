@@ -38,6 +38,8 @@ public:
     /// How many may be under way.
     std::size_t allowance() const noexcept { return number_ == 0 ? no_limit : number_; }
 
+    bool is_limiting() const noexcept { return rate_ > 0 || number_ > 0; }
+
     Ticket begin(MonoTime now, std::size_t under_way) noexcept;
 
     /// The server took it.
@@ -51,12 +53,11 @@ private:
     static constexpr std::size_t no_limit = std::numeric_limits<std::size_t>::max();
     static constexpr std::size_t remembered = 16;
 
-    bool is_new() const noexcept { return rate_ == 0 && number_ == 0; }
     bool is_near_ceiling() const noexcept { return ceiling_ > 0 && rate_ >= 0.75 * ceiling_; }
     double measured(MonoTime now) const noexcept;
     void cut_rate(MonoTime now) noexcept;
     void cut_number(std::size_t under_way) noexcept;
-    void grow_rate() noexcept;
+    void grow_rate(MonoTime now) noexcept;
     void grow_number(MonoTime now) noexcept;
     void forget() noexcept;
 

@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "breaker.hpp"
-#include "flowrelay/core/rate_limiter.hpp"
 #include "lately_active.hpp"
+#include "pacing.hpp"
 #include "turns.hpp"
 
 namespace flowrelay::core {
@@ -22,6 +22,7 @@ using scheduling::LatelyActive;
 using scheduling::shows_health;
 using scheduling::TokenQueue;
 using scheduling::Turns;
+using scheduling::who_was_asked;
 
 namespace {
 
@@ -29,6 +30,7 @@ struct Attempt {
     Event* event = nullptr;
     Breaker::Pass destination;
     Gate::Pass token;
+    scheduling::Pacing::Ticket pace;
     bool removed = false;  // its token was, and another may stand in its place
 };
 
@@ -53,17 +55,27 @@ struct Scheduler::Impl {
         : options(std::move(scheduler_options)),
           random(scheduler_random),
           breaker(options.max_in_flight),
-          rate(options.rate_limit, options.rate_burst) {}
+          pacing(options.rate_limit, options.rate_burst) {}
 
     bool may_begin(MonoTime now) const noexcept {
-        return (breaker.may_begin(now) || breaker.is_open_to_others()) &&
-               rate.available_from() <= now;
+        return ((breaker.may_begin(now) && has_room()) || breaker.is_open_to_others()) &&
+               available_from() <= now;
     }
 
     bool may_begin(const TokenQueue& token, MonoTime now) const noexcept {
         return (breaker.admits(now) || breaker.admits_early(token.id)) &&
                under_way(token) < share_of(token);
     }
+
+    MonoTime available_from() const noexcept {
+        return pacing.available_from(breaker.closed_until().has_value());
+    }
+
+    std::size_t allowance() const noexcept {
+        return std::min(breaker.allowance(), pacing.allowance());
+    }
+
+    bool has_room() const noexcept { return breaker.under_way() < allowance(); }
 
     // Those aside that began before an outage.
     std::size_t under_way(const TokenQueue& token) const noexcept {
@@ -72,10 +84,9 @@ struct Scheduler::Impl {
 
     // Of the places that there are: requests of one token may hang, and must leave some to others.
     std::size_t share_of(const TokenQueue& token) const noexcept {
-        const std::size_t all = breaker.allowance();
+        const std::size_t all = std::min(breaker.allowance(), pacing.allowance(token));
         if (turns.is_another_ready(token)) return (all + 1) / 2;
-        const bool alone = !begun_lately.others(
-            token.id, begun - std::min<std::uint64_t>(begun, attempts_with_company));
+        const bool alone = !begun_lately.others(token.id, begun - attempts_with_company);
         if (alone || all == 1) return all;
         return all - std::max<std::size_t>(all / 8, 1);
     }
@@ -87,13 +98,14 @@ struct Scheduler::Impl {
     }
 
     Assignment begin(Event& event, Gate::Pass token, MonoTime now) {
-        rate.take(now);
         const auto destination = breaker.begin();
         TokenQueue& of = *event.lane->token;
         of.under_way = under_way(of) + 1;
         of.era = destination.epoch;
         begun_lately.note(of.id, ++begun);
-        in_flight.emplace(event.seq, Attempt{&event, destination, token});
+        const auto pace = pacing.begin(of, now, breaker.under_way(), of.under_way);
+        if (of.pace) turns.update(of);
+        in_flight.emplace(event.seq, Attempt{&event, destination, token, pace});
         return Assignment{event.seq,
                           event.lane->id(),
                           event.accepted,
@@ -154,8 +166,8 @@ struct Scheduler::Impl {
         completion.action = Completion::Action::retry;
         const MonoTime all =
             std::max({now, until.value_or(now), lane.token->gate.closed_until().value_or(now),
-                      turns.rate_limited_until(*lane.token).value_or(now),
-                      breaker.closed_until().value_or(now), rate.available_from()});
+                      turns.limited_until(*lane.token).value_or(now),
+                      breaker.closed_until().value_or(now), available_from()});
         completion.wait = std::chrono::ceil<Milliseconds>(all - now);
         return completion;
     }
@@ -224,19 +236,6 @@ struct Scheduler::Impl {
                 is_alone(*lane.token, now)};
     }
 
-    // Whose time to wait it was that the server named; see evidence.hpp.
-    std::optional<Scope> who_was_asked(const Judgement& judgement, const TokenQueue& token,
-                                       MonoTime now) const noexcept {
-        const Milliseconds hold = judgement.hold.value_or(Milliseconds(0));
-        if (hold.count() == 0) return std::nullopt;
-        const auto waits = [&](std::optional<MonoTime> until) {
-            return until && *until >= now + hold;
-        };
-        if (judgement.verdict == Verdict::throttled) return Scope::token;
-        if (waits(breaker.closed_until())) return Scope::destination;
-        return waits(token.gate.closed_until()) ? Scope::token : Scope::thread;
-    }
-
     // What waited for a token of its own may have waited for the destination.
     void destination_is_back(MonoTime now) {
         std::erase_if(failing, [&](TokenId id) {
@@ -254,26 +253,29 @@ struct Scheduler::Impl {
         Lane& lane = *event.lane;
         Completion completion;
         completion.attempt = event.attempts + 1;
+        const auto known = known_of(lane, attempt, judgement, now);
         completion.destination_changed =
-            breaker.end(attempt.destination, judgement, lane.id(),
-                        known_of(lane, attempt, judgement, now), options, now, random);
+            breaker.end(attempt.destination, judgement, lane.id(), known, options, now, random);
         if (completion.destination_changed == DestinationState::up) destination_is_back(now);
         if (shows_health(judgement.verdict)) good_lately.note(lane.token->id, now);
         if (attempt.removed) {
             const bool delivered = judgement.verdict == Verdict::delivered;
-            completion.asked_to_wait = who_was_asked(judgement, TokenQueue(TokenId::none), now);
+            completion.asked_to_wait =
+                who_was_asked(judgement, breaker.closed_until(), std::nullopt, now);
             return settle(event, delivered ? Outcome::delivered : Outcome::erased, completion);
         }
         if (judgement.verdict == Verdict::gone) return disable(event, completion);
 
         TokenQueue& token = *lane.token;
+        pacing.end(token, attempt.pace, judgement, known, now);
         const bool destinations = breaker.closed_until().has_value();
         completion.token_changed =
             token.gate.end(attempt.token, judgement,
                            {lane.id(), lane.blamed_token, lane.blamed_destination, destinations},
                            options, now, random);
         if (completion.token_changed == TokenState::failing) failing.insert(token.id);
-        completion.asked_to_wait = who_was_asked(judgement, token, now);
+        completion.asked_to_wait =
+            who_was_asked(judgement, breaker.closed_until(), token.gate.closed_until(), now);
         turns.set_timer(token);
         switch (judgement.verdict) {
             case Verdict::delivered:
@@ -287,8 +289,12 @@ struct Scheduler::Impl {
     }
 
     TokenStatus status_of(const TokenQueue& token) const {
-        return TokenStatus{token.queued, token.held_lanes, state_of(token),
-                           token.gate.closed_until(), turns.rate_limited_until(token)};
+        return TokenStatus{token.queued,
+                           token.held_lanes,
+                           state_of(token),
+                           token.gate.closed_until(),
+                           turns.rate_limited_until(token),
+                           turns.paced_until(token)};
     }
 
     WaitReason why_lane(const Lane& lane) const {
@@ -310,20 +316,21 @@ struct Scheduler::Impl {
     void add_destination(WaitReason& reason) const {
         reason.destination = breaker.state();
         reason.destination_until = breaker.closed_until();
-        reason.destination_rate_limited_until = rate_limited_until();
-        reason.destination_full = !breaker.has_room();
+        reason.destination_rate_limited_until = ahead(pacing.limited_from());
+        if (!breaker.closed_until()) reason.destination_paced_until = ahead(pacing.paced_from());
+        reason.destination_full = !has_room();
     }
 
     // Like that of a token: as far as it was still to come when there was last a look for turns.
-    std::optional<MonoTime> rate_limited_until() const noexcept {
-        const MonoTime from = rate.available_from();
+    std::optional<MonoTime> ahead(MonoTime from) const noexcept {
         return from > looked_at ? std::optional(from) : std::nullopt;
     }
 
     // The time from which an attempt may begin; nothing when the end of another has to come first.
     std::optional<MonoTime> may_begin_from() const noexcept {
         const auto open = breaker.may_begin_from();
-        return open ? std::optional(std::max(*open, rate.available_from())) : std::nullopt;
+        if (!open || !has_room()) return std::nullopt;
+        return std::max(*open, available_from());
     }
 
     // When next() may have something new; nothing when only an input can bring it.
@@ -332,7 +339,7 @@ struct Scheduler::Impl {
         if (!open) return std::nullopt;
         // Of a token that is not kept waiting for the destination as the others are.
         const bool early = breaker.is_open_to_others();
-        const MonoTime from = early ? rate.available_from() : *open;
+        const MonoTime from = early ? available_from() : *open;
         const bool ready = turns.is_any_ready(now);
         const auto timer = turns.next_timer(now);
         std::optional<MonoTime> next;
@@ -353,14 +360,14 @@ struct Scheduler::Impl {
     Random random;
     Turns turns;
     Breaker breaker;
-    RateLimiter rate;  // of the destination
+    scheduling::Pacing pacing;
     MonoTime looked_at = MonoTime::min();
     bool expiring = true;
     std::unordered_map<Seq, Attempt> in_flight;
     std::set<TokenId> failing;  // tokens that may be
     LatelyActive<MonoTime> good_lately;
     LatelyActive<std::uint64_t> begun_lately;
-    std::uint64_t begun = 0;  // attempts
+    std::uint64_t begun = attempts_with_company;  // attempts, and these
 };
 
 Scheduler::Scheduler(SchedulerOptions options, Random random)
@@ -371,7 +378,7 @@ Scheduler::~Scheduler() = default;
 void Scheduler::set_options(SchedulerOptions options) {
     impl_->options = std::move(options);
     impl_->breaker.set_max_in_flight(impl_->options.max_in_flight);
-    impl_->rate.set_rate(impl_->options.rate_limit, impl_->options.rate_burst);
+    impl_->pacing.set_limit(impl_->options.rate_limit, impl_->options.rate_burst);
     impl_->turns.reconsider_overdue();
 }
 
@@ -513,6 +520,7 @@ void Scheduler::renew_token(TokenId id) {
 
 void Scheduler::renew_destination() {
     impl_->breaker.renew();
+    impl_->pacing.renew();
     impl_->failing.clear();
     impl_->good_lately = {};
     impl_->turns.renew_all();
@@ -550,8 +558,8 @@ Scheduler::Status Scheduler::status() const {
     if (const Event* oldest = table.oldest()) status.oldest = oldest->accepted;
     status.destination = impl_->breaker.state();
     status.destination_until = impl_->breaker.closed_until();
-    status.allowance = impl_->breaker.allowance();
-    status.rate_limited_until = impl_->rate_limited_until();
+    status.allowance = impl_->allowance();
+    status.rate_limited_until = impl_->ahead(impl_->pacing.limited_from());
     return status;
 }
 
@@ -565,10 +573,8 @@ bool Scheduler::contains(Seq seq) const {
 }
 
 std::size_t Scheduler::lane_size(const LaneId& lane) const {
-    const TokenQueue* token = impl_->turns.table().find(lane.token);
-    if (!token) return 0;
-    const auto found = token->lanes.find(lane.thread_hash);
-    return found == token->lanes.end() ? 0 : found->events.size();
+    const Lane* found = impl_->turns.table().find(lane);
+    return found ? found->events.size() : 0;
 }
 
 std::optional<Scheduler::WaitReason> Scheduler::why(Seq seq) const {
@@ -581,15 +587,12 @@ std::optional<Scheduler::WaitReason> Scheduler::why(Seq seq) const {
 }
 
 Scheduler::WaitReason Scheduler::why(const LaneId& id) const {
-    const TokenQueue* token = impl_->turns.table().find(id.token);
-    if (token) {
-        const auto found = token->lanes.find(id.thread_hash);
-        if (found != token->lanes.end()) return impl_->why_lane(*found);
-    }
+    if (const Lane* lane = impl_->turns.table().find(id)) return impl_->why_lane(*lane);
     WaitReason reason;
     reason.lane = id;
     reason.lane_next = Seq::none;
-    if (token) reason.token = impl_->status_of(*token);
+    if (const TokenQueue* token = impl_->turns.table().find(id.token))
+        reason.token = impl_->status_of(*token);
     impl_->add_destination(reason);
     return reason;
 }

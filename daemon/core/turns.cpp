@@ -92,6 +92,7 @@ void Turns::update(TokenQueue& token) noexcept {
 
 void Turns::renew(TokenQueue& token) noexcept {
     token.gate.renew();
+    token.pace.reset();
     for (Lane& lane : token.lanes) {
         if (!lane.in_flight) timers_.disarm(lane);
         forget_trouble(lane);
@@ -130,6 +131,16 @@ std::optional<MonoTime> Turns::rate_limited_until(const TokenQueue& token) const
     if (!token.rate) return std::nullopt;
     const MonoTime from = token.rate->available_from();
     return from > advanced_to_ ? std::optional(from) : std::nullopt;
+}
+
+std::optional<MonoTime> Turns::paced_until(const TokenQueue& token) const noexcept {
+    if (!token.pace || token.gate.is_closed()) return std::nullopt;
+    const MonoTime from = token.pace->available_from();
+    return from > advanced_to_ ? std::optional(from) : std::nullopt;
+}
+
+std::optional<MonoTime> Turns::limited_until(const TokenQueue& token) const noexcept {
+    return std::max(rate_limited_until(token), paced_until(token));  // nothing is the least
 }
 
 void Turns::advance(Now now) noexcept {
@@ -178,7 +189,7 @@ void Turns::place(Lane& lane) noexcept {
 // Lets a token take turns, or not, after any change.
 void Turns::refresh(TokenQueue& token) noexcept {
     const bool wants = !token.paused && !token.ready.empty();
-    const auto limited = wants ? rate_limited_until(token) : std::nullopt;
+    const auto limited = wants ? limited_until(token) : std::nullopt;
     // While the gate is open its timer is that of the rate limit.
     if (!token.gate.is_closed() && token.is_armed() && token.at != limited) timers_.disarm(token);
     const bool gate_admits = !token.is_armed() && !token.gate.has_probe();

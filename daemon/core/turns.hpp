@@ -93,6 +93,12 @@ public:
     /// advance() was last called.
     std::optional<MonoTime> rate_limited_until(const TokenQueue& token) const noexcept;
 
+    /// The same for what the server was seen to take of the token.
+    std::optional<MonoTime> paced_until(const TokenQueue& token) const noexcept;
+
+    /// The later of both.
+    std::optional<MonoTime> limited_until(const TokenQueue& token) const noexcept;
+
     /// Takes out all events that are not in flight, gives how many, and forgets all that answers
     /// have told of it. `in_flight` is called with each event that is; the token stays for them.
     template <class Function>
@@ -189,6 +195,7 @@ std::size_t Turns::clear(TokenQueue& token, Function in_flight) {
         if (lane.events.empty()) table_.remove(lane);
     }
     token.gate = TokenGate();
+    token.pace.reset();
     token.paused = false;
     token.removed = true;
     update(token);

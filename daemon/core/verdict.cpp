@@ -69,6 +69,7 @@ Judgement judge_status(const AttemptResult& attempt, Milliseconds retry_after_ca
     judgement.elapsed = attempt.elapsed;
     const bool is_client_error = attempt.status >= 400 && attempt.status <= 499;
     judgement.server_error = judgement.verdict == Verdict::retry && !is_client_error;
+    judgement.too_fast = attempt.status == 429 || attempt.status == 503;
     // To a request whose key it has seen: the first one is still being worked on (section 2.6 of
     // draft-ietf-httpapi-idempotency-key-header).
     const bool in_progress = attempt.status == 409 && (key_was_sent || attempt.sent_before);

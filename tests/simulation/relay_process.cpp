@@ -307,6 +307,8 @@ std::optional<MonoTime> RelayProcess::can_run_from(const Model::Head& head) cons
     if (down && !model.waits().admits_early(head.slot)) not_before(why->destination_until);
     not_before(token.rate_limited_until);
     not_before(why->destination_rate_limited_until);
+    not_before(token.paced_until);
+    not_before(why->destination_paced_until);
     return from;
 }
 
@@ -350,6 +352,13 @@ void RelayProcess::check_length(const Model::Head& head,
         if (!until || *until <= now) return true;
         return rate > 0 && std::chrono::duration<double>(*until - now).count() <= 1.001 / rate;
     };
+    const bool may_be_paced = around_.model.waits().may_be_paced(around_.agenda.now());
+    for (const auto& until : {why.token.paced_until, why.destination_paced_until}) {
+        if (!until || *until <= now) continue;
+        if (!may_be_paced || *until > now + Waits::longest_pace) {
+            complain("no refusal is a reason for the pace");
+        }
+    }
     const bool configured = around_.model.slots().at(head.slot).is.kind == Slots::Kind::configured;
     const double rate = configured ? options_.source_rate : 0;
     if (!limited(why.token.rate_limited_until, rate)) {

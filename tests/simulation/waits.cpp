@@ -15,6 +15,8 @@ using core::Verdict;
 constexpr Seconds active_after_success{60};
 constexpr std::size_t most_suspects = 2;
 constexpr unsigned threads_that_ask = 2;
+constexpr Seconds limits_after_good{1};
+constexpr Seconds pace_lasts{600};
 
 // As of a destination that is well.
 bool is_healthy(Verdict verdict) {
@@ -200,6 +202,10 @@ void Waits::answered(Seq seq, const Lane& lane, const core::AttemptResult& resul
     answer.lane = lane;
     answer.blamed_url = head.blamed_destination;
     answer.unsure = head.unsure;
+    const bool may_be_limit =
+        result.end == core::AttemptEnd::response && (result.status == 429 || result.status == 503);
+    answer.limits = may_be_limit && !answer.asked && answer.judgement.verdict == Verdict::retry;
+    if (may_be_limit) refused_at_ = now.mono;
     answer.token_waits = token.state == TokenState::failing;
     answer.alone = is_alone(lane.first, situation.others_queued, now);
     const bool told_of_token = token.inside.erase(seq) > 0;
@@ -311,6 +317,7 @@ void Waits::answer_destination(const Answer& answer, Now now) {
     if (!answer.current) return;
     if (is_healthy(answer.judgement.verdict)) {
         to.evidence = Evidence();
+        to.good_at = now.mono;
         if (to.probes_failed > 0) --to.probes_failed;
         const bool theirs = admits_early(answer.lane.first);
         if (!to.closed) {
@@ -338,6 +345,9 @@ void Waits::answer_destination(const Answer& answer, Now now) {
 void Waits::blame_destination(const Answer& answer, Now now) {
     Destination& to = destination_;
     if (answer.kind == Evidence::wrong_url && answer.blamed_url) return;
+    const bool after_good =
+        to.good_at != MonoTime::min() && now.mono - to.good_at <= limits_after_good;
+    if (answer.limits && after_good) return;
     if (answer.kind == Evidence::wrong_url && answer.unsure) to.evidence.maybe = true;
     if (!answer.token_waits || answer.kind == Evidence::no_connection) {
         to.evidence.note(answer.kind, answer.lane);
@@ -571,6 +581,10 @@ void Waits::told(std::size_t number, const core::Scheduler::TokenStatus& status,
     }
     check_told(token, fmt::format("token {} ({})", number, to_string(status.state)),
                !named || status.state == token.state, status.until, now);
+}
+
+bool Waits::may_be_paced(Now now) const {
+    return refused_at_ && now.mono - *refused_at_ <= pace_lasts + longest_pace;
 }
 
 bool Waits::may_wait(const Lane& lane, MonoTime until) const {

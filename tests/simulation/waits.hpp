@@ -83,6 +83,11 @@ public:
     bool destination_is_tried() const { return !destination_.inside.empty(); }
     bool token_is_tried(std::size_t token) const;
 
+    /// Whether the server may lately have refused something for going too fast.
+    bool may_be_paced(Now now) const;
+    /// No pace makes anything wait longer.
+    static constexpr Seconds longest_pace{30};
+
     /// Times that were named, and how many of them a later process had to remember.
     std::uint64_t asked() const noexcept { return asked_; }
     std::uint64_t remembered() const noexcept { return remembered_; }
@@ -139,7 +144,8 @@ private:
         bool may_be_theirs = false;      ///< and of no others, so that others may be tried
         bool suspects_unsure = false;
         unsigned probes_failed = 0;
-        std::size_t allowance = 0;  // at most so many at a time
+        std::size_t allowance = 0;           // at most so many at a time
+        MonoTime good_at = MonoTime::min();  // when it was last answered well
     };
     struct Token : Door {
         core::TokenState state = core::TokenState::active;
@@ -172,6 +178,7 @@ private:
         bool unsure = false;  // whether it was blamed
         bool token_waits = false;
         bool alone = false;
+        bool limits = false;  // it may be the answer of a limit that was passed
     };
     void answer_destination(const Answer& answer, Now now);
     void blame_destination(const Answer& answer, Now now);
@@ -200,6 +207,7 @@ private:
     std::map<std::size_t, Token> tokens_;
     std::map<Lane, Head> heads_;
     std::map<std::size_t, MonoTime> good_at_;  // when a token was last answered well
+    std::optional<MonoTime> refused_at_;       // for going too fast, if it was that
     std::uint64_t asked_ = 0;
     std::uint64_t remembered_ = 0;
 };

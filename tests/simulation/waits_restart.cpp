@@ -73,6 +73,7 @@ void Waits::redirected() {
     destination_.asks = std::move(asks);
     for (auto& [number, token] : tokens_) removed(number);
     good_at_.clear();
+    refused_at_.reset();
 }
 
 // ---------------------------------------------------------------- processes
@@ -117,6 +118,7 @@ bool Waits::reopen(Door& door, bool gone, Now now) {
 void Waits::process_started(const std::set<std::size_t>& gone, Now now) {
     heads_.clear();
     good_at_.clear();
+    refused_at_.reset();
     auto asks = std::move(destination_.asks);
     destination_ = Destination();
     destination_.allowance = options_.max_in_flight;

@@ -35,11 +35,13 @@ enum class Cause {
     token_unknown,           ///< the registry of tokens does not know it
     token_gone,              ///< 410, or removed by an operator
     token_rate_limit,        ///< sources.rate_limit
+    token_paced,             ///< the server was seen to take no more of this token
     token_full,              ///< as many of its requests are under way as its share
     destination_held,        ///< 503 with Retry-After
     destination_parked,      ///< the base URL seems to be wrong
     destination_down,        ///< it does not answer
     destination_rate_limit,  ///< destination.rate_limit
+    destination_paced,       ///< the server was seen to take no more
     destination_full,        ///< as many requests are under way as it can take
     deliveries_held,         ///< the spool came from another machine
 };

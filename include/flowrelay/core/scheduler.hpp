@@ -23,6 +23,10 @@
 // token has at most half of them while others are ready, and leaves an eighth of them free as long
 // as others have been active lately: its requests may hang.
 //
+// A server that refuses for going too fast (429, 503 among good answers) is sent what it was seen
+// to take, evenly spaced: see daemon/core/pace.hpp. That goes for the token that was refused, or
+// for all when others were, too.
+//
 // An attempt takes from the buckets of its rate limits when it is given, whatever becomes of it.
 //
 // Pure: time and randomness are arguments. Owned by one thread (the I/O thread).
@@ -253,6 +257,9 @@ public:
         std::optional<MonoTime> until;
         /// Its rate limit lets nothing begin before. In the past: it does not any more.
         std::optional<MonoTime> rate_limited_until;
+        /// As rate_limited_until: what the server was seen to take of this token lets nothing
+        /// begin.
+        std::optional<MonoTime> paced_until;
     };
     /// A token of which nothing is known is active and has no events.
     TokenStatus token_status(TokenId token) const;
@@ -275,6 +282,7 @@ public:
         DestinationState destination = DestinationState::up;
         std::optional<MonoTime> destination_until;
         std::optional<MonoTime> destination_rate_limited_until;
+        std::optional<MonoTime> destination_paced_until;  ///< as TokenStatus::paced_until, of all
         bool destination_full = false;  ///< as many attempts are under way as it can take
         bool token_full = false;  ///< as many attempts of the token are under way as its share
     };

@@ -74,6 +74,8 @@ struct Judgement {
     bool after_sending = false;
     /// A 5xx: counts against the breaker only when several lanes see it.
     bool server_error = false;
+    /// A 429 or a 503: the server may have refused it for going too fast.
+    bool too_fast = false;
     /// Of `rejected`: the event stays, and its lane waits for an operator.
     bool hold_lane = false;
     /// How long the server asked to wait, capped: the token (429) or the destination (503).

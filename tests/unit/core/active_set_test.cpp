@@ -63,8 +63,8 @@ protected:
     std::optional<Assignment> deliver_next() {
         auto assignment = scheduler_.next(now_);
         if (!assignment) return std::nullopt;
-        scheduler_.complete(assignment->seq, Judgement{Verdict::delivered, {}, {}, {}, {}, {}, {}},
-                            now_);
+        scheduler_.complete(assignment->seq,
+                            Judgement{Verdict::delivered, {}, {}, {}, {}, {}, {}, {}}, now_);
         disk_.settle(assignment->seq);
         set_.left(assignment->lane);
         return assignment;
@@ -198,7 +198,7 @@ void live(std::uint64_t seed) {
     const auto deliver = [&](double failure) {
         const auto assignment = scheduler.next(now);
         if (!assignment) return;
-        Judgement judgement{Verdict::delivered, {}, {}, {}, {}, {}, {}};
+        Judgement judgement{Verdict::delivered, {}, {}, {}, {}, {}, {}, {}};
         if (random.chance(failure)) judgement.verdict = Verdict::retry;
         const auto completion = scheduler.complete(assignment->seq, judgement, now);
         if (completion.action != Completion::Action::settle) return;

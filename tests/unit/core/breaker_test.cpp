@@ -246,8 +246,7 @@ TEST_F(BreakerTest, AFailureBeginsTheSlowStartAnew) {
 
 TEST_F(BreakerTest, FreshTroubleBesideSuccessCutsTheAllowance) {
     const std::size_t before = breaker.allowance();
-    for (const auto& trouble :
-         {answers::unavailable(), answers::no_connection(), answers::throttled()}) {
+    for (const auto& trouble : {answers::unavailable(), answers::no_connection()}) {
         breaker = Breaker(options.max_in_flight);
         for (int i = 0; i < 8; ++i) {
             attempt(answers::ok());
@@ -256,6 +255,32 @@ TEST_F(BreakerTest, FreshTroubleBesideSuccessCutsTheAllowance) {
         EXPECT_EQ(breaker.state(), DestinationState::up);
         EXPECT_LT(breaker.allowance(), before);
     }
+}
+
+TEST_F(BreakerTest, ALimitThatIsPassedIsNoOutageAndCutsNothing) {
+    attempt(answers::ok());
+    for (std::uint64_t thread = 1; thread <= 50; ++thread) {
+        attempt(thread % 2 == 0 ? answers::busy() : answers::throttled(), thread);
+        now += 20ms;
+    }
+    EXPECT_EQ(breaker.state(), DestinationState::up);
+    EXPECT_EQ(breaker.allowance(), options.max_in_flight);
+}
+
+TEST_F(BreakerTest, A503IsALimitForASecondAfterAGoodAnswer) {
+    for (const auto since : {0ms, 999ms, 1000ms, 1001ms, 5000ms}) {
+        breaker = Breaker(options.max_in_flight);
+        attempt(answers::ok());
+        now += since;
+        for (std::uint64_t thread = 1; thread <= 3; ++thread) attempt(answers::busy(), thread);
+        const auto state = since <= 1s ? DestinationState::up : DestinationState::down;
+        EXPECT_EQ(breaker.state(), state) << since.count();
+    }
+}
+
+TEST_F(BreakerTest, A503ToEverythingIsAnOutage) {
+    for (std::uint64_t thread = 1; thread <= 3; ++thread) attempt(answers::busy(), thread);
+    EXPECT_EQ(breaker.state(), DestinationState::down);
 }
 
 TEST_F(BreakerTest, TroubleThatIsKnownDoesNotCutIt) {

@@ -217,6 +217,21 @@ TEST(Explain, TheRateLimitOfTheDestination) {
               "\n= 250");
 }
 
+TEST(Explain, ThePaceOfATokenAndOfTheDestination) {
+    Situation situation = waiting();
+    situation.reason.token.paced_until = start + 500ms;
+    situation.reason.destination_paced_until = start + 250ms;
+    EXPECT_EQ(shown(situation),
+              "token_paced(500): https://api.example.com answered that events of ci came too fast, "
+              "the next one goes in 500ms\n"
+              "destination_paced(250): https://api.example.com answered that events came too fast, "
+              "the next one goes in 250ms\n= 500");
+    situation.reason.token.paced_until = start;  // it does not any more
+    situation.reason.destination_paced_until = start;
+    EXPECT_EQ(shown(situation),
+              "ready(0): nothing holds it: it goes as soon as it is its turn\n= 0");
+}
+
 TEST(Explain, EveryCauseIsInTheChainAndTheLongestCounts) {
     Situation situation = waiting();
     situation.is_next = false;

@@ -39,12 +39,20 @@ inline Judgement not_found() {
 inline Judgement throttled(std::optional<Milliseconds> hold = std::nullopt) {
     Judgement judgement = of(Verdict::throttled);
     judgement.hold = hold;
+    judgement.too_fast = true;
     return judgement;
 }
 inline Judgement unavailable(std::optional<Milliseconds> hold = std::nullopt) {
     Judgement judgement = of(Verdict::retry);
     judgement.server_error = true;
     judgement.hold = hold;
+    judgement.too_fast = hold.has_value();
+    return judgement;
+}
+/// A 503 without Retry-After.
+inline Judgement busy() {
+    Judgement judgement = unavailable();
+    judgement.too_fast = true;
     return judgement;
 }
 inline Judgement no_connection() {

@@ -299,6 +299,22 @@ TEST_F(SchedulerRateTest, OneThreadThatAlwaysFailsTakesNoPlaceFromOthers) {
     EXPECT_EQ(scheduler.status().allowance, options.max_in_flight);
 }
 
+TEST_F(SchedulerRateTest, AThreadThatIsAlwaysAnswered503IsNoLimit) {
+    options.lane_backoff = {10ms, 10ms};
+    scheduler.set_options(options);
+    enqueue(1, lane_of(1, 1));
+    std::uint64_t seq = 100;
+    for (int round = 0; round < 100; ++round) {
+        for (int i = 0; i < 4; ++i, ++seq) enqueue(seq, lane_of(1, seq));
+        for (const auto given : next_all()) {
+            complete(given, given == 1 ? answers::busy() : answers::ok());
+        }
+        EXPECT_EQ(scheduler.status().allowance, options.max_in_flight);
+        EXPECT_FALSE(scheduler.why(Seq(1))->destination_paced_until);
+        pass(10ms);
+    }
+}
+
 TEST_F(SchedulerRateTest, ATokenThatIsThrottledTakesNoPlaceFromOthers) {
     for (std::uint64_t i = 1; i <= 20; ++i) enqueue(i, lane_of(1, i));
     for (const auto seq : next_all()) complete(seq, answers::throttled(10ms));
@@ -311,7 +327,9 @@ TEST_F(SchedulerRateTest, ATokenThatIsThrottledTakesNoPlaceFromOthers) {
 
 TEST_F(SchedulerRateTest, ManyTokensThatAreThrottledTogetherBringItDown) {
     for (std::uint64_t i = 1; i <= 20; ++i) enqueue(i, lane_of(i, 1));
-    for (const auto seq : next_all()) complete(seq, answers::throttled());
+    for (const auto seq : next_all()) {
+        complete(seq, seq % 2 == 0 ? answers::throttled() : answers::ok());
+    }
     EXPECT_LT(scheduler.status().allowance, options.max_in_flight);
 }
 

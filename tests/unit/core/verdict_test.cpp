@@ -103,6 +103,10 @@ TEST_P(StatusVerdict, CountsAgainstTheBreakerOnlyAsServerError) {
     EXPECT_EQ(judgement.server_error, GetParam().server_error);
     EXPECT_FALSE(judgement.connection_failure);
 }
+TEST_P(StatusVerdict, MayBeALimitOnlyOf429And503) {
+    const int status = GetParam().status;
+    EXPECT_EQ(judge(response(status), cap).too_fast, status == 429 || status == 503);
+}
 TEST_P(StatusVerdict, IsAmbiguousOnlyAfterAnUnansweredTryOfTheSameAttempt) {
     AttemptResult attempt = response(GetParam().status);
     EXPECT_FALSE(judge(attempt, cap).ambiguous);
