@@ -12,6 +12,10 @@ public:
         if (token != last_.token) before_ = last_;
         last_ = {token, when};
     }
+    bool has(TokenId token, When since) const noexcept {
+        const Entry& entry = token == last_.token ? last_ : before_;
+        return entry.token == token && entry.when >= since;
+    }
     bool others(TokenId token, When since) const noexcept {
         const Entry& other = token == last_.token ? before_ : last_;
         return other.token != TokenId::none && other.when >= since;

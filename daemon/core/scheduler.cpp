@@ -44,7 +44,7 @@ TokenState state_of(const TokenQueue& token) noexcept {
 
 }  // namespace
 
-// A token is active as long after a good answer, when there is a question of whose trouble it is.
+// A token is active as long after a good answer: whose trouble it is, and whether it may hang.
 constexpr Seconds active_after_success{60};
 // Places are left free for others as long as they are among the last that began.
 constexpr std::uint64_t attempts_with_company = 1000;
@@ -87,7 +87,8 @@ struct Scheduler::Impl {
         const std::size_t all = std::min(breaker.allowance(), pacing.allowance(token));
         if (turns.is_another_ready(token)) return (all + 1) / 2;
         const bool alone = !begun_lately.others(token.id, begun - attempts_with_company);
-        if (alone || all == 1) return all;
+        const bool answered = good_lately.has(token.id, looked_at - active_after_success);
+        if ((alone && (answered || all < 8)) || all == 1) return all;
         return all - std::max<std::size_t>(all / 8, 1);
     }
 
@@ -329,8 +330,7 @@ struct Scheduler::Impl {
     // The time from which an attempt may begin; nothing when the end of another has to come first.
     std::optional<MonoTime> may_begin_from() const noexcept {
         const auto open = breaker.may_begin_from();
-        if (!open || !has_room()) return std::nullopt;
-        return std::max(*open, available_from());
+        return open && has_room() ? std::optional(std::max(*open, available_from())) : std::nullopt;
     }
 
     // When next() may have something new; nothing when only an input can bring it.
@@ -361,7 +361,7 @@ struct Scheduler::Impl {
     Turns turns;
     Breaker breaker;
     scheduling::Pacing pacing;
-    MonoTime looked_at = MonoTime::min();
+    MonoTime looked_at{};
     bool expiring = true;
     std::unordered_map<Seq, Attempt> in_flight;
     std::set<TokenId> failing;  // tokens that may be

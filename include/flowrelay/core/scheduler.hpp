@@ -21,7 +21,7 @@
 // slow start after that. Attempts that began before an outage and still hang are not counted. A
 // lane that goes on failing, or a token that goes on being throttled, does not bring it down. A
 // token has at most half of them while others are ready, and leaves an eighth of them free as long
-// as others have been active lately: its requests may hang.
+// as others have been active lately, or as it had no good answer lately: its requests may hang.
 //
 // A server that refuses for going too fast (429, 503 among good answers) is sent what it was seen
 // to take, evenly spaced: see daemon/core/pace.hpp. That goes for the token that was refused, or

@@ -80,6 +80,7 @@ TEST_F(SchedulerTest, ProbesGoRoundTheLanes) {
 }
 
 TEST_F(SchedulerTest, ThirtyFailuresAtOnceAreOneOutage) {
+    let_all_places_be_taken();
     for (std::uint64_t i = 1; i <= 32; ++i) enqueue(i, lane_of(1, i));
     ASSERT_THAT(next_all(), SizeIs(32));
     for (std::uint64_t i = 1; i <= 32; ++i) complete(i, answers::no_connection());
@@ -89,6 +90,7 @@ TEST_F(SchedulerTest, ThirtyFailuresAtOnceAreOneOutage) {
 }
 
 TEST_F(SchedulerTest, FailuresFromBeforeDoNotMoveTheNextProbe) {
+    let_all_places_be_taken();
     for (std::uint64_t i = 1; i <= 32; ++i) enqueue(i, lane_of(1, i));
     next_all();
     for (std::uint64_t i = 1; i <= 5; ++i) complete(i, answers::no_connection());
@@ -101,6 +103,7 @@ TEST_F(SchedulerTest, FailuresFromBeforeDoNotMoveTheNextProbe) {
 }
 
 TEST_F(SchedulerTest, FailuresFromBeforeDoNotTakeTheDestinationDownAgain) {
+    let_all_places_be_taken();
     for (std::uint64_t i = 1; i <= 32; ++i) enqueue(i, lane_of(1, i));
     next_all();
     for (std::uint64_t i = 1; i <= 5; ++i) complete(i, answers::no_connection());

@@ -125,6 +125,12 @@ protected:
     DestinationState destination() const { return scheduler.status().destination; }
     TokenState token(std::uint64_t id) const { return scheduler.token_status(TokenId(id)).state; }
 
+    /// Token 1 has had a good answer: it need not leave places to others.
+    void let_all_places_be_taken() {
+        enqueue(9801, lane_of(1, 9801));
+        complete(next(), answers::ok());
+    }
+
     /// Five failed connections of five lanes of token 99, seqs from `first` on.
     void take_down(std::uint64_t first = 9001) {
         for (std::uint64_t i = 0; i < 5; ++i) enqueue(first + i, lane_of(99, i));

@@ -269,6 +269,7 @@ TEST_F(SchedulerRateTest, ProbesAreHeldToTheRate) {
 }
 
 TEST_F(SchedulerRateTest, AFullDestinationSaysSo) {
+    let_all_places_be_taken();
     options.max_in_flight = 2;
     scheduler.set_options(options);
     for (std::uint64_t i = 1; i <= 3; ++i) enqueue(i, lane_of(1, i));

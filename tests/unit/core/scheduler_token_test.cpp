@@ -68,6 +68,7 @@ TEST_F(SchedulerTest, WithoutRetryAfterTheBackoffOfTheTokenGrows) {
 }
 
 TEST_F(SchedulerTest, Many429AtOnceAreOne) {
+    let_all_places_be_taken();
     for (std::uint64_t i = 1; i <= 32; ++i) enqueue(i, lane_of(1, i));
     next_all();
     for (std::uint64_t i = 1; i <= 32; ++i) complete(i, answers::throttled());

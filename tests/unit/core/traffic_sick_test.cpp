@@ -36,13 +36,14 @@ struct Load {
     MonoTime::duration pace;  ///< of the healthy token's events
     std::uint64_t good_threads;
     bool one_thread;  ///< only one thread of the sick token is sick, and it is of the healthy one
+    MonoTime::duration good_from{0s};  ///< the sick ones are there from 10 s on, or from the start
 };
 
 class SickToken : public testing::TestWithParam<std::tuple<Sickness, int>> {};
 
 constexpr Load loads[] = {{30, 20s, 1, false},  {60, 500ms, 1, false}, {60, 200ms, 10, false},
                           {3, 1s, 3, false},    {1, 1s, 1, false},     {500, 2s, 4, false},
-                          {1, 200ms, 10, true}, {2, 20s, 2, false}};
+                          {1, 200ms, 10, true}, {2, 20s, 2, false},    {60, 500ms, 1, false, 2s}};
 
 Milliseconds p99_of_good(const Load& load, const Answer& sick, std::uint64_t seed) {
     const std::uint64_t sick_token = load.one_thread ? good : bad;
@@ -56,14 +57,15 @@ Milliseconds p99_of_good(const Load& load, const Answer& sick, std::uint64_t see
         seed);
     constexpr auto length = 20min;
     for (std::uint64_t n = 0; n < load.bad_threads; ++n) {
-        traffic.submit(sick_token, load.one_thread ? sick_thread : n, 10s);
+        traffic.submit(sick_token, load.one_thread ? sick_thread : n,
+                       load.good_from > 0s ? 0s : 10s);
         // And it goes on: others of its threads, and more for the same ones.
         if (load.one_thread) continue;
         for (int again = 1; again < 10; ++again) {
             traffic.submit(bad, n + 1'000'000 * static_cast<std::uint64_t>(again % 3), 60s * again);
         }
     }
-    for (MonoTime::duration at = 0s; at < length; at += load.pace) {
+    for (MonoTime::duration at = load.good_from; at < length; at += load.pace) {
         for (std::uint64_t n = 0; n < load.good_threads; ++n) traffic.submit(good, n, at);
     }
     traffic.run(length + 1s);
