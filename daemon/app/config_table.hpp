@@ -35,6 +35,7 @@ inline constexpr bool restart = false;  // counts at the next start
     X(ingest.max_connections, "ingest.max_connections", reload)                               \
     X(ingest.max_connections_per_uid, "ingest.max_connections_per_uid", reload)               \
     X(ingest.accept_unknown_tokens, "ingest.unknown_tokens", reload)                          \
+    X(ingest.max_unknown_tokens, "ingest.max_unknown_tokens", reload)                         \
     X(control.socket, "control.socket", restart)                                              \
     X(control.socket_mode, "control.socket_mode", restart)                                    \
     X(control.socket_group, "control.socket_group", restart)                                  \

@@ -98,8 +98,8 @@ std::string describe(const Answer& answer) {
 ExitCode exit_code_of(const Answer& answer) {
     if (answer.accepted) return ExitCode::ok;
     if (answer.code == "not_allowed") return ExitCode::not_permitted;
-    for (const std::string_view later :
-         {"queue_full", "token_queue_full", "shutting_down", "storage_failed", "bad_answer"}) {
+    for (const std::string_view later : {"queue_full", "token_queue_full", "too_many_tokens",
+                                         "shutting_down", "storage_failed", "bad_answer"}) {
         if (answer.code == later) return ExitCode::try_later;
     }
     return ExitCode::rejected;

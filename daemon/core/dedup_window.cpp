@@ -93,6 +93,16 @@ void DedupWindow::forget(const std::unordered_set<TokenId>& tokens) {
     make_table();
 }
 
+std::unordered_set<TokenId> DedupWindow::tokens(WallTime now) const {
+    std::unordered_set<TokenId> tokens;
+    for (const Entry& entry : order_) {
+        if (entry.accepted != WallTime::min() && entry.accepted + window_ > now) {
+            tokens.insert(entry.token);
+        }
+    }
+    return tokens;
+}
+
 void DedupWindow::trim(WallTime now) {
     while (!order_.empty() &&
            (order_.size() > max_entries_ || order_.front().accepted + window_ <= now)) {

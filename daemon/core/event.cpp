@@ -190,6 +190,8 @@ std::string_view to_string(RejectCode code) noexcept {
             return "storage_failed";
         case RejectCode::token_queue_full:
             return "token_queue_full";
+        case RejectCode::too_many_tokens:
+            return "too_many_tokens";
         case RejectCode::bad_request:
             return "bad_request";
         case RejectCode::not_found:

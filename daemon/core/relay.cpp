@@ -150,7 +150,9 @@ void Relay::replayed(std::span<const QueuedEvent> events) {
 }
 
 void Relay::loaded(const LoadRequest& request, const LoadedSlice& slice) {
-    if (!tokens_.at(request.token).gone()) active_.loaded(request, slice);
+    const auto slot = tokens_.all().find(request.token);
+    const bool usable = slot != tokens_.all().end() && !slot->second.gone();
+    if (usable) active_.loaded(request, slice);
 }
 
 void Relay::load_failed(const LoadRequest& request, std::string_view reason, Now now) {
@@ -233,6 +235,9 @@ Relay::Decision Relay::submit(Submission submission, Now now, const Submitter& b
                              forgotten_failures_ + failed_ids_.size()};
         }
     }
+    if (slot == TokenId::none && tokens_.direct() >= options_.max_unknown_tokens) {
+        return refuse_new_token(now, by.producer);
+    }
     if (at_quota(slot)) return refuse_over_quota(slot, now, by.producer);
     note_below_quota(slot);
     if (newcomer) slot = tokens_.take(*newcomer, now.wall);
@@ -246,8 +251,8 @@ Relay::Decision Relay::submit(Submission submission, Now now, const Submitter& b
     record.thread = std::move(contents->thread);
     record.body = std::move(contents->body);
     record.producer = by.producer;
-    if (!tokens_.at(slot).durable) append.new_token = carry_entry(slot, record.id);
-    if (options_.max_events_per_token != 0) ++uncommitted_[slot];
+    if (!tokens_.use(slot).durable) append.new_token = carry_entry(slot, record.id);
+    ++uncommitted_[slot];
     return append;
 }
 
@@ -540,6 +545,7 @@ std::optional<MonoTime> Relay::next_wakeup(Now now) const {
         wakeup = tell_letters_full_at_;
     }
     if (save_again_at_ && (!wakeup || *save_again_at_ < *wakeup)) wakeup = save_again_at_;
+    if (!unerased_.empty() && (!wakeup || erase_unused_at_ < *wakeup)) wakeup = erase_unused_at_;
     const auto report = next_report_wakeup();
     if (report && (!wakeup || *report < *wakeup)) wakeup = report;
     for (const auto& erasure : erasures_) {

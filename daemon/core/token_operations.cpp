@@ -182,6 +182,7 @@ std::string TokenTable::way_back(const Token& token) const {
 
 TokenTable::Changes TokenTable::changed(Token& token, const TokenEntry& before, WallTime now) {
     index();
+    token.used = ++uses_;
     if (registry_entry(token.entry.id) != before) token.entry.since = now;
     return {registry_entry(token.entry.id)};
 }

@@ -96,7 +96,11 @@ void TokenTable::index() {
     by_source_.clear();
     by_secret_.clear();
     by_print_.clear();
-    for (const auto& [id, token] : tokens_) index(token);
+    direct_ = 0;
+    for (const auto& [id, token] : tokens_) {
+        if (token.entry.origin == Origin::direct) ++direct_;
+        index(token);
+    }
 }
 
 void TokenTable::index(const Token& token) {
@@ -235,6 +239,7 @@ TokenId TokenTable::take(const Addressee& addressee, WallTime now) {
     if (is_new) {
         token.entry.origin = Origin::direct;
         token.entry.since = now;
+        ++direct_;
     }
     index(token);
     return token.entry.id;
@@ -246,6 +251,12 @@ const Token& TokenTable::at(TokenId id) const {
         throw std::logic_error(fmt::format("no token slot {}", to_number(id)));
     }
     return found->second;
+}
+
+const Token& TokenTable::use(TokenId id) {
+    Token& token = tokens_.at(id);
+    token.used = ++uses_;
+    return token;
 }
 
 bool TokenTable::mark_durable(const TokenEntry& entry) {

@@ -71,6 +71,7 @@ int http_status(RejectCode code) noexcept {
             return 410;
         case RejectCode::queue_full:
         case RejectCode::token_queue_full:
+        case RejectCode::too_many_tokens:
             return 429;
         case RejectCode::not_allowed:
             return 403;

@@ -84,7 +84,9 @@ asio::awaitable<Asked> explain_source(Engine& engine, TokenId token) {
     auto page = co_await operations::list_queue(engine, filter, QueueCursor(), 1, true);
     if (page.has_error()) co_return page.error();
     const core::Relay& relay = engine.relay();
-    const core::Token& slot = relay.tokens().at(token);
+    const auto found = relay.tokens().all().find(token);
+    if (found == relay.tokens().all().end()) co_return Found();
+    const core::Token& slot = found->second;
     json::object out{{"kind", "source"},
                      {"source", slot.label()},
                      {"state", token_state(slot, relay.scheduler().token_status(token))},

@@ -185,8 +185,12 @@ ControlAnswer remove_source(ControlCall& call) {
     const auto backlog = co_await operations::backlog_of(call.engine, *token);
     if (backlog.has_error()) co_return control_error(backlog.error());
     const auto dead = co_await count_dead(call.engine, *token);
-    json::object plan =
-        describe(call.relay(), call.relay().tokens().at(*token), call.engine.clock().now());
+    const auto slot = call.relay().tokens().all().find(*token);
+    if (slot == call.relay().tokens().all().end()) {
+        co_return control_error(core::Refusal{core::Refusal::Code::not_found,
+                                              call.name + " has no events and was forgotten"});
+    }
+    json::object plan = describe(call.relay(), slot->second, call.engine.clock().now());
     plan["plan"] = true;
     plan["queued"] = backlog->queued;
     plan["dead_letters"] = dead;

@@ -151,6 +151,7 @@ void Engine::work_appeared() {
 // has room: one by one they would cost a trip to the other thread each.
 void Engine::load() {
     while (auto request = relay_.next_load()) {
+        forget_unused_tokens();
         const std::uint64_t used = cached_bytes_ + loading_bytes_;
         const std::uint64_t room = options_.cache_size - std::min(options_.cache_size, used);
         const std::uint64_t bytes = std::min<std::uint64_t>(room, request->limit * loaded_event);
@@ -320,7 +321,8 @@ void Engine::carry_out(core::Relay::Effects effects) {
 
 void Engine::forget_bodies_of_gone() {
     std::erase_if(cache_, [&](const auto& item) {
-        if (!relay_.tokens().at(item.second.token).gone()) return false;
+        const auto slot = relay_.tokens().all().find(item.second.token);
+        if (slot != relay_.tokens().all().end() && !slot->second.gone()) return false;
         cached_bytes_ -= weight(item.second);
         return true;
     });
@@ -364,6 +366,7 @@ void Engine::replay(std::vector<Seq> letters, std::function<void(Result<std::uin
         [this, done = std::move(done)](const Result<std::vector<core::QueuedEvent>>& events) {
             if (events.has_error()) {
                 done(events.error());
+    forget_unused_tokens();
                 return;
             }
             relay_.replayed(*events);

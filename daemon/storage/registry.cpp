@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <map>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -153,12 +155,31 @@ public:
     /// To be called at the end: there is always a salt.
     void finish() {
         if (damaged.empty() && !salt) damage(journal_header_size, 0);
+        remove_forgotten();
     }
 
     std::optional<Salt> salt;
     Entries entries;
     Holds holds;
     std::vector<JournalScan::Damage> damaged;
+
+private:
+    /// A slot that was to be forgotten and is in the file still, while its token has come again: a
+    /// slot that was made later has it. What is left of it is to be erased.
+    void remove_forgotten() {
+        std::set<Fingerprint> seen;
+        for (auto slot = entries.rbegin(); slot != entries.rend(); ++slot) {
+            TokenEntry& entry = slot->second;
+            const bool is_later = !seen.insert(entry.fingerprint).second;
+            const bool is_direct = entry.origin == TokenEntry::Origin::direct ||
+                                   entry.origin == TokenEntry::Origin::unstated;
+            const bool is_plain =
+                entry.state == TokenEntry::State::active && is_direct && entry.source.empty();
+            if (!is_later || !is_plain) continue;
+            entry.state = TokenEntry::State::removed;
+            entry.erase_at = entry.since;
+        }
+    }
 };
 
 class JournalRegistry final : public Registry {
@@ -191,6 +212,15 @@ public:
             if (done.has_value()) take(changed);
         }
         return done;
+    }
+
+    void forget(std::span<const TokenId> slots) override {
+        for (const TokenId id : slots) {
+            entries_.erase(id);
+            holds_.erase(id);
+        }
+        // Should it fail, the next change writes it anew.
+        static_cast<void>(rewrite(journal_, salt_, entries_, holds_));
     }
 
     std::vector<core::Hold> holds() const override {

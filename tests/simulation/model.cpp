@@ -69,6 +69,9 @@ void Model::rejected(std::uint64_t number, core::RejectCode code) {
     if (code == core::RejectCode::token_gone && !slot.gone) {
         violation(name(event) + " is refused though its token is not gone");
     }
+    if (code == core::RejectCode::too_many_tokens && (by_name || slot.exists)) {
+        violation(name(event) + " is refused though its token is known");
+    }
     event.change = 0;
     const bool failed = code == core::RejectCode::storage_failed;
     // After a failed sync it may be there at the next start.

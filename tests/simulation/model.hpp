@@ -94,6 +94,11 @@ public:
     const Slots& slots() const noexcept { return slots_; }
     /// What the relay calls a slot that it has made.
     void bind(std::size_t slot, TokenId id) { slots_.bind(slot, id); }
+    /// The relay has forgotten a slot. `window`: how long an id is known.
+    void slot_forgotten(std::size_t slot, Milliseconds window, Now now);
+    /// Ids of earlier events may not be known any more, and the log has said so.
+    void ids_lost();
+    std::uint64_t forgotten_slots() const noexcept { return forgotten_slots_; }
     /// The setup has been loaded. Returns whether the registry has to hold something else.
     bool configured();
     void source_added(const std::string& name, std::size_t token);
@@ -220,6 +225,7 @@ private:
         Seq may_be_overtaken_by = Seq::none;  ///< whose turn it was when this one was replayed
         bool dropping = false;                ///< an operator drops it; not known how that ended
         bool dropping_letter = false;
+        bool id_lost = false;
         bool erased = false;     ///< a start has not found it any more
         bool forgotten = false;  ///< it is settled, and its id may have been erased with its token
         std::size_t token = 0;   ///< of its last request
@@ -322,6 +328,7 @@ private:
     std::uint64_t rotations_ = 0;
     std::uint64_t additions_ = 0;
     std::uint64_t removals_ = 0;
+    std::uint64_t forgotten_slots_ = 0;
     std::uint64_t dropped_or_erased_ = 0;  ///< nobody was told which of the two
     unsigned life_ = 0;
     Now ended_at_;

@@ -105,6 +105,34 @@ void Model::slots_saved(const std::vector<TokenId>& ids, std::size_t change) {
     for (const TokenId id : ids) slots_.saved(id, change);
 }
 
+void Model::ids_lost() {
+    for (auto& [number, event] : events_) event.id_lost = true;
+}
+
+// What docs/sources.md says of idle slots.
+void Model::slot_forgotten(std::size_t number, Milliseconds window, Now now) {
+    const Slots::Slot& slot = slots_.at(number);
+    ++forgotten_slots_;
+    if (slot.is.kind != Slots::Kind::direct || slot.gone || is_paused(number)) {
+        violation(fmt::format("slot {} is forgotten, and is not idle", number));
+    }
+    for (const auto& [of, event] : events_) {
+        if (event.slot != number || !event.accepted) continue;
+        const auto lane = pending_.find(lane_of(event));
+        if (lane != pending_.end() && lane->second.contains(event.seq)) {
+            violation("the slot is forgotten of " + name(event));
+        }
+        const bool has_id = !event.handed.uuid.empty() && !event.id_lost;
+        if (has_id && event.accepted_at + window > now.wall) {
+            violation("the id is forgotten of " + name(event));
+        }
+    }
+    slots_.forgotten(number);
+    rows_.erase(number);
+    pauses_.erase(number);
+    waits_.removed(number);
+}
+
 // ---------------------------------------------------------------- a start
 
 Model::FoundStates Model::slots_found(const Found& found) {

@@ -227,6 +227,7 @@ bool RelayProcess::idle() const {
 
 // What the I/O thread does whenever something has happened.
 void RelayProcess::turn() {
+    look_for_forgotten();
     io_.restart();
     io_.poll();
     report();

@@ -135,6 +135,7 @@ private:
     Call remove(std::size_t slot);
     Fingerprint print_of(std::size_t token);
     void bind_slots();
+    void look_for_forgotten();
     void check_sources();
     void note_taken(std::uint64_t number);
     void ended(const core::Assignment& assignment);

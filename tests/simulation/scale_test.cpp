@@ -70,6 +70,7 @@ public:
         RelayOptions options;
         options.scheduler.max_in_flight = connections;
         options.destination = "https://flowdock.example";
+        options.max_unknown_tokens = 1'000'000;
         relay_.emplace(options, Salt{}, std::vector<TokenEntry>(), Random(1), log_);
     }
 

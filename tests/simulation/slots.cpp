@@ -235,6 +235,41 @@ void Slots::all_saved() {
     }
 }
 
+void Slots::forgotten(std::size_t number) {
+    forgotten_[*slots_[number].id] = number;
+    vanish(slots_[number]);
+}
+
+// Forgotten slots that are on the disk still: they are what they were, or removed if a later one
+// has their token. Returns the latter.
+std::set<TokenId> Slots::come_back(const std::vector<Found>& all, std::vector<std::string>& wrong) {
+    std::set<TokenId> removed;
+    for (const Found& found : all) {
+        const auto was = forgotten_.find(found.id);
+        if (was == forgotten_.end()) continue;
+        if (found.removed) {
+            removed.insert(found.id);
+            continue;
+        }
+        const std::size_t token = slots_[was->second].is.token;
+        if (found.gone || found.is != Identity{token, "", Kind::direct, true}) {
+            wrong.push_back(fmt::format("token-{} has come back as another", to_number(found.id)));
+        }
+        for (const Found& other : all) {
+            if (other.id == found.id || other.removed || other.is.token != token) continue;
+            wrong.push_back(fmt::format("token-{} and token-{} have one token", to_number(found.id),
+                                        to_number(other.id)));
+        }
+        Slot& slot = slots_[was->second];
+        vanish(slot);
+        slot.exists = true;
+        slot.id = found.id;
+        slot.versions = {{change_, slot.is}};
+        forgotten_.erase(was);
+    }
+    return removed;
+}
+
 // One that a start made which a crash has cut off.
 std::optional<std::size_t> Slots::adopt(const Found& found) {
     for (std::size_t i = 0; i < slots_.size(); ++i) {
@@ -250,7 +285,9 @@ std::optional<std::size_t> Slots::adopt(const Found& found) {
 std::vector<std::string> Slots::started(const std::vector<Found>& all) {
     std::vector<std::string> wrong;
     std::set<std::size_t> there;
+    const auto forgotten = come_back(all, wrong);
     for (const Found& found : all) {
+        if (forgotten.contains(found.id)) continue;
         auto number = of_id(found.id);
         if (!number) number = adopt(found);
         if (!number) {

@@ -93,6 +93,8 @@ public:
     void saved(TokenId id, std::size_t change);
     void all_saved();
     void bind(std::size_t slot, TokenId id) { slots_.at(slot).id = id; }
+    /// The relay has forgotten it, and gives its id to no other. It may be on the disk still.
+    void forgotten(std::size_t slot);
     std::optional<std::size_t> of_id(TokenId id) const;
 
     struct Found {
@@ -110,6 +112,7 @@ private:
     Slot& make(std::size_t token);
     void note(Slot& slot);
     void vanish(Slot& slot);
+    std::set<TokenId> come_back(const std::vector<Found>& all, std::vector<std::string>& wrong);
     void succeed(std::size_t slot, std::size_t token);
     std::optional<std::size_t> with_token(std::size_t token) const;
     std::optional<std::size_t> predecessor(const std::string& name,
@@ -117,6 +120,7 @@ private:
     std::optional<std::size_t> adopt(const Found& found);
 
     std::vector<Slot> slots_;
+    std::map<TokenId, std::size_t> forgotten_;  ///< what they were
     std::size_t change_ = 0;
     std::size_t notes_ = 0;
 };

@@ -69,6 +69,7 @@ Fingerprint RelayProcess::print_of(std::size_t token) {
 
 // What the model says there is, there has to be.
 void RelayProcess::bind_slots() {
+    look_for_forgotten();
     const auto& slots = around_.model.slots().all();
     for (std::size_t number = 0; number < slots.size(); ++number) {
         if (!slots[number].exists || slots[number].id) continue;
@@ -84,8 +85,23 @@ void RelayProcess::bind_slots() {
     check_sources();
 }
 
+void RelayProcess::look_for_forgotten() {
+    const auto& slots = around_.model.slots().all();
+    for (std::size_t number = 0; number < slots.size(); ++number) {
+        const auto id = slots[number].id;
+        if (!slots[number].exists || !id || relay_->tokens().all().contains(*id)) continue;
+        for (const auto& [seq, token] : storage_->stores().dead_letters->all()) {
+            if (token != *id) continue;
+            around_.model.violation(
+                fmt::format("slot {} is forgotten, and has a dead letter", number));
+        }
+        around_.model.slot_forgotten(number, options_.relay.dedup_window, around_.agenda.now());
+    }
+}
+
 // What `source list` says.
 void RelayProcess::check_sources() {
+    look_for_forgotten();
     const auto& slots = around_.model.slots().all();
     for (std::size_t number = 0; number < slots.size(); ++number) {
         const Slots::Slot& slot = slots[number];

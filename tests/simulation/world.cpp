@@ -75,6 +75,10 @@ ProcessOptions World::choose_options(Random& random) {
     options.log.dedup_window = relay.dedup_window;
     relay.active_set.capacity = 1 + random.below(random.chance(0.3) ? 5 : 40);
     relay.active_set.lane_capacity = 1 + random.below(6);
+    if (random.chance(0.5)) {
+        relay.unused_tokens = random.below(3);
+        if (random.chance(0.3)) relay.max_unknown_tokens = 1 + random.below(4);
+    }
     if (random.chance(0.3)) relay.dead_letters.max_events = 1 + random.below(5);
     if (random.chance(0.1)) relay.dead_letters.max_bytes = 1000 + random.below(4000);
     relay.gone_grace = random.chance(0.2) ? Milliseconds(0) : Seconds(1U << random.below(13));
@@ -87,7 +91,10 @@ ProcessOptions World::choose_options(Random& random) {
 void World::start() {
     // Ids that could not be written down are not known any more, and the log says so.
     const std::uint64_t failed = log_.lines["spool.ids_failed"];
-    if (failed != std::exchange(ids_failed_, failed)) with_uuid_.clear();
+    if (failed != std::exchange(ids_failed_, failed)) {
+        with_uuid_.clear();
+        model_.ids_lost();
+    }
     for (int attempt = 0; attempt < 100; ++attempt) {
         try {
             process_ = std::make_unique<RelayProcess>(around_, options_, random_.next());

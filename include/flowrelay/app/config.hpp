@@ -54,6 +54,7 @@ struct IngestConfig {
     std::uint32_t max_connections = 1024;
     std::uint32_t max_connections_per_uid = 0;  ///< of one user; 0: no limit
     bool accept_unknown_tokens = true;          ///< key unknown_tokens: accept or reject
+    std::uint32_t max_unknown_tokens = 100'000;
 };
 
 /// The group that sysusers.d makes for operators.

@@ -34,6 +34,9 @@ public:
     void forget(TokenId token, std::string_view id);
     void forget(const std::unordered_set<TokenId>& tokens);
 
+    /// The tokens that an id is remembered for. O(ids).
+    std::unordered_set<TokenId> tokens(WallTime now) const;
+
     std::size_t size() const noexcept { return known_; }
 
 private:

@@ -38,6 +38,7 @@ enum class RejectCode {
     token_gone,        ///< the destination answered 410 for this token
     queue_full,        ///< try again after retry_after
     token_queue_full,  ///< this token has as many queued events as it may: try again
+    too_many_tokens,   ///< this token is new, and as many that are no source's are in use as may be
     not_allowed,       ///< this producer may not use this source
     shutting_down,     ///< the daemon is stopping: try again
     storage_failed,    ///< the disk refused: nothing was accepted

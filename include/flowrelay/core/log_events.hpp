@@ -130,6 +130,8 @@ namespace flowrelay::core::log_events {
       "the events of a token are refused: its quota is used up")                                 \
     X(token_has_room, "token.has_room", notice, "64d961cec0c044ceae100eaa2e78a89c",              \
       "events of a token are accepted again")                                                    \
+    X(token_unused, "token.unused", info, "68b3663616f64ddf9bbc0fc114bb07f5",                    \
+      "tokens that came with events and have none any more were forgotten")                      \
     X(token_replaced, "token.replaced", error, "72a3ede7b348469ead1bdabdd09926de",               \
       "restored events wait: the token of their source is another one")                          \
     X(token_renamed, "token.renamed", notice, "c1d2ee0d4f0a4b6a9a54c6f8e1b7035d",                \

@@ -50,6 +50,9 @@ struct RelayOptions {
     DeadLetterLimits dead_letters;
     ProblemReportTimes problem_reports;
     bool accept_unknown_tokens = true;
+    std::size_t max_unknown_tokens = 100'000;  ///< slots of tokens that belong to no source
+    /// Of these as many are kept that have no events, those that were used last.
+    std::size_t unused_tokens = 10'000;
     std::string destination;  ///< the base URL
     std::string route;        ///< what else decides where requests go: another path, a proxy
 };
@@ -227,6 +230,23 @@ public:
     /// When to call next(), expire() and take_due_erasures() again if nothing comes in before.
     std::optional<MonoTime> next_wakeup(Now now) const;
 
+    // ---- tokens that came with events and have none any more (daemon/core/unused_tokens.cpp)
+
+    /// Whether take_unused_tokens() may have something. O(1).
+    bool may_have_unused() const noexcept {
+        return tokens_.direct() > options_.unused_tokens && leaving_.empty();
+    }
+    /// Slots that could be forgotten, should their outcomes be durable and none have dead letters:
+    /// forget_unused() has to follow with those of which both is so. Nothing until then.
+    std::vector<TokenId> take_unused_tokens(Now now);
+    /// Forgets those that have not been used meanwhile, and returns them: what the disk still has
+    /// of their delivered events is to be erased, and then the registry can drop them. A token that
+    /// comes back gets a new slot at once.
+    std::vector<TokenId> forget_unused(std::span<const TokenId> without_letters);
+    /// That erasure failed: take_unerased() returns them again in a minute.
+    void forget_failed(std::span<const TokenId> slots, Now now);
+    std::vector<TokenId> take_unerased(Now now);
+
     // ---- reports to the flow (daemon/core/relay_reports.cpp)
 
     /// What is to be said of a source now; one at a time: end_report() or release_report() follows.
@@ -319,6 +339,8 @@ private:
     std::uint64_t counted_for_quota(TokenId token) const;
     Rejection refuse_over_quota(TokenId token, Now now, const std::optional<Producer>& by);
     void note_below_quota(TokenId token);
+    Rejection refuse_new_token(Now now, const std::optional<Producer>& by);
+    bool is_unused(const Token& token) const;
     void no_longer_uncommitted(TokenId token);
     TokenEntry carry_entry(TokenId token, const std::string& event_id);
     void entry_arrived(const EventRecord& record);
@@ -392,6 +414,11 @@ private:
         TokenEntry entry;
     };
     std::unordered_map<TokenId, Carried> carried_;
+    /// Asked to be forgotten, with Token::used at that time.
+    std::unordered_map<TokenId, std::uint64_t> leaving_;
+    MonoTime look_for_unused_at_ = MonoTime::min();
+    std::vector<TokenId> unerased_;  ///< forgotten slots
+    MonoTime erase_unused_at_{};
     UuidGenerator ids_;
     RelayCounters counters_;
     Refusals refusals_;

@@ -13,10 +13,12 @@
 // Pure; owned by one thread (the I/O thread).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -50,7 +52,8 @@ struct Token {
     bool hold_rejected = false;
     AllowRule allow;
     bool report_problems = false;
-    bool durable = true;  ///< the registry is known to hold the slot
+    bool durable = true;     ///< the registry is known to hold the slot
+    std::uint64_t used = 0;  ///< when an event of it was taken last, in TokenTable::use()s
     /// Only the spool mentions the slot: the registry was lost or is of another time. It has no
     /// token, so nothing is posted; its events are kept, listed, dropped and expire as others do.
     bool unknown = false;
@@ -138,6 +141,24 @@ public:
 
     /// Throws std::logic_error for a slot that does not exist.
     const Token& at(TokenId id) const;
+
+    /// The same; notes that an event of the slot is taken.
+    const Token& use(TokenId id);
+
+    // ---- slots of tokens that came with events and belong to no source
+
+    /// How many there are, whatever their state.
+    std::size_t direct() const noexcept { return direct_; }
+
+    /// The slots of these that `is_unused` holds of and that nothing has been said of (they are
+    /// active), those that were used longest ago first. The newest slot that the registry is known
+    /// to hold is left out: it keeps the ids of those before it from being given out again.
+    /// O(slots).
+    std::vector<TokenId> unused(const std::function<bool(const Token&)>& is_unused) const;
+
+    /// Forgets slots that unused() gave. Their ids are not given out again: a token that comes back
+    /// gets a new slot.
+    void forget(std::span<const TokenId> slots);
 
     /// The registry holds this entry. Returns whether that is what it has to hold now: only then
     /// is the slot durable.
@@ -238,6 +259,8 @@ private:
     /// All but those that were removed. Of several that which is in use, or is gone and not erased.
     std::unordered_map<Fingerprint, TokenId, FingerprintHash> by_print_;
     std::uint64_t last_id_ = 0;
+    std::uint64_t uses_ = 0;
+    std::size_t direct_ = 0;
 };
 
 }  // namespace flowrelay::core

@@ -184,6 +184,8 @@ private:
     void keep(Seq seq, core::EventRecord&& record);
     void keep_if_queued(Seq seq, core::EventRecord&& record);
     void forget_bodies_of_gone();
+    void forget_unused_tokens();
+    void erase_unused(std::vector<TokenId> slots);
     void load();
     void loaded(const core::LoadRequest& request, StorageMailbox::Loaded loaded);
     void work_appeared();

@@ -38,12 +38,18 @@ public:
     static Result<Contents> inspect(FileSystem& file_system, const std::string& path);
 
     virtual const Salt& salt() const = 0;
+    /// A slot that was to be forgotten and is in the file still, while its token has come again, is
+    /// `removed`: there are never two in use of one token.
     virtual std::vector<TokenEntry> entries() const = 0;
 
     /// Adds or replaces slots (by id), all in one sync. An entry that loses its secret (state
     /// `erased`, or a new one in its place) makes the whole file be rewritten, so that the old
     /// secret is in no file when this returns.
     virtual Result<void> put(std::span<const TokenEntry> entries) = 0;
+
+    /// Drops slots, and their waits. Should the file not take that, they may be there again at the
+    /// next start. Their ids are not to be used again.
+    virtual void forget(std::span<const TokenId> slots) = 0;
 
     /// The latest waits of each token and of the destination, those that are over as well.
     virtual std::vector<core::Hold> holds() const = 0;

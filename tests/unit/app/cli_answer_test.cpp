@@ -74,7 +74,8 @@ TEST(Answer, ends_the_command_with_the_number_that_scripts_know) {
          {"invalid_json", "invalid_event", "too_large", "unknown_source", "token_gone"}) {
         EXPECT_EQ(code_of(code), ExitCode::rejected) << code;
     }
-    for (const char* code : {"queue_full", "token_queue_full", "shutting_down", "storage_failed"}) {
+    for (const char* code :
+         {"queue_full", "token_queue_full", "too_many_tokens", "shutting_down", "storage_failed"}) {
         EXPECT_EQ(code_of(code), ExitCode::try_later) << code;
     }
     EXPECT_EQ(code_of("not_allowed"), ExitCode::not_permitted);

@@ -64,6 +64,7 @@ TEST(AnnotatedConfiguration, ShowsTheDefaults) {
     EXPECT_EQ(shown.ingest.max_connections, plain.ingest.max_connections);
     EXPECT_EQ(shown.ingest.max_connections_per_uid, plain.ingest.max_connections_per_uid);
     EXPECT_EQ(shown.ingest.accept_unknown_tokens, plain.ingest.accept_unknown_tokens);
+    EXPECT_EQ(shown.ingest.max_unknown_tokens, plain.ingest.max_unknown_tokens);
     EXPECT_EQ(shown.control.socket, plain.control.socket);
     EXPECT_EQ(shown.control.socket_mode, plain.control.socket_mode);
     EXPECT_EQ(shown.control.socket_group, plain.control.socket_group);

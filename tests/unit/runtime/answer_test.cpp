@@ -50,6 +50,7 @@ TEST(Answer, StatusesOfHttp) {
     EXPECT_EQ(http_status(RejectCode::too_large), 413);
     EXPECT_EQ(http_status(RejectCode::queue_full), 429);
     EXPECT_EQ(http_status(RejectCode::token_queue_full), 429);
+    EXPECT_EQ(http_status(RejectCode::too_many_tokens), 429);
     EXPECT_EQ(http_status(RejectCode::shutting_down), 503);
     EXPECT_EQ(http_status(RejectCode::storage_failed), 503);
 }

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cerrno>
+#include <vector>
+
 #include "hex.hpp"
 #include "support/recording_log.hpp"
 #include "support/sim_file_system.hpp"
@@ -55,6 +58,44 @@ TEST_F(RegistryTest, StartsEmptyWithASaltThatStays) {
     fs.power_failure();
     open();
     EXPECT_EQ(registry->salt(), salt);
+}
+
+TEST_F(RegistryTest, WhatIsForgottenLeavesTheFile) {
+    for (std::uint64_t id = 1; id <= 9; ++id) put(entry_of(id, "s3cret-" + std::to_string(id)));
+    registry->forget(std::vector{TokenId{2}, TokenId{5}});
+    EXPECT_EQ(registry->entries().size(), 7U);
+    EXPECT_FALSE(fs.holds("s3cret-5"));
+    EXPECT_TRUE(fs.holds("s3cret-6"));
+    open();
+    EXPECT_EQ(registry->entries().size(), 7U);
+}
+
+TEST_F(RegistryTest, WhatCouldNotBeForgottenIsWithTheNextChange) {
+    for (std::uint64_t id = 1; id <= 9; ++id) put(entry_of(id, "s3cret-" + std::to_string(id)));
+    fs.fail_next(SimOp::create, EIO);
+    registry->forget(std::vector{TokenId{2}});
+    EXPECT_EQ(registry->entries().size(), 8U);
+    registry->forget(std::vector{TokenId{5}});
+    EXPECT_FALSE(fs.holds("s3cret-2"));
+}
+
+TEST_F(RegistryTest, AForgottenSlotIsNotInUseBesideTheNextOneOfItsToken) {
+    for (const auto state : {TokenEntry::State::active, TokenEntry::State::gone}) {
+        const std::uint64_t first = registry->entries().size() + 1;
+        TokenEntry old = entry_of(first, "5ecret");
+        old.source.clear();
+        old.origin = TokenEntry::Origin::direct;
+        TokenEntry next = entry_of(first + 1, "5ecret");
+        next.fingerprint = old.fingerprint;
+        next.state = state;
+        put(old);
+        put(next);  // the old one was to be forgotten, and then there was a crash
+        open();
+        const auto entries = registry->entries();
+        ASSERT_EQ(entries.size(), first + 1);
+        EXPECT_EQ(entries[first - 1].state, TokenEntry::State::removed);
+        EXPECT_EQ(entries[first].state, state);
+    }
 }
 
 TEST_F(RegistryTest, EntriesComeBackAsTheyWere) {

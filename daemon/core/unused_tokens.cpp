@@ -1,0 +1,133 @@
+// Tokens that came with their events and have none any more: which of them are forgotten, so that
+// producers who make tokens up can't fill the memory and the registry. What the disk has of their
+// delivered events is erased with them: a later 410 concerns the next slot of the token alone.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_set>
+#include <utility>
+
+#include "flowrelay/core/log_events.hpp"
+#include "flowrelay/core/relay.hpp"
+
+namespace flowrelay::core {
+
+namespace ev = log_events;
+
+namespace {
+
+// Each look goes through all slots.
+constexpr Seconds look_for_unused_again_after{1};
+
+constexpr Seconds erase_again_after{60};
+
+}  // namespace
+
+std::vector<TokenId> TokenTable::unused(const std::function<bool(const Token&)>& is_unused) const {
+    TokenId newest = TokenId::none;
+    for (auto slot = tokens_.rbegin(); slot != tokens_.rend(); ++slot) {
+        if (!slot->second.durable || slot->second.unknown) continue;
+        newest = slot->first;
+        break;
+    }
+    std::vector<std::pair<std::uint64_t, TokenId>> found;
+    for (auto slot = tokens_.begin(); slot != tokens_.end() && slot->first < newest; ++slot) {
+        const Token& token = slot->second;
+        const bool is_plain = token.entry.origin == TokenEntry::Origin::direct &&
+                              token.entry.state == TokenEntry::State::active && !token.unknown;
+        if (is_plain && is_unused(token)) found.emplace_back(token.used, slot->first);
+    }
+    std::ranges::sort(found);
+    std::vector<TokenId> ids;
+    ids.reserve(found.size());
+    for (const auto& [used, id] : found) ids.push_back(id);
+    return ids;
+}
+
+void TokenTable::forget(std::span<const TokenId> slots) {
+    for (const TokenId id : slots) {
+        const auto slot = tokens_.find(id);
+        if (slot == tokens_.end()) continue;
+        const auto secret = by_secret_.find(slot->second.entry.secret.reveal());
+        if (secret != by_secret_.end() && secret->second == id) by_secret_.erase(secret);
+        const auto print = by_print_.find(slot->second.entry.fingerprint);
+        if (print != by_print_.end() && print->second == id) by_print_.erase(print);
+        tokens_.erase(slot);
+        --direct_;
+    }
+}
+
+// Nothing refers to the slot but the token itself: no event, be it on its way to the disk, and
+// nothing that was asked of the relay.
+bool Relay::is_unused(const Token& token) const {
+    const TokenId id = token.entry.id;
+    if (queued(id) > 0 || uncommitted_.contains(id) || unsaved_.contains(id)) return false;
+    const auto status = scheduler_.token_status(id);
+    const bool waits = status.state == TokenState::throttled || status.state == TokenState::paused;
+    return status.queued == 0 && !waits;
+}
+
+std::vector<TokenId> Relay::take_unused_tokens(Now now) {
+    if (!may_have_unused() || now.mono < look_for_unused_at_) return {};
+    look_for_unused_at_ = now.mono + look_for_unused_again_after;
+    auto unused = tokens_.unused([this](const Token& token) { return is_unused(token); });
+    const std::size_t kept = options_.unused_tokens;
+    // By the dozen: the registry is written anew for them.
+    if (unused.size() <= kept + kept / 8) return {};
+    unused.resize(unused.size() - kept);
+    // An id that is known is known to its slot.
+    const auto with_ids = dedup_.tokens(now.wall);
+    std::erase_if(unused, [&](TokenId id) { return with_ids.contains(id); });
+    for (const TokenId id : unused) leaving_.emplace(id, tokens_.at(id).used);
+    return unused;
+}
+
+std::vector<TokenId> Relay::forget_unused(std::span<const TokenId> without_letters) {
+    std::vector<TokenId> forgotten;
+    for (const TokenId id : without_letters) {
+        const auto slot = tokens_.all().find(id);
+        if (slot == tokens_.all().end()) continue;
+        const Token& token = slot->second;
+        const bool is_plain = token.entry.origin == TokenEntry::Origin::direct &&
+                              token.entry.state == TokenEntry::State::active;
+        if (is_plain && token.used == leaving_.at(id) && is_unused(token)) forgotten.push_back(id);
+    }
+    leaving_.clear();
+    for (const TokenId id : forgotten) {
+        carried_.erase(id);
+        refusals_.forget(id);
+        reports_.renew(id);
+        token_reasons_.erase(id);
+        remembered_holds_.erase(id);
+        over_quota_.erase(id);
+        scheduler_.remove_token(id);
+    }
+    tokens_.forget(forgotten);
+    if (!forgotten.empty()) {
+        log_.write(ev::token_unused, {{"tokens", forgotten.size()}, {"left", tokens_.direct()}});
+    }
+    return forgotten;
+}
+
+void Relay::forget_failed(std::span<const TokenId> slots, Now now) {
+    unerased_.insert(unerased_.end(), slots.begin(), slots.end());
+    erase_unused_at_ = now.mono + erase_again_after;
+}
+
+std::vector<TokenId> Relay::take_unerased(Now now) {
+    if (unerased_.empty() || now.mono < erase_unused_at_) return {};
+    return std::exchange(unerased_, {});
+}
+
+Rejection Relay::refuse_new_token(Now now, const std::optional<Producer>& by) {
+    return rejected({RejectCode::too_many_tokens,
+                     fmt::format("{} tokens that belong to no source are in use, as many as "
+                                 "ingest.max_unknown_tokens allows: hand the event in again later, "
+                                 "or have its token added as a source",
+                                 tokens_.direct()),
+                     {},
+                     Milliseconds(5000)},
+                    {}, by, now.mono);
+}
+
+}  // namespace flowrelay::core
