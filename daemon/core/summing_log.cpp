@@ -27,8 +27,13 @@ constexpr std::array<std::string_view, 8> rooms{"spool.",       "dead_letters.",
                                                 "ingest.",      "delivery.",      "token.",
                                                 "destination.", "control.refused"};
 
+// A receipt: each token has one, once.
+bool is_receipt(const LogEvent& event) {
+    return event.name == log_events::token_erased.name;
+}
+
 bool repeats(const LogEvent& event) {
-    return event.severity != Severity::debug &&
+    return event.severity != Severity::debug && !is_receipt(event) &&
            std::ranges::any_of(rooms, [&](auto room) { return event.name.starts_with(room); });
 }
 

@@ -182,6 +182,15 @@ TEST_F(SummingLogTest, many_users_who_are_refused_are_bounded_as_well) {
     EXPECT_EQ(out.lines.size(), 50U);
 }
 
+TEST_F(SummingLogTest, each_token_that_is_erased_has_its_receipt) {
+    for (int i = 0; i < 3000; ++i) {
+        log.write(ev::token_erased, {{"source", "token-" + std::to_string(i)}});
+        log.write(ev::token_gone, {{"source", "token-" + std::to_string(i)}});
+    }
+    EXPECT_EQ(out.named("token.erased").size(), 3000U);
+    EXPECT_EQ(out.named("token.gone").size(), 50U);
+}
+
 TEST_F(SummingLogTest, several_threads_lose_no_line) {
     std::vector<std::thread> threads;
     for (int t = 0; t < 4; ++t) {
