@@ -3,10 +3,10 @@
 #include <sys/stat.h>
 #include <sys/utsname.h>
 
-#include <array>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <memory>
@@ -18,6 +18,7 @@
 #include "cli/disk_probe.hpp"
 #include "cli/json_members.hpp"
 #include "cli/operator.hpp"
+#include "cli/support_text.hpp"
 #include "cli/terminal.hpp"
 #include "flowrelay/app/config.hpp"
 #include "flowrelay/app/config_check.hpp"
@@ -54,7 +55,7 @@ void print_machine() {
 void print_answer(const std::string& socket, std::string_view name, std::string_view target) {
     head(name);
     const auto answer = get_from_daemon(socket, target, patience);
-    print_text(answer ? *answer : answer.error().message);
+    print_text(answer ? without_server_words(*answer) : answer.error().message);
 }
 
 /// Names, sizes and modes; never contents.
@@ -92,7 +93,8 @@ void print_config(const std::string& path) {
     }
 }
 
-/// The last lines of the journal: they hold the names of sources and threads, no contents.
+/// The last lines of the journal: they hold the names of sources and threads, and what the
+/// destination has said, which is left out since it may quote contents.
 void print_journal(const SupportOptions& options) {
     head("journal");
     std::fflush(stdout);
@@ -107,10 +109,12 @@ void print_journal(const SupportOptions& options) {
         fmt::print("journalctl can't be run\n");
         return;
     }
-    std::array<char, 4096> buffer{};
-    while (std::fgets(buffer.data(), static_cast<int>(buffer.size()), lines) != nullptr) {
-        fmt::print("{}", buffer.data());
+    char* line = nullptr;
+    std::size_t room = 0;
+    for (ssize_t size = 0; (size = ::getline(&line, &room, lines)) > 0;) {
+        fmt::print("{}", without_server_words({line, static_cast<std::size_t>(size)}));
     }
+    std::free(line);
     ::pclose(lines);
 }
 
@@ -144,7 +148,8 @@ void add_support_command(Command app, Context& context) {
         "files\n"
         "of the spool, and the last lines of the journal. In it are the names of sources, threads, "
         "files and\n"
-        "hosts; neither tokens nor contents of events.\n\n"
+        "hosts; neither tokens nor contents of events. What the destination has said is left out,\n"
+        "since it may quote them.\n\n"
         "  flowrelay support > ticket.txt");
     support.callback([options, &context] {
         context.run = [options, &context] { return run_support(context.control(), *options); };
