@@ -41,6 +41,10 @@ public:
         service.handler = [this, &peer, &wanted](const http::RequestReader& request) {
             return answer_control(request, engine_, context_, *peer, wanted);
         };
+        service.refuse = [](http::ReadStatus status, std::string_view problem) {
+            const HttpProblem what = http_problem(status, problem);
+            return control_error(what.status, "invalid", what.message);
+        };
         HttpLimits limits;
         limits.request.body = max_body;
         std::string nothing_yet;

@@ -7,6 +7,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
+#include <iterator>
 #include <memory>
 #include <utility>
 
@@ -31,12 +32,7 @@ constexpr std::uint64_t loaded_event = 4096;
 
 Engine::Engine(asio::any_io_executor io, core::Relay& relay, StorageMailbox& storage,
                const Clock& clock, EngineOptions options)
-    : io_(io),
-      relay_(relay),
-      storage_(storage),
-      clock_(clock),
-      options_(std::move(options)),
-      room_(io, asio::steady_timer::time_point::max()) {
+    : io_(io), relay_(relay), storage_(storage), clock_(clock), options_(std::move(options)) {
     storage_.watch_letters([this](const core::LetterUsage& usage) {
         relay_.letters_stored(usage, clock_.now());
         work_appeared();
@@ -85,7 +81,7 @@ void Engine::appended(core::EventRecord&& record, const Result<Seq>& result) {
     uncommitted_.pop_front();
     --unanswered_;
     pending_bytes_ -= event.bytes;
-    if (has_room()) room_.cancel();
+    give_turn_soon();
     Answer answer;
     if (result.has_error()) {
         answer.rejection =
@@ -128,10 +124,23 @@ void Engine::confirm(core::Relay::Duplicate duplicate, Answered answered) {
     });
 }
 
-asio::awaitable<void> Engine::wait_for_room() {
-    while (!has_room()) {
-        co_await room_.async_wait(asio::as_tuple(asio::deferred));
-    }
+asio::awaitable<void> Engine::wait_for_turn() {
+    waiting_.emplace_back(io_, asio::steady_timer::time_point::max());
+    const auto place = std::prev(waiting_.end());
+    give_turn_soon();
+    co_await place->async_wait(asio::as_tuple(asio::deferred));
+    waiting_.erase(place);
+    give_turn_soon();
+}
+
+// One for each round of the event loop: what else has become ready comes in between.
+void Engine::give_turn_soon() {
+    if (turn_posted_ || waiting_.empty() || !has_room()) return;
+    turn_posted_ = true;
+    asio::post(io_, [this] {
+        turn_posted_ = false;
+        if (!waiting_.empty() && has_room()) waiting_.front().cancel();
+    });
 }
 
 // ---------------------------------------------------------------- deliveries
@@ -142,6 +151,7 @@ void Engine::work_appeared() {
     work_posted_ = true;
     asio::post(io_, [this] {
         work_posted_ = false;
+        forget_unused_tokens();
         load();
         on_work_();
     });
@@ -151,7 +161,6 @@ void Engine::work_appeared() {
 // has room: one by one they would cost a trip to the other thread each.
 void Engine::load() {
     while (auto request = relay_.next_load()) {
-        forget_unused_tokens();
         const std::uint64_t used = cached_bytes_ + loading_bytes_;
         const std::uint64_t room = options_.cache_size - std::min(options_.cache_size, used);
         const std::uint64_t bytes = std::min<std::uint64_t>(room, request->limit * loaded_event);
@@ -357,6 +366,7 @@ void Engine::tick() {
     }
     auto due = relay_.take_due_erasures(clock_.now());
     if (!due.empty()) erase(std::move(due));
+    forget_unused_tokens();
     load();
 }
 
@@ -366,7 +376,6 @@ void Engine::replay(std::vector<Seq> letters, std::function<void(Result<std::uin
         [this, done = std::move(done)](const Result<std::vector<core::QueuedEvent>>& events) {
             if (events.has_error()) {
                 done(events.error());
-    forget_unused_tokens();
                 return;
             }
             relay_.replayed(*events);

@@ -35,15 +35,20 @@ asio::awaitable<void> linger(StreamSocket& socket, MonoTime& deadline) {
     }
 }
 
-http::Response refuse_plainly(ReadStatus status, std::string_view problem) {
+HttpProblem http_problem(ReadStatus status, std::string_view problem) {
     switch (status) {
         case ReadStatus::head_too_large:
-            return error_response(431, "the header is too large");
+            return {431, "the header is too large"};
         case ReadStatus::body_too_large:
-            return error_response(413, "the body is too large");
+            return {413, "the body is too large"};
         default:
-            return error_response(400, problem.empty() ? "this is not an HTTP request" : problem);
+            return {400, problem.empty() ? "this is not an HTTP request" : std::string(problem)};
     }
+}
+
+http::Response refuse_plainly(ReadStatus status, std::string_view problem) {
+    const HttpProblem what = http_problem(status, problem);
+    return error_response(what.status, what.message);
 }
 
 http::Response error_response(int status, std::string_view message) {
@@ -84,7 +89,10 @@ asio::awaitable<void> serve_http(StreamSocket& socket, MonoTime& deadline, std::
             if (service.idle != nullptr) *service.idle = false;
             wanted = size == wanted ? std::min(2 * wanted, read_size) : min_read;
             input.resize(kept + size);
-            if (error) co_return;
+            if (error) {
+                if (reader.started() && service.cut_short) service.cut_short();
+                co_return;
+            }
             continue;
         }
         http::Response response;
@@ -109,6 +117,8 @@ asio::awaitable<void> serve_http(StreamSocket& socket, MonoTime& deadline, std::
                                                               asio::as_tuple(asio::deferred));
         deadline = MonoTime::max();
         if (error) co_return;
+        // Nothing always fits.
+        if (service.answers != nullptr) static_cast<void>(service.answers->resize(0));
         if (!keep_alive) {
             co_await linger(socket, deadline);
             co_return;

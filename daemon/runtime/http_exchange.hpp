@@ -26,7 +26,14 @@ using HttpHandler =
 using HttpRefusal =
     std::function<http::Response(http::ReadStatus status, std::string_view problem)>;
 
-/// The usual answer: 400, 413 or 431 with the problem as message.
+/// What to say of what is no complete request.
+struct HttpProblem {
+    int status = 400;  ///< 400, 413 or 431
+    std::string message;
+};
+HttpProblem http_problem(http::ReadStatus status, std::string_view problem);
+
+/// The usual answer: the status and the message of http_problem().
 http::Response refuse_plainly(http::ReadStatus status, std::string_view problem);
 
 struct HttpLimits {
@@ -41,6 +48,10 @@ struct HttpService {
     HttpRefusal refuse = refuse_plainly;
     /// Where the body of a request counts while it is read; nullptr: it does not count.
     IngestBudget::Share* share = nullptr;
+    /// Where answers count until they are written; nullptr: they do not count.
+    IngestBudget::Share* answers = nullptr;
+    /// Called when a request has begun and the connection ends before it is whole; may be empty.
+    std::function<void()> cut_short = {};
     /// Is true while the client has nothing to ask; nullptr: nobody wants to know.
     bool* idle = nullptr;
     /// The answer where the share has no room for a body.

@@ -112,16 +112,26 @@ private:
         IngestBudget::Share share(engine_.unfinished());
         HttpService service;
         service.share = &share;
-        service.handler = [this, over_tcp](const http::RequestReader& request) {
-            return handle_messages(request, engine_, limits_, by_, over_tcp);
+        IngestBudget::Share answers(engine_.unread());
+        service.answers = &answers;
+        const std::function<bool()> wanted = [this] { return !is_aborted(); };
+        service.handler = [this, over_tcp, &answers, &wanted](const http::RequestReader& request) {
+            return handle_messages(request, engine_, limits_, by_, over_tcp, answers, wanted);
         };
         service.refuse = [this](http::ReadStatus status, std::string_view problem) {
+            const HttpProblem what = http_problem(status, problem);
             const auto code = status == http::ReadStatus::bad_request
                                   ? core::RejectCode::bad_request
                                   : core::RejectCode::too_large;
-            auto response = refuse_plainly(status, problem);
-            engine_.refuse({code, std::string(problem), {}, {}}, by_);
-            return response;
+            engine_.refuse({code, what.message, {}, {}}, by_);
+            return error_response(what.status, what.message);
+        };
+        service.cut_short = [this] {
+            engine_.refuse({core::RejectCode::bad_request,
+                            "the connection ended in the middle of a request",
+                            {},
+                            {}},
+                           by_);
         };
         service.no_room = [this] {
             return to_response(engine_.refuse(too_much_unfinished(), by_));

@@ -30,6 +30,12 @@ namespace {
 // What is said about the rejected events of one batch; beyond it their reasons are left out.
 constexpr std::size_t max_reasons = 256 * 1024;
 
+// What the answer to an event of a batch takes in memory until the producer has read it.
+constexpr std::size_t answer_weight = 256;
+
+// A batch waits while other producers have not read theirs.
+constexpr Milliseconds look_again_after{100};
+
 // The I/O thread does other work at least this often.
 constexpr Milliseconds max_stretch{2};
 
@@ -127,6 +133,19 @@ Split split_json(std::string_view body) {
         return Rejection{RejectCode::invalid_json, "the array has no event", {}, {}};
     }
     return batch;
+}
+
+Split split_body(const http::Request& request) {
+    const bool as_lines = request.content_type == "application/x-ndjson";
+    return as_lines ? split_lines(request.body) : split_json(request.body);
+}
+
+Answer stopping(Engine& engine, const core::Submitter& by) {
+    return engine.refuse({RejectCode::shutting_down,
+                          "the relay is stopping: hand the event in again in a moment",
+                          {},
+                          Milliseconds(2000)},
+                         by);
 }
 
 /// What a request says of itself, shortened and fit for an answer.
@@ -232,13 +251,25 @@ void submit(Engine& engine, const IngestLimits& limits, std::string_view event, 
 
 asio::awaitable<http::Response> handle_messages(const http::RequestReader& reader, Engine& engine,
                                                 IngestLimits limits, const core::Submitter& by,
-                                                bool over_tcp) {
+                                                bool over_tcp, IngestBudget::Share& answers,
+                                                const std::function<bool()>& wanted) {
     const http::Request& request = reader.request();
     if (auto refused = refuse_request(reader, engine, by, over_tcp)) co_return std::move(*refused);
 
-    const bool as_lines = request.content_type == "application/x-ndjson";
-    const Split split = as_lines ? split_lines(request.body) : split_json(request.body);
+    auto split = split_body(request);
     if (split.has_error()) co_return to_response(engine.refuse(split.error(), by));
+    const auto io = co_await asio::this_coro::executor;
+    const std::size_t weight = split->events.size() * answer_weight;
+    if (!answers.resize(weight)) {
+        split = Batch();  // it takes more memory than the body
+        asio::steady_timer pause(io);
+        while (wanted() && !answers.resize(weight)) {
+            pause.expires_after(look_again_after);
+            co_await pause.async_wait(asio::as_tuple(asio::deferred));
+        }
+        if (!wanted()) co_return to_response(stopping(engine, by));
+        split = split_body(request);
+    }
     const Batch& batch = *split;
     const auto form = batch.lines ? core::TextForm::line : core::TextForm::body;
 
@@ -246,16 +277,23 @@ asio::awaitable<http::Response> handle_messages(const http::RequestReader& reade
     auto query_token = http::query_parameter(request.query, "flow_token");
     if (!query_token.empty()) token = Secret(std::move(query_token));
 
-    const auto io = co_await asio::this_coro::executor;
     const auto gathering = std::make_shared<Gathering>(io, batch.events.size());
     MonoTime since = engine.clock().now().mono;
-    for (std::size_t i = 0; i < batch.events.size(); ++i) {
-        if (!engine.has_room()) co_await engine.wait_for_room();
-        if (engine.clock().now().mono - since >= max_stretch) {
-            co_await asio::post(io, asio::deferred);
+    std::optional<unsigned> left;  // of its turn; the first event needs none
+    std::size_t submitted = 0;
+    for (; submitted < batch.events.size(); ++submitted) {
+        const bool long_enough = engine.clock().now().mono - since >= max_stretch;
+        if (long_enough || !(left ? engine.may_go_on(*left) : engine.may_begin())) {
+            co_await engine.wait_for_turn();
+            if (!wanted()) break;  // the relay stops
             since = engine.clock().now().mono;
+            left = Engine::events_of_turn;
         }
-        submit(engine, limits, batch.events[i], form, token, by, gathering, i);
+        left = left ? *left - 1 : engine.rest_of_turn();
+        submit(engine, limits, batch.events[submitted], form, token, by, gathering, submitted);
+    }
+    for (; submitted < batch.events.size(); ++submitted) {
+        gathering->put(submitted, stopping(engine, by));
     }
     while (gathering->missing > 0) {
         co_await gathering->complete.async_wait(asio::as_tuple(asio::deferred));

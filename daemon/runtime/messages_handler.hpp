@@ -3,6 +3,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <cstddef>
+#include <functional>
 
 #include "flowrelay/http/request_reader.hpp"
 #include "flowrelay/http/response_writer.hpp"
@@ -13,10 +14,13 @@ namespace flowrelay::runtime {
 /// The most events that a batch may have.
 inline constexpr std::size_t max_batch_events = 20'000;
 
-/// Answers after the commit. `engine` and `by` outlive the call. `over_tcp`: the request came to a
-/// port that web pages can reach.
+/// Answers after the commit. `engine`, `by` and `answers` outlive the call. `over_tcp`: the request
+/// came to a port that web pages can reach. `answers`: where the answer counts until it is read.
+/// `wanted`: whether somebody still waits for it.
 boost::asio::awaitable<http::Response> handle_messages(const http::RequestReader& request,
                                                        Engine& engine, IngestLimits limits,
-                                                       const core::Submitter& by, bool over_tcp);
+                                                       const core::Submitter& by, bool over_tcp,
+                                                       IngestBudget::Share& answers,
+                                                       const std::function<bool()>& wanted);
 
 }  // namespace flowrelay::runtime

@@ -9,6 +9,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
 #include <chrono>
+#include <optional>
 #include <utility>
 
 #include "flowrelay/runtime/answer.hpp"
@@ -22,6 +23,7 @@ constexpr std::size_t max_read = 32 * 1024;
 constexpr std::size_t max_unanswered = 4096;
 constexpr Milliseconds unread_for = Seconds(60);  // then a line says so
 constexpr std::size_t max_ready = 256 * 1024;     // bytes of answers that the producer has not read
+constexpr std::size_t usual_answer = 64;          // bytes
 
 namespace {
 
@@ -40,6 +42,7 @@ NdjsonStream::NdjsonStream(StreamSocket& socket, MonoTime& deadline, Engine& eng
       limits_(limits),
       by_(std::move(by)),
       share_(engine.unfinished()),
+      unread_(engine.unread()),
       changed_(socket.get_executor(), asio::steady_timer::time_point::max()) {}
 
 asio::awaitable<void> NdjsonStream::run(std::string first) {
@@ -82,19 +85,24 @@ std::string_view NdjsonStream::input() const noexcept {
 
 asio::awaitable<void> NdjsonStream::take_lines() {
     std::size_t begin = 0;
+    std::optional<unsigned> left;  // of its turn; the first event needs none
     Now now = engine_.clock().now();
     while (!broken_) {
         const std::size_t end = input().find('\n', begin);
         if (end == std::string_view::npos) break;
+        if (!has_place() || !(left ? engine_.may_go_on(*left) : engine_.may_begin())) {
+            co_await wait_for_place();
+            left = Engine::events_of_turn;
+            now = engine_.clock().now();
+            continue;
+        }
         if (skipping_) {
             skipping_ = false;
         } else {
             take_line(input().substr(begin, end - begin), now);
         }
         begin = end + 1;
-        if (has_place() && engine_.has_room()) continue;
-        co_await wait_for_place();
-        now = engine_.clock().now();
+        left = left ? *left - 1 : engine_.rest_of_turn();
     }
     input_.consume(begin);
     if (!skipping_ && input_.size() > limits_.max_event_size) {
@@ -110,15 +118,21 @@ asio::awaitable<void> NdjsonStream::take_lines() {
     }
 }
 
-bool NdjsonStream::has_place() const noexcept {
-    return slots_.size() < max_unanswered && ready_.size() < max_ready;
+/// Of answers, those that are still to come included.
+std::size_t NdjsonStream::unread() const noexcept {
+    return ready_.size() + output_.size() + slots_.size() * usual_answer;
+}
+
+// When all producers together leave too much unread, those go on who have little.
+bool NdjsonStream::has_place() noexcept {
+    return slots_.size() < max_unanswered && ready_.size() < max_ready && unread_.resize(unread());
 }
 
 asio::awaitable<void> NdjsonStream::wait_for_place() {
     while (!broken_ && !has_place()) {
         co_await changed_.async_wait(asio::as_tuple(asio::deferred));
     }
-    if (!broken_) co_await engine_.wait_for_room();
+    if (!broken_) co_await engine_.wait_for_turn();
 }
 
 void NdjsonStream::reject(core::Rejection rejection) {
@@ -179,6 +193,9 @@ void NdjsonStream::watch(MonoTime now) {
 void NdjsonStream::flush() {
     if (writing_ || ended_) return;
     if (ready_.empty() || broken_) {
+        if (output_.capacity() > 2 * max_read) std::string().swap(output_);
+        if (ready_.capacity() > 2 * max_read) std::string().swap(ready_);
+        static_cast<void>(unread_.resize(unread()));
         changed_.cancel();
         return;
     }
@@ -189,6 +206,7 @@ void NdjsonStream::flush() {
     asio::async_write(socket_, asio::buffer(output_),
                       [self = shared_from_this()](const error_code& error, std::size_t) {
                           self->writing_ = false;
+                          self->output_.clear();
                           if (error) self->broken_ = true;
                           self->changed_.cancel();
                           self->flush();

@@ -32,7 +32,8 @@ public:
 private:
     boost::asio::awaitable<void> read_lines();
     boost::asio::awaitable<void> take_lines();
-    bool has_place() const noexcept;
+    bool has_place() noexcept;
+    std::size_t unread() const noexcept;
     boost::asio::awaitable<void> wait_for_place();
     void take_line(std::string_view line, Now now);
     void reject(core::Rejection rejection);
@@ -47,6 +48,7 @@ private:
     IngestLimits limits_;
     core::Submitter by_;
     IngestBudget::Share share_;
+    IngestBudget::Share unread_;
 
     boost::beast::flat_buffer input_;
     bool skipping_ = false;  ///< in a line that is over the limit

@@ -11,7 +11,7 @@ import unittest
 import urllib.parse
 
 import support
-from producers import ApiConnection, Producer
+from producers import ApiConnection, Producer, Stream
 
 
 class ControlTest(support.RelayTestCase):
@@ -108,6 +108,20 @@ class ControlTest(support.RelayTestCase):
                 self.assertEqual(answer["code"], code)
         with contextlib.closing(ApiConnection(str(relay.control_socket), 5)) as connection:
             self.assertEqual(connection.request("POST", "/v1/queue/drop", "not json").status, 400)
+        head = b"POST /v1/queue/drop HTTP/1.1\r\nHost: x\r\n"
+        for data, status in ((b"GET /v1/status\r\n\r\n", 400),
+                             (b"GET /v1/status HTTP/1.1\r\n\r\n", 400),
+                             (head + b"Transfer-Encoding: gzip\r\n\r\n", 400),
+                             (head + b"Content-Length: 99999999\r\n\r\n", 413),
+                             (head + b"X: " + b"x" * 40_000 + b"\r\n\r\n", 431)):
+            with self.subTest(data[:60]), Stream(str(relay.control_socket), 5) as stream:
+                with contextlib.suppress(OSError):
+                    stream.send(data)
+                answer = stream.rest()
+                self.assertTrue(answer.startswith(b"HTTP/1.1 %d " % status), answer)
+                answer = json.loads(answer.partition(b"\r\n\r\n")[2])
+                self.assertEqual(set(answer), {"code", "message"})
+                self.assertEqual(answer["code"], "invalid")
 
     def test_a_list_comes_in_pages_and_has_everything_once(self):
         relay = self.start()

@@ -192,6 +192,32 @@ class Refusals(support.RelayTestCase):
                                rf"pid={os.getpid()}\b", relay.log)
             self.assertEqual(len(lines), count, code)
 
+    def test_the_log_says_of_a_request_what_its_answer_says(self):
+        relay = self.start(ingest={"max_event_size": "16KiB"})
+        head = b"POST /messages HTTP/1.1\r\nHost: x\r\n"
+        for data in (head + b"X: " + b"x" * 40_000 + b"\r\n\r\n",
+                     head + b"Content-Length: 99999999\r\n\r\n",
+                     head + b"Content-Length: x\r\n\r\n",
+                     b"POST /messages\r\n\r\n"):
+            with self.subTest(data[:60]):
+                answer = self.exchange(relay.ingest_socket, data)
+                message = json.loads(answer.partition(b"\r\n\r\n")[2])["message"]
+                relay.wait_for_log(rf"event=ingest\.rejected .*reason=\"{re.escape(message)}\"")
+
+    def test_a_request_that_is_cut_short_is_counted_and_told(self):
+        relay = self.start()
+        head = b"POST /messages HTTP/1.1\r\nHost: x\r\n"
+        for count, data in enumerate((b"POST /mes", head, head + b"Content-Length: 10\r\n\r\n",
+                                      head + b"Content-Length: 10\r\n\r\n{}"), 1):
+            with self.subTest(data), Stream(relay.ingest_socket, 5) as stream:
+                stream.send(data)
+            support.wait_until(lambda c=count: self.counted(relay)["bad_request"] == c, "the count")
+        relay.wait_for_log(r"event=ingest\.rejected .*in the middle of a request")
+        with Stream(relay.ingest_socket, 5) as stream:
+            stream.send(b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n")
+            stream.until(b"\r\n\r\n")
+        self.assertEqual(self.counted(relay)["bad_request"], 4)
+
     def test_refusals_that_go_on_are_summed_up_with_who_it_is(self):
         relay = self.start(log={"level": "info"})
         with Producer(relay.ingest_socket, support.PATIENCE) as producer:

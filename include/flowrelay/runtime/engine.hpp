@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -38,7 +39,9 @@ struct Answer {
 
 struct EngineOptions {
     std::uint64_t ingest_budget = 6ULL << 20;       ///< bytes submitted and not yet durable
+    std::uint64_t ingest_reserve = 2ULL << 20;      ///< beside it, for events out of turn
     std::uint64_t unfinished_budget = 16ULL << 20;  ///< bytes of what has only come in part
+    std::uint64_t unread_budget = 32ULL << 20;      ///< bytes of answers that nobody has read yet
     std::uint64_t cache_size = 8ULL << 20;          ///< bytes of events kept for their delivery
     std::shared_ptr<Metrics> metrics = std::make_shared<Metrics>();
 };
@@ -64,12 +67,29 @@ public:
     /// Returns the answer to what is refused before it is an event; counts and logs it.
     Answer refuse(core::Rejection rejection, const core::Submitter& by);
 
-    /// Waits until events may be handed in again: the bytes that wait for their commit are bounded.
-    boost::asio::awaitable<void> wait_for_room();
-    bool has_room() const noexcept { return pending_bytes_ < options_.ingest_budget; }
+    // Who has much to hand in takes turns: the bytes that wait for their commit are bounded, and so
+    // is the time that the I/O thread spends with one producer while others have something to say.
+
+    /// Events that a turn has while others wait for theirs.
+    static constexpr unsigned events_of_turn = 64;
+
+    /// Whether the next event of a turn may be handed in; `left`: events that the turn still has.
+    bool may_go_on(unsigned left) const noexcept { return left > 0 && has_room(); }
+    /// Whether an event may be handed in out of turn: the first that was read after a silence, so
+    /// that who has little to say does not wait for those who have much.
+    bool may_begin() const noexcept {
+        return pending_bytes_ < options_.ingest_budget + options_.ingest_reserve;
+    }
+    /// Events that may follow such a one at once.
+    unsigned rest_of_turn() const noexcept { return waiting_.empty() ? events_of_turn : 0; }
+    /// Waits for a turn, in the order of those who wait. Between two turns the I/O thread does what
+    /// else there is.
+    boost::asio::awaitable<void> wait_for_turn();
 
     /// The memory of what producers have begun to send.
     IngestBudget& unfinished() noexcept { return unfinished_; }
+    /// The memory of answers that producers have not read, and of those that are to come.
+    IngestBudget& unread() noexcept { return unread_; }
 
     /// A producer has let `bytes` of answers lie for a minute.
     void note_unread(const core::Submitter& by, std::uint64_t bytes) {
@@ -184,6 +204,8 @@ private:
     void keep(Seq seq, core::EventRecord&& record);
     void keep_if_queued(Seq seq, core::EventRecord&& record);
     void forget_bodies_of_gone();
+    bool has_room() const noexcept { return pending_bytes_ < options_.ingest_budget; }
+    void give_turn_soon();
     void forget_unused_tokens();
     void erase_unused(std::vector<TokenId> slots);
     void load();
@@ -205,9 +227,11 @@ private:
     };
     std::deque<Uncommitted> uncommitted_;
     IngestBudget unfinished_{options_.unfinished_budget};
+    IngestBudget unread_{options_.unread_budget};
     std::uint64_t pending_bytes_ = 0;
     std::size_t unanswered_ = 0;
-    boost::asio::steady_timer room_;
+    std::list<boost::asio::steady_timer> waiting_;  ///< for their turns, in their order
+    bool turn_posted_ = false;
     bool work_posted_ = false;
     MonoTime committed_at_{};  ///< of the events that became durable together
     bool changing_ = false;

@@ -3,12 +3,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <cerrno>
+#include <chrono>
 #include <future>
+#include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "flowrelay/runtime/ingest_session.hpp"
@@ -96,6 +100,7 @@ protected:
     core::Relay relay_{core::RelayOptions(), Salt{}, {}, Random(1), log_};
     StorageThread storage_{test::open_stores(fs_, log_), io_.get_executor(), log_};
     Engine engine_{io_.get_executor(), relay_, storage_, clock_};
+    std::optional<IngestBudget::Share> others_;
     IngestLimits limits_;
     int producer_ = -1;
     std::shared_ptr<Session> session_;
@@ -117,6 +122,58 @@ TEST_F(IngestSessionTest, AnEventInPiecesIsOneEvent) {
     serve();
     for (const char c : event(1)) say(std::string(1, c));
     EXPECT_EQ(hear(1).front(), accepted(1));
+}
+
+TEST_F(IngestSessionTest, WhoDoesNotReadItsAnswersIsNotReadFromAnyLongerThanFits) {
+    const std::uint64_t budget = EngineOptions().unread_budget;
+    others_.emplace(engine_.unread());
+    ASSERT_TRUE(others_->resize(budget + IngestBudget::Share::free));
+    const int room = 4096;
+    ::setsockopt(producer_, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
+    serve();
+    std::string lines;
+    for (int i = 0; i < 20'000; ++i) lines += "{}\n";
+    std::thread sender([&] { say(lines); });
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    std::uint64_t refused = 0;
+    for (bool more = true; more && std::chrono::steady_clock::now() < end;) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(300));
+        std::promise<std::uint64_t> now;
+        boost::asio::post(io_, [&] { now.set_value(relay_.counters().rejected); });
+        more = std::exchange(refused, now.get_future().get()) != refused || refused == 0;
+    }
+    EXPECT_LT(refused, 10'000U) << "what nobody reads fills the memory";
+    EXPECT_EQ(hear(20'000).size(), 20'000U) << "it goes on when they are read";
+    sender.join();
+}
+
+TEST_F(IngestSessionTest, AnEventOutOfTurnDoesNotWaitForThoseWhoHaveMuchToSay) {
+    serve();
+    std::promise<void> begun;
+    std::atomic<bool> stop{false};
+    std::atomic<int> running{200};
+    const auto busy = [&]() -> boost::asio::awaitable<void> {
+        while (!stop) {
+            co_await engine_.wait_for_turn();
+            const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(1);
+            while (std::chrono::steady_clock::now() < until) continue;
+        }
+        --running;
+    };
+    boost::asio::post(io_, [&] {
+        for (int i = 0; i < 200; ++i) spawn(io_.get_executor(), busy());
+        begun.set_value();
+    });
+    begun.get_future().wait();
+    const auto since = std::chrono::steady_clock::now();
+    for (int i = 0; i < 20; ++i) {
+        say(event(i));
+        EXPECT_EQ(hear(1).size(), 1U);
+    }
+    const auto took = std::chrono::steady_clock::now() - since;
+    stop = true;
+    while (running > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    EXPECT_LT(took, std::chrono::seconds(3)) << "each would wait for 200 others";
 }
 
 TEST_F(IngestSessionTest, ALastLineNeedsNoLineBreak) {
