@@ -1,10 +1,14 @@
 """What producers and users who may only look can make the relay spend: memory and the longest silence
 of the I/O thread under each attack. Prints a row for each (docs/testing.md has them)."""
 
+import collections
 import contextlib
 import json
+import multiprocessing
 import os
+import selectors
 import socket
+import statistics
 import subprocess
 import threading
 import time
@@ -42,6 +46,49 @@ class Silence(threading.Thread):
     def __exit__(self, *_):
         self.stopped.set()
         self.join(60)
+
+
+def keep_busy(address, token, connections, seconds, begun):
+    """Sends events on all of these at a time, and reads what is answered."""
+    data = b"".join(json.dumps(support.event(token, f"t{number % 50}")).encode() + b"\n"
+                    for number in range(400))
+    waiting = selectors.DefaultSelector()
+    for _ in range(connections):
+        each = socket.socket(socket.AF_UNIX)
+        each.connect(str(address))
+        each.setblocking(False)
+        waiting.register(each, selectors.EVENT_READ | selectors.EVENT_WRITE, [0])
+    begun.set()
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for key, what in waiting.select(0.1):
+            with contextlib.suppress(BlockingIOError):
+                if what & selectors.EVENT_READ and not key.fileobj.recv(65536):
+                    waiting.unregister(key.fileobj)
+                    continue
+            with contextlib.suppress(BlockingIOError):
+                if what & selectors.EVENT_WRITE:
+                    at = key.data[0]
+                    key.data[0] = (at + key.fileobj.send(data[at:at + 16384])) % len(data)
+
+
+def list_queue(address, connections, stop):
+    """Lists the queue again and again, as a user who may only look."""
+    if os.getuid() == 0:
+        os.setgroups([])
+        os.setuid(65534)
+
+    def ask():
+        with ApiConnection(address, 60) as connection:
+            while not stop.is_set():
+                if connection.request("GET", "/v1/queue?limit=1000").status not in (200, 503):
+                    os._exit(3)
+
+    threads = [threading.Thread(target=ask) for _ in range(connections)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 class Attacks(support.RelayTestCase):
@@ -144,6 +191,119 @@ class Attacks(support.RelayTestCase):
                          for number in range(begin, begin + 5000)])
                     self.assertEqual({answer["status"] for answer in answers}, {"accepted"})
         self.measured("60,000 accepted events, each with a token of its own", attack, max_memory=114)
+
+    def test_a_million_made_up_tokens(self):
+        """As many as FLOWRELAY_TOKENS, since a million take minutes."""
+        count = int(os.environ.get("FLOWRELAY_TOKENS", "200000"))
+
+        def attack(relay):
+            said = collections.Counter()
+            with Producer(relay.ingest_socket, 60) as producer:
+                for begin in range(0, count, 5000):
+                    answers = producer.submit_all(
+                        [{"flow_token": f"{number:032x}", "external_thread_id": "t", "title": "x",
+                          "event": "activity", "author": {"name": "a"}}
+                         for number in range(begin, begin + 5000)])
+                    said.update(answer.get("code", answer["status"]) for answer in answers)
+            self.assertLessEqual(set(said), {"accepted", "too_many_tokens"})
+            self.assertEqual(said.total(), count)
+            begin = time.monotonic()
+            relay.status()
+            print(f"{dict(said)}, status {(time.monotonic() - begin) * 1000:.0f} ms", flush=True)
+        # What a source brings is taken all the same.
+        self.measured(f"{count:,} made-up tokens, each with an event", attack, max_memory=250,
+                      sources=[{"name": "ci", "flow_token_file": self.token_file(self.t)}])
+
+    def lines_until_nobody_reads(self, sockets, data):
+        sent = dict.fromkeys(sockets, 0)
+        quiet = 0
+        end = time.monotonic() + 30
+        while quiet < 20 and time.monotonic() < end:
+            moved = 0
+            for each in sockets:
+                with contextlib.suppress(BlockingIOError):
+                    size = each.send(data[sent[each] % len(data):])
+                    sent[each] += size
+                    moved += size
+            quiet = 0 if moved else quiet + 1
+            if not moved:
+                time.sleep(0.1)
+
+    def test_answers_that_nobody_reads(self):
+        def attack(relay):
+            with contextlib.ExitStack() as open_ones:
+                sockets = []
+                for _ in range(1000):
+                    each = open_ones.enter_context(Stream(relay.ingest_socket, 5)).socket
+                    each.setblocking(False)
+                    sockets.append(each)
+                self.lines_until_nobody_reads(sockets, b"{}\n" * 20_000)
+        self.measured("1,000 connections with refused lines that never read their answers", attack)
+
+    def test_answers_to_batches_that_nobody_reads(self):
+        body = b"{}\n" * 20_000
+        request = (b"POST /messages HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\n"
+                   b"Content-Length: %d\r\n\r\n" % len(body)) + body
+
+        def attack(relay):
+            with contextlib.ExitStack() as open_ones:
+                for _ in range(200):
+                    stream = open_ones.enter_context(Stream(relay.ingest_socket, 5))
+                    stream.socket.settimeout(1)
+                    with contextlib.suppress(OSError):
+                        stream.send(request)
+                time.sleep(3)
+        self.measured("200 batches of 20,000 whose answers nobody reads", attack)
+
+    def longest_wait(self, relay, seconds):
+        """Of a producer with one event at a time."""
+        waits = []
+        end = time.monotonic() + seconds
+        with Producer(relay.ingest_socket, 60) as producer:
+            while time.monotonic() < end:
+                begin = time.monotonic()
+                self.assertEqual(producer.submit(support.event(self.t))["status"], "accepted")
+                waits.append(time.monotonic() - begin)
+                time.sleep(0.01)
+        print(f"another producer: {len(waits)} events, median "
+              f"{statistics.median(waits) * 1000:.0f} ms, longest {max(waits) * 1000:.0f} ms",
+              flush=True)
+        return max(waits)
+
+    def test_many_connections_that_are_never_quiet(self):
+        def attack(relay):
+            begun = multiprocessing.Event()
+            others = multiprocessing.Process(
+                target=keep_busy, args=(relay.ingest_socket, self.t, 900, 10, begun), daemon=True)
+            others.start()
+            self.assertTrue(begun.wait(30))
+            longest = self.longest_wait(relay, 6)
+            others.join(30)
+            self.assertLess(longest, 3 * support.SCALE)
+        self.measured("900 connections that send events without a pause", attack)
+
+    def test_lists_of_the_queue(self):
+        def attack(relay):
+            self.flowrelay(relay, "source", "pause", "ci")
+            with Producer(relay.ingest_socket, 60) as producer:
+                for begin in range(0, 20_000, 5000):
+                    producer.submit_all([{"source": "ci", "external_thread_id": str(number),
+                                          "title": "x", "author": {"name": "a"}}
+                                         for number in range(begin, begin + 5000)])
+            relay.directory.chmod(0o755)
+            self.directory.chmod(0o755)
+            stop = multiprocessing.Event()
+            looker = multiprocessing.Process(
+                target=list_queue, args=(str(relay.control_socket), 30, stop), daemon=True)
+            looker.start()
+            time.sleep(1)
+            longest = self.longest_wait(relay, 4)
+            stop.set()
+            looker.join(30)
+            self.assertEqual(looker.exitcode, 0)
+            self.assertLess(longest, 1 * support.SCALE)
+        self.measured("30 connections that list a queue of 20,000", attack, control={"socket_mode": "0666"},
+                      sources=[{"name": "ci", "flow_token_file": self.token_file(self.t)}])
 
     def test_a_plan_with_a_thousand_unknown_ids(self):
         count = int(os.environ.get("FLOWRELAY_PLAN_EVENTS", "20000"))
