@@ -139,6 +139,10 @@ Result<std::string> format_status(std::string_view json_text, bool colour) {
     }
     const json::value* full = status.if_contains("dead_letters_full");
     const bool is_full = full != nullptr && full->is_bool() && full->get_bool();
+    if (number_of(status, "dead_letters_unwritten").value_or(0) > 0) {
+        dead += fmt::format(", {} not on the disk yet: their threads wait",
+                            counted_of(status, "dead_letters_unwritten", "dead letter"));
+    }
     const double missing = number_of(status, "dead_letters_missing").value_or(0);
     if (missing > 0) {
         dead += fmt::format(", {} MISSING from their file",

@@ -94,6 +94,12 @@ private:
                                          about_.head),
                              about_.head_trouble));
         }
+        if (reason.lane_blocked) {
+            add(Cause::dead_letter_unwritten, std::nullopt,
+                "an event of its thread was refused, and its dead letter is not on the disk yet: "
+                "the thread goes on when it is. If that lasts, the log says why "
+                "(dead_letters.failed, spool.failed): make room, or see to the disk");
+        }
         if (is_ahead(reason.lane_until)) {
             add(Cause::thread_waits, wait_until(reason.lane_until),
                 with_trouble(
@@ -251,6 +257,8 @@ std::string_view to_string(Cause cause) noexcept {
             return "thread_held";
         case Cause::dead_letters_full:
             return "dead_letters_full";
+        case Cause::dead_letter_unwritten:
+            return "dead_letter_unwritten";
         case Cause::token_throttled:
             return "token_throttled";
         case Cause::token_parked:

@@ -75,6 +75,13 @@ const Event* LaneTable::find(Seq seq) const noexcept {
     return found == events_.end() ? nullptr : &*found;
 }
 
+Lane* LaneTable::find(const LaneId& id) noexcept {
+    TokenQueue* token = find(id.token);
+    if (!token) return nullptr;
+    const auto found = token->lanes.find(id.thread_hash);
+    return found == token->lanes.end() ? nullptr : &*found;
+}
+
 TokenQueue* LaneTable::find(TokenId id) noexcept {
     const auto found = tokens_.find(id);
     return found == tokens_.end() ? nullptr : &*found;

@@ -83,6 +83,7 @@ struct Lane : Timer, TurnHook, TreeHook<InToken> {
     EventsBySeq<InLane> events;  ///< never empty between two calls to the scheduler
     Event* in_flight = nullptr;  ///< one of them; the head unless an older one came meanwhile
     Event* held = nullptr;       ///< one of them, rejected: nothing goes until an operator decides
+    bool blocked = false;        ///< by one that has left: see Turns::block()
     // Of the event whose turn it is:
     std::uint32_t failures = 0;       ///< in a row, for the backoff
     bool blamed_token = false;        ///< was answered 401 or 403
@@ -166,6 +167,7 @@ public:
 
     Event* find(Seq seq) noexcept;
     const Event* find(Seq seq) const noexcept;
+    Lane* find(const LaneId& id) noexcept;
     TokenQueue* find(TokenId id) noexcept;
     const TokenQueue* find(TokenId id) const noexcept;
     TokenQueue& find_or_add(TokenId id);

@@ -463,6 +463,11 @@ void Relay::bury(DeadLetter letter, std::uint64_t event_bytes, Effects& effects)
     ++counters_.dead;
     if (letter.outcome == Outcome::expired) ++counters_.expired;
     letter_room_.bury(letter_size(event_bytes, letter));
+    // A crash before its letter is on the disk has it posted again. What is too old is not posted.
+    if (letter.outcome == Outcome::dead) {
+        const LaneId lane{letter.event.token, letter.event.thread_hash};
+        if (unwritten_.emplace(letter.seq, lane).second) scheduler_.block_lane(lane, true);
+    }
     effects.bury.push_back(std::move(letter));
 }
 

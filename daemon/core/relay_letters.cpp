@@ -1,4 +1,5 @@
 // The relay's state machine: what a full store of dead letters holds back, and when it goes on.
+#include <span>
 #include <vector>
 
 #include "flowrelay/core/log_events.hpp"
@@ -18,6 +19,15 @@ void Relay::letters_stored(const LetterUsage& usage, Now now) {
     letter_room_.stored(usage);
     note_letter_room(now);
     release_held_by_letters();
+}
+
+void Relay::buried(std::span<const Seq> events) {
+    for (const Seq seq : events) {
+        const auto letter = unwritten_.find(seq);
+        if (letter == unwritten_.end()) continue;
+        scheduler_.block_lane(letter->second, false);
+        unwritten_.erase(letter);
+    }
 }
 
 void Relay::release_held_by_letters() {

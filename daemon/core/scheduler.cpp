@@ -308,6 +308,7 @@ struct Scheduler::Impl {
         reason.lane_next_in_flight = lane.in_flight != nullptr;
         if (lane.is_armed()) reason.lane_until = lane.at;
         reason.lane_held = lane.held != nullptr;
+        reason.lane_blocked = lane.blocked;
         reason.token = status_of(*lane.token);
         reason.token_full = under_way(*lane.token) >= share_of(*lane.token);
         add_destination(reason);
@@ -445,6 +446,10 @@ bool Scheduler::release_lane(Seq seq) {
     return true;
 }
 
+void Scheduler::block_lane(const LaneId& lane, bool blocked) {
+    blocked ? impl_->turns.block(lane) : impl_->turns.unblock(lane);
+}
+
 std::vector<Seq> Scheduler::held(TokenId id) const {
     const TokenQueue* token = impl_->turns.table().find(id);
     return token ? scheduling::held_events(*token) : std::vector<Seq>();
@@ -501,17 +506,7 @@ void Scheduler::pause_token(TokenId id) {
 }
 
 void Scheduler::resume_token(TokenId id) {
-    TokenQueue* token = impl_->turns.find(id);
-    if (!token) return;
-    token->paused = false;
-    const TokenState state = token->gate.state();
-    if (state == TokenState::failing) token->gate.open();
-    if (state == TokenState::parked) {
-        token->gate.open();
-        // Another answer of the same kind is about the token again, not about one event.
-        for (Lane& lane : token->lanes) lane.blamed_token = false;
-    }
-    impl_->turns.update(*token);
+    if (TokenQueue* token = impl_->turns.find(id)) impl_->turns.resume(*token);
 }
 
 void Scheduler::renew_token(TokenId id) {
@@ -591,6 +586,7 @@ Scheduler::WaitReason Scheduler::why(const LaneId& id) const {
     WaitReason reason;
     reason.lane = id;
     reason.lane_next = Seq::none;
+    reason.lane_blocked = impl_->turns.is_blocked(id);
     if (const TokenQueue* token = impl_->turns.table().find(id.token))
         reason.token = impl_->status_of(*token);
     impl_->add_destination(reason);

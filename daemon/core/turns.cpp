@@ -13,6 +13,7 @@ void Turns::add(const QueuedEvent& queued) {
     expiry_.insert(event);
     Lane& lane = *event.lane;
     lane.token->removed = false;
+    lane.blocked = !blocked_.empty() && blocked_.contains(queued.lane);
     // An older one has come to the front of a lane, whose head may have been over its age.
     if (lane.is_listed() && &event == &lane.head()) lane.leave_list();
     place(lane);
@@ -68,6 +69,25 @@ void Turns::release(Lane& lane) noexcept {
     place(lane);
 }
 
+void Turns::block(const LaneId& id) {
+    ++blocked_[id];
+    Lane* lane = table_.find(id);
+    if (!lane) return;
+    lane->blocked = true;
+    if (lane->is_listed()) lane->leave_list();
+    refresh(*lane->token);
+}
+
+void Turns::unblock(const LaneId& id) noexcept {
+    const auto blocked = blocked_.find(id);
+    if (blocked == blocked_.end() || --blocked->second > 0) return;
+    blocked_.erase(blocked);
+    Lane* lane = table_.find(id);
+    if (!lane) return;
+    lane->blocked = false;
+    place(*lane);
+}
+
 void Turns::hurry(Lane& lane) noexcept {
     timers_.disarm(lane);
     place(lane);
@@ -88,6 +108,18 @@ void Turns::update(TokenQueue& token) noexcept {
     set_timer(token);
     refresh(token);
     forget_if_idle(token);
+}
+
+void Turns::resume(TokenQueue& token) noexcept {
+    token.paused = false;
+    const TokenState state = token.gate.state();
+    if (state == TokenState::failing) token.gate.open();
+    if (state == TokenState::parked) {
+        token.gate.open();
+        // Another answer of the same kind is about the token again, not about one event.
+        for (Lane& lane : token.lanes) lane.blamed_token = false;
+    }
+    update(token);
 }
 
 void Turns::renew(TokenQueue& token) noexcept {
@@ -179,7 +211,8 @@ void Turns::place(Lane& lane) noexcept {
     TokenQueue& token = *lane.token;
     if (lane.events.empty()) {
         table_.remove(lane);
-    } else if (!lane.in_flight && !lane.held && !lane.is_armed() && !lane.is_listed()) {
+    } else if (!lane.in_flight && !lane.held && !lane.blocked && !lane.is_armed() &&
+               !lane.is_listed()) {
         token.ready.push_back(lane);
     }
     refresh(token);

@@ -1,7 +1,8 @@
 // Which lane's turn it is, as far as lanes and tokens go.
 //
 // A lane is in exactly one of these states: an event of it is in flight; it waits (its timer is
-// armed); it is held for an operator; it is overdue (its head is over its age and has to leave
+// armed); it is held for an operator; it is blocked until an event that has left is on the disk as
+// dead; it is overdue (its head is over its age and has to leave
 // first); it is ready, in the list of its token. A token takes turns while it has a ready lane and
 // both its gate and its rate limit let one begin; otherwise its timer is armed until the gate lets
 // a probe through and the bucket of the limit has an event.
@@ -11,6 +12,7 @@
 #pragma once
 
 #include <optional>
+#include <unordered_map>
 
 #include "expiry_index.hpp"
 #include "lane_table.hpp"
@@ -59,6 +61,12 @@ public:
     void release(Lane& lane) noexcept;
     std::size_t held_lanes() const noexcept { return held_lanes_; }
 
+    /// Nothing of the lane is given until unblock() was called as often, whether it has events or
+    /// not.
+    void block(const LaneId& lane);
+    void unblock(const LaneId& lane) noexcept;
+    bool is_blocked(const LaneId& lane) const noexcept { return blocked_.contains(lane); }
+
     /// It waits no more.
     void hurry(Lane& lane) noexcept;
 
@@ -71,6 +79,9 @@ public:
     }
 
     // ---- tokens
+
+    /// Ends a pause, and the trouble that its token had. It may be destroyed.
+    void resume(TokenQueue& token) noexcept;
 
     /// Its gate or its pause has changed, but no event of it.
     void update(TokenQueue& token) noexcept;
@@ -150,6 +161,7 @@ private:
     LaneList overdue_;
     WallTime overdue_seen_ = WallTime::min();  // the latest time at which a lane was found overdue
     std::size_t held_lanes_ = 0;
+    std::unordered_map<LaneId, std::size_t> blocked_;  // also those that have no events now
     MonoTime advanced_to_ = MonoTime::min();
 };
 

@@ -33,10 +33,15 @@ constexpr std::uint64_t loaded_event = 4096;
 Engine::Engine(asio::any_io_executor io, core::Relay& relay, StorageMailbox& storage,
                const Clock& clock, EngineOptions options)
     : io_(io), relay_(relay), storage_(storage), clock_(clock), options_(std::move(options)) {
-    storage_.watch_letters([this](const core::LetterUsage& usage) {
-        relay_.letters_stored(usage, clock_.now());
-        work_appeared();
-    });
+    storage_.watch_letters(
+        [this](const core::LetterUsage& usage) {
+            relay_.letters_stored(usage, clock_.now());
+            work_appeared();
+        },
+        [this](std::span<const Seq> buried) {
+            relay_.buried(buried);
+            work_appeared();
+        });
 }
 
 // ---------------------------------------------------------------- submissions

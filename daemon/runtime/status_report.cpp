@@ -152,6 +152,7 @@ std::string status_report(Engine& engine, const StorageMailbox::Snapshot& snapsh
         {"dead_letters_missing", snapshot.missing_letters},
         {"dead_letters_bytes", relay.letter_room().usage().bytes},
         {"dead_letters_full", relay.letter_room().is_store_full()},
+        {"dead_letters_unwritten", relay.unwritten_letters()},
         {"spool_bytes", snapshot.usage.disk_bytes},
         {"spool_used_bytes", snapshot.usage.disk_bytes - snapshot.usage.unused_bytes},
         {"spool_max_bytes", context.spool_max_bytes},

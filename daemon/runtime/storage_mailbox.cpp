@@ -92,8 +92,11 @@ void StorageMailbox::drop_older_letters(Milliseconds max_age, WallTime now, Drop
     put(false, [&] { mail_.age_drops.push_back({max_age, now, std::move(done)}); });
 }
 
-void StorageMailbox::watch_letters(LettersChanged changed) {
-    put(false, [&] { mail_.letters_changed = std::move(changed); });
+void StorageMailbox::watch_letters(LettersChanged changed, LettersBuried buried) {
+    put(false, [&] {
+        mail_.letters_changed = std::move(changed);
+        mail_.letters_buried = std::move(buried);
+    });
 }
 
 void StorageMailbox::snapshot(SnapshotDone done) {

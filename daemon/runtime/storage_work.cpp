@@ -83,7 +83,11 @@ StorageWork::Completions StorageWork::carry_out(Mail mail) {
     stores_.unfinished = has_unfinished();
     stores_.failed = failed_;
     for (const auto& work : mail.questions) completions.push_back(work(stores_));
-    if (mail.letters_changed) letters_changed_ = std::move(mail.letters_changed);
+    if (mail.letters_changed) {
+        letters_changed_ = std::move(mail.letters_changed);
+        letters_buried_ = std::move(mail.letters_buried);
+    }
+    report_buried(completions);
     report_letters(completions);
     return completions;
 }
@@ -164,6 +168,11 @@ void StorageWork::commit(Mail& mail, Completions& completions) {
     if (observed) stores_.observer->begins();
     settle_replays(mail.settlements);
     const Result<Seq> first = stores_.queue->commit(records_, mail.settlements);
+    // All outcomes that waited went along.
+    if (first.has_value()) {
+        buried_.insert(buried_.end(), unrecorded_.begin(), unrecorded_.end());
+        unrecorded_.clear();
+    }
     if (observed) stores_.observer->ended(records_.size());
     note_commit(first);
     if (token_error_) {
@@ -268,7 +277,10 @@ Result<core::EventRecord> StorageWork::read(Seq seq) {
 void StorageWork::bury(std::vector<core::DeadLetter> letters) {
     for (auto& letter : letters) unburied_.push_back(std::move(letter));
     // What can't be settled any more is delivered, or dies again, after the next start.
-    if (failed_) unburied_.clear();
+    if (failed_) {
+        unburied_.clear();
+        unrecorded_.clear();
+    }
     if (unburied_.empty()) return;
     // In small portions: each carries its body.
     std::vector<core::DeadLetter> waiting = std::exchange(unburied_, {});
@@ -287,6 +299,8 @@ void StorageWork::bury(std::vector<core::DeadLetter> letters) {
             portion.back().event.id = "seq-" + std::to_string(to_number(portion.back().seq));
         } else if (event.error().code != QueueErrc::not_found) {
             unburied_.push_back(std::move(waiting[i]));
+        } else {
+            buried_.push_back(waiting[i].seq);  // erased meanwhile
         }
         if (portion.size() < 64 && i + 1 < waiting.size()) continue;
         if (!portion.empty()) add_letters(portion, outcomes);
@@ -306,6 +320,9 @@ void StorageWork::add_letters(std::vector<core::DeadLetter>& portion,
     if (added.has_value()) {
         const auto settled = stores_.queue->commit({}, outcomes);
         note_commit(settled);
+        // Without its outcome a letter is withdrawn at the next start.
+        auto& done = settled.has_value() ? buried_ : unrecorded_;
+        for (const auto& letter : portion) done.push_back(letter.seq);
         if (settled.has_error() && failed_) withdraw(outcomes);
         return;
     }
@@ -356,6 +373,13 @@ void StorageWork::report_letters(Completions& completions) {
     if (now == told_) return;
     told_ = now;
     completions.push_back([changed = letters_changed_, now] { changed(now); });
+}
+
+/// For threads that wait for their dead letters.
+void StorageWork::report_buried(Completions& completions) {
+    if (!letters_buried_ || buried_.empty()) return;
+    completions.push_back(
+        [report = letters_buried_, seqs = std::exchange(buried_, {})] { report(seqs); });
 }
 
 Result<StorageMailbox::Loaded> StorageWork::load(const core::LoadRequest& request,

@@ -126,6 +126,14 @@ void Model::check_order(const Event& event, Now now) {
     }
 }
 
+// What was refused for good must not come back behind those that were posted since.
+void Model::note_overtaken(const Event& by) {
+    for (const std::uint64_t number : died_[lane_of(by)]) {
+        Event& event = events_.at(number);
+        if (event.seq < by.seq && event.last == Last::rejected) event.overtaken = true;
+    }
+}
+
 std::vector<Model::Head> Model::heads(Now now) const {
     std::vector<Head> heads;
     for (const auto& [lane, events] : pending_) {
@@ -197,6 +205,7 @@ void Model::requested(const PostedEvent& post, Seq seq, Now now) {
         violation(name(event) + " is posted while " + name(at(busy->second)) + " is in flight");
     }
     check_order(event, now);
+    note_overtaken(event);
     event.last = Last::open;
     event.last_life = life_;
 }
@@ -225,6 +234,8 @@ void Model::answered(std::uint64_t number, const Server::Reply& reply, bool othe
                 ++holds_;
             } else {
                 event.last = Last::rejected;
+                event.overtaken = false;
+                died_[lane_of(event)].insert(number);
                 pending_[lane_of(event)].erase(event.seq);
             }
             break;
@@ -306,6 +317,7 @@ void Model::given_up(std::uint64_t number) {
 void Model::ended(Now now) {
     ended_at_ = now;
     in_flight_.clear();
+    died_.clear();
     assigned_.clear();
     reported_at_.clear();
     rows_.clear();
@@ -340,6 +352,9 @@ void Model::started(const Found& found, Now now) {
             is_final(event) && !disk_in_trouble_ && event.told_at + durable_after < ended_at_.mono;
         const bool dropped = event.last == Last::dropped;
         if (told_long_ago || dropped) violation(name(event) + " came back though it was settled");
+        if (event.last == Last::rejected && event.overtaken) {
+            violation(name(event) + " came back behind events of its thread");
+        }
         settle_drop(event, true);
         event.seq = queued.seq;
         event.erased = false;

@@ -149,6 +149,8 @@ public:
     std::vector<Head> heads(Now now) const;
     /// An event of its lane waits for an operator.
     bool has_held(const Head& head) const;
+    /// An event of its lane has died in this life, and may not be on the disk as dead.
+    bool has_died(const Head& head) const;
     /// Its lane may wait until then, after what the server answered.
     bool may_wait(const Head& head, MonoTime until) const;
 
@@ -222,6 +224,7 @@ private:
         MonoTime told_at;
         unsigned times_handed_in = 0;
         bool refused_with_all = false;
+        bool overtaken = false;  ///< a later one of its lane was posted after it was refused
         Seq may_be_overtaken_by = Seq::none;  ///< whose turn it was when this one was replayed
         bool dropping = false;                ///< an operator drops it; not known how that ended
         bool dropping_letter = false;
@@ -275,6 +278,7 @@ private:
     }
     void release_held(std::size_t slot);
     void check_order(const Event& event, Now now);
+    void note_overtaken(const Event& by);
     void check_letters(const Found& found, bool at_the_end);
     void check_books(const Found& found);
     bool is_erased(const Event& event) const { return told_gone_.contains(event.slot); }
@@ -287,6 +291,7 @@ private:
     std::map<std::uint64_t, Event> events_;
     std::map<Lane, std::map<Seq, std::uint64_t>> pending_;
     std::map<Lane, std::uint64_t> in_flight_;
+    std::map<Lane, std::set<std::uint64_t>> died_;  ///< refused for good in this life
     std::set<Seq> asked_to_replay_;
     Waits waits_;
     core::DeadLetterLimits letter_limits_;

@@ -98,6 +98,13 @@ bool Model::is_held(const Event& event) const {
     return event.last == Last::held && event.last_life == life_;
 }
 
+bool Model::has_died(const Head& head) const {
+    const auto event = std::ranges::find_if(died_, [&](const auto& lane) {
+        return find(head.seq) && lane.first == lane_of(*find(head.seq));
+    });
+    return event != died_.end() && !event->second.empty();
+}
+
 bool Model::has_held(const Head& head) const {
     for (const auto& [lane, events] : pending_) {
         if (!events.contains(head.seq)) continue;

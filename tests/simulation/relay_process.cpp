@@ -290,8 +290,9 @@ std::optional<MonoTime> RelayProcess::can_run_from(const Model::Head& head) cons
     const bool down = why->destination != core::DestinationState::up;
     const bool closed =
         token.state != core::TokenState::active && token.state != core::TokenState::paused;
-    const bool lane_waits =
-        why->in_flight || why->lane_next_in_flight || (why->lane_held && model.has_held(head));
+    const bool lane_waits = why->in_flight || why->lane_next_in_flight ||
+                            (why->lane_held && model.has_held(head)) ||
+                            (why->lane_blocked && model.has_died(head));
     const Slots::Slot& slot = model.slots().at(head.slot);
     const bool token_waits = (token.state == core::TokenState::paused &&
                               (model.is_paused(head.slot) || !slot.is.known || slot.waking != 0)) ||

@@ -27,6 +27,7 @@ enum class Cause {
     thread_waits,            ///< backoff after failures
     thread_held,             ///< its event was refused, and waits for an operator
     dead_letters_full,       ///< its event was refused, and the dead letters have no room for it
+    dead_letter_unwritten,   ///< one of its thread died, and its dead letter is not on the disk
     token_throttled,         ///< 429, or 503 with Retry-After to it alone
     token_parked,            ///< 401, 403
     token_failing,           ///< 5xx or no answers to several of its threads, and to no other token

@@ -103,6 +103,11 @@ public:
     /// The store of dead letters holds this much now: at the start and after each change. Threads
     /// that are held because it was full go on as far as there is room.
     void letters_stored(const LetterUsage& usage, Now now);
+    /// The deaths of these events are on the disk, or they are not queued there any more: their
+    /// threads go on.
+    void buried(std::span<const Seq> events);
+    /// Dead letters that are not on the disk yet; each blocks its thread.
+    std::size_t unwritten_letters() const noexcept { return unwritten_.size(); }
 
     // ---- submissions
 
@@ -423,7 +428,8 @@ private:
     RelayCounters counters_;
     Refusals refusals_;
     LetterRoom letter_room_;
-    std::set<Seq> held_by_letters_;  ///< events that were refused while there was no room
+    std::map<Seq, LaneId> unwritten_;  ///< see buried()
+    std::set<Seq> held_by_letters_;    ///< events that were refused while there was no room
     std::optional<MonoTime> tell_letters_full_at_;
     RefusalLog refusal_log_{log_};
     History history_;

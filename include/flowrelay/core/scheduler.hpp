@@ -186,6 +186,11 @@ public:
     /// False: its lane is not held.
     bool release_lane(Seq seq);
 
+    /// An event of the lane has left for good, and after a crash it may be there again: nothing
+    /// more of the lane is given until as many calls with false have followed as there were with
+    /// true. The lane may have no events.
+    void block_lane(const LaneId& lane, bool blocked);
+
     /// The events of a token that were rejected and hold their lanes.
     std::vector<Seq> held(TokenId token) const;
 
@@ -278,6 +283,7 @@ public:
         bool lane_next_in_flight = false;
         std::optional<MonoTime> lane_until;  ///< the lane is in backoff
         bool lane_held = false;              ///< until an operator decides: release_lane(), take()
+        bool lane_blocked = false;           ///< see block_lane()
         TokenStatus token;
         DestinationState destination = DestinationState::up;
         std::optional<MonoTime> destination_until;

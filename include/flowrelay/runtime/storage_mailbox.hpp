@@ -90,8 +90,10 @@ public:
     void set_limits(const storage::QueueLimits& limits);
 
     using LettersChanged = std::function<void(const core::LetterUsage&)>;
-    /// Calls this after each change of what the dead letters hold.
-    void watch_letters(LettersChanged changed);
+    using LettersBuried = std::function<void(std::span<const Seq>)>;
+    /// Calls `changed` after each change of what the dead letters hold, and `buried` with those
+    /// handed to bury() that no crash brings back to the queue any more.
+    void watch_letters(LettersChanged changed, LettersBuried buried);
 
     /// For operators' questions and changes: runs `work` where the disk is used, after what was
     /// asked for before is committed, then what it gives on the I/O thread. `work` is short: a
@@ -142,6 +144,7 @@ public:
         };
         std::vector<DropOlder> age_drops;
         LettersChanged letters_changed;
+        LettersBuried letters_buried;  ///< comes with letters_changed
         std::vector<Work> questions;
 
         bool empty() const noexcept;

@@ -68,7 +68,9 @@ public:
     void end();
 
     /// Whether something failed and is to be tried again, with mail or without.
-    bool has_unfinished() const noexcept { return !unburied_.empty() || !unsettled_.empty(); }
+    bool has_unfinished() const noexcept {
+        return !unburied_.empty() || !unsettled_.empty() || !unrecorded_.empty();
+    }
 
     StorageMailbox::Snapshot snapshot() const;
     const Stores& stores() const noexcept { return stores_; }
@@ -92,6 +94,7 @@ private:
     void note_letters(const Result<void>& result);
     void drop_older(Mail::DropOlder& asked, Completions& completions);
     void report_letters(Completions& completions);
+    void report_buried(Completions& completions);
     Result<core::EventRecord> read(Seq seq);
     Result<StorageMailbox::Loaded> load(const core::LoadRequest& request,
                                         std::uint64_t record_bytes);
@@ -101,9 +104,12 @@ private:
     ErasureWork erasures_;
     std::vector<core::EventRecord> records_;
     std::vector<core::DeadLetter> unburied_;
+    std::vector<Seq> unrecorded_;  ///< their letters are on the disk, and their outcomes are not
+    std::vector<Seq> buried_;      ///< since the last report: both are
     std::vector<core::Settlement> unsettled_;  ///< of replayed events
     std::uint64_t letters_taken_ = 0;          ///< to be buried
     StorageMailbox::LettersChanged letters_changed_;
+    StorageMailbox::LettersBuried letters_buried_;
     core::LetterUsage told_;
     bool full_ = false;
     std::uint64_t refused_bytes_ = 0;  ///< the smallest body refused while it was full; 0: none

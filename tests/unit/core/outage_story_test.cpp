@@ -145,6 +145,7 @@ private:
             const auto effects =
                 relay_.attempted(*assignment, record, answer_(*assignment, since), clock_.now());
             dead += effects.bury.size();
+            for (const auto& letter : effects.bury) relay_.buried({&letter.seq, 1});
         }
         return true;
     }

@@ -61,7 +61,16 @@ protected:
         result.status = status;
         result.retry_after = retry_after;
         result.detail = status >= 400 ? "says the server" : "";
-        return relay_->attempted(assignment, records_.at(assignment.seq), result, now_);
+        auto effects = relay_->attempted(assignment, records_.at(assignment.seq), result, now_);
+        if (disk_takes_letters_) bury(effects);
+        return effects;
+    }
+
+    /// The dead letters are on the disk.
+    void bury(const Relay::Effects& effects) {
+        std::vector<Seq> buried;
+        for (const auto& letter : effects.bury) buried.push_back(letter.seq);
+        relay_->buried(buried);
     }
 
     void pass(Milliseconds time) {
@@ -81,6 +90,7 @@ protected:
     RelayOptions options_;
     test::RecordingLog log_;
     std::optional<Relay> relay_;
+    bool disk_takes_letters_ = true;
     Now now_{MonoTime(Seconds(1000)), WallTime(Seconds(1'000'000))};
     std::uint64_t last_seq_ = 0;
     std::map<Seq, EventRecord> records_;

@@ -38,6 +38,41 @@ protected:
     LetterUsage usage_;
 };
 
+// A crash would have it posted again, behind those of its thread that were posted since.
+TEST_F(RelayLettersTest, AThreadWaitsUntilTheDeadLetterOfItsEventIsOnTheDisk) {
+    disk_takes_letters_ = false;
+    for (const int status : {400, 413, 422}) {
+        SCOPED_TRACE(status);
+        restart({});
+        const std::string name = std::to_string(status);
+        accept(name);
+        const auto died = answer(status);
+        ASSERT_EQ(died.bury.size(), 1U);
+        EXPECT_EQ(relay_->unwritten_letters(), 1U);
+        const Seq second = accept(name);  // its thread had no events meanwhile
+        EXPECT_FALSE(relay_->next(now_));
+        QueuedEvent event;
+        event.seq = second;
+        event.lane = {records_.at(second).token, records_.at(second).thread_hash};
+        const auto chain = explain(relay_->situation(event), now_.mono);
+        ASSERT_FALSE(chain.empty());
+        EXPECT_EQ(chain.front().cause, Cause::dead_letter_unwritten);
+        EXPECT_FALSE(relay_->release_lane(second)) << "nobody holds it";
+        relay_->hurry(second, now_);
+        EXPECT_FALSE(relay_->next(now_)) << "an operator can't have it overtake";
+        accept(name + "-other");
+        EXPECT_TRUE(answer(202).settle) << "other threads go on";
+
+        bury(died);
+        EXPECT_EQ(relay_->unwritten_letters(), 0U);
+        const auto next = relay_->next(now_);
+        ASSERT_TRUE(next);
+        EXPECT_EQ(next->seq, second);
+        bury(died);  // a second report changes nothing
+        EXPECT_TRUE(end(*next, 202).settle);
+    }
+}
+
 TEST_F(RelayLettersTest, ARefusedEventThatFindsNoRoomHoldsItsThreadUntilThereIs) {
     for (const int status : {400, 413, 415, 422}) {
         restart({});

@@ -7,6 +7,7 @@
 #include <boost/asio/io_context.hpp>
 #include <cerrno>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -517,7 +518,10 @@ TEST_F(StorageThreadTest, AReplayedLetterWithoutItsEventIsDamagedAndNothingWorse
 TEST_F(StorageThreadTest, DeadLettersAreDroppedForTheirAgeAlone) {
     start();
     std::vector<core::LetterUsage> usage;
-    storage_->watch_letters([&](const core::LetterUsage& now) { usage.push_back(now); });
+    std::vector<Seq> buried;
+    storage_->watch_letters(
+        [&](const core::LetterUsage& now) { usage.push_back(now); },
+        [&](std::span<const Seq> now) { buried.insert(buried.end(), now.begin(), now.end()); });
     for (std::uint64_t i = 1; i <= 3; ++i) {
         core::DeadLetter letter;
         letter.seq = append(i).value();
@@ -525,6 +529,7 @@ TEST_F(StorageThreadTest, DeadLettersAreDroppedForTheirAgeAlone) {
         storage_->bury(letter);
     }
     EXPECT_EQ(snapshot().dead_letters, 3U);
+    EXPECT_EQ(buried.size(), 3U);
     ASSERT_FALSE(usage.empty());
     EXPECT_EQ(usage.back().letters, 3U);
     EXPECT_EQ(usage.back().buried, 3U);
