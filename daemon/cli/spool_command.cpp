@@ -167,7 +167,7 @@ ExitCode give_up(const std::string& path) {
         return ExitCode::can_not_tell;
     }
     if (lost->empty()) {
-        fmt::print("{} can be read: nothing was changed\n", path);
+        fmt::print("{} can be read and was not cut short: nothing was changed\n", path);
         return ExitCode::ok;
     }
     for (const storage::LostBytes& range : *lost) {
@@ -189,7 +189,8 @@ void add_declare_damaged(Command spool, Context& context) {
         "For a disk that has lost them for good: flowrelayd does not start on a file that it can't "
         "read, since an error of reading may pass. Try again first, and copy the disk. flowrelayd "
         "must not run. The file is replaced by a copy of all that can be read, with zeros for the "
-        "rest; the next start then says what is lost (spool.damaged) and goes on.\n\n"
+        "rest; the next start then says what is lost (spool.damaged) and goes on. Dead letters "
+        "that were cut short get zeros for what was cut off.\n\n"
         "Exit status: 0 the file can be read and was left alone, 1 it can't be done, 2 bytes were "
         "given up, 64 wrong options.");
     command.callback([path, &context] { context.run = [path] { return give_up(*path); }; });

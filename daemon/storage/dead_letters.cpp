@@ -370,7 +370,14 @@ Result<std::unique_ptr<DeadLetters>> DeadLetters::open(FileSystem& file_system,
             Error error = opened.error();
             if (error.code == boost::system::errc::io_error) {
                 error.message +=
-                    ": put it back from a copy, or move it away: its letters are lost then";
+                    journal.was_cut_short()
+                        ? fmt::format(
+                              ": put it back from a copy, or give up what was cut off, and "
+                              "keep the other letters: `flowrelay spool declare-damaged "
+                              "{}`",
+                              path)
+                        : ": put it back from a copy, or move it away: its letters are lost then, "
+                          "and the next start says how many (dead_letters.missing)";
             }
             return error;
         }

@@ -4,6 +4,8 @@
 #include <span>
 
 #include "flowrelay/storage/path.hpp"
+#include "flowrelay/storage/record_journal.hpp"
+#include "write_zeros.hpp"
 
 namespace flowrelay::storage {
 
@@ -19,6 +21,16 @@ bool read_page(File& file, std::uint64_t offset, std::span<std::uint8_t> out) {
         if (got.has_value() && *got == out.size()) return true;
     }
     return false;
+}
+
+/// A journal that was cut short gets zeros in the place of what is missing.
+Result<void> give_up_rest(File& copy, std::uint64_t size, std::vector<LostBytes>& lost) {
+    const auto whole = RecordJournal::durable_size(copy);
+    if (whole.has_error()) return whole.error();
+    const std::uint64_t end = whole->value_or(0);
+    if (end <= size) return {};
+    lost.push_back({size, end - size});
+    return write_zeros(copy, size, end - size);
 }
 
 Result<std::vector<LostBytes>> copy(File& from, File& to) {
@@ -39,6 +51,7 @@ Result<std::vector<LostBytes>> copy(File& from, File& to) {
         }
         if (auto done = to.write_at(at, page); done.has_error()) return done.error();
     }
+    if (auto done = give_up_rest(to, *size, lost); done.has_error()) return done.error();
     if (auto done = to.sync(); done.has_error()) return done.error();
     return lost;
 }

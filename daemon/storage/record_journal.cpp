@@ -80,6 +80,19 @@ bool RecordJournal::is_damaged(const Error& error) noexcept {
     return error.code == boost::system::errc::make_error_code(boost::system::errc::io_error);
 }
 
+Result<std::optional<std::uint64_t>> RecordJournal::durable_size(File& file) {
+    std::array<std::uint8_t, journal_header_size> header{};
+    const auto got = file.read_at(0, header);
+    if (got.has_error()) return got.error();
+    const std::uint8_t* in = header.data();
+    const bool is_journal =
+        *got == header.size() && std::memcmp(in, journal_magic.data(), journal_magic.size()) == 0 &&
+        load_le<std::uint32_t>(in + at_journal_crc) == crc32c({in, at_journal_crc});
+    const auto kind = static_cast<JournalKind>(load_le<std::uint32_t>(in + at_kind));
+    if (!is_journal || kind == JournalKind::registry) return std::optional<std::uint64_t>();
+    return std::optional(load_le<std::uint64_t>(in + at_journal_durable_end));
+}
+
 Result<bool> RecordJournal::exists() {
     auto left_over = file_system_.exists(temporary_path());
     if (left_over.has_error()) return left_over.error();
@@ -105,6 +118,7 @@ Result<void> RecordJournal::open(RecordSink& sink, Log& log) {
     // Not cut off: the disk may give it another time.
     if (scanned.unreadable) return unreadable_error(path_, *scanned.unreadable);
     if (*size < *durable_end) {
+        cut_short_ = true;
         return damaged_error(fmt::format("{} was cut short: {} of {} bytes are missing", path_,
                                          *durable_end - *size, *durable_end));
     }

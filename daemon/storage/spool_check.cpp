@@ -306,7 +306,7 @@ Result<void> SpoolCheck::check_dead_letters() {
     if (contents.has_error()) {
         const auto error = file_failed(name, Kind::dead_letters, contents.error(),
                                        "flowrelayd does not start with it: put the file back from "
-                                       "a copy, or move it away");
+                                       "a copy, or move it away: its letters are lost then");
         return error ? Result<void>(*error) : Result<void>();
     }
     letters_ = std::move(*contents);

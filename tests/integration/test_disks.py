@@ -6,6 +6,7 @@ lost."""
 import errno
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -372,6 +373,14 @@ class LostFiles(support.RelayTestCase):
         program = relay.launch()
         self.assertEqual(program.wait(), 70)
         self.assertIn("dead-letters was cut short: 64 of", program.output)
+        # The step that the message names.
+        step = re.search(r"`flowrelay (spool declare-damaged \S+)`", program.output).group(1)
+        given_up = self.flowrelay(relay, *step.split())
+        self.assertEqual(given_up.status, 2, given_up)
+        relay.start()
+        relay.wait_for_log(r"dead_letters\.missing missing=1 dead_letters=2")
+        self.assertEqual(relay.status()["dead_letters"], 2)
+        self.assertEqual(relay.stop(), 0)
         path.unlink()
         verified = self.flowrelay(relay, "spool", "verify", str(relay.state))
         self.assertEqual(verified.status, 2, verified)

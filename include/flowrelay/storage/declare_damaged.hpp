@@ -14,10 +14,11 @@ struct LostBytes {
     std::uint64_t bytes = 0;
 };
 
-/// Puts a copy in the place of a file of a spool, with zeros where the disk gives nothing, and
-/// returns where. From then on these bytes are damaged rather than unreadable: the next start tells
-/// what is lost and goes on. A file that can be read is left alone. Errors: a running process uses
-/// the spool, or there is no room for the copy; then the file is as it was.
+/// Puts a copy in the place of a file of a spool, with zeros where the disk gives nothing, and at
+/// the end of dead letters or known ids that were cut short, and returns where. From then on these
+/// bytes are damaged rather than unreadable: the next start tells what is lost and goes on. A file
+/// that can be read and is whole is left alone. Errors: a running process uses the spool, or there
+/// is no room for the copy; then the file is as it was.
 Result<std::vector<LostBytes>> declare_damaged(FileSystem& file_system, const std::string& path);
 
 }  // namespace flowrelay::storage

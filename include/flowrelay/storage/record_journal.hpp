@@ -53,6 +53,13 @@ public:
     /// be read or is of a newer format.
     static bool is_damaged(const Error& error) noexcept;
 
+    /// Whether open() found fewer bytes than the file had when it was durable last.
+    bool was_cut_short() const noexcept { return cut_short_; }
+
+    /// How long a journal was when it was durable last, which its header says; nothing for other
+    /// files, and for the registry, of which no byte may be given up.
+    static Result<std::optional<std::uint64_t>> durable_size(File& file);
+
     /// Whether the file is there. Removes what an interrupted rewrite() left.
     Result<bool> exists();
 
@@ -142,6 +149,7 @@ private:
     std::uint32_t last_commit_ = 0;
     std::uint64_t end_ = 0;
     std::uint64_t generation_ = 0;
+    bool cut_short_ = false;
     bool broken_ = false;
     std::optional<Draft> draft_;
 };

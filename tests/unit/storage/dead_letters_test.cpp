@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "flowrelay/storage/declare_damaged.hpp"
 #include "flowrelay/storage/record_journal.hpp"
 #include "log_fixture.hpp"
 
@@ -271,6 +274,40 @@ TEST_F(DeadLettersTest, TheFileDoesNotGrowForEver) {
     open();
     EXPECT_EQ(letters->size(), 10U);
     EXPECT_EQ(letters->read(Seq{3000})->event.body.size(), 3000U);
+}
+
+// After a clean end the file knows how long it was: a start refuses it, and declare-damaged, which
+// the error names, keeps what lies before the cut.
+TEST_F(DeadLettersTest, ACutFileIsRefusedAndGivenUpFromTheCutOn) {
+    constexpr const char* path = letter_file;
+    std::vector<std::size_t> ends;
+    for (std::uint64_t seq = 1; seq <= 5; ++seq) {
+        add(seq, seq);
+        ends.push_back(fs.contents(path).size());
+    }
+    ASSERT_TRUE(letters->confirm().has_value());
+    letters.reset();
+    const auto whole = fs.contents(path);
+    for (std::size_t size = journal_header_size; size < whole.size(); size += 8) {
+        SCOPED_TRACE(size);
+        fs.overwrite(path, 0, whole);
+        fs.cut(path, size);
+        const auto refused = DeadLetters::open(fs, path, log);
+        ASSERT_TRUE(refused.has_error());
+        EXPECT_NE(refused.error().message.find(std::string("spool declare-damaged ") + path),
+                  std::string::npos);
+        const auto given_up = declare_damaged(fs, path);
+        ASSERT_TRUE(given_up.has_value()) << given_up.error().message;
+        ASSERT_EQ(given_up->size(), 1U);
+        EXPECT_EQ(given_up->front().offset, size);
+        log.lines.clear();
+        open();
+        const auto kept = std::ranges::count_if(ends, [&](auto end) { return end <= size; });
+        EXPECT_EQ(letters->size(), static_cast<std::uint64_t>(kept));
+        EXPECT_FALSE(log.named("spool.damaged").empty());
+        letters.reset();
+        EXPECT_TRUE(declare_damaged(fs, path)->empty()) << "nothing is missing any more";
+    }
 }
 
 }  // namespace
