@@ -94,7 +94,9 @@ Result<void> LogRecovery::find(const std::vector<std::uint64_t>& numbers) {
                                 OpenFor::writing);
     if (layout.has_error()) return layout.error();
     layout_ = std::move(*layout);
-    return {};
+    // A process that was killed may have left the newest segment's name in the memory of the kernel
+    // alone. An index of the segment before it says that it was durable.
+    return files_.sync_directory();
 }
 
 Segment LogRecovery::take(FoundSegment& found) {
