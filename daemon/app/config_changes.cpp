@@ -10,14 +10,6 @@ namespace {
 
 using namespace config_table;
 
-bool same(const SourceConfig& a, const SourceConfig& b) {
-    return a.flow_token_file == b.flow_token_file &&
-           a.flow_token_credential == b.flow_token_credential &&
-           a.flow_token_env == b.flow_token_env && a.rate_limit == b.rate_limit &&
-           a.hold_rejected == b.hold_rejected && a.report_problems == b.report_problems &&
-           a.defaults == b.defaults && a.allow == b.allow;
-}
-
 const SourceConfig* find_source(const Config& config, std::string_view name) {
     const auto found = std::ranges::find(config.sources, name, &SourceConfig::name);
     return found == config.sources.end() ? nullptr : &*found;
@@ -59,7 +51,7 @@ std::set<std::string> changed_sources(const Config& running, const Config& wante
     std::set<std::string> names;
     for (const auto& source : running.sources) {
         const SourceConfig* other = find_source(wanted, source.name);
-        if (other == nullptr || !same(source, *other)) names.insert(source.name);
+        if (other == nullptr || *other != source) names.insert(source.name);
     }
     for (const auto& source : wanted.sources) {
         if (find_source(running, source.name) == nullptr) names.insert(source.name);

@@ -86,19 +86,19 @@ void show_source(std::string& out, const SourceConfig& source) {
     show("flow_token_file", source.flow_token_file);
     show("flow_token_credential", source.flow_token_credential);
     show("flow_token_env", source.flow_token_env);
-    out += fmt::format("    rate_limit: {}\n", source.rate_limit);
-    out += fmt::format("    on_reject: {}\n", source.hold_rejected ? "hold" : "skip");
-    out += fmt::format("    report_problems: {}\n", source.report_problems);
-    if (source.allow.restricted) {
+    out += fmt::format("    rate_limit: {}\n", source.rules.rate_limit);
+    out += fmt::format("    on_reject: {}\n", source.rules.hold_rejected ? "hold" : "skip");
+    out += fmt::format("    report_problems: {}\n", source.rules.report_problems);
+    if (source.rules.allow.restricted) {
         std::string list;
-        for (const auto uid : source.allow.uids) list += fmt::format("\"{}\", ", uid);
-        for (const auto gid : source.allow.gids) list += fmt::format("\"group:{}\", ", gid);
+        for (const auto uid : source.rules.allow.uids) list += fmt::format("\"{}\", ", uid);
+        for (const auto gid : source.rules.allow.gids) list += fmt::format("\"group:{}\", ", gid);
         list.resize(list.size() - 2);
         out += fmt::format("    allow: [{}]\n", list);
     }
-    if (source.defaults.empty()) return;
+    if (source.rules.defaults.empty()) return;
     out += "    defaults:\n";
-    for (const auto& [member, value] : source.defaults) {
+    for (const auto& [member, value] : source.rules.defaults) {
         out += fmt::format("      {}: {}\n", json_string(member), value);
     }
 }

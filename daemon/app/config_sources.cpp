@@ -150,12 +150,12 @@ SourceConfig read_source(const YamlNode& node, ProblemList& problems) {
                                          show(source.name), longest_name));
     }
     read_token_origin(map, source);
-    map.read_rate("rate_limit", source.rate_limit);
+    map.read_rate("rate_limit", source.rules.rate_limit);
     const std::vector<std::string_view> policies{"skip", "hold"};
-    source.hold_rejected = map.read_word("on_reject", policies, 0) == 1;
-    map.read("report_problems", source.report_problems);
-    read_allow(map, source.allow, problems);
-    read_defaults(map, source.defaults, problems);
+    source.rules.hold_rejected = map.read_word("on_reject", policies, 0) == 1;
+    map.read("report_problems", source.rules.report_problems);
+    read_allow(map, source.rules.allow, problems);
+    read_defaults(map, source.rules.defaults, problems);
     return source;
 }
 

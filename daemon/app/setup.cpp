@@ -183,8 +183,7 @@ std::vector<core::ConfiguredSource> read_sources(const Config& config) {
         try {
             Secret token = load_token(source);
             refuse_shared_token(source, token, sources, problems);
-            sources.push_back({source.name, std::move(token), source.defaults, source.rate_limit,
-                               source.hold_rejected, source.allow, source.report_problems});
+            sources.push_back({source.name, std::move(token), source.rules});
         } catch (const ConfigError& error) {
             problems.insert(problems.end(), error.problems().begin(), error.problems().end());
         }

@@ -80,14 +80,14 @@ std::vector<TokenEntry> Relay::configure(std::vector<ConfiguredSource> sources, 
     schedule_erasures();
     std::set<TokenId> reporting;
     for (const auto& [id, token] : tokens_.all()) {
-        scheduler_.set_token_rate(id, token.rate_limit);
-        if (token.report_problems) reporting.insert(id);
+        scheduler_.set_token_rate(id, token.rules.rate_limit);
+        if (token.rules.report_problems) reporting.insert(id);
     }
     reports_.configure(reporting);
     apply_token_states();
     for (const TokenId id : holding) {
         const Token& token = tokens_.at(id);
-        if (token.is_source() && !token.hold_rejected) release_held(id);
+        if (token.is_source() && !token.rules.hold_rejected) release_held(id);
     }
     return changed;
 }
@@ -200,7 +200,7 @@ Relay::Decision Relay::submit(Submission submission, Now now, const Submitter& b
     static const Token unknown_token{};
     const Token& token = slot == TokenId::none ? unknown_token : tokens_.at(slot);
     const auto label = [&] { return slot == TokenId::none ? std::string() : token.label(); };
-    if (!token.allow.admits(by)) {
+    if (!token.rules.allow.admits(by)) {
         return rejected(
             {RejectCode::not_allowed,
              fmt::format("this user may not use source \"{}\" (sources.allow)", token.label()),
@@ -208,7 +208,7 @@ Relay::Decision Relay::submit(Submission submission, Now now, const Submitter& b
              {}},
             label(), by.producer, now.mono);
     }
-    auto contents = std::move(submission).complete(token.defaults);
+    auto contents = std::move(submission).complete(token.rules.defaults);
     if (contents.has_error()) {
         return rejected(contents.error(), label(), by.producer, now.mono);
     }
@@ -406,7 +406,7 @@ Relay::Effects Relay::attempted(const Assignment& assignment, const EventRecord&
 Relay::Effects Relay::conclude(const Assignment& assignment, const EventRecord& record,
                                const AttemptResult& result, Judgement judgement, Effects& effects,
                                Now now) {
-    const bool for_operator = tokens_.at(assignment.lane.token).hold_rejected;
+    const bool for_operator = tokens_.at(assignment.lane.token).rules.hold_rejected;
     judgement.hold_lane = for_operator || !letter_room_.has_room();
     held_by_letters_.erase(assignment.seq);
     const Completion completion = scheduler_.complete(assignment.seq, judgement, now);

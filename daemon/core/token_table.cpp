@@ -42,22 +42,6 @@ auto rank_of(const Token& token) {
     return std::tuple(use, token.is_source(), token.entry.id);
 }
 
-void forget_settings(Token& token) {
-    token.defaults.clear();
-    token.rate_limit = 0;
-    token.hold_rejected = false;
-    token.allow = AllowRule();
-    token.report_problems = false;
-}
-
-void take_settings(Token& token, ConfiguredSource& source) {
-    token.defaults = std::move(source.defaults);
-    token.rate_limit = source.rate_limit;
-    token.hold_rejected = source.hold_rejected;
-    token.allow = std::move(source.allow);
-    token.report_problems = source.report_problems;
-}
-
 }  // namespace
 
 std::string slot_name(TokenId id) {
@@ -163,7 +147,7 @@ TokenTable::Configured TokenTable::configure(std::vector<ConfiguredSource> sourc
         const TokenEntry before = registry_entry(id);
         token.entry.origin = Origin::left;
         if (was_configured) token.entry.secret = Secret();
-        forget_settings(token);
+        token.rules = SourceRules();
         note_change(token, before, now, result.entries);
     }
     for (std::size_t i = 0; i < sources.size(); ++i) {
@@ -177,7 +161,7 @@ TokenTable::Configured TokenTable::configure(std::vector<ConfiguredSource> sourc
         token.entry.origin = Origin::configured;
         token.entry.fingerprint = claims[i].print;
         token.entry.secret = std::move(sources[i].secret);
-        take_settings(token, sources[i]);
+        token.rules = std::move(sources[i].rules);
         note_change(token, before, now, result.entries);
     }
     index();

@@ -40,7 +40,7 @@ json::object describe(const core::Relay& relay, const core::Token& token, Now no
                         {"state", token_state(token, status)},
                         {"queued", relay.queued(id)}};
     if (!token.unknown) source["since"] = format_time(token.entry.since);
-    if (token.rate_limit > 0) source["rate_limit"] = token.rate_limit;
+    if (token.rules.rate_limit > 0) source["rate_limit"] = token.rules.rate_limit;
     add_erasure(source, relay, token, now.wall);
     if (status.until) {
         source["until_s"] = in_seconds(

@@ -193,9 +193,9 @@ std::vector<core::ConfiguredSource> RelayProcess::sources() const {
         core::ConfiguredSource source;
         source.name = name;
         source.secret = Secret(secret_of(token));
-        source.rate_limit = options_.source_rate;
-        source.hold_rejected = options_.holding && holds_what_is_rejected(name);
-        source.report_problems = options_.reporting;
+        source.rules.rate_limit = options_.source_rate;
+        source.rules.hold_rejected = options_.holding && holds_what_is_rejected(name);
+        source.rules.report_problems = options_.reporting;
         sources.push_back(std::move(source));
     }
     return sources;

@@ -15,10 +15,9 @@
 #include "flowrelay/base/log.hpp"
 #include "flowrelay/base/secret.hpp"
 #include "flowrelay/base/time.hpp"
-#include "flowrelay/core/event.hpp"
 #include "flowrelay/core/problem_reports.hpp"
+#include "flowrelay/core/source_rules.hpp"
 #include "flowrelay/core/stored_event.hpp"
-#include "flowrelay/core/submitter.hpp"
 
 namespace flowrelay::app {
 
@@ -123,11 +122,9 @@ struct SourceConfig {
     std::string flow_token_file;
     std::string flow_token_credential;  ///< a file in $CREDENTIALS_DIRECTORY
     std::string flow_token_env;
-    double rate_limit = 0;
-    bool hold_rejected = false;  ///< on_reject: hold
-    bool report_problems = false;
-    core::AllowRule allow;
-    core::EventDefaults defaults;  ///< JSON values by member, `event` is "activity" unless set
+    core::SourceRules rules;  ///< of the defaults `event` is "activity" unless set
+
+    friend bool operator==(const SourceConfig&, const SourceConfig&) = default;
 };
 
 /// Where the file gives the value of a key. Lines and columns start at 1.

@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "flowrelay/core/event.hpp"
+#include "flowrelay/core/source_rules.hpp"
 #include "flowrelay/core/stored_event.hpp"
 #include "flowrelay/core/submitter.hpp"
 
@@ -34,11 +35,7 @@ namespace flowrelay::core {
 struct ConfiguredSource {
     std::string name;
     Secret secret;
-    EventDefaults defaults;
-    double rate_limit = 0;         ///< events per second; 0: none
-    bool hold_rejected = false;    ///< a lane whose event is rejected waits for an operator
-    AllowRule allow;               ///< who may use it
-    bool report_problems = false;  ///< the flow is told of its trouble
+    SourceRules rules;
 };
 
 /// "token-7": what a slot is called that belongs to no source, and names any slot for sure.
@@ -46,12 +43,8 @@ std::string slot_name(TokenId id);
 
 /// One slot, as the relay works with it.
 struct Token {
-    TokenEntry entry;  ///< of a source the secret is here as well, for posting
-    EventDefaults defaults;
-    double rate_limit = 0;  ///< as that of its source
-    bool hold_rejected = false;
-    AllowRule allow;
-    bool report_problems = false;
+    TokenEntry entry;        ///< of a source the secret is here as well, for posting
+    SourceRules rules;       ///< of its source; of a slot without one the defaults
     bool durable = true;     ///< the registry is known to hold the slot
     std::uint64_t used = 0;  ///< when an event of it was taken last, in TokenTable::use()s
     /// Only the spool mentions the slot: the registry was lost or is of another time. It has no

@@ -38,7 +38,7 @@ core::EventDefaults defaults_of(const std::string& map) {
     return parse_config(base + "sources: [{name: s, flow_token_env: T, defaults: " + map + "}]",
                         "f.yaml")
         .sources.at(0)
-        .defaults;
+        .rules.defaults;
 }
 
 TEST(ConfigSources, needs_a_name) {

@@ -120,10 +120,10 @@ sources:
     ASSERT_EQ(config.sources.size(), 3U);
     EXPECT_EQ(config.sources[0].name, "ci");
     EXPECT_EQ(config.sources[0].flow_token_file, "/t/ci");
-    EXPECT_EQ(config.sources[0].rate_limit, 5);
+    EXPECT_EQ(config.sources[0].rules.rate_limit, 5);
     EXPECT_EQ(config.sources[1].flow_token_env, "WEB_TOKEN");
-    EXPECT_FALSE(config.sources[1].report_problems);
-    EXPECT_TRUE(config.sources[2].report_problems);
+    EXPECT_FALSE(config.sources[1].rules.report_problems);
+    EXPECT_TRUE(config.sources[2].rules.report_problems);
     EXPECT_EQ(config.sources[2].flow_token_credential, "cron.token");
 }
 

@@ -26,15 +26,15 @@ TEST(Setup, PassesTheRateOfASourceOn) {
     SourceConfig source;
     source.name = "ci";
     source.flow_token_env = "FLOWRELAY_SETUP_TEST_TOKEN";
-    source.rate_limit = 5;
-    source.report_problems = true;
+    source.rules.rate_limit = 5;
+    source.rules.report_problems = true;
     config.sources.push_back(source);
     config.destination.base_url = "http://127.0.0.1:1";
     const auto sources = read_surroundings(config).sources;
     ASSERT_EQ(sources.size(), 1U);
     EXPECT_EQ(sources[0].name, "ci");
-    EXPECT_EQ(sources[0].rate_limit, 5);
-    EXPECT_TRUE(sources[0].report_problems);
+    EXPECT_EQ(sources[0].rules.rate_limit, 5);
+    EXPECT_TRUE(sources[0].rules.report_problems);
 }
 
 TEST(Setup, TellsEverythingThatIsWrongAroundTheFile) {

@@ -35,7 +35,7 @@ protected:
     }
 
     void configure(std::string_view secret) {
-        relay_->configure({{"ci", Secret(std::string(secret)), {}, 0, false, {}}}, now_);
+        relay_->configure({{"ci", Secret(std::string(secret)), {}}}, now_);
     }
 
     void remove_and_erase() {
@@ -50,7 +50,7 @@ protected:
     }
 
     void set_holding(bool hold) {
-        relay_->configure({{"ci", Secret(std::string(token)), {}, 0, hold, {}}}, now_);
+        relay_->configure({{"ci", Secret(std::string(token)), {.hold_rejected = hold}}}, now_);
     }
 
     void correct_base_url() {
@@ -405,7 +405,7 @@ TEST_F(RelayChangesTest, A409AfterAnAnswerToTheFormerTokenIsStillBeingWorkedOn) 
 
 TEST_F(RelayChangesTest, AReportWithTheFormerTokenDoesNotSilenceTheNewOne) {
     const auto reporting = [this](std::string_view secret) {
-        relay_->configure({{"ci", Secret(std::string(secret)), {}, 0, false, {}, true}}, now_);
+        relay_->configure({{"ci", Secret(std::string(secret)), {.report_problems = true}}}, now_);
     };
     const auto park_and_report = [this] {
         pass(Seconds(61));

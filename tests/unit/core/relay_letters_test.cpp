@@ -199,7 +199,7 @@ TEST_F(RelayLettersTest, ASourceThatIsHeldForAnOperatorIsNotLetGoByRoom) {
     ConfiguredSource source;
     source.name = "ci";
     source.secret = Secret(std::string(token));
-    source.hold_rejected = true;
+    source.rules.hold_rejected = true;
     relay_->configure({std::move(source)}, now_);
     accept();
     EXPECT_TRUE(answer(422).bury.empty());

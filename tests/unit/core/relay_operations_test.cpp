@@ -187,7 +187,7 @@ TEST_F(RelayTest, WhatIsErasedInPartCanNotBeEnabled) {
 
 }  // namespace
 TEST_F(RelayTest, AnEventWithTheTokenOfASourceThatLeftComesBehindThoseThatWait) {
-    relay_->configure({{"ci", Secret(std::string(token)), {}, 0, false, {}}}, now_);
+    relay_->configure({{"ci", Secret(std::string(token)), {}}}, now_);
     accept("one");
     relay_->configure({}, now_);
     EXPECT_FALSE(relay_->next(now_));

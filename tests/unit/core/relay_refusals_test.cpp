@@ -75,7 +75,7 @@ TEST_F(RelayRefusalsTest, WhatIsHeldForAnOperatorGoesOnTooOnceItIsTheSetUp) {
     ConfiguredSource source;
     source.name = "ci";
     source.secret = Secret(std::string(token));
-    source.hold_rejected = true;
+    source.rules.hold_rejected = true;
     relay_->configure({std::move(source)}, now_);
     for (int n = 0; n < 10; ++n) accept("t" + std::to_string(n));
     answer_all(400);

@@ -17,8 +17,8 @@ protected:
         ConfiguredSource source;
         source.name = "ci";
         source.secret = Secret(secret);
-        source.report_problems = report;
-        source.hold_rejected = hold;
+        source.rules.report_problems = report;
+        source.rules.hold_rejected = hold;
         relay_->configure({source}, now_);
     }
 

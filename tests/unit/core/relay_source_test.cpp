@@ -17,19 +17,19 @@ TEST_F(RelayTest, ARefusedEventMakesNoSlotAndTakesNone) {
     };
     refuse();
     EXPECT_TRUE(relay_->tokens().all().empty());
-    relay_->configure({{"ci", Secret(std::string(token)), {}, 0, false, {}}}, now_);
+    relay_->configure({{"ci", Secret(std::string(token)), {}}}, now_);
     accept("one");
     relay_->configure({}, now_);
     refuse();
     EXPECT_TRUE(relay_->tokens().at(TokenId{1}).missing());
     EXPECT_FALSE(relay_->next(now_));
-    relay_->configure({{"ci", Secret("another"), {}, 0, false, {}}}, now_);
+    relay_->configure({{"ci", Secret("another"), {}}}, now_);
     EXPECT_EQ(relay_->next(now_)->lane.token, TokenId{1});
     EXPECT_EQ(relay_->tokens().at(TokenId{1}).entry.secret.reveal(), "another");
 }
 
 TEST_F(RelayTest, ASourceThatWasRemovedIsErasedAndItsTokenComesAgain) {
-    const std::vector<ConfiguredSource> ci{{"ci", Secret(std::string(token)), {}, 0, false, {}}};
+    const std::vector<ConfiguredSource> ci{{"ci", Secret(std::string(token)), {}}};
     relay_->configure(ci, now_);
     accept("one");
     const auto removed = relay_->remove_source(TokenId{1}, now_);
@@ -52,9 +52,9 @@ TEST_F(RelayTest, ASourceThatWasRemovedIsErasedAndItsTokenComesAgain) {
 }
 
 TEST_F(RelayTest, ASourceThatIsRenamedIsLogged) {
-    relay_->configure({{"ci", Secret(std::string(token)), {}, 0, false, {}}}, now_);
+    relay_->configure({{"ci", Secret(std::string(token)), {}}}, now_);
     accept("one");
-    relay_->configure({{"build", Secret(std::string(token)), {}, 0, false, {}}}, now_);
+    relay_->configure({{"build", Secret(std::string(token)), {}}}, now_);
     const auto lines = log_.named("token.renamed");
     ASSERT_EQ(lines.size(), 1U);
     const auto& fields = lines.front().fields;

@@ -384,7 +384,7 @@ TEST_F(RelayTest, AnUnreadableEventDiesOrWaits) {
 }
 
 TEST_F(RelayTest, EventsOfASourceThatLeftTheConfigurationWaitAndAreAnnounced) {
-    relay_->configure({{"ci", Secret(std::string(token)), {}, 0, false, {}}}, now_);
+    relay_->configure({{"ci", Secret(std::string(token)), {}}}, now_);
     const TokenEntry entry = relay_->tokens().registry_entry(TokenId{1});
     restart({entry});
     relay_->configure({}, now_);
@@ -402,7 +402,7 @@ TEST_F(RelayTest, EventsOfASourceThatLeftTheConfigurationWaitAndAreAnnounced) {
 }
 
 TEST_F(RelayTest, ASourceGoesAtTheRateOfTheConfiguration) {
-    relay_->configure({{"ci", Secret(std::string(token)), {}, 0.5, false, {}}}, now_);
+    relay_->configure({{"ci", Secret(std::string(token)), {.rate_limit = 0.5}}}, now_);
     accept("t1");
     accept("t2");
     answer(202);
@@ -414,7 +414,7 @@ TEST_F(RelayTest, ASourceGoesAtTheRateOfTheConfiguration) {
 
     accept("t3");
     EXPECT_FALSE(relay_->next(now_));
-    relay_->configure({{"ci", Secret(std::string(token)), {}, 0, false, {}}}, now_);
+    relay_->configure({{"ci", Secret(std::string(token)), {}}}, now_);
     answer(202);
 }
 
@@ -483,7 +483,7 @@ TEST_F(RelayTest, ASourceCanHaveItsThreadsHeldWhenAnEventIsRejected) {
     ConfiguredSource source;
     source.name = "ci";
     source.secret = Secret(token);
-    source.hold_rejected = true;
+    source.rules.hold_rejected = true;
     relay_->configure({source}, now_);
     const Seq first = accept();
     accept();

@@ -53,7 +53,7 @@ TEST(TokenOperations, AnAddedSourceIsThereAtOnceAndAfterARestart) {
     EXPECT_EQ(entries[0].secret.reveal(), "t1");
 
     TokenTable again(Salt{}, entries);
-    again.configure({{"ci", Secret("t2"), {}, 0, false, {}}}, operated_at);
+    again.configure({{"ci", Secret("t2"), {}}}, operated_at);
     EXPECT_EQ(resolved(again, SourceName{"web"}), id);
     EXPECT_EQ(again.at(id).entry.secret.reveal(), "t1");
     EXPECT_EQ(again.at(id).entry.origin, TokenEntry::Origin::added);
@@ -62,8 +62,7 @@ TEST(TokenOperations, AnAddedSourceIsThereAtOnceAndAfterARestart) {
 TEST(TokenOperations, ASourceOfTheConfigurationTakesAnAddedOneOver) {
     TokenTable table(Salt{}, {});
     const TokenId id = added(table, "web", "t1");
-    const auto changed =
-        table.configure({{"web", Secret("t1"), {}, 0, false, {}}}, operated_at).entries;
+    const auto changed = table.configure({{"web", Secret("t1"), {}}}, operated_at).entries;
     EXPECT_EQ(table.at(id).entry.origin, TokenEntry::Origin::configured);
     ASSERT_EQ(changed.size(), 1U);
     EXPECT_TRUE(changed[0].secret.empty()) << "its secret has to leave the registry";
@@ -108,7 +107,7 @@ TEST(TokenOperations, ARotatedSourceKeepsItsSlot) {
 
 TEST(TokenOperations, OnlyAnAddedSourceIsRotatedHere) {
     TokenTable table(Salt{}, {});
-    table.configure({{"ci", Secret("t1"), {}, 0, false, {}}}, operated_at);
+    table.configure({{"ci", Secret("t1"), {}}}, operated_at);
     const TokenId ci = *table.find("ci");
     EXPECT_EQ(refused(table.rotate(ci, Secret("t2"), operated_at)), Refusal::Code::conflict);
     const TokenId direct = resolved(table, Secret("t3"), true);
@@ -152,7 +151,7 @@ TEST(TokenOperations, APauseForAnotherTokenStaysOneUntilItEnds) {
 
 TEST(TokenOperations, WhatIsNotConfiguredCanNotBeResumed) {
     TokenTable table(Salt{}, {});
-    table.configure({{"ci", Secret("t1"), {}, 0, false, {}}}, operated_at);
+    table.configure({{"ci", Secret("t1"), {}}}, operated_at);
     const TokenId id = *table.find("ci");
     table.configure({}, operated_at);
     EXPECT_EQ(refused(table.resume(id, operated_at)), Refusal::Code::conflict);
@@ -236,7 +235,7 @@ TEST(TokenOperations, AnAddedSourceStaysPausedIfItsTokenWas) {
 
 TEST(TokenOperations, EverybodySendsALeftSourceTheSameWay) {
     TokenTable table(Salt{}, {});
-    table.configure({{"ci", Secret("t1"), {}, 0, false, {}}}, operated_at);
+    table.configure({{"ci", Secret("t1"), {}}}, operated_at);
     const TokenId ci = *table.find("ci");
     table.configure({}, operated_at);
     for (const auto& why : {why_refused(table.resume(ci, operated_at)),
@@ -256,17 +255,16 @@ TEST(TokenOperations, EverybodySendsALeftSourceTheSameWay) {
 
 TEST(TokenOperations, ALeftSourceWhoseNameIsAnothersIsTakenBackByANewName) {
     TokenTable table(Salt{}, {});
-    table.configure({{"a", Secret("t1"), {}, 0, false, {}}, {"b", Secret("t2"), {}, 0, false, {}}},
-                    operated_at);
+    table.configure({{"a", Secret("t1"), {}}, {"b", Secret("t2"), {}}}, operated_at);
     const TokenId b = *table.find("b");
-    table.configure({{"b", Secret("t1"), {}, 0, false, {}}}, operated_at);
+    table.configure({{"b", Secret("t1"), {}}}, operated_at);
     EXPECT_TRUE(says(why_refused(table.resume(b, operated_at)), "by another name"));
     EXPECT_EQ(added(table, "old", "t2"), b);
 }
 
 TEST(TokenOperations, ATokenThatAnotherHasIsRefusedInWordsThatNameIt) {
     TokenTable table(Salt{}, {});
-    table.configure({{"ci", Secret("t1"), {}, 0, false, {}}}, operated_at);
+    table.configure({{"ci", Secret("t1"), {}}}, operated_at);
     const TokenId web = added(table, "web", "t2");
     const TokenId direct = resolved(table, Secret("t3"), true);
     EXPECT_TRUE(
@@ -284,7 +282,7 @@ TEST(TokenOperations, ATokenThatAnotherHasIsRefusedInWordsThatNameIt) {
 
 TEST(TokenOperations, ANameOfTheConfigurationWhoseTokenIsGoneIsRenewedThere) {
     TokenTable table(Salt{}, {});
-    table.configure({{"ci", Secret("t1"), {}, 0, false, {}}}, operated_at);
+    table.configure({{"ci", Secret("t1"), {}}}, operated_at);
     table.disable(*table.find("ci"), operated_at, Seconds(60));
     EXPECT_TRUE(
         says(why_refused(table.add_source("ci", Secret("t2"), operated_at)), "in the config"));

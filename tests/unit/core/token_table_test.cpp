@@ -14,7 +14,7 @@ using State = TokenEntry::State;
 const WallTime now{Seconds(1'000'000)};
 
 ConfiguredSource source(const std::string& name, const std::string& token) {
-    return {name, Secret(token), {}, 0, false, {}};
+    return {name, Secret(token), {}};
 }
 
 Addressee by_name(const std::string& name) {
@@ -57,16 +57,16 @@ TEST(TokenTable, FindsASourceByItsName) {
 TEST(TokenTable, ASlotHasTheRateOfItsSourceAsLongAsThatIsConfigured) {
     TokenTable table(Salt{}, {});
     auto limited = source("ci", "t1");
-    limited.rate_limit = 2.5;
+    limited.rules.rate_limit = 2.5;
     table.configure({limited}, now);
     const auto slot = table.resolve(by_name("ci"), true);
     ASSERT_TRUE(slot.has_value());
-    EXPECT_EQ(table.at(*slot).rate_limit, 2.5);
+    EXPECT_EQ(table.at(*slot).rules.rate_limit, 2.5);
     table.configure({source("ci", "t1")}, now);
-    EXPECT_EQ(table.at(*slot).rate_limit, 0);
+    EXPECT_EQ(table.at(*slot).rules.rate_limit, 0);
     table.configure({limited}, now);
     table.configure({}, now);
-    EXPECT_EQ(table.at(*slot).rate_limit, 0);
+    EXPECT_EQ(table.at(*slot).rules.rate_limit, 0);
 }
 
 TEST(TokenTable, AnUnknownSourceIsRejectedByName) {

@@ -92,7 +92,7 @@ protected:
     /// As a reload does it; an empty token: the source is not configured.
     void configure(const std::string& token) {
         std::vector<core::ConfiguredSource> sources;
-        if (!token.empty()) sources.push_back({"ci", Secret(token), {}, 0, false, {}});
+        if (!token.empty()) sources.push_back({"ci", Secret(token), {}});
         auto entries = relay_->configure(std::move(sources), clock_.now());
         for (const auto& entry : entries) relay_->tokens().mark_durable(entry);
         storage_.put_tokens(std::move(entries), [](const Result<void>&) {});
