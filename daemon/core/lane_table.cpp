@@ -18,6 +18,11 @@ std::vector<Seq> held_events(const TokenQueue& token) {
     return seqs;
 }
 
+TokenState TokenQueue::state() const noexcept {
+    if (removed && queued > 0) return TokenState::gone;
+    return paused ? TokenState::paused : gate.state();
+}
+
 LaneTable::~LaneTable() {
     for (TokenQueue& token : tokens_) {
         token.lanes.clear_and_dispose([](Lane* lane) {

@@ -110,6 +110,8 @@ struct TokenQueue : Timer, TurnHook, TreeHook<InAll> {
     bool is_listed() const noexcept { return TurnHook::is_linked(); }
     void leave_list() noexcept { TurnHook::unlink(); }
 
+    TokenState state() const noexcept;
+
     TokenId id;
     LanesByThread lanes;
     LaneList ready;

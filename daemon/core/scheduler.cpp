@@ -36,18 +36,12 @@ struct Attempt {
 
 // Nobody sleeps longer than this, and the sum of any two times stays in range.
 constexpr Milliseconds farthest_wakeup = std::chrono::hours(24 * 365);
-
-TokenState state_of(const TokenQueue& token) noexcept {
-    if (token.removed && token.queued > 0) return TokenState::gone;
-    return token.paused ? TokenState::paused : token.gate.state();
-}
-
-}  // namespace
-
 // A token is active as long after a good answer: whose trouble it is, and whether it may hang.
 constexpr Seconds active_after_success{60};
 // Places are left free for others as long as they are among the last that began.
 constexpr std::uint64_t attempts_with_company = 1000;
+
+}  // namespace
 
 // The attempts: how they begin, and what their ends mean for event, lane, token and destination.
 struct Scheduler::Impl {
@@ -292,7 +286,7 @@ struct Scheduler::Impl {
     TokenStatus status_of(const TokenQueue& token) const {
         return TokenStatus{token.queued,
                            token.held_lanes,
-                           state_of(token),
+                           token.state(),
                            token.gate.closed_until(),
                            turns.rate_limited_until(token),
                            turns.paced_until(token)};
