@@ -48,7 +48,7 @@ _flowrelay() {
         reload) words="--accept-loss --json --help" ;;
         metrics) words="--help" ;;
         backup) words="--config --help" ;;
-        restore) words="--state --with-config --help" ;;
+        restore) words="--state --with-config --with-damage --user --help" ;;
         support) words="--config --unit --lines --help" ;;
         explain) words="--event --thread --source --json --help $(_flowrelay_sources)" ;;
         health) words="--warn-age --crit-age --warn-spool --crit-spool --warn-dead --json --help" ;;

@@ -95,6 +95,8 @@ complete -c flowrelay -n '__flowrelay_is backup' -l config -r -F -d 'the configu
 complete -c flowrelay -n '__flowrelay_is restore' -a '(__fish_complete_directories)'
 complete -c flowrelay -n '__flowrelay_is restore' -l state -r -F -d 'where the spool goes'
 complete -c flowrelay -n '__flowrelay_is restore' -l with-config -d 'the configuration and token files as well'
+complete -c flowrelay -n '__flowrelay_is restore' -l with-damage -d 'also a copy that is damaged'
+complete -c flowrelay -n '__flowrelay_is restore' -l user -x -a '(__fish_complete_users)' -d 'whose files they become'
 complete -c flowrelay -n '__flowrelay_is support' -l config -r -F -d 'the configuration'
 complete -c flowrelay -n '__flowrelay_is support' -l unit -x -d 'whose journal'
 complete -c flowrelay -n '__flowrelay_is support' -l lines -x -d 'how many lines of the journal'

@@ -107,6 +107,19 @@ std::vector<std::string> cells(std::string_view row) {
     return found;
 }
 
+/// Text behind a macro, none of whose words mdoc takes for another one: those have two or three
+/// letters and begin with a capital, as "It" does.
+std::string after_macro(std::string_view markdown) {
+    std::istringstream words(inline_text(markdown));
+    std::string out;
+    for (std::string word; words >> word;) {
+        const bool looks_like_macro =
+            word.size() <= 3 && word.front() >= 'A' && word.front() <= 'Z';
+        out += (out.empty() ? "" : " ") + (looks_like_macro ? "\\&" + word : word);
+    }
+    return out;
+}
+
 /// A row as a tag, all cells but the last, and its text.
 void print_row(std::string_view row) {
     const auto all = cells(row);
@@ -116,7 +129,7 @@ void print_row(std::string_view row) {
         if (!all[i].empty()) tag += (tag.empty() ? "" : ", ") + all[i];
     }
     if (tag.empty() && all.back().empty()) return;
-    fmt::print(".It {}\n", tag.empty() ? "\\&" : inline_text(tag));
+    fmt::print(".It {}\n", tag.empty() ? "\\&" : after_macro(tag));
     print_text(all.back());
 }
 
