@@ -184,6 +184,8 @@ TokenTable::Changes TokenTable::changed(Token& token, const TokenEntry& before, 
     index();
     token.used = ++uses_;
     if (registry_entry(token.entry.id) != before) token.entry.since = now;
+    // No event counts for a new token that a crash would turn back into the former one.
+    if (token.entry.fingerprint != before.fingerprint) token.durable = false;
     return {registry_entry(token.entry.id)};
 }
 

@@ -349,6 +349,25 @@ TEST_F(RelayChangesTest, AnEventFromBeforeAChangeDoesNotMakeItDurable) {
     EXPECT_TRUE(std::get<Relay::Append>(after).new_token) << "it brings the change along";
 }
 
+TEST_F(RelayChangesTest, AnEventBehindARotationByAnOperatorBringsItAlong) {
+    relay_->configure({}, now_);
+    ASSERT_TRUE(relay_->add_source("cron", Secret(std::string("tok-cron")), now_).has_value());
+    const TokenId id = *relay_->tokens().find("cron");
+    relay_->tokens_saved(std::vector{relay_->tokens().registry_entry(id)});
+    ASSERT_TRUE(relay_->tokens().at(id).durable);
+    const auto changes = relay_->rotate_source(id, Secret(std::string("tok-new")), now_);
+    ASSERT_TRUE(changes.has_value());
+    relay_->tokens_not_saved(*changes, "the disk is full", now_);
+    auto parsed = Submission::parse(
+        R"({"source":"cron","title":"x","author":{"name":"a"},"external_thread_id":"t"})");
+    const auto decision = relay_->submit(std::move(*parsed), now_);
+    const auto& append = std::get<Relay::Append>(decision);
+    ASSERT_TRUE(append.new_token) << "after a crash it would be posted with the former token";
+    EXPECT_EQ(append.new_token->secret.reveal(), "tok-new");
+    ASSERT_TRUE(relay_->pause_source(id, now_).has_value());
+    EXPECT_FALSE(relay_->tokens().at(id).durable) << "other changes leave that as it is";
+}
+
 TEST_F(RelayChangesTest, WhatIsAnsweredAfterAnErasureStillTellsHowTheDestinationIs) {
     const auto open = begin(1);
     const TokenId removed{1};
