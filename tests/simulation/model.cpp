@@ -38,10 +38,11 @@ std::size_t Model::handed_in(const HandedIn& handed, Now now) {
     event.may_expire.insert(handed.expires_in ? now.wall + *handed.expires_in : WallTime::max());
     event.not_before =
         std::min(event.not_before, now.mono + handed.expires_in.value_or(std::chrono::days(5)));
+    if (!event.accepted) event.handed_at = now.mono;
     return event.slot;
 }
 
-void Model::accepted(std::uint64_t number, const std::string& id, bool duplicate, WallTime now) {
+void Model::accepted(std::uint64_t number, const std::string& id, bool duplicate) {
     Event& event = at(number);
     // Its id may be known for longer than the event was kept, should the erasure have been cut off.
     if (event.erased && duplicate) return;
@@ -50,10 +51,7 @@ void Model::accepted(std::uint64_t number, const std::string& id, bool duplicate
     }
     if (event.accepted && !duplicate) violation(name(event) + " was accepted twice");
     if (!event.id.empty() && event.id != id) violation(name(event) + " has got another id");
-    if (!event.accepted) {
-        ++accepted_;
-        event.accepted_at = now;
-    }
+    if (!event.accepted) ++accepted_;
     event.accepted = true;
     event.in_doubt = false;
     event.id = id;

@@ -54,7 +54,7 @@ public:
     std::size_t handed_in(const HandedIn& event, Now now);
     /// The relay has not refused it at once.
     void taken(std::uint64_t number);
-    void accepted(std::uint64_t number, const std::string& id, bool duplicate, WallTime now);
+    void accepted(std::uint64_t number, const std::string& id, bool duplicate);
     void rejected(std::uint64_t number, core::RejectCode code);
 
     // ---- the disk
@@ -212,7 +212,7 @@ private:
         std::size_t change = 0;  ///< of the slots, when it was taken; 0: it is not under way
         std::string id;
         Seq seq = Seq::none;
-        WallTime accepted_at;
+        MonoTime handed_at;  ///< the last time before it was accepted: its id counts from then on
         MonoTime not_before = MonoTime::max();  ///< in time that has passed: it can't have expired
         std::set<WallTime> may_expire;          ///< as handed in, once or more often
         WallTime expires = WallTime::max();

@@ -123,7 +123,7 @@ void Model::slot_forgotten(std::size_t number, Milliseconds window, Now now) {
             violation("the slot is forgotten of " + name(event));
         }
         const bool has_id = !event.handed.uuid.empty() && !event.id_lost;
-        if (has_id && event.accepted_at + window > now.wall) {
+        if (has_id && event.handed_at + window > now.mono) {
             violation("the id is forgotten of " + name(event));
         }
     }

@@ -211,7 +211,7 @@ void RelayProcess::submit(const std::string& json, std::uint64_t number) {
     if (parsed.has_error()) throw std::logic_error(parsed.error().message);
     auto answered = [this, number](const runtime::Answer& answer) {
         if (answer.accepted()) {
-            around_.model.accepted(number, answer.id, answer.duplicate, around_.agenda.now().wall);
+            around_.model.accepted(number, answer.id, answer.duplicate);
         } else {
             around_.model.rejected(number, answer.rejection->code);
         }
