@@ -129,6 +129,10 @@ check "it is active again" within 20 property_is ActiveState active
 check "an event is accepted after that" within 10 send the-third-thread
 check "the event arrives" within 10 arrived the-third-thread
 hold() { "$here/hold_thread.py" "$(property MainPID)" "$1" & }
+# Its outcome is on the disk a moment after it has arrived.
+empty() { timeout 10 flowrelay status --json | grep -q '"queued":0[,}]'; }
+check "its outcome is on the disk" within 10 empty
+sleep 1
 hold 5
 sleep 5
 check "a thread of the disk that has nothing to do is no reason to restart" property_is NRestarts 1
