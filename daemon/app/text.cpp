@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -34,7 +35,7 @@ void append_character(std::string& out, std::string_view bytes, char32_t code) {
             break;
     }
     if (is_control(code)) {
-        out += fmt::format("\\u{:04x}", static_cast<std::uint32_t>(code));
+        append_json_escape(out, code);
     } else if (code == replacement_character) {
         out += replacement_utf8;
     } else {
@@ -45,9 +46,29 @@ void append_character(std::string& out, std::string_view bytes, char32_t code) {
 }  // namespace
 
 bool is_control(char32_t code) noexcept {
-    return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x061C || code == 0x200E ||
-           code == 0x200F || (code >= 0x2028 && code <= 0x202E) ||
-           (code >= 0x2066 && code <= 0x2069) || code == 0xFEFF;
+    struct Range {
+        char32_t first;
+        char32_t last;
+    };
+    // Control characters; marks of the direction of text; what nobody sees, so that two names look
+    // like one (Unicode's Default_Ignorable_Code_Point). The joiners U+200C and U+200D stay: words
+    // of some languages and many emoji are spelled with them.
+    constexpr Range ranges[] = {{0x00, 0x1F},     {0x7F, 0x9F},     {0xAD, 0xAD},
+                                {0x061C, 0x061C}, {0x180E, 0x180E}, {0x200B, 0x200B},
+                                {0x200E, 0x200F}, {0x2028, 0x202E}, {0x2060, 0x206F},
+                                {0xFEFF, 0xFEFF}, {0xFFF9, 0xFFFB}, {0xE0000, 0xE007F}};
+    return std::ranges::any_of(
+        ranges, [code](const Range& range) { return range.first <= code && code <= range.last; });
+}
+
+void append_json_escape(std::string& out, char32_t code) {
+    const auto unit = [&out](std::uint32_t value) { out += fmt::format("\\u{:04x}", value); };
+    if (code < 0x10000) {
+        unit(code);
+    } else {
+        unit(0xD800 + ((code - 0x10000) >> 10));
+        unit(0xDC00 + ((code - 0x10000) & 0x3FF));
+    }
 }
 
 void append_quoted(std::string& out, std::string_view value) {

@@ -4,9 +4,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdint>
 #include <cstdlib>
 
+#include "flowrelay/app/text.hpp"
 #include "flowrelay/base/utf8.hpp"
 
 namespace flowrelay::cli {
@@ -56,10 +56,7 @@ std::string paint(std::string_view text, Colour colour, bool wanted) {
 
 std::string escape_json(std::string_view text) {
     const auto steers = [](char32_t code) {
-        return (code < 0x20 && code != '\n' && code != '\t') || (code >= 0x7F && code <= 0x9F) ||
-               code == 0x061C || code == 0x200E || code == 0x200F ||
-               (code >= 0x2028 && code <= 0x202E) || (code >= 0x2066 && code <= 0x2069) ||
-               code == 0xFEFF;
+        return app::is_control(code) && code != '\n' && code != '\t';
     };
     std::string out;
     out.reserve(text.size());
@@ -67,7 +64,7 @@ std::string escape_json(std::string_view text) {
         const DecodedCharacter character = decode_utf8(text);
         const bool broken = character.code == replacement_character && character.size == 1;
         if (broken || steers(character.code)) {
-            out += fmt::format("\\u{:04x}", static_cast<std::uint32_t>(character.code));
+            app::append_json_escape(out, character.code);
         } else {
             out += text.substr(0, character.size);
         }

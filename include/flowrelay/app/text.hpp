@@ -9,8 +9,11 @@ namespace flowrelay::app {
 
 /// Whether a terminal or a reader of lines could take the code point for something else than text:
 /// control characters of C0 and C1, line and paragraph separators, characters that change the
-/// direction of writing.
+/// direction of writing, and those that are not seen at all.
 bool is_control(char32_t code) noexcept;
+
+/// "\u200b"; above U+FFFF two of them (RFC 8259, 7).
+void append_json_escape(std::string& out, char32_t code);
 
 /// As a JSON string in quotes (RFC 8259), which logfmt reads as well. Control characters are
 /// escaped, invalid UTF-8 becomes U+FFFD, what is beyond 2048 bytes is cut off ("…").

@@ -361,6 +361,8 @@ TEST(EscapeJson, LeavesNothingThatSteersATerminal) {
                                                           {"\xE2\x80\xAE", "\\u202e"},
                                                           {"\xE2\x81\xA6", "\\u2066"},
                                                           {"\xEF\xBB\xBF", "\\ufeff"},
+                                                          {"\xE2\x80\x8B", "\\u200b"},
+                                                          {"\xF3\xA0\x81\xA1", "\\udb40\\udc61"},
                                                           {"\xFF", "\\ufffd"}}) {
         EXPECT_EQ(escape_json("\"a" + text + "b\""), "\"a" + escaped + "b\"");
     }
