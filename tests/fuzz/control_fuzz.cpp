@@ -55,11 +55,11 @@ public:
         context_.connections = [] { return std::size_t{0}; };
         context_.ingest_connections = [] { return std::size_t{0}; };
         context_.stopping = [] { return false; };
-        context_.reload = [this](const runtime::ReloadRequest& request) {
+        context_.reload = [this](const runtime::ReloadRequest& request, runtime::ReloadDone done) {
             if (!request.plan) ++changes_;
             runtime::ReloadResult result;
             result.applied = true;
-            return result;
+            done(result);
         };
         std::vector<core::ConfiguredSource> sources;
         for (const char* name : {"ci", "web"}) {
