@@ -54,7 +54,7 @@ private:
 class CallbackListenerTest : public ::testing::Test {
 protected:
     std::unique_ptr<CallbackListener> listener_ =
-        std::move(*CallbackListener::open("127.0.0.1", 0, "/callback"));
+        CallbackListener::open("127.0.0.1", 0, "/callback").value();
 
     /// Serves what has come until there is nothing more, or something that is ours.
     bool serve() {
