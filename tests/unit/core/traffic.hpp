@@ -115,6 +115,7 @@ public:
             if (const auto wakeup = scheduler_.next_wakeup(now_)) {
                 next = std::min(next, std::max(*wakeup, now_.mono + timer_step));
             }
+            expect_nothing_sooner(next);
             pass_to(next);
             while (!agenda_.empty() && agenda_.begin()->first <= now_.mono) {
                 auto item = agenda_.extract(agenda_.begin());
@@ -122,6 +123,10 @@ public:
             }
         }
     }
+
+    /// How much longer than another a request, and an answer, may be on its way: a network, and
+    /// programs that wait for a processor.
+    void set_lag(MonoTime::duration lag) { lag_ = lag; }
 
     core::Scheduler& scheduler() { return scheduler_; }
     std::uint64_t requests() const { return requests_; }
@@ -160,21 +165,39 @@ private:
             if (!given) return;
             ++requests_;
             ++under_way_;
-            Reply reply = answer_(given->lane, now_.mono);
-            // No two ways over a network take the same time.
-            reply.takes += std::chrono::microseconds(random_.below(200));
-            reply.result.elapsed = reply.takes;
-            agenda_.emplace(now_.mono + reply.takes, [this, given, result = reply.result] {
-                --under_way_;
-                const auto completion =
-                    scheduler_.complete(given->seq, core::judge(result, 1h), now_);
-                completed(completion);
-                if (completion.action == core::Completion::Action::retry) return;
-                delays_[to_number(given->lane.token)].push_back(now_.mono - accepted_[given->seq]);
-                accepted_.erase(given->seq);
-                last_delivery_ = now_.mono;
+            agenda_.emplace(now_.mono + some_lag(), [this, given, begun = now_.mono] {
+                Reply reply = answer_(given->lane, now_.mono);
+                reply.takes += some_lag();
+                reply.result.elapsed = now_.mono + reply.takes - begun;
+                agenda_.emplace(now_.mono + reply.takes,
+                                [this, given, result = reply.result] { end(*given, result); });
             });
         }
+    }
+
+    void end(const core::Assignment& given, const AttemptResult& result) {
+        --under_way_;
+        const auto completion = scheduler_.complete(given.seq, core::judge(result, 1h), now_);
+        completed(completion);
+        if (completion.action == core::Completion::Action::retry) return;
+        delays_[to_number(given.lane.token)].push_back(now_.mono - accepted_[given.seq]);
+        accepted_.erase(given.seq);
+        last_delivery_ = now_.mono;
+    }
+
+    /// What the scheduler did not name a time for does not come before the next thing happens.
+    void expect_nothing_sooner(MonoTime next) {
+        if (under_way_ >= options_.max_in_flight || next - now_.mono < 2 * timer_step) return;
+        const auto between = static_cast<std::uint64_t>((next - now_.mono).count()) - 1;
+        const MonoTime::duration after(1 + static_cast<std::int64_t>(random_.below(between)));
+        const Now at{now_.mono + after, now_.wall + std::chrono::floor<Milliseconds>(after)};
+        EXPECT_FALSE(scheduler_.next(at))
+            << "an event may be sent and nobody wakes up for it, "
+            << std::chrono::duration<double>(at.mono - start).count() << " s after the start";
+    }
+
+    MonoTime::duration some_lag() {
+        return MonoTime::duration(random_.below(static_cast<std::uint64_t>(lag_.count()) + 1));
     }
 
     void pass_to(MonoTime time) {
@@ -196,6 +219,7 @@ private:
     std::uint64_t requests_ = 0;
     std::size_t under_way_ = 0;
     MonoTime last_delivery_ = start;
+    MonoTime::duration lag_ = std::chrono::microseconds(100);  // no two ways take the same time
 };
 
 }  // namespace flowrelay::test
