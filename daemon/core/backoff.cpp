@@ -21,9 +21,13 @@ Milliseconds ceiling(const BackoffOptions& options, unsigned failures) noexcept 
 
 Milliseconds backoff(const BackoffOptions& options, unsigned failures, Random& random) noexcept {
     const Milliseconds most = ceiling(options, failures);
-    const Milliseconds least = most / 10;
+    const Milliseconds least = shortest_backoff(options, failures);
     const auto spread = static_cast<std::uint64_t>((most - least).count());
     return least + Milliseconds(static_cast<std::int64_t>(random.below(spread + 1)));
+}
+
+Milliseconds shortest_backoff(const BackoffOptions& options, unsigned failures) noexcept {
+    return ceiling(options, failures) / 10;
 }
 
 unsigned next_failure(const BackoffOptions& options, unsigned failures) noexcept {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 
 namespace flowrelay::core::scheduling {
 
@@ -13,13 +14,15 @@ constexpr auto slack = std::chrono::milliseconds(5);  // what timers are late ma
 constexpr double below_limit = 0.92;  // of what was taken: a step is lost when it is passed
 constexpr double creep = 0.006;       // of the ceiling, a second, near it
 constexpr double boredom = 8;         // seconds without a refusal, after which it creeps faster
+constexpr double boredom_once = 2;    // the same of a ceiling that was met once
+constexpr double same_ceiling = 0.2;  // how far a ceiling that is met again may be from the former
 constexpr double return_speed = 0.3;  // of the way back to just below the ceiling, a second
 constexpr double passed = 1.05;       // times the ceiling: it is none any more
 constexpr double fast_growth = 2.0;   // requests a second more, for each that is taken
 constexpr unsigned quiet_answers = 8;
 constexpr Seconds ceiling_lasts{60};
-constexpr Seconds number_rests{10};  // before a number that was refused twice is tried again
-constexpr Seconds number_rests_once{2};
+constexpr Seconds number_rests_once{3};  // before a number that was refused is tried again, ...
+constexpr Seconds number_rests{48};      // ... which doubles each time, up to this
 
 MonoTime::duration interval_of(double rate) noexcept {
     return std::chrono::duration_cast<MonoTime::duration>(std::chrono::duration<double>(1 / rate));
@@ -91,6 +94,7 @@ void Pace::cut_rate(MonoTime now) noexcept {
         rate_ = std::max(goal, first_rate);
     } else {
         const double least = is_near_ceiling() ? 0.9 : 0.5;
+        ceiling_confirmed_ = std::abs(rate_ - ceiling_) <= same_ceiling * ceiling_;
         ceiling_ = rate_;
         rate_ = std::max(std::clamp(goal, least * rate_, 0.95 * rate_), lowest_rate);
     }
@@ -98,7 +102,7 @@ void Pace::cut_rate(MonoTime now) noexcept {
 }
 
 void Pace::cut_number(std::size_t under_way) noexcept {
-    number_confirmed_ = number_refused_ == under_way;
+    number_refusals_ = number_refused_ == under_way ? number_refusals_ + 1 : 0;
     number_refused_ = under_way;
     number_ = under_way - 1;
     credit_ = 0;
@@ -110,7 +114,8 @@ void Pace::grow_rate(MonoTime now) noexcept {
     } else if (!is_near_ceiling()) {
         rate_ = std::min(rate_ + std::min(rate_, fast_growth), 0.75 * ceiling_);
     } else {
-        const double quiet = in_seconds(now - refused_at_) / boredom;
+        const double bored = ceiling_confirmed_ ? boredom : boredom_once;
+        const double quiet = in_seconds(now - refused_at_) / bored;
         const double a_second = std::max(creep * ceiling_ * (1 + quiet * quiet),
                                          return_speed * (below_limit * ceiling_ - rate_));
         rate_ += std::min(a_second / rate_, rate_ / 10);
@@ -121,7 +126,8 @@ void Pace::grow_rate(MonoTime now) noexcept {
 void Pace::grow_number(MonoTime now) noexcept {
     ++credit_;
     if (number_refused_ > number_) {
-        const auto rest = number_confirmed_ ? number_rests : number_rests_once;
+        const auto rest =
+            std::min(number_rests_once * (1U << std::min(number_refusals_, 8U)), number_rests);
         if (now - refused_at_ < rest || credit_ < 4 * number_) return;
     } else if (number_refused_ != 0) {
         if (credit_ < 4 * number_) return;

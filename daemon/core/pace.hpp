@@ -3,7 +3,8 @@
 // Nothing is limited until the server refuses for going too fast. From then on requests go at the
 // rate at which they were taken lately, evenly spaced, and one fewer at a time than when it
 // refused. Both grow with good answers: fast while the limit is far, slowly near the value that was
-// refused last, and fast again when that value is passed, or is long ago. What was being tried when
+// refused last, and fast again when that value is passed, or is long ago. A value that was refused
+// twice is believed for longer than one that was refused once. What was being tried when
 // the server refused is what is cut: the rate when the request had waited for its turn by rate, the
 // number at a time when it was the last that there was room for.
 //
@@ -63,10 +64,11 @@ private:
 
     double rate_ = 0;     // requests a second; 0: no limit is known
     double ceiling_ = 0;  // the rate that was refused last; 0: not known, or passed since
+    bool ceiling_confirmed_ = false;  // the one before it was about the same
     MonoTime next_ = MonoTime::min();
     std::size_t number_ = 0;          // at a time; 0: no limit is known
     std::size_t number_refused_ = 0;  // as ceiling_
-    bool number_confirmed_ = false;   // it was refused twice
+    unsigned number_refusals_ = 0;    // of the same number, after the first
     std::size_t credit_ = 0;          // good answers that took the last place
     std::uint32_t era_ = 0;           // counts the cuts: what began before one tells nothing after
     unsigned strikes_ = 0;            // refusals, ...

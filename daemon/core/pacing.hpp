@@ -40,6 +40,11 @@ public:
         return token.pace ? std::min(allowance(), token.pace->allowance()) : allowance();
     }
 
+    /// Whether a limit is known that its requests go by.
+    bool is_limiting(const TokenQueue& token) const noexcept {
+        return destination_.is_limiting() || (token.pace && token.pace->is_limiting());
+    }
+
     /// An attempt begins; `under_way` and `under_way_of_token` count it.
     Ticket begin(TokenQueue& token, MonoTime now, std::size_t under_way,
                  std::size_t under_way_of_token) noexcept;

@@ -262,12 +262,13 @@ struct Scheduler::Impl {
         if (judgement.verdict == Verdict::gone) return disable(event, completion);
 
         TokenQueue& token = *lane.token;
+        const bool paced = pacing.is_limiting(token);
         pacing.end(token, attempt.pace, judgement, known, now);
         const bool destinations = breaker.closed_until().has_value();
-        completion.token_changed =
-            token.gate.end(attempt.token, judgement,
-                           {lane.id(), lane.blamed_token, lane.blamed_destination, destinations},
-                           options, now, random);
+        completion.token_changed = token.gate.end(
+            attempt.token, judgement,
+            {lane.id(), lane.blamed_token, lane.blamed_destination, destinations, paced}, options,
+            now, random);
         if (completion.token_changed == TokenState::failing) failing.insert(token.id);
         completion.asked_to_wait =
             who_was_asked(judgement, breaker.closed_until(), token.gate.closed_until(), now);

@@ -12,7 +12,7 @@ std::optional<TokenState> TokenGate::end(Pass pass, const Judgement& judgement, 
     switch (judgement.verdict) {
         case Verdict::throttled:
             trouble_.reset();
-            return throttle(current, judgement, options, now, random);
+            return throttle(current, judgement, known.paced, options, now, random);
         case Verdict::retry:
         case Verdict::park_destination:
             return failed(current, judgement, known, options, now, random);
@@ -90,7 +90,7 @@ MonoTime TokenGate::next_probe(const SchedulerOptions& options, MonoTime now,
     return now + backoff(options.token_backoff, probes_failed_, random);
 }
 
-std::optional<TokenState> TokenGate::throttle(bool current, const Judgement& judgement,
+std::optional<TokenState> TokenGate::throttle(bool current, const Judgement& judgement, bool paced,
                                               const SchedulerOptions& options, MonoTime now,
                                               Random& random) {
     const bool asked = judgement.hold.value_or(Milliseconds(0)).count() > 0;
@@ -102,8 +102,12 @@ std::optional<TokenState> TokenGate::throttle(bool current, const Judgement& jud
     }
     if (!current && !asked) return std::nullopt;
     ++throttled_in_a_row_;
-    close(now +
-          (asked ? *judgement.hold : backoff(options.token_backoff, throttled_in_a_row_, random)));
+    // What passes a known limit by a step is paced down for it, and has waited enough with that.
+    const Milliseconds wait = asked ? *judgement.hold
+                              : paced && throttled_in_a_row_ == 1
+                                  ? shortest_backoff(options.token_backoff, throttled_in_a_row_)
+                                  : backoff(options.token_backoff, throttled_in_a_row_, random);
+    close(now + wait);
     return change(TokenState::throttled);
 }
 

@@ -32,6 +32,8 @@ public:
         bool blamed = false;
         bool blamed_url = false;
         bool destinations = false;  ///< the trouble is that of the destination
+        /// The limit that it passed was known, and it goes at the pace of that already.
+        bool paced = false;
     };
 
     /// active, throttled, parked or failing.
@@ -61,7 +63,7 @@ public:
 private:
     std::optional<TokenState> change(TokenState state) noexcept;
     void close(MonoTime until) noexcept;
-    std::optional<TokenState> throttle(bool current, const Judgement& judgement,
+    std::optional<TokenState> throttle(bool current, const Judgement& judgement, bool paced,
                                        const SchedulerOptions& options, MonoTime now,
                                        Random& random);
 

@@ -17,6 +17,9 @@ struct BackoffOptions {
 /// wait of zero from making a storm.
 Milliseconds backoff(const BackoffOptions& options, unsigned failures, Random& random) noexcept;
 
+/// The shortest of these waits.
+Milliseconds shortest_backoff(const BackoffOptions& options, unsigned failures) noexcept;
+
 /// One failure more, as far as more of them make the waits longer: so that as many good answers as
 /// it takes to come down again are not many.
 unsigned next_failure(const BackoffOptions& options, unsigned failures) noexcept;

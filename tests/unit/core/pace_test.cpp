@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <vector>
 
 namespace flowrelay::core::scheduling {
 namespace {
@@ -166,12 +167,51 @@ TEST_F(PaceTest, AllowsOneFewerAtATimeThanWereRefused) {
     EXPECT_EQ(pace.allowance(), 5U);
 }
 
+TEST_F(PaceTest, TriesTheSameNumberEverMoreSeldom) {
+    go_well(16, 100ms);
+    std::vector<MonoTime::duration> rests;
+    for (int i = 0; i < 8; ++i) {
+        now = std::max(now, pace.available_from()) + 50ms;  // it is not the rate
+        attempt(false, true, 5);
+        ASSERT_EQ(pace.allowance(), 4U);
+        const MonoTime refused = now;
+        while (pace.allowance() == 4) {
+            now += 50ms;
+            attempt(true, false, 4);
+        }
+        rests.push_back(now - refused);
+    }
+    EXPECT_LT(rests[0], 4s);
+    EXPECT_GT(rests[1], 1.5 * rests[0]);
+    EXPECT_GT(rests[2], 1.5 * rests[1]);
+    EXPECT_GT(rests[7], 45s);
+    EXPECT_LT(rests[7], 61s);
+}
+
+TEST_F(PaceTest, LeavesACeilingThatItMetOnceSoonerThanOneThatItMetAgain) {
+    const auto time_to_leave = [&](int times) {
+        pace = Pace();
+        go_well(100, 10ms);
+        attempt(false, true);
+        int rate = 0;
+        for (int i = 0; i < times; ++i) {
+            rate = in_a_second();
+            attempt(false, true);
+        }
+        const MonoTime begun = now;
+        while (10 * in_a_second() < 13 * rate) {
+        }
+        return now - begun;
+    };
+    EXPECT_LT(2 * time_to_leave(1), time_to_leave(2));
+}
+
 TEST_F(PaceTest, TriesOneMoreAfterAWhileOfGoodAnswers) {
     go_well(32, 10ms);
     attempt(false, true, 6);
     for (int i = 0; i < 19; ++i) attempt(true, false, 5);
     EXPECT_EQ(pace.allowance(), 5U);
-    now += 2s;
+    now += 3s;
     for (int i = 0; i < 2; ++i) attempt(true, false, 5);
     EXPECT_EQ(pace.allowance(), 6U);
 }

@@ -316,6 +316,31 @@ TEST_F(SchedulerRateTest, AThreadThatIsAlwaysAnswered503IsNoLimit) {
     }
 }
 
+// Its pace has slowed down for it already.
+TEST_F(SchedulerRateTest, ATokenThatPassesAKnownLimitByAStepWaitsTheShortestTime) {
+    std::uint64_t seq = 1;
+    const auto send_one = [&](const Judgement& answer) {
+        enqueue(seq, lane_of(1, seq));
+        ++seq;
+        for (int i = 0; i < 10'000; ++i, pass(1ms)) {
+            const auto given = next_all();
+            for (const auto number : given) complete(number, answer);
+            if (!given.empty()) return;
+        }
+        FAIL() << "nothing was sent";
+    };
+    for (int i = 0; i < 10; ++i) send_one(answers::ok());
+    send_one(answers::throttled());
+    for (int round = 0; round < 20; ++round) {
+        for (int i = 0; i < 10; ++i) send_one(answers::ok());
+        const auto shortest = options.token_backoff.initial / 10;
+        send_one(answers::throttled());
+        const auto until = scheduler.token_status(TokenId(1)).until;
+        ASSERT_TRUE(until);
+        EXPECT_EQ(*until - now.mono, shortest);
+    }
+}
+
 TEST_F(SchedulerRateTest, ATokenThatIsThrottledTakesNoPlaceFromOthers) {
     for (std::uint64_t i = 1; i <= 20; ++i) enqueue(i, lane_of(1, i));
     for (const auto seq : next_all()) complete(seq, answers::throttled(10ms));
