@@ -465,7 +465,7 @@ void RelayProcess::write(const core::Assignment& assignment,
     core::append_post_body(body, outgoing.token, outgoing.record.id, outgoing.record.body);
     const PostedEvent event = read_post(body);
     around_.model.requested(event, assignment.seq, around_.agenda.now());
-    const auto reply = around_.server.post(event);
+    const auto reply = around_.server.post(event, around_.agenda.now().mono);
     if (reply.processed) around_.model.processed(event.number);
     under_way_.emplace(event.number, assignment);
     around_.agenda.in(reply.takes, [this, alive = std::weak_ptr(alive_), assignment, reply,

@@ -145,7 +145,43 @@ Server::Reply Server::say_to_former(Reply reply) {
     return reply;
 }
 
-Server::Reply Server::post(const PostedEvent& event) {
+// As nginx's limit_req and limit_conn.
+Server::Limit Server::any_limit() {
+    constexpr double rates[] = {2, 10, 50};
+    Limit limit;
+    limit.refusal = random_.chance(0.5) ? 429 : 503;
+    if (random_.chance(0.5)) {
+        limit.rate = rates[random_.below(std::size(rates))];
+        limit.burst = random_.chance(0.5) ? 5 : 0;
+    } else {
+        limit.places = 1 + random_.below(4);
+    }
+    return limit;
+}
+
+bool Server::passes_limit(MonoTime now) {
+    if (limit_.rate > 0) {
+        const bool first = limit_.last == MonoTime::min();
+        const double since = first ? 0 : in_seconds(now - limit_.last);
+        const double excess = first ? 0 : std::max(0.0, limit_.excess - limit_.rate * since + 1);
+        if (excess > limit_.burst) return true;
+        limit_.excess = excess;
+        limit_.last = now;
+        return false;
+    }
+    limit_.ends.erase(limit_.ends.begin(), limit_.ends.upper_bound(now));
+    return limit_.ends.size() >= limit_.places;
+}
+
+Server::Reply Server::post(const PostedEvent& event, MonoTime now) {
+    if (weather_ != Weather::limiting) return take(event);
+    if (passes_limit(now)) return answer(limit_.refusal, "not so fast");
+    Reply reply = take(event);
+    limit_.ends.insert(now + reply.takes);
+    return reply;
+}
+
+Server::Reply Server::take(const PostedEvent& event) {
     if (weather_ == Weather::down) {
         return end(core::AttemptEnd::connect_failed, Seconds(random_.below(10)), false);
     }
@@ -221,7 +257,8 @@ void Server::change_weather(std::size_t token) {
             weather_ = random_.chance(0.5) ? Weather::busy : Weather::mixed;
             break;
         default:
-            weather_ = static_cast<Weather>(random_.below(10));
+            weather_ = static_cast<Weather>(random_.below(weathers));
+            if (weather_ == Weather::limiting) limit_ = any_limit();
     }
 }
 

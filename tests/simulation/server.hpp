@@ -1,5 +1,6 @@
 // The destination, as it is when it is at its worst: slow, failing, throttling, answering half,
-// asking to wait, misconfigured; with tokens that are refused, limited or removed. From a seed.
+// asking to wait, misconfigured, or with a limit; with tokens that are refused, limited or removed.
+// From a seed.
 #pragma once
 
 #include <cstdint>
@@ -36,7 +37,7 @@ public:
         Milliseconds takes{0};
         bool processed = false;  ///< the event is on the server now, whatever the relay is told
     };
-    Reply post(const PostedEvent& event);
+    Reply post(const PostedEvent& event, MonoTime now);
 
     /// What it says to a request after its token or the destination was changed.
     Reply say_to_former(Reply reply);
@@ -77,10 +78,25 @@ private:
         busy,
         wrong_url,
         mixed,
-        refusing
+        refusing,
+        limiting
     };
+    static constexpr std::uint64_t weathers = 11;
     enum class TokenWeather { calm, throttled, refused, mixed, failing, hanging, asking };
 
+    /// So many a second and some at once, or so many at a time, whoever they are of.
+    struct Limit {
+        int refusal = 503;
+        double rate = 0;  ///< 0: `places` counts
+        double burst = 0;
+        std::size_t places = 0;
+        double excess = 0;
+        MonoTime last = MonoTime::min();
+        std::multiset<MonoTime> ends;
+    };
+    Limit any_limit();
+    bool passes_limit(MonoTime now);
+    Reply take(const PostedEvent& event);
     Reply answer(int status, std::string detail = {});
     Reply end(core::AttemptEnd how, Milliseconds takes, bool processed);
     Reply any_trouble();
@@ -92,6 +108,7 @@ private:
 
     Random random_;
     Weather weather_ = Weather::calm;
+    Limit limit_;
     std::map<std::size_t, TokenWeather> tokens_;
     std::set<std::string> failing_threads_;
     std::set<std::size_t> gone_;
