@@ -6,6 +6,9 @@
 // another one was refused within a few seconds. Pure.
 #pragma once
 
+#include <cstddef>
+#include <limits>
+
 #include "breaker.hpp"
 #include "flowrelay/core/rate_limiter.hpp"
 #include "flowrelay/core/verdict.hpp"
@@ -36,8 +39,9 @@ public:
 
     /// How many may be under way.
     std::size_t allowance() const noexcept { return destination_.allowance(); }
+    /// How many of the token may be, as far as it has been refused more for itself.
     std::size_t allowance(const TokenQueue& token) const noexcept {
-        return token.pace ? std::min(allowance(), token.pace->allowance()) : allowance();
+        return token.pace ? token.pace->allowance() : std::numeric_limits<std::size_t>::max();
     }
 
     /// Whether a limit is known that its requests go by.

@@ -76,9 +76,14 @@ struct Scheduler::Impl {
         return token.era == breaker.era() ? token.under_way : 0;
     }
 
-    // Of the places that there are: requests of one token may hang, and must leave some to others.
+    // A token's own limit takes nothing from its share of the places that all tokens have.
     std::size_t share_of(const TokenQueue& token) const noexcept {
-        const std::size_t all = std::min(breaker.allowance(), pacing.allowance(token));
+        return std::min(share_of_all(token), pacing.allowance(token));
+    }
+
+    // Requests of one token may hang, and must leave some places to others.
+    std::size_t share_of_all(const TokenQueue& token) const noexcept {
+        const std::size_t all = allowance();
         if (turns.is_another_ready(token)) return (all + 1) / 2;
         const bool alone = !begun_lately.others(token.id, begun - attempts_with_company);
         const bool answered = good_lately.has(token.id, looked_at - active_after_success);

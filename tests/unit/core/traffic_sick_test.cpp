@@ -2,6 +2,10 @@
 // healthy one wait.
 #include <gtest/gtest.h>
 
+#include <cstdint>
+#include <map>
+#include <memory>
+
 #include "unit/core/traffic.hpp"
 
 namespace flowrelay::test {
@@ -97,6 +101,42 @@ INSTANTIATE_TEST_SUITE_P(All, SickToken,
                              return std::string(std::get<0>(of.param).name) + "_" +
                                     std::to_string(std::get<1>(of.param));
                          });
+
+// Some tokens may have a few requests under way at a time each, another one as many as it likes:
+// each gets what it may.
+class TokensWithLimits : public testing::TestWithParam<std::uint64_t> {};
+
+TEST_P(TokensWithLimits, GetAllThatTheyMayBesideOneWithout) {
+    const std::uint64_t limited = GetParam();
+    constexpr std::size_t at_a_time = 4;
+    constexpr auto takes = 100ms;
+    constexpr auto length = 120s;
+    constexpr std::uint64_t unlimited = 10;
+    for (const int refusal : {503, 429}) {
+        std::map<TokenId, std::shared_ptr<LimitConn>> places;
+        for (std::uint64_t n = 1; n <= limited; ++n) {
+            places[TokenId(n)] = std::make_shared<LimitConn>(at_a_time);
+        }
+        Traffic traffic([=](LaneId lane, MonoTime now) {
+            const auto found = places.find(lane.token);
+            const bool taken = found == places.end() || found->second->take(now, takes);
+            return taken ? status(202, takes) : status(refusal);
+        });
+        constexpr auto most = static_cast<std::uint64_t>(at_a_time * (length / takes));
+        for (std::uint64_t token = 1; token <= limited; ++token) {
+            for (std::uint64_t n = 0; n < most; ++n) traffic.submit(token, n % 50, 0s);
+        }
+        for (std::uint64_t n = 0; n < 40'000; ++n) traffic.submit(unlimited, n % 200, 0s);
+        traffic.run(length);
+        for (std::uint64_t token = 1; token <= limited; ++token) {
+            EXPECT_GE(traffic.delivered(token), most * 6 / 10) << refusal << ", token " << token;
+        }
+        EXPECT_GE(traffic.delivered(unlimited), limited == 1 ? 2 * most : most * 8 / 10) << refusal;
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(One, TokensWithLimits, testing::Values(1));
+INSTANTIATE_TEST_SUITE_P(Two, TokensWithLimits, testing::Values(2));
 
 // What cannot be one token's takes the destination down as before.
 TEST(SickDestination, IsDownWhenTwoTokensSeeIt) {
