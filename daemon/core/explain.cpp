@@ -96,9 +96,10 @@ private:
         }
         if (reason.lane_blocked) {
             add(Cause::dead_letter_unwritten, std::nullopt,
-                "an event of its thread was refused, and its dead letter is not on the disk yet: "
-                "the thread goes on when it is. If that lasts, the log says why "
-                "(dead_letters.failed, spool.failed): make room, or see to the disk");
+                "an event of its thread became a dead letter that is not on the disk yet: the "
+                "thread goes on when it is. If that lasts, the log says why: make room on the disk "
+                "after dead_letters.failed, mend the disk and restart the daemon after "
+                "spool.failed");
         }
         if (is_ahead(reason.lane_until)) {
             add(Cause::thread_waits, wait_until(reason.lane_until),

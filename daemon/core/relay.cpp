@@ -312,7 +312,8 @@ void Relay::entry_arrived(const EventRecord& record) {
     const bool was_durable = token.durable;
     tokens_.mark_durable(carried->second.entry);
     carried_.erase(carried);
-    if (!was_durable) log_.write(ev::token_added, {{"source", token.label()}});
+    const bool is_direct = token.entry.origin == TokenEntry::Origin::direct;
+    if (!was_durable && is_direct) log_.write(ev::token_added, {{"source", token.label()}});
     // Its slot may have been without a token until now. What the server has said of it stays.
     if (scheduler_.token_status(record.token).state == TokenState::paused) {
         apply_state(record.token, token);

@@ -123,7 +123,7 @@ namespace flowrelay::core::log_events {
     X(delivery_outdated, "delivery.outdated", notice, "7d0b1f6a3e594c28b6a9d1c85f20e473",        \
       "an answer was to a former token or destination: the event is sent again")                 \
     X(token_added, "token.added", info, "1d3f86b13ec14459a57a5a50fe0d21e4",                      \
-      "a token was seen for the first time")                                                     \
+      "a token that belongs to no source was seen for the first time")                           \
     X(token_not_kept, "token.not_kept", error, "279b006927984816bcabe82872f7371c",               \
       "a new token can't be written: its events are refused")                                    \
     X(token_queue_full, "token.queue_full", warning, "aa8d6e87bcf94cf0b5a13fc1da9d819e",         \

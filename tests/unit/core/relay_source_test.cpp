@@ -28,6 +28,16 @@ TEST_F(RelayTest, ARefusedEventMakesNoSlotAndTakesNone) {
     EXPECT_EQ(relay_->tokens().at(TokenId{1}).entry.secret.reveal(), "another");
 }
 
+TEST_F(RelayTest, OnlyATokenThatBelongsToNoSourceIsAnnounced) {
+    relay_->configure({{"ci", Secret(std::string(token)), {}}}, now_);
+    accept("one");
+    EXPECT_TRUE(log_.named("token.added").empty());
+    restart({});
+    accept("one");
+    accept("one");
+    EXPECT_EQ(log_.named("token.added").size(), 1U);
+}
+
 TEST_F(RelayTest, ASourceThatWasRemovedIsErasedAndItsTokenComesAgain) {
     const std::vector<ConfiguredSource> ci{{"ci", Secret(std::string(token)), {}}};
     relay_->configure(ci, now_);
