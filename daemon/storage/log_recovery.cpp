@@ -156,6 +156,7 @@ void LogRecovery::report_other_log() {
     state_.ledger.accepted += lost;
 }
 
+    state_.has_other_books = lost > 0;
 void LogRecovery::skip_unknown_seqs() {
     if (layout_.mark) {
         if (state_.log_id == 0) state_.log_id = layout_.mark->log;

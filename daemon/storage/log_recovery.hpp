@@ -25,6 +25,9 @@ struct RecoveredLog {
     std::uint64_t next_number = 1;
     bool can_append = false;         ///< the newest segment is whole: writing goes on in it
     std::uint64_t skipped_seqs = 0;  ///< right below next_seq: SegmentHeader::skipped_seqs
+    /// The books have the loss of another log as well, which no file of this one knows of until a
+    /// segment is begun with them.
+    bool has_other_books = false;
 };
 
 /// Takes up the segments with these numbers: sealed ones by their indexes, which are made where

@@ -56,6 +56,7 @@ public:
           next_seq_(recovered.next_seq),
           next_number_(recovered.next_number),
           log_id_(recovered.log_id != 0 ? recovered.log_id : random_.next() | 1),
+          has_other_books_(recovered.has_other_books),
           told_damaged_(std::move(recovered.told_damaged)) {}
 
     Result<Seq> commit(std::span<const EventRecord> events,
@@ -82,6 +83,7 @@ public:
     }
     Result<void> confirm() override;
     void note_progress() override {
+        if (has_other_books_) return;
         high_water_.note({log_id_, active().header.number, next_seq_, segments_.queued(),
                           active().queued(), ledger_});
     }
@@ -146,6 +148,7 @@ private:
     Seq next_seq_;
     std::uint64_t next_number_;
     std::uint64_t log_id_;
+    bool has_other_books_;  ///< see RecoveredLog: the mark of the other log stays until then
     std::vector<Settlement> pending_;  ///< outcomes that are not written yet
     CommitBuffer buffer_;
     std::unordered_set<Seq> told_damaged_;  ///< reported already
@@ -402,6 +405,7 @@ Result<void> SegmentedLog::begin_segment(const std::optional<core::LossBooking>&
     segment.written = begun->written ? segment.size : segment_header_size;
     ++next_number_;
     skipped_seqs_ = 0;
+    has_other_books_ = false;
     segments_.push_back(std::move(segment));
     note_progress();
     return {};
@@ -559,16 +563,19 @@ Result<std::unique_ptr<EventQueue>> open_segmented_log(FileSystem& file_system,
 
     const bool can_append = recovered->can_append;
     const bool damaged = can_append && recovered->segments.newest().damaged;
+    const bool has_other_books = recovered->has_other_books;
     const std::vector<std::uint64_t> headerless = recovered->headerless;
     LogFiles& log_files = *files;
     auto queue = std::make_unique<SegmentedLog>(std::move(files), std::move(*lock), used,
                                                 std::move(*recovered), log);
     if (auto ids = queue->open_known_ids(); ids.has_error()) return ids.error();
-    if (!can_append || damaged) {
+    if (!can_append || damaged || has_other_books) {
         // What proves that a segment goes on behind damage may be overwritten or wiped; a sealed
-        // one has its end in the header of the next. On a full disk that has to wait.
+        // one has its end in the header of the next. The loss of another log is in no header of
+        // this one yet. On a full disk that has to wait.
         const auto begun = queue->begin_segment();
-        const bool can_wait = damaged && begun.has_error() && begun.error().code == QueueErrc::full;
+        const bool can_wait =
+            can_append && begun.has_error() && begun.error().code == QueueErrc::full;
         if (begun.has_error() && !can_wait) return begun.error();
     }
     // Only now: the new segment says which seqs may not be given out again.

@@ -271,6 +271,32 @@ TEST_F(LogEndLostTest, AnotherLogInItsPlaceIsTold) {
     EXPECT_EQ(told_missing(), before.size());
     EXPECT_EQ(unaccounted(), static_cast<std::int64_t>(before.size()));
     EXPECT_EQ(report.lost, before.size());
+    expect_kept_until_booked();
+    EXPECT_EQ(queued(), here);
+}
+
+TEST_F(LogEndLostTest, AnotherLogInItsPlaceIsToldUntilADiskThatIsFullTakesIt) {
+    make_log(12);
+    const auto before = static_cast<std::int64_t>(queued().size());
+    close();
+    const auto mark = fs.contents(mark_path);
+    options.salt_seed = 99;
+    make_log(2);
+    close();
+    fs.overwrite(mark_path, 0, mark);
+    for (const std::string& path : fs.paths()) {
+        if (path.ends_with(".spare")) fs.drop(path);
+    }
+    fs.fail({test::SimOp::create, ".spare", ENOSPC, 0, 0});
+    for (int start = 0; start < 2; ++start) {
+        open();
+        EXPECT_EQ(unaccounted(), before);
+        close();
+    }
+    fs.heal();
+    open();
+    EXPECT_EQ(unaccounted(), before);
+    expect_kept_until_booked();
 }
 
 TEST_F(LogEndLostTest, ALogWithoutALossIsQuiet) {
