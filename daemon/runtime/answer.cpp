@@ -97,6 +97,14 @@ core::Rejection too_much_unfinished() {
             Milliseconds(1000)};
 }
 
+core::Rejection no_room_for_answers() {
+    return {RejectCode::queue_full,
+            "there is no room for the answers to this batch, since other producers do not read "
+            "theirs: hand it in again later, or as smaller batches",
+            {},
+            Milliseconds(5000)};
+}
+
 void append_answer(std::string& out, const Answer& answer) {
     if (answer.accepted()) {
         // An id has no character that JSON would escape: core/event.hpp, max_uuid_length.

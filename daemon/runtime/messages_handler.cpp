@@ -263,10 +263,14 @@ asio::awaitable<http::Response> handle_messages(const http::RequestReader& reade
     if (!answers.resize(weight)) {
         split = Batch();  // it takes more memory than the body
         asio::steady_timer pause(io);
-        while (wanted() && !answers.resize(weight)) {
+        const MonoTime until = engine.clock().now().mono + limits.batch_patience;
+        bool has_room = false;
+        while (wanted() && !has_room && engine.clock().now().mono < until) {
             pause.expires_after(look_again_after);
             co_await pause.async_wait(asio::as_tuple(asio::deferred));
+            has_room = answers.resize(weight);
         }
+        if (wanted() && !has_room) co_return to_response(engine.refuse(no_room_for_answers(), by));
         if (!wanted()) co_return to_response(stopping(engine, by));
         split = split_body(request);
     }

@@ -30,6 +30,9 @@ core::Rejection too_large(std::uint64_t limit);
 /// too many of them.
 core::Rejection too_much_unfinished();
 
+/// A batch waited in vain for memory for its answers.
+core::Rejection no_room_for_answers();
+
 /// The HTTP status of a rejection.
 int http_status(core::RejectCode code) noexcept;
 

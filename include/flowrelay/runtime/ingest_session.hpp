@@ -15,6 +15,9 @@ struct IngestLimits {
     std::uint64_t max_batch_size = 8ULL << 20;
     /// A producer that stops in the middle of an event or a request is cut off after this.
     Milliseconds stall_timeout{60'000};
+    /// A batch that finds no room for its answers, since other producers do not read theirs, is
+    /// refused after this.
+    Milliseconds batch_patience{30'000};
 };
 
 /// Reads the first bytes, then goes on as an NdjsonSession or an HttpSession. `engine` outlives it.

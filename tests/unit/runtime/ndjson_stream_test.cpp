@@ -38,6 +38,7 @@ protected:
         const timeval patience{20, 0};
         ::setsockopt(producer_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
         limits_.max_event_size = 2000;
+        limits_.batch_patience = Milliseconds(300);
         StreamSocket socket(io_, boost::asio::generic::stream_protocol(AF_UNIX, 0), fds[1]);
         session_ = make_ingest_session(std::move(socket), engine_, limits_);
     }
@@ -314,6 +315,37 @@ TEST_F(IngestSessionTest, AProducerThatReadsItsAnswersIsNotNamed) {
     });
     done.get_future().wait();
     EXPECT_TRUE(log_.named("ingest.unread").empty());
+}
+
+TEST_F(IngestSessionTest, ABatchThatFindsNoRoomForItsAnswersIsRefusedInTheEnd) {
+    others_.emplace(engine_.unread());
+    ASSERT_TRUE(others_->resize(EngineOptions().unread_budget + IngestBudget::Share::free));
+    serve();
+    std::string body;
+    for (int i = 0; i < 200; ++i) body += event(i);
+    const std::string batch =
+        "POST /messages HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\n"
+        "Content-Length: " +
+        std::to_string(body.size()) + "\r\n\r\n" + body;
+    say(batch);
+    const auto refused = hear(1);
+    ASSERT_EQ(refused.size(), 1U);
+    EXPECT_TRUE(refused.front().starts_with("HTTP/1.1 429 ")) << refused.front();
+    std::promise<void> read;
+    boost::asio::post(io_, [&] {
+        EXPECT_EQ(relay_.counters().accepted, 0U);
+        others_.reset();
+        read.set_value();
+    });
+    read.get_future().wait();
+    say(batch);
+    bool taken = false;
+    for (int i = 0; i < 40 && !taken; ++i) {
+        const auto line = hear(1);
+        ASSERT_EQ(line.size(), 1U);
+        taken = line.front().find("\"accepted\"") != std::string::npos;
+    }
+    EXPECT_TRUE(taken) << "when the others have read theirs";
 }
 
 TEST_F(IngestSessionTest, ACapitalLetterBeginsHttp) {
