@@ -62,6 +62,11 @@ std::optional<Refusal> Relay::refuse_enable(std::span<const StoredBacklog> backl
     const auto conflict = [](std::string message) {
         return Refusal{Refusal::Code::conflict, std::move(message)};
     };
+    for (const StoredBacklog& backlog : backlogs) {
+        if (tokens_.all().contains(backlog.token)) continue;
+        return Refusal{Refusal::Code::not_found,
+                       fmt::format("{} has no events and was forgotten", slot_name(backlog.token))};
+    }
     const Token& first = tokens_.at(backlogs.front().token);
     if (!first.gone()) {
         return conflict(

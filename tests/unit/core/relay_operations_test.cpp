@@ -170,6 +170,13 @@ TEST_F(RelayTest, AnOlderEntryInTheRegistryDoesNotAllowAnErasure) {
     EXPECT_EQ(relay_->take_due_erasures(now_).size(), 1U);
 }
 
+TEST_F(RelayTest, ASlotThatWasForgottenMeanwhileIsNotFoundWhenItIsToBeEnabled) {
+    const auto enabled = relay_->enable_source(
+        std::vector{Relay::StoredBacklog{TokenId{7}, 0, Seq::none, {}}}, now_);
+    ASSERT_TRUE(enabled.has_error());
+    EXPECT_EQ(enabled.error().code, Refusal::Code::not_found);
+}
+
 TEST_F(RelayTest, WhatIsErasedInPartCanNotBeEnabled) {
     accept();
     relay_->tokens_saved(answer(410).tokens);
