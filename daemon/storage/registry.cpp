@@ -201,11 +201,14 @@ public:
     Result<void> put(std::span<const TokenEntry> changed) override {
         if (changed.empty()) return {};
         Result<void> done;
-        if (loses_secret(changed) || journal_.broken() || is_mostly_past()) {
+        if (loses_secret(changed) || has_to_be_rewritten()) {
             Entries next = entries_;
             for (const TokenEntry& entry : changed) next.insert_or_assign(entry.id, entry);
             done = rewrite(journal_, salt_, next, holds_);
-            if (done.has_value()) entries_ = std::move(next);
+            if (done.has_value()) {
+                entries_ = std::move(next);
+                has_forgotten_ = false;
+            }
         } else {
             done = append(changed);
             // Memory says what the caller was told, and no more.
@@ -219,8 +222,8 @@ public:
             entries_.erase(id);
             holds_.erase(id);
         }
-        // Should it fail, the next change writes it anew.
-        static_cast<void>(rewrite(journal_, salt_, entries_, holds_));
+        // Should it fail, the next change rewrites the file.
+        has_forgotten_ = rewrite(journal_, salt_, entries_, holds_).has_error();
     }
 
     std::vector<core::Hold> holds() const override {
@@ -231,10 +234,11 @@ public:
 
     Result<void> put_hold(const core::Hold& hold) override {
         Result<void> done;
-        if (journal_.broken() || is_mostly_past()) {
+        if (has_to_be_rewritten()) {
             Holds next = holds_;
             next[hold.token] = hold;
             done = rewrite(journal_, salt_, entries_, next);
+            if (done.has_value()) has_forgotten_ = false;
         } else {
             const JournalRecord record = to_record(hold);
             const auto added = journal_.append({&record, 1});
@@ -283,6 +287,11 @@ private:
         return false;
     }
 
+    /// Whether the next change can't be appended.
+    bool has_to_be_rewritten() const {
+        return journal_.broken() || has_forgotten_ || is_mostly_past();
+    }
+
     /// Whether most of the file is of the past. Costs nothing: slots and holds are as large as can
     /// be expected.
     bool is_mostly_past() const {
@@ -297,6 +306,7 @@ private:
     Salt salt_;
     Entries entries_;
     Holds holds_;
+    bool has_forgotten_ = false;  ///< the file still has slots that were to be dropped
 };
 
 }  // namespace

@@ -47,8 +47,9 @@ public:
     /// secret is in no file when this returns.
     virtual Result<void> put(std::span<const TokenEntry> entries) = 0;
 
-    /// Drops slots, and their waits. Should the file not take that, they may be there again at the
-    /// next start. Their ids are not to be used again.
+    /// Drops slots, and their waits. Should the file not take that, the next change drops them as
+    /// well; until then they may be there again at the next start. Their ids are not to be used
+    /// again.
     virtual void forget(std::span<const TokenId> slots) = 0;
 
     /// The latest waits of each token and of the destination, those that are over as well.

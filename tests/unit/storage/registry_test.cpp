@@ -75,8 +75,15 @@ TEST_F(RegistryTest, WhatCouldNotBeForgottenIsWithTheNextChange) {
     fs.fail_next(SimOp::create, EIO);
     registry->forget(std::vector{TokenId{2}});
     EXPECT_EQ(registry->entries().size(), 8U);
-    registry->forget(std::vector{TokenId{5}});
+    EXPECT_TRUE(fs.holds("s3cret-2"));
+    put(entry_of(10, "s3cret-10"));
     EXPECT_FALSE(fs.holds("s3cret-2"));
+    fs.fail_next(SimOp::create, EIO);
+    registry->forget(std::vector{TokenId{5}});
+    EXPECT_TRUE(registry->put_hold({TokenId{3}, {}, 7, WallTime(Seconds(9))}).has_value());
+    EXPECT_FALSE(fs.holds("s3cret-5"));
+    open();
+    EXPECT_EQ(registry->entries().size(), 8U);
 }
 
 TEST_F(RegistryTest, AForgottenSlotIsNotInUseBesideTheNextOneOfItsToken) {
