@@ -53,11 +53,18 @@ ControlAnswer freeze_spool(ControlCall& call) {
     Engine& engine = call.engine;
     Ask<bool> still = [&engine, freeze, io](std::function<void(bool)> done) {
         engine.storage().ask([done = std::move(done), freeze, io](Stores&) {
-            freeze->hold([&] { asio::post(io, [done] { done(true); }); });
-            return std::function<void()>([] {});
+            const bool held = freeze->hold([&] { asio::post(io, [done] { done(true); }); });
+            return std::function<void()>([done, held] {
+                if (!held) done(false);
+            });
         });
     };
     co_await answer_of<bool>(std::move(still));
+    const auto stands_still = co_await answer_of<bool>(std::move(still));
+    if (!*stands_still) {
+        co_return control_error(409, "conflict",
+                                "the spool was thawed before it stood still: begin again");
+    }
     call.target = "the spool";
     co_return json_response({{"frozen", true},
                              {"for_ms", StorageFreeze::limit.count()},

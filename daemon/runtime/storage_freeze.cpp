@@ -9,13 +9,14 @@ bool StorageFreeze::begin() {
     return true;
 }
 
-void StorageFreeze::hold(const std::function<void()>& held) {
+bool StorageFreeze::hold(const std::function<void()>& held) {
     std::unique_lock lock(mutex_);
-    if (state_ != State::begun) return;
+    if (state_ != State::begun) return false;
     state_ = State::held;
     if (held) held();
     const bool thawed = wake_.wait_for(lock, limit, [this] { return state_ != State::held; });
     state_ = thawed ? State::idle : State::expired;
+    return true;
 }
 
 bool StorageFreeze::thaw() {

@@ -19,8 +19,9 @@ public:
     bool begin();
 
     /// Blocks the calling thread, the storage thread, until thaw() or the limit. Calls `held`
-    /// first, when thaw() already counts; it must not call back.
-    void hold(const std::function<void()>& held = {});
+    /// first, when thaw() already counts; it must not call back. Returns false, and calls nothing,
+    /// if the freeze was thawed before it came to that.
+    bool hold(const std::function<void()>& held = {});
 
     /// Ends the freeze. Returns whether the files stood still from hold() until now.
     bool thaw();

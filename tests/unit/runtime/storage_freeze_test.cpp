@@ -14,7 +14,7 @@ TEST(StorageFreeze, HoldsUntilItIsThawed) {
     EXPECT_FALSE(freeze.begin()) << "one at a time";
     std::atomic<bool> holding{true};
     std::thread storage([&] {
-        freeze.hold();
+        EXPECT_TRUE(freeze.hold());
         holding = false;
     });
     // The thread may not have come to hold() yet: then there is nothing to thaw, and it passes.
@@ -31,7 +31,7 @@ TEST(StorageFreeze, OneThatIsThawedBeforeItBeganDoesNotHold) {
     StorageFreeze freeze;
     ASSERT_TRUE(freeze.begin());
     EXPECT_FALSE(freeze.thaw());
-    freeze.hold();  // returns at once
+    EXPECT_FALSE(freeze.hold([] { FAIL() << "nothing is held"; })) << "it returns at once";
     EXPECT_TRUE(freeze.begin());
 }
 
