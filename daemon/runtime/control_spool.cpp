@@ -121,6 +121,10 @@ ControlAnswer book_lost(ControlCall& call) {
         booked.as_planned = booked.found.unaccounted == static_cast<std::int64_t>(*events) &&
                             booked.found.letters.letters() == letters;
         if (booked.as_planned) {
+            // Should it fail, the next start tells of the damage again, and it can be booked again.
+            if (letters > 0 && booked.result.has_value()) {
+                static_cast<void>(stores.dead_letters->drop_damage());
+            }
             booked.result = stores.queue->book_lost(booked.found.whole(), booking);
         }
         return booked;

@@ -105,8 +105,8 @@ core::Ledger with_changes(core::Ledger ledger, const LetterBooks& books) {
 
 class JournalDeadLetters final : public DeadLetters {
 public:
-    JournalDeadLetters(RecordJournal journal, LetterIndex index, Log& log)
-        : journal_(std::move(journal)), index_(std::move(index)), log_(log) {}
+    JournalDeadLetters(RecordJournal journal, LetterIndex index, bool damaged, Log& log)
+        : journal_(std::move(journal)), index_(std::move(index)), damaged_(damaged), log_(log) {}
 
     Result<void> add(std::span<const DeadLetter> letters) override {
         if (letters.empty()) return {};
@@ -261,6 +261,13 @@ public:
         return with_changes(ledger, index_.books());
     }
 
+    Result<void> drop_damage() override {
+        if (!damaged_) return {};
+        auto done = rewrite();
+        damaged_ = done.has_error();
+        return done;
+    }
+
     Result<void> confirm() override { return journal_.confirm(); }
 
 private:
@@ -315,6 +322,11 @@ private:
     Result<void> make_ready() {
         const std::uint64_t past = journal_.end() - journal_header_size - index_.bytes();
         if (!journal_.broken() && (past < compact_above || past < index_.bytes())) return {};
+        return rewrite();
+    }
+
+    /// All of it in one go.
+    Result<void> rewrite() {
         LetterRewrite rewrite(journal_, index_, read_failures_, log_);
         rewrite.begin({});
         while (true) {
@@ -326,6 +338,7 @@ private:
 
     RecordJournal journal_;
     LetterIndex index_;
+    bool damaged_;  ///< the file has records that could not be read when it was opened
     ReadFailures read_failures_;
     Log& log_;
     LetterRewrite erasure_{journal_, index_, read_failures_, log_};
@@ -384,8 +397,8 @@ Result<std::unique_ptr<DeadLetters>> DeadLetters::open(FileSystem& file_system,
     } else if (auto made = journal.rewrite(std::span<const JournalRecord>()); made.has_error()) {
         return made.error();
     }
-    return std::unique_ptr<DeadLetters>(
-        std::make_unique<JournalDeadLetters>(std::move(journal), std::move(loaded.index), log));
+    return std::unique_ptr<DeadLetters>(std::make_unique<JournalDeadLetters>(
+        std::move(journal), std::move(loaded.index), !loaded.damaged.empty(), log));
 }
 
 Result<DeadLetters::Contents> DeadLetters::inspect(FileSystem& file_system,

@@ -123,6 +123,10 @@ public:
     /// gone with the file: they are taken for dead as far as the books have dead ones.
     core::Loss missing_loss(const core::Ledger& ledger) const;
 
+    /// Rewrites the file if it was damaged when it was opened: each start would tell of that. To be
+    /// called when the letters that were there are booked as lost.
+    virtual Result<void> drop_damage() = 0;
+
     /// For a clean end: with it, damage in the last record can be told from a write that was cut
     /// short. An error can be ignored.
     virtual Result<void> confirm() = 0;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "flowrelay/storage/declare_damaged.hpp"
 #include "flowrelay/storage/record_journal.hpp"
@@ -196,6 +197,29 @@ TEST_F(DeadLettersTest, ADamagedLetterIsReportedAndTheOthersStay) {
     EXPECT_EQ(seqs(), (Seqs{3, 1}));
     ASSERT_EQ(log.named("spool.damaged").size(), 1U);
     EXPECT_EQ(log.named("spool.damaged")[0].fields.at("offset"), std::to_string(second));
+}
+
+TEST_F(DeadLettersTest, DamageThatWasDroppedIsToldNoMore) {
+    add(1, 1);
+    const std::size_t second = fs.contents(letter_file).size();
+    add(2, 4);
+    const std::vector<Seq> replayed{Seq{3}};
+    ASSERT_TRUE(letters->replay(replayed, WallTime(Seconds(2000))).has_value());
+    EXPECT_EQ(remove({Seq{4}}), 1U);
+    fs.flip_bit(letter_file, second + 100);
+    for (int start = 1; start <= 2; ++start) {
+        open();
+        EXPECT_EQ(log.named("spool.damaged").size(), static_cast<std::size_t>(start));
+    }
+    const core::Ledger books = letters->corrected({.accepted = 9, .dead = 2, .expired = 2});
+    fs.fail_next(SimOp::create, ENOSPC);
+    EXPECT_TRUE(letters->drop_damage().has_error());
+    EXPECT_TRUE(letters->drop_damage().has_value());
+    open();
+    EXPECT_EQ(log.named("spool.damaged").size(), 2U);
+    EXPECT_EQ(seqs(), (Seqs{3, 1}));
+    EXPECT_TRUE(letters->is_replayed(Seq{3}));
+    EXPECT_EQ(letters->corrected({.accepted = 9, .dead = 2, .expired = 2}), books);
 }
 
 TEST_F(DeadLettersTest, ALetterThatRotsDoesNotKeepOthersFromBeingErased) {
