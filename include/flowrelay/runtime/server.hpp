@@ -133,7 +133,7 @@ private:
     std::map<uid_t, std::size_t> of_uid_;  ///< sessions
     std::size_t running_ = 0;              ///< coroutines of this object that have not ended
     bool stopping_ = false;
-    core::RepeatLimiter busy_lines_{3, Seconds(60)};
+    core::RepeatLimiter busy_lines_{1, Seconds(60)};
     boost::asio::steady_timer watch_;
     boost::asio::steady_timer ended_;
 };
