@@ -25,6 +25,7 @@ constexpr std::size_t load_step = 128;              // events that one trip to t
 constexpr std::uint64_t records_at_once = 4 << 20;  // bytes of them, in one trip
 constexpr int loads_for_a_page = 16;                // then it is shown, however short it is
 constexpr std::uint64_t small_backlog = 512;        // is read as a whole instead of searched
+constexpr std::size_t tokens_at_once = 64;          // that one trip to the disk looks into
 constexpr std::size_t max_guesses = 16;  // ids looked for by the time in them, one by one
 
 using SharedLoaded = std::shared_ptr<Result<StorageMailbox::Loaded>>;
@@ -103,22 +104,26 @@ void append_loaded(QueuePage& page, StorageMailbox::Loaded& loaded, const QueueF
     }
 }
 
-/// An event, and if its record can't be read what the stores know of it without it: it can be
-/// dropped, so it has to be found.
-struct ReadEvent {
-    Result<core::EventRecord> record;
-    std::optional<core::QueuedEvent> known;
-};
-
-std::optional<core::QueuedEvent> find_without_record(Stores& stores, Seq seq) {
-    for (const auto& event : stores.dead_letters->replays()) {
-        if (event.seq == seq) return event;
+std::vector<TokenId> tokens_with_backlog(Engine& engine) {
+    std::vector<TokenId> tokens;
+    for (const auto& [token, slot] : engine.relay().tokens().all()) {
+        if (engine.relay().queued(token) > 0 || slot.gone()) tokens.push_back(token);
     }
-    const auto tokens = stores.queue->backlog();
-    if (tokens.has_error()) return std::nullopt;
-    for (const auto& backlog : *tokens) {
+    return tokens;
+}
+
+using KnownEvent = std::optional<core::QueuedEvent>;
+
+KnownEvent find_in_replays(Stores& stores, Seq seq) {
+    const auto replays = stores.dead_letters->replays_after(Seq{to_number(seq) - 1}, 1);
+    if (replays.empty() || replays.front().seq != seq) return std::nullopt;
+    return replays.front();
+}
+
+KnownEvent find_in_queues(Stores& stores, const std::vector<TokenId>& tokens, Seq seq) {
+    for (const TokenId token : tokens) {
         core::LoadRequest request;
-        request.token = backlog.token;
+        request.token = token;
         request.after = Seq{to_number(seq) - 1};
         request.limit = 1;
         const auto loaded = stores.queue->load(request, 0);
@@ -128,28 +133,44 @@ std::optional<core::QueuedEvent> find_without_record(Stores& stores, Seq seq) {
     return std::nullopt;
 }
 
-ReadEvent read_in_stores(Stores& stores, Seq seq) {
-    // A dead letter that is replayed is queued as well.
-    ReadEvent event{read_queued(stores, seq), std::nullopt};
-    const bool damaged =
-        event.record.has_error() && event.record.error().code != storage::QueueErrc::not_found;
-    if (damaged) event.known = find_without_record(stores, seq);
-    return event;
+/// What the stores know of an event whose record can't be read: it can be dropped, so it has to be
+/// found. Looks at some tokens at a time, since commits wait meanwhile.
+asio::awaitable<KnownEvent> find_without_record(Engine& engine, Seq seq) {
+    std::function<KnownEvent(Stores&)> look = [seq](Stores& stores) {
+        return find_in_replays(stores, seq);
+    };
+    const auto replayed = co_await on_storage<KnownEvent>(engine, std::move(look));
+    if (*replayed) co_return *replayed;
+    const std::vector<TokenId> tokens = tokens_with_backlog(engine);
+    for (std::size_t begin = 0; begin < tokens.size(); begin += tokens_at_once) {
+        const auto first = tokens.begin() + static_cast<std::ptrdiff_t>(begin);
+        const auto count = std::min(tokens_at_once, tokens.size() - begin);
+        std::vector<TokenId> some(first, first + static_cast<std::ptrdiff_t>(count));
+        std::function<KnownEvent(Stores&)> search = [some = std::move(some), seq](Stores& stores) {
+            return find_in_queues(stores, some, seq);
+        };
+        const auto known = co_await on_storage<KnownEvent>(engine, std::move(search));
+        if (*known) co_return *known;
+    }
+    co_return std::nullopt;
 }
 
 asio::awaitable<Result<std::optional<ListedEvent>>> read_event(Engine& engine, Seq seq) {
-    std::function<ReadEvent(Stores&)> read = [seq](Stores& stores) {
-        return read_in_stores(stores, seq);
+    using Record = Result<core::EventRecord>;
+    // A dead letter that is replayed is queued as well.
+    std::function<Record(Stores&)> read = [seq](Stores& stores) {
+        return read_queued(stores, seq);
     };
-    const auto event = co_await on_storage<ReadEvent>(engine, std::move(read));
+    const auto record = co_await on_storage<Record>(engine, std::move(read));
     std::optional<ListedEvent> found;
-    if (event->record.has_value()) {
-        found = operations::to_listed(seq, std::move(*event->record));
-    } else if (event->known) {
-        found = ListedEvent{*event->known, {}, event->record.error().message};
-    } else if (event->record.error().code != storage::QueueErrc::not_found) {
-        co_return event->record.error();
+    if (record->has_value()) {
+        found = operations::to_listed(seq, std::move(**record));
+        co_return found;
     }
+    if (record->error().code == storage::QueueErrc::not_found) co_return found;
+    const auto known = co_await find_without_record(engine, seq);
+    if (!known) co_return record->error();
+    found = ListedEvent{*known, {}, record->error().message};
     co_return found;
 }
 
@@ -250,14 +271,6 @@ asio::awaitable<Result<void>> guess(Engine& engine, TokenId token, Ids& ids, std
     auto scanned = co_await scan_for_ids(engine, token, one, *start, *time, found, wanted);
     if (one.empty()) ids.erase(id);
     co_return scanned;
-}
-
-std::vector<TokenId> tokens_with_backlog(Engine& engine) {
-    std::vector<TokenId> tokens;
-    for (const auto& [token, slot] : engine.relay().tokens().all()) {
-        if (engine.relay().queued(token) > 0 || slot.gone()) tokens.push_back(token);
-    }
-    return tokens;
 }
 
 asio::awaitable<Result<void>> find_in_backlogs(Engine& engine, Ids& ids,

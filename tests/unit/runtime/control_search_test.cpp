@@ -1,4 +1,5 @@
 // Searches of operators: one pass for all ids, an end when nobody waits, a bound on how many run.
+#include <algorithm>
 #include <chrono>
 
 #include "control_fixture.hpp"
@@ -83,6 +84,31 @@ TEST_F(ControlSearch, EachOfManyIsFoundOnceByWhateverItIsCalled) {
     ASSERT_TRUE(answer);
     EXPECT_NE(answer->body.find("\"matched\":2"), std::string::npos) << answer->body;
     EXPECT_NE(answer->body.find("\"nope\""), std::string::npos);
+}
+
+TEST_F(ControlSearch, AnEventWhoseRecordIsDamagedIsFoundAmongManyTokens) {
+    constexpr int tokens = 150;  // more than one trip to the disk looks into
+    for (int number = 1; number <= tokens; ++number) {
+        auto submission = core::Submission::parse(fmt::format(
+            R"({{"flow_token":"made-up-{}","external_thread_id":"t","title":"mark-{}.","event":"activity","author":{{"name":"a"}}}})",
+            number, number));
+        std::optional<Answer> answer;
+        engine_.submit(
+            std::move(*submission), [&](const Answer& given) { answer = given; }, clock_.now());
+        run_until([&] { return answer.has_value(); });
+    }
+    const std::string path = "/state/spool/000000000001.seg";
+    const auto bytes = fs_.contents(path);
+    for (const int number : {1, 100, tokens}) {
+        const std::string mark = fmt::format("mark-{}.", number);
+        const auto found = std::search(bytes.begin(), bytes.end(), mark.begin(), mark.end());
+        ASSERT_NE(found, bytes.end());
+        fs_.flip_bit(path, static_cast<std::size_t>(found - bytes.begin()));
+        const auto answer = ask(request("GET", fmt::format("/v1/queue/{}", number)), looker());
+        ASSERT_TRUE(answer);
+        EXPECT_EQ(answer->status, 200) << answer->body;
+        EXPECT_NE(answer->body.find("unreadable"), std::string::npos) << answer->body;
+    }
 }
 
 TEST_F(ControlSearch, APlanWaitsForNoTurn) {
