@@ -168,11 +168,7 @@ void StorageWork::commit(Mail& mail, Completions& completions) {
     if (observed) stores_.observer->begins();
     settle_replays(mail.settlements);
     const Result<Seq> first = stores_.queue->commit(records_, mail.settlements);
-    // All outcomes that waited went along.
-    if (first.has_value()) {
-        buried_.insert(buried_.end(), unrecorded_.begin(), unrecorded_.end());
-        unrecorded_.clear();
-    }
+    if (first.has_value()) note_recorded();
     if (observed) stores_.observer->ended(records_.size());
     note_commit(first);
     if (token_error_) {
@@ -220,6 +216,12 @@ void StorageWork::note_commit(const Result<Seq>& result) {
         if (!failed_) log_.write(ev::spool_failed, {{"reason", error.message}});
         failed_ = true;
     }
+}
+
+/// All outcomes that waited went along with a commit.
+void StorageWork::note_recorded() {
+    buried_.insert(buried_.end(), unrecorded_.begin(), unrecorded_.end());
+    unrecorded_.clear();
 }
 
 void StorageWork::note_full(const std::string& reason) {
@@ -320,6 +322,7 @@ void StorageWork::add_letters(std::vector<core::DeadLetter>& portion,
     if (added.has_value()) {
         const auto settled = stores_.queue->commit({}, outcomes);
         note_commit(settled);
+        if (settled.has_value()) note_recorded();
         // Without its outcome a letter is withdrawn at the next start.
         auto& done = settled.has_value() ? buried_ : unrecorded_;
         for (const auto& letter : portion) done.push_back(letter.seq);

@@ -83,6 +83,7 @@ private:
     void commit(Mail& mail, Completions& completions);
     void answer_appends(Mail& mail, const Result<Seq>& first, Completions& completions);
     void note_commit(const Result<Seq>& result);
+    void note_recorded();
     void note_full(const std::string& reason);
     void note_room();
     void look_for_room();

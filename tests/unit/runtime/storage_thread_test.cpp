@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "flowrelay/runtime/storage_work.hpp"
 #include "flowrelay/storage/record_journal.hpp"
 #include "flowrelay/storage/record_scanner.hpp"
 #include "memory_stores.hpp"
@@ -513,6 +514,32 @@ TEST_F(StorageThreadTest, AReplayedLetterWithoutItsEventIsDamagedAndNothingWorse
     storage_->bury(again);
     EXPECT_EQ(snapshot().dead_letters, 1U);
     EXPECT_EQ(snapshot().replayed, 0U);
+}
+
+TEST_F(StorageThreadTest, OutcomesThatWaitAreRecordedWithTheNextCommit) {
+    constexpr std::uint64_t count = 70;  // more than one portion
+    StorageWork work(test::open_stores(fs_, log_), log_);
+    StorageMailbox::Mail appends;
+    for (std::uint64_t i = 1; i <= count; ++i) {
+        appends.appends.push_back({event(i), [](EventRecord, Result<Seq>) {}});
+    }
+    for (const auto& done : work.carry_out(std::move(appends))) done();
+    StorageMailbox::Mail burials;
+    std::vector<Seq> buried;
+    burials.letters_changed = [](const core::LetterUsage&) {};
+    burials.letters_buried = [&](std::span<const Seq> now) {
+        buried.insert(buried.end(), now.begin(), now.end());
+    };
+    for (std::uint64_t i = 1; i <= count; ++i) {
+        core::DeadLetter letter;
+        letter.seq = Seq{i};
+        burials.burials.push_back(std::move(letter));
+    }
+    fs_.fail({SimOp::write, ".seg", ENOSPC, 0, 1});
+    for (const auto& done : work.carry_out(std::move(burials))) done();
+    EXPECT_EQ(work.snapshot().ledger.dead, count);
+    EXPECT_EQ(buried.size(), count);
+    EXPECT_FALSE(work.has_unfinished());
 }
 
 TEST_F(StorageThreadTest, DeadLettersAreDroppedForTheirAgeAlone) {
