@@ -61,15 +61,8 @@ public:
             result.applied = true;
             done(result);
         };
-        std::vector<core::ConfiguredSource> sources;
-        for (const char* name : {"ci", "web"}) {
-            core::ConfiguredSource source;
-            source.name = name;
-            source.secret = Secret(std::string("t0ken-of-") + name);
-            sources.push_back(std::move(source));
-        }
         const Now now = clock_.now();
-        engine_.save(relay_.configure(std::move(sources), now));
+        engine_.save(relay_.configure(test::ci_and_web(), now));
         if (auto added = relay_.add_source("extra", Secret("t0ken-of-extra"), now)) {
             engine_.save(std::move(*added));
         }

@@ -33,15 +33,8 @@ protected:
             result.applied = true;
             storage_.barrier([done = std::move(done), result] { done(result); });
         };
-        std::vector<core::ConfiguredSource> sources;
-        for (const char* name : {"ci", "web"}) {
-            core::ConfiguredSource source;
-            source.name = name;
-            source.secret = Secret(std::string("t0ken-of-") + name);
-            sources.push_back(std::move(source));
-        }
         const Now now = clock_.now();
-        save(relay_.configure(std::move(sources), now));
+        save(relay_.configure(test::ci_and_web(), now));
         const auto added = relay_.add_source("extra", Secret("t0ken-of-extra"), now);
         if (added.has_value()) save(*added);
         const auto web = relay_.pause_source(*relay_.tokens().find("web"), now);
