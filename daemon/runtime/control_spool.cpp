@@ -59,13 +59,12 @@ ControlAnswer freeze_spool(ControlCall& call) {
             });
         });
     };
-    co_await answer_of<bool>(std::move(still));
+    call.target = "the spool";
     const auto stands_still = co_await answer_of<bool>(std::move(still));
     if (!*stands_still) {
         co_return control_error(409, "conflict",
                                 "the spool was thawed before it stood still: begin again");
     }
-    call.target = "the spool";
     co_return json_response({{"frozen", true},
                              {"for_ms", StorageFreeze::limit.count()},
                              {"state_directory", call.context.state_directory},
@@ -121,11 +120,11 @@ ControlAnswer book_lost(ControlCall& call) {
         booked.as_planned = booked.found.unaccounted == static_cast<std::int64_t>(*events) &&
                             booked.found.letters.letters() == letters;
         if (booked.as_planned) {
+            booked.result = stores.queue->book_lost(booked.found.whole(), booking);
             // Should it fail, the next start tells of the damage again, and it can be booked again.
             if (letters > 0 && booked.result.has_value()) {
                 static_cast<void>(stores.dead_letters->drop_damage());
             }
-            booked.result = stores.queue->book_lost(booked.found.whole(), booking);
         }
         return booked;
     };

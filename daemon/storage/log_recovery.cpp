@@ -154,9 +154,9 @@ void LogRecovery::report_other_log() {
     const std::uint64_t lost = layout_.other_log->queued;
     report_.other_log(options_.high_water, lost);
     state_.ledger.accepted += lost;
+    state_.has_other_books = lost > 0;
 }
 
-    state_.has_other_books = lost > 0;
 void LogRecovery::skip_unknown_seqs() {
     if (layout_.mark) {
         if (state_.log_id == 0) state_.log_id = layout_.mark->log;
