@@ -1,7 +1,4 @@
 // flowrelayd: reads its configuration, runs the relay in the foreground.
-#include <sys/prctl.h>
-#include <sys/resource.h>
-
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
@@ -10,6 +7,7 @@
 #include <utility>
 
 #include "flowrelay/app/config.hpp"
+#include "flowrelay/app/core_dumps.hpp"
 #include "flowrelay/app/daemon.hpp"
 #include "flowrelay/app/logging.hpp"
 #include "flowrelay/app/systemd.hpp"
@@ -31,22 +29,6 @@ using namespace flowrelay;
 constexpr int exit_usage = 64;
 constexpr int exit_failed = 70;
 constexpr int exit_config = 78;
-
-// Leak detection traces the process, which one that can't be dumped does not allow.
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool is_sanitized = true;
-#elif defined(__has_feature)
-constexpr bool is_sanitized = __has_feature(address_sanitizer);
-#else
-constexpr bool is_sanitized = false;
-#endif
-
-/// A core dump would have the tokens in it.
-void forbid_core_dumps() {
-    if (!is_sanitized) ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-    const rlimit none{0, 0};
-    ::setrlimit(RLIMIT_CORE, &none);
-}
 
 int run(const std::string& config_file) {
     const SystemClock clock;
@@ -95,6 +77,6 @@ int main(int argc, char** argv) {
         std::fprintf(stderr, "flowrelayd: %s\nSee flowrelayd --help.\n", error.what());
         return exit_usage;
     }
-    forbid_core_dumps();
+    app::forbid_core_dumps();
     return run(config_file);
 }

@@ -9,6 +9,7 @@
 #include "cli/authorization.hpp"
 #include "cli/complain.hpp"
 #include "cli/read_secret.hpp"
+#include "flowrelay/app/core_dumps.hpp"
 
 namespace flowrelay::cli {
 
@@ -46,6 +47,7 @@ bool is_interactive(const AccessOptions& options) {
 }
 
 ExitCode run_with_access(const AccessOptions& options, const MakeAccessUser& make) {
+    app::forbid_core_dumps();
     Secret given;
     if (!options.token_file.empty()) {
         auto read = read_access_token(options.token_file);

@@ -4,6 +4,7 @@ to a listener or is pasted. Against the development server, which is strict."""
 import http.client
 import json
 import os
+import pathlib
 import signal
 import socket
 import urllib.parse
@@ -80,6 +81,8 @@ class Authorize(support.RelayTestCase):
         terminal.wait_for(r"Closed circle.*\(not joined\)\n")
         terminal.wait_for(r"Old flow.*\(disabled\)\n")
         terminal.wait_for("Which one")
+        limits = pathlib.Path(f"/proc/{terminal.process.pid}/limits").read_text()
+        self.assertRegex(limits, r"Max core file size +0 +0 ")
         terminal.type("0")
         terminal.type("seven")
         terminal.type("2")
