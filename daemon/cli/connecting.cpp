@@ -101,7 +101,7 @@ bool Connecting::connect() {
     const auto source = make();
     if (!source || !hand_over(*source)) return false;
     show(*source);
-    return !options_.hello || say_hello();
+    return is_settled_ && (!options_.hello || say_hello());
 }
 
 bool Connecting::has_usable_token(const NewSource& source) const {
@@ -163,17 +163,18 @@ bool Connecting::hand_over(const NewSource& source) {
     const auto reply = call_daemon(context_.control(), "POST", "/v1/sources",
                                    repair_utf8(json::serialize(body)), patience_with_disk);
     if (reply && reply->ok()) return true;
-    if (reply) {
-        complain(message_of(*reply));
-        exit_code_ = exit_code_of(*reply);
+    complain(reply ? message_of(*reply) : reply.error().message);
+    exit_code_ = reply ? exit_code_of(*reply) : exit_code_of(reply.error());
+    if (reply && reply->code < 500) {
         take_back(source.id);
         return false;
     }
-    // It may have taken the token all the same.
-    complain(reply.error().message);
-    exit_code_ = exit_code_of(reply.error());
+    // The daemon may have taken the token, and only its answer or its disk failed.
     const auto taken = is_with_daemon();
-    if (taken && *taken) return true;
+    if (taken && *taken) {
+        is_settled_ = !reply;
+        return true;
+    }
     if (taken) {
         take_back(source.id);
     } else {

@@ -69,7 +69,8 @@ private:
     Flow flow_;
     std::string place_;  ///< of the flow's sources
     std::optional<std::vector<ListedSource>>
-        before_;  ///< those that were there; nothing: not known
+        before_;              ///< those that were there; nothing: not known
+    bool is_settled_ = true;  ///< false: the daemon has the source, but perhaps not on its disk
     ExitCode exit_code_ = ExitCode::try_later;
 };
 

@@ -52,12 +52,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 class LossyControl(threading.Thread):
     """Between a command and the control socket: the answer to a request with a flow_token is lost,
-    on its way back or, if not `delivers`, the request on its way there."""
+    on its way back or, if not `delivers`, the request on its way there. `instead` is what the
+    command gets in its place."""
 
-    def __init__(self, path, control, delivers):
+    def __init__(self, path, control, delivers, instead=b""):
         super().__init__()
         self.control = str(control)
         self.delivers = delivers
+        self.instead = instead
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(str(path))
         self.listener.listen()
@@ -80,6 +82,7 @@ class LossyControl(threading.Thread):
             body += client.recv(65536)
         is_lost = b"flow_token" in body
         if is_lost and not self.delivers:
+            client.sendall(self.instead)
             return
         with socket.socket(socket.AF_UNIX) as daemon:
             daemon.settimeout(support.PATIENCE)
@@ -88,6 +91,8 @@ class LossyControl(threading.Thread):
             while data := daemon.recv(65536):  # the command asks for Connection: close
                 if not is_lost:
                     client.sendall(data)
+        if is_lost:
+            client.sendall(self.instead)
 
     def stop(self):
         self.listener.shutdown(socket.SHUT_RDWR)
@@ -224,15 +229,21 @@ class Connect(support.RelayTestCase):
 
     def test_an_answer_of_the_daemon_that_was_lost_is_looked_for(self):
         gone = ("DELETE", "/flows/example/main/sources/36")
-        for delivers, words in [(True, "is connected"), (False, "was removed again")]:
-            with self.subTest(delivers=delivers), self.api(
+        failed = (b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
+                  b"Content-Length: 50\r\n\r\n"
+                  b'{"code":"storage_failed","message":"disk trouble"}')
+        for delivers, instead, status, words in [
+                (True, b"", 0, "is connected"), (False, b"", 75, "was removed again"),
+                (True, failed, 75, "is connected"), (False, failed, 75, "was removed again")]:
+            with self.subTest(delivers=delivers, instead=instead), self.api(
                     make=(201, {"id": 36, "flow_token": self.token()}), remove=(204, {})) as api:
                 relay = self.make_relay(api.url, name=f"relay{len(self.relays)}").start()
                 # What an earlier source of this name left is no sign of the new one.
                 self.flowrelay(relay, "source", "add", "ci", "--token-file", "-",
                                stdin=self.token())
                 self.flowrelay(relay, "source", "remove", "ci", "--yes")
-                lossy = LossyControl(relay.directory / "lossy.sock", relay.control_socket, delivers)
+                lossy = LossyControl(relay.directory / "lossy.sock", relay.control_socket, delivers,
+                                     instead)
                 lossy.start()
                 self.addCleanup(lossy.stop)
                 outcome = self.flowrelay(
@@ -240,7 +251,7 @@ class Connect(support.RelayTestCase):
                     "--flow", "example/main", "--config", relay.config_path,
                     "--access-token-file", self.token_file(self.access, "access.token"))
                 self.assertNotEqual(outcome.stderr, "")
-                self.assertEqual(outcome.status == 0, delivers, outcome)
+                self.assertEqual(outcome.status, status, outcome)
                 self.assertIn(words, outcome.stdout + outcome.stderr)
                 self.assertEqual(gone in [request[:2] for request in api.requests], not delivers)
                 relay.stop()

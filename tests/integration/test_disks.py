@@ -4,6 +4,7 @@ bytes that it has, when it fills up. What was acknowledged is delivered, or the 
 lost."""
 
 import errno
+import json
 import os
 import pathlib
 import re
@@ -192,6 +193,28 @@ class FailingDisk(support.RelayTestCase):
                 self.start(relay)
                 event, = server.wait_for(1)
                 self.assertEqual(event["flow_token"], new)
+
+    def test_a_source_stays_connected_that_the_daemon_has_and_the_disk_did_not_take(self):
+        """Without its source in the flow the token that the daemon has would be good for nothing."""
+        server = self.start_devserver()
+        relay = self.make_relay(server.url)
+        self.start(relay)
+        access = json.loads(server.call("POST", "/_dev/access-tokens"))["access_token"]
+        self.tokens.append(access)
+        self.faults(f"pwrite tokens {errno.EIO} 0", f"pwrite tokens.tmp {errno.EIO} 0")
+        outcome = self.flowrelay(relay, "source", "connect", "ci", "--flow", "example/main",
+                                 "--config", relay.config_path, "--access-token-file",
+                                 self.token_file(access, "access.token"))
+        self.assertEqual(outcome.status, 75, outcome)
+        self.assertIn("whether the disk has taken that is not known", outcome.stderr)
+        self.assertIn("ci is connected to example/main", outcome.stdout)
+        self.assertNotIn("removed again", outcome.stderr)
+        self.faults()
+        with Producer(relay.ingest_socket, support.PATIENCE) as producer:
+            answer = producer.submit({"source": "ci", "external_thread_id": "a", "title": "t",
+                                      "author": {"name": "a"}})
+        self.assertEqual(answer["status"], "accepted")
+        server.wait_for(1)  # posted with a token that the flow still knows
 
     def test_a_reload_whose_changes_the_disk_does_not_take_says_so(self):
         server, relay, path, new = self.with_a_rotated_source()
