@@ -53,7 +53,7 @@ std::string refusal_text(const app::ApiClient::Answer& answer, std::string_view 
     if (!answer.message.empty()) text += ": " + app::printable(answer.message);
     if (!answer.errors.empty()) text += ": " + errors_text(answer.errors);
     if (answer.status == 401) text += "; is the access token right, and not expired?";
-    if (answer.status == 403) text += "; may its user add sources to this flow?";
+    if (answer.status == 403) text += "; may its user add and remove sources in this flow?";
     if (answer.status == 404) text += "; is there such a flow, and is its user in it?";
     if (answer.status >= 300 && answer.status < 400) text += "; is destination.base_url right?";
     return text;

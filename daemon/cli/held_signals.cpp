@@ -10,7 +10,7 @@ namespace flowrelay::cli {
 
 namespace {
 
-constexpr int held_back[] = {SIGINT, SIGTERM, SIGHUP};
+constexpr int held_back[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 
 }  // namespace
 

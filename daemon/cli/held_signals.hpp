@@ -1,4 +1,5 @@
-// SIGINT, SIGTERM and SIGHUP while something is half made: they wait until it is whole or gone.
+// SIGINT, SIGTERM, SIGHUP and SIGQUIT while something is half made: they wait until it is whole or
+// gone.
 #pragma once
 
 #include <csignal>

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "cli/complain.hpp"
 #include "cli/control_client.hpp"
 #include "cli/operator.hpp"
@@ -9,10 +11,22 @@
 
 namespace flowrelay::cli {
 
+bool RemoteOptions::says_something() const {
+    const AccessOptions usual;
+    return !flow.empty() || !title.empty() || !source_id.empty() || !access.token_file.empty() ||
+           access.no_browser || access.wait_seconds != usual.wait_seconds;
+}
+
 RemoteRemoval::RemoteRemoval(const Context& context, const std::string& name,
-                             const RemoteOptions& options, const app::Config& config,
-                             LineInput& input, const HeldSignals& signals)
-    : context_(context), name_(name), options_(options), api_(config, input, signals) {}
+                             const RemoteOptions& options, RemoveHere remove_here,
+                             const app::Config& config, LineInput& input,
+                             const HeldSignals& signals)
+    : context_(context),
+      name_(name),
+      options_(options),
+      remove_here_(std::move(remove_here)),
+      signals_(signals),
+      api_(config, input, signals) {}
 
 ExitCode RemoteRemoval::prepare() {
     Operator daemon(context_);
@@ -20,22 +34,41 @@ ExitCode RemoteRemoval::prepare() {
     return daemon.post(target, {{"plan", true}}) ? ExitCode::ok : daemon.exit_code();
 }
 
+/// The source of the flow that is meant. Nothing: it was said why.
+std::optional<ListedSource> RemoteRemoval::choose(const Flow& flow) {
+    exit_code_ = ExitCode::rejected;
+    if (flow.sources.empty()) {
+        complain(fmt::format("{}; nothing was removed", flow.sources_problem));
+        return std::nullopt;
+    }
+    const auto answer =
+        api_.call("GET", flow.sources, {}, "when asked for the sources of the flow");
+    if (!answer) {
+        exit_code_ = api_.exit_code();
+        complain("nothing was removed");
+        return std::nullopt;
+    }
+    const auto sources = read_sources(answer->body);
+    if (!sources) {
+        complain(fmt::format("{}; nothing was removed", app::printable(sources.error().message)));
+        return std::nullopt;
+    }
+    std::string problem;
+    auto source = choose_source(*sources, options_.source_id,
+                                options_.title.empty() ? name_ : options_.title, problem);
+    if (!source) complain(fmt::format("{}; nothing was removed", problem));
+    return source;
+}
+
 ExitCode RemoteRemoval::work(const Secret& access) {
     api_.use(access);
     const auto flow = api_.find_flow(options_.flow);
     if (!flow) return api_.exit_code();
-    const auto sources = flow->sources.empty() ? std::nullopt : api_.sources(flow->sources);
-    if (!sources) {
-        complain(fmt::format("the sources of {} can't be listed, so nothing was removed",
-                             flow->title()));
+    const auto source = choose(*flow);
+    if (!source) return exit_code_;
+    if (signals_.pending()) {
+        complain("stopped; nothing was removed");
         return ExitCode::try_later;
-    }
-    std::string problem;
-    const auto source = choose_source(*sources, options_.source_id,
-                                      options_.title.empty() ? name_ : options_.title, problem);
-    if (!source) {
-        complain(fmt::format("{}; nothing was removed", problem));
-        return ExitCode::rejected;
     }
     const auto gone = api_.call("DELETE", flow->sources + "/" + url_encode(source->id), {},
                                 "when asked to remove the source");
@@ -45,7 +78,12 @@ ExitCode RemoteRemoval::work(const Secret& access) {
     }
     note(fmt::format("Source {} ({}) was removed from {}.", source->id, source->name,
                      flow->title()));
-    return ExitCode::ok;
+    const ExitCode removed = remove_here_();
+    if (removed != ExitCode::ok) {
+        complain(fmt::format("{} is not removed here yet: `flowrelay source remove {} --yes`",
+                             name_, name_));
+    }
+    return removed;
 }
 
 std::optional<ListedSource> choose_source(const std::vector<ListedSource>& sources,

@@ -1,6 +1,7 @@
-// `flowrelay source remove --delete-remote`: a source is removed from its flow.
+// `flowrelay source remove --delete-remote`: a source is removed from its flow, and then here.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,14 +18,22 @@ struct RemoteOptions {
     std::string title;      ///< what the flow calls it; empty: the name
     std::string source_id;  ///< empty: found by its title
     AccessOptions access;
+
+    /// Whether anything is given that means nothing unless `wanted`.
+    bool says_something() const;
 };
 
-/// Removes one source at the server. Everything that goes wrong is said; then nothing was removed.
+/// Removes one source at the server, and then here. Everything that goes wrong is said; what was
+/// removed by then, too.
 class RemoteRemoval final : public AccessUser {
 public:
+    /// Removes the source from the daemon, and says how that went.
+    using RemoveHere = std::function<ExitCode()>;
+
     /// All references outlive this. Throws ConfigError.
     RemoteRemoval(const Context& context, const std::string& name, const RemoteOptions& options,
-                  const app::Config& config, LineInput& input, const HeldSignals& signals);
+                  RemoveHere remove_here, const app::Config& config, LineInput& input,
+                  const HeldSignals& signals);
 
     /// Whether the daemon has the source.
     ExitCode prepare() override;
@@ -32,10 +41,15 @@ public:
     ExitCode work(const Secret& access) override;
 
 private:
+    std::optional<ListedSource> choose(const Flow& flow);
+
     const Context& context_;
     const std::string& name_;
     const RemoteOptions& options_;
+    RemoveHere remove_here_;
+    const HeldSignals& signals_;
     FlowAccess api_;
+    ExitCode exit_code_ = ExitCode::try_later;
 };
 
 /// The one source that is meant: by its id if there is one, or else by its name. Nothing, and what

@@ -108,8 +108,23 @@ ExitCode change_source(const Context& context, const SourceOptions& options, con
     return show_changed(*reply, options, verb);
 }
 
-/// Before it is removed here: what fails then can be tried again.
-ExitCode remove_from_flow(const Context& context, const std::string& name, RemoteOptions options) {
+/// `options` without --plan. Says how it went.
+ExitCode remove_here(const Context& context, const SourceOptions& options) {
+    Operator daemon(context);
+    const auto reply =
+        daemon.post("/v1/sources/" + url_encode(options.name) + "/remove", {{"plan", false}});
+    if (!reply) return daemon.exit_code();
+    const ExitCode shown = show_changed(*reply, options, "removed, what it had is being erased");
+    if (!options.as_json && !options.remote.wanted) {
+        print_text("in its flow it stays: remove it there as well, if it is not yet");
+    }
+    return shown;
+}
+
+/// From its flow before it is removed here: what fails then can be tried again. No signal comes in
+/// between.
+ExitCode remove_everywhere(const Context& context, SourceOptions source) {
+    RemoteOptions& options = source.remote;
     options.access.interactive = is_interactive(options.access);
     if (!options.access.interactive && options.flow.empty()) {
         complain("--flow is needed where nobody can choose one: stdin is not a terminal");
@@ -117,31 +132,17 @@ ExitCode remove_from_flow(const Context& context, const std::string& name, Remot
     }
     return run_with_access(options.access, [&](const app::Config& config, LineInput& input,
                                                const HeldSignals& signals) {
-        return std::make_unique<RemoteRemoval>(context, name, options, config, input, signals);
+        const auto here = [&] { return remove_here(context, source); };
+        return std::make_unique<RemoteRemoval>(context, source.name, options, here, config, input,
+                                               signals);
     });
 }
 
-ExitCode remove_source(const Context& context, const SourceOptions& options) {
-    if (!options.plan && !options.yes) {
-        complain("this can't be undone: --plan says what would be erased, --yes does it");
-        return ExitCode::usage;
-    }
-    if (options.remote.wanted && !options.plan) {
-        const ExitCode removed = remove_from_flow(context, options.name, options.remote);
-        if (removed != ExitCode::ok) return removed;
-    }
+ExitCode plan_removal(const Context& context, const SourceOptions& options) {
     Operator daemon(context);
-    const auto reply = daemon.post("/v1/sources/" + url_encode(options.name) + "/remove",
-                                   {{"plan", options.plan}});
+    const auto reply =
+        daemon.post("/v1/sources/" + url_encode(options.name) + "/remove", {{"plan", true}});
     if (!reply) return daemon.exit_code();
-    if (!options.plan) {
-        const ExitCode shown =
-            show_changed(*reply, options, "removed, what it had is being erased");
-        if (!options.as_json && !options.remote.wanted) {
-            print_text("in its flow it stays: remove it there as well, if it is not yet");
-        }
-        return shown;
-    }
     if (options.as_json) {
         print_json(reply->body);
         return ExitCode::ok;
@@ -155,6 +156,23 @@ ExitCode remove_source(const Context& context, const SourceOptions& options) {
         "{}, {} and the token of {} would be erased", counted_of(*plan, "queued", "queued event"),
         counted_of(*plan, "dead_letters", "dead letter"), text_of(*plan, "name")));
     return ExitCode::ok;
+}
+
+ExitCode remove_source(const Context& context, const SourceOptions& options) {
+    if (!options.plan && !options.yes) {
+        complain("this can't be undone: --plan says what would be erased, --yes does it");
+        return ExitCode::usage;
+    }
+    if (!options.remote.wanted && options.remote.says_something()) {
+        complain(
+            "--flow, --source-id, --title, --access-token-file, --no-browser and --wait say how "
+            "the "
+            "source is removed from its flow: add --delete-remote, or leave them out");
+        return ExitCode::usage;
+    }
+    if (options.plan) return plan_removal(context, options);
+    return options.remote.wanted ? remove_everywhere(context, options)
+                                 : remove_here(context, options);
 }
 
 Command add_change(Command parent, const char* name, const char* what,

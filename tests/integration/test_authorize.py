@@ -240,14 +240,20 @@ class Authorize(support.RelayTestCase):
         self.start()
         self.connect()
         self.connect("--title", "ci", name="other")
-        one = "/flows/example/main/sources/36"
+        listed = "/flows/example/main/sources"
+        one = listed + "/36"
         for words, rule, status, said in [
                 ((), {}, 65, r"has 2 sources ci: .*--source-id; there are 36 \(ci\), 37 \(ci\)"),
                 (("--title", "no"), {}, 65, "no source no: .*nothing was removed"),
                 (("--source-id", "99"), {}, 65, "no source 99"),
                 (("--source-id", "36"), {"match": {"path": one}, "status": 403}, 77, "HTTP 403"),
                 (("--source-id", "36"), {"match": {"path": one}, "action": "close"}, 75,
-                 "does not answer .*\n.*nothing was removed here")]:
+                 "does not answer .*\n.*nothing was removed here"),
+                ((), {"match": {"path": listed}, "status": 403}, 77,
+                 "HTTP 403 when asked for the sources of the flow.*\n.*nothing was removed"),
+                ((), {"match": {"path": listed}, "status": 503}, 75, "HTTP 503 .*\n.*nothing was"),
+                ((), {"match": {"path": listed}, "status": 200, "body": {}}, 65,
+                 "nothing was removed")]:
             with self.subTest(words=words, rule=rule):
                 self.server.rules(*[rule] if rule else [])
                 terminal = self.remove("--delete-remote", "--flow", "example/main", *words)
@@ -255,12 +261,20 @@ class Authorize(support.RelayTestCase):
                     self.browser.decide(self.address(terminal))).form.code)
                 self.end(terminal, status)
                 self.assertRegex(terminal.shown, said)
+                self.server.rules()
                 self.assertEqual(len(self.sources()), 2)
                 self.assertEqual(self.local(), ["ci", "other"])
-        self.server.rules()
         terminal = self.remove("--delete-remote", name="nobody")
         self.end(terminal, 65)
         self.assertNotIn("Open this address", terminal.shown)
+
+    def test_how_it_is_removed_from_its_flow_says_nothing_of_a_removal_here(self):
+        self.start()
+        for words in (["--flow", "example/main"], ["--title", "x"], ["--source-id", "3"],
+                      ["--access-token-file", "/x"], ["--no-browser"], ["--wait", "5"]):
+            outcome = self.flowrelay(self.relay, "source", "remove", "ci", "--yes", *words)
+            self.assertEqual(outcome.status, 64, outcome)
+            self.assertIn("add --delete-remote, or leave them out", outcome.stderr)
 
     # -- what is refused, and what ends it
 

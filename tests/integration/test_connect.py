@@ -180,7 +180,7 @@ class Connect(support.RelayTestCase):
     def test_what_the_api_says_is_told(self):
         for status, body, exit_status, words in [
                 (401, {"message": "bad token"}, 77, "HTTP 401 .*: bad token; is the access token"),
-                (403, {}, 77, "may its user add"), (404, {}, 65, "is there such a flow"),
+                (403, {}, 77, "may its user add and remove"), (404, {}, 65, "is there such a flow"),
                 (422, {"message": "no", "errors": {}}, 65, "HTTP 422"),
                 (422, {"message": "Validation error",
                        "errors": {"name": ["can't be blank", "is too long"], "external_url": "no"}},
@@ -257,7 +257,7 @@ class Connect(support.RelayTestCase):
                 relay.stop()
 
     def test_a_signal_while_the_source_is_made_removes_it_again(self):
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
             with self.subTest(number=number), self.api(
                     make=(201, {"id": 36, "flow_token": self.token()}), remove=(204, {})) as api:
                 relay = self.make_relay(api.url, name=f"relay{len(self.relays)}").start()
@@ -279,6 +279,40 @@ class Connect(support.RelayTestCase):
                 self.assertEqual(api.requests[-1][:2],
                                  ("DELETE", "/flows/example/main/sources/36"))
                 relay.stop()
+
+    def test_a_signal_finds_a_source_removed_from_its_flow_and_here_or_from_neither(self):
+        listed = ("GET", "/flows/example/main/sources")
+        gone = ("DELETE", "/flows/example/main/sources/36")
+        for number in (signal.SIGINT, signal.SIGQUIT):
+            for at, words, left in ((listed, "stopped; nothing was removed", ["active"]),
+                                    (gone, "ci is removed", [])):
+                with self.subTest(number=number, at=at), self.api(
+                        list=(200, [{"id": 36, "name": "ci"}]), remove=(204, {})) as api:
+                    relay = self.make_relay(api.url, name=f"relay{len(self.relays)}").start()
+                    self.flowrelay(relay, "source", "add", "ci", "--token-file", "-",
+                                   stdin=self.token())
+                    started = threading.Event()
+                    running = []
+
+                    def interrupt(started=started, running=running, number=number):
+                        started.wait(support.PATIENCE)
+                        running[0].send_signal(number)
+                    api.on = {at: interrupt}
+                    command = self.start_program("remove", [
+                        support.BIN / "flowrelay", "--socket", relay.control_socket, "source",
+                        "remove", "ci", "--yes", "--delete-remote", "--flow", "example/main",
+                        "--config", relay.config_path,
+                        "--access-token-file", self.token_file(self.access, "access.token")])
+                    running.append(command.process)
+                    started.set()
+                    self.assertEqual(command.wait(), -number, command.output)
+                    self.assertIn(words, command.output)
+                    self.assertEqual(gone in [request[:2] for request in api.requests], not left)
+                    listing = self.flowrelay(relay, "source", "list", "--json").stdout
+                    states = [json.loads(line)["state"] for line in listing.splitlines()]
+                    self.assertEqual([state for state in states if state not in
+                                      ("removed", "erased")], left)
+                    relay.stop()
 
     def test_a_source_whose_answer_was_lost_is_looked_for(self):
         sources = ("GET", "/flows/example/main/sources")
