@@ -24,7 +24,8 @@ namespace {
 // RFC 7636 asks for 43 characters at least, which 32 bytes are.
 constexpr std::size_t word_bytes = 32;
 
-/// Has the browser of whoever sits here open the address. False: there is none to start.
+/// Has the browser of whoever sits here open the address, in a session of its own: Ctrl-C on this
+/// terminal, and its end, do not reach the browser. False: there is none to start.
 bool open_browser(const std::string& url) {
     const char* chosen = std::getenv("BROWSER");
     std::string opener = chosen != nullptr && *chosen != '\0' ? chosen : "xdg-open";
@@ -40,7 +41,7 @@ bool open_browser(const std::string& url) {
     sigset_t none;
     ::sigemptyset(&none);
     ::posix_spawnattr_setsigmask(&attributes, &none);
-    ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+    ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID);
     pid_t child = 0;
     const int error =
         ::posix_spawnp(&child, opener.c_str(), &files, &attributes, arguments, environ);
@@ -146,6 +147,8 @@ std::optional<std::string> Authorization::wait_for_code(MonoTime deadline) {
                                     {input_.descriptor(), POLLIN, 0}};
         if (!grant) {
             if (input_.descriptor() < 0 && !listener_) {
+                // The server's refusal of the last code is what it ends with.
+                if (was_refused_) return std::nullopt;
                 fail(ExitCode::usage,
                      "no code can come: the standard input has ended, and connect.redirect_uri is "
                      "not one of this machine; paste the code on a terminal, or pipe it in");
@@ -203,6 +206,7 @@ std::optional<AccessGrant> Authorization::exchange(const std::string& code, bool
         exit_code_ = answer->status == 429 || answer->status >= 500 ? ExitCode::try_later
                                                                     : ExitCode::not_permitted;
         ask_again = refusal.wrong_code;
+        was_refused_ = was_refused_ || ask_again;
     } else if (auto grant = read_access_grant(answer->body, request_.scopes)) {
         return std::move(*grant);
     } else {

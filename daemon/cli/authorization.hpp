@@ -54,6 +54,7 @@ private:
     AuthorizationRequest request_;
     std::string url_;
     std::unique_ptr<CallbackListener> listener_;
+    bool was_refused_ = false;  ///< the server did not take a code
     ExitCode exit_code_ = ExitCode::try_later;
 };
 

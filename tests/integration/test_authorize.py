@@ -331,6 +331,12 @@ class Authorize(support.RelayTestCase):
                                environment=self.environment())
         self.assertEqual(outcome.status, 64, outcome)
         self.assertIn("no code can come", outcome.stderr)
+        # A code that the server does not take is no mistake of the command line.
+        outcome = self.command(self.words("--flow", "example/main", "--yes"), "wrong-code\n",
+                               environment=self.environment())
+        self.assertEqual(outcome.status, 77, outcome)
+        self.assertIn("invalid_grant", outcome.stderr)
+        self.assertNotIn("no code can come", outcome.stderr)
 
     def test_flows_that_take_no_source_are_refused_early(self):
         self.start()
@@ -438,7 +444,8 @@ class Authorize(support.RelayTestCase):
 
     def opener(self, opened):
         script = self.directory / "browser"
-        script.write_text(f"#!/bin/sh\nprintf %s \"$1\" > {opened}.new\nmv {opened}.new {opened}\n")
+        script.write_text(f"#!/bin/sh\nps -o sid= -p $$ > {opened}.session\n"
+                          f"printf %s \"$1\" > {opened}.new\nmv {opened}.new {opened}\n")
         script.chmod(0o755)
         return script
 
@@ -465,6 +472,9 @@ class Authorize(support.RelayTestCase):
         terminal.type("")
         support.wait_until(opened.exists, "the browser")
         self.assertEqual(opened.read_text(), address)
+        # Ctrl-C on this terminal does not end it.
+        session = int((room / "opened.session").read_text())
+        self.assertNotEqual(session, os.getsid(terminal.process.pid))
         terminal.type(self.browser.get(self.browser.decide(address)).form.code)
         self.end(terminal, 0)
         terminal = self.walk("--no-browser", "--flow", "example/main", "--yes",
