@@ -1,9 +1,10 @@
-// flowrelay backup, flowrelay restore
+// flowrelay backup
 #include <fmt/format.h>
 #include <grp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
@@ -12,26 +13,21 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
-#include <sstream>
 #include <string>
 #include <vector>
 
+#include "cli/backup_files.hpp"
 #include "cli/commands.hpp"
 #include "cli/complain.hpp"
 #include "cli/control_client.hpp"
 #include "cli/json_members.hpp"
 #include "cli/operator.hpp"
 #include "cli/restore_owner.hpp"
-#include "cli/service_unit.hpp"
 #include "cli/state_copy.hpp"
-#include "cli/terminal.hpp"
 #include "flowrelay/app/config.hpp"
-#include "flowrelay/app/machine.hpp"
 #include "flowrelay/app/text.hpp"
 #include "flowrelay/base/time.hpp"
 #include "flowrelay/base/version.hpp"
-#include "flowrelay/storage/file_system.hpp"
-#include "flowrelay/storage/spool_check.hpp"
 
 namespace flowrelay::cli {
 
@@ -40,9 +36,7 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr auto not_done = static_cast<ExitCode>(1);
 constexpr auto damaged = static_cast<ExitCode>(2);  // the backup is there, of a damaged spool
-constexpr int manifest_format = 1;
 // What is copied while nobody waits: until little is left for the time when the spool stands still.
 constexpr int passes_in_motion = 4;
 constexpr std::uint64_t little = 8ULL << 20;
@@ -51,19 +45,7 @@ struct BackupOptions {
     std::string directory;
     std::string config = "/etc/flowrelay/flowrelay.yaml";
     std::string state;
-    std::string user;
-    bool with_config = false;
-    bool with_damage = false;
 };
-
-Error failure(std::string message) {
-    return {make_error_code(boost::system::errc::io_error), std::move(message)};
-}
-
-ExitCode give_up(const Error& error) {
-    complain(error.message);
-    return not_done;
-}
 
 /// What the daemon says when its files stand still; nothing when it does not run.
 Result<std::optional<json::object>> freeze(const std::string& socket) {
@@ -86,14 +68,6 @@ Result<bool> thaw(const std::string& socket) {
     if (!reply->ok() || !answer) return failure(message_of(*reply));
     const json::value* still = answer->if_contains("stood_still");
     return still != nullptr && still->is_bool() && still->get_bool();
-}
-
-Result<void> refuse_if_in_use(const std::string& state) {
-    const auto file_system = storage::make_posix_file_system();
-    const auto holder = file_system->lock_holder(state + "/spool/lock");
-    if (holder.has_error()) return holder.error();
-    if (!*holder) return {};
-    return failure(fmt::format("{} is in use by {}", state, **holder));
 }
 
 struct Copied {
@@ -196,54 +170,9 @@ Result<void> copy_configuration(const std::string& directory, const std::string&
     return {};
 }
 
-Result<void> write_text(const std::string& path, const std::string& text) {
-    const mode_t before = ::umask(0077);
-    std::ofstream out(path);
-    out << text << '\n';
-    out.close();
-    ::umask(before);
-    if (!out) return system_error(EIO, "write", path);
-    return {};
-}
-
-Result<json::object> read_manifest(const std::string& directory) {
-    std::ifstream in(directory + "/manifest.json");
-    if (!in)
-        return failure(fmt::format("there is no manifest.json in {}: is it a backup?", directory));
-    std::ostringstream text;
-    text << in.rdbuf();
-    auto manifest = parse_object(text.str());
-    if (!manifest) return failure(fmt::format("{}/manifest.json is damaged", directory));
-    const auto format = number_of(*manifest, "format");
-    if (!format || *format > manifest_format) {
-        return failure(fmt::format("{} was made by a newer flowrelay", directory));
-    }
-    return std::move(*manifest);
-}
-
 std::string host_name() {
     std::array<char, 256> name{};
     return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
-}
-
-struct CopyContents {
-    std::string text;    ///< what is in it
-    std::string damage;  ///< the first place, if there is one
-};
-
-/// Reads the copy as `spool verify` does.
-Result<CopyContents> look_at_copy(const std::string& state) {
-    const auto file_system = storage::make_posix_file_system();
-    const auto report = storage::check_spool(*file_system, state);
-    if (report.has_error()) return report.error();
-    CopyContents found;
-    found.text = fmt::format("{}, {}", app::counted(report->queued, "queued event"),
-                             app::counted(report->letters, "dead letter"));
-    if (!report->damage.empty()) {
-        found.damage =
-            fmt::format("{}: {}", report->damage.front().file, report->damage.front().reason);
-    }
-    return found;
 }
 
 Result<Copied> copy_state(const std::string& socket, BackupOptions& options) {
@@ -323,145 +252,9 @@ ExitCode run_backup(const std::string& socket, BackupOptions options) {
     return damaged;
 }
 
-// --- restore
-
-/// This user's, unless that is root.
-Result<FileOwner> new_owner(const BackupOptions& options, const std::string& state,
-                            const json::object& manifest) {
-    if (::geteuid() != 0) return FileOwner{::geteuid(), ::getegid(), {}};
-    OwnerHints hints{options.user, owner_of(state), text_of(manifest, "state_owner"), {}};
-    if (const auto service = ask_for_service("flowrelayd.service")) hints.service = service->user;
-    return choose_owner(hints, find_file_owner);
-}
-
-Result<void> give_to(const std::string& path, const FileOwner& owner) {
-    if (::geteuid() != 0) return {};
-    if (::lchown(path.c_str(), owner.uid, owner.gid) == 0) return {};
-    return system_error(errno, "give to " + owner.name, path);
-}
-
-Result<void> give_all_to(const std::string& directory, const FileOwner& owner) {
-    if (auto done = give_to(directory, owner); done.has_error()) return done;
-    std::error_code error;
-    for (const auto& entry : fs::recursive_directory_iterator(directory, error)) {
-        if (auto done = give_to(entry.path().string(), owner); done.has_error()) return done;
-    }
-    if (error) return system_error(error.value(), "list", directory);
-    return {};
-}
-
-/// To whom a file of the configuration belonged, if both are on this host. Else a private one is
-/// the daemon's, who has to read it, and another one belongs to the owner of its directory.
-FileOwner owner_of_restored(const json::object& file, const std::string& path,
-                            const FileOwner& daemon) {
-    const auto user = find_file_owner(text_of(file, "owner"));
-    const auto* group = ::getgrnam(text_of(file, "group").c_str());
-    if (user && group != nullptr) return {user->uid, group->gr_gid, user->name};
-    const std::string mode = text_of(file, "mode");
-    const bool is_private = mode.empty() || (std::stoul(mode, nullptr, 8) & 0044U) == 0;
-    const auto above = owner_of(fs::path(path).parent_path().string());
-    return is_private || !above ? daemon : *above;
-}
-
-Result<void> refuse_if_used(const std::string& state) {
-    std::error_code error;
-    // The directory may be there: the service manager makes an empty one.
-    if (fs::exists(state + "/spool", error)) {
-        if (auto done = refuse_if_in_use(state); done.has_error()) return done;
-    }
-    for (const char* name : {"spool", "tokens", "dead-letters"}) {
-        if (fs::exists(state + "/" + name, error)) {
-            return failure(
-                fmt::format("there is a spool in {}: move it away first, its events are "
-                            "not in the backup",
-                            state));
-        }
-    }
-    return {};
-}
-
-Result<void> restore_configuration(const std::string& directory, const json::object& manifest,
-                                   const FileOwner& daemon) {
-    const json::array* files = array_of(manifest, "files");
-    if (files == nullptr) return {};
-    for (const json::value& item : *files) {
-        if (!item.is_object()) continue;
-        const auto& file = item.get_object();
-        const std::string path = text_of(file, "path");
-        const std::string copy = text_of(file, "copy");
-        std::error_code error;
-        if (fs::exists(path, error)) {
-            fmt::print("left as it is: {}\n", path);
-            continue;
-        }
-        if (auto done = copy_plain(directory + "/" + copy, path); done.has_error()) return done;
-        const std::string mode = text_of(file, "mode");
-        if (!mode.empty()) ::chmod(path.c_str(), static_cast<mode_t>(std::stoul(mode, nullptr, 8)));
-        if (auto done = give_to(path, owner_of_restored(file, path, daemon)); done.has_error()) {
-            return done;
-        }
-        fmt::print("restored: {}\n", path);
-    }
-    return {};
-}
-
-Result<void> restore_state(const std::string& directory, const std::string& state,
-                           const FileOwner& owner) {
-    StateCopy copy(directory + "/state", state);
-    if (auto written = copy.pass(); written.has_error()) return written.error();
-    if (auto done = copy.sync(); done.has_error()) return done;
-    // The daemon then looks whether the tokens of this host are those of the events.
-    if (auto done = write_text(app::machine_file(state), std::string(app::restored_mark));
-        done.has_error()) {
-        return done;
-    }
-    return give_all_to(state, owner);
-}
-
-ExitCode run_restore(const BackupOptions& options) {
-    auto manifest = read_manifest(options.directory);
-    if (manifest.has_error()) return give_up(manifest.error());
-    const auto found = look_at_copy(options.directory + "/state");
-    if (found.has_error()) return give_up(found.error());
-    if (!found->damage.empty() && !options.with_damage) {
-        return give_up(
-            failure(fmt::format("the copy in {}/state is damaged: {}. If there is no better one, "
-                                "--with-damage restores it, and flowrelayd says what is lost",
-                                options.directory, found->damage)));
-    }
-    const std::string state =
-        options.state.empty() ? text_of(*manifest, "state_directory") : options.state;
-    if (auto done = refuse_if_used(state); done.has_error()) return give_up(done.error());
-    const auto owner = new_owner(options, state, *manifest);
-    if (owner.has_error()) return give_up(owner.error());
-    if (auto done = restore_state(options.directory, state, *owner); done.has_error()) {
-        return give_up(done.error());
-    }
-    fmt::print("{}: {}, as of {} on {}{}\n", state, found->text, text_of(*manifest, "made"),
-               text_of(*manifest, "host"),
-               owner->name.empty() ? "" : "; it belongs to " + owner->name);
-    if (options.with_config) {
-        if (auto done = restore_configuration(options.directory, *manifest, *owner);
-            done.has_error()) {
-            return give_up(done.error());
-        }
-    }
-    if (const json::array* left_out = array_of(*manifest, "left_out")) {
-        for (const json::value& name : *left_out) {
-            if (name.is_string()) {
-                fmt::print("not in the backup: {}\n", app::printable(name.get_string()));
-            }
-        }
-    }
-    fmt::print(
-        "What was delivered since the backup is delivered again, with the same uuid. Is the "
-        "relay it comes from stopped for good? Then: systemctl start flowrelayd\n");
-    return ExitCode::ok;
-}
-
 }  // namespace
 
-void add_backup_commands(Command app, Context& context) {
+void add_backup_command(Command app, Context& context) {
     const Command backup = app.add_subcommand(
         "backup", "Copy the spool and the configuration, also of a running flowrelayd");
     const auto options = std::make_shared<BackupOptions>();
@@ -485,36 +278,6 @@ void add_backup_commands(Command app, Context& context) {
     backup.callback([options, &context] {
         context.run = [options, &context] { return run_backup(context.control(), *options); };
     });
-
-    const Command restore =
-        app.add_subcommand("restore", "Put a backup in place, before flowrelayd is started");
-    const auto from = std::make_shared<BackupOptions>();
-    restore.add_option("DIR", from->directory, "What `flowrelay backup` made")
-        .required()
-        .type_name("")
-        .not_empty();
-    restore
-        .add_option("--state", from->state,
-                    "Where the spool goes: spool.directory of this host (where it was)")
-        .type_name("DIR")
-        .not_empty();
-    restore.add_flag("--with-config", from->with_config,
-                     "The configuration and token files as well, where there are none");
-    restore
-        .add_option("--user", from->user,
-                    "As root: to whom the spool belongs (the owner of the directory that is there, "
-                    "of the backup, or of the service)")
-        .type_name("NAME")
-        .not_empty();
-    restore.add_flag("--with-damage", from->with_damage,
-                     "Also a copy that is damaged: flowrelayd says what is lost");
-    restore.footer(
-        "There must be no spool yet. When flowrelayd starts with it, a source whose token on this "
-        "host is\n"
-        "not the one that its queued events were accepted for is paused: see token.replaced in the "
-        "log.\n\n"
-        "Exit status: 0, 1 nothing was restored, 64 wrong options.");
-    restore.callback([from, &context] { context.run = [from] { return run_restore(*from); }; });
 }
 
 }  // namespace flowrelay::cli

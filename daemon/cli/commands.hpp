@@ -34,7 +34,8 @@ void add_health_command(Command app, Context& context);
 void add_top_command(Command app, Context& context);
 void add_daemon_commands(Command app, Context& context);
 void add_config_commands(Command app, Context& context);
-void add_backup_commands(Command app, Context& context);  ///< and `restore`
+void add_backup_command(Command app, Context& context);
+void add_restore_command(Command app, Context& context);
 void add_support_command(Command app, Context& context);
 void add_spool_commands(Command app, Context& context);
 

@@ -167,7 +167,8 @@ int run(int argc, char** argv) {
     add_health_command(root, context);
     add_top_command(root, context);
     add_daemon_commands(root, context);
-    add_backup_commands(root, context);
+    add_backup_command(root, context);
+    add_restore_command(root, context);
     add_support_command(root, context);
     add_common_help(app);
     add_config_commands(root, context);

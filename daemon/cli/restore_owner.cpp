@@ -11,6 +11,9 @@ namespace flowrelay::cli {
 
 namespace {
 
+// chown(2) takes it for "leave as it is".
+constexpr auto no_user = static_cast<uid_t>(-1);
+
 Error no_owner(std::string message) {
     return {make_error_code(boost::system::errc::invalid_argument), std::move(message)};
 }
@@ -19,7 +22,7 @@ Error no_owner(std::string message) {
 std::optional<FileOwner> find_or_number(const std::string& user, const FindUser& find) {
     if (auto found = find(user)) return found;
     const auto number = parse_number<uid_t>(user);
-    if (!number) return std::nullopt;
+    if (!number || *number == no_user) return std::nullopt;
     return FileOwner{*number, static_cast<gid_t>(*number), user};
 }
 

@@ -5,6 +5,7 @@ import os
 import pathlib
 import pwd
 import shutil
+import subprocess
 import threading
 import unittest
 
@@ -212,6 +213,89 @@ class Backup(support.RelayTestCase):
                                 "--user", "no-such-user"])
         self.assertEqual(refused.status, 1, refused)
         self.assertIn("there is no user no-such-user", refused.stderr)
+
+    @unittest.skipIf(os.getuid() != 0, "only root can give files away")
+    def test_the_directory_of_a_service_with_a_dynamic_user_is_behind_a_link(self):
+        relay = self.start_relay(self.server.url, **self.settings())
+        self.send(relay, "a")
+        path, _ = self.backup(relay)
+        relay.kill()
+        lib = self.directory / "lib"
+        private = lib / "private" / "flowrelay"
+        private.mkdir(parents=True)
+        private.chmod(0o750)
+        os.chown(private, 61234, 61234)
+        (lib / "flowrelay").symlink_to("private/flowrelay")
+        done = self.command([support.BIN / "flowrelay", "restore", path, "--state", lib / "flowrelay"])
+        self.assertEqual(done.status, 0, done)
+        self.assertTrue((lib / "flowrelay").is_symlink())
+        self.assertEqual({(each.stat().st_uid, each.stat().st_gid) for each in
+                          (private, *private.rglob("*"))}, {(61234, 61234)})
+        self.assertEqual(private.stat().st_mode & 0o777, 0o750)
+
+    @unittest.skipIf(os.getuid() != 0, "only root can give files away")
+    def test_directories_that_a_restore_makes_can_be_passed_by_the_daemon(self):
+        config = self.directory / "etc" / "flowrelay"
+        config.mkdir(parents=True)
+        token_file = config / "ci.token"
+        token_file.write_text(self.t + "\n")
+        token_file.chmod(0o640)
+        settings = self.settings()
+        settings["sources"][0]["flow_token_file"] = str(token_file)
+        relay = self.start_relay(self.server.url, **settings)
+        path, _ = self.backup(relay)
+        relay.kill()
+        shutil.rmtree(self.directory / "etc")
+        # Of users that are not on this host: 0640 is private as well, and so it is the daemon's.
+        manifest = json.loads((path / "manifest.json").read_text())
+        for file in manifest["files"]:
+            file.update(owner="no-such-user", group="no-such-group")
+        (path / "manifest.json").write_text(json.dumps(manifest))
+        state = self.directory / "srv" / "relay" / "state"
+        done = self.command([support.BIN / "flowrelay", "restore", path, "--state", state,
+                             "--user", "61234", "--with-config"])
+        self.assertEqual(done.status, 0, done)
+        for made in (config.parent, config, state.parent.parent, state.parent):
+            facts = made.stat()
+            self.assertEqual((facts.st_uid, facts.st_gid, facts.st_mode & 0o7777), (0, 61234, 0o750),
+                             made)
+        facts = token_file.stat()
+        self.assertEqual((facts.st_uid, facts.st_gid, facts.st_mode & 0o7777),
+                         (61234, 61234, 0o640))
+
+    def test_nothing_is_restored_of_a_backup_whose_manifest_is_wrong(self):
+        relay = self.start_relay(self.server.url, **self.settings())
+        path, _ = self.backup(relay)
+        relay.kill()
+        (self.directory / "ci.token").unlink()
+        state = self.directory / "none"
+        whole = json.loads((path / "manifest.json").read_text())
+        for member, value, said in (("mode", "nonsense", 'the mode "nonsense"'),
+                                    ("mode", "4755", 'the mode "4755"'),
+                                    ("copy", "state/tokens", "that no backup has")):
+            manifest = json.loads(json.dumps(whole))
+            manifest["files"][-1][member] = value
+            (path / "manifest.json").write_text(json.dumps(manifest))
+            refused = self.command([support.BIN / "flowrelay", "restore", path, "--state", state,
+                                    "--with-config"])
+            self.assertEqual(refused.status, 1, refused)
+            self.assertIn(said, refused.stderr)
+            self.assertFalse(state.exists())
+            self.assertFalse((self.directory / "ci.token").exists())
+        (path / "manifest.json").write_text(json.dumps(whole))
+        state.mkdir()
+        (state / "notes").write_text("x")
+        refused = self.command([support.BIN / "flowrelay", "restore", path, "--state", state])
+        self.assertEqual(refused.status, 1, refused)
+        self.assertIn("is not empty: there is notes in it", refused.stderr)
+        self.assertEqual([each.name for each in state.iterdir()], ["notes"])
+
+    @unittest.skipIf(os.getuid() != 0, "becomes another user, which takes root")
+    def test_only_root_names_a_user(self):
+        refused = subprocess.run([str(support.BIN / "flowrelay"), "restore", "/nowhere", "--user", "bin"],
+                                 user=65534, check=False, capture_output=True, text=True)
+        self.assertEqual(refused.returncode, 64, refused)
+        self.assertIn("--user needs root", refused.stderr)
 
     def test_a_damaged_spool_has_a_backup_that_says_so(self):
         relay = self.start_relay(self.server.url, **self.settings())

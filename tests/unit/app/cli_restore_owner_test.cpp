@@ -62,6 +62,11 @@ TEST(RestoreOwner, AUserThatIsNamedHasToBeThere) {
     EXPECT_NE(nobody.error().message.find("no user stranger"), std::string::npos);
 }
 
+TEST(RestoreOwner, TheNumberThatStandsForNobodyIsNoUser) {
+    EXPECT_TRUE(choose_owner({"4294967295", owner_relay, "relay", ""}, all_users).has_error());
+    EXPECT_TRUE(choose_owner({"", owner_root, "4294967295", ""}, users_of({})).has_error());
+}
+
 TEST(RestoreOwner, UsersOfThisHostByNameAndNumber) {
     EXPECT_EQ(find_file_owner("root"), owner_root);
     EXPECT_EQ(find_file_owner("0"), owner_root);
