@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include "flowrelay/base/utf8.hpp"
 
@@ -14,7 +15,7 @@ namespace {
 
 constexpr std::size_t longest_value = 2048;
 
-void append_character(std::string& out, std::string_view bytes, char32_t code) {
+void append_character(std::string& out, std::string_view bytes, char32_t code, bool hidden) {
     switch (code) {
         case '"':
             out += "\\\"";
@@ -34,7 +35,7 @@ void append_character(std::string& out, std::string_view bytes, char32_t code) {
         default:
             break;
     }
-    if (is_control(code)) {
+    if (hidden) {
         append_json_escape(out, code);
     } else if (code == replacement_character) {
         out += replacement_utf8;
@@ -50,15 +51,31 @@ bool is_control(char32_t code) noexcept {
         char32_t first;
         char32_t last;
     };
-    // Control characters; marks of the direction of text; what nobody sees, so that two names look
-    // like one (Unicode's Default_Ignorable_Code_Point). The joiners U+200C and U+200D stay: words
-    // of some languages and many emoji are spelled with them.
-    constexpr Range ranges[] = {{0x00, 0x1F},     {0x7F, 0x9F},     {0xAD, 0xAD},
-                                {0x061C, 0x061C}, {0x180E, 0x180E}, {0x200B, 0x200B},
-                                {0x200E, 0x200F}, {0x2028, 0x202E}, {0x2060, 0x206F},
-                                {0xFEFF, 0xFEFF}, {0xFFF9, 0xFFFB}, {0xE0000, 0xE007F}};
+    // Control characters, marks of the direction of text, and what nobody sees, so that two names
+    // look like one (Unicode's Default_Ignorable_Code_Point, and the interlinear marks).
+    constexpr Range ranges[] = {
+        {0x00, 0x1F},       {0x7F, 0x9F},       {0xAD, 0xAD},      {0x034F, 0x034F},
+        {0x061C, 0x061C},   {0x115F, 0x1160},   {0x17B4, 0x17B5},  {0x180B, 0x180F},
+        {0x200B, 0x200F},   {0x2028, 0x202E},   {0x2060, 0x206F},  {0x3164, 0x3164},
+        {0xFE00, 0xFE0F},   {0xFEFF, 0xFEFF},   {0xFFA0, 0xFFA0},  {0xFFF0, 0xFFFB},
+        {0x1BCA0, 0x1BCA3}, {0x1D173, 0x1D17A}, {0xE0000, 0xE0FFF}};
     return std::ranges::any_of(
         ranges, [code](const Range& range) { return range.first <= code && code <= range.last; });
+}
+
+bool HiddenCharacters::hides(char32_t code) noexcept {
+    constexpr char32_t non_joiner = 0x200C;
+    constexpr char32_t joiner = 0x200D;
+    constexpr char32_t as_text = 0xFE0E;
+    constexpr char32_t as_emoji = 0xFE0F;
+    const char32_t before = std::exchange(before_, code);
+    if (!is_control(code)) return false;
+    const bool joins = code == joiner || code == non_joiner;
+    const bool behind_sign = before >= 0x80 && !is_control(before);
+    const bool spells = (joins && (behind_sign || before == as_emoji)) ||
+                        ((code == as_text || code == as_emoji) && behind_sign);
+    if (!spells) before_ = 0;
+    return !spells;
 }
 
 void append_json_escape(std::string& out, char32_t code) {
@@ -74,13 +91,15 @@ void append_json_escape(std::string& out, char32_t code) {
 void append_quoted(std::string& out, std::string_view value) {
     out += '"';
     std::size_t done = 0;
+    HiddenCharacters characters;
     while (done < value.size()) {
         const DecodedCharacter next = decode_utf8(value.substr(done));
         if (done + next.size > longest_value) {
             out += "…";
             break;
         }
-        append_character(out, value.substr(done, next.size), next.code);
+        append_character(out, value.substr(done, next.size), next.code,
+                         characters.hides(next.code));
         done += next.size;
     }
     out += '"';
@@ -89,9 +108,10 @@ void append_quoted(std::string& out, std::string_view value) {
 std::string printable(std::string_view text) {
     std::string out;
     out.reserve(text.size());
+    HiddenCharacters characters;
     while (!text.empty()) {
         const auto [code, size] = decode_utf8(text);
-        const bool bad = code == replacement_character || is_control(code);
+        const bool bad = characters.hides(code) || code == replacement_character;
         out += bad ? replacement_utf8 : text.substr(0, size);
         text.remove_prefix(size);
     }

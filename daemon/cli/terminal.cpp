@@ -55,8 +55,9 @@ std::string paint(std::string_view text, Colour colour, bool wanted) {
 }
 
 std::string escape_json(std::string_view text) {
-    const auto steers = [](char32_t code) {
-        return app::is_control(code) && code != '\n' && code != '\t';
+    app::HiddenCharacters characters;
+    const auto steers = [&characters](char32_t code) {
+        return characters.hides(code) && code != '\n' && code != '\t';
     };
     std::string out;
     out.reserve(text.size());

@@ -12,6 +12,17 @@ namespace flowrelay::app {
 /// direction of writing, and those that are not seen at all.
 bool is_control(char32_t code) noexcept;
 
+/// Tells which characters of one text have to be shown in another way. Joiners and variation
+/// selectors stay where words and emoji are spelled with them: behind a character outside ASCII.
+class HiddenCharacters {
+public:
+    /// Takes the next code point of the text. Returns whether it is_control() and spells nothing.
+    bool hides(char32_t code) noexcept;
+
+private:
+    char32_t before_ = 0;  ///< the code point before, unless that was hidden
+};
+
 /// "\u200b"; above U+FFFF two of them (RFC 8259, 7).
 void append_json_escape(std::string& out, char32_t code);
 
