@@ -118,13 +118,17 @@ int finish(const Context& context) {
     return context.output_counts ? static_cast<int>(ExitCode::try_later) : status;
 }
 
-/// Whether a word looks like an option that would take a token. Its value is not repeated.
+/// Whether a word looks like an option that would take a token or another secret. Its value is not
+/// repeated.
 bool gives_token(int argc, char** argv) {
+    constexpr std::string_view secrets[] = {"--token", "--flow-token", "--access-token",
+                                            "--client-secret", "--code"};
     for (int i = 1; i < argc; ++i) {
         std::string_view word = argv[i];
         if (word == "--") return false;
-        word = word.substr(0, word.find('='));
-        if (word == "--token" || word == "--flow-token" || word == "--flow_token") return true;
+        std::string option(word.substr(0, word.find('=')));
+        std::ranges::replace(option, '_', '-');
+        if (std::ranges::find(secrets, option) != std::end(secrets)) return true;
     }
     return false;
 }
@@ -181,8 +185,11 @@ int run(int argc, char** argv) {
         "  flowrelay COMMAND --help  more about a command");
     if (gives_token(argc, argv)) {
         complain(
-            "a token is not given on the command line, where every user of this host can read it: "
-            "put it into a file of mode 0600 and name that with --token-file, or name a source");
+            "a token, a code or a secret is not given on the command line, where every user of "
+            "this "
+            "host can read it: put it into a file of mode 0600 and name that with --token-file, "
+            "--access-token-file or connect.client_secret_file; paste a code where it is asked "
+            "for");
         return static_cast<int>(ExitCode::usage);
     }
     try {

@@ -54,6 +54,9 @@ class CliTest(support.RelayTestCase):
                 (["queue", "lst"], r'no command "lst", did you mean "list"'),
                 (["send", "--token", "geheim"], r"not given on the command line(?!.*geheim)"),
                 (["send", "--token=geheim"], r"not given on the command line(?!.*geheim)"),
+                *((["source", "connect", "ci", option, "geheim"],
+                   r"not given on the command line(?!.*geheim)")
+                  for option in ("--code", "--access-token", "--client-secret", "--access_token")),
                 (["queue"], r"^flowrelay queue: say which command: list, show, retry, drop"),
                 (["--socket", "x"], r"^flowrelay: say which command: send, status"),
                 (["--bogus"], r"^flowrelay: say which command: send, status"),
