@@ -18,7 +18,9 @@ for file in sbin/flowrelayd bin/flowrelay share/doc/flowrelay/LICENSE share/doc/
     [ -e "$root/usr/$file" ] || fail "/usr/$file was not installed"
 done
 "$cmake/uninstall.sh" "$build/install_manifest.txt" "$root" > "$root.log"
-grep -q "$root/var/lib/flowrelay" "$root.log" || fail "the uninstallation does not say what is left"
+for left in flowrelay private/flowrelay; do
+    grep -q "$root/var/lib/$left " "$root.log" || fail "the uninstallation does not say that /var/lib/$left is left"
+done
 left=$(find "$root" ! -type d)
 [ "$left" = "$root/etc/flowrelay/flowrelay.yaml" ] || fail "left: $left"
 [ ! -e "$root/usr/share/doc/flowrelay" ] || fail "empty directories are left"

@@ -12,13 +12,6 @@ export DEBIAN_FRONTEND=noninteractive
 # shellcheck source=tests/systemd/checks.sh
 . "$tests/systemd/checks.sh"
 
-fails() { ! "$@"; }
-says() { # says TEXT COMMAND..
-    local text=$1
-    shift
-    "$@" > /tmp/said 2>&1 || true
-    grep -qF -- "$text" /tmp/said || { cat /tmp/said; return 1; }
-}
 arrived() { # arrived COUNT: so many different events
     local count
     count=$(python3 -c 'import json, sys
@@ -150,6 +143,14 @@ check "the purge names what is left" grep -q "/etc/flowrelay is left" /tmp/said
 check "the spool is gone" test ! -e /var/lib/flowrelay
 check "the configuration is gone" test ! -e $config
 check "the token of the administrator is not" test -e /etc/flowrelay/ci.token
+
+# ---- purged with the state of a dynamic user
+check "it is installed once more" dpkg -i $newer
+install -d -m 0700 /var/lib/private /var/lib/private/flowrelay/spool
+ln -s private/flowrelay /var/lib/flowrelay
+check "the purge follows the link" says "erasing /var/lib/private/flowrelay" dpkg -P flowrelay
+check "what the dynamic user had is gone" test ! -e /var/lib/private/flowrelay
+check "the link to it is gone" test ! -L /var/lib/flowrelay
 
 [ "$failed" -eq 0 ] || journalctl --no-pager -u "$unit" -u devserver | tail -n 60
 exit "$failed"
