@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -42,7 +43,7 @@ http {{
   uwsgi_temp_path {directory};
   scgi_temp_path {directory};
   server {{
-    listen 127.0.0.1:{port};
+    listen 127.0.0.1:{port}{tls};
     location / {{ return 202; }}
   }}
 }}
@@ -82,11 +83,22 @@ def until(condition, what, patience=PATIENCE, pause=0.01):
         time.sleep(pause)
 
 
+def counts_instructions():
+    """Whether perf can count the instructions of a program here."""
+    try:
+        done = subprocess.run(["perf", "stat", "-x,", "-e", "instructions:u", "true"],
+                              capture_output=True, text=True, timeout=30, check=False)
+    except OSError:
+        return False
+    return re.search(r"^\d+,,instructions", done.stderr, re.MULTILINE) is not None
+
+
 class Program:
     """A program that runs in the background; its output goes to a file."""
 
     def __init__(self, bench, name, command):
         self.name = name
+        self.ca_file = None  # of a server with TLS
         self.output_path = bench.new_path(name)
         self.started = time.monotonic()
         with open(self.output_path, "wb") as output:
@@ -130,7 +142,7 @@ class Program:
 class Relay:
     """The daemon with a directory of its own."""
 
-    def __init__(self, bench, url, state=None, **spool):
+    def __init__(self, bench, url, state=None, ingest=None, **spool):
         self.bench = bench
         self.directory = bench.new_path("relay")
         self.directory.mkdir()
@@ -139,13 +151,14 @@ class Relay:
         self.state = state or self.directory / "state"
         self.config = self.directory / "flowrelay.yaml"
         self.spool = spool
+        self.ingest = ingest or {}
         self.program = None
         self.aim(url)
 
-    def aim(self, url):
+    def aim(self, url, ca_file=None):
         settings = {
-            "destination": {"base_url": url},
-            "ingest": {"socket": str(self.ingest_socket)},
+            "destination": {"base_url": url, **({"ca_file": str(ca_file)} if ca_file else {})},
+            "ingest": {"socket": str(self.ingest_socket), **self.ingest},
             "control": {"socket": str(self.control_socket)},
             "spool": {"directory": str(self.state), "max_size": "64GiB", **self.spool},
             "log": {"stats_interval": "0"},
@@ -222,6 +235,7 @@ class Bench:
         self.programs = []
         self.results = []
         self._count = 0
+        self._counts = None  # not tried yet
 
     def new_path(self, name):
         self._count += 1
@@ -270,6 +284,23 @@ class Bench:
         shutil.rmtree(directory)
         return result
 
+    def count_instructions(self, program):
+        """Begins to count; gives a function that ends it and returns the count of user mode, or
+        None where there is no perf or the processor's counters are not to be had."""
+        if self._counts is None:
+            self._counts = counts_instructions()
+        if not self._counts:
+            return lambda: None
+        perf = subprocess.Popen(["perf", "stat", "-x,", "-e", "instructions:u", "-p",
+                                 str(program.process.pid)], stderr=subprocess.PIPE, text=True)
+
+        def end():
+            perf.send_signal(signal.SIGINT)
+            _, text = perf.communicate(timeout=30)
+            match = re.search(r"^(\d+),,instructions", text, re.MULTILINE)
+            return int(match.group(1)) if match else None
+        return end
+
     # -- destinations
 
     def devserver(self, port=0):
@@ -277,12 +308,27 @@ class Bench:
                                               f"127.0.0.1:{port}", "--fast", "--max-received", "0"])
         return program, program.wait_for_output(r"listening on (http://\S+)").group(1)
 
-    def nginx(self, port=0):
+    def nginx_tls(self):
+        """With a certificate of its own, TLS 1.3 alone, an elliptic curve as most servers have."""
+        directory = self.new_path("certificate")
+        directory.mkdir()
+        certificate, key = directory / "cert.pem", directory / "key.pem"
+        subprocess.run([find_program("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
+                        "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+                        "-keyout", str(key), "-out", str(certificate)],
+                       check=True, capture_output=True, timeout=PATIENCE)
+        program, url = self.nginx(tls=f" ssl;\n    ssl_protocols TLSv1.3;\n    ssl_certificate "
+                                      f"{certificate};\n    ssl_certificate_key {key}")
+        program.ca_file = certificate
+        return program, url.replace("http://", "https://")
+
+    def nginx(self, port=0, tls=""):
         port = port or free_port()
         directory = self.new_path("nginx")
         directory.mkdir()
         config = directory / "nginx.conf"
-        config.write_text(NGINX_CONF.format(directory=directory, port=port))
+        config.write_text(NGINX_CONF.format(directory=directory, port=port, tls=tls))
         program = Program(self, "nginx", [find_program("nginx"), "-p", directory, "-c", config,
                                           "-g", "daemon off;"])
 
@@ -296,18 +342,22 @@ class Bench:
         return program, f"http://127.0.0.1:{port}"
 
     def wrk(self, url):
-        """Requests a second with the body that the relay would send."""
+        """Requests a second with the body that the relay would send, and processor time of one."""
         script = self.new_path("post.lua")
         body = json.dumps({"flow_token": "0" * 32, "uuid": "0" * 36, "body": ""})
         body = body[:-2] + "x" * (self.options.size + 48 - len(body)) + '"}'
         script.write_text(POST_LUA.format(body=json.dumps(body)))
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run([find_program("wrk"), "-t1", "-c32", f"-d{self.options.seconds}s",
                                "-s", str(script), f"{url}/messages"],
                               capture_output=True, timeout=PATIENCE, check=False)
         match = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout.decode())
         if not match or b"Non-2xx" in done.stdout:
             raise Failed(f"wrk: {done.stdout.decode()} {done.stderr.decode()}")
-        return float(match.group(1))
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        count = re.search(r"(\d+) requests in", done.stdout.decode())
+        return float(match.group(1)), seconds / int(count.group(1)) * 1e6
 
     # -- other ends of ingest
 
