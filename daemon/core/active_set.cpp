@@ -1,6 +1,7 @@
 #include "flowrelay/core/active_set.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <utility>
 
 namespace flowrelay::core {
@@ -101,6 +102,7 @@ void ActiveSet::left(const LaneId& lane) {
     const auto found = backlogs_.find(lane.token);
     if (found == backlogs_.end()) return;
     Backlog& backlog = found->second;
+    assert(backlog.queued > 0 && backlog.loaded > 0 && queued_ > 0);
     --backlog.queued;
     --backlog.loaded;
     --queued_;
@@ -133,6 +135,7 @@ bool ActiveSet::drop(const QueuedEvent& event) {
 void ActiveSet::forget(TokenId token) {
     const auto found = backlogs_.find(token);
     if (found == backlogs_.end()) return;
+    assert(queued_ >= found->second.queued);
     queued_ -= found->second.queued;
     backlogs_.erase(found);
 }

@@ -1,6 +1,7 @@
 #include "flowrelay/core/backoff.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <cstdint>
 
 namespace flowrelay::core {
@@ -8,6 +9,7 @@ namespace flowrelay::core {
 namespace {
 
 Milliseconds ceiling(const BackoffOptions& options, unsigned failures) noexcept {
+    assert(options.initial > Milliseconds(0) && options.max >= options.initial);
     Milliseconds wait = options.initial;
     for (unsigned n = 1; n < failures && wait < options.max; ++n) {
         // Doubling must not pass the largest number of milliseconds on the way to `max`.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cassert>
 #include <cstdint>
 #include <limits>
 
@@ -120,6 +121,7 @@ void DedupWindow::trim(WallTime now) {
 
 /// Where the key is, or where it would be.
 std::size_t DedupWindow::slot_of(const Key& key) noexcept {
+    assert(known_ < table_.size());  // or there is no end to the search
     const std::size_t mask = table_.size() - 1;
     std::size_t slot = static_cast<std::size_t>(key.low) & mask;
     while (table_[slot] != 0 && entry_in(slot).key != key) slot = (slot + 1) & mask;
@@ -149,6 +151,7 @@ void DedupWindow::empty_slot(std::size_t slot) noexcept {
         slot = next;
     }
     table_[slot] = 0;
+    assert(known_ > 0);
     --known_;
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -39,6 +40,7 @@ public:
     bool admits(MonoTime now) const noexcept { return !closed_ || (!probe_out_ && until_ <= now); }
 
     Pass enter() noexcept {
+        assert(!closed_ || !probe_out_);  // one probe at a time
         ++inside_;
         probe_out_ = closed_;
         return {epoch_, closed_};
@@ -49,6 +51,7 @@ public:
 
     void leave(Pass pass) noexcept {
         if (!is_current(pass)) return;
+        assert(inside_ > 0);
         --inside_;
         if (pass.probe) probe_out_ = false;
     }

@@ -1,5 +1,6 @@
 #include "lane_table.hpp"
 
+#include <cassert>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -52,6 +53,8 @@ Event& LaneTable::add(const QueuedEvent& queued) {
 
 void LaneTable::remove(Event& event) noexcept {
     Lane& lane = *event.lane;
+    assert(&event != lane.held);
+    assert(event_count_ > 0 && lane.token->queued > 0);
     lane.events.erase(EventsBySeq<InLane>::s_iterator_to(event));
     events_.erase(EventsBySeq<InAll>::s_iterator_to(event));
     --event_count_;
@@ -60,12 +63,15 @@ void LaneTable::remove(Event& event) noexcept {
 }
 
 void LaneTable::remove(Lane& lane) noexcept {
+    assert(lane.events.empty() && !lane.is_armed() && !lane.is_listed());
+    assert(lane_count_ > 0);
     --lane_count_;
     lane.token->lanes.erase(LanesByThread::s_iterator_to(lane));
     delete &lane;
 }
 
 void LaneTable::remove(TokenQueue& token) noexcept {
+    assert(token.lanes.empty() && token.queued == 0 && !token.is_armed());
     tokens_.erase(TokensById::s_iterator_to(token));
     delete &token;
 }

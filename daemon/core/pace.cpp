@@ -1,6 +1,7 @@
 #include "pace.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <chrono>
 #include <cmath>
 
@@ -31,6 +32,7 @@ MonoTime::duration interval_of(double rate) noexcept {
 }  // namespace
 
 Pace::Ticket Pace::begin(MonoTime now, std::size_t under_way) noexcept {
+    assert(under_way > 0);
     if (is_limiting() && now - refused_at_ > forgotten_after) forget();
     Ticket ticket;
     ticket.era = era_;
@@ -104,6 +106,7 @@ void Pace::cut_rate(MonoTime now) noexcept {
 void Pace::cut_number(std::size_t under_way) noexcept {
     number_refusals_ = number_refused_ == under_way ? number_refusals_ + 1 : 0;
     number_refused_ = under_way;
+    assert(under_way > 1);  // one at a time goes whatever the server says
     number_ = under_way - 1;
     credit_ = 0;
 }

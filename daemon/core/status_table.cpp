@@ -74,6 +74,8 @@ constexpr auto rows = std::to_array<StatusRow>({
     {511, "Network Authentication Required", park_destination},
 });
 
+static_assert(std::ranges::is_sorted(rows, {}, &StatusRow::status), "it is searched by halves");
+
 }  // namespace
 
 std::span<const StatusRow> status_table() noexcept {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/intrusive/set.hpp>
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -40,6 +41,7 @@ public:
     void disarm(Timer& timer) noexcept {
         if (!timer.is_armed()) return;
         timers_.erase(Timers::s_iterator_to(timer));
+        assert(count_of(timer.owner) > 0);
         --count_of(timer.owner);
     }
 

@@ -1,6 +1,7 @@
 #include "turns.hpp"
 
 #include <algorithm>
+#include <cassert>
 
 namespace flowrelay::core::scheduling {
 
@@ -29,6 +30,9 @@ bool Turns::put_overdue(Lane& lane, WallTime now, std::optional<Milliseconds> ma
 
 Turns::Begun Turns::begin(TokenQueue& token, Lane& lane, MonoTime now) {
     Event& head = lane.head();
+    // In order, one at a time, and none that somebody has to decide about first.
+    assert(!lane.in_flight && !lane.held && !lane.blocked && !lane.is_armed());
+    assert(!token.paused);
     lane.in_flight = &head;
     expiry_.erase(head);
     if (token.rate) token.rate->take(now);
@@ -39,6 +43,7 @@ Turns::Begun Turns::begin(TokenQueue& token, Lane& lane, MonoTime now) {
 
 void Turns::settle(Event& event) noexcept {
     Lane& lane = *event.lane;
+    assert(!lane.in_flight || lane.in_flight == &event);
     lane.in_flight = nullptr;
     begin_anew(lane);
     table_.remove(event);
@@ -47,6 +52,7 @@ void Turns::settle(Event& event) noexcept {
 
 void Turns::put_back(Event& event, std::optional<MonoTime> until) {
     Lane& lane = *event.lane;
+    assert(lane.in_flight == &event);
     lane.in_flight = nullptr;
     if (until) timers_.arm(lane, *until);
     expiry_.insert(event);
@@ -55,6 +61,7 @@ void Turns::put_back(Event& event, std::optional<MonoTime> until) {
 
 void Turns::hold(Event& event) {
     Lane& lane = *event.lane;
+    assert(lane.in_flight == &event && !lane.held);
     lane.in_flight = nullptr;
     lane.held = &event;
     ++held_lanes_;
@@ -95,6 +102,7 @@ void Turns::hurry(Lane& lane) noexcept {
 
 QueuedEvent Turns::leave(Event& event) noexcept {
     Lane& lane = *event.lane;
+    assert(&event != lane.in_flight);
     const QueuedEvent left = to_queued_event(event);
     if (&event == &lane.head() && !lane.in_flight) begin_anew(lane);
     if (&event == lane.held) forget_hold(lane);

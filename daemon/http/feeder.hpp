@@ -7,6 +7,7 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/error.hpp>
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -26,6 +27,7 @@ public:
     /// How many of `bytes` were used: all, unless the message is complete or `ec` is set. The
     /// parser must not be done. `bytes` may not be empty.
     std::size_t put(Parser& parser, std::string_view bytes, error_code& ec) {
+        assert(!parser.is_done() && !bytes.empty());
         if (pending_.empty()) {
             const std::size_t used = advance(parser, bytes, ec);
             if (ec || parser.is_done()) return used;

@@ -1,6 +1,7 @@
 #include "commit_buffer.hpp"
 
 #include <algorithm>
+#include <cassert>
 
 #include "flowrelay/storage/record.hpp"
 #include "log_room.hpp"
@@ -37,6 +38,8 @@ CommitBuffer::Part CommitBuffer::encode(const Segment& segment,
     for (const core::EventRecord& event : events.first(part_.events)) {
         out += write_event(out, event, Seq{seq++}, mark, segment.header.salt);
     }
+    // The sizes that were reckoned are those that were written.
+    assert(out == buffer_.data() + part_.bytes && part_.bytes <= room);
     return part_;
 }
 

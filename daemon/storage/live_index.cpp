@@ -1,10 +1,12 @@
 #include "live_index.hpp"
 
+#include <cassert>
 #include <utility>
 
 namespace flowrelay::storage {
 
 void LiveIndex::add(const IndexedEvent& event) {
+    assert(event.offset != 0 && (events_.empty() || events_.back().seq < event.seq));
     events_.push_back(event);
     ++live_;
 }
@@ -32,6 +34,7 @@ bool LiveIndex::settle(Seq seq) {
     const auto at = place(seq);
     if (!at) return false;
     events_[*at].offset = 0;
+    assert(live_ > 0);
     --live_;
     give_back();
     return true;
@@ -45,6 +48,7 @@ std::size_t LiveIndex::settle(Seq first, Seq end) {
         at->offset = 0;
         ++count;
     }
+    assert(live_ >= count);
     live_ -= count;
     give_back();
     return count;

@@ -1,5 +1,7 @@
 #include "log_compaction.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -218,10 +220,27 @@ Result<void> LogCompaction::seal() {
     return done;
 }
 
+/// What is queued in the segments is queued in the copy of them.
+Result<void> LogCompaction::check_complete(const Job& job, std::size_t first) const {
+    const auto& all = segments_.all();
+    std::uint64_t queued = 0;
+    for (std::size_t i = first; i < first + job.count; ++i) queued += all[i].queued();
+    const auto copied = std::ranges::count_if(job.origins, [&](const auto& origin) {
+        return !all[first + origin.segment].sealed->settled.test(origin.place);
+    });
+    if (static_cast<std::uint64_t>(copied) == queued) return {};
+    return Error{boost::system::errc::make_error_code(boost::system::errc::state_not_recoverable),
+                 fmt::format("the copy of {} segments from {} on has {} of their {} queued events: "
+                             "this is a fault of flowrelay, please report it. The segments were "
+                             "left as they are",
+                             job.count, all[first].header.number, copied, queued)};
+}
+
 Result<void> LogCompaction::publish(std::size_t first) {
     Job job = std::move(*job_);
     job_.reset();
     auto& all = segments_.all();
+    if (auto complete = check_complete(job, first); complete.has_error()) return complete;
     for (std::size_t i = first; i < first + job.count; ++i) known_ids_.keep(all[i]);
     auto done = files_.publish_compacted(job.header.number);
     std::uint64_t freed = 0;

@@ -73,6 +73,7 @@ private:
                       std::vector<std::uint8_t>& buffer);
     Result<void> write_settled(std::size_t first);
     Result<void> seal();
+    Result<void> check_complete(const Job& job, std::size_t first) const;
     Result<void> publish(std::size_t first);
     Result<bool> give_up(const Error& error);
 
