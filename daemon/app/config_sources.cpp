@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "flowrelay/base/ascii.hpp"
+#include "flowrelay/core/token_table.hpp"
 #include "flowrelay/runtime/peer.hpp"
 #include "secret_file.hpp"
 
@@ -148,6 +149,10 @@ SourceConfig read_source(const YamlNode& node, ProblemList& problems) {
         map.complain("name", fmt::format("{} is not a name; 1 to {} letters, digits, \".\", \"_\" "
                                          "and \"-\"",
                                          show(source.name), longest_name));
+    } else if (core::is_slot_name(source.name)) {
+        map.complain("name", fmt::format("{} can't be the name of a source: tokens that come with "
+                                         "events are called so; choose another one",
+                                         show(source.name)));
     }
     read_token_origin(map, source);
     map.read_rate("rate_limit", source.rules.rate_limit);

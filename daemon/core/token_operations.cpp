@@ -119,6 +119,12 @@ std::optional<Refusal> TokenTable::refuse_name(std::string_view name) const {
                                    "\"_\" and \"-\"",
                                    longest_name)};
     }
+    if (is_slot_name(name)) {
+        return Refusal{Code::invalid,
+                       fmt::format("{} can't be the name of a source: tokens that come with events "
+                                   "are called so; choose another one",
+                                   name)};
+    }
     const auto known = by_source_.find(name);
     if (known == by_source_.end()) return std::nullopt;
     const Token& token = at(known->second);

@@ -10,6 +10,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "flowrelay/base/ascii.hpp"
 #include "identity.hpp"
 
 namespace flowrelay::core {
@@ -46,6 +47,12 @@ auto rank_of(const Token& token) {
 
 std::string slot_name(TokenId id) {
     return fmt::format("token-{}", to_number(id));
+}
+
+bool is_slot_name(std::string_view name) noexcept {
+    constexpr std::string_view prefix = "token-";
+    return name.starts_with(prefix) && name.size() > prefix.size() &&
+           ascii::all_digits(name.substr(prefix.size()));
 }
 
 std::string Token::label() const {

@@ -41,6 +41,10 @@ struct ConfiguredSource {
 /// "token-7": what a slot is called that belongs to no source, and names any slot for sure.
 std::string slot_name(TokenId id);
 
+/// Whether a name has the form that slot_name() returns. No source can have such a name, whether
+/// the slot exists or not: a slot of that number may come.
+bool is_slot_name(std::string_view name) noexcept;
+
 /// One slot, as the relay works with it.
 struct Token {
     TokenEntry entry;        ///< of a source the secret is here as well, for posting

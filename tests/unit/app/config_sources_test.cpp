@@ -52,6 +52,12 @@ TEST(ConfigSources, needs_a_name) {
     EXPECT_EQ(problem_of_source("name: " + std::string(64, 'a') + ", flow_token_env: T"), "");
 }
 
+TEST(ConfigSources, refuses_a_name_that_is_that_of_a_slot) {
+    EXPECT_THAT(problem_of_source("name: token-7, flow_token_env: T"),
+                HasSubstr("can't be the name of a source"));
+    EXPECT_EQ(problem_of_source("name: token-7a, flow_token_env: T"), "");
+}
+
 TEST(ConfigSources, refuses_a_name_that_is_there_twice) {
     EXPECT_EQ(problems_of(base + "sources:\n  - {name: a, flow_token_env: T}\n"
                                  "  - {name: a, flow_token_env: U}\n"),

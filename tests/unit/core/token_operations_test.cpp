@@ -74,11 +74,18 @@ TEST(TokenOperations, NamesAndTokensThatCanNotBeAreRefused) {
     EXPECT_EQ(refused(table.add_source("a b", Secret("t"), operated_at)), Refusal::Code::invalid);
     EXPECT_EQ(refused(table.add_source(std::string(65, 'a'), Secret("t"), operated_at)),
               Refusal::Code::invalid);
+    for (const std::string name : {"token-1", "token-0", "token-123456789012345678901234"}) {
+        EXPECT_EQ(refused(table.add_source(name, Secret("t"), operated_at)),
+                  Refusal::Code::invalid);
+    }
     EXPECT_EQ(refused(table.add_source("web", Secret(""), operated_at)), Refusal::Code::invalid);
     EXPECT_EQ(refused(table.add_source("web", Secret("a b"), operated_at)), Refusal::Code::invalid);
     EXPECT_EQ(refused(table.add_source("web", Secret(std::string(257, 'a')), operated_at)),
               Refusal::Code::invalid);
     EXPECT_TRUE(table.all().empty());
+    for (const std::string name : {"token-", "token-1a", "token", "my-token-1"}) {
+        EXPECT_FALSE(table.refuse_name(name)) << name;
+    }
 }
 
 TEST(TokenOperations, ANameOrATokenInUseIsRefused) {
