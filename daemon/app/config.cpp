@@ -48,7 +48,7 @@ void read_ingest(const MapReader& map, IngestConfig& out) {
     map.read_number("max_connections_per_uid", out.max_connections_per_uid, 0U, 65536U);
     out.accept_unknown_tokens = map.read_word("unknown_tokens", {"accept", "reject"},
                                               out.accept_unknown_tokens ? 0 : 1) == 0;
-    map.read_number("max_unknown_tokens", out.max_unknown_tokens, 1U, 10'000'000U);
+    map.read_number("max_unknown_tokens", out.max_unknown_tokens, 2U, 10'000'000U);
 }
 
 void read_control(const MapReader& map, ControlConfig& out) {

@@ -89,7 +89,8 @@ void TokenTable::index() {
     by_print_.clear();
     direct_ = 0;
     for (const auto& [id, token] : tokens_) {
-        if (token.entry.origin == Origin::direct) ++direct_;
+        // What an operator removed takes no place from others; its fingerprint is all that is left.
+        if (token.entry.origin == Origin::direct && !token.removed()) ++direct_;
         index(token);
     }
 }

@@ -16,8 +16,12 @@ namespace ev = log_events;
 
 namespace {
 
-// Each look goes through all slots.
-constexpr Seconds look_for_unused_again_after{1};
+// Each look goes through all slots: the more there are, the rarer it is.
+constexpr std::size_t slots_a_second = 10'000;
+
+Seconds look_for_unused_again_after(std::size_t slots) {
+    return Seconds(std::clamp<std::size_t>(slots / slots_a_second, 1, 60));
+}
 
 constexpr Seconds erase_again_after{60};
 
@@ -69,21 +73,29 @@ bool Relay::is_unused(const Token& token) const {
 
 std::vector<TokenId> Relay::take_unused_tokens(Now now) {
     if (!may_have_unused() || now.mono < look_for_unused_at_) return {};
-    look_for_unused_at_ = now.mono + look_for_unused_again_after;
+    look_for_unused_at_ = now.mono + look_for_unused_again_after(tokens_.all().size());
     auto unused = tokens_.unused([this](const Token& token) { return is_unused(token); });
-    const std::size_t kept = options_.unused_tokens;
-    // By the dozen: the registry is written anew for them.
-    if (unused.size() <= kept + kept / 8) return {};
-    unused.resize(unused.size() - kept);
+    const bool is_full = tokens_.direct() >= options_.max_unknown_tokens;
+    const std::size_t kept = options_.kept_unused_tokens();
+    // By the dozen, as long as there is room: the registry is written again for them.
+    if (unused.size() <= kept + kept / 8 && !is_full) return {};
     // An id that is known is known to its slot.
     const auto with_ids = dedup_.tokens(now.wall);
     std::erase_if(unused, [&](TokenId id) { return with_ids.contains(id); });
+    const std::size_t keep = is_full ? std::min(kept, unused.size() / 2) : kept;
+    if (unused.size() <= keep) return {};
+    unused.resize(unused.size() - keep);
     for (const TokenId id : unused) leaving_.emplace(id, tokens_.at(id).used);
     return unused;
 }
 
 std::vector<TokenId> Relay::forget_unused(std::span<const TokenId> without_letters) {
     std::vector<TokenId> forgotten;
+    // Those with dead letters count as used just now, so that the next look goes on to others.
+    const std::unordered_set<TokenId> free(without_letters.begin(), without_letters.end());
+    for (const auto& [id, used] : leaving_) {
+        if (!free.contains(id) && tokens_.all().contains(id)) tokens_.use(id);
+    }
     for (const TokenId id : without_letters) {
         const auto slot = tokens_.all().find(id);
         if (slot == tokens_.all().end()) continue;
@@ -122,8 +134,9 @@ std::vector<TokenId> Relay::take_unerased(Now now) {
 Rejection Relay::refuse_new_token(Now now, const std::optional<Producer>& by) {
     return rejected({RejectCode::too_many_tokens,
                      fmt::format("{} tokens that belong to no source are in use, as many as "
-                                 "ingest.max_unknown_tokens allows: hand the event in again later, "
-                                 "or have its token added as a source",
+                                 "ingest.max_unknown_tokens allows, and this one is new: hand the "
+                                 "event in again later; an operator can add its token as a source "
+                                 "(`flowrelay source add`) or raise that limit",
                                  tokens_.direct()),
                      {},
                      Milliseconds(5000)},

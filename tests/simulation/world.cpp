@@ -77,7 +77,7 @@ ProcessOptions World::choose_options(Random& random) {
     relay.active_set.lane_capacity = 1 + random.below(6);
     if (random.chance(0.5)) {
         relay.unused_tokens = random.below(3);
-        if (random.chance(0.3)) relay.max_unknown_tokens = 1 + random.below(4);
+        if (random.chance(0.3)) relay.max_unknown_tokens = 2 + random.below(4);
     }
     if (random.chance(0.3)) relay.dead_letters.max_events = 1 + random.below(5);
     if (random.chance(0.1)) relay.dead_letters.max_bytes = 1000 + random.below(4000);

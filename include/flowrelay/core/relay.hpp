@@ -7,6 +7,7 @@
 // Owned by one thread (the I/O thread).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <initializer_list>
@@ -51,8 +52,12 @@ struct RelayOptions {
     ProblemReportTimes problem_reports;
     bool accept_unknown_tokens = true;
     std::size_t max_unknown_tokens = 100'000;  ///< slots of tokens that belong to no source
-    /// Of these as many are kept that have no events, those that were used last.
+    /// How many of these are kept at most that have no events, those that were used last.
     std::size_t unused_tokens = 10'000;
+    /// How many are kept: few enough for new tokens to find room. The newest slot is kept besides.
+    std::size_t kept_unused_tokens() const noexcept {
+        return std::min(unused_tokens, (std::max<std::size_t>(max_unknown_tokens, 1) - 1) / 2);
+    }
     std::string destination;  ///< the base URL
     std::string route;        ///< what else decides where requests go: another path, a proxy
 };
@@ -239,10 +244,11 @@ public:
 
     /// Whether take_unused_tokens() may have something. O(1).
     bool may_have_unused() const noexcept {
-        return tokens_.direct() > options_.unused_tokens && leaving_.empty();
+        return tokens_.direct() > options_.kept_unused_tokens() && leaving_.empty();
     }
     /// Slots that could be forgotten, should their outcomes be durable and none have dead letters:
-    /// forget_unused() has to follow with those of which both is so. Nothing until then.
+    /// forget_unused() has to follow with those of which both is so. Nothing until then. As long
+    /// as there is no room for a new token, at least half of those that could be are given.
     std::vector<TokenId> take_unused_tokens(Now now);
     /// Forgets those that have not been used meanwhile, and returns them: what the disk still has
     /// of their delivered events is to be erased, and then the registry can drop them. A token that

@@ -144,7 +144,7 @@ public:
 
     // ---- slots of tokens that came with events and belong to no source
 
-    /// How many there are, whatever their state.
+    /// How many there are, whatever their state; those that an operator removed do not count.
     std::size_t direct() const noexcept { return direct_; }
 
     /// The slots of these that `is_unused` holds of and that nothing has been said of (they are

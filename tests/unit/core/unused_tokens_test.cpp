@@ -158,6 +158,43 @@ TEST_F(UnusedTokens, MoreThanMayBeAreRefused) {
     EXPECT_TRUE(std::holds_alternative<Relay::Append>(submit(8)));
 }
 
+TEST_F(UnusedTokens, ThereIsRoomForANewTokenWhateverTheLimit) {
+    options_.unused_tokens = 10'000;
+    for (const std::size_t limit : {2U, 3U, 5U, 8U, 100U}) {
+        for (const std::size_t busy : {std::size_t{0}, limit / 2, limit - 2}) {
+            SCOPED_TRACE(std::to_string(limit) + ", busy " + std::to_string(busy));
+            options_.max_unknown_tokens = limit;
+            restart({});
+            const int total = static_cast<int>(limit);
+            // The idle ones first: the newest slot stays, and may be busy as well.
+            for (int number = static_cast<int>(busy); number < total; ++number) deliver(number);
+            for (int number = 0; number < static_cast<int>(busy); ++number) accept_of(number);
+            EXPECT_TRUE(std::holds_alternative<Rejection>(submit(total)));
+            EXPECT_FALSE(forget().empty());
+            EXPECT_TRUE(std::holds_alternative<Relay::Append>(submit(total)));
+        }
+    }
+}
+
+TEST_F(UnusedTokens, OneThatAnOperatorRemovedTakesNoPlace) {
+    for (int number = 0; number < 8; ++number) accept_of(number);
+    EXPECT_TRUE(std::holds_alternative<Rejection>(submit(8)));
+    ASSERT_TRUE(relay_->remove_source(TokenId{1}, now_).has_value());
+    EXPECT_EQ(relay_->tokens().direct(), 7U);
+    EXPECT_TRUE(std::holds_alternative<Relay::Append>(submit(8)));
+    EXPECT_TRUE(std::holds_alternative<Rejection>(submit(9)));
+}
+
+TEST_F(UnusedTokens, ThoseWithDeadLettersDoNotKeepOthers) {
+    std::vector<TokenId> slots;
+    for (int number = 0; number < 8; ++number) slots.push_back(deliver(number));
+    pass(Seconds(1));
+    EXPECT_EQ(relay_->take_unused_tokens(now_).front(), slots[0]);
+    relay_->forget_unused({});
+    pass(Seconds(1));
+    EXPECT_EQ(relay_->take_unused_tokens(now_).front(), slots[4]);
+}
+
 TEST_F(UnusedTokens, ThoseOfEventsThatCouldNotBeStoredAreForgotten) {
     for (int number = 0; number < 7; ++number) {
         auto decision = submit(number);
