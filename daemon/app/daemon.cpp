@@ -258,8 +258,7 @@ void Daemon::Impl::pause_replaced(runtime::Stores& stores, const std::vector<std
         if (!token || relay_->queued(*token) == 0) continue;
         const auto entry = relay_->pause_source(*token, now, core::TokenEntry::Pause::other_token);
         if (entry.has_error()) continue;
-        const auto put = stores.registry->put(*entry);
-        if (put.has_error()) throw std::runtime_error(put.error().message);
+        runtime::put_at_start(*relay_, stores, *entry, now);
         log_.write(ev::token_replaced, {{"source", name}, {"queued", relay_->queued(*token)}});
     }
 }

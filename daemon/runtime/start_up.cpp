@@ -5,6 +5,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "flowrelay/storage/file_system.hpp"
+
 namespace flowrelay::runtime {
 
 namespace {
@@ -45,6 +47,20 @@ void tell_unknown(core::Relay& relay, const Stores& stores,
 
 }  // namespace
 
+void put_at_start(core::Relay& relay, Stores& stores, std::span<const core::TokenEntry> entries,
+                  Now now) {
+    if (entries.empty()) return;
+    const auto put = stores.registry->put(entries);
+    if (put.has_error()) {
+        if (!storage::is_disk_full(put.error().code)) {
+            throw std::runtime_error(put.error().message);
+        }
+        relay.tokens_not_saved(entries, put.error().message, now);
+        return;
+    }
+    for (const auto& entry : entries) relay.tokens().mark_durable(entry);
+}
+
 void restore(core::Relay& relay, Stores& stores, std::vector<core::ConfiguredSource> sources,
              Milliseconds dedup_window, Now now) {
     // Should the registry be lost, what lies in the spool must not fall to another token.
@@ -59,11 +75,7 @@ void restore(core::Relay& relay, Stores& stores, std::vector<core::ConfiguredSou
     }
     withdraw_letters(stores, backlogs);
     const auto changed = relay.configure(std::move(sources), now);
-    if (!changed.empty()) {
-        const auto put = stores.registry->put(changed);
-        if (put.has_error()) throw std::runtime_error(put.error().message);
-        for (const auto& entry : changed) relay.tokens().mark_durable(entry);
-    }
+    put_at_start(relay, stores, changed, now);
     tell_unknown(relay, stores, backlogs);
     if (const auto missing = stores.dead_letters->missing(stores.queue->ledger()); missing > 0) {
         relay.tell_letters_missing(missing, stores.dead_letters->size());

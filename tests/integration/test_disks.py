@@ -230,6 +230,31 @@ class FailingDisk(support.RelayTestCase):
         again = self.flowrelay(relay, "reload")
         self.assertEqual(again.status, 0, again)
 
+    def test_a_start_on_a_full_disk_delivers_what_is_queued(self):
+        """Also with sources in the configuration that the registry does not know yet."""
+        server, relay, path, _ = self.with_a_rotated_source()
+        relay.kill()
+        other = self.token()
+        relay.configure({"sources": [
+            {"name": "ci", "flow_token_file": path},
+            {"name": "other", "flow_token_file": self.token_file(other, "other.token")}]})
+        server.rules()
+        self.faults(f"grow tokens {errno.ENOSPC} 0", f"grow tokens.tmp {errno.ENOSPC} 0")
+        self.start(relay)
+        server.wait_for(1)
+        self.assertIn("event=token.save_failed", relay.log)
+        self.faults()
+        with Producer(relay.ingest_socket, support.PATIENCE) as producer:
+            answer = producer.submit({"source": "other", "external_thread_id": "b", "title": "t",
+                                      "author": {"name": "a"}})
+        self.assertEqual(answer["status"], "accepted")
+        server.wait_for(2)
+        relay.wait_until_idle()
+        self.assertEqual(relay.stop(), 0)
+        self.start(relay)
+        self.assertNotIn("token.unknown", relay.log)
+        self.assertEqual(relay.status()["queued"], 0)
+
     def test_a_rename_that_fails_is_final_and_loses_nothing(self):
         server, relay, ids = self.with_backlog(events=5)
         self.faults(f"rename .spare {errno.EIO} 0")

@@ -5,11 +5,13 @@
 //   CALL ENDING ERRNO TIMES
 //
 // Calls of this name (pread, pwrite, fdatasync, fsync, fallocate, open, rename) on files whose path
-// ends so fail with this error number; the first TIMES of them, or all of them with 0. A pwrite
-// that fails for want of space writes half of its bytes before. With -MS in the place of the error
+// ends so fail with this error number; the first TIMES of them, or all of them with 0. `grow` is a
+// pwrite that makes its file larger, which is all that a full disk refuses. A pwrite that fails for
+// want of space writes half of its bytes before. With -MS in the place of the error
 // number they take that many milliseconds longer, and do not fail.
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -91,8 +93,14 @@ ssize_t read_file(int fd, void* out, std::size_t size, off_t offset) {
     return ::syscall(SYS_pread64, fd, out, size, offset);
 }
 
+bool grows(int fd, std::size_t size, off_t offset) {
+    struct stat now{};
+    return ::fstat(fd, &now) == 0 && offset + static_cast<off_t>(size) > now.st_size;
+}
+
 ssize_t write_file(int fd, const void* bytes, std::size_t size, off_t offset) {
-    const int error = fault_of("pwrite", fd);
+    int error = fault_of("pwrite", fd);
+    if (error == 0 && grows(fd, size, offset)) error = fault_of("grow", fd);
     if (error == 0) return ::syscall(SYS_pwrite64, fd, bytes, size, offset);
     if (error == ENOSPC || error == EDQUOT) {
         static_cast<void>(::syscall(SYS_pwrite64, fd, bytes, size / 2, offset));
