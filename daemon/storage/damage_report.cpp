@@ -14,14 +14,14 @@ namespace ev = core::log_events;
 namespace {
 
 constexpr std::string_view cut_short =
-    "the file was cut short: at least so many events were in the rest of it";
+    "the file was cut short: at least that many events were in the rest of it";
 
 std::string_view why_lost(std::uint64_t number, bool counted) {
     if (number == 0) {
         return "no segment is there, although the spool was in use: how many events are lost is "
                "not known";
     }
-    return counted ? "the newest segment is missing: at least so many queued events are lost"
+    return counted ? "the newest segment is missing: at least that many queued events are lost"
                    : "the newest segment is missing: how many events are lost is not known";
 }
 
@@ -61,13 +61,16 @@ void DamageReport::report(Segment& segment, const DamagedRange& range) {
 }
 
 void DamageReport::unreadable(std::uint64_t number, std::uint64_t bytes,
-                              std::optional<std::uint64_t> missing) {
+                              std::optional<std::uint64_t> missing, bool is_newest) {
     any_ = true;
     const std::string name = LogFiles::segment_name(number);
     const std::string copy = Quarantine(files_.file_system(), files_.directory()).path_of(name);
     std::vector<LogField> fields{{"file", name}, {"offset", std::uint64_t{0}}, {"bytes", bytes}};
     if (missing) fields.push_back({"missing", *missing});
-    fields.push_back({"reason", "its header can't be read"});
+    constexpr std::string_view lower_bound =
+        "its header can't be read: at least that many queued events were in it, or in segments "
+        "next to it that are not there";
+    fields.push_back({"reason", is_newest && missing ? lower_bound : "its header can't be read"});
     fields.push_back({"copy", copy});
     log_.write(ev::spool_damaged, fields);
 }
@@ -101,8 +104,8 @@ void DamageReport::other_log(const std::string& path, std::uint64_t queued) {
                {{"file", path},
                 {"missing", queued},
                 {"reason",
-                 "it is of another log than the one that is here: that one had so many events "
-                 "queued at least, and they are not here"}});
+                 "it is of another log than the one that is here: at least that many "
+                 "events were queued there, and they are not here"}});
 }
 
 void DamageReport::unaccounted(std::uint64_t events) {

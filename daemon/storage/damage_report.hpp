@@ -24,9 +24,9 @@ public:
     void damage(Segment& segment, std::vector<DamagedRange> ranges);
 
     /// A segment without a readable header. `missing`: events that it held, as far as the seqs
-    /// around it tell.
-    void unreadable(std::uint64_t number, std::uint64_t bytes,
-                    std::optional<std::uint64_t> missing);
+    /// around it tell; of the newest, the queued events that are lost with it at least.
+    void unreadable(std::uint64_t number, std::uint64_t bytes, std::optional<std::uint64_t> missing,
+                    bool is_newest);
 
     /// A segment that is not there.
     void absent(std::uint64_t number, std::uint64_t missing);
@@ -38,7 +38,8 @@ public:
     /// The file that says how far the log had come makes no sense.
     void damaged_mark(const std::string& path);
 
-    /// Another log lies here than the one that this file knows, which had so many events queued.
+    /// Another log lies here than the one that this file knows, which had at least that
+    /// many events queued.
     void other_log(const std::string& path, std::uint64_t queued);
 
     /// Events that the books know and no file does.

@@ -118,7 +118,7 @@ void LogRecovery::report_missing() {
          missing_segments(layout_, highest, DamageReport::max_lines)) {
         if (segment.bytes && segment.number > known) continue;  // see report_lost_newest()
         if (segment.bytes) {
-            report_.unreadable(segment.number, *segment.bytes, segment.events);
+            report_.unreadable(segment.number, *segment.bytes, segment.events, false);
         } else {
             report_.absent(segment.number, segment.events.value_or(0));
         }
@@ -138,7 +138,7 @@ void LogRecovery::report_lost_newest() {
     }
     for (const auto& [number, bytes] : layout_.headerless) {
         if (number <= known) continue;
-        report_.unreadable(number, bytes, std::exchange(lost, std::nullopt));
+        report_.unreadable(number, bytes, std::exchange(lost, std::nullopt), true);
         unknown_events_ += max_segment_size / record_size(0);
     }
     const bool without_a_trace =

@@ -165,7 +165,7 @@ void SegmentCheck::report_lost_newest() {
     if (layout_.absent_newest == 0) return;
     report_.damage.push_back(
         {log_file_name(LogFiles::segment_name(layout_.absent_newest)), std::nullopt, 0, lost,
-         mark != nullptr ? fmt::format("the newest segment is missing: {} queued events at least "
+         mark != nullptr ? fmt::format("the newest segment is missing: at least {} queued events "
                                        "are lost. Put it back if there is a copy of it",
                                        lost)
                          : "the newest segment is missing: how many events are lost is not known. "
@@ -175,9 +175,9 @@ void SegmentCheck::report_lost_newest() {
 void SegmentCheck::report_other_log() {
     if (!layout_.other_log) return;
     report_.ledger.accepted += layout_.other_log->queued;
-    report_.damage.push_back(
-        {high_water_name, std::nullopt, 0, layout_.other_log->queued,
-         "it is of another log than the one that is here: the events of that one are not here"});
+    report_.damage.push_back({high_water_name, std::nullopt, 0, layout_.other_log->queued,
+                              "it is of another log than the one that is here: at least these "
+                              "events were queued there, and they are not here"});
 }
 
 // --- what is in them -----------------------------------------------------------------------------
