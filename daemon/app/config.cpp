@@ -17,6 +17,7 @@
 #include "config_reader.hpp"
 #include "config_sources.hpp"
 #include "config_yaml.hpp"
+#include "flowrelay/app/letter_age.hpp"
 
 namespace flowrelay::app {
 
@@ -87,7 +88,7 @@ void read_retry(const MapReader& map, RetryConfig& out) {
 void read_dead_letters(const MapReader& map, core::DeadLetterLimits& out) {
     map.read_number("max_events", out.max_events, std::uint64_t{1}, std::uint64_t{10'000'000});
     map.read_size("max_bytes", out.max_bytes, 1 << 20, 2ULL << 30);
-    map.read_duration("max_age", out.max_age, Hours(1), 3650 * day);
+    map.read_duration("max_age", out.max_age, shortest_letter_age, longest_letter_age);
 }
 
 void read_problem_reports(const MapReader& map, core::ProblemReportTimes& out) {

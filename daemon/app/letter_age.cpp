@@ -1,25 +1,14 @@
 #include "flowrelay/app/letter_age.hpp"
 
-#include <algorithm>
 #include <cstdint>
 #include <utility>
 #include <vector>
 
+#include "flowrelay/base/bytes.hpp"
 #include "flowrelay/base/number.hpp"
+#include "flowrelay/storage/replace_file.hpp"
 
 namespace flowrelay::app {
-
-namespace {
-
-constexpr Milliseconds longest_letter_age = std::chrono::hours(24) * 3650;
-
-Result<void> remove_if_there(storage::FileSystem& file_system, const std::string& path) {
-    const auto there = file_system.exists(path);
-    if (there.has_error()) return there.error();
-    return *there ? file_system.remove(path) : Result<void>();
-}
-
-}  // namespace
 
 std::string letter_age_file(const std::string& state_directory) {
     return state_directory + "/dead-letters.max-age";
@@ -39,24 +28,17 @@ Result<std::optional<Milliseconds>> read_letter_age(storage::FileSystem& file_sy
     if (read.has_error()) return read.error();
     const std::string text(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(*read));
     const auto ms = parse_number<std::uint64_t>(text.substr(0, text.find("ms\n")));
+    const auto least = static_cast<std::uint64_t>(shortest_letter_age.count());
     const auto most = static_cast<std::uint64_t>(longest_letter_age.count());
-    if (!text.ends_with("ms\n") || !ms || *ms > most) return Age(longest_letter_age);
+    const bool makes_sense = text.ends_with("ms\n") && ms && *ms >= least && *ms <= most;
+    if (!makes_sense) return Age(longest_letter_age);
     return Age(Milliseconds(static_cast<std::int64_t>(*ms)));
 }
 
 Result<void> write_letter_age(storage::FileSystem& file_system, const std::string& state_directory,
                               Milliseconds age) {
-    const std::string path = letter_age_file(state_directory);
-    const std::string fresh = path + ".new";
-    if (auto done = remove_if_there(file_system, fresh); done.has_error()) return done;
-    const auto file = file_system.create(fresh);
-    if (file.has_error()) return file.error();
     const std::string text = std::to_string(age.count()) + "ms\n";
-    const std::vector<std::uint8_t> bytes(text.begin(), text.end());
-    if (auto done = (*file)->write_at(0, bytes); done.has_error()) return done;
-    if (auto done = (*file)->sync(); done.has_error()) return done;
-    if (auto done = file_system.rename(fresh, path); done.has_error()) return done;
-    return file_system.sync_directory(state_directory);
+    return storage::replace_file(file_system, letter_age_file(state_directory), as_bytes(text));
 }
 
 std::function<Result<void>(Milliseconds)> letter_age_keeper(storage::FileSystem& file_system,

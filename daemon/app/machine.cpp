@@ -9,6 +9,9 @@
 #include <string_view>
 #include <vector>
 
+#include "flowrelay/base/bytes.hpp"
+#include "flowrelay/storage/replace_file.hpp"
+
 namespace flowrelay::app {
 
 namespace {
@@ -64,19 +67,7 @@ Result<void> claim(storage::FileSystem& file_system, const std::string& state_di
         const auto owner = read_line(file_system, path);
         if (owner.has_value() && *owner + '\n' == text) return {};
     }
-    const std::string fresh = path + ".new";
-    const auto left = file_system.exists(fresh);
-    if (left.has_error()) return left.error();
-    if (*left) {
-        if (auto removed = file_system.remove(fresh); removed.has_error()) return removed;
-    }
-    auto file = file_system.create(fresh);
-    if (file.has_error()) return file.error();
-    const std::vector<std::uint8_t> bytes(text.begin(), text.end());
-    if (auto done = (*file)->write_at(0, bytes); done.has_error()) return done;
-    if (auto done = (*file)->sync(); done.has_error()) return done;
-    if (auto done = file_system.rename(fresh, path); done.has_error()) return done;
-    return file_system.sync_directory(state_directory);
+    return storage::replace_file(file_system, path, as_bytes(text));
 }
 
 std::string machine_id(const Salt& salt, const std::string& path) {

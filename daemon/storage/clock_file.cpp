@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "flowrelay/base/bytes.hpp"
-#include "replace_file.hpp"
+#include "flowrelay/storage/replace_file.hpp"
 
 namespace flowrelay::storage {
 

@@ -8,7 +8,8 @@
 #include "flowrelay/base/bytes.hpp"
 #include "flowrelay/storage/event_queue.hpp"
 #include "flowrelay/storage/record_scanner.hpp"
-#include "replace_file.hpp"
+#include "flowrelay/storage/replace_file.hpp"
+#include "ledger_columns.hpp"
 
 namespace flowrelay::storage {
 
@@ -27,11 +28,6 @@ constexpr std::size_t at_mark_in_newest = 48;
 constexpr std::size_t at_mark_ledger = 56;
 constexpr std::size_t at_mark_crc = high_water_size - 4;
 
-constexpr std::array mark_columns = {
-    &core::Ledger::accepted, &core::Ledger::delivered, &core::Ledger::dead, &core::Ledger::expired,
-    &core::Ledger::erased,   &core::Ledger::dropped,   &core::Ledger::lost,
-};
-
 bool is_whole_mark(std::span<const std::uint8_t> bytes) {
     return bytes.size() == high_water_size && as_text(bytes).starts_with(mark_magic) &&
            load_le<std::uint32_t>(&bytes[at_mark_crc]) == crc32c(bytes.first(at_mark_crc));
@@ -48,9 +44,7 @@ std::array<std::uint8_t, high_water_size> encode(const HighWater& mark) {
     store_le(&bytes[at_mark_next_seq], to_number(mark.next_seq));
     store_le(&bytes[at_mark_queued], mark.queued);
     store_le(&bytes[at_mark_in_newest], mark.queued_in_newest);
-    for (std::size_t i = 0; i < mark_columns.size(); ++i) {
-        store_le(&bytes[at_mark_ledger + 8 * i], mark.ledger.*mark_columns[i]);
-    }
+    store_ledger(&bytes[at_mark_ledger], mark.ledger, ledger_columns.size());
     store_le(&bytes[at_mark_crc], crc32c(std::span(bytes).first(at_mark_crc)));
     return bytes;
 }
@@ -63,9 +57,7 @@ std::optional<HighWater> decode_high_water(std::span<const std::uint8_t> bytes) 
     mark.next_seq = Seq{load_le<std::uint64_t>(&bytes[at_mark_next_seq])};
     mark.queued = load_le<std::uint64_t>(&bytes[at_mark_queued]);
     mark.queued_in_newest = load_le<std::uint64_t>(&bytes[at_mark_in_newest]);
-    for (std::size_t i = 0; i < mark_columns.size(); ++i) {
-        mark.ledger.*mark_columns[i] = load_le<std::uint64_t>(&bytes[at_mark_ledger + 8 * i]);
-    }
+    load_ledger(&bytes[at_mark_ledger], mark.ledger, ledger_columns.size());
     return mark;
 }
 

@@ -1,4 +1,4 @@
-#include "replace_file.hpp"
+#include "flowrelay/storage/replace_file.hpp"
 
 #include "flowrelay/storage/path.hpp"
 

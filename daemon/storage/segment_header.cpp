@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "flowrelay/base/bytes.hpp"
+#include "ledger_columns.hpp"
 
 namespace flowrelay::storage {
 
@@ -35,11 +36,6 @@ constexpr std::size_t at_loss_uid = 152;
 constexpr std::size_t at_skipped_seqs = 160;
 constexpr std::size_t at_crc = copy_size - 4;
 
-constexpr std::array ledger_columns = {
-    &core::Ledger::accepted, &core::Ledger::delivered, &core::Ledger::dead,
-    &core::Ledger::expired,  &core::Ledger::erased,    &core::Ledger::dropped,
-};
-
 std::optional<SegmentHeader> parse_copy(const std::uint8_t* copy) noexcept {
     if (std::memcmp(copy, segment_magic.data(), segment_magic.size()) != 0) return std::nullopt;
     if (load_le<std::uint32_t>(copy + at_crc) != crc32c({copy, at_crc})) return std::nullopt;
@@ -49,9 +45,7 @@ std::optional<SegmentHeader> parse_copy(const std::uint8_t* copy) noexcept {
     header.number = load_le<std::uint64_t>(copy + at_number);
     header.next_seq = Seq{load_le<std::uint64_t>(copy + at_next_seq)};
     header.previous_end = load_le<std::uint64_t>(copy + at_previous_end);
-    for (std::size_t i = 0; i < ledger_columns.size(); ++i) {
-        header.ledger.*ledger_columns[i] = load_le<std::uint64_t>(copy + at_ledger + 8 * i);
-    }
+    load_ledger(copy + at_ledger, header.ledger, first_ledger_columns);
     header.replaces_from = load_le<std::uint64_t>(copy + at_replaces_from);
     header.own_end = load_le<std::uint64_t>(copy + at_own_end);
     header.size = load_le<std::uint64_t>(copy + at_size);
@@ -77,9 +71,7 @@ void write_segment_header(std::uint8_t* block, const SegmentHeader& header) noex
     store_le(block + at_number, header.number);
     store_le(block + at_next_seq, to_number(header.next_seq));
     store_le(block + at_previous_end, header.previous_end);
-    for (std::size_t i = 0; i < ledger_columns.size(); ++i) {
-        store_le(block + at_ledger + 8 * i, header.ledger.*ledger_columns[i]);
-    }
+    store_ledger(block + at_ledger, header.ledger, first_ledger_columns);
     store_le(block + at_replaces_from, header.replaces_from);
     store_le(block + at_own_end, header.own_end);
     store_le(block + at_size, header.size);

@@ -3,6 +3,7 @@
 // asks, and not by a restart.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
@@ -12,6 +13,10 @@
 #include "flowrelay/storage/file_system.hpp"
 
 namespace flowrelay::app {
+
+/// What dead_letters.max_age may be.
+inline constexpr Milliseconds shortest_letter_age = std::chrono::hours(1);
+inline constexpr Milliseconds longest_letter_age = std::chrono::hours(24) * 3650;
 
 std::string letter_age_file(const std::string& state_directory);
 

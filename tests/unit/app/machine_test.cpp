@@ -57,7 +57,7 @@ TEST_F(MachineTest, ARestoredSpoolIsKnownAlsoToAMachineWithoutAnId) {
 
 TEST_F(MachineTest, AClaimThatWasInterruptedIsMadeAgain) {
     ASSERT_TRUE(claim(*fs_, directory_.file("."), "a").has_value());
-    ASSERT_TRUE(fs_->create(directory_.file("machine.new")).has_value());
+    ASSERT_TRUE(fs_->create(directory_.file("machine.tmp")).has_value());
     ASSERT_TRUE(claim(*fs_, directory_.file("."), "b").has_value());
     EXPECT_EQ(owner("b"), Ownership::ours);
 }
