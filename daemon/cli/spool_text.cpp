@@ -155,6 +155,13 @@ void add_returned(std::string& out, const SpoolReport& report) {
                        counted(lost, "event"), are(lost), lost == 1 ? "it" : "them",
                        lost == 1 ? "it" : "them");
     }
+    if (const std::uint64_t uncounted = report.returned.uncounted; uncounted > 0) {
+        fmt::format_to(std::back_inserter(out),
+                       "Found: {} that the books had not counted {} there, as in a file that was "
+                       "put back; the next start counts {} as accepted and delivers {}\n",
+                       counted(uncounted, "event"), are(uncounted), uncounted == 1 ? "it" : "them",
+                       uncounted == 1 ? "it" : "them");
+    }
     if (const std::uint64_t settled = report.returned.settled; settled > 0) {
         fmt::format_to(std::back_inserter(out),
                        "Queued again: {} whose outcomes are lost; what had been delivered of {} is "
@@ -239,6 +246,7 @@ boost::json::object summary_of(const SpoolReport& report) {
                                {"unaccounted", report.unaccounted()},
                                {"found_again", report.returned.lost},
                                {"queued_again", report.returned.settled},
+                               {"found_uncounted", report.returned.uncounted},
                                {"dead_letters", report.letters},
                                {"dead_letters_missing", report.missing_letters}};
     if (report.queued > 0) object["oldest"] = format_time(report.oldest);

@@ -54,10 +54,15 @@ std::int64_t Ledger::unaccounted(std::uint64_t queued) const noexcept {
                                      lost - queued);
 }
 
-Ledger::Returned Ledger::take_back(std::uint64_t queued, bool damaged) noexcept {
+Ledger::Returned Ledger::take_back(std::uint64_t queued, bool damaged,
+                                   std::uint64_t uncounted) noexcept {
     const std::int64_t difference = unaccounted(queued);
     if (difference >= 0) return {};
     auto surplus = static_cast<std::uint64_t>(-difference);
+    uncounted = std::min(surplus, uncounted);
+    accepted += uncounted;
+    surplus -= uncounted;
+    const std::uint64_t outcomes = surplus;
     const std::uint64_t lost_before = lost;
     if (!damaged) {
         const std::uint64_t again = std::min(surplus, lost);
@@ -66,7 +71,7 @@ Ledger::Returned Ledger::take_back(std::uint64_t queued, bool damaged) noexcept 
     }
     take_back_outcomes(surplus);
     const std::uint64_t from_lost = lost_before - lost;
-    return {from_lost, static_cast<std::uint64_t>(-difference) - from_lost};
+    return {from_lost, outcomes - from_lost, uncounted};
 }
 
 void Ledger::take_back_outcomes(std::uint64_t count) noexcept {

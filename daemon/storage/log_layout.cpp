@@ -116,6 +116,12 @@ bool came_back(const LogLayout& layout, std::size_t place) {
     return newest.number == header.number + 1 && newest.previous_end == 0 && header.own_end == 0;
 }
 
+SeqRange skipped_seqs(const SegmentHeader& header) noexcept {
+    const std::uint64_t end = to_number(header.next_seq);
+    const std::uint64_t count = std::min(header.skipped_seqs, end);
+    return {Seq{end - count}, count};
+}
+
 Result<LogLayout> find_segments(FileSystem& file_system, const std::string& directory,
                                 const std::vector<std::uint64_t>& numbers,
                                 const std::optional<HighWater>& mark, OpenFor purpose) {

@@ -67,6 +67,15 @@ struct LogLayout {
 /// its header leaves out of the books what happened in that one.
 bool came_back(const LogLayout& layout, std::size_t place);
 
+/// The seqs that were left out when this segment was begun: what is found with one of them lies in
+/// a segment that was away then, and the books of this one do not count it.
+SeqRange skipped_seqs(const SegmentHeader& header) noexcept;
+
+/// The seq behind the range.
+constexpr Seq end_of(const SeqRange& range) noexcept {
+    return Seq{to_number(range.first) + range.count};
+}
+
 enum class OpenFor { reading, writing };
 
 /// Opens the segments with these numbers (ascending). `mark`: how far a log in this directory had

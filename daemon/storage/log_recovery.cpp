@@ -46,9 +46,9 @@ public:
         if (auto settled = settle_all(); settled.has_error()) return settled.error();
         if (auto reported = report_suspects(); reported.has_error()) return reported.error();
         if (layout_.newest_is_known) {
-            balance_books();
-        } else {
-            report_lost_newest();
+            if (auto done = balance_books(); done.has_error()) return done.error();
+        } else if (auto done = report_lost_newest(); done.has_error()) {
+            return done.error();
         }
         report_other_log();
         skip_unknown_seqs();
@@ -57,7 +57,7 @@ public:
 
 private:
     Result<void> find(const std::vector<std::uint64_t>& numbers);
-    void report_lost_newest();
+    Result<void> report_lost_newest();
     void report_other_log();
     void skip_unknown_seqs();
     Segment take(FoundSegment& found);
@@ -70,7 +70,8 @@ private:
     std::optional<SegmentIndex> open_index(const Segment& segment, std::uint64_t end);
     Result<void> settle_all();
     Result<void> report_suspects();
-    void balance_books();
+    Result<std::uint64_t> uncounted_events();
+    Result<void> balance_books();
     void take_totals(const Segment& segment, const SegmentScan& scan);
     void note_seqs(const Segment& segment, Seq highest);
 
@@ -127,14 +128,14 @@ void LogRecovery::report_missing() {
 
 /// The newest segments are gone, or have no header. The mark knows what was in them up to its time,
 /// and what it does not know of may have had seqs of its own: none of them is given out again.
-void LogRecovery::report_lost_newest() {
+Result<void> LogRecovery::report_lost_newest() {
     const std::uint64_t known =
         layout_.segments.empty() ? 0 : layout_.segments.back().header.number;
     std::optional<std::uint64_t> lost;
     if (const HighWater* mark = layout_.mark_beyond()) {
         lost = take_books(*mark, state_.segments.queued(), state_.ledger);
-    } else {
-        balance_books();
+    } else if (auto done = balance_books(); done.has_error()) {
+        return done;
     }
     for (const auto& [number, bytes] : layout_.headerless) {
         if (number <= known) continue;
@@ -143,9 +144,10 @@ void LogRecovery::report_lost_newest() {
     }
     const bool without_a_trace =
         last_number(layout_) == 0 && options_.used_before && !layout_.other_log;
-    if (layout_.absent_newest == 0 && !without_a_trace) return;
+    if (layout_.absent_newest == 0 && !without_a_trace) return {};
     report_.lost_newest(layout_.absent_newest, lost);
     unknown_events_ += max_segment_size / record_size(0);
+    return {};
 }
 
 /// The events of a log that is not here: all that is known is how many there were.
@@ -328,15 +330,43 @@ Result<void> LogRecovery::report_suspects() {
     return {};
 }
 
+/// How many events there are that a later segment was begun without: it leaves out their seqs, and
+/// the books in its header do not count them.
+Result<std::uint64_t> LogRecovery::uncounted_events() {
+    std::uint64_t count = 0;
+    auto& all = state_.segments.all();
+    for (std::size_t later = 1; later < all.size(); ++later) {
+        const SeqRange skipped = skipped_seqs(all[later].header);
+        for (std::size_t place = 0; skipped.count > 0 && place < later; ++place) {
+            if (!all[place].sealed) continue;
+            const auto inside = state_.segments.with_index(
+                all[place], [&](const SealedEvents& events) -> Result<std::size_t> {
+                    const auto begin = events.index.lower_bound(skipped.first);
+                    if (begin.has_error()) return begin.error();
+                    const auto end = events.index.lower_bound(end_of(skipped));
+                    if (end.has_error()) return end.error();
+                    return *end - *begin;
+                });
+            if (inside.has_error()) return inside.error();
+            count += *inside;
+        }
+    }
+    return count;
+}
+
 // Outcomes that were lost to damage are still in the totals, and their events are queued again.
-void LogRecovery::balance_books() {
+Result<void> LogRecovery::balance_books() {
     core::Ledger& ledger = state_.ledger;
     ledger.delivered += settled_again(ledger, state_.segments.queued(), settled_again_);
     const std::int64_t unaccounted = ledger.unaccounted(state_.segments.queued());
     if (unaccounted > 0 && !report_.any()) {
         report_.unaccounted(static_cast<std::uint64_t>(unaccounted));
     }
-    ledger.take_back(state_.segments.queued(), report_.any());
+    if (unaccounted >= 0) return {};
+    const auto uncounted = uncounted_events();
+    if (uncounted.has_error()) return uncounted.error();
+    ledger.take_back(state_.segments.queued(), report_.any(), *uncounted);
+    return {};
 }
 
 }  // namespace

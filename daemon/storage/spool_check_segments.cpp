@@ -15,10 +15,6 @@ namespace {
 // Of one segment: a file that is damaged everywhere should not fill the screen.
 constexpr std::size_t max_ranges = 20;
 
-std::uint64_t end_of(const SeqRange& range) {
-    return to_number(range.first) + range.count;
-}
-
 bool covers(const std::vector<SeqRange>& all, const SeqRange& part) {
     const auto behind = std::ranges::upper_bound(all, part.first, {}, &SeqRange::first);
     return behind != all.begin() && end_of(part) <= end_of(*std::prev(behind));
@@ -114,8 +110,8 @@ Result<void> SegmentCheck::run(const Found& there) {
     }
     // The newest segment has the last word on the books.
     report_.lost_is_known = (never_used || layout_.newest_is_known) && !newest_cut_ && !unreadable_;
-    report_.returned =
-        report_.ledger.take_back(report_.queued, report_.damage.size() > damage_elsewhere);
+    report_.returned = report_.ledger.take_back(
+        report_.queued, report_.damage.size() > damage_elsewhere, uncounted_);
     report_.lost = static_cast<std::uint64_t>(report_.unaccounted()) + without_contents_;
     return {};
 }
@@ -222,6 +218,7 @@ void SegmentCheck::read(std::size_t place) {
     ranges.insert(ranges.end(), settled.begin(), settled.end());
     settled_.add(std::move(ranges));
     count_queued(file, scan);
+    count_uncounted(place, scan);
     has_come_back_ = has_come_back_ || is_back;
     settled_.forget_from(segment.header.next_seq);
     report_damage(file.name, scan.damage);
@@ -260,6 +257,21 @@ void SegmentCheck::count_queued(SpoolFile& file, const SegmentScan& scan) {
         report_.damage.push_back({file.name, suspect.offset, suspect.bytes, 1,
                                   fmt::format("the contents of event {} do not have their checksum",
                                               to_number(suspect.seq))});
+    }
+}
+
+/// As the start does it (LogRecovery::uncounted_events): those that are settled in their own
+/// segment are in no books at all.
+void SegmentCheck::count_uncounted(std::size_t place, const SegmentScan& scan) {
+    SettledSeqs settled;
+    settled.add(scan.outcomes.seqs());
+    for (std::size_t later = place + 1; later < layout_.segments.size(); ++later) {
+        const SeqRange skipped = skipped_seqs(layout_.segments[later].header);
+        if (skipped.count == 0) continue;
+        for (const IndexedEvent& event : scan.events) {
+            const bool is_inside = skipped.first <= event.seq && event.seq < end_of(skipped);
+            if (is_inside && !settled.contains(event.seq)) ++uncounted_;
+        }
     }
 }
 

@@ -61,6 +61,7 @@ private:
     void read(std::size_t place);
     void report_damage(const std::string& name, std::vector<DamagedRange> ranges);
     void count_queued(SpoolFile& file, const SegmentScan& scan);
+    void count_uncounted(std::size_t place, const SegmentScan& scan);
     void count_books(const FoundSegment& segment, const SegmentScan& scan);
     void check_index(const FoundSegment& segment, SegmentScan scan);
     std::string judge_index(SpoolFile& file, const std::string& path, const FoundSegment& segment,
@@ -78,6 +79,7 @@ private:
     SettledSeqs settled_by_newest_;    // of a segment that came back: what was settled without it
     bool has_come_back_ = false;       // such a segment was read
     std::uint64_t settled_again_ = 0;  // events of others, by that one alone
+    std::uint64_t uncounted_ = 0;      // events of segments that others were begun without
     std::uint64_t segment_size_ = 0;
     std::uint64_t queued_letters_ = 0;
     std::uint64_t without_contents_ = 0;  // queued events that have lost theirs

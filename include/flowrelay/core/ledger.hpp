@@ -39,16 +39,19 @@ struct Ledger {
     /// What the books can't explain; must be 0. Negative: more was settled than accepted.
     std::int64_t unaccounted(std::uint64_t queued) const noexcept;
 
-    /// What take_back() has taken out of the outcomes.
+    /// What take_back() has corrected.
     struct Returned {
-        std::uint64_t lost = 0;     ///< events that had been booked as lost and are there again
-        std::uint64_t settled = 0;  ///< events whose outcomes are not there any more
+        std::uint64_t lost = 0;       ///< events that had been booked as lost and are there again
+        std::uint64_t settled = 0;    ///< events whose outcomes are not there any more
+        std::uint64_t uncounted = 0;  ///< events that the books had never counted as accepted
     };
-    /// Takes events that are queued and count as settled as well out of the outcomes, so that
-    /// unaccounted() is not below 0. Without `damaged` they are first of all events that had been
-    /// booked as lost and are there again, those of a segment that somebody put back, say; with it
-    /// they are first of all events whose outcomes were lost to the damage.
-    Returned take_back(std::uint64_t queued, bool damaged) noexcept;
+    /// Corrects the books when more is queued and settled than was accepted, so that unaccounted()
+    /// is not below 0. `uncounted`: how many events at most are there that the books never counted,
+    /// since the segment with them was away when the books were begun again. They explain the
+    /// surplus first. What remains is taken out of the outcomes. Without `damaged` it is first of
+    /// all events that had been booked as lost and are there again, those of a segment that
+    /// somebody put back, say; with it, events whose outcomes were lost to the damage.
+    Returned take_back(std::uint64_t queued, bool damaged, std::uint64_t uncounted = 0) noexcept;
 
     /// Takes so many outcomes out of the books, deliveries first.
     void take_back_outcomes(std::uint64_t count) noexcept;

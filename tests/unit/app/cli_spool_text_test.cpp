@@ -87,6 +87,13 @@ TEST(SpoolText, SaysWhatWasFoundAgainAndWhatBecomesOfIt) {
     EXPECT_NE(text.find("Queued again: 2 events whose outcomes are lost; "), std::string::npos);
     EXPECT_NE(format_spool_json(report).find(R"("found_again":28,"queued_again":2)"),
               std::string::npos);
+    report.returned = {0, 0, 3};
+    text = format_spool_report(report, accepted_at, true);
+    EXPECT_NE(text.find("Found: 3 events that the books had not counted are there"),
+              std::string::npos)
+        << text;
+    EXPECT_TRUE(text.ends_with("Result: whole, nothing is damaged\n"));
+    EXPECT_NE(format_spool_json(report).find(R"("found_uncounted":3)"), std::string::npos);
 }
 
 TEST(SpoolText, TellsBookedLossesFromNewOnes) {
@@ -123,7 +130,7 @@ TEST(SpoolText, GivesLinesOfJson) {
         "\n"
         R"({"type":"summary","damaged":1,"lost":0,"files":2,"bytes":65836,"accepted":3,)"
         R"("delivered":1,"queued":2,"dead":0,"expired":0,"erased":0,"dropped":0,"booked_lost":0,)"
-        R"("unaccounted":0,"found_again":0,"queued_again":0,"dead_letters":0,"dead_letters_missing":0,"oldest":"2023-11-14T22:13:20.000Z"})"
+        R"("unaccounted":0,"found_again":0,"queued_again":0,"found_uncounted":0,"dead_letters":0,"dead_letters_missing":0,"oldest":"2023-11-14T22:13:20.000Z"})"
         "\n");
 }
 

@@ -58,6 +58,21 @@ TEST(Ledger, TakesWhatIsFoundAgainOutOfTheLostOnes) {
     EXPECT_EQ(ledger, (Ledger{.accepted = 10, .delivered = 3, .lost = 1}));
 }
 
+TEST(Ledger, CountsEventsThatItNeverCountedBeforeItTakesAnythingBack) {
+    for (const bool damaged : {false, true}) {
+        Ledger ledger{.accepted = 10, .delivered = 3, .lost = 4};
+        const auto returned = ledger.take_back(8, damaged, 4);
+        EXPECT_EQ(returned.uncounted, 4U);
+        EXPECT_EQ(returned.lost + returned.settled, 1U);
+        EXPECT_EQ(ledger.accepted, 14U);
+        EXPECT_EQ(ledger.unaccounted(8), 0);
+        Ledger other{.accepted = 10, .delivered = 3, .lost = 4};
+        EXPECT_EQ(other.take_back(4, damaged, 9).uncounted, 1U) << "no more than the surplus";
+        EXPECT_EQ(other, (Ledger{.accepted = 11, .delivered = 3, .lost = 4}));
+        EXPECT_EQ(other.take_back(1, damaged, 9).uncounted, 0U);
+    }
+}
+
 TEST(Ledger, TakesOutcomesThatAreLostToDamageOutOfTheOthersFirst) {
     Ledger ledger{.accepted = 10, .delivered = 3, .dead = 1, .lost = 4};
     const auto returned = ledger.take_back(7, true);

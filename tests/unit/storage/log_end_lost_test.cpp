@@ -385,5 +385,46 @@ TEST_F(LogEndLostTest, ANewestSegmentThatComesBackHasItsEventsAndTheBooksBalance
     }
 }
 
+// What was accepted after the mark is in no books until its segment is there again.
+TEST_F(LogEndLostTest, ASegmentThatComesBackAfterACrashIsNoDamageAtAnyStart) {
+    for (const std::uint64_t commits : {3U, 12U, 31U, 60U}) {
+        for (const bool booked : {false, true}) {
+            SCOPED_TRACE(fmt::format("{} commits, booked {}", commits, booked));
+            make_log(commits);
+            append(30);
+            power_failure();
+            const std::string path = segments().back();
+            const auto bytes = fs.contents(path);
+            fs.drop(path);
+            open();
+            const auto lost = static_cast<std::uint64_t>(unaccounted());
+            if (booked && lost > 0) {
+                ASSERT_TRUE(queue->book_lost({lost}, {WallTime(Milliseconds(1)), 0}).has_value());
+            }
+            append(2);
+            close();
+            fs.overwrite(path, 0, bytes);
+            core::Ledger before;
+            for (int start = 0; start < 5; ++start) {
+                log.lines.clear();
+                const SpoolReport report = verify();
+                EXPECT_FALSE(damages_log(report));
+                EXPECT_EQ(report.returned.settled, 0U);
+                open();
+                EXPECT_EQ(report.ledger, queue->ledger());
+                EXPECT_TRUE(log.named("spool.damaged").empty());
+                EXPECT_EQ(unaccounted(), 0);
+                EXPECT_GE(queue->ledger().accepted, before.accepted) << "start " << start;
+                EXPECT_GE(queue->ledger().delivered, before.delivered) << "start " << start;
+                const auto left = queued();
+                ASSERT_GE(left.size(), 2U);
+                for (std::size_t i = 0; i < 2; ++i) settle(left[i], left[i]);
+                before = queue->ledger();
+                close();
+            }
+        }
+    }
+}
+
 }  // namespace
 }  // namespace flowrelay::storage
