@@ -10,6 +10,7 @@ bin=$(readlink -f "$2")
 tree=$(readlink -f "$(dirname "${BASH_SOURCE[0]}")/../..")
 mirror=${MIRROR:-http://deb.debian.org/debian}
 output=$(mktemp)
+said=$(mktemp)
 # shellcheck source=tests/systemd/checks.sh
 . "$tree/tests/systemd/checks.sh"
 
@@ -36,7 +37,7 @@ server=
 cleanup() {
     [ -z "$server" ] || kill "$server" 2> /dev/null || true
     "${podman[@]}" rm --all --force --time 1 > /dev/null 2>&1 || true
-    rm -f "$output"
+    rm -f "$output" "$said"
     umount "$work"/storage/overlay 2> /dev/null || true
     rm -rf --one-file-system "$work"
 }
@@ -97,17 +98,10 @@ start() {
         -v "$work/flowrelay.yaml:/etc/flowrelay/flowrelay.yaml:ro" flowrelay
 }
 inside() { timeout 20 "${podman[@]}" exec relay "$@"; }
-fails() { ! "$@"; }
 arrived() { grep -q "$1" "$work/received"; }
 ready() { inside flowrelay status; }
 send() { timeout 20 "$bin/flowrelay" --socket "$work/sockets/ingest.sock" send --source ci --thread "$1" --title x; }
 rules() { curl -sS -X PUT -H 'Content-Type: application/json' -d "$1" "$(url)/_dev/rules"; }
-says() { # says TEXT COMMAND..
-    local text=$1
-    shift
-    "$@" > "$work/said" 2>&1 || true
-    grep -qF -- "$text" "$work/said" || { cat "$work/said"; return 1; }
-}
 stop() { # stop: within 8 seconds and with exit status 0
     local begun=$EPOCHREALTIME took status
     timeout 60 "${podman[@]}" stop relay

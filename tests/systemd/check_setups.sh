@@ -9,20 +9,9 @@ here=$(dirname "$(readlink -f "$0")")
 unit=flowrelayd.service
 # shellcheck source=tests/systemd/checks.sh
 . "$here/checks.sh"
+# shellcheck source=tests/systemd/service.sh
+. "$here/service.sh"
 
-property() { systemctl show --value --property "$1" "$unit"; }
-property_is() { [ "$(property "$1")" = "$2" ] || { echo "$1=$(property "$1")"; return 1; }; }
-arrived() { [ "$(grep -c "$1" /tmp/received)" -eq 1 ]; }
-send() { timeout 10 flowrelay send --source ci --thread "$1" --title failed; }
-fails() { ! "$@"; }
-says() { # says TEXT COMMAND..
-    local text=$1
-    shift
-    "$@" > /tmp/said 2>&1 || true
-    grep -qF -- "$text" /tmp/said || { cat /tmp/said; return 1; }
-}
-rules() { curl -sS -X PUT -H 'Content-Type: application/json' -d "$1" http://127.0.0.1:8099/_dev/rules; }
-exposure() { systemd-analyze security --no-pager "$unit" | sed -n 's/^.*xposure level.*: \([0-9.]*\).*$/\1/p'; }
 stop() { timeout 60 systemctl stop flowrelayd.socket flowrelayd-control.socket "$unit"; }
 start() { timeout 60 systemctl start flowrelayd.socket flowrelayd-control.socket "$unit"; }
 drop_in() { # drop_in LINE..: what `systemctl edit flowrelayd` would write; without lines there is none
@@ -33,33 +22,14 @@ drop_in() { # drop_in LINE..: what `systemctl edit flowrelayd` would write; with
     fi
     systemctl daemon-reload
 }
-configure() { # configure SECRET [EXTRA]
-    cat > /etc/flowrelay/flowrelay.yaml <<YAML
-destination:
-  base_url: http://127.0.0.1:8099
-sources:
-  - {name: ci, $1, defaults: {author: {name: CI}}}
-${2:-}
-YAML
-}
-file="flow_token_file: /etc/flowrelay/ci.token"
 
-cmake --install "$build" --prefix /usr > /dev/null
-systemd-sysusers
-systemd-tmpfiles --create flowrelay.conf
-systemctl daemon-reload
-devserver() {
-    systemd-run --quiet --collect --unit=devserver "$build/bin/flowrelay-devserver" \
-        --listen 127.0.0.1:8099 --journal /tmp/received
-}
+install_service
 devserver
-token=$(tr -d - < /proc/sys/kernel/random/uuid)
-printf '%s\n' "$token" > /etc/flowrelay/ci.token
-chown root:flowrelay /etc/flowrelay/ci.token
-chmod 0640 /etc/flowrelay/ci.token
+make_token root:flowrelay 0640
 
 # ---- what keeps it from starting passes
 configure "$file"
+drop_in RestartSteps=0 # newer versions of systemd try less and less often
 install -d -o root -m 0700 /var/lib/flowrelay /var/lib/flowrelay/spool
 : > /var/lib/flowrelay/spool/lock
 mount -t tmpfs -o ro tmpfs /var/lib/flowrelay/spool
@@ -73,6 +43,7 @@ check "it comes back by itself" within 30 property_is ActiveState active
 check "an event is accepted" within 10 send after-the-trouble
 check "it arrives" within 10 arrived after-the-trouble
 stop
+drop_in
 configure "$file" "spool: {max_size: lots}"
 check "it does not start with a wrong configuration" fails start
 sleep 3

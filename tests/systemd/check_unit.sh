@@ -8,34 +8,14 @@ here=$(dirname "$(readlink -f "$0")")
 unit=flowrelayd.service
 # shellcheck source=tests/systemd/checks.sh
 . "$here/checks.sh"
+# shellcheck source=tests/systemd/service.sh
+. "$here/service.sh"
 
-property() { systemctl show --value --property "$1" "$unit"; }
-property_is() { [ "$(property "$1")" = "$2" ] || { echo "$1=$(property "$1")"; return 1; }; }
-arrived() { [ "$(grep -c "$1" /tmp/received)" -eq 1 ]; }
-send() { timeout 10 flowrelay send --source ci --thread "$1" --title failed; }
-fails() { ! "$@"; }
-exposure() { systemd-analyze security --no-pager "$unit" | sed -n 's/^.*xposure level.*: \([0-9.]*\).*$/\1/p'; }
-
-cmake --install "$build" --prefix /usr > /dev/null
-systemd-sysusers
-systemd-tmpfiles --create flowrelay.conf
-systemd-run --quiet --unit=devserver "$build/bin/flowrelay-devserver" \
-    --listen 127.0.0.1:8099 --journal /tmp/received
-mkdir -p /etc/flowrelay
-token=$(tr -d - < /proc/sys/kernel/random/uuid)
-cat > /etc/flowrelay/flowrelay.yaml <<YAML
-destination:
-  base_url: http://127.0.0.1:8099
-sources:
-  - name: ci
-    flow_token_file: /etc/flowrelay/ci.token
-    defaults: {author: {name: CI}}
-YAML
-printf '%s\n' "$token" > /etc/flowrelay/ci.token
+install_service
+devserver
 user=$(sed -n 's/^User=//p' "/usr/lib/systemd/system/$unit")
-chown "root:$user" /etc/flowrelay/ci.token
-chmod 0640 /etc/flowrelay/ci.token
-systemctl daemon-reload
+make_token "root:$user" 0640
+configure "$file"
 journalctl --update-catalog
 
 # What a container sees that mounts the directory of the sockets before the daemon starts.
@@ -81,13 +61,12 @@ restart() { systemctl restart "$unit"; }
 load() { timeout 120 "$here/restart_load.py" /run/flowrelay/ingest.sock "$1" systemctl restart "$unit"; }
 check "10 restarts under load refuse nobody" load 10
 say "$(cat /tmp/output)"
-curl -sS -X PUT -H 'Content-Type: application/json' http://127.0.0.1:8099/_dev/rules \
-    -d '[{"match": {"external_thread_id": "hanging"}, "status": 202, "delay_ms": 8000}]' > /tmp/output
+rules '[{"match": {"external_thread_id": "hanging"}, "status": 202, "delay_ms": 8000}]'
 check "an event whose request hangs is accepted" send hanging
 sleep 0.5
 check "a restart with a hanging request refuses nobody" load 1
 say "$(cat /tmp/output)"
-curl -sS -X PUT -H 'Content-Type: application/json' http://127.0.0.1:8099/_dev/rules -d '[]' > /tmp/output
+rules '[]'
 check "a container that mounted the directory still has the socket" \
     timeout 10 flowrelay --socket /tmp/container/ingest.sock send --source ci --thread in-a-container --title x
 umount /tmp/container
@@ -121,26 +100,35 @@ mkdir -p "/run/systemd/system/$unit.d"
 printf '[Service]\nWatchdogSec=2\nTimeoutAbortSec=1\n' > "/run/systemd/system/$unit.d/lab.conf"
 systemctl daemon-reload
 check "it restarts with a short watchdog" timeout 30 systemctl restart "$unit"
+main=$(property MainPID)
+replaced() { # another process is the daemon
+    local now
+    now=$(property MainPID)
+    [ "$now" != "$main" ] && [ "$now" != 0 ]
+}
 sleep 3
-check "it feeds the watchdog" property_is NRestarts 0
-kill -STOP "$(property MainPID)"
-check "it is started again when it hangs" within 20 property_is NRestarts 1
+check "it feeds the watchdog" property_is MainPID "$main"
+kill -STOP "$main"
+check "it is started again when it hangs" within 20 replaced
 check "it is active again" within 20 property_is ActiveState active
 check "an event is accepted after that" within 10 send the-third-thread
 check "the event arrives" within 10 arrived the-third-thread
-hold() { "$here/hold_thread.py" "$(property MainPID)" "$1" & }
+hold() { # hold SECONDS: the thread of the disk; returns when it is held
+    : > /tmp/hold
+    "$here/hold_thread.py" "$main" "$1" > /tmp/hold 2>&1 &
+    within 10 grep -qx held /tmp/hold || { cat /tmp/hold; return 1; }
+}
 # Its outcome is on the disk a moment after it has arrived.
 empty() { timeout 10 flowrelay status --json | grep -q '"queued":0[,}]'; }
 check "its outcome is on the disk" within 10 empty
 sleep 1
-hold 5
-sleep 5
-check "a thread of the disk that has nothing to do is no reason to restart" property_is NRestarts 1
+main=$(property MainPID)
+check "its thread of the disk is held" hold 5
 wait
-hold 20
-sleep 0.5
-send the-fourth-thread > /tmp/held 2>&1 &
-check "it is started again when the disk does not answer" within 15 property_is NRestarts 2
+check "a thread of the disk that has nothing to do is no reason to restart" property_is MainPID "$main"
+check "its thread of the disk is held again" hold 20
+send the-fourth-thread > /tmp/sent 2>&1 &
+check "it is started again when the disk does not answer" within 15 replaced
 wait
 check "it is active again" within 20 property_is ActiveState active
 check "an event is accepted after that, too" within 10 send the-fifth-thread

@@ -1,8 +1,9 @@
 # What the checks inside the throw-away systemd and in containers share; to be sourced. Sets `failed` to
-# 1 when one fails. What the last command wrote is in $output.
+# 1 when one fails. What the last command wrote is in $output; what one wrote that `says` ran, in $said.
 # shellcheck shell=bash disable=SC2034 # who sources it ends with `failed`
 failed=0
 output=${output:-/tmp/output}
+said=${said:-/tmp/said}
 
 say() { printf '%s\n' "$*"; }
 
@@ -25,4 +26,13 @@ within() { # within SECONDS COMMAND..: until it succeeds
         [ "$SECONDS" -lt "$end" ] || return 1
         sleep 0.1
     done
+}
+
+fails() { ! "$@"; }
+
+says() { # says TEXT COMMAND..: whether it says so, however it ends
+    local text=$1
+    shift
+    "$@" > "$said" 2>&1 || true
+    grep -qF -- "$text" "$said" || { cat "$said"; return 1; }
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """hold_thread.py PID SECONDS: stops the storage thread of a flowrelayd for so long, as a disk that does not
-answer would, or until the process ends. The other threads go on."""
+answer would, or until the process ends. The other threads go on. Prints "held" once it stands still."""
 
 import ctypes
 import os
@@ -25,6 +25,11 @@ def main():
     for request in (PTRACE_SEIZE, PTRACE_INTERRUPT):
         if libc.ptrace(request, threads[0], None, None) != 0:
             sys.exit(f"ptrace: {os.strerror(ctypes.get_errno())}")
+    # It stands still when its stop can be waited for.
+    held, status = os.waitpid(threads[0], WALL)
+    if not os.WIFSTOPPED(status):
+        sys.exit("it ended before it could be held")
+    print("held", flush=True)
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         # Its end has to be waited for here, or the process would not end.

@@ -7,19 +7,15 @@ set -euo pipefail
 build=$1
 times=${2:-10}
 here=$(dirname "$(readlink -f "$0")")
+unit=flowrelayd.service
 socket=/run/flowrelay/ingest.sock
+# shellcheck source=tests/systemd/service.sh
+. "$here/service.sh"
 
-cmake --install "$build" --prefix /usr > /tmp/output
-systemd-sysusers
-systemd-tmpfiles --create flowrelay.conf
-systemd-run --quiet --unit=devserver "$build/bin/flowrelay-devserver" \
-    --listen 127.0.0.1:8099 --journal /tmp/received
-install -o flowrelay -m 0600 <(tr -d - < /proc/sys/kernel/random/uuid) /etc/flowrelay/ci.token
-cat > /etc/flowrelay/flowrelay.yaml <<YAML
-destination: {base_url: "http://127.0.0.1:8099"}
-sources:
-  - {name: ci, flow_token_file: /etc/flowrelay/ci.token, defaults: {author: {name: CI}}}
-YAML
+install_service
+devserver
+make_token flowrelay 0600
+configure "$file"
 
 # The unit as it would be without the two others: it is in the groups that its sockets go to.
 sed -e '/^Requires=/d' -e '/^Sockets=/d' -e 's/^User=.*/&\nSupplementaryGroups=flowrelay-send flowrelay-admin/' \
@@ -27,9 +23,6 @@ sed -e '/^Requires=/d' -e '/^Sockets=/d' -e 's/^User=.*/&\nSupplementaryGroups=f
     "$(systemctl show --value -p FragmentPath flowrelayd.service)" > /run/systemd/system/alone.service
 systemctl daemon-reload
 
-rules() {
-    curl -sS -X PUT -H 'Content-Type: application/json' http://127.0.0.1:8099/_dev/rules -d "$1" > /tmp/output
-}
 measure() { # measure WHAT UNIT TIMES
     local line
     line=$("$here/restart_load.py" $socket "$3" systemctl restart "$2" || true)
