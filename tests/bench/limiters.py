@@ -5,11 +5,12 @@
 
 Each row is a flowrelayd of its own, with default settings, before an nginx in front of the
 development server; all rows of a table run at the same time, on loopback. Prints the tables of
-docs/performance.md. Exits with 1 when a share is below 80 %, or a healthy token's p99 beside a sick
+docs/protocol.md. Exits with 1 when a share is below 80 %, or a healthy token's p99 beside a sick
 one is more than twice that of the same token alone.
 """
 
 import argparse
+import contextlib
 import datetime
 import os
 import pathlib
@@ -27,6 +28,8 @@ RATE = 10  # requests a second, of limit_req
 PLACES = 4  # at a time, of limit_conn
 DELAY = "50ms"  # of the server behind nginx
 THREADS = 50
+SICK = "fedcba9876543210"
+GOOD = "0123456789abcdef"
 LEAST_SHARE = 0.8
 MOST_DELAY = 2.0
 
@@ -135,19 +138,26 @@ def answers(directory, port):
     return [(float(at), int(status), float(took)) for at, status, took in map(str.split, lines)]
 
 
-def measure_backlog(seconds):
-    """What was delivered of a backlog, as a share of what the limit lets through in that time."""
+@contextlib.contextmanager
+def behind_limits():
+    """A bench with an nginx that has all limits, and its rows: (port, limit, the relay behind it)."""
     with Bench() as bench:
         upstream = bench.devserver("--delay", DELAY, "--fast")
-        rows = [(support.free_port(), limit) for limit in limits()]
-        bench.programs.append(start_nginx(bench.directory, rows, upstream.url))
-        relays = [bench.relay(f"relay-{port}", f"http://127.0.0.1:{port}") for port, _ in rows]
+        ports = [(support.free_port(), limit) for limit in limits()]
+        bench.programs.append(start_nginx(bench.directory, ports, upstream.url))
+        yield bench, [(port, limit, bench.relay(f"relay-{port}", f"http://127.0.0.1:{port}"))
+                      for port, limit in ports]
+
+
+def measure_backlog(seconds):
+    """What was delivered of a backlog, as a share of what the limit lets through in that time."""
+    with behind_limits() as (bench, rows):
         begun = time.time()
-        for relay in relays:
-            submit(relay, "0123456789abcdef", THREADS, (f"b{n}" for n in range(150 * seconds)))
+        for _, _, relay in rows:
+            submit(relay, GOOD, THREADS, (f"b{n}" for n in range(150 * seconds)))
         time.sleep(max(0.0, begun + seconds - time.time()))
         end = begun + seconds
-        for (port, limit), relay in zip(rows, relays):
+        for port, limit, relay in rows:
             seen = [entry for entry in answers(bench.directory, port) if entry[0] <= end]
             taken = [took for _, status, took in seen if status == 202]
             first = min((at for at, _, _ in seen), default=begun)
@@ -163,30 +173,24 @@ def measure_backlog(seconds):
 
 def measure_trickle(seconds):
     """Sixty events at once and then one every two seconds: what was delivered in that time."""
-    with Bench() as bench:
-        upstream = bench.devserver("--delay", DELAY, "--fast")
-        rows = [(support.free_port(), limit) for limit in limits()]
-        bench.programs.append(start_nginx(bench.directory, rows, upstream.url))
-        relays = [bench.relay(f"relay-{port}", f"http://127.0.0.1:{port}") for port, _ in rows]
+    with behind_limits() as (bench, rows):
         begun = time.time()
-        for relay in relays:
-            submit(relay, "0123456789abcdef", 60, (f"t{n}" for n in range(60)))
+        for _, _, relay in rows:
+            submit(relay, GOOD, 60, (f"t{n}" for n in range(60)))
         count = 60
         while time.time() < begun + seconds - 2:
-            for relay in relays:
-                submit(relay, "0123456789abcdef", 20, [f"t{count}"])
+            for _, _, relay in rows:
+                submit(relay, GOOD, 20, [f"t{count}"])
             count += 1
             time.sleep(max(0.0, begun + 2 * (count - 60) - time.time()))
         time.sleep(2)
-        for (port, limit), relay in zip(rows, relays):
+        for port, limit, relay in rows:
             now = relay.status()
             refused = sum(1 for _, status, _ in answers(bench.directory, port) if status != 202)
             yield (limit.name, now["delivered"], count, now["delivered"] / count,
                    refused / max(now["delivered"], 1))
 
 
-SICK = "fedcba9876543210"
-GOOD = "0123456789abcdef"
 SICKNESSES = [
     ("alone", 0, None),
     ("always 500, 30 threads", 30, {"status": 500}),

@@ -18,6 +18,7 @@ from producers import ApiConnection, Producer, Stream
 
 MIB = 1 << 20
 BATCH = 8 * 1000 * 1024  # the most that one request may have
+GOOD = {"external_thread_id": "t", "event": "activity", "author": {"name": "a"}}  # with a title, an event
 
 
 class Silence(threading.Thread):
@@ -112,13 +113,36 @@ class Attacks(support.RelayTestCase):
         if support.SCALE == 1:  # a sanitizer has memory of its own
             self.assertLess(peak, max_memory, name)
         self.assertLess(silence.longest, 1.0 * support.SCALE, name)
-        relay.program.terminate()
+        self.assertEqual(relay.program.terminate(), 0)
 
     def post(self, relay, body, content_type):
         with ApiConnection(relay.ingest_socket, 60) as connection:
             connection.send(f"POST /messages HTTP/1.1\r\nHost: x\r\nContent-Type: {content_type}\r\n"
                             f"Connection: close\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
             return connection.rest()
+
+    def made_up_tokens(self, relay, count, **members):
+        """Events with these members, each with a token of its own. Returns how many had which answer."""
+        said = collections.Counter()
+        with Producer(relay.ingest_socket, 60) as producer:
+            for begin in range(0, count, 5000):
+                answers = producer.submit_all(
+                    [{"flow_token": f"{number:032x}", "title": "x", **members}
+                     for number in range(begin, min(begin + 5000, count))])
+                said.update(answer.get("code", answer["status"]) for answer in answers)
+        self.assertEqual(said.total(), count)
+        return said
+
+    def fill_queue(self, relay, count):
+        """Pauses the source `ci` and has so many events queued for it."""
+        paused = self.flowrelay(relay, "source", "pause", "ci")
+        self.assertEqual(paused.status, 0, paused)
+        with Producer(relay.ingest_socket, 60) as producer:
+            for begin in range(0, count, 5000):
+                answers = producer.submit_all(
+                    [{"source": "ci", "external_thread_id": str(number), "title": "x",
+                      "author": {"name": "a"}} for number in range(begin, min(begin + 5000, count))])
+                self.assertEqual({answer["status"] for answer in answers}, {"accepted"})
 
     def test_nothing(self):
         self.measured("none", lambda relay: time.sleep(1))
@@ -170,26 +194,13 @@ class Attacks(support.RelayTestCase):
                               self.unfinished(relay, c, b, chunk, s))
 
     def test_made_up_tokens_of_refused_events(self):
-        count = 100_000
-
         def attack(relay):
-            with Producer(relay.ingest_socket, 60) as producer:
-                for begin in range(0, count, 5000):
-                    producer.submit_all([{"flow_token": f"{number:032x}", "title": "x"}
-                                         for number in range(begin, begin + 5000)])
+            self.assertEqual(self.made_up_tokens(relay, 100_000), {"invalid_event": 100_000})
         self.measured("100,000 refused events, each with a token of its own", attack)
 
     def test_made_up_tokens_of_accepted_events(self):
-        count = 60_000
-
         def attack(relay):
-            with Producer(relay.ingest_socket, 60) as producer:
-                for begin in range(0, count, 5000):
-                    answers = producer.submit_all(
-                        [{"flow_token": f"{number:032x}", "external_thread_id": "t", "title": "x",
-                          "event": "activity", "author": {"name": "a"}}
-                         for number in range(begin, begin + 5000)])
-                    self.assertEqual({answer["status"] for answer in answers}, {"accepted"})
+            self.assertEqual(self.made_up_tokens(relay, 60_000, **GOOD), {"accepted": 60_000})
         self.measured("60,000 accepted events, each with a token of its own", attack, max_memory=114)
 
     def test_a_million_made_up_tokens(self):
@@ -197,16 +208,8 @@ class Attacks(support.RelayTestCase):
         count = int(os.environ.get("FLOWRELAY_TOKENS", "200000"))
 
         def attack(relay):
-            said = collections.Counter()
-            with Producer(relay.ingest_socket, 60) as producer:
-                for begin in range(0, count, 5000):
-                    answers = producer.submit_all(
-                        [{"flow_token": f"{number:032x}", "external_thread_id": "t", "title": "x",
-                          "event": "activity", "author": {"name": "a"}}
-                         for number in range(begin, begin + 5000)])
-                    said.update(answer.get("code", answer["status"]) for answer in answers)
+            said = self.made_up_tokens(relay, count, **GOOD)
             self.assertLessEqual(set(said), {"accepted", "too_many_tokens"})
-            self.assertEqual(said.total(), count)
             begin = time.monotonic()
             relay.status()
             print(f"{dict(said)}, status {(time.monotonic() - begin) * 1000:.0f} ms", flush=True)
@@ -279,17 +282,13 @@ class Attacks(support.RelayTestCase):
             self.assertTrue(begun.wait(30))
             longest = self.longest_wait(relay, 6)
             others.join(30)
+            self.assertEqual(others.exitcode, 0)
             self.assertLess(longest, 3 * support.SCALE)
         self.measured("900 connections that send events without a pause", attack)
 
     def test_lists_of_the_queue(self):
         def attack(relay):
-            self.flowrelay(relay, "source", "pause", "ci")
-            with Producer(relay.ingest_socket, 60) as producer:
-                for begin in range(0, 20_000, 5000):
-                    producer.submit_all([{"source": "ci", "external_thread_id": str(number),
-                                          "title": "x", "author": {"name": "a"}}
-                                         for number in range(begin, begin + 5000)])
+            self.fill_queue(relay, 20_000)
             relay.directory.chmod(0o755)
             self.directory.chmod(0o755)
             stop = multiprocessing.Event()
@@ -309,12 +308,7 @@ class Attacks(support.RelayTestCase):
         count = int(os.environ.get("FLOWRELAY_PLAN_EVENTS", "20000"))
 
         def attack(relay):
-            self.flowrelay(relay, "source", "pause", "ci")
-            with Producer(relay.ingest_socket, 60) as producer:
-                for begin in range(0, count, 5000):
-                    producer.submit_all([{"source": "ci", "external_thread_id": str(number),
-                                          "title": "x", "author": {"name": "a"}}
-                                         for number in range(begin, begin + 5000)])
+            self.fill_queue(relay, count)
             body = json.dumps({"plan": True, "ids": [f"unknown-{number}" for number in range(1000)]})
             begin = time.monotonic()
             with ApiConnection(str(relay.control_socket), 60) as connection:

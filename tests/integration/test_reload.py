@@ -47,15 +47,18 @@ class Reload(support.RelayTestCase):
         return [entry for entry in self.server.requests()
                 if entry["event"]["external_thread_id"] == thread]
 
-    def test_dead_letters_are_dropped_only_when_told_to(self):
+    def make_a_letter_of_two_hours_ago(self):
+        """Leaves the relay stopped."""
         self.server.rules({"match": {"external_thread_id": "bad"}, "status": 422})
         self.send("bad")
         self.relay.wait_for_status("its death", lambda now: now["dead_letters"] == 1)
         self.relay.stop()
         path = self.relay.state / "clock"
         timeline, wall, since_boot, boot = clock_file.read(path)
-        path.write_bytes(clock_file.anchor(timeline, wall - two_hours, since_boot - two_hours,
-                                           boot))
+        path.write_bytes(clock_file.anchor(timeline, wall - two_hours, since_boot - two_hours, boot))
+
+    def test_dead_letters_are_dropped_only_when_told_to(self):
+        self.make_a_letter_of_two_hours_ago()
         self.relay.start()
         line = self.reload("not_reloaded", dead_letters={"max_age": "1h"})
         self.assertIn("problems=1", line)
@@ -72,13 +75,7 @@ class Reload(support.RelayTestCase):
         self.assertEqual((now["since_start"]["dropped_by_age"], now["unaccounted"]), (1, 0))
 
     def test_a_start_drops_no_letters_that_a_reload_would_ask_for(self):
-        self.server.rules({"match": {"external_thread_id": "bad"}, "status": 422})
-        self.send("bad")
-        self.relay.wait_for_status("its death", lambda now: now["dead_letters"] == 1)
-        self.relay.stop()
-        path = self.relay.state / "clock"
-        timeline, wall, since_boot, boot = clock_file.read(path)
-        path.write_bytes(clock_file.anchor(timeline, wall - two_hours, since_boot - two_hours, boot))
+        self.make_a_letter_of_two_hours_ago()
         self.relay.configure({"dead_letters": {"max_age": "1h"}})
         for _ in range(2):
             self.relay.start()

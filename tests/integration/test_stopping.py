@@ -13,13 +13,13 @@ class Stopping(support.RelayTestCase):
         server = self.start_devserver()
         relay = self.start_relay(server.url, metrics={"listen": "127.0.0.1:0"})
         token = self.token()
-        server.rules({"delay_ms": 3000, "status": 200})
+        server.rules({"delay_ms": 5500, "status": 200})
         with Producer(relay.ingest_socket, support.PATIENCE) as producer:
             self.assertEqual(producer.submit(support.event(token, "slow"))["status"], "accepted")
             relay.wait_for_status("a request under way", lambda now: now["in_flight"] == 1)
             relay.program.process.send_signal(signal.SIGTERM)
             now = relay.wait_for_status("the stop", lambda now: now["state"] == "stopping")
-            for number in range(3):
+            for number in range(2):
                 answer = producer.submit(support.event(token, f"t{number}"))
                 self.assertEqual(answer["status"], "accepted", answer)
                 now = relay.status()
@@ -36,7 +36,7 @@ class Stopping(support.RelayTestCase):
         self.assertEqual(relay.program.wait(), 0)
         relay.start()
         server.rules()
-        server.wait_for(4)
+        server.wait_for(3)
 
 
 if __name__ == "__main__":
