@@ -8,7 +8,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <utility>
 
-#include "flowrelay/app/destination_files.hpp"
+#include "destination_files.hpp"
 #include "flowrelay/core/server_message.hpp"
 #include "flowrelay/runtime/http_client.hpp"
 #include "flowrelay/runtime/spawn.hpp"

@@ -17,7 +17,7 @@
 #include "config_reader.hpp"
 #include "config_sources.hpp"
 #include "config_yaml.hpp"
-#include "flowrelay/app/letter_age.hpp"
+#include "letter_age.hpp"
 
 namespace flowrelay::app {
 

@@ -9,8 +9,8 @@
 
 #include "config_reader.hpp"
 #include "descriptors.hpp"
+#include "destination_files.hpp"
 #include "flowrelay/app/connect_settings.hpp"
-#include "flowrelay/app/destination_files.hpp"
 #include "setup.hpp"
 
 namespace flowrelay::app {

@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "flowrelay/app/connect_settings.hpp"
-#include "secret_file.hpp"
+#include "flowrelay/app/secret_file.hpp"
 
 namespace flowrelay::app {
 

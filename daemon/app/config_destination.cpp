@@ -5,8 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "flowrelay/app/secret_file.hpp"
 #include "flowrelay/runtime/destination.hpp"
-#include "secret_file.hpp"
 
 namespace flowrelay::app {
 

@@ -88,7 +88,4 @@ std::string shorten(std::string_view value);
 /// The same in quotes.
 std::string show(std::string_view value);
 
-/// The one of `candidates` that is nearest to a mistyped word, or "".
-std::string_view nearest(std::string_view word, const std::vector<std::string_view>& candidates);
-
 }  // namespace flowrelay::app

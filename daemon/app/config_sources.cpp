@@ -9,10 +9,10 @@
 #include <cstdlib>
 #include <utility>
 
+#include "flowrelay/app/secret_file.hpp"
 #include "flowrelay/base/ascii.hpp"
 #include "flowrelay/core/token_table.hpp"
 #include "flowrelay/runtime/peer.hpp"
-#include "secret_file.hpp"
 
 namespace flowrelay::app {
 

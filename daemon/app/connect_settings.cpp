@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <utility>
 
-#include "secret_file.hpp"
+#include "flowrelay/app/secret_file.hpp"
 
 namespace flowrelay::app {
 

@@ -14,8 +14,7 @@
 #include <utility>
 
 #include "descriptors.hpp"
-#include "flowrelay/app/destination_files.hpp"
-#include "flowrelay/app/letter_age.hpp"
+#include "destination_files.hpp"
 #include "flowrelay/app/machine.hpp"
 #include "flowrelay/base/version.hpp"
 #include "flowrelay/core/log_events.hpp"
@@ -34,6 +33,7 @@
 #include "flowrelay/runtime/start_up.hpp"
 #include "flowrelay/runtime/storage_thread.hpp"
 #include "flowrelay/runtime/tls.hpp"
+#include "letter_age.hpp"
 #include "passed_sockets.hpp"
 #include "reloader.hpp"
 #include "setup.hpp"

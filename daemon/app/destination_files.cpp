@@ -1,4 +1,4 @@
-#include "flowrelay/app/destination_files.hpp"
+#include "destination_files.hpp"
 
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -8,7 +8,7 @@
 #include <string_view>
 #include <utility>
 
-#include "secret_file.hpp"
+#include "flowrelay/app/secret_file.hpp"
 
 namespace flowrelay::app {
 

@@ -1,4 +1,4 @@
-#include "flowrelay/app/journal.hpp"
+#include "journal.hpp"
 
 #include <fmt/format.h>
 #include <poll.h>

@@ -1,4 +1,4 @@
-#include "flowrelay/app/letter_age.hpp"
+#include "letter_age.hpp"
 
 #include <cstdint>
 #include <utility>

@@ -18,8 +18,8 @@
 #include <variant>
 #include <vector>
 
-#include "flowrelay/app/journal.hpp"
 #include "flowrelay/app/text.hpp"
+#include "journal.hpp"
 #include "log_output.hpp"
 
 namespace flowrelay::app {

@@ -1,4 +1,4 @@
-#include "secret_file.hpp"
+#include "flowrelay/app/secret_file.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>

@@ -13,7 +13,7 @@
 #include <utility>
 
 #include "config_reader.hpp"
-#include "flowrelay/app/destination_files.hpp"
+#include "destination_files.hpp"
 #include "flowrelay/core/log_events.hpp"
 #include "flowrelay/runtime/peer.hpp"
 #include "flowrelay/storage/path.hpp"

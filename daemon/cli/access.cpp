@@ -5,11 +5,11 @@
 
 #include <utility>
 
-#include "app/secret_file.hpp"
 #include "cli/authorization.hpp"
 #include "cli/complain.hpp"
 #include "cli/read_secret.hpp"
 #include "flowrelay/app/core_dumps.hpp"
+#include "flowrelay/app/secret_file.hpp"
 
 namespace flowrelay::cli {
 

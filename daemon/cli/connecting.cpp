@@ -7,10 +7,10 @@
 #include <boost/json/serialize.hpp>
 #include <utility>
 
-#include "app/secret_file.hpp"
 #include "cli/control_client.hpp"
 #include "cli/json_members.hpp"
 #include "cli/operator.hpp"
+#include "flowrelay/app/secret_file.hpp"
 #include "flowrelay/app/text.hpp"
 #include "flowrelay/base/ascii.hpp"
 #include "flowrelay/base/utf8.hpp"

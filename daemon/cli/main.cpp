@@ -14,9 +14,9 @@
 #include <system_error>
 #include <vector>
 
-#include "app/config_reader.hpp"
 #include "cli/commands.hpp"
 #include "cli/complain.hpp"
+#include "flowrelay/app/spelling.hpp"
 #include "flowrelay/app/text.hpp"
 
 namespace {

@@ -16,10 +16,10 @@
 #include <optional>
 #include <vector>
 
+#include "concurrency_limit.hpp"
 #include "evidence.hpp"
 #include "flowrelay/base/ids.hpp"
 #include "flowrelay/base/random.hpp"
-#include "flowrelay/core/concurrency_limit.hpp"
 #include "flowrelay/core/scheduler.hpp"
 #include "gate.hpp"
 

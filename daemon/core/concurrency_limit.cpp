@@ -1,4 +1,4 @@
-#include "flowrelay/core/concurrency_limit.hpp"
+#include "concurrency_limit.hpp"
 
 #include <algorithm>
 #include <chrono>

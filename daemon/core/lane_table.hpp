@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "flowrelay/core/queued_event.hpp"
-#include "flowrelay/core/rate_limiter.hpp"
 #include "pace.hpp"
+#include "rate_limiter.hpp"
 #include "timer_queue.hpp"
 #include "token_gate.hpp"
 

@@ -10,11 +10,11 @@
 #include <limits>
 
 #include "breaker.hpp"
-#include "flowrelay/core/rate_limiter.hpp"
 #include "flowrelay/core/verdict.hpp"
 #include "lane_table.hpp"
 #include "lately_active.hpp"
 #include "pace.hpp"
+#include "rate_limiter.hpp"
 
 namespace flowrelay::core::scheduling {
 

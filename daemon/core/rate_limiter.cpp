@@ -1,4 +1,4 @@
-#include "flowrelay/core/rate_limiter.hpp"
+#include "rate_limiter.hpp"
 
 #include <algorithm>
 #include <cmath>

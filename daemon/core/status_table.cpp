@@ -1,4 +1,4 @@
-#include "flowrelay/core/status_table.hpp"
+#include "status_table.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,4 +1,4 @@
-#include "flowrelay/runtime/answer.hpp"
+#include "answer.hpp"
 
 #include <fmt/format.h>
 

@@ -9,7 +9,7 @@
 #include <string>
 #include <utility>
 
-#include "flowrelay/runtime/answer.hpp"
+#include "answer.hpp"
 #include "flowrelay/runtime/peer.hpp"
 #include "http_exchange.hpp"
 #include "messages_handler.hpp"

@@ -14,9 +14,9 @@
 #include <utility>
 #include <vector>
 
+#include "answer.hpp"
 #include "flowrelay/base/utf8.hpp"
 #include "flowrelay/core/json.hpp"
-#include "flowrelay/runtime/answer.hpp"
 #include "http_exchange.hpp"
 #include "web_guard.hpp"
 

@@ -12,7 +12,7 @@
 #include <optional>
 #include <utility>
 
-#include "flowrelay/runtime/answer.hpp"
+#include "answer.hpp"
 
 namespace flowrelay::runtime {
 namespace asio = boost::asio;

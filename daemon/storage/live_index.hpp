@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "flowrelay/storage/segment_index.hpp"
+#include "segment_index.hpp"
 
 namespace flowrelay::storage {
 

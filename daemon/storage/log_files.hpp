@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "flowrelay/storage/file_system.hpp"
-#include "flowrelay/storage/segment_header.hpp"
-#include "flowrelay/storage/segment_index.hpp"
 #include "open_files.hpp"
+#include "segment_header.hpp"
+#include "segment_index.hpp"
 
 namespace flowrelay::storage {
 

@@ -6,9 +6,9 @@
 #include <memory>
 #include <utility>
 
-#include "flowrelay/storage/index_cache.hpp"
-#include "flowrelay/storage/segment_index.hpp"
+#include "index_cache.hpp"
 #include "log_files.hpp"
+#include "segment_index.hpp"
 #include "segment_scan.hpp"
 
 namespace flowrelay::storage {

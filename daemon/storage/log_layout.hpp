@@ -11,8 +11,8 @@
 
 #include "flowrelay/storage/file_system.hpp"
 #include "flowrelay/storage/record_scanner.hpp"
-#include "flowrelay/storage/segment_header.hpp"
 #include "high_water.hpp"
+#include "segment_header.hpp"
 
 namespace flowrelay::storage {
 

@@ -9,9 +9,9 @@
 
 #include "flowrelay/storage/file_system.hpp"
 #include "flowrelay/storage/record.hpp"
-#include "flowrelay/storage/segment_header.hpp"
-#include "flowrelay/storage/segment_index.hpp"
 #include "live_index.hpp"
+#include "segment_header.hpp"
+#include "segment_index.hpp"
 #include "token_set.hpp"
 
 namespace flowrelay::storage {

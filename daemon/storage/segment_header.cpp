@@ -1,4 +1,4 @@
-#include "flowrelay/storage/segment_header.hpp"
+#include "segment_header.hpp"
 
 #include <array>
 #include <cstring>

@@ -1,4 +1,4 @@
-#include "flowrelay/storage/segment_index.hpp"
+#include "segment_index.hpp"
 
 #include <fmt/format.h>
 

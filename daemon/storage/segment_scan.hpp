@@ -9,8 +9,8 @@
 
 #include "flowrelay/core/ledger.hpp"
 #include "flowrelay/storage/record_scanner.hpp"
-#include "flowrelay/storage/segment_header.hpp"
-#include "flowrelay/storage/segment_index.hpp"
+#include "segment_header.hpp"
+#include "segment_index.hpp"
 #include "token_set.hpp"
 
 namespace flowrelay::storage {

@@ -1,6 +1,8 @@
 #!/usr/bin/python3
-"""The layers: base <- core <- {storage, http} <- runtime <- app. A file includes only from its own
-layer and from those below. Decisions (core) take time as an argument and never ask for it."""
+"""The layers: base <- core <- {storage, http} <- runtime <- app <- cli. A file includes only from
+its own layer and from those below, of those what lies in include/flowrelay; and a header lies there
+only if another layer uses it, or a header there needs it. Decisions (core) take time as an argument
+and never ask for it."""
 
 import pathlib
 import re
@@ -16,10 +18,12 @@ BELOW = {
     "http": {"base", "core"},
     "runtime": {"base", "core", "storage", "http"},
     "app": {"base", "core", "storage", "http", "runtime"},
+    "cli": {"base", "core", "storage", "http", "runtime", "app"},
 }
 
 _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*[<"]([^">]+)[">]', re.MULTILINE)
-_OWN = re.compile(r"(?:^|/)(?:flowrelay|daemon)/(base|core|storage|http|runtime|app)/")
+_OWN = re.compile(r"(?:^|/)(?:flowrelay|daemon)/(base|core|storage|http|runtime|app|cli)/")
+_PRIVATE = re.compile(r"^(?:daemon/)?(base|core|storage|http|runtime|app|cli)/")
 _CLOCK = re.compile(r"(system_clock|steady_clock|high_resolution_clock)::now|\bgettimeofday|"
                     r"\bclock_gettime|std::random_device")
 
@@ -44,11 +48,31 @@ def problems(name, text):
         target = _OWN.search(header)
         if layer and target and target.group(1) != layer and target.group(1) not in BELOW[layer]:
             found.append((line, f"{layer} must not include {target.group(1)}: {header}"))
+        private = _PRIVATE.search(header)
+        if private and layer and private.group(1) != layer and not name.startswith("tests/"):
+            found.append((line, f"{header} is of {private.group(1)} alone: move it to "
+                                f"include/flowrelay/{private.group(1)}, or do without"))
     if layer == "core" and not name.startswith("tests/"):
         for match in _CLOCK.finditer(text):
             line = text.count("\n", 0, match.start()) + 1
             found.append((line, f"core asks for {match.group()}: take it as an argument"))
     return found
+
+
+def needless(sources):
+    """The headers in include/flowrelay that no other layer uses and no header there needs, of
+    {name in the tree: text}."""
+    includes = {name: set(_INCLUDE.findall(text)) for name, text in sources.items()}
+    public = {name.removeprefix("include/"): name for name in sources
+              if name.startswith("include/flowrelay/")}
+    needed = {header for name, headers in includes.items() if not name.startswith("tests/")
+              for header in headers & public.keys() if layer_of(name) != layer_of(public[header])}
+    todo = list(needed)
+    while todo:
+        for header in includes[public[todo.pop()]] & public.keys() - needed:
+            needed.add(header)
+            todo.append(header)
+    return sorted(public[header] for header in public.keys() - needed)
 
 
 class LayerRule(unittest.TestCase):
@@ -65,6 +89,20 @@ class LayerRule(unittest.TestCase):
         self.assertTrue(self.check("daemon/core/a.cpp", '#include "flowrelay/storage/a.hpp"'))
         self.assertTrue(self.check("include/flowrelay/base/a.hpp", '#include "flowrelay/core/a"'))
         self.assertTrue(self.check("daemon/storage/a.cpp", ' # include "daemon/runtime/a.hpp"'))
+
+    def test_what_is_of_a_layer_alone_is_found(self):
+        self.assertTrue(self.check("daemon/cli/a.cpp", '#include "app/secret.hpp"'))
+        self.assertTrue(self.check("daemon/app/a.cpp", '#include "daemon/runtime/b.hpp"'))
+        self.assertFalse(self.check("daemon/cli/a.cpp", '#include "cli/b.hpp"'))
+        self.assertFalse(self.check("tests/unit/app/a.cpp", '#include "core/pace.hpp"'))
+
+    def test_a_header_that_is_public_without_need_is_found(self):
+        a, b, c = (f"include/flowrelay/core/{name}.hpp" for name in "abc")
+        sources = {a: '#include "flowrelay/core/b.hpp"', b: "", c: "",
+                   "daemon/app/x.cpp": '#include "flowrelay/core/a.hpp"',
+                   "daemon/core/y.cpp": '#include "flowrelay/core/c.hpp"',
+                   "tests/z.cpp": '#include "flowrelay/core/c.hpp"'}
+        self.assertEqual(needless(sources), [c])
 
     def test_storage_and_http_do_not_know_each_other(self):
         self.assertTrue(self.check("daemon/storage/a.cpp", '#include "flowrelay/http/a.hpp"'))
@@ -84,6 +122,12 @@ class LayerRule(unittest.TestCase):
                  for line, problem in problems(tree.name_of(path), path.read_text())]
         if found:
             self.fail("against the layers:\n" + "\n".join(found))
+
+    def test_headers_are_public_where_they_have_to_be(self):
+        found = needless({tree.name_of(path): path.read_text() for path in tree.sources()})
+        if found:
+            self.fail("used by their own layer alone, so they belong beside its sources:\n"
+                      + "\n".join(found))
 
 
 if __name__ == "__main__":

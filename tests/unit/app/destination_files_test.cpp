@@ -1,4 +1,4 @@
-#include "flowrelay/app/destination_files.hpp"
+#include "app/destination_files.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

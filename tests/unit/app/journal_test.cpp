@@ -1,4 +1,4 @@
-#include "flowrelay/app/journal.hpp"
+#include "app/journal.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "flowrelay/app/letter_age.hpp"
+#include "app/letter_age.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "flowrelay/core/concurrency_limit.hpp"
+#include "core/concurrency_limit.hpp"
 
 #include <gtest/gtest.h>
 

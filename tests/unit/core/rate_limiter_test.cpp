@@ -1,4 +1,4 @@
-#include "flowrelay/core/rate_limiter.hpp"
+#include "core/rate_limiter.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "flowrelay/core/status_table.hpp"
+#include "core/status_table.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "flowrelay/runtime/answer.hpp"
+#include "runtime/answer.hpp"
 
 #include <gtest/gtest.h>
 

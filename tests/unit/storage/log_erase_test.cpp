@@ -1,6 +1,6 @@
 // Erasure: nothing of the token in any file, whatever happens on the way.
-#include "flowrelay/storage/segment_index.hpp"
 #include "log_fixture.hpp"
+#include "storage/segment_index.hpp"
 
 namespace flowrelay::storage {
 namespace {

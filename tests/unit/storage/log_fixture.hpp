@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "flowrelay/storage/record.hpp"
-#include "flowrelay/storage/segment_header.hpp"
 #include "flowrelay/storage/segmented_log.hpp"
+#include "storage/segment_header.hpp"
 #include "support/queue_contents.hpp"
 #include "support/recording_log.hpp"
 #include "support/sim_file_system.hpp"

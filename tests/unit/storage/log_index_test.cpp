@@ -1,6 +1,6 @@
 // The log with sealed segments: their indexes, and what happens to those.
-#include "flowrelay/storage/segment_index.hpp"
 #include "log_fixture.hpp"
+#include "storage/segment_index.hpp"
 
 namespace flowrelay::storage {
 namespace {

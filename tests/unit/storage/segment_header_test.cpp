@@ -1,4 +1,4 @@
-#include "flowrelay/storage/segment_header.hpp"
+#include "storage/segment_header.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "flowrelay/storage/segment_index.hpp"
+#include "storage/segment_index.hpp"
 
 #include <algorithm>
 #include <map>

@@ -7,8 +7,8 @@
 #include "flowrelay/base/random.hpp"
 #include "flowrelay/storage/dead_letters.hpp"
 #include "flowrelay/storage/registry.hpp"
-#include "flowrelay/storage/segment_index.hpp"
 #include "log_fixture.hpp"
+#include "storage/segment_index.hpp"
 
 namespace flowrelay::storage {
 namespace {
