@@ -135,7 +135,7 @@ private:
 
     void add_token() {
         const auto& token = about_.reason.token;
-        const auto wait = wait_until(token.until);
+        const auto wait = wait_until(std::max(token.until, token.probe_by));
         if (about_.unknown) {
             add(Cause::token_unknown, std::nullopt,
                 fmt::format("the registry of tokens does not know {}, so there is no token to post "

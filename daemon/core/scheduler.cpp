@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "breaker.hpp"
+#include "lane_waits.hpp"
 #include "lately_active.hpp"
 #include "pacing.hpp"
 #include "turns.hpp"
@@ -19,6 +20,8 @@ using scheduling::Event;
 using scheduling::Gate;
 using scheduling::Lane;
 using scheduling::LatelyActive;
+using scheduling::must_wait;
+using scheduling::not_the_next_probe;
 using scheduling::shows_health;
 using scheduling::TokenQueue;
 using scheduling::Turns;
@@ -144,7 +147,7 @@ struct Scheduler::Impl {
         completion.attempt = event.attempts + 1;
         if (delivered) return settle(event, Outcome::delivered, completion);
         if (attempt.removed) return settle(event, Outcome::erased, completion);
-        return keep(event, false, Milliseconds(0), completion, now);
+        return keep(event, std::nullopt, completion, now);
     }
 
     Completion settle(Event& event, Outcome outcome, Completion completion) {
@@ -154,14 +157,15 @@ struct Scheduler::Impl {
         return completion;
     }
 
-    // `asked`: the server named a time, before which the event is not sent again.
-    Completion keep(Event& event, bool lane_waits, Milliseconds asked, Completion completion,
+    /// `asked`: the server named a time, before which the event is not sent again.
+    MonoTime lane_backoff(Lane& lane, Milliseconds asked, MonoTime now) noexcept {
+        return now + std::max(asked, backoff(options.lane_backoff, ++lane.failures, random));
+    }
+
+    /// `until`: before that its lane waits.
+    Completion keep(Event& event, std::optional<MonoTime> until, Completion completion,
                     MonoTime now) {
         Lane& lane = *event.lane;
-        std::optional<MonoTime> until;
-        if (lane_waits) {
-            until = now + std::max(asked, backoff(options.lane_backoff, ++lane.failures, random));
-        }
         turns.put_back(event, until);
         completion.action = Completion::Action::retry;
         const MonoTime all =
@@ -172,35 +176,19 @@ struct Scheduler::Impl {
         return completion;
     }
 
-    // Whether the lane has to wait, or only its token or the destination.
-    bool must_wait(const Lane& lane, const Judgement& judgement) const noexcept {
-        switch (judgement.verdict) {
-            case Verdict::retry:
-                return !judgement.connection_failure || judgement.after_sending ||
-                       breaker.state() != DestinationState::down;
-            case Verdict::park_token:
-                return lane.blamed_token && !lane.token->gate.is_closed();
-            case Verdict::park_destination:
-                return lane.blamed_destination && !breaker.closed_until() &&
-                       !lane.token->gate.is_closed();
-            case Verdict::delivered:
-            case Verdict::gone:
-            case Verdict::throttled:
-            case Verdict::rejected:
-                break;
-        }
-        return false;
-    }
-
     Completion retry(Event& event, const Judgement& judgement, Completion completion,
                      MonoTime now) {
         Lane& lane = *event.lane;
-        const bool lane_waits = must_wait(lane, judgement);
+        const bool lane_waits = must_wait(lane, judgement, breaker);
         if (judgement.verdict != Verdict::throttled) ++event.attempts;
         if (judgement.verdict == Verdict::park_token) lane.blamed_token = true;
         if (judgement.verdict == Verdict::park_destination) lane.blamed_destination = true;
+        if (!lane_waits) {
+            return keep(event, not_the_next_probe(lane, judgement, options, now), completion, now);
+        }
         const bool asked = judgement.verdict == Verdict::retry && judgement.hold;
-        return keep(event, lane_waits, asked ? *judgement.hold : Milliseconds(0), completion, now);
+        const Milliseconds named = asked ? *judgement.hold : Milliseconds(0);
+        return keep(event, lane_backoff(lane, named, now), completion, now);
     }
 
     Completion hold(Event& event, Completion completion) {
@@ -294,6 +282,7 @@ struct Scheduler::Impl {
                            token.held_lanes,
                            token.state(),
                            token.gate.closed_until(),
+                           scheduling::probe_by(token),
                            turns.rate_limited_until(token),
                            turns.paced_until(token)};
     }
@@ -430,7 +419,8 @@ Completion Scheduler::unreadable(Seq seq, bool lost, Now now) {
     completion.attempt = attempt.event->attempts + 1;
     if (attempt.removed) return impl_->settle(*attempt.event, Outcome::erased, completion);
     if (lost) return impl_->settle(*attempt.event, Outcome::dead, completion);
-    return impl_->keep(*attempt.event, true, Milliseconds(0), completion, now.mono);
+    const MonoTime until = impl_->lane_backoff(*attempt.event->lane, Milliseconds(0), now.mono);
+    return impl_->keep(*attempt.event, until, completion, now.mono);
 }
 
 std::optional<QueuedEvent> Scheduler::take(Seq seq) {

@@ -20,7 +20,7 @@ std::optional<TokenState> TokenGate::end(Pass pass, const Judgement& judgement, 
             if (!current) return std::nullopt;
             trouble_.reset();
             if (known.blamed && state_ != TokenState::parked) break;
-            close(now + options.token_probe);
+            close(next_try_of_parked(options, now));
             return change(TokenState::parked);
         case Verdict::delivered:
         case Verdict::rejected:
@@ -62,7 +62,7 @@ std::optional<TokenState> TokenGate::failed(bool current, const Judgement& judge
     if (!note(evidence, known, options)) return std::nullopt;
     if (asked) return close(TokenState::throttled, now + *judgement.hold);
     if (evidence == Evidence::wrong_url) {
-        return close(TokenState::parked, now + options.token_probe);
+        return close(TokenState::parked, next_try_of_parked(options, now));
     }
     return close(TokenState::failing, next_probe(options, now, random));
 }
@@ -109,6 +109,12 @@ std::optional<TokenState> TokenGate::throttle(bool current, const Judgement& jud
                                   : backoff(options.token_backoff, throttled_in_a_row_, random);
     close(now + wait);
     return change(TokenState::throttled);
+}
+
+// The scheduler keeps the thread that was refused from being that probe.
+MonoTime TokenGate::next_try_of_parked(const SchedulerOptions& options,
+                                       MonoTime now) const noexcept {
+    return state_ == TokenState::parked ? now + options.token_probe : now;
 }
 
 // Here, too, an older one may have been told a later time while the probe was under way.

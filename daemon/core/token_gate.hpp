@@ -3,7 +3,9 @@
 //   active     yes
 //   throttled  429, or 503 with Retry-After to several of its threads: not until the time it named,
 //              or after a backoff
-//   parked     401 or 403, or as if the base URL were wrong: kept; one probe each token_probe
+//   parked     401 or 403, or as if the base URL were wrong: kept; one probe each token_probe. (The
+//              first such answer may be about its event alone, so that of another thread may be a
+//              probe at once.)
 //   failing    5xx or no answers for several of its threads; probes with a growing backoff
 //
 // What it takes is in evidence.hpp. After the time of `throttled` one event at a time, too, until
@@ -63,6 +65,7 @@ public:
 private:
     std::optional<TokenState> change(TokenState state) noexcept;
     void close(MonoTime until) noexcept;
+    MonoTime next_try_of_parked(const SchedulerOptions& options, MonoTime now) const noexcept;
     std::optional<TokenState> throttle(bool current, const Judgement& judgement, bool paced,
                                        const SchedulerOptions& options, MonoTime now,
                                        Random& random);

@@ -125,7 +125,11 @@ void Turns::resume(TokenQueue& token) noexcept {
     if (state == TokenState::parked) {
         token.gate.open();
         // Another answer of the same kind is about the token again, not about one event.
-        for (Lane& lane : token.lanes) lane.blamed_token = false;
+        for (Lane& lane : token.lanes) {
+            if (!lane.blamed_token && !lane.blamed_destination) continue;
+            lane.blamed_token = false;
+            if (!lane.in_flight) hurry(lane);
+        }
     }
     update(token);
 }

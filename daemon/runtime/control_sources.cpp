@@ -42,9 +42,9 @@ json::object describe(const core::Relay& relay, const core::Token& token, Now no
     if (!token.unknown) source["since"] = format_time(token.entry.since);
     if (token.rules.rate_limit > 0) source["rate_limit"] = token.rules.rate_limit;
     add_erasure(source, relay, token, now.wall);
-    if (status.until) {
+    if (const auto until = std::max(status.until, status.probe_by)) {
         source["until_s"] = in_seconds(
-            std::max(Milliseconds(0), std::chrono::ceil<Milliseconds>(*status.until - now.mono)));
+            std::max(Milliseconds(0), std::chrono::ceil<Milliseconds>(*until - now.mono)));
     }
     auto reason = relay.token_reason(id);
     if (!reason.empty()) source["reason"] = std::move(reason);

@@ -40,7 +40,8 @@ json::object describe(const core::Relay& relay, const core::Token& token, Now at
     json::object entry{{"name", token.label()},
                        {"state", token_state(token, status)},
                        {"queued", relay.queued(id)}};
-    if (status.until) entry["until_s"] = seconds_until(*status.until, now);
+    const auto until = std::max(status.until, status.probe_by);
+    if (until) entry["until_s"] = seconds_until(*until, now);
     if (relay.at_quota(id)) entry["full"] = true;
     add_erasure(entry, relay, token, at.wall);
     auto reason = relay.token_reason(id);

@@ -235,6 +235,10 @@ void Waits::answered(Seq seq, const Lane& lane, const core::AttemptResult& resul
     if (waits || head.unsure) {
         head.latest = std::max(now.mono + options_.lane_backoff.max, asked_until);
     }
+    // Others go first where it may be about this event.
+    const bool parks = answer.judgement.verdict == Verdict::park_token ||
+                       answer.judgement.verdict == Verdict::park_destination;
+    if (!waits && parks) head.latest = now.mono + options_.token_probe;
     if (answer.judgement.verdict == Verdict::park_token) head.blamed_token = true;
     if (answer.judgement.verdict == Verdict::park_destination) head.blamed_destination = true;
     // One that is rejected may be held, and tried again.
@@ -431,8 +435,7 @@ void Waits::answer_token(Token& token, const Answer& answer, const Head& head, N
                 token.latest = std::max(probe, token.latest);
                 return;
             }
-            token.close(probe, probe);
-            token.state = TokenState::parked;
+            park(token, now);
             return;
         case Verdict::retry:
         case Verdict::park_destination:
@@ -474,7 +477,7 @@ void Waits::token_failed(Token& token, const Answer& answer, Now now) {
         until = {now.mono + *answer.asked, now.mono + *answer.asked};
     } else if (answer.kind == Evidence::wrong_url) {
         state = TokenState::parked;
-        until = {now.mono + options_.token_probe, now.mono + options_.token_probe};
+        until = {now.mono, now.mono};
     } else {
         count_failure(options_.token_backoff, token.probes_failed);
         until = after_backoff(options_.token_backoff, token.probes_failed, now);
@@ -487,6 +490,14 @@ void Waits::token_failed(Token& token, const Answer& answer, Now now) {
     token.evidence = Evidence();
     token.close(until.first, until.second);
     token.state = state;
+}
+
+// The first refusal may be about its event: another thread may be asked at once.
+void Waits::park(Token& token, Now now) {
+    const bool again = token.state == TokenState::parked;
+    const MonoTime until = again ? now.mono + options_.token_probe : now.mono;
+    token.close(until, until);
+    token.state = TokenState::parked;
 }
 
 void Waits::token_probe_failed(Token& token, const Answer& answer, Now now) {

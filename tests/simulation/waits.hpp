@@ -154,6 +154,7 @@ private:
         Evidence evidence;
         bool perhaps_parked = false;  // and paused, so that nobody says it
     };
+    void park(Token& token, Now now);
     // What is known of a lane is about the event whose turn it is.
     struct Head {
         Seq seq = Seq::none;

@@ -260,6 +260,8 @@ public:
         TokenState state = TokenState::active;
         /// Of throttled, parked and failing, as destination_until.
         std::optional<MonoTime> until;
+        /// Of parked: when one of its few threads is tried, if no other event comes before.
+        std::optional<MonoTime> probe_by;
         /// Its rate limit lets nothing begin before. In the past: it does not any more.
         std::optional<MonoTime> rate_limited_until;
         /// As rate_limited_until: what the server was seen to take of this token lets nothing

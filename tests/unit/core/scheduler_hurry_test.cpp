@@ -32,6 +32,8 @@ TEST_F(SchedulerHurryTest, OneProbeOfATokenThatIsParkedMayGo) {
     for (std::uint64_t i = 1; i <= 3; ++i) enqueue(i, lane_of(1, i));
     ASSERT_EQ(next(), 1U);
     complete(1, answers::unauthorized());
+    ASSERT_EQ(next(), 2U);
+    complete(2, answers::unauthorized());
     ASSERT_EQ(next_all().size(), 0U);
     scheduler.hurry(Seq{2}, now);
     EXPECT_EQ(next_all().size(), 1U);

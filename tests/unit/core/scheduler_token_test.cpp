@@ -101,9 +101,11 @@ TEST_F(SchedulerTest, A401ParksTheTokenAndKeepsItsEvents) {
     EXPECT_EQ(completion.action, Completion::Action::retry);
     EXPECT_EQ(completion.token_changed, TokenState::parked);
     EXPECT_EQ(completion.wait, options.token_probe);
-    EXPECT_THAT(next_all(), ElementsAre(3U));
+    EXPECT_THAT(next_all(), ElementsAre(3U, 2U)) << "it may be the event: one other is tried";
     EXPECT_EQ(scheduler.token_status(TokenId(1)).queued, 2U);
     complete(3, answers::ok());
+    EXPECT_EQ(complete(2, answers::unauthorized()).wait, options.token_probe);
+    EXPECT_EQ(next(), 0U);
     EXPECT_EQ(wakeup_in(), options.token_probe);
 }
 
@@ -312,7 +314,7 @@ TEST_F(SchedulerTest, AfterAResumeTheSameAnswerIsAboutTheTokenAgain) {
         complete(1, answers::unauthorized());
         complete(2, answers::unauthorized());
         EXPECT_EQ(token(1), TokenState::parked) << i;
-        EXPECT_EQ(scheduler.status().waiting_lanes, 0U) << "nobody has said that it is the events";
+        EXPECT_EQ(next(), 0U);
         scheduler.resume_token(TokenId(1));
     }
 }

@@ -125,6 +125,8 @@ TEST_F(TokenGateTest, AThrottleIsTriedAgainAtOnceWhenNobodyLookedAtTheToken) {
 
 TEST_F(TokenGateTest, A401ParksIt) {
     EXPECT_EQ(attempt(answers::unauthorized()), TokenState::parked);
+    EXPECT_EQ(gate.closed_until(), now) << "it may be the event: another thread may be asked";
+    EXPECT_FALSE(attempt(answers::unauthorized()));
     EXPECT_EQ(gate.closed_until(), now + options.token_probe);
 }
 
@@ -226,6 +228,8 @@ TEST_F(TokenTrouble, TwoThreadsThatAreAskedToWaitAre) {
 
 TEST_F(TokenTrouble, AWrongUrlForThisTokenAloneParksIt) {
     EXPECT_EQ(attempt(answers::not_found()), TokenState::parked);
+    EXPECT_EQ(gate.closed_until(), now);
+    EXPECT_FALSE(attempt(answers::not_found()));
     EXPECT_EQ(gate.closed_until(), now + options.token_probe);
 }
 

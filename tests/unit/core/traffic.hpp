@@ -152,6 +152,12 @@ public:
         return std::chrono::ceil<Milliseconds>(delays[delays.size() * 99 / 100]);
     }
 
+    /// The longest from acceptance to delivery, of those that are delivered.
+    Milliseconds longest(std::uint64_t token) {
+        const auto& delays = delays_[token];
+        return delays.empty() ? 0ms : std::chrono::ceil<Milliseconds>(std::ranges::max(delays));
+    }
+
     std::function<void(const core::Completion&)> completed = [](const core::Completion&) {};
 
     static constexpr MonoTime start{std::chrono::hours(1)};
