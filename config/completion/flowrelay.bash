@@ -57,7 +57,7 @@ _flowrelay() {
             case $command:$action in
                 queue:) words="list show retry drop --help" ;;
                 dead:) words="list show replay drop --help" ;;
-                source:) words="list add connect rotate pause resume enable remove --help" ;;
+                source:) words="list show add connect rotate pause resume enable remove --help" ;;
                 config:) words="check show --help" ;;
                 config:check) words="--user --unit --json --help" ;;
                 config:show) words="--help" ;;
@@ -73,6 +73,7 @@ _flowrelay() {
                 queue:drop) words="--source --thread --all --plan --yes --json --help" ;;
                 dead:replay) words="--source --all --plan --json --help" ;;
                 dead:drop) words="--source --all --plan --yes --json --help" ;;
+                source:show) words="--json --help $(_flowrelay_sources)" ;;
                 *:show) words="--json --help" ;;
                 source:list) words="--json --help" ;;
                 source:add) words="--token-file --json --help" ;;

@@ -21,6 +21,9 @@ namespace json = boost::json;
 
 namespace {
 
+// What the daemon takes of a text about the source in its flow.
+constexpr std::size_t max_flow_source_text = 1024;
+
 std::string labelled(std::string_view name, std::string_view value) {
     return value.empty() ? std::string() : fmt::format("  {:<13} {}\n", name, value);
 }
@@ -159,7 +162,17 @@ bool Connecting::hand_over(const NewSource& source) {
         take_back(source.id);
         return false;
     }
-    const json::object body{{"name", options_.name}, {"flow_token", source.flow_token.reveal()}};
+    json::object lives{{"id", source.id}};
+    const auto add = [&](const char* member, const std::string& value) {
+        if (!value.empty() && value.size() <= max_flow_source_text) lives[member] = value;
+    };
+    add("flow", flow_.path.empty() ? flow_name() : flow_.path);
+    add("flow_name", flow_.name);
+    add("application", source.application.empty() ? config_.connect.client_id : source.application);
+    add("configuration_uri", source.configuration_uri);
+    const json::object body{{"name", options_.name},
+                            {"flow_token", source.flow_token.reveal()},
+                            {"flow_source", std::move(lives)}};
     const auto reply = call_daemon(context_.control(), "POST", "/v1/sources",
                                    repair_utf8(json::serialize(body)), patience_with_disk);
     if (reply && reply->ok()) return true;

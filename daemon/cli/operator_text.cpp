@@ -156,7 +156,7 @@ std::string format_dead(const std::vector<json::object>& letters, bool colour) {
 }
 
 std::string format_sources(const std::vector<json::object>& sources, bool colour) {
-    Table table{{"NAME", "KIND", "STATE", "QUEUED", "NEXT", "REASON"}, {}, 3, 2};
+    Table table{{"NAME", "KIND", "STATE", "QUEUED", "NEXT", "FLOW", "REASON"}, {}, 3, 2};
     for (const auto& source : sources) {
         std::string reason = text_of(source, "reason");
         if (const auto erasure = number_of(source, "erase_in_s")) {
@@ -164,9 +164,11 @@ std::string format_sources(const std::vector<json::object>& sources, bool colour
         } else if (const std::string at = text_of(source, "erased_at"); !at.empty()) {
             reason = "erased at " + at;
         }
-        table.rows.push_back({text_of(source, "name"), text_of(source, "kind"),
-                              text_of(source, "state"), count_of(source, "queued"),
-                              wait_text(source, "until_s"), std::move(reason)});
+        const json::object* lives = object_of(source, "flow_source");
+        table.rows.push_back(
+            {text_of(source, "name"), text_of(source, "kind"), text_of(source, "state"),
+             count_of(source, "queued"), wait_text(source, "until_s"),
+             lives == nullptr ? std::string() : cell(*lives, "flow"), std::move(reason)});
     }
     return format_table(table, colour);
 }

@@ -222,6 +222,7 @@ void add_source_commands(Command app, Context& context) {
     });
 
     add_connect_command(source, context);
+    add_look_commands(source, context);
 
     const Command rotate =
         add_change(source, "rotate", "Give an added source another token", options);

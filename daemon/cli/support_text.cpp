@@ -42,9 +42,12 @@ std::string masked_line(std::string_view line) {
     struct Form {
         std::string_view before;
         bool quoted;
+        bool is_all_of_server = false;
     };
+    // An address of settings may be one that nobody is to guess.
     constexpr std::array forms{Form{"\"reason\":\"", true}, Form{" reason=\"", true},
-                               Form{" reason=", false}};
+                               Form{" reason=", false},
+                               Form{"\"configuration_uri\":\"", true, true}};
     std::string out;
     while (true) {
         const Form* form = nullptr;
@@ -56,12 +59,13 @@ std::string masked_line(std::string_view line) {
             form = &each;
         }
         if (form == nullptr) return out.append(line);
-        const bool dead = is_of_dead_letter(line) || is_of_dead_letter(out);
+        const bool is_all_of_server =
+            form->is_all_of_server || is_of_dead_letter(line) || is_of_dead_letter(out);
         const std::size_t start = begin + form->before.size();
         const std::string_view rest = line.substr(start);
         const std::size_t size =
             form->quoted ? end_of_quoted(rest) : std::min(rest.find_first_of(" \n"), rest.size());
-        const std::size_t own = own_part(rest.substr(0, size), dead);
+        const std::size_t own = own_part(rest.substr(0, size), is_all_of_server);
         out.append(line.substr(0, start + own));
         if (own < size) out.append(left_out);
         line.remove_prefix(start + size);

@@ -8,9 +8,10 @@
 
 namespace flowrelay::core {
 
-Wish<TokenTable::Changes> Relay::add_source(const std::string& name, Secret secret, Now now) {
+Wish<TokenTable::Changes> Relay::add_source(const std::string& name, Secret secret, Now now,
+                                            KnownFlowSource flow_source) {
     const auto before = fingerprints();
-    auto changes = tokens_.add_source(name, std::move(secret), now.wall);
+    auto changes = tokens_.add_source(name, std::move(secret), now.wall, std::move(flow_source));
     if (changes.has_error()) return changes;
     const TokenId token = changes->front().id;
     renew_changed_tokens(before);
@@ -19,9 +20,10 @@ Wish<TokenTable::Changes> Relay::add_source(const std::string& name, Secret secr
     return changes;
 }
 
-Wish<TokenTable::Changes> Relay::rotate_source(TokenId token, Secret secret, Now now) {
+Wish<TokenTable::Changes> Relay::rotate_source(TokenId token, Secret secret, Now now,
+                                               KnownFlowSource flow_source) {
     const auto before = fingerprints();
-    auto changes = tokens_.rotate(token, std::move(secret), now.wall);
+    auto changes = tokens_.rotate(token, std::move(secret), now.wall, std::move(flow_source));
     if (changes.has_error()) return changes;
     renew_changed_tokens(before);
     refusals_.forget(token);

@@ -72,6 +72,12 @@ auto rank_for_name(const Token& token) {
     return std::tuple(use, token.is_source(), token.entry.id);
 }
 
+/// Before a slot gets the token of a fingerprint. What is known of that very token stays if nobody
+/// knows better.
+void give_flow_source(TokenEntry& entry, const Fingerprint& print, KnownFlowSource flow_source) {
+    if (flow_source || entry.fingerprint != print) entry.flow_source = std::move(flow_source);
+}
+
 }  // namespace
 
 std::optional<TokenId> TokenTable::find(std::string_view label) const {
@@ -196,7 +202,7 @@ TokenTable::Changes TokenTable::changed(Token& token, const TokenEntry& before, 
 }
 
 Wish<TokenTable::Changes> TokenTable::add_source(const std::string& name, Secret secret,
-                                                 WallTime now) {
+                                                 WallTime now, KnownFlowSource flow_source) {
     if (auto refused = refuse_name(name)) return *refused;
     const Fingerprint print = fingerprint(secret.reveal(), salt_);
     if (auto refused = refuse_token(secret, print, name)) return *refused;
@@ -214,6 +220,7 @@ Wish<TokenTable::Changes> TokenTable::add_source(const std::string& name, Secret
     const TokenEntry before = heir ? registry_entry(*heir) : TokenEntry();
     token.entry.source = name;
     token.entry.origin = Origin::added;
+    give_flow_source(token.entry, print, std::move(flow_source));
     token.entry.fingerprint = print;
     token.entry.secret = std::move(secret);
     token.durable = false;
@@ -222,7 +229,8 @@ Wish<TokenTable::Changes> TokenTable::add_source(const std::string& name, Secret
     return changes;
 }
 
-Wish<TokenTable::Changes> TokenTable::rotate(TokenId id, Secret secret, WallTime now) {
+Wish<TokenTable::Changes> TokenTable::rotate(TokenId id, Secret secret, WallTime now,
+                                             KnownFlowSource flow_source) {
     Token& token = tokens_.at(id);
     if (token.gone()) return is_gone(token);
     if (token.unknown) return is_unknown(token);
@@ -249,6 +257,7 @@ Wish<TokenTable::Changes> TokenTable::rotate(TokenId id, Secret secret, WallTime
                                        other->label(), token.label())};
         }
     }
+    give_flow_source(token.entry, print, std::move(flow_source));
     token.entry.fingerprint = print;
     token.entry.secret = std::move(secret);
     return changed(token, before, now);

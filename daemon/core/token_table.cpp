@@ -167,6 +167,7 @@ TokenTable::Configured TokenTable::configure(std::vector<ConfiguredSource> sourc
         }
         token.entry.source = sources[i].name;
         token.entry.origin = Origin::configured;
+        if (token.entry.fingerprint != claims[i].print) token.entry.flow_source = {};
         token.entry.fingerprint = claims[i].print;
         token.entry.secret = std::move(sources[i].secret);
         token.rules = std::move(sources[i].rules);
@@ -277,6 +278,7 @@ TokenEntry TokenTable::erased(TokenId id, WallTime now) {
     token.entry.state = removed ? State::forgotten : State::erased;
     token.entry.since = now;
     token.entry.secret = Secret();
+    token.entry.flow_source = {};
     return registry_entry(id);
 }
 

@@ -40,6 +40,7 @@ constexpr std::array routes{
     Route{"POST", "/v1/queue/drop", drop_events, "queue.drop", Plans::yes, true},
     Route{"GET", "/v1/explain", get_explanation, {}, Plans::no, true},
     Route{"GET", "/v1/sources", get_sources},
+    Route{"GET", "/v1/sources/*", get_source},
     Route{"POST", "/v1/sources", add_source, "source.add", Plans::yes},
     Route{"POST", "/v1/sources/*/pause", pause_source, "source.pause"},
     Route{"POST", "/v1/sources/*/resume", resume_source, "source.resume"},

@@ -31,6 +31,44 @@ std::string_view kind_of(const core::Token& token) {
     return "token";
 }
 
+constexpr std::size_t max_flow_source_text = 1024;
+
+/// What a POST says of the source in its flow, if it does. An invalid for anything that is not so.
+core::Wish<core::KnownFlowSource> read_flow_source(const json::object& body) {
+    const json::value* value = body.if_contains("flow_source");
+    if (value == nullptr) return core::KnownFlowSource();
+    if (!value->is_object()) return not_understood("\"flow_source\" has to be an object");
+    core::FlowSource source;
+    for (const auto& [name, member] : value->get_object()) {
+        std::string* const part = name == "id"                  ? &source.id
+                                  : name == "flow"              ? &source.flow
+                                  : name == "flow_name"         ? &source.flow_name
+                                  : name == "application"       ? &source.application
+                                  : name == "configuration_uri" ? &source.configuration_uri
+                                                                : nullptr;
+        if (part == nullptr) continue;  // of a later version
+        if (!member.is_string() || member.get_string().size() > max_flow_source_text) {
+            return not_understood(fmt::format("\"{}\" has to be a string of at most {} bytes",
+                                              std::string_view(name), max_flow_source_text));
+        }
+        *part = member.get_string();
+    }
+    if (source.id.empty()) return not_understood("\"flow_source\" has no \"id\"");
+    return core::KnownFlowSource(std::move(source));
+}
+
+json::object to_json(const core::FlowSource& source) {
+    json::object shown{{"id", source.id}};
+    const auto add = [&](std::string_view name, const std::string& value) {
+        if (!value.empty()) shown[name] = value;
+    };
+    add("flow", source.flow);
+    add("flow_name", source.flow_name);
+    add("application", source.application);
+    add("configuration_uri", source.configuration_uri);
+    return shown;
+}
+
 json::object describe(const core::Relay& relay, const core::Token& token, Now now) {
     const TokenId id = token.entry.id;
     const auto status = relay.scheduler().token_status(id);
@@ -48,6 +86,7 @@ json::object describe(const core::Relay& relay, const core::Token& token, Now no
     }
     auto reason = relay.token_reason(id);
     if (!reason.empty()) source["reason"] = std::move(reason);
+    if (token.entry.flow_source) source["flow_source"] = to_json(*token.entry.flow_source.get());
     return source;
 }
 
@@ -115,6 +154,13 @@ ControlAnswer get_sources(ControlCall& call) {
                              more ? to_string(QueueCursor{at->first, 0, Seq::none}) : "");
 }
 
+ControlAnswer get_source(ControlCall& call) {
+    const auto token = find_source(call, call.name);
+    if (token.has_error()) co_return control_error(token.error());
+    const core::Token& slot = call.relay().tokens().at(*token);
+    co_return json_response(describe(call.relay(), slot, call.engine.clock().now()));
+}
+
 ControlAnswer add_source(ControlCall& call) {
     const std::string name = call.text("name");
     call.target = name;
@@ -123,8 +169,10 @@ ControlAnswer add_source(ControlCall& call) {
             co_return control_error(*refused);
         co_return json_response({{"name", name}, {"plan", true}});
     }
-    auto changes =
-        call.relay().add_source(name, Secret(call.text("flow_token")), call.engine.clock().now());
+    auto flow_source = read_flow_source(call.body);
+    if (flow_source.has_error()) co_return control_error(flow_source.error());
+    auto changes = call.relay().add_source(name, Secret(call.text("flow_token")),
+                                           call.engine.clock().now(), std::move(*flow_source));
     if (changes.has_error()) co_return control_error(changes.error());
     auto answer = co_await saved(call, std::move(*changes), 201);
     co_return answer;
@@ -145,8 +193,10 @@ ControlAnswer resume_source(ControlCall& call) {
 ControlAnswer rotate_source(ControlCall& call) {
     const auto token = find_source(call, call.name);
     if (token.has_error()) co_return control_error(token.error());
+    auto flow_source = read_flow_source(call.body);
+    if (flow_source.has_error()) co_return control_error(flow_source.error());
     auto changes = call.relay().rotate_source(*token, Secret(call.text("flow_token")),
-                                              call.engine.clock().now());
+                                              call.engine.clock().now(), std::move(*flow_source));
     if (changes.has_error()) co_return control_error(changes.error());
     auto answer = co_await saved(call, std::move(*changes), 200);
     co_return answer;

@@ -19,7 +19,6 @@ namespace flowrelay::storage {
 namespace {
 
 constexpr std::string_view journal_magic = "FlowrJrn";
-constexpr std::uint32_t journal_version = 2;
 
 // Magic, version and checksum keep their places in all versions to come.
 constexpr std::size_t at_journal_version = 8;
@@ -59,11 +58,16 @@ private:
     std::span<const JournalRecord> left_;
 };
 
-std::array<std::uint8_t, journal_header_size> header_bytes(std::uint32_t salt, JournalKind kind,
+std::uint32_t newest_version(JournalKind kind) {
+    return kind == JournalKind::registry ? flow_source_version : journal_version;
+}
+
+std::array<std::uint8_t, journal_header_size> header_bytes(std::uint32_t version,
+                                                           std::uint32_t salt, JournalKind kind,
                                                            std::uint64_t durable_end) {
     std::array<std::uint8_t, journal_header_size> header{};
     std::memcpy(header.data(), journal_magic.data(), journal_magic.size());
-    store_le(header.data() + at_journal_version, journal_version);
+    store_le(header.data() + at_journal_version, version);
     store_le(header.data() + at_journal_salt, salt);
     store_le(header.data() + at_kind, static_cast<std::uint32_t>(kind));
     store_le(header.data() + at_journal_durable_end, durable_end);
@@ -167,18 +171,19 @@ Result<std::uint64_t> RecordJournal::read_header() {
         load_le<std::uint32_t>(in + at_journal_crc) != crc32c({in, at_journal_crc})) {
         return damaged_error(fmt::format("the header of {} (offset 0) is damaged", path_));
     }
-    if (const auto version = load_le<std::uint32_t>(in + at_journal_version);
-        version > journal_version) {
+    const auto version = load_le<std::uint32_t>(in + at_journal_version);
+    if (version > newest_version(kind_)) {
         return Error{
             boost::system::errc::make_error_code(boost::system::errc::not_supported),
             fmt::format("{} has format {}, and this program reads formats up to {}: use the newer "
                         "flowrelayd that wrote it",
-                        path_, version, journal_version)};
+                        path_, version, newest_version(kind_))};
     }
     if (load_le<std::uint32_t>(in + at_kind) != static_cast<std::uint32_t>(kind_)) {
         return damaged_error(fmt::format("{} is a file for another purpose", path_));
     }
     salt_ = load_le<std::uint32_t>(in + at_journal_salt);
+    version_ = std::max(version, journal_version);
     return load_le<std::uint64_t>(in + at_journal_durable_end);
 }
 
@@ -206,18 +211,18 @@ Result<void> RecordJournal::make_durable(const ScanResult& scanned, std::uint64_
 
 Result<void> RecordJournal::confirm() {
     if (!file_ || broken_) return {};  // what is behind the last success is in doubt
-    auto done = file_->write_at(0, header_bytes(salt_, kind_, end_));
+    auto done = file_->write_at(0, header_bytes(version_, salt_, kind_, end_));
     if (done.has_value()) done = file_->sync();
     return done;
 }
 
-Result<void> RecordJournal::rewrite(std::span<const JournalRecord> records) {
+Result<void> RecordJournal::rewrite(std::span<const JournalRecord> records, std::uint32_t version) {
     SpanSource source(records);
-    return rewrite(source);
+    return rewrite(source, version);
 }
 
-Result<void> RecordJournal::rewrite(Source& source) {
-    if (auto begun = begin_draft(); begun.has_error()) return begun;
+Result<void> RecordJournal::rewrite(Source& source, std::uint32_t version) {
+    if (auto begun = begin_draft(version); begun.has_error()) return begun;
     JournalRecord record;
     Result<void> done;
     while (done.has_value() && source.next(record)) done = draft(record);
@@ -227,12 +232,12 @@ Result<void> RecordJournal::rewrite(Source& source) {
     return done;
 }
 
-Result<void> RecordJournal::begin_draft() {
+Result<void> RecordJournal::begin_draft(std::uint32_t version) {
     drop_draft();
     auto file = file_system_.create(temporary_path());
     if (file.has_error()) return file.error();
     const auto salt = static_cast<std::uint32_t>(Random::from_system().next());
-    draft_ = Draft{std::move(*file), salt, journal_header_size, {}};
+    draft_ = Draft{std::move(*file), salt, version, journal_header_size, {}};
     return {};
 }
 
@@ -259,7 +264,8 @@ Result<void> RecordJournal::sync_draft() {
 Result<void> RecordJournal::put_draft_in_place() {
     auto done = flush_draft();
     if (done.has_value()) {
-        done = draft_->file->write_at(0, header_bytes(draft_->salt, kind_, draft_->end));
+        done = draft_->file->write_at(
+            0, header_bytes(draft_->version, draft_->salt, kind_, draft_->end));
     }
     if (done.has_value()) done = draft_->file->sync();
     if (done.has_value()) done = file_system_.rename(temporary_path(), path_);
@@ -269,6 +275,7 @@ Result<void> RecordJournal::put_draft_in_place() {
     }
     file_ = std::move(draft_->file);
     salt_ = draft_->salt;
+    version_ = draft_->version;
     last_commit_ = 1;
     end_ = draft_->end;
     ++generation_;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <iterator>
 #include <map>
@@ -33,6 +34,46 @@ constexpr std::size_t at_secret_length = 42;
 constexpr std::size_t at_text = 44;
 
 constexpr std::size_t max_text = 65535;
+
+// Behind the token: what is known of the source at the server, each with its length before all.
+constexpr std::size_t flow_source_parts = 5;
+
+std::array<std::string*, flow_source_parts> parts_of(core::FlowSource& source) {
+    return {&source.id, &source.flow, &source.flow_name, &source.application,
+            &source.configuration_uri};
+}
+
+std::vector<std::uint8_t> to_bytes(core::FlowSource source) {
+    std::vector<std::uint8_t> bytes(2 * flow_source_parts);
+    std::uint8_t* length = bytes.data();
+    std::string text;
+    for (const std::string* part : parts_of(source)) {
+        if (part->size() > max_text) {
+            throw std::invalid_argument("what is said of a source is longer than 65535 bytes");
+        }
+        store_le(length, static_cast<std::uint16_t>(part->size()));
+        length += 2;
+        text += *part;
+    }
+    bytes.insert(bytes.end(), text.begin(), text.end());
+    return bytes;
+}
+
+/// Nothing if the bytes make no sense.
+std::optional<core::FlowSource> to_flow_source(std::span<const std::uint8_t> bytes) {
+    if (bytes.size() < 2 * flow_source_parts) return std::nullopt;
+    const std::uint8_t* length = bytes.data();
+    std::string_view text = as_text(bytes.subspan(2 * flow_source_parts));
+    core::FlowSource source;
+    for (std::string* part : parts_of(source)) {
+        const std::size_t size = load_le<std::uint16_t>(length);
+        length += 2;
+        if (size > text.size()) return std::nullopt;
+        *part = text.substr(0, size);
+        text.remove_prefix(size);
+    }
+    return text.empty() && !source.id.empty() ? std::optional(std::move(source)) : std::nullopt;
+}
 
 // The file is made anew when it is larger than this and mostly of the past.
 constexpr std::uint64_t compact_above = 64 * 1024;
@@ -67,6 +108,10 @@ JournalRecord to_record(const TokenEntry& entry) {
     store_le(out + at_secret_length, static_cast<std::uint16_t>(secret.size()));
     std::memcpy(out + at_text, entry.source.data(), entry.source.size());
     std::memcpy(out + at_text + entry.source.size(), secret.data(), secret.size());
+    if (entry.flow_source) {
+        const auto bytes = to_bytes(*entry.flow_source.get());
+        record.payload.insert(record.payload.end(), bytes.begin(), bytes.end());
+    }
     return record;
 }
 
@@ -79,9 +124,10 @@ std::optional<TokenEntry> to_entry(const RecordHeader& header,
     const auto state = static_cast<TokenEntry::State>(in[at_state]);
     const auto origin = static_cast<TokenEntry::Origin>(in[at_origin]);
     const auto pause = static_cast<TokenEntry::Pause>(in[at_pause]);
-    if (at_text + source_length + secret_length != payload.size() ||
-        state < TokenEntry::State::active || state > TokenEntry::State::forgotten ||
-        origin > TokenEntry::Origin::left || pause > TokenEntry::Pause::other_token) {
+    const std::size_t at_flow_source = at_text + source_length + secret_length;
+    if (at_flow_source > payload.size() || state < TokenEntry::State::active ||
+        state > TokenEntry::State::forgotten || origin > TokenEntry::Origin::left ||
+        pause > TokenEntry::Pause::other_token) {
         return std::nullopt;
     }
     TokenEntry entry;
@@ -94,7 +140,12 @@ std::optional<TokenEntry> to_entry(const RecordHeader& header,
     std::memcpy(entry.fingerprint.data(), in + at_fingerprint, entry.fingerprint.size());
     const std::string_view text = as_text(payload.subspan(at_text));
     entry.source = text.substr(0, source_length);
-    entry.secret = Secret(text.substr(source_length));
+    entry.secret = Secret(text.substr(source_length, secret_length));
+    if (at_flow_source < payload.size()) {
+        auto flow_source = to_flow_source(payload.subspan(at_flow_source));
+        if (!flow_source) return std::nullopt;
+        entry.flow_source = std::move(*flow_source);
+    }
     return entry;
 }
 
@@ -201,7 +252,7 @@ public:
     Result<void> put(std::span<const TokenEntry> changed) override {
         if (changed.empty()) return {};
         Result<void> done;
-        if (loses_secret(changed) || has_to_be_rewritten()) {
+        if (loses_secret(changed) || is_of_newer_format(changed) || has_to_be_rewritten()) {
             Entries next = entries_;
             for (const TokenEntry& entry : changed) next.insert_or_assign(entry.id, entry);
             done = rewrite(journal_, salt_, next, holds_);
@@ -255,9 +306,13 @@ public:
         std::vector<JournalRecord> records(1);
         records[0].header.type = RecordType::registry_salt;
         records[0].payload.assign(salt.begin(), salt.end());
-        for (const auto& [id, entry] : entries) records.push_back(to_record(entry));
+        std::uint32_t version = journal_version;
+        for (const auto& [id, entry] : entries) {
+            records.push_back(to_record(entry));
+            if (entry.flow_source) version = flow_source_version;
+        }
         for (const auto& [token, hold] : holds) records.push_back(to_record(hold));
-        return journal.rewrite(records);
+        return journal.rewrite(records, version);
     }
 
 private:
@@ -273,16 +328,20 @@ private:
         for (const TokenEntry& entry : changed) entries_.insert_or_assign(entry.id, entry);
     }
 
-    /// Whether a secret that is in the file must not be there any more.
+    /// Whether a secret that is in the file, or what is said of its source, must not be there any
+    /// more.
     bool loses_secret(std::span<const TokenEntry> changed) const {
         // Within one call, too: the last one of a slot counts.
-        std::map<TokenId, const Secret*> seen;
+        std::map<TokenId, const TokenEntry*> seen;
         for (const TokenEntry& entry : changed) {
             const auto known = entries_.find(entry.id);
-            const Secret*& old = seen[entry.id];
-            if (old == nullptr && known != entries_.end()) old = &known->second.secret;
-            if (old != nullptr && !old->empty() && *old != entry.secret) return true;
-            old = &entry.secret;
+            const TokenEntry*& old = seen[entry.id];
+            if (old == nullptr && known != entries_.end()) old = &known->second;
+            if (old != nullptr) {
+                if (!old->secret.empty() && old->secret != entry.secret) return true;
+                if (old->flow_source && old->flow_source != entry.flow_source) return true;
+            }
+            old = &entry;
         }
         return false;
     }
@@ -290,6 +349,13 @@ private:
     /// Whether the next change can't be appended.
     bool has_to_be_rewritten() const {
         return journal_.broken() || has_forgotten_ || is_mostly_past();
+    }
+
+    /// Whether the file can't take these as it is: its header has to say first that they are there.
+    bool is_of_newer_format(std::span<const TokenEntry> changed) const {
+        return journal_.version() < flow_source_version &&
+               std::ranges::any_of(
+                   changed, [](const auto& entry) { return bool(entry.flow_source); });
     }
 
     /// Whether most of the file is of the past. Costs nothing: slots and holds are as large as can

@@ -287,6 +287,10 @@ std::vector<std::string> Slots::started(const std::vector<Found>& all) {
     std::set<std::size_t> there;
     const auto forgotten = come_back(all, wrong);
     for (const Found& found : all) {
+        if (found.lives_as && (*found.lives_as != found.is.token || found.erased)) {
+            wrong.push_back(fmt::format("token-{} has the source of another token, or is erased",
+                                        to_number(found.id)));
+        }
         if (forgotten.contains(found.id)) continue;
         auto number = of_id(found.id);
         if (!number) number = adopt(found);

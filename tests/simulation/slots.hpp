@@ -104,6 +104,7 @@ public:
         bool removed = false;
         bool erased = false;
         bool paused = false;
+        std::optional<std::size_t> lives_as;  ///< the token whose source it says it is
     };
     /// What a start finds. Returns what it must not be.
     std::vector<std::string> started(const std::vector<Found>& found);

@@ -33,6 +33,20 @@ Kind kind_of(Origin origin) {
     }
 }
 
+/// What is said of the source of a token, for about half of them.
+core::KnownFlowSource flow_source_of(std::size_t token) {
+    if (token % 2 == 0) return {};
+    core::FlowSource source;
+    source.id = std::to_string(token);
+    source.flow = "example/main";
+    return source;
+}
+
+std::optional<std::size_t> lives_as(const core::TokenEntry& entry) {
+    if (!entry.flow_source) return std::nullopt;
+    return parse_number<std::size_t>(entry.flow_source->id);
+}
+
 }  // namespace
 
 bool holds_what_is_rejected(const std::string& name) {
@@ -52,6 +66,7 @@ std::vector<Slots::Found> slots_on(const storage::Registry& registry, const Setu
         slot.erased = entry.state == State::erased;
         slot.gone = slot.removed || slot.erased || entry.state == State::gone;
         slot.paused = entry.state == State::paused;
+        slot.lives_as = lives_as(entry);
         const auto token = tokens.find(entry.fingerprint);
         slot.is = {token == tokens.end() ? setup.tokens() : token->second, entry.source,
                    kind_of(entry.origin), !entry.secret.empty()};
@@ -118,6 +133,8 @@ void RelayProcess::check_sources() {
         if (token.entry.fingerprint != print_of(slot.is.token)) complain("has another token");
         if (token.entry.source != slot.is.name) complain("has another name");
         if (kind_of(token.entry.origin) != slot.is.kind) complain("is of another kind");
+        const auto lives = lives_as(token.entry);
+        if (lives && *lives != slot.is.token) complain("has the source of another token");
         if (!slot.gone && token.missing() == slot.is.known)
             complain("waits for its token, or does not");
     }
@@ -167,7 +184,8 @@ void RelayProcess::add_source(const std::string& name, std::size_t token) {
 }
 
 RelayProcess::Call RelayProcess::add(std::string name, std::size_t token) {
-    auto entries = relay_->add_source(name, Secret(secret_of(token)), around_.agenda.now());
+    auto entries = relay_->add_source(name, Secret(secret_of(token)), around_.agenda.now(),
+                                      flow_source_of(token));
     if (entries.has_error()) {
         if (around_.model.slots().may_add(name, token)) {
             around_.model.violation("it is refused to add: " + entries.error().message);
@@ -191,7 +209,8 @@ void RelayProcess::rotate_source(std::size_t slot, std::size_t token) {
 RelayProcess::Call RelayProcess::rotate(std::size_t slot, std::size_t token) {
     const auto id = around_.model.slots().at(slot).id;
     if (!id) co_return;
-    auto entries = relay_->rotate_source(*id, Secret(secret_of(token)), around_.agenda.now());
+    auto entries = relay_->rotate_source(*id, Secret(secret_of(token)), around_.agenda.now(),
+                                         flow_source_of(token));
     if (entries.has_error()) {
         if (around_.model.slots().may_rotate(slot, token)) {
             around_.model.violation("it is refused to rotate: " + entries.error().message);

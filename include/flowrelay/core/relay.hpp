@@ -273,8 +273,10 @@ public:
     //
     // Entries that come back are for the registry.
 
-    Wish<TokenTable::Changes> add_source(const std::string& name, Secret secret, Now now);
-    Wish<TokenTable::Changes> rotate_source(TokenId token, Secret secret, Now now);
+    Wish<TokenTable::Changes> add_source(const std::string& name, Secret secret, Now now,
+                                         KnownFlowSource flow_source = {});
+    Wish<TokenTable::Changes> rotate_source(TokenId token, Secret secret, Now now,
+                                            KnownFlowSource flow_source = {});
     Wish<TokenTable::Changes> pause_source(TokenId token, Now now,
                                            TokenEntry::Pause why = TokenEntry::Pause::by_operator);
     /// Ends a pause; a token that is parked is tried at once.

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "flowrelay/base/fingerprint.hpp"
 #include "flowrelay/base/ids.hpp"
@@ -71,6 +73,38 @@ struct DeadLetterLimits {
     Milliseconds max_age{30LL * 24 * 60 * 60 * 1000};  ///< since they died
 };
 
+/// The source that a token belongs to at the server, as the answer that made it told. It is shown,
+/// and what is done to the source in its flow goes by it; nothing is posted by it.
+struct FlowSource {
+    std::string id;                 ///< of the source; never empty
+    std::string flow;               ///< "example/main", or the id of the flow
+    std::string flow_name;          ///< for people, as all that follow; each may be empty
+    std::string application;        ///< in whose name it was made: its name or its client id
+    std::string configuration_uri;  ///< where its settings are changed
+
+    friend bool operator==(const FlowSource&, const FlowSource&) = default;
+};
+
+/// A FlowSource, or nothing. Most slots have none, so it takes the room of a pointer. Compares by
+/// value.
+class KnownFlowSource {
+public:
+    KnownFlowSource() = default;
+    KnownFlowSource(FlowSource source)
+        : source_(std::make_shared<const FlowSource>(std::move(source))) {}
+
+    const FlowSource* get() const noexcept { return source_.get(); }
+    const FlowSource* operator->() const noexcept { return get(); }
+    explicit operator bool() const noexcept { return source_ != nullptr; }
+
+    friend bool operator==(const KnownFlowSource& a, const KnownFlowSource& b) {
+        return a.source_ == b.source_ || (a && b && *a.source_ == *b.source_);
+    }
+
+private:
+    std::shared_ptr<const FlowSource> source_;
+};
+
 /// What is known of one token slot. docs/sources.md has what becomes of it at each change.
 struct TokenEntry {
     enum class State : std::uint8_t {
@@ -103,6 +137,7 @@ struct TokenEntry {
     Pause pause = Pause::by_operator;  ///< of `paused`
     WallTime since;                    ///< of the state, name and token
     WallTime erase_at;                 ///< of `gone` and `removed`
+    KnownFlowSource flow_source;       ///< of the token: another token has another one
 
     friend bool operator==(const TokenEntry&, const TokenEntry&) = default;
 };

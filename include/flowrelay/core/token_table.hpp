@@ -165,8 +165,8 @@ public:
     /// they were gone before.
     std::vector<TokenEntry> disable(TokenId id, WallTime now, Milliseconds grace);
 
-    /// What was stored for a slot that is gone or removed has been erased: its secret goes, and of
-    /// one that was removed the fingerprint as well.
+    /// What was stored for a slot that is gone or removed has been erased: its secret and where its
+    /// source lives go, and of one that was removed the fingerprint as well.
     TokenEntry erased(TokenId id, WallTime now);
 
     // ---- for operators (daemon/core/token_operations.cpp)
@@ -201,12 +201,13 @@ public:
     /// Adds a source. It takes over the slot of events that brought this very token, or that of a
     /// source of its name that has left the configuration, and stays paused if that is. Otherwise
     /// it gets a slot of its own. Refuses a name that can't be one, a name or a token that is in
-    /// use, and a token that is gone.
-    Wish<Changes> add_source(const std::string& name, Secret secret, WallTime now);
+    /// use, and a token that is gone. `flow_source`: the token's, if it is known.
+    Wish<Changes> add_source(const std::string& name, Secret secret, WallTime now,
+                             KnownFlowSource flow_source = {});
 
     /// Gives a source that was added another token; its lanes and queued events stay. Refuses one
-    /// that another slot has.
-    Wish<Changes> rotate(TokenId id, Secret secret, WallTime now);
+    /// that another slot has. `flow_source`: as with add_source().
+    Wish<Changes> rotate(TokenId id, Secret secret, WallTime now, KnownFlowSource flow_source = {});
 
     /// active <-> paused. Pausing twice is no error.
     Wish<Changes> pause(TokenId id, WallTime now,

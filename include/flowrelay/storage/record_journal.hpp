@@ -25,6 +25,11 @@ enum class JournalKind : std::uint32_t { registry = 1, dead_letters = 2, known_i
 
 inline constexpr std::size_t journal_header_size = 64;
 
+/// The format of a journal, and of a registry that says where a source lives. Earlier programs read
+/// the first one and refuse the other as newer.
+inline constexpr std::uint32_t journal_version = 2;
+inline constexpr std::uint32_t flow_source_version = 3;
+
 /// A record to be written: the header's own fields and the payload.
 struct JournalRecord {
     RecordHeader header;  ///< type, flags, seq, token, thread_hash, accepted, expires
@@ -88,14 +93,15 @@ public:
     /// this returns. The first record lies at journal_header_size, the others follow. After an
     /// error the old file is still in use, unless it was replaced and only the directory could not
     /// be synced; generation() tells.
-    Result<void> rewrite(Source& source);
-    Result<void> rewrite(std::span<const JournalRecord> records);
+    Result<void> rewrite(Source& source, std::uint32_t version = journal_version);
+    Result<void> rewrite(std::span<const JournalRecord> records,
+                         std::uint32_t version = journal_version);
 
     // ---- a new file in steps: rewrite() in parts. The file in use can be read and appended to
     // meanwhile; that the new one says the same in the end is the caller's business.
 
     /// Begins a new file; drops one that was begun before, as rewrite() does.
-    Result<void> begin_draft();
+    Result<void> begin_draft(std::uint32_t version = journal_version);
     bool has_draft() const noexcept { return draft_.has_value(); }
     /// Where the next record will lie; journal_header_size first.
     std::uint64_t draft_end() const noexcept { return draft_->end + draft_->buffer.size(); }
@@ -126,6 +132,8 @@ public:
     /// Counts the files that rewrite() has put into use.
     std::uint64_t generation() const noexcept { return generation_; }
     std::uint64_t end() const noexcept { return end_; }
+    /// Of the file in use.
+    std::uint32_t version() const noexcept { return version_; }
     const std::string& path() const noexcept { return path_; }
 
 private:
@@ -137,6 +145,7 @@ private:
     struct Draft {
         std::unique_ptr<File> file;
         std::uint32_t salt;
+        std::uint32_t version;
         std::uint64_t end;                 ///< of what is written
         std::vector<std::uint8_t> buffer;  ///< what is not
     };
@@ -146,6 +155,7 @@ private:
     JournalKind kind_;
     std::unique_ptr<File> file_;
     std::uint32_t salt_ = 0;
+    std::uint32_t version_ = journal_version;
     std::uint32_t last_commit_ = 0;
     std::uint64_t end_ = 0;
     std::uint64_t generation_ = 0;

@@ -43,8 +43,8 @@ public:
     virtual std::vector<TokenEntry> entries() const = 0;
 
     /// Adds or replaces slots (by id), all in one sync. An entry that loses its secret (state
-    /// `erased`, or a new one in its place) makes the whole file be rewritten, so that the old
-    /// secret is in no file when this returns.
+    /// `erased`, or a new one in its place), or what is known of its source at the server, makes
+    /// the whole file be rewritten, so that the old text is in no file when this returns.
     virtual Result<void> put(std::span<const TokenEntry> entries) = 0;
 
     /// Drops slots, and their waits. Should the file not take that, the next change drops them as

@@ -33,6 +33,11 @@ TEST(SupportText, OfADeadLetterTheWholeReason) {
               "{\"reason\":\"(left out)\",\"event\":\"delivery.dead\"}");
 }
 
+TEST(SupportText, WhereTheSettingsOfASourceAreIsLeftOut) {
+    const std::string before = R"({"name":"ci","flow_source":{"id":"36","configuration_uri":")";
+    EXPECT_EQ(without_server_words(before + "https://x/s3cret\"}}"), before + "(left out)\"}}");
+}
+
 TEST(SupportText, WhatTheRelaySaysStays) {
     for (const std::string text :
          {"error event=spool.failed reason=\"write: no space left: x\" n=1\n",

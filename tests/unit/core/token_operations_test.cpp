@@ -328,5 +328,48 @@ TEST(TokenOperations, ASlotIsFoundByWhatItIsCalled) {
     EXPECT_FALSE(table.find("web").has_value());
 }
 
+KnownFlowSource lives_as(const std::string& id) {
+    FlowSource source;
+    source.id = id;
+    source.flow = "example/main";
+    return source;
+}
+
+TEST(TokenOperations, WhereASourceLivesIsKnownOfItsTokenAlone) {
+    TokenTable table(Salt{}, {});
+    const auto web = table.add_source("web", Secret("t1"), operated_at, lives_as("36"));
+    ASSERT_TRUE(web.has_value());
+    EXPECT_EQ(web->front().flow_source, lives_as("36"));
+    const TokenId id = web->front().id;
+
+    // Another token is another source; the same one says nothing new.
+    EXPECT_EQ(table.rotate(id, Secret("t1"), later)->front().flow_source, lives_as("36"));
+    EXPECT_EQ(table.rotate(id, Secret("t2"), later, lives_as("37"))->front().flow_source,
+              lives_as("37"));
+    EXPECT_FALSE(table.rotate(id, Secret("t3"), later)->front().flow_source);
+
+    // A configuration that takes the source over with its token keeps it.
+    table.rotate(id, Secret("t1"), later, lives_as("36"));
+    table.configure({{"web", Secret("t1"), {}}}, later);
+    EXPECT_EQ(table.registry_entry(id).flow_source, lives_as("36"));
+    table.configure({}, later);
+    EXPECT_EQ(table.registry_entry(id).flow_source, lives_as("36")) << "it may come back";
+    table.configure({{"web", Secret("t4"), {}}}, later);
+    EXPECT_FALSE(table.registry_entry(id).flow_source);
+}
+
+TEST(TokenOperations, WhereASourceLivesIsErasedWithIt) {
+    TokenTable table(Salt{}, {});
+    const TokenId gone =
+        table.add_source("a", Secret("t1"), operated_at, lives_as("1"))->front().id;
+    const TokenId removed =
+        table.add_source("b", Secret("t2"), operated_at, lives_as("2"))->front().id;
+    EXPECT_EQ(table.disable(gone, later, Milliseconds(0)).front().flow_source, lives_as("1"))
+        << "a 410 can be taken back";
+    ASSERT_TRUE(table.remove(removed, later).has_value());
+    EXPECT_FALSE(table.erased(gone, later).flow_source);
+    EXPECT_FALSE(table.erased(removed, later).flow_source);
+}
+
 }  // namespace
 }  // namespace flowrelay::core

@@ -144,6 +144,83 @@ TEST_F(RegistryTest, ASlotHasItsGoldenBytes) {
               "6b\n");
 }
 
+core::FlowSource flow_source_of(std::string_view id) {
+    core::FlowSource source;
+    source.id = id;
+    source.flow = "example/main";
+    source.flow_name = "Main";
+    source.application = "app";
+    source.configuration_uri = "u";
+    return source;
+}
+
+// docs/spool-format.md describes the same bytes: a change here is a new version of the format.
+TEST_F(RegistryTest, WhereASourceLivesHasItsGoldenBytes) {
+    TokenEntry entry;
+    entry.id = TokenId{7};
+    entry.source = "ci";
+    entry.secret = Secret("tok");
+    entry.flow_source = flow_source_of("36");
+    put(entry);
+    const auto bytes = fs.contents(registry_path);
+    EXPECT_EQ(test::hex(std::span(bytes).subspan(8, 4)), "03000000\n");
+    const std::size_t payload =
+        journal_header_size + record_size(sizeof(Salt)) + record_header_size;
+    ASSERT_GE(bytes.size(), payload + 81);
+    EXPECT_EQ(test::hex(std::span(bytes).subspan(payload + 40, 41)),
+              "02000300 6369746f 6b02000c 00040003\n"
+              "00010033 36657861 6d706c65 2f6d6169\n"
+              "6e4d6169 6e617070 75\n");
+}
+
+TEST_F(RegistryTest, WhereASourceLivesComesBackAndGoesWithIt) {
+    TokenEntry entry = entry_of(2, "secret-two");
+    entry.flow_source = flow_source_of("source-36");
+    put(entry_of(4, "secret-four"));
+    put(entry);
+    for (int run = 0; run < 2; ++run) {
+        ASSERT_EQ(registry->entries().size(), 2U);
+        EXPECT_EQ(registry->entries()[0], entry);
+        EXPECT_FALSE(registry->entries()[1].flow_source);
+        fs.power_failure();
+        open();
+    }
+    TokenEntry paused = entry;
+    paused.state = TokenEntry::State::paused;
+    put(paused);
+    EXPECT_EQ(registry->entries()[0].flow_source, entry.flow_source);
+    TokenEntry elsewhere = paused;
+    elsewhere.flow_source = flow_source_of("source-37");
+    put(elsewhere);
+    EXPECT_FALSE(fs.holds("source-36"));
+    EXPECT_TRUE(fs.holds("source-37"));
+    elsewhere.flow_source = {};
+    put(elsewhere);
+    EXPECT_FALSE(fs.holds("source-37"));
+    EXPECT_FALSE(fs.holds("example/main"));
+    open();
+    EXPECT_EQ(registry->entries()[0], elsewhere);
+}
+
+// Programs that do not know of it refuse the file as newer, and only then.
+TEST_F(RegistryTest, TheFormatIsNewerWhileItSaysWhereASourceLives) {
+    const auto version = [this] { return fs.contents(registry_path)[8]; };
+    TokenEntry entry = entry_of(2, "secret-two");
+    put(entry);
+    EXPECT_EQ(version(), 2);
+    entry.flow_source = flow_source_of("36");
+    put(entry);
+    EXPECT_EQ(version(), 3);
+    put(entry_of(4));
+    EXPECT_TRUE(registry->confirm().has_value());
+    EXPECT_EQ(version(), 3);
+    open();
+    EXPECT_EQ(version(), 3);
+    entry.flow_source = {};
+    put(entry);
+    EXPECT_EQ(version(), 2);
+}
+
 TEST_F(RegistryTest, EveryStateAndOriginComesBack) {
     for (const auto state :
          {TokenEntry::State::active, TokenEntry::State::gone, TokenEntry::State::erased,
