@@ -6,6 +6,7 @@
 
 #include "cli/complain.hpp"
 #include "cli/control_client.hpp"
+#include "cli/json_members.hpp"
 #include "cli/operator.hpp"
 #include "flowrelay/app/text.hpp"
 
@@ -36,6 +37,9 @@ ExitCode RemoteRemoval::prepare() {
 
 /// The source of the flow that is meant. Nothing: it was said why.
 std::optional<ListedSource> RemoteRemoval::choose(const Flow& flow) {
+    if (options_.is_known && !flow.sources.empty()) {
+        return ListedSource{options_.source_id, app::printable(name_)};
+    }
     exit_code_ = ExitCode::rejected;
     if (flow.sources.empty()) {
         complain(fmt::format("{}; nothing was removed", flow.sources_problem));
@@ -84,6 +88,18 @@ ExitCode RemoteRemoval::work(const Secret& access) {
                              name_, name_));
     }
     return removed;
+}
+
+void use_known_source(RemoteOptions& options, const boost::json::object& source) {
+    const boost::json::object* known = object_of(source, "flow_source");
+    if (known == nullptr || !options.source_id.empty() || !options.title.empty()) return;
+    const std::string flow = text_of(*known, "flow");
+    const std::string id = text_of(*known, "id");
+    if (flow.empty() || id.empty()) return;
+    if (!options.flow.empty() && options.flow != flow) return;
+    options.flow = flow;
+    options.source_id = id;
+    options.is_known = true;
 }
 
 std::optional<ListedSource> choose_source(const std::vector<ListedSource>& sources,

@@ -1,6 +1,7 @@
 // `flowrelay source remove --delete-remote`: a source is removed from its flow, and then here.
 #pragma once
 
+#include <boost/json/object.hpp>
 #include <functional>
 #include <optional>
 #include <string>
@@ -17,11 +18,16 @@ struct RemoteOptions {
     std::string flow;       ///< empty: chosen from a list
     std::string title;      ///< what the flow calls it; empty: the name
     std::string source_id;  ///< empty: found by its title
+    bool is_known = false;  ///< source_id is what the daemon has noted
     AccessOptions access;
 
     /// Whether anything is given that means nothing unless `wanted`.
     bool says_something() const;
 };
+
+/// Takes flow and id from what the daemon says of a source, if it knows and the options do not say
+/// otherwise. Pure.
+void use_known_source(RemoteOptions& options, const boost::json::object& source);
 
 /// Removes one source at the server, and then here. Everything that goes wrong is said; what was
 /// removed by then, too.

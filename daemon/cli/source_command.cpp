@@ -125,6 +125,10 @@ ExitCode remove_here(const Context& context, const SourceOptions& options) {
 /// between.
 ExitCode remove_everywhere(const Context& context, SourceOptions source) {
     RemoteOptions& options = source.remote;
+    Operator daemon(context);
+    const auto known = daemon.get("/v1/sources/" + url_encode(source.name));
+    if (!known) return daemon.exit_code();
+    if (const auto found = parse_object(known->body)) use_known_source(options, *found);
     options.access.interactive = is_interactive(options.access);
     if (!options.access.interactive && options.flow.empty()) {
         complain("--flow is needed where nobody can choose one: stdin is not a terminal");
@@ -252,11 +256,15 @@ void add_source_commands(Command app, Context& context) {
     remove.add_flag("--yes", options->yes, "Do it: what goes can't be brought back");
     remove.add_flag("--delete-remote", options->remote.wanted,
                     "Remove it from its flow first; somebody has to allow that in a browser");
-    remove.add_option("--flow", options->remote.flow, "Which flow that is: ORG/FLOW, or its id")
+    remove
+        .add_option("--flow", options->remote.flow,
+                    "Which flow that is: ORG/FLOW, or its id; unless given,\n"
+                    "the one that `source connect` has noted")
         .type_name("FLOW");
     remove
         .add_option("--source-id", options->remote.source_id,
-                    "Which source of the flow; unless given, the one called --title (NAME)")
+                    "Which source of the flow; unless given, the one that `source connect` has\n"
+                    "noted, or else the one called --title (NAME)")
         .type_name("ID");
     remove.add_option("--title", options->remote.title, "What the flow calls it (NAME)")
         .type_name("TEXT");

@@ -226,10 +226,11 @@ class Authorize(support.RelayTestCase):
         self.start()
         self.connect("--title", "My project")
         self.connect(name="web")
-        terminal = self.remove("--delete-remote", "--flow", "example/main", "--title", "My project")
+        # The daemon has noted which one it is, and the flow.
+        terminal = self.remove("--delete-remote")
         terminal.type(self.browser.get(self.browser.decide(self.address(terminal))).form.code)
         self.assertIn("ci is removed", self.end(terminal, 0))
-        self.assertIn("Source 36 (My project) was removed from Main", terminal.shown)
+        self.assertIn("Source 36 (ci) was removed from Main", terminal.shown)
         self.assertEqual([source["name"] for source in self.sources()], ["web"])
         self.assertNotIn("ci", self.local())
         stdout = self.end(self.remove(name="web"), 0)
@@ -243,7 +244,7 @@ class Authorize(support.RelayTestCase):
         listed = "/flows/example/main/sources"
         one = listed + "/36"
         for words, rule, status, said in [
-                ((), {}, 65, r"has 2 sources ci: .*--source-id; there are 36 \(ci\), 37 \(ci\)"),
+                (("--title", "ci"), {}, 65, r"has 2 sources ci: .*--source-id; there are 36 \(ci\), 37 \(ci\)"),
                 (("--title", "no"), {}, 65, "no source no: .*nothing was removed"),
                 (("--source-id", "99"), {}, 65, "no source 99"),
                 (("--source-id", "36"), {"match": {"path": one}, "status": 403}, 77, "HTTP 403"),

@@ -40,6 +40,17 @@ class FlowSource(FlowTestCase):
         self.relay = other.start()
         self.assertEqual(self.shown()["flow_source"], LIVES)
 
+    def test_the_noted_source_is_removed_from_its_flow(self):
+        self.start()
+        self.connect()
+        self.connect("other")
+        outcome = self.flowrelay(self.relay, "source", "remove", "ci", "--yes", "--delete-remote",
+                                 "--access-token-file", self.token_file(self.access, "a.token"),
+                                 "--config", self.relay.config_path)
+        self.assertEqual(outcome.status, 0, outcome)
+        self.assertIn("Source 36 (ci) was removed from Main (example/main)", outcome.stderr)
+        self.assertEqual(self.shown("other")["flow_source"]["id"], "37")
+
 
 if __name__ == "__main__":
     support.main()

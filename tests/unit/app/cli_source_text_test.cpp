@@ -6,6 +6,8 @@
 #include <boost/json/value.hpp>
 #include <string>
 
+#include "cli/remote_removal.hpp"
+
 namespace flowrelay::cli {
 namespace {
 
@@ -27,6 +29,25 @@ TEST(SourceText, ShowsWhatIsKnownOfASource) {
               "source        36 of Main (example/main)\n"
               "application   app\n"
               "settings      https://x/configure\n");
+}
+
+TEST(RemoteRemoval, GoesByWhatTheDaemonHasNoted) {
+    const auto source = source_with(R"({"name":"ci","flow_source":{"id":"36","flow":"a/b"}})");
+    RemoteOptions options;
+    use_known_source(options, source);
+    EXPECT_TRUE(options.is_known);
+    EXPECT_EQ(options.flow, "a/b");
+    EXPECT_EQ(options.source_id, "36");
+
+    for (auto member : {&RemoteOptions::flow, &RemoteOptions::title, &RemoteOptions::source_id}) {
+        RemoteOptions said;
+        said.*member = "other";
+        use_known_source(said, source);
+        EXPECT_FALSE(said.is_known) << "what somebody says goes first";
+    }
+    RemoteOptions nothing;
+    use_known_source(nothing, source_with(R"({"name":"ci"})"));
+    EXPECT_FALSE(nothing.is_known);
 }
 
 }  // namespace
