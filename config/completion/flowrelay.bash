@@ -57,7 +57,7 @@ _flowrelay() {
             case $command:$action in
                 queue:) words="list show retry drop --help" ;;
                 dead:) words="list show replay drop --help" ;;
-                source:) words="list show add connect rotate pause resume enable remove --help" ;;
+                source:) words="list show check add connect rotate pause resume enable remove --help" ;;
                 config:) words="check show --help" ;;
                 config:check) words="--user --unit --json --help" ;;
                 config:show) words="--help" ;;

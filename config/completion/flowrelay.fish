@@ -33,7 +33,7 @@ complete -c flowrelay -n __flowrelay_needs_command -a status -d 'show how flowre
 complete -c flowrelay -n __flowrelay_needs_command -a queue -d 'look at the queue, retry and drop events'
 complete -c flowrelay -n __flowrelay_needs_command -a explain -d 'say why something waits, until when, or what became of it'
 complete -c flowrelay -n __flowrelay_needs_command -a dead -d 'look at the events that could not be delivered'
-complete -c flowrelay -n __flowrelay_needs_command -a source -d 'see, add, connect, pause, rotate and remove sources'
+complete -c flowrelay -n __flowrelay_needs_command -a source -d 'see, check, add, connect, pause, rotate and remove sources'
 complete -c flowrelay -n __flowrelay_needs_command -a health -d 'one line and an exit status for monitoring'
 complete -c flowrelay -n __flowrelay_needs_command -a top -d 'watch flowrelayd work'
 complete -c flowrelay -n __flowrelay_needs_command -a reload -d 'let flowrelayd read its configuration again'
@@ -46,7 +46,7 @@ complete -c flowrelay -n __flowrelay_needs_command -a spool -d 'look at a spool,
 
 complete -c flowrelay -n '__flowrelay_needs_action queue' -a 'list show retry drop'
 complete -c flowrelay -n '__flowrelay_needs_action dead' -a 'list show replay drop'
-complete -c flowrelay -n '__flowrelay_needs_action source' -a 'list show add connect rotate pause resume enable remove'
+complete -c flowrelay -n '__flowrelay_needs_action source' -a 'list show check add connect rotate pause resume enable remove'
 complete -c flowrelay -n '__flowrelay_needs_action config' -a 'check show'
 complete -c flowrelay -n '__flowrelay_needs_action spool' -a 'verify declare-damaged test adopt book-lost'
 
@@ -115,7 +115,7 @@ complete -c flowrelay -n '__flowrelay_is dead drop' -l yes -d 'do it'
 complete -c flowrelay -n '__flowrelay_is queue' -l json -d 'as JSON'
 complete -c flowrelay -n '__flowrelay_is dead' -l json -d 'as JSON'
 
-complete -c flowrelay -n '__flowrelay_is source show rotate pause resume enable remove' -a '(__flowrelay_sources)'
+complete -c flowrelay -n '__flowrelay_is source show check rotate pause resume enable remove' -a '(__flowrelay_sources)'
 complete -c flowrelay -n '__flowrelay_is source add rotate' -l token-file -r -F -d 'the file with the token, - for stdin'
 complete -c flowrelay -n '__flowrelay_is source connect' -l flow -x -d 'ORG/FLOW, or its id'
 complete -c flowrelay -n '__flowrelay_is source connect' -l access-token-file -r -F -d 'the file with the access token'

@@ -203,7 +203,7 @@ void add_token_option(Command command, SourceOptions& options) {
 
 void add_source_commands(Command app, Context& context) {
     const Command source =
-        app.add_subcommand("source", "See, add, connect, pause, rotate and remove sources");
+        app.add_subcommand("source", "See, check, add, connect, pause, rotate and remove sources");
     source.require_subcommand();
     const auto options = std::make_shared<SourceOptions>();
 

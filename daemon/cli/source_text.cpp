@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+
 #include "cli/json_members.hpp"
 
 namespace flowrelay::cli {
@@ -12,6 +15,26 @@ namespace {
 
 void add_fact(std::string& out, std::string_view name, std::string_view value) {
     if (!value.empty()) out += fmt::format("{:<12}  {}\n", name, value);
+}
+
+/// What a result that is not "found" means, and what to do.
+std::string_view meaning_of(std::string_view result) {
+    if (result == "gone") return "it was removed from its flow";
+    if (result == "unknown") {
+        return "the destination does not know its token, or can't be asked for sources; nothing "
+               "was "
+               "changed";
+    }
+    if (result == "refused") {
+        return "the destination refuses its token: see whether it is the right one; nothing was "
+               "changed";
+    }
+    if (result == "unanswered") {
+        return "the destination did not answer: try again later; nothing was changed";
+    }
+    return "the answer says nothing of a source: see whether destination.base_url is right; "
+           "nothing "
+           "was changed";
 }
 
 }  // namespace
@@ -44,6 +67,40 @@ std::string format_source(const json::object& source) {
         add_fact(out, "settings", text_of(*lives, "configuration_uri"));
     }
     return out;
+}
+
+std::string format_check(const json::object& answer) {
+    const std::string result = text_of(answer, "result");
+    std::string line = fmt::format("{}: {}", text_of(answer, "name"), result);
+    if (result == "found") {
+        const json::object* lives = object_of(answer, "flow_source");
+        return lives == nullptr ? line
+                                : fmt::format("{}, source {}", line, format_flow_source(*lives));
+    }
+    line += fmt::format(": {}", meaning_of(result));
+    const std::string erased = seconds_of(answer, "erase_in_s");
+    if (!erased.empty()) {
+        line += fmt::format(
+            ". It is disabled, and what is stored for it will be erased in {}; `flowrelay source "
+            "enable {}` takes that back until then",
+            erased, text_of(answer, "name"));
+    }
+    const std::string reason = text_of(answer, "reason");
+    return reason.empty() ? line : fmt::format("{} ({})", line, reason);
+}
+
+ExitCode exit_code_of_check(std::string_view result) {
+    if (result == "found") return ExitCode::ok;
+    if (result == "gone") return ExitCode::rejected;
+    if (result == "unanswered") return ExitCode::try_later;
+    return ExitCode::can_not_tell;
+}
+
+ExitCode worse_check(ExitCode a, ExitCode b) {
+    constexpr std::array order{ExitCode::ok, ExitCode::can_not_tell, ExitCode::try_later,
+                               ExitCode::rejected};
+    const auto rank = [&](ExitCode code) { return std::ranges::find(order, code) - order.begin(); };
+    return rank(b) > rank(a) ? b : a;
 }
 
 }  // namespace flowrelay::cli

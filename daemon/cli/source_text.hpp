@@ -1,8 +1,11 @@
-// What `flowrelay source show` prints. Pure.
+// What `flowrelay source show` and `flowrelay source check` print. Pure.
 #pragma once
 
 #include <boost/json/object.hpp>
 #include <string>
+#include <string_view>
+
+#include "cli/exit_code.hpp"
 
 namespace flowrelay::cli {
 
@@ -11,5 +14,14 @@ std::string format_flow_source(const boost::json::object& flow_source);
 
 /// A source of GET /v1/sources/NAME, a line for each thing that is known.
 std::string format_source(const boost::json::object& source);
+
+/// The answer of POST /v1/sources/NAME/check in a line: what was found out, and what follows.
+std::string format_check(const boost::json::object& answer);
+
+/// `result`: as that answer has it.
+ExitCode exit_code_of_check(std::string_view result);
+
+/// Of two sources that were checked: the one that a script has to know of.
+ExitCode worse_check(ExitCode a, ExitCode b);
 
 }  // namespace flowrelay::cli

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "flowrelay/base/http_status.hpp"
 #include "flowrelay/core/log_events.hpp"
 
 namespace flowrelay::core {
@@ -48,6 +49,8 @@ Relay::Relay(RelayOptions options, const Salt& salt, std::vector<TokenEntry> tok
       letter_room_(options_.dead_letters),
       reports_(options_.problem_reports),
       report_lines_(10, Seconds(60)),
+      checks_(Random(random.next())),
+      check_lines_(10, Seconds(60)),
       retry_lines_(10, Seconds(60)),
       dead_lines_(20, Seconds(60)) {
     for (const auto& [id, token] : tokens_.all()) schedule_erasure(token.entry);
@@ -85,6 +88,8 @@ std::vector<TokenEntry> Relay::configure(std::vector<ConfiguredSource> sources, 
     }
     reports_.configure(reporting);
     apply_token_states();
+    checks_.set_interval(options_.check_idle_sources, now.mono);
+    for (const auto& [id, token] : tokens_.all()) watch_source(id, token, now);
     for (const TokenId id : holding) {
         const Token& token = tokens_.at(id);
         if (token.is_source() && !token.rules.hold_rejected) release_held(id);
@@ -393,6 +398,7 @@ Relay::Effects Relay::attempted(const Assignment& assignment, const EventRecord&
     if (is_outdated(assignment)) {
         return answered_to_former(assignment, record, result, now);
     }
+    if (is_success(result.status)) checks_.heard(assignment.lane.token, now.mono);
     // What another life of the daemon accepted may have been sent by it.
     const bool is_own = first_own_ != Seq::none && assignment.seq >= first_own_;
     Judgement judgement = judge(result, options_.retry_after_cap, assignment.sent || !is_own);
@@ -554,6 +560,8 @@ std::optional<MonoTime> Relay::next_wakeup(Now now) const {
     if (!unerased_.empty() && (!wakeup || erase_unused_at_ < *wakeup)) wakeup = erase_unused_at_;
     const auto report = next_report_wakeup();
     if (report && (!wakeup || *report < *wakeup)) wakeup = report;
+    const auto check = next_check_wakeup();
+    if (check && (!wakeup || *check < *wakeup)) wakeup = check;
     for (const auto& erasure : erasures_) {
         if (unsaved_.contains(erasure.token)) continue;
         const auto at = now.mono + std::max(Milliseconds(0), erasure.due - now.wall);

@@ -17,6 +17,7 @@ Wish<TokenTable::Changes> Relay::add_source(const std::string& name, Secret secr
     renew_changed_tokens(before);
     refusals_.forget(token);
     apply_state(token, tokens_.at(token));
+    watch_source(token, tokens_.at(token), now);
     return changes;
 }
 
@@ -28,6 +29,7 @@ Wish<TokenTable::Changes> Relay::rotate_source(TokenId token, Secret secret, Now
     renew_changed_tokens(before);
     refusals_.forget(token);
     apply_state(token, tokens_.at(token));
+    watch_source(token, tokens_.at(token), now);
     return changes;
 }
 
@@ -104,6 +106,7 @@ Wish<TokenTable::Changes> Relay::enable_source(std::span<const StoredBacklog> ba
         token_reasons_.erase(token);
         doomed_.erase(token);
         apply_state(token, tokens_.at(token));
+        watch_source(token, tokens_.at(token), now);
         active_.restore(token, backlog.queued, backlog.first);
         replayed(backlog.replays);
     }

@@ -44,6 +44,7 @@ void Relay::take_out(TokenId token) {
     scheduler_.remove_token(token);
     active_.forget(token);
     reports_.renew(token);
+    checks_.forget(token);
 }
 
 std::uint64_t Relay::queued(TokenId token) const {

@@ -51,9 +51,8 @@ std::string head(std::string_view method, std::string_view authority, std::strin
     std::string text(method);
     text.append(" ").append(target).append(" HTTP/1.1\r\nHost: ").append(authority);
     text.append("\r\nUser-Agent: ").append(user_agent);
-    text.append(
-        "\r\nAccept: application/json\r\nAccept-Encoding: identity\r\n"
-        "Content-Type: application/json\r\n");
+    text.append("\r\nAccept: application/json\r\nAccept-Encoding: identity\r\n");
+    if (method != "GET") text.append("Content-Type: application/json\r\n");
     text.append(extra_fields);
     return text;
 }
@@ -85,6 +84,11 @@ void append_put(std::string& out, std::string_view authority, std::string_view t
                 std::string_view user_agent, std::string_view extra_fields, std::string_view body) {
     out.append(head("PUT", authority, target, user_agent, extra_fields));
     append_length_and_body(out, body);
+}
+
+void append_get(std::string& out, std::string_view authority, std::string_view target,
+                std::string_view user_agent, std::string_view extra_fields) {
+    out.append(head("GET", authority, target, user_agent, extra_fields)).append("\r\n");
 }
 
 }  // namespace flowrelay::http

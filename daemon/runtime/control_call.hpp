@@ -84,6 +84,7 @@ ControlAnswer drop_events(ControlCall& call);
 ControlAnswer get_explanation(ControlCall& call);
 ControlAnswer get_sources(ControlCall& call);
 ControlAnswer get_source(ControlCall& call);
+ControlAnswer check_source(ControlCall& call);
 ControlAnswer add_source(ControlCall& call);
 ControlAnswer pause_source(ControlCall& call);
 ControlAnswer resume_source(ControlCall& call);

@@ -42,6 +42,7 @@ constexpr std::array routes{
     Route{"GET", "/v1/sources", get_sources},
     Route{"GET", "/v1/sources/*", get_source},
     Route{"POST", "/v1/sources", add_source, "source.add", Plans::yes},
+    Route{"POST", "/v1/sources/*/check", check_source, "source.check"},
     Route{"POST", "/v1/sources/*/pause", pause_source, "source.pause"},
     Route{"POST", "/v1/sources/*/resume", resume_source, "source.resume"},
     Route{"POST", "/v1/sources/*/enable", enable_source, "source.enable"},

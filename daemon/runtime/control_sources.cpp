@@ -161,6 +161,23 @@ ControlAnswer get_source(ControlCall& call) {
     co_return json_response(describe(call.relay(), slot, call.engine.clock().now()));
 }
 
+ControlAnswer check_source(ControlCall& call) {
+    const auto token = find_source(call, call.name);
+    if (token.has_error()) co_return control_error(token.error());
+    const auto answer = co_await operations::check_source(call.engine, *token);
+    if (answer.refusal) co_return control_error(*answer.refusal);
+    call.result = core::to_string(answer.life);
+    json::object shown{{"name", call.relay().tokens().shown_name(call.name)}};
+    const auto slot = call.relay().tokens().all().find(*token);
+    if (slot != call.relay().tokens().all().end()) {
+        shown = describe(call.relay(), slot->second, call.engine.clock().now());
+    }
+    shown["result"] = call.result;
+    if (answer.status != 0) shown["status"] = answer.status;
+    if (!answer.reason.empty()) shown["reason"] = answer.reason;
+    co_return json_response(shown);
+}
+
 ControlAnswer add_source(ControlCall& call) {
     const std::string name = call.text("name");
     call.target = name;

@@ -55,6 +55,7 @@ struct Delivery::Worker {
     asio::steady_timer wake;
     std::optional<core::Assignment> assignment;
     const core::ProblemReport* report = nullptr;  ///< of the reporter, in the place of an event
+    const core::SourceCheck* check = nullptr;     ///< of the checker
     std::optional<Engine::Outgoing> outgoing;     ///< what is posted for it
     std::string body;
     std::string request;
@@ -104,11 +105,15 @@ void Delivery::retarget(Destination destination, std::shared_ptr<TlsContext> tls
 std::size_t Delivery::connections() const noexcept {
     std::size_t count = 0;
     for (const auto& worker : workers_) count += worker->client->connected() ? 1 : 0;
-    return count + (reporter_ && reporter_->client->connected() ? 1 : 0);
+    for (const Worker* beside : {reporter_.get(), checker_.get()}) {
+        count += beside != nullptr && beside->client->connected() ? 1 : 0;
+    }
+    return count;
 }
 
 void Delivery::start() {
     engine_.set_work_listener([this] { pump(); });
+    engine_.set_check_listener([this] { begin_check(); });
     running_ += 2;
     spawn(io_, tick());
     spawn(io_, watch_deadlines());
@@ -163,6 +168,7 @@ asio::awaitable<void> Delivery::tick() {
         wakeup_.expires_at(MonoTime::max());
         engine_.tick();
         begin_report();
+        begin_check();
         if (!pump()) arm_wakeup(engine_.clock().now());
     }
     if (--running_ == 0) ended_.cancel();
@@ -179,6 +185,7 @@ asio::awaitable<void> Delivery::watch_deadlines() {
         const MonoTime now = engine_.clock().now().mono;
         for (const auto& worker : workers_) worker->client->check_deadline(now);
         if (reporter_) reporter_->client->check_deadline(now);
+        if (checker_) checker_->client->check_deadline(now);
         // Nobody else arms the wake-up while all are busy.
         if (!stopping_ && busy_ > 0 && !pump()) arm_wakeup(engine_.clock().now());
     }
@@ -267,6 +274,7 @@ void Delivery::take_next(Worker& worker, Now now) {
 bool Delivery::may_send(const Worker& worker) const {
     if (worker.target != target_) return false;
     if (worker.report != nullptr) return engine_.may_be_sent(*worker.report);
+    if (worker.check != nullptr) return engine_.may_be_sent(*worker.check);
     return worker.assignment && engine_.may_be_sent(*worker.assignment);
 }
 
@@ -321,6 +329,54 @@ asio::awaitable<void> Delivery::report(Engine::OutgoingReport outgoing) {
     if (--running_ == 0) ended_.cancel();
 }
 
+void Delivery::begin_check() {
+    if (stopping_ || checker_) return;
+    auto outgoing = engine_.next_check();
+    if (!outgoing) return;
+    checker_ = std::make_unique<Worker>(io_, *this);
+    ++running_;
+    ++busy_;
+    if (!std::exchange(watching_, true)) watch_.cancel();
+    spawn(io_, check(std::move(*outgoing)));
+}
+
+// The token is in the URL, as the API wants it: that is written to the connection and nowhere else.
+asio::awaitable<void> Delivery::check(Engine::OutgoingCheck outgoing) {
+    Worker& worker = *checker_;
+    worker.check = &outgoing.check;
+    const Destination& destination = worker.target->destination;
+    const std::string token = http::url_encode(outgoing.token.reveal());
+    const std::string path = fmt::format("{}?flow_token={}", destination.sources_target, token);
+    http::append_get(worker.request, destination.authority, target_of(destination, path),
+                     options_.user_agent, proxy_field(destination));
+    auto result = co_await worker.client->post(worker.request);
+    // It has everything of the source erased, so it is asked for twice.
+    const bool says_gone = result.end == core::AttemptEnd::response && result.status == 410;
+    const bool unconfirmed = says_gone && stopping_;
+    if (says_gone && !stopping_) {
+        auto confirmed =
+            co_await worker.client->post(worker.request, HttpClient::Connection::fresh);
+        result = std::move(confirmed);
+    }
+    const bool withdrawn = result.end == core::AttemptEnd::withdrawn;
+    const bool cut_off = stopping_ && result.end != core::AttemptEnd::response;
+    if (withdrawn || cut_off || unconfirmed) {
+        engine_.release_check(outgoing.check);
+    } else {
+        const bool has_source =
+            is_success(result.status) && core::is_source(worker.client->answer_body());
+        // Where the token looks different in a URL, an answer that repeats that would show it.
+        if (token == outgoing.token.reveal()) describe_answer(worker, outgoing.token, result);
+        engine_.end_check(outgoing.check, result, has_source);
+    }
+    worker.client->close();
+    checker_.reset();
+    --busy_;
+    begin_check();
+    pump();
+    if (--running_ == 0) ended_.cancel();
+}
+
 void Delivery::describe_answer(Worker& worker, const Secret& token,
                                core::AttemptResult& result) const {
     if (result.end != core::AttemptEnd::response || is_success(result.status)) {
@@ -344,6 +400,8 @@ asio::awaitable<void> Delivery::stop(Milliseconds grace) {
     watch_.cancel();
     for (const auto& worker : workers_) worker->wake.cancel();
     if (reporter_) reporter_->client->abort();  // nobody waits for it
+    if (checker_) checker_->client->abort();
+    engine_.stop_checks();
     const MonoTime deadline = std::chrono::steady_clock::now() + grace;
     while (running_ > 0) {
         ended_.expires_at(aborting_ ? asio::steady_timer::time_point::max() : deadline);

@@ -117,6 +117,15 @@ asio::awaitable<Result<void>> save(Engine& engine, std::vector<core::TokenEntry>
     co_return *result;
 }
 
+asio::awaitable<Engine::CheckAnswer> check_source(Engine& engine, TokenId token) {
+    using Answer = Engine::CheckAnswer;
+    Ask<Answer> check = [&engine, token](std::function<void(Answer)> done) {
+        engine.check_source(token, std::move(done));
+    };
+    const auto answer = co_await answer_of<Answer>(std::move(check));
+    co_return *answer;
+}
+
 asio::awaitable<Result<BacklogOf>> backlog_of(Engine& engine, TokenId token) {
     std::function<Result<BacklogOf>(Stores&)> count = [token](Stores& stores) {
         return count_backlog(stores, token);

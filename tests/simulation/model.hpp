@@ -138,6 +138,10 @@ public:
     void requested(const PostedEvent& post, Seq seq, Now now);
     /// PUT /sources. Returns the token.
     std::size_t reported(std::string_view body, Now now);
+    /// GET /sources, with this token. Returns the slot of its source, if there is one.
+    std::optional<std::size_t> asked_for(std::size_t token);
+    /// The answer to that was a 410.
+    void found_gone(std::size_t slot, Now now);
     /// The server has taken it, whatever it answers.
     void processed(std::uint64_t number);
     void answered(std::uint64_t number, const Server::Reply& reply, bool others_queued, Now now);
@@ -198,6 +202,8 @@ public:
     std::uint64_t no_rooms() const noexcept { return no_rooms_; }
     std::uint64_t holds() const noexcept { return holds_; }
     std::uint64_t reports() const noexcept { return reports_; }
+    std::uint64_t checks() const noexcept { return checks_; }
+    std::uint64_t found_gone() const noexcept { return found_gone_; }
     std::uint64_t outdated() const noexcept { return outdated_; }
     std::uint64_t renames() const noexcept { return renames_; }
     std::uint64_t rotations() const noexcept { return rotations_; }
@@ -328,6 +334,8 @@ private:
     std::uint64_t holds_ = 0;
     std::uint64_t no_rooms_ = 0;
     std::uint64_t reports_ = 0;
+    std::uint64_t checks_ = 0;
+    std::uint64_t found_gone_ = 0;
     std::uint64_t outdated_ = 0;
     std::uint64_t renames_ = 0;
     std::uint64_t rotations_ = 0;

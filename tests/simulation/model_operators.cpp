@@ -287,4 +287,24 @@ std::size_t Model::reported(std::string_view body, Now now) {
     return token;
 }
 
+std::optional<std::size_t> Model::asked_for(std::size_t token) {
+    ++checks_;
+    const auto slot = slots_.of_token(token);
+    if (!slot || !slots_.at(*slot).is_source()) {
+        violation(fmt::format("token {}, which no source has, is asked for", token));
+        return std::nullopt;
+    }
+    check_gone(*slot, "a question");
+    if (waits_.destination_closed())
+        violation("a question while the destination is to be left alone");
+    if (is_paused(*slot)) violation(fmt::format("slot {}, which is paused, is asked for", *slot));
+    return slot;
+}
+
+void Model::found_gone(std::size_t slot, Now now) {
+    ++found_gone_;
+    gone(slot, now);
+    waits_.removed(slot);
+}
+
 }  // namespace flowrelay::test

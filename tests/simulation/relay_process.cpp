@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "flowrelay/base/fingerprint.hpp"
+#include "flowrelay/base/number.hpp"
 #include "flowrelay/runtime/start_up.hpp"
 #include "flowrelay/storage/clock_file.hpp"
 #include "support/queue_contents.hpp"
@@ -222,7 +223,7 @@ void RelayProcess::submit(const std::string& json, std::uint64_t number) {
 }
 
 bool RelayProcess::idle() const {
-    return busy_ == 0 && !reporting_ && calls_ == 0 && storage_->idle();
+    return busy_ == 0 && !reporting_ && !checking_ && calls_ == 0 && storage_->idle();
 }
 
 // What the I/O thread does whenever something has happened.
@@ -231,6 +232,7 @@ void RelayProcess::turn() {
     io_.restart();
     io_.poll();
     report();
+    check();
     pump();
 }
 
@@ -252,6 +254,34 @@ void RelayProcess::report() {
                           engine_->end_report(report, reply.result);
                           turn();
                       });
+}
+
+// The same, of whether an idle source lives.
+void RelayProcess::check() {
+    if (stopping_ || checking_) return;
+    auto outgoing = engine_->next_check();
+    if (!outgoing) return;
+    checking_ = true;
+    std::string_view secret = outgoing->token.reveal();  // see secret_of()
+    secret.remove_prefix(std::string_view("s3cret-").size());
+    secret.remove_suffix(1);
+    const std::size_t token = parse_number<std::size_t>(secret).value();
+    const auto slot = around_.model.asked_for(token);
+    const auto reply = around_.server.find(token);
+    around_.agenda.in(
+        reply.takes, [this, alive = std::weak_ptr(alive_), reply, slot, check = outgoing->check] {
+            if (alive.expired()) return;
+            checking_ = false;
+            if (stopping_) return;
+            const bool is_gone =
+                reply.result.end == core::AttemptEnd::response && reply.result.status == 410;
+            if (slot && is_gone && engine_->may_be_sent(check)) {
+                around_.model.found_gone(*slot, around_.agenda.now());
+            }
+            engine_->end_check(check, reply.result, reply.processed);
+            tell();
+            turn();
+        });
 }
 
 void RelayProcess::pump() {

@@ -125,6 +125,7 @@ private:
     std::vector<core::ConfiguredSource> sources() const;
     void pump();
     void report();
+    void check();
     void run(Call call);
     Call drop_each(std::vector<Seq> events);
     Call drop_each_letter(std::vector<Seq> letters);
@@ -162,6 +163,7 @@ private:
     std::optional<runtime::Engine> engine_;
     std::size_t busy_ = 0;
     bool reporting_ = false;                      ///< a report is under way
+    bool checking_ = false;                       ///< a source is asked for
     std::size_t calls_ = 0;                       ///< of operators, that have not ended
     bool dropping_ = false;                       ///< one of them drops
     std::map<TokenId, std::size_t> passed_over_;  ///< how often, since its last turn

@@ -237,6 +237,18 @@ Server::Reply Server::show(std::size_t token, const std::string& message) {
     return answer(200);
 }
 
+Server::Reply Server::find(std::size_t token) {
+    Reply reply = answer(200);
+    if (weather_ != Weather::calm && random_.chance(0.3)) {
+        reply = any_trouble();
+    } else if (gone_.contains(token)) {
+        reply = answer(410);
+    } else if (tokens_[token] == TokenWeather::refused) {
+        reply = answer(random_.chance(0.5) ? 401 : 404);
+    }
+    return reply;
+}
+
 void Server::change_weather(std::size_t token) {
     if (healed_) return;
     switch (random_.below(8)) {

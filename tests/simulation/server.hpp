@@ -50,6 +50,9 @@ public:
     Reply show(std::size_t token, const std::string& message);
     const std::string& shown(std::size_t token) { return shown_[token]; }
 
+    /// GET /sources: whether the source of the token lives, which `processed` says of a 200.
+    Reply find(std::size_t token);
+
     /// Some other trouble, perhaps of this token, or none.
     void change_weather(std::size_t token);
 

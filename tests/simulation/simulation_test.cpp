@@ -30,6 +30,8 @@ struct Totals {
     std::uint64_t no_rooms = 0;
     std::uint64_t rows = 0;
     std::uint64_t reports = 0;
+    std::uint64_t checks = 0;
+    std::uint64_t found_gone = 0;
     std::uint64_t outdated = 0;
     std::uint64_t renames = 0;
     std::uint64_t rotations = 0;
@@ -86,6 +88,8 @@ void live(std::uint64_t seed, bool trace, Totals& totals) {
     totals.no_rooms += world.model().no_rooms();
     totals.holds += world.model().holds();
     totals.reports += world.model().reports();
+    totals.checks += world.model().checks();
+    totals.found_gone += world.model().found_gone();
     totals.outdated += world.model().outdated();
     totals.renames += world.model().renames();
     totals.rotations += world.model().rotations();
@@ -125,7 +129,8 @@ TEST(Simulation, KeepsItsPromisesWhateverHappens) {
               << " crashes; " << totals.holds << " events held, " << totals.no_rooms
               << " found no room among the dead letters, " << totals.rows
               << " refused like all others, " << totals.dropped << " dropped, " << totals.enables
-              << " tokens enabled, " << totals.reports << " reports, " << totals.outdated
+              << " tokens enabled, " << totals.reports << " reports, " << totals.checks
+              << " sources asked for, " << totals.found_gone << " of them gone, " << totals.outdated
               << " answers to former tokens or destinations; " << totals.renames
               << " sources renamed, " << totals.rotations << " rotated, " << totals.additions
               << " added, " << totals.removals << " removed; " << totals.forgotten

@@ -84,6 +84,7 @@ ProcessOptions World::choose_options(Random& random) {
     relay.gone_grace = random.chance(0.2) ? Milliseconds(0) : Seconds(1U << random.below(13));
     relay.scheduler.max_in_flight = options.connections;
     relay.scheduler.rate_limit = random.chance(0.1) ? 2 : 0;
+    if (random.chance(0.5)) relay.check_idle_sources = Seconds(64ULL << random.below(8));
     return options;
 }
 

@@ -160,6 +160,8 @@ namespace flowrelay::core::log_events {
       "the flow of a source was told that its trouble is over")                                  \
     X(report_failed, "report.failed", warning, "4303eb8935d546838f73bdbbfe0e6858",               \
       "the flow of a source could not be told of its trouble, or that it is over")               \
+    X(source_check_failed, "source.check_failed", notice, "516cd75b8c0c4e85abaae5c3ec06a09c",    \
+      "whether an idle source lives in its flow could not be found out")                         \
     X(token_erased, "token.erased", notice, "d997bb55fcab4beeaed21ec49fe6fad8",                  \
       "everything stored for a token was erased")                                                \
     X(token_erase_failed, "token.erase_failed", error, "6934e7e00a604db890bbb424d3684abd",       \

@@ -33,6 +33,7 @@
 #include "flowrelay/core/refusals.hpp"
 #include "flowrelay/core/repeat_limiter.hpp"
 #include "flowrelay/core/scheduler.hpp"
+#include "flowrelay/core/source_checks.hpp"
 #include "flowrelay/core/stored_event.hpp"
 #include "flowrelay/core/token_table.hpp"
 #include "flowrelay/core/verdict.hpp"
@@ -58,8 +59,16 @@ struct RelayOptions {
     std::size_t kept_unused_tokens() const noexcept {
         return std::min(unused_tokens, (std::max<std::size_t>(max_unknown_tokens, 1) - 1) / 2);
     }
-    std::string destination;  ///< the base URL
-    std::string route;        ///< what else decides where requests go: another path, a proxy
+    Milliseconds check_idle_sources{0};  ///< see SourceChecks; 0: none is asked for
+    std::string destination;             ///< the base URL
+    std::string route;  ///< what else decides where requests go: another path, a proxy
+};
+
+/// A source that the server is asked for.
+struct SourceCheck {
+    TokenId token = TokenId::none;
+    SentWith with;
+    bool asked = false;  ///< by an operator
 };
 
 /// Counts since the process started.
@@ -269,6 +278,31 @@ public:
     /// It was not made (the daemon stops).
     void release_report(const ProblemReport& report) { reports_.release(report); }
 
+    // ---- whether sources live (daemon/core/relay_checks.cpp)
+
+    /// A source that has been idle for long and is to be asked for now; one at a time: end_check()
+    /// or release_check() follows. Nothing while the destination is not well or deliveries are
+    /// held.
+    std::optional<SourceCheck> next_check(Now now);
+    /// Why a slot can't be asked for, if so.
+    std::optional<Refusal> refuse_check(TokenId token) const;
+    /// The same as next_check(), of a slot that refuse_check() lets pass, whatever else is so.
+    SourceCheck begin_check(TokenId token, bool asked);
+    bool is_checking() const noexcept { return checks_.busy(); }
+    /// Whether it may still be written, as for an event.
+    bool may_be_sent(const SourceCheck& check) const;
+    struct CheckEnd {
+        SourceLife life = SourceLife::unanswered;
+        int status = 0;      ///< of the answer; 0: there is none that counts
+        std::string reason;  ///< for people
+        Effects effects;     ///< of a source that is gone: as after the 410 to an event
+    };
+    /// `has_source`: whether the body of the answer is a source.
+    CheckEnd end_check(const SourceCheck& check, const AttemptResult& result, bool has_source,
+                       Now now);
+    /// It was not asked for (the daemon stops).
+    void release_check(Now now) { checks_.release(now.mono); }
+
     // ---- for operators (daemon/core/relay_operations.cpp)
     //
     // Entries that come back are for the registry.
@@ -403,6 +437,8 @@ private:
     void note_for_reports(const Assignment& assignment, const AttemptResult& result,
                           const Completion& completion, Now now);
     bool can_report(TokenId token) const;
+    void watch_source(TokenId id, const Token& token, Now now);
+    std::optional<MonoTime> next_check_wakeup() const;
     std::optional<MonoTime> next_report_wakeup() const;
     void remember_attempt(const Assignment& assignment, const EventRecord& record,
                           const AttemptResult& result, const Completion& completion, Now now);
@@ -443,6 +479,8 @@ private:
     History history_;
     ProblemReports reports_;
     RepeatLimiter report_lines_;
+    SourceChecks checks_;
+    RepeatLimiter check_lines_;
     std::vector<Erasure> erasures_;
     std::set<TokenId> erasing_;  ///< begun, perhaps in vain so far: some of it is gone
     std::map<TokenId, std::string> erase_failures_;  ///< of them: why it was in vain

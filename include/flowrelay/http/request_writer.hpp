@@ -28,6 +28,10 @@ private:
 void append_put(std::string& out, std::string_view authority, std::string_view target,
                 std::string_view user_agent, std::string_view extra_fields, std::string_view body);
 
+/// Appends a GET; the parts, and what is thrown, are as with PostWriter.
+void append_get(std::string& out, std::string_view authority, std::string_view target,
+                std::string_view user_agent, std::string_view extra_fields);
+
 /// A part of a path or a value of a query: everything but letters, digits and "-._~" is
 /// percent-encoded (RFC 3986).
 std::string url_encode(std::string_view text);

@@ -68,6 +68,8 @@ private:
     void take_next(Worker& worker, Now now);
     void begin_report();
     boost::asio::awaitable<void> report(Engine::OutgoingReport outgoing);
+    void begin_check();
+    boost::asio::awaitable<void> check(Engine::OutgoingCheck outgoing);
     void describe_answer(Worker& worker, const Secret& token, core::AttemptResult& result) const;
     void hire();
 
@@ -80,8 +82,9 @@ private:
     std::vector<std::unique_ptr<Worker>> workers_;
     std::vector<Worker*> idle_;
     std::size_t running_ = 0;           ///< coroutines of this object that have not ended
-    std::size_t busy_ = 0;              ///< workers with an event, and a report
+    std::size_t busy_ = 0;              ///< workers with an event, a report, a check
     std::unique_ptr<Worker> reporter_;  ///< of the report that is under way
+    std::unique_ptr<Worker> checker_;   ///< of the source that is asked for
     bool stopping_ = false;
     bool aborting_ = false;
     boost::asio::steady_timer wakeup_;

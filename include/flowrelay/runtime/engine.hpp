@@ -54,6 +54,9 @@ public:
     Engine(boost::asio::any_io_executor io, core::Relay& relay, StorageMailbox& storage,
            const Clock& clock, EngineOptions options = {});
 
+    /// Called when an operator asks for a source.
+    void set_check_listener(std::function<void()> listener) { on_check_ = std::move(listener); }
+
     /// Called when there may be work for deliveries or when the next wake-up may have moved.
     void set_work_listener(std::function<void()> listener) { on_work_ = std::move(listener); }
 
@@ -147,6 +150,18 @@ public:
     void end_report(const core::ProblemReport& report, const core::AttemptResult& result);
     void release_report(const core::ProblemReport& report) { relay_.release_report(report); }
 
+    /// A source that the server is asked for, if any; end_check() or release_check() has to follow.
+    /// What an operator asks for goes first.
+    struct OutgoingCheck {
+        core::SourceCheck check;
+        Secret token;
+    };
+    std::optional<OutgoingCheck> next_check();
+    void end_check(const core::SourceCheck& check, const core::AttemptResult& result,
+                   bool has_source);
+    void release_check(const core::SourceCheck& check);
+    bool may_be_sent(const core::SourceCheck& check) const { return relay_.may_be_sent(check); }
+
     /// Puts entries of slots into the registry; what it does not take is tried again in a while.
     /// `saved`, if given, is told how the first try has ended.
     void save(std::vector<core::TokenEntry> entries, StorageMailbox::Done saved = {});
@@ -184,6 +199,19 @@ public:
     bool begin_search(std::uint32_t uid);
     void end_search(std::uint32_t uid);
 
+    /// What is known of a source once the server was asked for it.
+    struct CheckAnswer {
+        std::optional<core::Refusal> refusal;  ///< it was not asked for
+        core::SourceLife life = core::SourceLife::unanswered;
+        int status = 0;
+        std::string reason;
+    };
+    using Checked = std::function<void(const CheckAnswer&)>;
+    /// Asks the server for a source; `checked` runs once.
+    void check_source(TokenId token, Checked checked);
+    /// The daemon stops: who waits for check_source() is told so.
+    void stop_checks();
+
     /// Dead letters are delivered after all, in their old places. Gives how many there were.
     void replay(std::vector<Seq> letters, std::function<void(Result<std::uint64_t>)> done);
 
@@ -218,6 +246,14 @@ private:
     const Clock& clock_;
     EngineOptions options_;
     std::function<void()> on_work_;
+    std::function<void()> on_check_;
+    struct AskedCheck {
+        TokenId token;
+        Checked checked;
+    };
+    std::deque<AskedCheck> asked_checks_;
+    Checked checking_;  ///< who asked for the one under way; may be nobody
+    bool checks_stopped_ = false;
 
     /// An event that waits for its commit. They are answered in the order in which they came.
     struct Uncommitted {

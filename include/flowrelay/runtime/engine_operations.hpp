@@ -141,6 +141,9 @@ Awaitable<std::optional<Search>> wait_for_search(Engine& engine, std::uint32_t u
 /// Makes entries durable; then there may be work.
 Awaitable<Result<void>> save(Engine& engine, std::vector<core::TokenEntry> entries);
 
+/// Asks the server whether a source lives.
+Awaitable<Engine::CheckAnswer> check_source(Engine& engine, TokenId token);
+
 /// What lies in the spool for one token, whatever its state.
 Awaitable<Result<BacklogOf>> backlog_of(Engine& engine, TokenId token);
 

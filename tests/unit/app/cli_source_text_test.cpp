@@ -31,6 +31,35 @@ TEST(SourceText, ShowsWhatIsKnownOfASource) {
               "settings      https://x/configure\n");
 }
 
+TEST(SourceText, SaysWhatACheckHasFoundOut) {
+    EXPECT_EQ(format_check(source_with(R"({"name":"ci","result":"found"})")), "ci: found");
+    EXPECT_EQ(format_check(source_with(
+                  R"({"name":"ci","result":"found","flow_source":{"id":"36","flow":"a/b"}})")),
+              "ci: found, source 36 of a/b");
+    const std::string gone = format_check(
+        source_with(R"({"name":"ci","result":"gone","erase_in_s":3600,"reason":"HTTP 410"})"));
+    EXPECT_NE(gone.find("removed from its flow"), gone.npos) << gone;
+    EXPECT_NE(gone.find("erased in 1h"), gone.npos) << gone;
+    for (const char* result : {"unknown", "refused", "unanswered", "strange"}) {
+        const std::string text = format_check(source_with(
+            std::string(R"({"name":"ci","reason":"HTTP 404: no","result":")") + result + "\"}"));
+        EXPECT_TRUE(text.starts_with(std::string("ci: ") + result)) << text;
+        EXPECT_NE(text.find("nothing was changed (HTTP 404: no)"), text.npos) << text;
+    }
+}
+
+TEST(SourceText, TheExitStatusOfSeveralIsThatOfTheWorst) {
+    EXPECT_EQ(exit_code_of_check("found"), ExitCode::ok);
+    EXPECT_EQ(exit_code_of_check("gone"), ExitCode::rejected);
+    EXPECT_EQ(exit_code_of_check("unanswered"), ExitCode::try_later);
+    for (const char* result : {"unknown", "refused", "strange", "of a later version"}) {
+        EXPECT_EQ(exit_code_of_check(result), ExitCode::can_not_tell);
+    }
+    EXPECT_EQ(worse_check(ExitCode::ok, ExitCode::ok), ExitCode::ok);
+    EXPECT_EQ(worse_check(ExitCode::rejected, ExitCode::try_later), ExitCode::rejected);
+    EXPECT_EQ(worse_check(ExitCode::can_not_tell, ExitCode::rejected), ExitCode::rejected);
+}
+
 TEST(RemoteRemoval, GoesByWhatTheDaemonHasNoted) {
     const auto source = source_with(R"({"name":"ci","flow_source":{"id":"36","flow":"a/b"}})");
     RemoteOptions options;

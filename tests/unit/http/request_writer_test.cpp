@@ -86,5 +86,15 @@ TEST(RequestWriter, WritesAPutWithoutAKey) {
     EXPECT_THROW(append_put(out, "h", "/a b", "a", "", ""), std::invalid_argument);
 }
 
+TEST(RequestWriter, WritesAGetWithoutABody) {
+    std::string out;
+    append_get(out, "api.flowdock.com", "/sources?flow_token=x", "flowrelay/1", "X-Other: 1\r\n");
+    EXPECT_EQ(out,
+              "GET /sources?flow_token=x HTTP/1.1\r\nHost: api.flowdock.com\r\n"
+              "User-Agent: flowrelay/1\r\nAccept: application/json\r\n"
+              "Accept-Encoding: identity\r\nX-Other: 1\r\n\r\n");
+    EXPECT_THROW(append_get(out, "h", "/a b", "a", ""), std::invalid_argument);
+}
+
 }  // namespace
 }  // namespace flowrelay::http
