@@ -209,6 +209,7 @@ std::span<const std::string_view> config_keys() noexcept {
         "destination.max_connections",
         "destination.rate_limit",
         "destination.rate_burst",
+        "destination.check_idle_sources",
         "destination.expect",
         "destination.allow_plaintext",
         "ingest.socket",

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "config_yaml.hpp"
 #include "flowrelay/app/secret_file.hpp"
 #include "flowrelay/runtime/destination.hpp"
 
@@ -60,6 +61,16 @@ void read_files(const MapReader& map, DestinationConfig& out) {
     }
 }
 
+void read_check(const MapReader& map, DestinationConfig& out) {
+    constexpr std::string_view key = "check_idle_sources";
+    const YamlNode* value = map.find(key);
+    if (value != nullptr && value->kind == YamlNode::Kind::scalar && value->text == "off") {
+        out.check_idle_sources = Milliseconds(0);
+    } else {
+        map.read_duration(key, out.check_idle_sources, Seconds(1), Hours(365 * 24));
+    }
+}
+
 }  // namespace
 
 void read_destination(const MapReader& map, DestinationConfig& out) {
@@ -93,6 +104,7 @@ void read_destination(const MapReader& map, DestinationConfig& out) {
     map.read_number("max_connections", out.max_connections, 1U, 1024U);
     map.read_rate("rate_limit", out.rate_limit);
     map.read_number("rate_burst", out.rate_burst, 0U, 1'000'000U);
+    read_check(map, out);
     out.expects_json = map.read_word("expect", {"any", "json"}, out.expects_json ? 1 : 0) == 1;
 }
 

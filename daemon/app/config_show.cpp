@@ -38,7 +38,8 @@ std::string show_value(std::string_view key, std::uint64_t value) {
 std::string show_value(std::string_view, double value) {
     return fmt::format("{}", value);
 }
-std::string show_value(std::string_view, Milliseconds value) {
+std::string show_value(std::string_view key, Milliseconds value) {
+    if (key == "destination.check_idle_sources" && value == Milliseconds(0)) return "off";
     // Not format_duration(), which cuts what is below its second unit off.
     std::string out;
     auto left = value.count();

@@ -25,6 +25,7 @@ inline constexpr bool restart = false;  // counts at the next start
     X(destination.max_connections, "destination.max_connections", reload)                     \
     X(destination.rate_limit, "destination.rate_limit", reload)                               \
     X(destination.rate_burst, "destination.rate_burst", reload)                               \
+    X(destination.check_idle_sources, "destination.check_idle_sources", reload)               \
     X(destination.expects_json, "destination.expect", reload)                                 \
     X(destination.allow_plaintext, "destination.allow_plaintext", reload)                     \
     X(ingest.socket, "ingest.socket", restart)                                                \

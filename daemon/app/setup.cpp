@@ -125,6 +125,7 @@ core::RelayOptions relay_options(const Config& config) {
     options.dedup_window = config.spool.dedup_window;
     options.accept_unknown_tokens = config.ingest.accept_unknown_tokens;
     options.max_unknown_tokens = config.ingest.max_unknown_tokens;
+    options.check_idle_sources = config.destination.check_idle_sources;
     options.destination = config.destination.base_url;
     options.route = route_of(config.destination);
     return options;

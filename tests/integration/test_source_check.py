@@ -1,7 +1,8 @@
-"""Whether sources live in their flows can be asked, without posting anything."""
+"""Whether sources live in their flows can be asked, and is asked of those that are idle."""
 
 import contextlib
 import json
+import re
 
 import support
 from flow_sources import TRACES, FlowTestCase
@@ -95,47 +96,6 @@ class SourceCheck(FlowTestCase):
         self.assertEqual([json.loads(line)["result"] for line in told.splitlines()],
                          ["found", "unknown"])
 
-    def test_any_other_answer_is_told_apart_and_changes_nothing(self):
-        self.start()
-        self.connect()
-        token = self.flow_token()
-        for rule, exit_status, words in [
-                ({"status": 404}, 1, "ci: unknown: .* nothing was changed"),
-                ({"status": 401, "body": {"message": f"no {token}"}}, 1, r"ci: refused: .*no \[token\]"),
-                ({"status": 503}, 75, "ci: unanswered: .*HTTP 503"),
-                ({"status": 200, "body": {"hello": 1}}, 1, "ci: strange: "),
-                ({"status": 302, "headers": {"Location": f"/login?flow_token={token}"}}, 1,
-                 r"ci: strange: .*redirects to .*\[token\]"),
-                ({"action": "close"}, 75, "ci: unanswered: ")]:
-            with self.subTest(rule=rule):
-                self.server.rules({"match": {"path": "/sources"}, **rule})
-                told = self.check("ci", status=exit_status)
-                self.assertRegex(told, words)
-                self.assertNotIn(token, told)
-                self.assertEqual(self.shown()["state"], "active")
-        self.server.rules()
-        # A 410 that is not said twice is none.
-        self.server.rules({"match": {"path": "/sources"}, "status": 410, "times": 1})
-        self.assertTrue(self.check("ci").startswith("ci: found"))
-        self.server.terminate()
-        self.assertRegex(self.check("ci", status=75), "unanswered: .*connect_failed")
-        self.assertEqual(self.shown()["state"], "active")
-        self.relay.stop()
-        self.assertNotIn(token, self.relay.log)
-
-    def test_all_sources_are_asked_for_and_the_worst_counts(self):
-        self.start()
-        self.assertEqual(self.check(), "there is no source to ask for\n")
-        for name in ("ci", "web"):
-            self.connect(name)
-        self.flowrelay(self.relay, "source", "add", "hand", "--token-file", "-", stdin=self.token())
-        self.remove_in_flow("37")
-        told = self.check(status=65)
-        self.assertRegex(told, r"ci: found.*\nweb: gone.*\nhand: unknown.*\n")
-        told = self.check("--json", status=1)
-        self.assertEqual([json.loads(line)["result"] for line in told.splitlines()],
-                         ["found", "unknown"])
-
     def test_an_idle_source_learns_of_its_removal(self):
         self.start(destination={"check_idle_sources": "1s"}, gone={"grace": "0s"})
         self.connect()
@@ -151,6 +111,13 @@ class SourceCheck(FlowTestCase):
         self.assertEqual(self.shown("web")["state"], "active")
         self.relay.stop()
         self.assertEqual(len(re.findall(r"source\.check_failed", self.relay.log)), 1)
+
+    def test_nobody_is_asked_for_when_that_is_off(self):
+        self.start(destination={"check_idle_sources": "off"})
+        self.connect()
+        self.remove_in_flow("36")
+        with self.assertRaises(AssertionError):
+            self.relay.wait_for_log(r"token\.gone", patience=3)
 
 
 if __name__ == "__main__":

@@ -40,8 +40,9 @@ struct DestinationConfig {
     std::uint32_t max_connections = 32;  ///< 1 to 1024
     double rate_limit = 0;               ///< events per second; 0: none
     std::uint32_t rate_burst = 0;        ///< at once; 0: what rate_limit lets go in a second
-    bool expects_json = false;           ///< of `expect`: a 2xx has to be JSON, or empty
-    bool allow_plaintext = false;        ///< http to other hosts than this one
+    Milliseconds check_idle_sources = Hours(24);  ///< 0 (`off`): none is asked for
+    bool expects_json = false;                    ///< of `expect`: a 2xx has to be JSON, or empty
+    bool allow_plaintext = false;                 ///< http to other hosts than this one
 };
 
 struct IngestConfig {

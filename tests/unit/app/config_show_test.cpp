@@ -36,7 +36,8 @@ TEST(ShowConfig, HasEveryKeyWithItsDefault) {
 
 TEST(ShowConfig, MeansTheSameWhenItIsRead) {
     expect_same(minimal);
-    expect_same(R"(destination: {base_url: "https://api.example.com/x", rate_limit: 2.5}
+    expect_same(
+        R"(destination: {base_url: "https://api.example.com/x", rate_limit: 2.5, check_idle_sources: off}
 ingest: {listen: "127.0.0.1:8025", unknown_tokens: reject, socket_mode: "0600"}
 retry: {initial: 1234ms, max: 1h1m1s}
 gone: {grace: 0s}

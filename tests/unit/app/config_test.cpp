@@ -1,5 +1,6 @@
 #include "flowrelay/app/config.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -37,6 +38,7 @@ TEST(Config, takes_the_defaults_when_only_the_base_url_is_there) {
     EXPECT_EQ(config.destination.base_url, "https://flowdock.example.com");
     EXPECT_EQ(config.destination.path, "/messages");
     EXPECT_EQ(config.destination.request_timeout, Seconds(30));
+    EXPECT_EQ(config.destination.check_idle_sources, Hours(24));
     EXPECT_EQ(config.ingest.socket, "/run/flowrelay/ingest.sock");
     EXPECT_EQ(config.ingest.socket_mode, 0660U);
     EXPECT_TRUE(config.ingest.accept_unknown_tokens);
@@ -58,6 +60,7 @@ destination:
   max_connections: 7
   rate_limit: 2.5
   rate_burst: 3
+  check_idle_sources: 12h
   allow_plaintext: true
 ingest:
   socket: /tmp/i.sock
@@ -91,6 +94,7 @@ sources:
     EXPECT_EQ(config.destination.max_connections, 7U);
     EXPECT_EQ(config.destination.rate_limit, 2.5);
     EXPECT_EQ(config.destination.rate_burst, 3U);
+    EXPECT_EQ(config.destination.check_idle_sources, Hours(12));
     EXPECT_TRUE(config.destination.allow_plaintext);
     EXPECT_EQ(config.ingest.socket, "/tmp/i.sock");
     EXPECT_EQ(config.ingest.socket_mode, 0600U);
@@ -125,6 +129,17 @@ sources:
     EXPECT_FALSE(config.sources[1].rules.report_problems);
     EXPECT_TRUE(config.sources[2].rules.report_problems);
     EXPECT_EQ(config.sources[2].flow_token_credential, "cron.token");
+}
+
+TEST(Config, sources_are_not_checked_when_that_is_off) {
+    const auto with = [](std::string_view value) {
+        return fmt::format(
+            "destination: {{base_url: \"https://f.example.com\", check_idle_sources: {}}}", value);
+    };
+    EXPECT_EQ(parse_config(with("off"), "f").destination.check_idle_sources, Milliseconds(0));
+    EXPECT_EQ(parse_config(with("\"off\""), "f").destination.check_idle_sources, Milliseconds(0));
+    EXPECT_NE(only_problem_of(with("0")).find("out of range"), std::string::npos);
+    EXPECT_NE(only_problem_of(with("no")).find("not a duration"), std::string::npos);
 }
 
 TEST(Config, a_section_without_keys_is_an_empty_one) {

@@ -54,6 +54,7 @@ TEST(AnnotatedConfiguration, ShowsTheDefaults) {
     EXPECT_EQ(shown.destination.max_connections, plain.destination.max_connections);
     EXPECT_EQ(shown.destination.rate_limit, plain.destination.rate_limit);
     EXPECT_EQ(shown.destination.rate_burst, plain.destination.rate_burst);
+    EXPECT_EQ(shown.destination.check_idle_sources, plain.destination.check_idle_sources);
     EXPECT_EQ(shown.destination.expects_json, plain.destination.expects_json);
     EXPECT_EQ(shown.destination.allow_plaintext, plain.destination.allow_plaintext);
     EXPECT_EQ(shown.ingest.socket, plain.ingest.socket);
