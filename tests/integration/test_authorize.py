@@ -412,6 +412,31 @@ class Authorize(support.RelayTestCase):
         self.server.rules()
         self.assertEqual(self.sources(), [])
 
+    def test_a_server_that_is_too_slow_at_any_step_is_said(self):
+        self.start()
+        self.relay.configure({"destination": {"request_timeout": "1s"}})
+
+        def walk(path, action, name):
+            self.server.rules({"match": {"path": path}, "action": action})
+            terminal = self.walk("--flow", "example/main", "--yes", name=name)
+            terminal.type(self.browser.get(self.browser.decide(self.address(terminal))).form.code)
+            return terminal
+        for path in ("/oauth/token", "/flows/example/main", "/flows/example/main/sources"):
+            for action in ("hang", "trickle"):
+                with self.subTest(path=path, action=action):
+                    terminal = walk(path, action, "ci")
+                    self.end(terminal, 75)
+                    self.assertIn("does not answer", terminal.shown)
+        self.server.rules()
+        self.assertEqual(self.sources(), [])
+        # Who it is, and whether the access token is gone, is nothing to fail for.
+        self.assertNotIn("Dev User", self.end(walk("/user", "hang", "nobody"), 0))
+        terminal = walk("/oauth/revoke", "hang", "kept")
+        self.end(terminal, 0)
+        self.assertIn("could not be given back", terminal.shown)
+        self.server.rules()
+        self.assertEqual([source["name"] for source in self.sources()], ["nobody", "kept"])
+
     def test_the_access_token_is_given_back(self):
         self.start()
         for flow, status in [("example/main", 0), ("example/old", 65)]:
