@@ -88,6 +88,7 @@ struct Lane : Timer, TurnHook, TreeHook<InToken> {
     std::uint32_t failures = 0;       ///< in a row, for the backoff
     bool blamed_token = false;        ///< was answered 401 or 403
     bool blamed_destination = false;  ///< was answered as if the base URL were wrong
+    bool yields = false;              ///< waits so that others are the probe of its parked token
 };
 
 struct ByThread {

@@ -184,7 +184,9 @@ struct Scheduler::Impl {
         if (judgement.verdict == Verdict::park_token) lane.blamed_token = true;
         if (judgement.verdict == Verdict::park_destination) lane.blamed_destination = true;
         if (!lane_waits) {
-            return keep(event, not_the_next_probe(lane, judgement, options, now), completion, now);
+            const auto until = not_the_next_probe(lane, judgement, options, now);
+            lane.yields = until.has_value();
+            return keep(event, until, completion, now);
         }
         const bool asked = judgement.verdict == Verdict::retry && judgement.hold;
         const Milliseconds named = asked ? *judgement.hold : Milliseconds(0);

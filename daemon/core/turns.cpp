@@ -34,6 +34,7 @@ Turns::Begun Turns::begin(TokenQueue& token, Lane& lane, MonoTime now) {
     assert(!lane.in_flight && !lane.held && !lane.blocked && !lane.is_armed());
     assert(!token.paused);
     lane.in_flight = &head;
+    lane.yields = false;
     expiry_.erase(head);
     if (token.rate) token.rate->take(now);
     const auto pass = token.gate.begin();
@@ -126,9 +127,8 @@ void Turns::resume(TokenQueue& token) noexcept {
         token.gate.open();
         // Another answer of the same kind is about the token again, not about one event.
         for (Lane& lane : token.lanes) {
-            if (!lane.blamed_token && !lane.blamed_destination) continue;
             lane.blamed_token = false;
-            if (!lane.in_flight) hurry(lane);
+            if (lane.yields && !lane.in_flight) hurry(lane);
         }
     }
     update(token);
@@ -265,6 +265,7 @@ void Turns::forget_trouble(Lane& lane) noexcept {
     lane.failures = 0;
     lane.blamed_token = false;
     lane.blamed_destination = false;
+    lane.yields = false;
 }
 
 void Turns::forget_hold(Lane& lane) noexcept {

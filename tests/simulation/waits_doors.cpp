@@ -1,0 +1,35 @@
+#include <algorithm>
+
+#include "waits.hpp"
+
+namespace flowrelay::test {
+
+void Waits::Door::close(MonoTime from, MonoTime to) {
+    if (!closed) {
+        inside.clear();
+        earliest = from;
+        latest = to;
+    } else {
+        // A time that was named while it was being tried counts however that ended.
+        earliest = std::max(earliest, from);
+        latest = std::max(latest, to);
+    }
+    closed = true;
+}
+
+void Waits::Door::extend(MonoTime until) {
+    earliest = std::max(earliest, until);
+    latest = std::max(latest, until);
+}
+
+void Waits::Door::end_soon(MonoTime now) {
+    earliest = std::min(earliest, now);
+    latest = std::min(latest, now);
+}
+
+void Waits::Door::hurry(MonoTime now) {
+    end_soon(now);
+    for (Ask& ask : asks) ask.is_over = true;
+}
+
+}  // namespace flowrelay::test
