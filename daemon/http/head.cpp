@@ -1,14 +1,27 @@
 #include "head.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "flowrelay/base/ascii.hpp"
 
 namespace flowrelay::http {
 
-bool is_token(std::string_view text) noexcept {
+namespace {
+
+constexpr std::array<bool, 256> in_token = [] {
     constexpr std::string_view marks = "!#$%&'*+-.^_`|~";
-    return !text.empty() && ascii::all_word(text, marks);
+    std::array<bool, 256> in{};
+    for (std::size_t c = 0; c < in.size(); ++c) in[c] = ascii::is_word(static_cast<char>(c), marks);
+    return in;
+}();
+
+}  // namespace
+
+bool is_token(std::string_view text) noexcept {
+    return !text.empty() && std::ranges::all_of(text, [](char c) {
+        return in_token[static_cast<unsigned char>(c)];
+    });
 }
 
 Head::Slice Head::add_text(std::string_view text) {

@@ -16,11 +16,10 @@ bool is_blank(char c) noexcept {
     return c == ' ' || c == '\t';
 }
 
-bool has_control(std::string_view text) noexcept {
-    return std::ranges::any_of(text, [](char c) {
-        const auto byte = static_cast<unsigned char>(c);
-        return (byte < 0x20 && c != '\t') || byte == 0x7F;
-    });
+std::string_view without_blanks(std::string_view text) noexcept {
+    while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
+    while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
+    return text;
 }
 
 /// Calls `take` for each member of a comma-separated list that is not empty.
@@ -28,7 +27,7 @@ template <class Take>
 void for_each_member(std::string_view list, Take take) {
     while (!list.empty()) {
         const std::size_t end = std::min(list.find(','), list.size());
-        const std::string_view member = ascii::trim(list.substr(0, end));
+        const std::string_view member = without_blanks(list.substr(0, end));
         if (!member.empty()) take(member);
         list.remove_prefix(std::min(end + 1, list.size()));
     }
@@ -60,7 +59,7 @@ bool ResponseHead::add_status_line(std::string_view line) {
         return false;
     if (line.size() > 3 && !is_blank(line[3])) return false;
     code_ = (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0');
-    if (has_control(line)) note_quirk("the status line has a control character");
+    if (ascii::has_control(line)) note_quirk("the status line has a control character");
     return code_ >= 100 && code_ <= 599;
 }
 
@@ -81,11 +80,11 @@ void ResponseHead::end_field() {
     if (colon == std::string_view::npos) {
         note_quirk("a header field has no colon");
     } else {
-        const std::string_view name = ascii::trim(line.substr(0, colon));
-        const std::string_view value = ascii::trim(line.substr(colon + 1));
+        const std::string_view name = without_blanks(line.substr(0, colon));
+        const std::string_view value = without_blanks(line.substr(colon + 1));
         if (name.size() != colon) note_quirk("a blank stands before the colon of a header field");
         if (!is_token(name)) note_quirk("the name of a header field is none");
-        if (has_control(value)) note_quirk("a header field has a control character");
+        if (ascii::has_control(value)) note_quirk("a header field has a control character");
         if (wants(name)) fields_.add_field(name, value);
         heed(name, value);
     }
@@ -98,6 +97,8 @@ bool ResponseHead::wants(std::string_view name) const noexcept {
 }
 
 void ResponseHead::heed(std::string_view name, std::string_view value) {
+    // Most fields are none of these, and their length tells it.
+    if (name.size() != 14 && name.size() != 17 && name.size() != 10 && name.size() != 16) return;
     if (ascii::iequals(name, "Content-Length")) {
         add_length(value);
     } else if (ascii::iequals(name, "Transfer-Encoding")) {

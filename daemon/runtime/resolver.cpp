@@ -75,7 +75,11 @@ void Resolver::give_up() {
 
 bool Resolver::leads_to(const std::string& host, std::uint16_t port,
                         const tcp::endpoint& endpoint) {
-    if (is_address(host)) return true;
+    if (!address_.empty() && host == address_) return true;
+    if (is_address(host)) {
+        address_ = host;
+        return true;
+    }
     const Key key(host, port);
     Name& name = name_of(key);
     refresh(key, name);

@@ -13,9 +13,16 @@ void LiveIndex::add(const IndexedEvent& event) {
 
 std::optional<std::size_t> LiveIndex::place(Seq seq) const noexcept {
     if (events_.empty() || seq < events_.front().seq) return std::nullopt;
-    // Seqs seldom have gaps: the first guess is nearly always right until entries are dropped.
+    // Seqs seldom have gaps but where entries were dropped, which are old ones: counted from the
+    // front or from the back the first guess is nearly always right.
+    const auto is_at = [&](std::size_t guess) {
+        return guess < events_.size() && events_[guess].seq == seq;
+    };
     std::size_t at = to_number(seq) - to_number(events_.front().seq);
-    if (at >= events_.size() || events_[at].seq != seq) {
+    if (!is_at(at)) {
+        at = events_.size() - 1 - (to_number(events_.back().seq) - to_number(seq));
+    }
+    if (!is_at(at)) {
         const auto found = std::ranges::lower_bound(events_, seq, {}, &IndexedEvent::seq);
         at = static_cast<std::size_t>(found - events_.begin());
     }

@@ -257,9 +257,10 @@ std::optional<core::EventRecord> read_event(const RecordHeader& header,
     event.accepted = header.accepted;
     event.expires = header.expires;
     event.own_id = (header.flags & record_flag_own_id) != 0;
-    event.id = parsed->id;
-    event.thread = parsed->thread;
-    event.body = parsed->body;
+    // Made, not assigned: an assignment looks for room first.
+    event.id = std::string(parsed->id);
+    event.thread = std::string(parsed->thread);
+    event.body = std::string(parsed->body);
     event.producer = std::move(parsed->producer);
     return event;
 }

@@ -2,6 +2,9 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -48,6 +51,27 @@ inline std::string lower(std::string_view text) {
 /// Equal, whatever the case of the letters.
 constexpr bool iequals(std::string_view a, std::string_view b) noexcept {
     return std::ranges::equal(a, b, [](char x, char y) { return lower(x) == lower(y); });
+}
+
+/// Whether a character of `text` is below a blank, but no tab, or is DEL. Reads eight bytes at
+/// once.
+inline bool has_control(std::string_view text) noexcept {
+    constexpr std::uint64_t each = 0x0101'0101'0101'0101;
+    constexpr std::uint64_t top = each * 0x80;
+    const auto is_control = [](char c) {
+        const auto byte = static_cast<unsigned char>(c);
+        return (byte < 0x20 && c != '\t') || byte == 0x7F;
+    };
+    std::size_t at = 0;
+    for (std::uint64_t bytes = 0; text.size() - at >= sizeof bytes; at += sizeof bytes) {
+        std::memcpy(&bytes, text.data() + at, sizeof bytes);
+        const std::uint64_t below = (bytes - each * 0x20) & ~bytes;
+        const std::uint64_t is_delete = bytes ^ (each * 0x7F);
+        // Bytes that only may be one: tabs, and what a borrow from a lower byte has marked.
+        if (((below | ((is_delete - each) & ~is_delete)) & top) == 0) continue;
+        if (std::ranges::any_of(text.substr(at, sizeof bytes), is_control)) return true;
+    }
+    return std::ranges::any_of(text.substr(at), is_control);
 }
 
 /// The value of a hexadecimal digit.

@@ -72,6 +72,7 @@ private:
     boost::asio::any_io_executor io_;
     LookUp look_up_;
     NameTimes times_;
+    std::string address_;        ///< a host that is known to be an address
     std::map<Key, Name> names_;  ///< none is ever removed: references stay good
     int running_ = 0;
     bool given_up_ = false;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+
 namespace flowrelay {
 namespace {
 
@@ -16,6 +18,22 @@ TEST(Ascii, KnowsLettersAndDigitsOfAsciiAlone) {
         EXPECT_EQ(ascii::is_word(c, "-\xFF"), small || capital || digit || c == '-' || code == 0xFF)
             << code;
         EXPECT_EQ(ascii::lower(c), capital ? static_cast<char>(code + 32) : c) << code;
+    }
+}
+
+TEST(Ascii, FindsControlCharactersWhereverTheyAre) {
+    for (std::size_t size = 0; size < 20; ++size) {
+        std::string text(size, 'x');
+        EXPECT_FALSE(ascii::has_control(text)) << size;
+        for (std::size_t at = 0; at < size; ++at) {
+            for (int code = 0; code < 256; ++code) {
+                text[at] = static_cast<char>(code);
+                const bool control = (code < 0x20 && code != '\t') || code == 0x7F;
+                EXPECT_EQ(ascii::has_control(text), control)
+                    << code << " at " << at << " of " << size;
+            }
+            text[at] = 'x';
+        }
     }
 }
 
