@@ -313,10 +313,8 @@ boost::system::result<Submission::Contents, Rejection> Submission::complete(
                     parsed->expires_in};
 }
 
-void append_post_body(std::string& out, const Secret& token, std::string_view uuid,
-                      std::string_view stored_body) {
-    // 40 for the names and what an escape or two may add.
-    out.reserve(out.size() + token.reveal().size() + uuid.size() + stored_body.size() + 40);
+std::string_view append_post_begin(std::string& out, const Secret& token, std::string_view uuid,
+                                   std::string_view stored_body) {
     out += R"({"flow_token":)";
     json::append_string(out, token.reveal());
     out += R"(,"uuid":")";
@@ -325,7 +323,14 @@ void append_post_body(std::string& out, const Secret& token, std::string_view uu
     const std::string_view object = json::trim(stored_body);
     const std::string_view members = json::trim(object.substr(1));
     if (members != "}") out += ',';
-    out += members;
+    return members;
+}
+
+void append_post_body(std::string& out, const Secret& token, std::string_view uuid,
+                      std::string_view stored_body) {
+    // 40 for the names and what an escape or two may add.
+    out.reserve(out.size() + token.reveal().size() + uuid.size() + stored_body.size() + 40);
+    out += append_post_begin(out, token, uuid, stored_body);
 }
 
 }  // namespace flowrelay::core

@@ -57,11 +57,11 @@ std::string head(std::string_view method, std::string_view authority, std::strin
     return text;
 }
 
-void append_length_and_body(std::string& out, std::string_view body) {
+void append_length(std::string& out, std::size_t body_size) {
     char digits[20];
-    const auto end = std::to_chars(digits, digits + sizeof digits, body.size()).ptr;
+    const auto end = std::to_chars(digits, digits + sizeof digits, body_size).ptr;
     out.append("Content-Length: ").append(digits, static_cast<std::size_t>(end - digits));
-    out.append("\r\n\r\n").append(body);
+    out.append("\r\n\r\n");
 }
 
 }  // namespace
@@ -74,16 +74,23 @@ PostWriter::PostWriter(std::string_view authority, std::string_view target,
 
 void PostWriter::append(std::string& out, std::string_view idempotency_key,
                         std::string_view body) const {
+    append_head(out, idempotency_key, body.size());
+    out.append(body);
+}
+
+void PostWriter::append_head(std::string& out, std::string_view idempotency_key,
+                             std::size_t body_size) const {
     require(!idempotency_key.empty() && is_visible(idempotency_key),
             "PostWriter: the idempotency key is empty or not visible ASCII");
     out.append(before_key_).append(idempotency_key).append("\r\n");
-    append_length_and_body(out, body);
+    append_length(out, body_size);
 }
 
 void append_put(std::string& out, std::string_view authority, std::string_view target,
                 std::string_view user_agent, std::string_view extra_fields, std::string_view body) {
     out.append(head("PUT", authority, target, user_agent, extra_fields));
-    append_length_and_body(out, body);
+    append_length(out, body.size());
+    out.append(body);
 }
 
 void append_get(std::string& out, std::string_view authority, std::string_view target,

@@ -18,6 +18,9 @@ namespace asio = boost::asio;
 
 constexpr auto watch_interval = std::chrono::milliseconds(100);
 
+// A body up to this is copied behind the head of its request.
+constexpr std::size_t joined_body = 8 * 1024;
+
 // What a worker keeps of the memory for its requests.
 constexpr std::size_t kept_capacity = 64 * 1024;
 
@@ -47,6 +50,7 @@ struct Delivery::Worker {
             text->clear();
             if (text->capacity() > kept_capacity) text->shrink_to_fit();
         }
+        rest = {};
         client->forget_answer();
     }
 
@@ -57,8 +61,9 @@ struct Delivery::Worker {
     const core::ProblemReport* report = nullptr;  ///< of the reporter, in the place of an event
     const core::SourceCheck* check = nullptr;     ///< of the checker
     std::optional<Engine::Outgoing> outgoing;     ///< what is posted for it
-    std::string body;
+    std::string body;                             ///< what it begins with
     std::string request;
+    std::string_view rest;  ///< of a large body, which stays in the record; behind `request`
 };
 
 namespace {
@@ -125,8 +130,12 @@ void Delivery::start() {
 // for whom there was nothing, and the wake-up is armed. While all are busy it is not: who ends asks
 // for more.
 bool Delivery::pump() {
+    const auto has_worker = [this] {
+        return !stopping_ && (!idle_.empty() || workers_.size() < options_.max_connections);
+    };
+    if (!has_worker()) return false;
     const Now now = engine_.clock().now();
-    while (!stopping_ && (!idle_.empty() || workers_.size() < options_.max_connections)) {
+    while (has_worker()) {
         auto assignment = engine_.next(now);
         if (!assignment) {
             arm_wakeup(now);
@@ -205,12 +214,13 @@ asio::awaitable<void> Delivery::work(Worker& worker) {
                 prepare(worker, std::move(read));
             }
             if (worker.outgoing) {
-                auto result = co_await worker.client->post(worker.request);
+                const HttpClient::Request request(worker.request, worker.rest);
+                auto result = co_await worker.client->post(request);
                 if (is_in_doubt(worker, result) && aborting_) {
                     result.end = core::AttemptEnd::broken_response;
                 } else if (is_in_doubt(worker, result)) {
                     auto confirmed =
-                        co_await worker.client->post(worker.request, HttpClient::Connection::fresh);
+                        co_await worker.client->post(request, HttpClient::Connection::fresh);
                     confirmed.sent_before = true;
                     result = std::move(confirmed);
                 }
@@ -255,8 +265,15 @@ void Delivery::prepare(Worker& worker, Result<core::EventRecord>&& event) {
     worker.aim(io_, *this);
     worker.body.clear();
     worker.request.clear();
-    core::append_post_body(worker.body, worker.outgoing->token, record.id, record.body);
-    worker.target->writer.append(worker.request, record.id, worker.body);
+    worker.rest =
+        core::append_post_begin(worker.body, worker.outgoing->token, record.id, record.body);
+    worker.target->writer.append_head(worker.request, record.id,
+                                      worker.body.size() + worker.rest.size());
+    worker.request += worker.body;
+    // Two pieces cost the kernel more than the copy of a small body costs.
+    if (worker.rest.size() > joined_body) return;
+    worker.request += worker.rest;
+    worker.rest = {};
 }
 
 // A 410 erases everything that is queued for the token, so it has to be the answer to this very

@@ -4,6 +4,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/deferred.hpp>
@@ -110,7 +111,7 @@ bool HttpClient::is_silent() {
     return error == asio::error::would_block;
 }
 
-asio::awaitable<AttemptResult> HttpClient::post(std::string_view request, Connection connection) {
+asio::awaitable<AttemptResult> HttpClient::post(Request request, Connection connection) {
     busy_ = true;
     aborted_ = false;
     bool sent_before = false;
@@ -170,8 +171,7 @@ AttemptResult HttpClient::withdrawn(bool sent_before) const {
 }
 
 // Each coroutine costs an event something: the answer is read in here.
-asio::awaitable<AttemptResult> HttpClient::exchange(std::string_view request, MonoTime begun,
-                                                    bool reused) {
+asio::awaitable<AttemptResult> HttpClient::exchange(Request request, MonoTime begun, bool reused) {
     allow_until(begun + destination_.request_timeout);
     out_of_step_ = surplus_ = false;
     on_kept_ = reused;
@@ -331,14 +331,20 @@ bool HttpClient::is_of_proxy() {
 }
 
 // The answer is read meanwhile: a server may give it, and then not read on.
-void HttpClient::begin_write(std::string_view bytes) {
+void HttpClient::begin_write(Request request) {
     write_error_ = {};
     if (!tls_) {
         // Nearly always the kernel takes all of it at once.
-        const std::size_t size = socket_.write_some(asio::buffer(bytes), write_error_);
+        const std::size_t size = request.rest.empty()
+                                     ? socket_.write_some(asio::buffer(request.begin), write_error_)
+                                     : socket_.write_some(std::array{asio::buffer(request.begin),
+                                                                     asio::buffer(request.rest)},
+                                                          write_error_);
         if (write_error_ == asio::error::would_block) write_error_ = {};
-        bytes.remove_prefix(size);
-        if (write_error_ || bytes.empty()) return;
+        const std::size_t of_begin = std::min(size, request.begin.size());
+        request.begin.remove_prefix(of_begin);
+        request.rest.remove_prefix(size - of_begin);
+        if (write_error_ || (request.begin.empty() && request.rest.empty())) return;
     }
     writing_ = true;
     auto done = [this](const error_code& error, std::size_t) {
@@ -346,11 +352,11 @@ void HttpClient::begin_write(std::string_view bytes) {
         write_error_ = error;
         written_.cancel();
     };
-    const auto buffer = asio::buffer(bytes);
+    const std::array buffers{asio::buffer(request.begin), asio::buffer(request.rest)};
     if (tls_) {
-        asio::async_write(*tls_, buffer, std::move(done));
+        asio::async_write(*tls_, buffers, std::move(done));
     } else {
-        asio::async_write(socket_, buffer, std::move(done));
+        asio::async_write(socket_, buffers, std::move(done));
     }
 }
 

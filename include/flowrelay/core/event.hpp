@@ -149,4 +149,9 @@ constexpr std::string_view thread_label(std::string_view thread_key) noexcept {
 void append_post_body(std::string& out, const Secret& token, std::string_view uuid,
                       std::string_view stored_body);
 
+/// append_post_body() without the copy of the members: appends what comes before them, and returns
+/// them, as a part of `stored_body`.
+std::string_view append_post_begin(std::string& out, const Secret& token, std::string_view uuid,
+                                   std::string_view stored_body);
+
 }  // namespace flowrelay::core

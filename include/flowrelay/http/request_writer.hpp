@@ -20,6 +20,10 @@ public:
     /// std::invalid_argument (a bug) and appends nothing. Any thread.
     void append(std::string& out, std::string_view idempotency_key, std::string_view body) const;
 
+    /// append() for a body of so many bytes, without the body.
+    void append_head(std::string& out, std::string_view idempotency_key,
+                     std::size_t body_size) const;
+
 private:
     std::string before_key_;
 };

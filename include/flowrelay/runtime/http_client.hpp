@@ -33,6 +33,18 @@ public:
     /// `withdrawn` then, with AttemptResult::sent_before if it had been written before.
     void set_condition(std::function<bool()> holds) { holds_ = std::move(holds); }
 
+    /// A whole request, in one piece or in two that follow one another: a large body need not be
+    /// copied behind its head.
+    struct Request {
+        Request(std::string_view whole) noexcept : begin(whole) {}
+        Request(const std::string& whole) noexcept : begin(whole) {}
+        Request(std::string_view first, std::string_view second) noexcept
+            : begin(first), rest(second) {}
+
+        std::string_view begin;
+        std::string_view rest;  ///< may be empty
+    };
+
     enum class Connection {
         any,    ///< a kept one if there is one
         fresh,  ///< closes a kept one and makes another: its answer can be no earlier request's
@@ -49,7 +61,7 @@ public:
     /// A second response to one request is not taken for the answer to the next one if it comes
     /// within `quiet_time` of the first, or sooner after the next request than a round trip takes.
     /// After one was seen, connections are not used again for `distrust_time`.
-    boost::asio::awaitable<core::AttemptResult> post(std::string_view request,
+    boost::asio::awaitable<core::AttemptResult> post(Request request,
                                                      Connection connection = Connection::any);
 
     /// How long nothing may come after an answer before the next request follows it.
@@ -100,7 +112,7 @@ private:
     boost::asio::awaitable<Failure> set_up();
     boost::asio::awaitable<Failure> open_tunnel();
     boost::asio::awaitable<Failure> shake_hands();
-    boost::asio::awaitable<core::AttemptResult> exchange(std::string_view request, MonoTime begun,
+    boost::asio::awaitable<core::AttemptResult> exchange(Request request, MonoTime begun,
                                                          bool reused);
     error_code read_what_is_there();
     void take_answer(const error_code& error, std::size_t size);
@@ -109,7 +121,7 @@ private:
     core::AttemptResult failure(core::AttemptEnd end, std::string detail) const;
     std::string describe_proxy_refusal(int status) const;
     core::AttemptResult proxy_refusal(int status) const;
-    void begin_write(std::string_view bytes);
+    void begin_write(Request request);
     boost::asio::awaitable<void> end_write();
     boost::asio::awaitable<std::pair<error_code, std::size_t>> read_some();
     void allow_until(MonoTime deadline);

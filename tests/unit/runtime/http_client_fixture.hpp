@@ -107,7 +107,8 @@ protected:
 
     asio::awaitable<void> post(int times) {
         for (int i = 0; i < times; ++i) {
-            auto result = co_await client_.post(request_, connection_);
+            const HttpClient::Request request(request_, rest_);
+            auto result = co_await client_.post(request, connection_);
             results_.push_back(std::move(result));
             if (pause_ == Milliseconds(0)) continue;
             asio::steady_timer timer(io_, pause_);
@@ -177,6 +178,7 @@ protected:
     Destination destination_;
     HttpClient client_{io_.get_executor(), destination_, nullptr, resolver_, clock_};
     std::string request_ = "POST /messages HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}";
+    std::string rest_;  ///< of it
     HttpClient::Connection connection_ = HttpClient::Connection::any;
     Milliseconds pause_{0};  ///< after each request
     std::vector<core::AttemptResult> results_;

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
 
 #include "http_client_fixture.hpp"
 
@@ -18,6 +19,29 @@ TEST_F(HttpClientTest, KeepsItsConnection) {
     run({{accepted, accepted, accepted}}, 3);
     for (const auto& result : results_) EXPECT_EQ(result.status, 202);
     EXPECT_EQ(connections_, 1);
+}
+
+// More than a socket takes at once, so that it is written in the middle of either piece.
+TEST_F(HttpClientTest, ARequestInTwoPiecesArrivesAsOne) {
+    destination_.request_timeout = Seconds(15);
+    for (const auto& [first, second] :
+         {std::pair<std::size_t, std::size_t>{100, 100}, {100, 9 << 20}, {9 << 20, 100}}) {
+        request_ = std::string(first, 'a') + '|';
+        rest_ = std::string(second, 'b') + '|';
+        std::string seen;
+        const std::size_t all = request_.size() + rest_.size();
+        run_all({[&](Script& server) -> asio::awaitable<void> {
+                    while (seen.size() < all && !server.broken()) {
+                        const std::string more = co_await server.read_request();
+                        seen += more;
+                    }
+                    co_await server.send(accepted);
+                }},
+                1);
+        EXPECT_EQ(results_[0].status, 202);
+        EXPECT_TRUE(seen == request_ + rest_) << seen.size();
+        client_.close();
+    }
 }
 
 TEST_F(HttpClientTest, MeasuresTheExchange) {
