@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <span>
 #include <stdexcept>
 #include <system_error>
@@ -47,6 +50,19 @@ bool is_blank(std::string_view text) noexcept {
 
 bool is_blank_string(std::string_view json) {
     return is_blank(json::StringText(json).view());
+}
+
+// Eight bytes at once: each is above a blank and below DEL.
+bool is_all_visible(std::string_view text) noexcept {
+    constexpr std::uint64_t each = 0x0101'0101'0101'0101;
+    std::size_t at = 0;
+    for (std::uint64_t bytes = 0; text.size() - at >= sizeof bytes; at += sizeof bytes) {
+        std::memcpy(&bytes, text.data() + at, sizeof bytes);
+        // A top bit: of a byte above 0x7E (DEL is the one that the addition carries), or below
+        // 0x21.
+        if (((bytes | (bytes + each) | (bytes - each * 0x21)) & (each * 0x80)) != 0) return false;
+    }
+    return std::ranges::all_of(text.substr(at), [](char c) { return c >= 0x21 && c <= 0x7E; });
 }
 
 bool is_one_of(std::string_view json, std::span<const std::string_view> words) {
@@ -292,8 +308,7 @@ std::optional<Milliseconds> read_relay(std::string_view json, FieldErrors& error
 }
 
 bool is_visible_ascii(std::string_view text, std::size_t most, std::string_view except) noexcept {
-    const auto is_visible = [](char c) { return c >= 0x21 && c <= 0x7E; };
-    return !text.empty() && text.size() <= most && std::ranges::all_of(text, is_visible) &&
+    return !text.empty() && text.size() <= most && is_all_visible(text) &&
            (except.empty() || text.find_first_of(except) == std::string_view::npos);
 }
 

@@ -2,12 +2,30 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <string>
+
+#include "core/event_rules.hpp"
 #include "event_support.hpp"
 
 namespace flowrelay::core {
 namespace {
 
 using testing::HasSubstr;
+
+TEST(VisibleAscii, IsToldWhereverACharacterIs) {
+    for (std::size_t size = 1; size < 20; ++size) {
+        std::string text(size, 'x');
+        for (std::size_t at = 0; at < size; ++at) {
+            for (int code = 0; code < 256; ++code) {
+                text[at] = static_cast<char>(code);
+                EXPECT_EQ(event_rules::is_visible_ascii(text, size, {}),
+                          code >= 0x21 && code <= 0x7E)
+                    << code << " at " << at << " of " << size;
+            }
+            text[at] = 'x';
+        }
+    }
+}
 
 // An event of four required members, each of which a test can replace or leave out ("").
 struct Members {
