@@ -320,6 +320,7 @@ void Daemon::Impl::open_sockets(const PassedSockets& passed) {
         },
         log_);
     control_->set_busy_answer(runtime::busy_control_answer());
+    control_->each_second([this] { engine_->note_throughput(); });
     listen_control(passed.control);
 
     metrics_server_.emplace(

@@ -6,6 +6,7 @@
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 
+#include "cli/flow_text.hpp"
 #include "cli/json_members.hpp"
 #include "cli/terminal.hpp"
 
@@ -74,6 +75,11 @@ void add_queue(std::string& out, const json::object& status, bool colour) {
         }
     }
     add_row(out, "queued", line);
+    if (const std::string rates = describe_rates(status); !rates.empty())
+        add_row(out, "rate", rates);
+    if (const std::string drained = describe_drained(status); !drained.empty()) {
+        add_row(out, "drained", drained);
+    }
 }
 
 void add_spool(std::string& out, const json::object& status) {

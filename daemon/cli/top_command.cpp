@@ -11,8 +11,10 @@
 #include <cstdio>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "cli/commands.hpp"
+#include "cli/flow_text.hpp"
 #include "cli/json_members.hpp"
 #include "cli/operator.hpp"
 #include "cli/terminal.hpp"
@@ -21,6 +23,9 @@
 namespace flowrelay::cli {
 
 namespace {
+
+// Samples that the charts are drawn of.
+constexpr std::size_t most_seen = 60;
 
 constexpr Milliseconds longest_refresh = Seconds(5);
 
@@ -93,7 +98,8 @@ ExitCode run_top(const std::string& socket, Milliseconds interval, unsigned coun
     {
         const Screen screen;
         const bool colour = wants_colour(stdout);
-        std::optional<TopSample> before;
+        const bool unicode = shows_unicode();
+        std::vector<TopSample> seen;
         for (unsigned shown = 0;;) {
             winsize size{};
             const bool known = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0;
@@ -103,10 +109,11 @@ ExitCode run_top(const std::string& socket, Milliseconds interval, unsigned coun
                 const double at = in_seconds(MonoTime::clock::now().time_since_epoch());
                 const TopSample sample = take_sample(*status, at);
                 const int rows = known && screen.active() ? std::max(1, size.ws_row - 1) : 1000;
-                screen.show(
-                    render_top(*status, sample, before, rows, known ? size.ws_col : 200, colour));
-                before = sample;
-            } else if (!before || !screen.active()) {
+                const TopPicture picture{rows, known ? size.ws_col : 200, colour, unicode};
+                screen.show(render_top(*status, sample, seen, picture));
+                if (seen.size() == most_seen) seen.erase(seen.begin());
+                seen.push_back(sample);
+            } else if (seen.empty() || !screen.active()) {
                 failed = status.error();
                 break;
             } else {

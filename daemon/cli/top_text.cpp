@@ -7,6 +7,7 @@
 #include <boost/json/value.hpp>
 #include <vector>
 
+#include "cli/flow_text.hpp"
 #include "cli/json_members.hpp"
 #include "cli/terminal.hpp"
 
@@ -60,6 +61,42 @@ void add_tokens(std::vector<TopLine>& lines, const json::object& status) {
     }
 }
 
+// The rate between each two samples that follow one another.
+template <class Member>
+std::vector<double> rates_of(std::span<const TopSample> samples, Member member) {
+    std::vector<double> rates;
+    for (std::size_t i = 1; i < samples.size(); ++i) {
+        const double seconds = samples[i].at_s - samples[i - 1].at_s;
+        const double more = samples[i].*member - samples[i - 1].*member;
+        rates.push_back(seconds > 0 ? std::max(0.0, more) / seconds : 0);
+    }
+    return rates;
+}
+
+void add_chart(std::vector<TopLine>& lines, std::string_view name, const std::vector<double>& rates,
+               const TopPicture& picture) {
+    if (rates.empty()) return;
+    lines.push_back({fmt::format("{:<10} {} most {:.0f}/s", name, draw_line(rates, picture.unicode),
+                                 *std::ranges::max_element(rates)),
+                     ""});
+}
+
+void add_charts(std::vector<TopLine>& lines, const json::object& status, const TopSample& now,
+                std::span<const TopSample> seen, const TopPicture& picture) {
+    constexpr std::size_t shown = 60;
+    std::vector<TopSample> samples(
+        seen.end() - static_cast<std::ptrdiff_t>(std::min(shown, seen.size())), seen.end());
+    samples.push_back(now);
+    add_chart(lines, "accepted", rates_of(samples, &TopSample::accepted), picture);
+    add_chart(lines, "delivered", rates_of(samples, &TopSample::delivered), picture);
+    const auto used = number_of(status, "spool_used_bytes");
+    const auto most = number_of(status, "spool_capacity_bytes");
+    if (!used || !most || *most <= 0) return;
+    lines.push_back({fmt::format("{:<10} {} {:.0f}% of {}", "spool", draw_bar(*used / *most, 40),
+                                 *used / *most * 100, format_bytes(*most)),
+                     ""});
+}
+
 }  // namespace
 
 TopSample take_sample(const json::object& status, double at_s) {
@@ -75,8 +112,8 @@ TopSample take_sample(const json::object& status, double at_s) {
 }
 
 std::string render_top(const json::object& status, const TopSample& now,
-                       const std::optional<TopSample>& before, int rows, int columns, bool colour) {
-    const TopSample last = before.value_or(now);
+                       std::span<const TopSample> seen, const TopPicture& picture) {
+    const TopSample last = seen.empty() ? now : seen.back();
     const double seconds = now.at_s - last.at_s;
     std::vector<TopLine> lines;
     const std::string state = text_of(status, "state");
@@ -106,6 +143,10 @@ std::string render_top(const json::object& status, const TopSample& now,
                                  rate(now.attempts, last.attempts, seconds),
                                  rate(now.retried, last.retried, seconds)),
                      ""});
+    if (const std::string drained = describe_drained(status); !drained.empty()) {
+        lines.push_back({"drained " + drained, ""});
+    }
+    add_charts(lines, status, now, seen, picture);
     const bool lost = number_of(status, "unaccounted").value_or(0) != 0;
     lines.push_back({fmt::format("dead letters {}, expired {}, erased {}, dropped {}, "
                                  "unaccounted {}",
@@ -115,7 +156,8 @@ std::string render_top(const json::object& status, const TopSample& now,
                      lost ? "dead" : ""});
     lines.push_back({"", ""});
     add_tokens(lines, status);
-    if (lines.size() > static_cast<std::size_t>(rows)) lines.resize(static_cast<std::size_t>(rows));
+    const auto rows = static_cast<std::size_t>(picture.rows);
+    if (lines.size() > rows) lines.resize(rows);
     std::string out;
     for (const TopLine& line : lines) {
         Colour wanted = Colour::none;
@@ -124,7 +166,7 @@ std::string render_top(const json::object& status, const TopSample& now,
         } else if (!line.state.empty()) {
             wanted = colour_of_state(line.state);
         }
-        out += paint(cut(line.text, columns), wanted, colour) + '\n';
+        out += paint(cut(line.text, picture.columns), wanted, picture.colour) + '\n';
     }
     return out;
 }

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <boost/json/object.hpp>
-#include <optional>
+#include <span>
 #include <string>
 
 namespace flowrelay::cli {
@@ -18,8 +18,17 @@ struct TopSample {
 
 TopSample take_sample(const boost::json::object& status, double at_s);
 
-/// At most `rows` lines of at most `columns` characters; escape sequences only when `colour`.
+/// What the terminal takes.
+struct TopPicture {
+    int rows = 0;     ///< lines at most
+    int columns = 0;  ///< characters of a line at most
+    bool colour = false;
+    bool unicode = false;
+};
+
+/// `seen`: the samples taken before this one, the oldest first. Rates are those since the last of
+/// them; the small charts show all.
 std::string render_top(const boost::json::object& status, const TopSample& now,
-                       const std::optional<TopSample>& before, int rows, int columns, bool colour);
+                       std::span<const TopSample> seen, const TopPicture& picture);
 
 }  // namespace flowrelay::cli

@@ -173,6 +173,7 @@ asio::awaitable<void> Server::watch_deadlines() {
     while (!stopping_) {
         watch_.expires_after(std::chrono::seconds(1));
         co_await watch_.async_wait(asio::as_tuple(asio::deferred));
+        if (each_second_ && !stopping_) each_second_();
         const MonoTime now = std::chrono::steady_clock::now();
         for (const auto& [session, uid] : sessions_) {
             session->watch(now);

@@ -5,6 +5,7 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <chrono>
+#include <cmath>
 
 namespace flowrelay::runtime {
 namespace {
@@ -65,6 +66,55 @@ void add_tokens(json::object& report, const core::Relay& relay, Now now) {
     }
     if (tokens.size() < all.size()) report["tokens_left_out"] = all.size() - tokens.size();
     report["tokens"] = std::move(tokens);
+}
+
+std::string_view to_string(core::DrainEstimate::State state) noexcept {
+    using State = core::DrainEstimate::State;
+    switch (state) {
+        case State::empty:
+            return "empty";
+        case State::held:
+            return "held";
+        case State::unknown:
+            return "unknown";
+        case State::never:
+            return "never";
+        case State::drains:
+            return "drains";
+    }
+    return "unknown";
+}
+
+/// Events of the tokens in the report that are not posted at present.
+std::uint64_t stuck_events(const json::array& tokens) {
+    std::uint64_t stuck = 0;
+    for (const json::value& token : tokens) {
+        const std::string_view state = token.at("state").as_string();
+        if (state != "active" && state != "throttled")
+            stuck += token.at("queued").to_number<std::uint64_t>();
+    }
+    return stuck;
+}
+
+/// After the tokens.
+void add_rates(json::object& report, const Engine& engine, const core::Scheduler::Status& status) {
+    const core::Relay& relay = engine.relay();
+    const auto rates = engine.throughput().rates();
+    if (!rates.empty()) {
+        const core::Rates& longest = rates.back();
+        report["rates"] = json::object{{"accepted_per_s", longest.accepted},
+                                       {"left_per_s", longest.left},
+                                       {"over_s", std::lround(in_seconds(longest.over))}};
+    }
+    const bool held = relay.deliveries_held() || status.destination != core::DestinationState::up;
+    const core::Backlog backlog{relay.queued(), stuck_events(report["tokens"].as_array()), held};
+    const auto estimate = core::estimate_drain(backlog, rates);
+    json::object drained{{"state", to_string(estimate.state)}, {"stuck", backlog.stuck}};
+    if (estimate.state == core::DrainEstimate::State::drains) {
+        drained["from_s"] = estimate.from.count();
+        if (estimate.to) drained["to_s"] = estimate.to->count();
+    }
+    report["drained"] = std::move(drained);
 }
 
 }  // namespace
@@ -185,6 +235,7 @@ std::string status_report(Engine& engine, const StorageMailbox::Snapshot& snapsh
     }
     report["destination"] = destination_of(relay, status, context, now.mono);
     add_tokens(report, relay, now);
+    add_rates(report, engine, status);
     return json::serialize(report);
 }
 

@@ -22,6 +22,7 @@
 #include "flowrelay/base/secret.hpp"
 #include "flowrelay/base/time.hpp"
 #include "flowrelay/core/relay.hpp"
+#include "flowrelay/core/throughput.hpp"
 #include "flowrelay/runtime/ingest_budget.hpp"
 #include "flowrelay/runtime/metrics.hpp"
 #include "flowrelay/runtime/storage_mailbox.hpp"
@@ -181,6 +182,11 @@ public:
     /// Bytes of events that are kept in memory for their delivery.
     std::uint64_t cached_bytes() const noexcept { return cached_bytes_; }
 
+    /// Notes how much has come and gone. To be called once a second.
+    void note_throughput() {
+        throughput_.note(clock_.now().mono, relay_.counters().accepted, relay_.queued());
+    }
+    const core::Throughput& throughput() const noexcept { return throughput_; }
     const Metrics& metrics() const noexcept { return *options_.metrics; }
     /// Only one change at a time that begins with a look at the disk: what it saw has to hold.
     /// False: another is under way.
@@ -268,6 +274,7 @@ private:
     std::size_t unanswered_ = 0;
     std::list<boost::asio::steady_timer> waiting_;  ///< for their turns, in their order
     bool turn_posted_ = false;
+    core::Throughput throughput_;
     bool work_posted_ = false;
     MonoTime committed_at_{};  ///< of the events that became durable together
     bool changing_ = false;

@@ -95,6 +95,9 @@ public:
     /// What a connection is sent for which there is no room. A line of NDJSON unless set.
     void set_busy_answer(std::string answer) { busy_answer_ = std::move(answer); }
 
+    /// Calls `look` once a second while the server runs.
+    void each_second(std::function<void()> look) { each_second_ = std::move(look); }
+
     std::size_t connections() const noexcept { return sessions_.size(); }
 
 private:
@@ -128,6 +131,7 @@ private:
     bool evict_idle_ = false;
     std::size_t reserved_ = 0;  ///< beside max_connections_
     std::function<bool(int fd)> reserved_for_;
+    std::function<void()> each_second_;
     std::string busy_answer_;
     std::size_t max_per_uid_ = 0;
     std::map<uid_t, std::size_t> of_uid_;  ///< sessions

@@ -302,18 +302,37 @@ TEST(Top, ShowsRatesSinceTheLastLook) {
     before.accepted = 100;
     before.delivered = 50;
     before.attempts = 40;
-    const auto text = render_top(status, take_sample(status, 10), before, 100, 100, false);
+    const auto text = render_top(status, take_sample(status, 10), std::span(&before, 1),
+                                 {100, 100, false, false});
     EXPECT_NE(text.find("accepted 100/s, delivered 0/s, attempts 10/s, retried 5/s"),
               std::string::npos)
         << text;
     EXPECT_LT(text.find("b  "), text.find("a  ")) << "those with the most that waits come first";
 }
 
+TEST(Top, DrawsTheRatesSoFarAndHowFullTheSpoolIs) {
+    const auto status = object(
+        R"({"version":"1","state":"running","accepted":700,"delivered":0,"spool_used_bytes":256,
+            "spool_capacity_bytes":1024,"drained":{"state":"never","stuck":0}})");
+    std::vector<TopSample> seen(2);
+    seen[1].at_s = 1;
+    seen[1].accepted = 100;
+    const auto text = render_top(status, take_sample(status, 3), seen, {100, 100, false, false});
+    EXPECT_NE(text.find("accepted   =# most 300/s"), std::string::npos) << text;
+    EXPECT_NE(text.find("delivered  __ most 0/s"), std::string::npos) << text;
+    EXPECT_NE(text.find("spool      [##########..............................] 25% of 1.0 KiB"),
+              std::string::npos)
+        << text;
+    EXPECT_NE(text.find("drained not at this rate"), std::string::npos) << text;
+    const auto drawn = render_top(status, take_sample(status, 3), seen, {100, 100, false, true});
+    EXPECT_NE(drawn.find("\u2584\u2588 most 300/s"), std::string::npos) << drawn;
+}
+
 TEST(Top, FitsTheTerminal) {
     const auto status = object(
         R"({"version":"1","state":"running","tokens":[{"name":"a"},{"name":"b"},{"name":"c"}],
             "destination":{"base_url":"https://a-very-long-name.example.com","state":"up"}})");
-    const auto text = render_top(status, take_sample(status, 1), std::nullopt, 5, 20, false);
+    const auto text = render_top(status, take_sample(status, 1), {}, {5, 20, false, false});
     EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 5);
     for (std::size_t at = 0; at < text.size();) {
         const auto end = text.find('\n', at);

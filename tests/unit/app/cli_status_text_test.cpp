@@ -44,6 +44,33 @@ TEST(StatusText, is_a_table_of_the_books_and_the_tokens) {
               "nightly  parked       3  3m20s  HTTP 401\n");
 }
 
+std::string drained(std::string_view members) {
+    return format_status(R"({"queued":9,"drained":{)" + std::string(members) + "}}").value();
+}
+
+TEST(StatusText, says_how_fast_events_come_and_go) {
+    EXPECT_THAT(format_status(R"({"rates":{"accepted_per_s":0.25,"left_per_s":340.4,"over_s":60}})")
+                    .value(),
+                HasSubstr("rate          0.25/s accepted, 340/s left, over 1m\n"));
+}
+
+TEST(StatusText, says_when_the_queue_will_be_empty) {
+    EXPECT_THAT(drained(R"("state":"drains","from_s":12,"to_s":40,"stuck":0)"),
+                HasSubstr("drained       in 12s to 40s at this rate\n"));
+    EXPECT_THAT(drained(R"("state":"drains","from_s":12,"to_s":12,"stuck":3)"),
+                HasSubstr("drained       in about 12s at this rate; 3 of tokens that wait or are "
+                          "paused stay\n"));
+    EXPECT_THAT(drained(R"("state":"drains","from_s":12,"stuck":0)"),
+                HasSubstr("drained       in 12s at the soonest: at times it did not get less\n"));
+    EXPECT_THAT(drained(R"("state":"never","stuck":0)"),
+                HasSubstr("drained       not at this rate"));
+    EXPECT_THAT(drained(R"("state":"held","stuck":0)"),
+                HasSubstr("drained       unknown: nothing"));
+    EXPECT_THAT(drained(R"("state":"unknown","stuck":0)"), HasSubstr("drained       unknown: not"));
+    EXPECT_THAT(drained(R"("state":"empty","stuck":0)"), Not(HasSubstr("drained")));
+    EXPECT_THAT(drained(R"("state":"of a later version")"), Not(HasSubstr("drained")));
+}
+
 TEST(StatusText, speaks_of_one_as_of_one) {
     const std::string text =
         format_status(R"({"queued":1,"in_flight":0,"lanes":1,"waiting_lanes":1,"dead":1,
