@@ -13,6 +13,7 @@
 #include "high_water.hpp"
 #include "known_ids.hpp"
 #include "spool_check_segments.hpp"
+#include "spool_files.hpp"
 
 namespace flowrelay::storage {
 
@@ -35,8 +36,6 @@ std::uint64_t number_of(std::string_view name, std::string_view suffix) {
 // The daemon refuses to start with a damaged registry, and starts without a damaged letter.
 constexpr std::string_view registry_meaning =
     "flowrelayd does not start with it: put the file back from a copy";
-constexpr std::string_view registry_name = "tokens";
-constexpr std::string_view letters_name = "dead-letters";
 constexpr std::string_view letters_meaning = "these letters are lost";
 constexpr std::string_view ids_meaning =
     "an event that was delivered and is handed in again may be delivered once more";
@@ -46,7 +45,7 @@ public:
     SpoolCheck(FileSystem& file_system, std::string directory)
         : file_system_(file_system),
           directory_(std::move(directory)),
-          log_directory_(directory_ + "/spool") {}
+          log_directory_(fmt::format("{}/{}", directory_, log_directory_name)) {}
 
     Result<SpoolReport> run() {
         if (auto there = check_directories(); there.has_error()) return there.error();

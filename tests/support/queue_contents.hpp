@@ -9,8 +9,9 @@
 
 namespace flowrelay::test {
 
-/// All events queued, in the order of their seqs.
-inline std::vector<core::QueuedEvent> queued_events(storage::EventQueue& queue) {
+/// All events queued in an EventQueue or a Spool, replays aside, in the order of their seqs.
+template <class Queue>
+std::vector<core::QueuedEvent> queued_events(Queue& queue) {
     std::vector<core::QueuedEvent> events;
     for (const auto& backlog : queue.backlog().value()) {
         core::LoadRequest request;
