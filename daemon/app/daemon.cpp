@@ -71,12 +71,12 @@ runtime::DeliveryOptions delivery_options(const DestinationConfig& config) {
 }
 
 /// The names of sources whose tokens are not those that the registry knows them by.
-std::vector<std::string> replaced_tokens(const runtime::Stores& stores,
+std::vector<std::string> replaced_tokens(const storage::Spool& spool,
                                          const std::vector<core::ConfiguredSource>& sources) {
     std::vector<std::string> names;
     for (const auto& source : sources) {
-        const Fingerprint print = fingerprint(source.secret.reveal(), stores.registry->salt());
-        for (const core::TokenEntry& entry : stores.registry->entries()) {
+        const Fingerprint print = fingerprint(source.secret.reveal(), spool.salt());
+        for (const core::TokenEntry& entry : spool.entries()) {
             const bool usable = entry.state == core::TokenEntry::State::active ||
                                 entry.state == core::TokenEntry::State::paused;
             if (usable && entry.source == source.name && entry.fingerprint != print) {
@@ -106,11 +106,11 @@ public:
 private:
     void find_descriptors();
     Ownership find_owner_or_throw(const std::string& machine);
-    void keep_letters(runtime::Stores& stores, Now now);
-    void pause_replaced(runtime::Stores& stores, const std::vector<std::string>& names, Now now);
+    void keep_letters(storage::Spool& spool, Now now);
+    void pause_replaced(storage::Spool& spool, const std::vector<std::string>& names, Now now);
     void note_owner();
     Result<void> adopt();
-    runtime::Stores open_spool(std::vector<core::ConfiguredSource> sources);
+    std::unique_ptr<storage::Spool> recover_spool(std::vector<core::ConfiguredSource> sources);
     void open_sockets(const PassedSockets& passed);
     void listen_ingest(const std::vector<int>& passed);
     void listen_control(const std::vector<int>& passed);
@@ -170,7 +170,7 @@ Daemon::Impl::Impl(Config config, std::string config_file,
     find_descriptors();
     const std::string exposed = warn_of_exposed_key(config_.destination);
     if (!exposed.empty()) log_.write(ev::config_key_exposed, {{"reason", exposed}});
-    storage_.emplace(open_spool(std::move(around.sources)), executor_, log_);
+    storage_.emplace(recover_spool(std::move(around.sources)), executor_);
     runtime::EngineOptions engine_options;
     engine_options.metrics = metrics_;
     engine_.emplace(executor_, *relay_, *storage_, clock_, std::move(engine_options));
@@ -201,41 +201,40 @@ void Daemon::Impl::find_descriptors() {
 }
 
 // Everything that recovery has to tell the heart, before there are two threads.
-runtime::Stores Daemon::Impl::open_spool(std::vector<core::ConfiguredSource> sources) {
-    auto stores = open_stores(config_.spool, descriptors_.files, *file_system_, log_);
-    warn_of_small_disk(config_.spool, *stores.queue, *file_system_, log_);
+std::unique_ptr<storage::Spool> Daemon::Impl::recover_spool(
+    std::vector<core::ConfiguredSource> sources) {
+    auto spool = open_spool(config_.spool, descriptors_.files, *file_system_, log_);
+    warn_of_small_disk(config_.spool, *spool, *file_system_, log_);
     clock_.begin(*file_system_, config_.spool.directory);
     const Now now = clock_.now();
-    keep_letters(stores, now);
-    relay_.emplace(relay_options(config_), stores.registry->salt(), stores.registry->entries(),
-                   Random::from_system(), log_);
-    stores.observer = runtime::observe_commits(metrics_);
-    const std::string machine = machine_id(stores.registry->salt());
+    keep_letters(*spool, now);
+    relay_.emplace(relay_options(config_), spool->salt(), spool->entries(), Random::from_system(),
+                   log_);
+    spool->observe_commits(runtime::observe_commits(metrics_));
+    const std::string machine = machine_id(spool->salt());
     const Ownership owner = find_owner_or_throw(machine);
-    const auto replaced = owner == Ownership::restored ? replaced_tokens(stores, sources)
+    const auto replaced = owner == Ownership::restored ? replaced_tokens(*spool, sources)
                                                        : std::vector<std::string>();
-    runtime::restore(*relay_, stores, std::move(sources), config_.spool.dedup_window, now);
+    runtime::restore(*relay_, *spool, std::move(sources), config_.spool.dedup_window, now);
     machine_ = machine;
     moved_ = owner == Ownership::moved;
-    pause_replaced(stores, replaced, now);
-    if (moved_) return stores;
+    pause_replaced(*spool, replaced, now);
+    if (moved_) return spool;
     // A disk that is full now takes it at a later start; until then the directory is taken for what
     // it was.
     static_cast<void>(claim(*file_system_, config_.spool.directory, machine_));
-    return stores;
+    return spool;
 }
 
 /// Letters that a shorter dead_letters.max_age than before would have dropped stay until an
 /// operator has said so.
-void Daemon::Impl::keep_letters(runtime::Stores& stores, Now now) {
+void Daemon::Impl::keep_letters(storage::Spool& spool, Now now) {
     const std::string& directory = config_.spool.directory;
-    stores.note_letter_age = letter_age_keeper(*file_system_, directory);
+    spool.keep_letter_age(letter_age_keeper(*file_system_, directory));
     const auto before = read_letter_age(*file_system_, directory);
     if (before.has_error()) throw std::runtime_error(before.error().message);
     std::optional<Milliseconds> oldest;
-    if (stores.dead_letters->kept().letters > 0) {
-        oldest = now.wall - stores.dead_letters->list(1).front().died;
-    }
+    if (const auto died = spool.oldest_death()) oldest = now.wall - *died;
     const Milliseconds configured = config_.dead_letters.max_age;
     config_.dead_letters.max_age = letter_age_at_start(configured, *before, oldest);
     if (config_.dead_letters.max_age == configured) return;
@@ -251,14 +250,14 @@ Ownership Daemon::Impl::find_owner_or_throw(const std::string& machine) {
 }
 
 /// What was accepted for another token than that of this host waits for an operator's word.
-void Daemon::Impl::pause_replaced(runtime::Stores& stores, const std::vector<std::string>& names,
+void Daemon::Impl::pause_replaced(storage::Spool& spool, const std::vector<std::string>& names,
                                   Now now) {
     for (const std::string& name : names) {
         const auto token = relay_->tokens().find(name);
         if (!token || relay_->queued(*token) == 0) continue;
         const auto entry = relay_->pause_source(*token, now, core::TokenEntry::Pause::other_token);
         if (entry.has_error()) continue;
-        runtime::put_at_start(*relay_, stores, *entry, now);
+        runtime::put_at_start(*relay_, spool, *entry, now);
         log_.write(ev::token_replaced, {{"source", name}, {"queued", relay_->queued(*token)}});
     }
 }
@@ -432,9 +431,9 @@ asio::awaitable<void> Daemon::Impl::watch_clock() {
         if (error || stopping_) co_return;
         const auto anchor = clock_.look();
         if (!anchor) continue;
-        storage_->ask([this, anchor = *anchor](runtime::Stores& stores) {
+        storage_->ask([this, anchor = *anchor](storage::Spool& spool) {
             clock_.save(*file_system_, anchor);
-            stores.queue->note_progress();
+            spool.note_progress();
             return std::function<void()>([] {});
         });
     }

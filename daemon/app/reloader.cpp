@@ -101,8 +101,8 @@ runtime::ReloadResult Reloader::try_reload(const runtime::ReloadRequest& request
     const bool another_size = before.spool.max_size != parts_.config.spool.max_size;
     parts_.engine.storage().set_limits(queue_limits(parts_.config));
     if (another_size) {
-        parts_.engine.storage().ask([this, spool = parts_.config.spool](runtime::Stores& stores) {
-            warn_of_small_disk(spool, *stores.queue, parts_.file_system, log_);
+        parts_.engine.storage().ask([this, config = parts_.config.spool](storage::Spool& spool) {
+            warn_of_small_disk(config, spool, parts_.file_system, log_);
             return std::function<void()>([] {});
         });
     }

@@ -17,7 +17,6 @@
 #include "flowrelay/core/log_events.hpp"
 #include "flowrelay/runtime/peer.hpp"
 #include "flowrelay/storage/path.hpp"
-#include "flowrelay/storage/segmented_log.hpp"
 
 namespace flowrelay::app {
 namespace {
@@ -219,19 +218,19 @@ storage::QueueLimits queue_limits(const Config& config) {
     return {config.spool.max_size, config.spool.max_events, config.spool.dedup_window};
 }
 
-void warn_of_small_disk(const SpoolConfig& config, const storage::EventQueue& queue,
+void warn_of_small_disk(const SpoolConfig& config, const storage::Spool& spool,
                         storage::FileSystem& file_system, Log& log) {
     const auto free = file_system.free_space(config.directory);
     if (free.has_error()) return;
-    const std::uint64_t available = *free + queue.usage().disk_bytes;
+    const std::uint64_t available = *free + spool.usage().disk_bytes;
     if (config.max_size <= available) return;
     log.write(
         core::log_events::spool_disk_too_small,
         {{"directory", config.directory}, {"max_size", config.max_size}, {"available", available}});
 }
 
-runtime::Stores open_stores(const SpoolConfig& config, std::size_t max_open_files,
-                            storage::FileSystem& file_system, Log& log) {
+std::unique_ptr<storage::Spool> open_spool(const SpoolConfig& config, std::size_t max_open_files,
+                                           storage::FileSystem& file_system, Log& log) {
     const auto there = file_system.exists(config.directory);
     if (there.has_error()) throw std::runtime_error(there.error().message);
     auto made = file_system.make_directory(config.directory);
@@ -251,29 +250,11 @@ runtime::Stores open_stores(const SpoolConfig& config, std::size_t max_open_file
     options.max_events = config.max_events;
     options.dedup_window = config.dedup_window;
     options.max_open_files = max_open_files;
-    options.high_water = config.directory + "/high-water";
-    // The log is made before the other two.
-    for (const char* name : {"/tokens", "/dead-letters"}) {
-        const auto exists = file_system.exists(config.directory + name);
-        if (exists.has_error()) throw std::runtime_error(exists.error().message);
-        options.used_before = options.used_before || *exists;
+    auto spool = storage::Spool::open(file_system, config.directory, options, log);
+    if (spool.has_error()) {
+        throw std::runtime_error(spool.error().message + hint_of(spool.error(), config.directory));
     }
-    runtime::Stores stores;
-    const auto opened = [&config](auto result) {
-        if (result.has_error()) {
-            throw std::runtime_error(result.error().message +
-                                     hint_of(result.error(), config.directory));
-        }
-        return std::move(*result);
-    };
-    // The log first: its lock keeps a second daemon away from the other two.
-    stores.queue =
-        opened(storage::open_segmented_log(file_system, config.directory + "/spool", options, log));
-    stores.registry =
-        opened(storage::Registry::open(file_system, config.directory + "/tokens", log));
-    stores.dead_letters =
-        opened(storage::DeadLetters::open(file_system, config.directory + "/dead-letters", log));
-    return stores;
+    return std::move(*spool);
 }
 
 }  // namespace flowrelay::app

@@ -7,9 +7,9 @@
 #include "flowrelay/app/config.hpp"
 #include "flowrelay/core/relay.hpp"
 #include "flowrelay/runtime/destination.hpp"
-#include "flowrelay/runtime/storage_thread.hpp"
 #include "flowrelay/runtime/tls.hpp"
 #include "flowrelay/storage/file_system.hpp"
+#include "flowrelay/storage/spool.hpp"
 
 namespace flowrelay::app {
 
@@ -39,12 +39,12 @@ std::vector<core::ConfiguredSource> read_sources(const Config& config);
 Surroundings read_surroundings(const Config& config);
 
 /// Writes a log line if spool.max_size is more than the disk has for the spool.
-void warn_of_small_disk(const SpoolConfig& config, const storage::EventQueue& queue,
+void warn_of_small_disk(const SpoolConfig& config, const storage::Spool& spool,
                         storage::FileSystem& file_system, Log& log);
 
 /// Opens what lies in the spool directory, and recovers it; `max_open_files` of the log stay open
 /// at a time. Throws std::runtime_error.
-runtime::Stores open_stores(const SpoolConfig& config, std::size_t max_open_files,
-                            storage::FileSystem& file_system, Log& log);
+std::unique_ptr<storage::Spool> open_spool(const SpoolConfig& config, std::size_t max_open_files,
+                                           storage::FileSystem& file_system, Log& log);
 
 }  // namespace flowrelay::app

@@ -16,23 +16,7 @@ namespace asio = boost::asio;
 
 namespace {
 
-/// How many events the books can't explain, at a time when nothing else changes them.
-/// What can be booked as lost.
-struct Lost {
-    std::int64_t unaccounted = 0;  ///< below 0: there are more outcomes than events
-    core::Loss letters;            ///< those that are missing
-
-    core::Loss whole() const {
-        return {static_cast<std::uint64_t>(unaccounted), letters.dead, letters.expired};
-    }
-};
-
-Lost find_lost(const Stores& stores) {
-    const core::Ledger ledger = stores.queue->ledger();
-    const auto books = stores.dead_letters->corrected(ledger);
-    return {books.unaccounted(stores.queue->usage().events),
-            stores.dead_letters->missing_loss(ledger)};
-}
+using Missing = storage::Spool::Missing;
 
 std::optional<std::uint64_t> number_in(const ControlCall& call, std::string_view member) {
     const auto* value = call.body.if_contains(member);
@@ -52,7 +36,7 @@ ControlAnswer freeze_spool(ControlCall& call) {
     const auto io = co_await asio::this_coro::executor;
     Engine& engine = call.engine;
     Ask<bool> still = [&engine, freeze, io](std::function<void(bool)> done) {
-        engine.storage().ask([done = std::move(done), freeze, io](Stores&) {
+        engine.storage().ask([done = std::move(done), freeze, io](storage::Spool&) {
             const bool held = freeze->hold([&] { asio::post(io, [done] { done(true); }); });
             return std::function<void()>([done, held] {
                 if (!held) done(false);
@@ -93,8 +77,10 @@ ControlAnswer adopt_spool(ControlCall& call) {
 /// Books exactly what its plan has shown: another loss meanwhile has to be seen first.
 ControlAnswer book_lost(ControlCall& call) {
     call.target = "the books";
-    std::function<Lost(Stores&)> look = [](Stores& stores) { return find_lost(stores); };
-    const auto now = co_await on_storage<Lost>(call.engine, std::move(look));
+    std::function<Missing(storage::Spool&)> look = [](storage::Spool& spool) {
+        return spool.missing();
+    };
+    const auto now = co_await on_storage<Missing>(call.engine, std::move(look));
     if (call.plan) {
         co_return json_response({{"plan", true},
                                  {"unaccounted", now->unaccounted},
@@ -109,23 +95,20 @@ ControlAnswer book_lost(ControlCall& call) {
             "and as missing_letters, not both 0; \"letters\" may be left out");
     }
     struct Booked {
-        Lost found;
+        Missing found;
         bool as_planned = false;
         Result<void> result;
     };
     const core::LossBooking booking{call.engine.clock().now().wall, call.peer.uid};
-    std::function<Booked(Stores&)> book = [events, letters, booking](Stores& stores) {
-        Booked booked{find_lost(stores), false, {}};
+    std::function<Booked(storage::Spool&)> book = [events, letters,
+                                                   booking](storage::Spool& spool) {
+        Booked booked{spool.missing(), false, {}};
         if (letters == 0) booked.found.letters = {};
+        core::Loss loss = booked.found.letters;
+        loss.unaccounted = *events;
         booked.as_planned = booked.found.unaccounted == static_cast<std::int64_t>(*events) &&
-                            booked.found.letters.letters() == letters;
-        if (booked.as_planned) {
-            booked.result = stores.queue->book_lost(booked.found.whole(), booking);
-            // Should it fail, the next start tells of the damage again, and it can be booked again.
-            if (letters > 0 && booked.result.has_value()) {
-                static_cast<void>(stores.dead_letters->drop_damage());
-            }
-        }
+                            loss.letters() == letters;
+        if (booked.as_planned) booked.result = spool.book_lost(loss, booking);
         return booked;
     };
     const auto booked = co_await on_storage<Booked>(call.engine, std::move(book));

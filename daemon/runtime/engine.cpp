@@ -406,13 +406,12 @@ void Engine::erase(std::vector<TokenId> tokens) {
 
 /// An erasure that failed may have done a part.
 void Engine::count_left(const std::vector<TokenId>& tokens) {
-    storage_.ask([this, tokens](Stores& stores) -> std::function<void()> {
-        const auto all = stores.queue->backlog();
+    storage_.ask([this, tokens](storage::Spool& spool) -> std::function<void()> {
+        const auto all = spool.backlog();
         if (all.has_error()) return [] {};
         return [this, tokens, left = *all] {
             for (const TokenId token : tokens) {
-                const auto found =
-                    std::ranges::find(left, token, &storage::EventQueue::Backlog::token);
+                const auto found = std::ranges::find(left, token, &storage::Spool::Backlog::token);
                 relay_.left_to_erase(token, found == left.end() ? 0 : found->events);
             }
         };

@@ -22,14 +22,14 @@ namespace {
 
 constexpr std::uint64_t dead_step = 256;
 
-Result<BacklogOf> count_backlog(Stores& stores, TokenId token) {
-    const auto all = stores.queue->backlog();
+Result<BacklogOf> count_backlog(storage::Spool& spool, TokenId token) {
+    const auto all = spool.backlog();
     if (all.has_error()) return all.error();
     BacklogOf found;
     for (const auto& backlog : *all) {
         if (backlog.token == token) found = {backlog.events, backlog.first, {}};
     }
-    found.replays = stores.dead_letters->replays();
+    found.replays = spool.replays();
     std::erase_if(found.replays, [token](const auto& event) { return event.lane.token != token; });
     return found;
 }
@@ -94,10 +94,8 @@ asio::awaitable<Result<DropCount>> drop(Engine& engine, std::vector<ListedEvent>
         }
     }
     if (outcomes->empty()) co_return count;
-    std::function<Result<void>(Stores&)> settle = [outcomes](Stores& stores) -> Result<void> {
-        const auto committed = stores.queue->commit({}, *outcomes);
-        if (committed.has_error()) return committed.error();
-        return stores.dead_letters->settle(*outcomes);
+    std::function<Result<void>(storage::Spool&)> settle = [outcomes](storage::Spool& spool) {
+        return spool.settle(*outcomes);
     };
     const auto settled = co_await on_storage<Result<void>>(engine, std::move(settle));
     // What could not be written stays dropped in this process, and is there again after a restart.
@@ -127,8 +125,8 @@ asio::awaitable<Engine::CheckAnswer> check_source(Engine& engine, TokenId token)
 }
 
 asio::awaitable<Result<BacklogOf>> backlog_of(Engine& engine, TokenId token) {
-    std::function<Result<BacklogOf>(Stores&)> count = [token](Stores& stores) {
-        return count_backlog(stores, token);
+    std::function<Result<BacklogOf>(storage::Spool&)> count = [token](storage::Spool& spool) {
+        return count_backlog(spool, token);
     };
     const auto found = co_await on_storage<Result<BacklogOf>>(engine, std::move(count));
     co_return std::move(*found);
@@ -136,19 +134,10 @@ asio::awaitable<Result<BacklogOf>> backlog_of(Engine& engine, TokenId token) {
 
 asio::awaitable<Result<BacklogOf>> backlog_to_go_on_with(Engine& engine, TokenId token) {
     using Found = Result<BacklogOf>;
-    std::function<Found(Stores&)> count = [token](Stores& stores) -> Found {
-        const auto written = stores.queue->commit({}, {});
-        if (written.has_error()) return written.error();
-        if (stores.failed) {
-            return Error{storage::make_error_code(storage::QueueErrc::failed),
-                         "the spool has failed, see the log: mend that, start flowrelayd again, "
-                         "and try again"};
-        }
-        if (stores.unfinished) {
-            return Error{storage::make_error_code(storage::QueueErrc::full),
-                         "the disk does not take outcomes: make room and try again"};
-        }
-        return count_backlog(stores, token);
+    std::function<Found(storage::Spool&)> count = [token](storage::Spool& spool) -> Found {
+        const auto flushed = spool.flush();
+        if (flushed.has_error()) return flushed.error();
+        return count_backlog(spool, token);
     };
     const auto found = co_await on_storage<Found>(engine, std::move(count));
     co_return std::move(*found);
@@ -156,9 +145,8 @@ asio::awaitable<Result<BacklogOf>> backlog_to_go_on_with(Engine& engine, TokenId
 
 asio::awaitable<std::optional<WallTime>> oldest_death(Engine& engine) {
     using Death = std::optional<WallTime>;
-    std::function<Death(Stores&)> find = [](Stores& stores) -> Death {
-        if (stores.dead_letters->kept().letters == 0) return std::nullopt;
-        return stores.dead_letters->list(1).front().died;
+    std::function<Death(storage::Spool&)> find = [](storage::Spool& spool) {
+        return spool.oldest_death();
     };
     const auto found = co_await on_storage<Death>(engine, std::move(find));
     co_return *found;
@@ -167,8 +155,8 @@ asio::awaitable<std::optional<WallTime>> oldest_death(Engine& engine) {
 asio::awaitable<std::vector<core::DeadLetter>> list_dead(Engine& engine, Seq after,
                                                          std::size_t limit) {
     using Letters = std::vector<core::DeadLetter>;
-    std::function<Letters(Stores&)> list = [after, limit](Stores& stores) {
-        return stores.dead_letters->list_after(after, limit);
+    std::function<Letters(storage::Spool&)> list = [after, limit](storage::Spool& spool) {
+        return spool.letters_after(after, limit);
     };
     const auto letters = co_await on_storage<Letters>(engine, std::move(list));
     co_return std::move(*letters);
@@ -189,9 +177,8 @@ asio::awaitable<Result<std::optional<core::DeadLetter>>> find_dead(Engine& engin
         if (found != letters.end()) number = to_number(found->seq);
         after = letters.back().seq;
     }
-    std::function<Result<core::DeadLetter>(Stores&)> read = [seq = Seq{*number}](Stores& stores) {
-        return stores.dead_letters->read(seq);
-    };
+    std::function<Result<core::DeadLetter>(storage::Spool&)> read =
+        [seq = Seq{*number}](storage::Spool& spool) { return spool.read_letter(seq); };
     const auto letter = co_await on_storage<Result<core::DeadLetter>>(engine, std::move(read));
     std::optional<core::DeadLetter> found;
     if (letter->has_value()) {
@@ -231,9 +218,8 @@ asio::awaitable<Result<FoundLetters>> find_dead_letters(Engine& engine,
 
 asio::awaitable<Result<std::uint64_t>> drop_dead(Engine& engine, std::vector<Seq> seqs) {
     using Removed = Result<std::uint64_t>;
-    std::function<Removed(Stores&)> remove = [seqs = std::move(seqs)](Stores& stores) {
-        return stores.dead_letters->remove(seqs);
-    };
+    std::function<Removed(storage::Spool&)> remove =
+        [seqs = std::move(seqs)](storage::Spool& spool) { return spool.drop_letters(seqs); };
     const auto removed = co_await on_storage<Removed>(engine, std::move(remove));
     co_return std::move(*removed);
 }

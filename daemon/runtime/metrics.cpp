@@ -11,7 +11,7 @@ namespace flowrelay::runtime {
 
 namespace {
 
-class TimedCommits final : public CommitObserver {
+class TimedCommits final : public storage::CommitObserver {
 public:
     explicit TimedCommits(std::shared_ptr<Metrics> metrics) : metrics_(std::move(metrics)) {}
 
@@ -60,7 +60,7 @@ void Metrics::note_attempt(const core::AttemptResult& result) noexcept {
     }
 }
 
-std::shared_ptr<CommitObserver> observe_commits(std::shared_ptr<Metrics> metrics) {
+std::shared_ptr<storage::CommitObserver> observe_commits(std::shared_ptr<Metrics> metrics) {
     return std::make_shared<TimedCommits>(std::move(metrics));
 }
 

@@ -13,7 +13,7 @@
 #include "flowrelay/base/number.hpp"
 #include "flowrelay/runtime/engine_operations.hpp"
 #include "flowrelay/runtime/storage_work.hpp"
-#include "flowrelay/storage/record.hpp"
+#include "flowrelay/storage/spool.hpp"
 #include "storage_answer.hpp"
 
 namespace flowrelay::runtime {
@@ -114,52 +114,29 @@ std::vector<TokenId> tokens_with_backlog(Engine& engine) {
 
 using KnownEvent = std::optional<core::QueuedEvent>;
 
-KnownEvent find_in_replays(Stores& stores, Seq seq) {
-    const auto replays = stores.dead_letters->replays_after(Seq{to_number(seq) - 1}, 1);
-    if (replays.empty() || replays.front().seq != seq) return std::nullopt;
-    return replays.front();
-}
-
-KnownEvent find_in_queues(Stores& stores, const std::vector<TokenId>& tokens, Seq seq) {
-    for (const TokenId token : tokens) {
-        core::LoadRequest request;
-        request.token = token;
-        request.after = Seq{to_number(seq) - 1};
-        request.limit = 1;
-        const auto loaded = stores.queue->load(request, 0);
-        if (loaded.has_error() || loaded->slice.events.empty()) continue;
-        if (loaded->slice.events.front().seq == seq) return loaded->slice.events.front();
-    }
-    return std::nullopt;
-}
-
-/// What the stores know of an event whose record can't be read: it can be dropped, so it has to be
+/// What the spool knows of an event whose record can't be read: it can be dropped, so it has to be
 /// found. Looks at some tokens at a time, since commits wait meanwhile.
 asio::awaitable<KnownEvent> find_without_record(Engine& engine, Seq seq) {
-    std::function<KnownEvent(Stores&)> look = [seq](Stores& stores) {
-        return find_in_replays(stores, seq);
-    };
-    const auto replayed = co_await on_storage<KnownEvent>(engine, std::move(look));
-    if (*replayed) co_return *replayed;
     const std::vector<TokenId> tokens = tokens_with_backlog(engine);
-    for (std::size_t begin = 0; begin < tokens.size(); begin += tokens_at_once) {
+    std::size_t begin = 0;
+    do {  // without tokens as well: it may be a dead letter that is replayed
         const auto first = tokens.begin() + static_cast<std::ptrdiff_t>(begin);
         const auto count = std::min(tokens_at_once, tokens.size() - begin);
         std::vector<TokenId> some(first, first + static_cast<std::ptrdiff_t>(count));
-        std::function<KnownEvent(Stores&)> search = [some = std::move(some), seq](Stores& stores) {
-            return find_in_queues(stores, some, seq);
-        };
+        std::function<KnownEvent(storage::Spool&)> search =
+            [some = std::move(some), seq](storage::Spool& spool) { return spool.find(seq, some); };
         const auto known = co_await on_storage<KnownEvent>(engine, std::move(search));
         if (*known) co_return *known;
-    }
+        begin += count;
+    } while (begin < tokens.size());
     co_return std::nullopt;
 }
 
 asio::awaitable<Result<std::optional<ListedEvent>>> read_event(Engine& engine, Seq seq) {
     using Record = Result<core::EventRecord>;
     // A dead letter that is replayed is queued as well.
-    std::function<Record(Stores&)> read = [seq](Stores& stores) {
-        return read_queued(stores, seq);
+    std::function<Record(storage::Spool&)> read = [seq](storage::Spool& spool) {
+        return spool.read(seq);
     };
     const auto record = co_await on_storage<Record>(engine, std::move(read));
     std::optional<ListedEvent> found;
@@ -358,11 +335,7 @@ namespace operations {
 
 ListedEvent to_listed(Seq seq, core::EventRecord record) {
     ListedEvent event;
-    event.event.seq = seq;
-    event.event.lane = LaneId{record.token, record.thread_hash};
-    event.event.accepted = record.accepted;
-    event.event.expires = record.expires;
-    event.event.bytes = static_cast<std::uint32_t>(storage::event_record_size(record));
+    event.event = storage::to_queued(seq, record);
     event.record = std::move(record);
     return event;
 }

@@ -33,10 +33,10 @@ boost::asio::awaitable<std::shared_ptr<T>> answer_of(Ask<T> ask) {
 /// Runs `work` on the storage thread and gives what it gave.
 template <class T>
 boost::asio::awaitable<std::shared_ptr<T>> on_storage(Engine& engine,
-                                                      std::function<T(Stores&)> work) {
+                                                      std::function<T(storage::Spool&)> work) {
     Ask<T> ask = [&engine, work = std::move(work)](std::function<void(T)> done) {
-        engine.storage().ask([work, done](Stores& stores) -> std::function<void()> {
-            auto result = std::make_shared<T>(work(stores));
+        engine.storage().ask([work, done](storage::Spool& spool) -> std::function<void()> {
+            auto result = std::make_shared<T>(work(spool));
             return [done, result] { done(std::move(*result)); };
         });
     };

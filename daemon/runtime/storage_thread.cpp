@@ -8,9 +8,9 @@
 
 namespace flowrelay::runtime {
 
-StorageThread::StorageThread(Stores stores, boost::asio::any_io_executor io, Log& log,
+StorageThread::StorageThread(std::unique_ptr<storage::Spool> spool, boost::asio::any_io_executor io,
                              Milliseconds settle_delay)
-    : work_(std::move(stores), log), io_(std::move(io)), settle_delay_(settle_delay) {
+    : work_(std::move(spool)), io_(std::move(io)), settle_delay_(settle_delay) {
     // Signals are the I/O thread's business: the new thread inherits a mask that blocks them all.
     sigset_t all;
     sigset_t before;
@@ -50,7 +50,8 @@ bool StorageThread::wait_for_mail(Mail& mail, bool busy) {
     std::unique_lock lock(mutex_);
     idle_ = !busy;
     // Dead letters that could not be written are tried again now and then.
-    const auto retry = work_.has_unfinished() ? std::chrono::seconds(1) : std::chrono::hours(1);
+    const auto retry =
+        work_.spool().has_unfinished() ? std::chrono::seconds(1) : std::chrono::hours(1);
     if (!busy) wake_.wait_for(lock, retry, [this] { return stopping_ || !mail_.empty(); });
     if (!mail_.settlements.empty() && !settle_by_) {
         settle_by_ = MonoTime::clock::now() + settle_delay_;

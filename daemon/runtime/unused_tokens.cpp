@@ -1,27 +1,12 @@
 // Tokens that came with events and have none any more are forgotten in steps: the storage thread
 // says that nothing on the disk has to be delivered for them; what was not used meanwhile is
 // forgotten; what their events have left on the disk is erased; the registry drops them.
-#include <unordered_set>
 #include <utility>
 
 #include "flowrelay/runtime/engine.hpp"
 #include "flowrelay/runtime/storage_work.hpp"
 
 namespace flowrelay::runtime {
-
-namespace {
-
-/// Those of the tokens that have no dead letters. None while an event could come back after a
-/// crash because its outcome is not durable.
-std::vector<TokenId> without_letters(Stores& stores, std::vector<TokenId> tokens) {
-    if (stores.unfinished || stores.failed || stores.queue->commit({}, {}).has_error()) return {};
-    std::unordered_set<TokenId> with_letters;
-    for (const auto& [seq, token] : stores.dead_letters->all()) with_letters.insert(token);
-    std::erase_if(tokens, [&](TokenId token) { return with_letters.contains(token); });
-    return tokens;
-}
-
-}  // namespace
 
 void Engine::forget_unused_tokens() {
     if (auto again = relay_.take_unerased(clock_.now()); !again.empty()) {
@@ -30,12 +15,14 @@ void Engine::forget_unused_tokens() {
     if (!relay_.may_have_unused()) return;
     auto unused = relay_.take_unused_tokens(clock_.now());
     if (unused.empty()) return;
-    storage_.ask([this, unused = std::move(unused)](Stores& stores) -> std::function<void()> {
-        return [this, free = without_letters(stores, unused)] {
-            auto forgotten = relay_.forget_unused(free);
-            if (!forgotten.empty()) erase_unused(std::move(forgotten));
-        };
-    });
+    storage_.ask(
+        [this, unused = std::move(unused)](storage::Spool& spool) -> std::function<void()> {
+            // None while an event could come back after a crash because its outcome is not durable.
+            return [this, free = spool.without_letters(unused)] {
+                auto forgotten = relay_.forget_unused(free);
+                if (!forgotten.empty()) erase_unused(std::move(forgotten));
+            };
+        });
 }
 
 /// The registry knows the slots until nothing is left of their events: a start finds them again.
@@ -46,8 +33,8 @@ void Engine::erase_unused(std::vector<TokenId> slots) {
             work_appeared();
             return;
         }
-        storage_.ask([slots](Stores& stores) -> std::function<void()> {
-            stores.registry->forget(slots);
+        storage_.ask([slots](storage::Spool& spool) -> std::function<void()> {
+            spool.forget(slots);
             return [] {};
         });
     };

@@ -30,7 +30,7 @@ void require(bool holds) {
 /// Carries out what is asked of the disk when it is told to, on the thread that asks.
 class Storage final : public runtime::StorageMailbox {
 public:
-    explicit Storage(runtime::Stores stores, Log& log) : work_(std::move(stores), log) {}
+    explicit Storage(std::unique_ptr<storage::Spool> spool) : work_(std::move(spool)) {}
 
     /// Returns whether there was anything to do.
     bool carry_out() {
@@ -136,7 +136,7 @@ private:
     test::SimFileSystem fs_{1};
     SystemClock clock_;
     core::Relay relay_{core::RelayOptions(), Salt{}, {}, Random(1), log_};
-    Storage storage_{test::open_stores(fs_, log_), log_};
+    Storage storage_{test::open_spool(fs_, log_)};
     runtime::Engine engine_{io_.get_executor(), relay_, storage_, clock_};
     runtime::ControlContext context_;
     int changes_ = 0;

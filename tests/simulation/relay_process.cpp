@@ -34,36 +34,27 @@ std::uint64_t number_of(const core::EventRecord& record) {
     return number;
 }
 
-runtime::Stores open_stores(const Surroundings& around, const storage::LogOptions& options) {
-    runtime::Stores stores;
-    stores.queue =
-        opened(storage::open_segmented_log(around.fs, "/state/spool", options, around.log));
-    stores.registry = opened(storage::Registry::open(around.fs, "/state/tokens", around.log));
-    stores.dead_letters =
-        opened(storage::DeadLetters::open(around.fs, "/state/dead-letters", around.log));
-    return stores;
-}
-
-Model::Found look(const runtime::Stores& stores, const Setup& setup) {
+Model::Found look(storage::Spool& spool, const Setup& setup) {
     Model::Found found;
-    for (const auto& event : queued_events(*stores.queue)) {
-        const auto record = stores.queue->read(event.seq);
+    for (const auto& event : queued_events(spool)) {
+        const auto record = spool.read(event.seq);
         if (record.has_error()) throw std::runtime_error(record.error().message);
         found.queued.push_back(
             {number_of(*record), event.seq, record->id, record->expires, record->token});
     }
-    found.letters = stores.dead_letters->list(stores.dead_letters->size());
-    for (auto& letter : found.letters) letter = opened(stores.dead_letters->read(letter.seq));
-    found.slots = slots_on(*stores.registry, setup);
-    found.ledger = stores.dead_letters->corrected(stores.queue->ledger());
+    for (const auto& [seq, token] : spool.letters()) {
+        found.letters.push_back(opened(spool.read_letter(seq)));
+    }
+    found.slots = slots_on(spool, setup);
+    found.ledger = spool.status().ledger;
     return found;
 }
 
 // ---------------------------------------------------------------- the disk
 
-SimStorage::SimStorage(runtime::Stores stores, const Surroundings& around, Random random,
-                       Milliseconds delay, std::function<void()> ran)
-    : work_(std::move(stores), around.log),
+SimStorage::SimStorage(std::unique_ptr<storage::Spool> spool, const Surroundings& around,
+                       Random random, Milliseconds delay, std::function<void()> ran)
+    : work_(std::move(spool)),
       around_(around),
       random_(random),
       delay_(delay),
@@ -116,8 +107,8 @@ void SimStorage::work() {
     watch(mail);
     auto completions = work_.carry_out(std::move(mail));
     if (work_.maintain()) schedule(Milliseconds(random_.below(5)));
-    if (work_.has_unfinished()) schedule(Seconds(1));
-    if (work_.snapshot().failed) around_.model.disk_in_trouble();
+    if (work_.spool().has_unfinished()) schedule(Seconds(1));
+    if (work_.spool().failed()) around_.model.disk_in_trouble();
     if (completions.empty()) return;
     for (auto& completion : completions) completions_.push_back(std::move(completion));
     // The I/O thread may be busy with something else first.
@@ -145,18 +136,18 @@ RelayProcess::RelayProcess(const Surroundings& around, const ProcessOptions& opt
                            std::uint64_t seed)
     : around_(around), options_(options) {
     Random random(seed);
-    auto stores = open_stores(around, options.log);
+    auto spool = opened(storage::Spool::open(around.fs, "/state", options.log, around.log));
     if (!around.agenda.begin(opened(storage::read_clock(around.fs, clock_path)))) {
         around.model.violation("time has passed on the timeline that did not pass");
     }
     static_cast<void>(storage::write_clock(around.fs, clock_path,
                                            around.agenda.timeline().anchor(around.agenda.read())));
-    around.model.started(look(stores, around.setup), around.agenda.now());
-    relay_.emplace(options.relay, stores.registry->salt(), stores.registry->entries(),
-                   Random(random.next()), around.log);
-    runtime::restore(*relay_, stores, sources(), options.relay.dedup_window, around.agenda.now());
+    around.model.started(look(*spool, around.setup), around.agenda.now());
+    relay_.emplace(options.relay, spool->salt(), spool->entries(), Random(random.next()),
+                   around.log);
+    runtime::restore(*relay_, *spool, sources(), options.relay.dedup_window, around.agenda.now());
     around.model.all_slots_saved();
-    storage_ = std::make_unique<SimStorage>(std::move(stores), around, Random(random.next()),
+    storage_ = std::make_unique<SimStorage>(std::move(spool), around, Random(random.next()),
                                             options.storage_delay, [this] { turn(); });
     bind_slots();
     tell();
@@ -182,7 +173,7 @@ void RelayProcess::save_clock_regularly() {
 
 void RelayProcess::save_clock() {
     storage_->ask(
-        [this, anchor = around_.agenda.timeline().anchor(around_.agenda.read())](runtime::Stores&) {
+        [this, anchor = around_.agenda.timeline().anchor(around_.agenda.read())](storage::Spool&) {
             static_cast<void>(storage::write_clock(around_.fs, clock_path, anchor));
             return std::function<void()>([] {});
         });

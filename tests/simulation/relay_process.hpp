@@ -1,5 +1,5 @@
 // One process of the relay, from its start to its end: the real heart, the real engine and the real
-// stores, with virtual time in the place of the clock, a simulated disk and a simulated server.
+// spool, with virtual time in the place of the clock, a simulated disk and a simulated server.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -17,7 +17,7 @@
 #include "flowrelay/runtime/engine.hpp"
 #include "flowrelay/runtime/storage_mailbox.hpp"
 #include "flowrelay/runtime/storage_work.hpp"
-#include "flowrelay/storage/segmented_log.hpp"
+#include "flowrelay/storage/spool.hpp"
 #include "model.hpp"
 #include "server.hpp"
 #include "support/sim_file_system.hpp"
@@ -48,15 +48,15 @@ struct ProcessOptions {
 /// The storage thread of the simulation: carries out its mail a little later.
 class SimStorage final : public runtime::StorageMailbox {
 public:
-    SimStorage(runtime::Stores stores, const Surroundings& around, Random random,
+    SimStorage(std::unique_ptr<storage::Spool> spool, const Surroundings& around, Random random,
                Milliseconds delay, std::function<void()> ran);
 
     /// Carries out what there is, now. Its completions run.
     void finish();
 
-    bool failed() const { return work_.snapshot().failed; }
+    bool failed() const { return work_.spool().failed(); }
     bool idle() const { return !scheduled_ && mail_.empty() && completions_.empty(); }
-    const runtime::Stores& stores() const noexcept { return work_.stores(); }
+    storage::Spool& spool() const noexcept { return work_.spool(); }
 
 private:
     void mail_came(bool first, bool can_wait) override;
@@ -115,7 +115,7 @@ public:
     bool failed() const { return storage_->failed(); }
 
     core::Relay& relay() noexcept { return *relay_; }
-    const runtime::Stores& stores() const noexcept { return storage_->stores(); }
+    storage::Spool& spool() const noexcept { return storage_->spool(); }
 
 private:
     using Call = boost::asio::awaitable<void>;
@@ -176,17 +176,15 @@ private:
 };
 
 /// What lies on the disk, as a process finds it that starts.
-Model::Found look(const runtime::Stores& stores, const Setup& setup);
+Model::Found look(storage::Spool& spool, const Setup& setup);
 
 /// Of sources that hold what is rejected, if any do.
 bool holds_what_is_rejected(const std::string& name);
 
 /// What the registry says of each slot (source_operators.cpp).
-std::vector<Slots::Found> slots_on(const storage::Registry& registry, const Setup& setup);
+std::vector<Slots::Found> slots_on(const storage::Spool& spool, const Setup& setup);
 
 /// The number in the body of an event.
 std::uint64_t number_of(const core::EventRecord& record);
-
-runtime::Stores open_stores(const Surroundings& around, const storage::LogOptions& options);
 
 }  // namespace flowrelay::test

@@ -53,13 +53,13 @@ bool holds_what_is_rejected(const std::string& name) {
     return (name.back() - '0') % 2 == 0;
 }
 
-std::vector<Slots::Found> slots_on(const storage::Registry& registry, const Setup& setup) {
+std::vector<Slots::Found> slots_on(const storage::Spool& spool, const Setup& setup) {
     std::map<Fingerprint, std::size_t> tokens;
     for (std::size_t token = 0; token < setup.tokens(); ++token) {
-        tokens[fingerprint(secret_of(token), registry.salt())] = token;
+        tokens[fingerprint(secret_of(token), spool.salt())] = token;
     }
     std::vector<Slots::Found> slots;
-    for (const auto& entry : registry.entries()) {
+    for (const auto& entry : spool.entries()) {
         Slots::Found& slot = slots.emplace_back();
         slot.id = entry.id;
         slot.removed = entry.state == State::removed || entry.state == State::forgotten;
@@ -78,7 +78,7 @@ std::vector<Slots::Found> slots_on(const storage::Registry& registry, const Setu
 
 Fingerprint RelayProcess::print_of(std::size_t token) {
     const auto [print, is_new] = prints_.try_emplace(token);
-    if (is_new) print->second = fingerprint(secret_of(token), storage_->stores().registry->salt());
+    if (is_new) print->second = fingerprint(secret_of(token), storage_->spool().salt());
     return print->second;
 }
 
@@ -105,7 +105,7 @@ void RelayProcess::look_for_forgotten() {
     for (std::size_t number = 0; number < slots.size(); ++number) {
         const auto id = slots[number].id;
         if (!slots[number].exists || !id || relay_->tokens().all().contains(*id)) continue;
-        for (const auto& [seq, token] : storage_->stores().dead_letters->all()) {
+        for (const auto& [seq, token] : storage_->spool().letters()) {
             if (token != *id) continue;
             around_.model.violation(
                 fmt::format("slot {} is forgotten, and has a dead letter", number));

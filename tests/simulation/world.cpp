@@ -67,7 +67,6 @@ ProcessOptions World::choose_options(Random& random) {
     options.log.max_size = 1 << 20;
     options.log.max_events = random.chance(0.1) ? 20 : 0;
     options.log.salt_seed = 1 + random.next() / 2;
-    options.log.high_water = "/state/high-water";
     if (random.chance(0.5)) options.log.max_open_files = 1 + random.below(6);
     options.engine.cache_size = random.chance(0.5) ? 4000 : 1 << 20;
     core::RelayOptions& relay = options.relay;
@@ -330,7 +329,7 @@ void World::operate() {
         default: {
             log_.say("-- drop of dead letters");
             std::vector<Seq> letters;
-            for (const auto& [seq, of] : process_->stores().dead_letters->all()) {
+            for (const auto& [seq, of] : process_->spool().letters()) {
                 letters.push_back(seq);
             }
             process_->drop_letters(some_of(letters, 0.5));
@@ -398,7 +397,7 @@ void World::retry_what_is_under_way() {
 void World::replay() {
     server_.set_lenient(random_.chance(0.5));
     std::vector<Seq> letters;
-    for (const auto& [seq, token] : process_->stores().dead_letters->all()) {
+    for (const auto& [seq, token] : process_->spool().letters()) {
         if (random_.chance(0.5)) letters.push_back(seq);
     }
     log_.say(fmt::format("-- replay of {}", letters.size()));
@@ -453,8 +452,8 @@ void World::settle_everything() {
     // The clock may just be on its way to the disk, as it is every five minutes.
     if (!process_->idle()) run_until(agenda_.now().mono + Seconds(5));
     if (!process_->idle()) model_.violation("something never ends");
-    model_.finished(look(process_->stores(), setup_));
-    if (process_->relay().queued() != process_->stores().queue->usage().events) {
+    model_.finished(look(process_->spool(), setup_));
+    if (process_->relay().queued() != process_->spool().usage().events) {
         model_.violation("the relay has another idea than the disk of what is queued");
     }
     check_erased();

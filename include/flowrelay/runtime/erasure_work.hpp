@@ -2,10 +2,7 @@
 // between other work.
 #pragma once
 
-#include <cstdint>
 #include <functional>
-#include <map>
-#include <optional>
 #include <utility>
 #include <vector>
 
@@ -27,24 +24,18 @@ public:
         return !running_.empty() || !waiting_.empty() || !completions_.empty();
     }
 
-    /// Does a bounded piece of work. Returns the queue's error if it had one; whoever asked is told
-    /// as well.
-    std::optional<Error> step(Stores& stores);
+    /// Does a bounded piece of work.
+    void step(storage::Spool& spool);
 
     /// Takes what is to be run on the I/O thread.
     Completions take_completions() { return std::exchange(completions_, {}); }
 
 private:
-    void begin(Stores& stores);
-    void count(const std::map<TokenId, std::uint64_t>& events);
+    void begin(storage::Spool& spool);
     void end(const Result<StorageMailbox::Erased>& result);
 
     std::vector<Erasure> waiting_;
     std::vector<Erasure> running_;
-    std::vector<TokenId> tokens_;                   ///< of those that run
-    std::optional<StorageMailbox::Erased> erased_;  ///< from the queue: the letters come next
-    /// Events that were settled by erasures whose rest failed: for the receipt of the next one.
-    std::map<TokenId, std::uint64_t> settled_before_;
     Completions completions_;
 };
 

@@ -74,8 +74,8 @@ struct Metrics {
     void note_attempt(const core::AttemptResult& result) noexcept;
 };
 
-/// For Stores: measures the commits.
-std::shared_ptr<CommitObserver> observe_commits(std::shared_ptr<Metrics> metrics);
+/// For storage::Spool: measures the commits.
+std::shared_ptr<storage::CommitObserver> observe_commits(std::shared_ptr<Metrics> metrics);
 
 /// Everything there is to say, for the monitoring that asks. I/O thread; `snapshot` was just taken.
 std::string metrics_report(core::MetricsText::Format format, Engine& engine,

@@ -16,10 +16,9 @@
 #include "flowrelay/core/letter_room.hpp"
 #include "flowrelay/core/stored_event.hpp"
 #include "flowrelay/storage/event_queue.hpp"
+#include "flowrelay/storage/spool.hpp"
 
 namespace flowrelay::runtime {
-
-struct Stores;
 
 /// The calls come from the I/O thread and return at once; completions run on the I/O thread, in the
 /// order of the calls of one kind.
@@ -32,23 +31,9 @@ public:
     using ReadDone = std::function<void(Result<core::EventRecord>)>;
     using Loaded = storage::EventQueue::Loaded;
     using LoadDone = std::function<void(Result<Loaded>)>;
-    /// What was stored for each token; tokens without any are left out.
-    struct Erased {
-        std::map<TokenId, std::uint64_t> events;
-        std::map<TokenId, std::uint64_t> dead_letters;
-    };
+    using Erased = storage::Spool::Erased;
     using EraseDone = std::function<void(Result<Erased>)>;
-    struct Snapshot {
-        core::Ledger ledger;
-        storage::QueueUsage usage;
-        std::optional<core::LossBooking> last_loss;  ///< the last booking of events as lost
-        std::uint64_t dead_letters = 0;              ///< that are not being replayed
-        std::uint64_t replayed = 0;                  ///< dead letters that are queued again
-        std::uint64_t missing_letters = 0;           ///< that the books have and the file has not
-        bool failed = false;
-        /// Why no event is accepted, if so.
-        std::optional<storage::RefusingBecause> refusing;
-    };
+    using Snapshot = storage::Spool::Status;
     using SnapshotDone = std::function<void(Snapshot)>;
 
     /// Makes an event durable, after its token if that is new.
@@ -66,8 +51,7 @@ public:
 
     void read(Seq seq, ReadDone done);
 
-    /// As EventQueue::load(). With replays an answer ends before an event whose record does not
-    /// come along, unless that is the first or none was asked for.
+    /// As Spool::load().
     void load(core::LoadRequest request, std::uint64_t record_bytes, LoadDone done);
     void put_tokens(std::vector<core::TokenEntry> entries, Done done);
     /// Erases what is stored for some tokens, in pieces between other work. Those that are asked
@@ -98,7 +82,7 @@ public:
     /// For operators' questions and changes: runs `work` where the disk is used, after what was
     /// asked for before is committed, then what it gives on the I/O thread. `work` is short: a
     /// millisecond or two, since commits wait for it.
-    using Work = std::function<std::function<void()>(Stores&)>;
+    using Work = std::function<std::function<void()>(storage::Spool&)>;
     void ask(Work work);
 
     /// What has been asked for and not been taken yet.

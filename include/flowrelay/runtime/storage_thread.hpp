@@ -10,7 +10,6 @@
 #include <optional>
 #include <thread>
 
-#include "flowrelay/base/log.hpp"
 #include "flowrelay/base/time.hpp"
 #include "flowrelay/runtime/storage_mailbox.hpp"
 #include "flowrelay/runtime/storage_work.hpp"
@@ -19,9 +18,8 @@ namespace flowrelay::runtime {
 
 class StorageThread final : public StorageMailbox {
 public:
-    /// The stores are used by the storage thread alone. `log` and the context behind `io` outlive
-    /// this object.
-    StorageThread(Stores stores, boost::asio::any_io_executor io, Log& log,
+    /// The spool is used by the storage thread alone. The context behind `io` outlives this object.
+    StorageThread(std::unique_ptr<storage::Spool> spool, boost::asio::any_io_executor io,
                   Milliseconds settle_delay = Milliseconds(100));
 
     /// Stops if stop() was not called.
@@ -34,7 +32,7 @@ public:
     void stop();
 
     /// The state at the end: after stop().
-    Snapshot last_snapshot() const { return work_.snapshot(); }
+    Snapshot last_snapshot() const { return work_.spool().status(); }
 
     /// Counts the passes of the thread's loop and whether work is waiting: a watchdog sees from
     /// two readings that it is stuck. Any thread.

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "flowrelay/runtime/spawn.hpp"
+#include "flowrelay/runtime/storage_thread.hpp"
 #include "memory_stores.hpp"
 #include "runtime/control_routes.hpp"
 #include "support/recording_log.hpp"
@@ -125,7 +126,7 @@ protected:
     test::SimFileSystem fs_{1};
     SystemClock clock_;
     core::Relay relay_{core::RelayOptions(), Salt{}, {}, Random(1), log_};
-    StorageThread storage_{test::open_stores(fs_, log_), io_.get_executor(), log_};
+    StorageThread storage_{test::open_spool(fs_, log_), io_.get_executor()};
     Engine engine_{io_.get_executor(), relay_, storage_, clock_};
     ControlContext context_;
     int reloads_ = 0;

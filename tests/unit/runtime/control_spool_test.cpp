@@ -23,7 +23,7 @@ TEST_F(ControlSpool, AFreezeHoldsTheSpoolUntilItIsThawed) {
 
 TEST_F(ControlSpool, AFreezeThatIsThawedBeforeItBeganIsRefused) {
     std::promise<void> go_on;
-    storage_.ask([busy = go_on.get_future().share()](Stores&) -> std::function<void()> {
+    storage_.ask([busy = go_on.get_future().share()](storage::Spool&) -> std::function<void()> {
         busy.wait();
         return [] {};
     });

@@ -192,7 +192,7 @@ protected:
     test::SimFileSystem fs_{1};
     SlowClock clock_;
     core::RelayOptions options_;
-    StorageThread storage_{test::open_stores(fs_, log_), io_.get_executor(), log_};
+    StorageThread storage_{test::open_spool(fs_, log_), io_.get_executor()};
     std::optional<core::Relay> relay_;
     std::optional<Engine> engine_;
     std::optional<Delivery> delivery_;

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "flowrelay/runtime/start_up.hpp"
+#include "flowrelay/storage/record.hpp"
+#include "flowrelay/storage/record_journal.hpp"
 #include "memory_stores.hpp"
 #include "support/recording_log.hpp"
 
@@ -22,18 +24,17 @@ protected:
 
     void start() {
         relay_.reset();
-        stores_ = {};
-        stores_ = test::open_stores(fs_, log_);
+        spool_.reset();
+        spool_ = test::open_spool(fs_, log_);
         core::RelayOptions options;
         options.scheduler.max_age = max_age;
-        relay_.emplace(options, stores_.registry->salt(), stores_.registry->entries(), Random(1),
-                       log_);
+        relay_.emplace(options, spool_->salt(), spool_->entries(), Random(1), log_);
         core::ConfiguredSource source;
         source.name = "ci";
         source.secret = Secret("t0ken-of-ci");
         std::vector<core::ConfiguredSource> sources;
         sources.push_back(std::move(source));
-        restore(*relay_, stores_, std::move(sources), Milliseconds(0), now_);
+        restore(*relay_, *spool_, std::move(sources), Milliseconds(0), now_);
     }
 
     void accept(std::uint64_t count) {
@@ -46,31 +47,28 @@ protected:
             event.thread_hash = hash_thread(event.thread);
             event.body = "{}";
         }
-        ASSERT_TRUE(stores_.queue->commit(events, {}).has_value());
+        ASSERT_TRUE(spool_->commit(events, {}).has_value());
     }
 
     void kill(std::uint64_t first, std::uint64_t last) {
         for (std::uint64_t seq = first; seq <= last; ++seq) {
-            core::DeadLetter letter;
-            letter.seq = Seq{seq};
-            letter.event = stores_.queue->read(letter.seq).value();
-            letter.outcome = seq % 2 == 0 ? core::Outcome::dead : core::Outcome::expired;
-            letter.died = now_.wall;
-            ASSERT_TRUE(stores_.dead_letters->add({&letter, 1}).has_value());
-            const core::Settlement end{letter.seq, letter.outcome};
-            ASSERT_TRUE(stores_.queue->commit({}, {&end, 1}).has_value());
+            std::vector<core::DeadLetter> letters(1);
+            letters[0].seq = Seq{seq};
+            letters[0].outcome = seq % 2 == 0 ? core::Outcome::dead : core::Outcome::expired;
+            letters[0].died = now_.wall;
+            spool_->bury(std::move(letters));
         }
+        ASSERT_EQ(spool_->take_buried().size(), last + 1 - first);
     }
 
     /// What the log and the books say is missing; they have to agree.
     std::uint64_t missing_letters() {
         const auto lines = log_.named("dead_letters.missing");
         log_.lines.clear();
-        const auto missing = stores_.dead_letters->missing(stores_.queue->ledger());
+        const auto missing = spool_->status().missing_letters;
         if (lines.empty() != (missing == 0)) ADD_FAILURE() << "the log does not say it";
         for (const auto& line : lines)
             EXPECT_EQ(line.fields.at("missing"), std::to_string(missing));
-        EXPECT_EQ(StorageWork(std::move(stores_), log_).snapshot().missing_letters, missing);
         return missing;
     }
 
@@ -81,7 +79,7 @@ protected:
     test::SimFileSystem fs_{1};
     test::RecordingLog log_;
     Now now_{MonoTime(Seconds(1000)), WallTime(Seconds(1'000'000))};
-    Stores stores_;
+    std::unique_ptr<storage::Spool> spool_;
     std::optional<core::Relay> relay_;
     std::uint64_t accepted_ = 0;
 };
@@ -112,7 +110,7 @@ TEST_F(LostFiles, EventsOfAnUnknownTokenAreNeverPostedAndExpire) {
     const auto request = relay_->next_load();
     ASSERT_TRUE(request);
     ASSERT_EQ(request->token, ci);
-    auto loaded = stores_.queue->load(*request, 0);
+    auto loaded = spool_->load(*request, 0);
     ASSERT_TRUE(loaded.has_value());
     relay_->loaded(*request, loaded->slice);
     EXPECT_FALSE(relay_->next(now_));
@@ -149,7 +147,7 @@ TEST_F(LostFiles, AnUnknownTokenIsNeitherPausedNorGivenATokenButRemoved) {
 TEST_F(LostFiles, APieceOfTheRegistryThatWasCutOffIsMissedAsTheWholeIs) {
     accept(1);
     const auto path = std::string("/state/tokens");
-    stores_ = {};
+    spool_.reset();
     // The salt is the first record; the slot of the source lies behind it.
     cut(path, storage::journal_header_size + 2 * storage::record_header_size);
     fs_.flip_bit(path, storage::journal_header_size + storage::record_header_size + 40);
@@ -186,13 +184,13 @@ TEST_F(LostFiles, TheBooksMissLettersThatWereCutOffAtAnyPlace) {
     const auto whole = fs_.contents(path);
     for (std::uint64_t size = storage::journal_header_size; size <= whole.size(); size += 8) {
         SCOPED_TRACE(size);
-        stores_ = {};
+        spool_.reset();
         cut(path, size);
         start();
         std::uint64_t left = 0;
         while (left < 4 && ends[left] <= size) ++left;
         EXPECT_EQ(missing_letters(), 4 - left);
-        stores_ = {};
+        spool_.reset();
         auto file = fs_.open(path).value();
         ASSERT_TRUE(file->truncate(0).has_value());
         ASSERT_TRUE(file->write_at(0, whole).has_value());
@@ -202,7 +200,7 @@ TEST_F(LostFiles, TheBooksMissLettersThatWereCutOffAtAnyPlace) {
 TEST_F(LostFiles, ADamagedLetterIsMissed) {
     accept(3);
     kill(1, 3);
-    stores_ = {};
+    spool_.reset();
     fs_.flip_bit("/state/dead-letters",
                  storage::journal_header_size + storage::record_header_size + 5);
     start();
@@ -213,17 +211,19 @@ TEST_F(LostFiles, ADamagedLetterIsMissed) {
 TEST_F(LostFiles, LettersThatWereDroppedDeliveredOrErasedAreNotMissed) {
     accept(9);
     kill(1, 6);
-    auto& letters = *stores_.dead_letters;
     const std::vector<Seq> dropped{Seq{1}};
-    ASSERT_TRUE(letters.remove(dropped).has_value());
+    ASSERT_EQ(spool_->drop_letters(dropped).value(), 1U);
     const std::vector<Seq> replayed{Seq{2}, Seq{3}};
-    ASSERT_TRUE(letters.replay(replayed, now_.wall).has_value());
+    ASSERT_TRUE(spool_->replay(replayed, now_.wall).has_value());
     const core::Settlement delivered{Seq{2}, core::Outcome::delivered};
-    ASSERT_TRUE(letters.settle({&delivered, 1}).has_value());
-    EXPECT_EQ(letters.missing(stores_.queue->ledger()), 0U);
-    ASSERT_TRUE(letters.erase(ci).has_value());
-    EXPECT_EQ(letters.missing(stores_.queue->ledger()), 0U);
-    kill(7, 7);
+    ASSERT_TRUE(spool_->commit({}, {&delivered, 1}).has_value());
+    EXPECT_EQ(spool_->status().missing_letters, 0U);
+    spool_->begin_erasure(std::vector<TokenId>{ci});
+    while (!spool_->erase_some().value()) {
+    }
+    EXPECT_EQ(spool_->status().missing_letters, 0U);
+    accept(1);
+    kill(10, 10);
     start();
     EXPECT_EQ(missing_letters(), 0U);
 }

@@ -1,14 +1,14 @@
-// The three stores of a spool on a simulated file system, and sources to go with them.
+// A spool on a simulated file system, and sources to go with them.
 #pragma once
 
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "flowrelay/core/token_table.hpp"
-#include "flowrelay/runtime/storage_thread.hpp"
-#include "flowrelay/storage/segmented_log.hpp"
+#include "flowrelay/storage/spool.hpp"
 #include "support/sim_file_system.hpp"
 
 namespace flowrelay::test {
@@ -19,17 +19,13 @@ T opened(Result<T> result) {
     return std::move(*result);
 }
 
-inline runtime::Stores open_stores(SimFileSystem& fs, Log& log, std::uint64_t max_events = 0) {
+inline std::unique_ptr<storage::Spool> open_spool(SimFileSystem& fs, Log& log,
+                                                  std::uint64_t max_events = 0) {
     storage::LogOptions options;
     options.segment_size = 1 << 20;
     options.max_size = 16 << 20;
     options.max_events = max_events;
-    options.high_water = "/state/high-water";
-    runtime::Stores stores;
-    stores.queue = opened(storage::open_segmented_log(fs, "/state/spool", options, log));
-    stores.registry = opened(storage::Registry::open(fs, "/state/tokens", log));
-    stores.dead_letters = opened(storage::DeadLetters::open(fs, "/state/dead-letters", log));
-    return stores;
+    return opened(storage::Spool::open(fs, "/state", options, log));
 }
 
 /// Two sources of a configuration, `ci` and `web`.

@@ -17,6 +17,7 @@
 
 #include "flowrelay/runtime/ingest_session.hpp"
 #include "flowrelay/runtime/spawn.hpp"
+#include "flowrelay/runtime/storage_thread.hpp"
 #include "memory_stores.hpp"
 #include "support/recording_log.hpp"
 
@@ -99,7 +100,7 @@ protected:
     test::SimFileSystem fs_{1};
     SystemClock clock_;
     core::Relay relay_{core::RelayOptions(), Salt{}, {}, Random(1), log_};
-    StorageThread storage_{test::open_stores(fs_, log_), io_.get_executor(), log_};
+    StorageThread storage_{test::open_spool(fs_, log_), io_.get_executor()};
     Engine engine_{io_.get_executor(), relay_, storage_, clock_};
     std::optional<IngestBudget::Share> others_;
     IngestLimits limits_;
