@@ -41,7 +41,7 @@
 #include "flowrelay/runtime/start_up.hpp"
 #include "flowrelay/runtime/storage_work.hpp"
 #include "flowrelay/storage/file_system.hpp"
-#include "flowrelay/storage/segmented_log.hpp"
+#include "flowrelay/storage/spool.hpp"
 #include "support/temporary_directory.hpp"
 
 // Every allocation, those of the libraries as well, comes through here.
@@ -114,7 +114,7 @@ public:
 /// Carries out in this thread what the storage thread does in the daemon.
 class InlineStorage final : public runtime::StorageMailbox {
 public:
-    InlineStorage(runtime::Stores stores, Log& log) : work_(std::move(stores), log) {}
+    explicit InlineStorage(std::unique_ptr<storage::Spool> spool) : work_(std::move(spool)) {}
 
     /// Outcomes wait for others, as they do for 100 ms in the daemon.
     bool work() {
@@ -146,7 +146,7 @@ int checked(int result, const char* what) {
     return result;
 }
 
-/// The relay with its stores.
+/// The relay with its spool.
 class Machine {
 public:
     Machine(const std::string& directory, const Clock& clock)
@@ -155,18 +155,12 @@ public:
         options.segment_size = 64 << 20;
         options.max_size = 1 << 30;
         options.salt_seed = 1;
-        options.high_water = directory + "/high-water";
-        runtime::Stores stores;
-        stores.queue =
-            opened(storage::open_segmented_log(*files_, directory + "/spool", options, log_));
-        stores.registry = opened(storage::Registry::open(*files_, directory + "/tokens", log_));
-        stores.dead_letters =
-            opened(storage::DeadLetters::open(*files_, directory + "/dead-letters", log_));
+        auto spool = opened(storage::Spool::open(*files_, directory, options, log_));
         core::RelayOptions relay;
         relay.destination = "http://127.0.0.1";
-        relay_.emplace(std::move(relay), Salt{}, stores.registry->entries(), Random(1), log_);
-        runtime::restore(*relay_, stores, {}, Milliseconds(0), clock_.now());
-        storage_.emplace(std::move(stores), log_);
+        relay_.emplace(std::move(relay), Salt{}, spool->entries(), Random(1), log_);
+        runtime::restore(*relay_, *spool, {}, Milliseconds(0), clock_.now());
+        storage_.emplace(std::move(spool));
         engine_.emplace(io_.get_executor(), *relay_, *storage_, clock_);
     }
 
