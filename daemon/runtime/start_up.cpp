@@ -25,8 +25,8 @@ void tell_unknown(core::Relay& relay, const storage::Spool::Recovered& recovered
 
 }  // namespace
 
-void put_at_start(core::Relay& relay, storage::Spool& spool, std::span<const core::TokenEntry> entries,
-                  Now now) {
+void put_at_start(core::Relay& relay, storage::Spool& spool,
+                  std::span<const core::TokenEntry> entries, Now now) {
     if (entries.empty()) return;
     const auto put = spool.put(entries);
     if (put.has_error()) {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cassert>
 
-#include "flowrelay/storage/record.hpp"
 #include "log_room.hpp"
+#include "record.hpp"
 
 namespace flowrelay::storage {
 

@@ -1,4 +1,4 @@
-#include "flowrelay/storage/dead_letters.hpp"
+#include "dead_letters.hpp"
 
 #include <fmt/format.h>
 
@@ -8,11 +8,11 @@
 #include <utility>
 
 #include "flowrelay/core/log_events.hpp"
-#include "flowrelay/storage/record_journal.hpp"
 #include "letter_index.hpp"
 #include "letter_record.hpp"
 #include "letter_rewrite.hpp"
 #include "read_failures.hpp"
+#include "record_journal.hpp"
 
 namespace flowrelay::storage {
 

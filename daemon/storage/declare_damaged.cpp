@@ -4,7 +4,7 @@
 #include <span>
 
 #include "flowrelay/storage/path.hpp"
-#include "flowrelay/storage/record_journal.hpp"
+#include "record_journal.hpp"
 #include "write_zeros.hpp"
 
 namespace flowrelay::storage {

@@ -7,9 +7,9 @@
 
 #include "flowrelay/base/bytes.hpp"
 #include "flowrelay/storage/event_queue.hpp"
-#include "flowrelay/storage/record_scanner.hpp"
 #include "flowrelay/storage/replace_file.hpp"
 #include "ledger_columns.hpp"
+#include "record_scanner.hpp"
 
 namespace flowrelay::storage {
 

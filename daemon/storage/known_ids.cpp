@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "flowrelay/core/log_events.hpp"
-#include "flowrelay/storage/record_scanner.hpp"
+#include "record_scanner.hpp"
 
 namespace flowrelay::storage {
 

@@ -10,9 +10,9 @@
 
 #include "flowrelay/base/log.hpp"
 #include "flowrelay/storage/event_queue.hpp"
-#include "flowrelay/storage/record_journal.hpp"
 #include "id_rows.hpp"
 #include "log_segments.hpp"
+#include "record_journal.hpp"
 
 namespace flowrelay::storage {
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "flowrelay/core/stored_event.hpp"
-#include "flowrelay/storage/record_journal.hpp"
+#include "record_journal.hpp"
 
 namespace flowrelay::storage {
 

@@ -11,9 +11,9 @@
 #include <unordered_map>
 
 #include "flowrelay/base/log.hpp"
-#include "flowrelay/storage/record_journal.hpp"
 #include "letter_index.hpp"
 #include "read_failures.hpp"
+#include "record_journal.hpp"
 
 namespace flowrelay::storage {
 

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "flowrelay/storage/file_system.hpp"
-#include "flowrelay/storage/record_scanner.hpp"
 #include "high_water.hpp"
+#include "record_scanner.hpp"
 #include "segment_header.hpp"
 
 namespace flowrelay::storage {

@@ -7,8 +7,8 @@
 
 #include "flowrelay/base/error.hpp"
 #include "flowrelay/core/stored_event.hpp"
-#include "flowrelay/storage/record.hpp"
 #include "flowrelay/storage/segmented_log.hpp"
+#include "record.hpp"
 
 namespace flowrelay::storage {
 

@@ -1,4 +1,4 @@
-#include "flowrelay/storage/record.hpp"
+#include "record.hpp"
 
 #include <cstring>
 #include <stdexcept>

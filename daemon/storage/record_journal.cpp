@@ -1,4 +1,4 @@
-#include "flowrelay/storage/record_journal.hpp"
+#include "record_journal.hpp"
 
 #include <fmt/format.h>
 

@@ -1,4 +1,4 @@
-#include "flowrelay/storage/record_scanner.hpp"
+#include "record_scanner.hpp"
 
 #include <algorithm>
 #include <cstring>

@@ -1,4 +1,4 @@
-#include "flowrelay/storage/registry.hpp"
+#include "registry.hpp"
 
 #include <fmt/format.h>
 
@@ -13,7 +13,7 @@
 #include <utility>
 
 #include "flowrelay/base/bytes.hpp"
-#include "flowrelay/storage/record_journal.hpp"
+#include "record_journal.hpp"
 
 namespace flowrelay::storage {
 

@@ -8,8 +8,8 @@
 #include <optional>
 
 #include "flowrelay/storage/file_system.hpp"
-#include "flowrelay/storage/record.hpp"
 #include "live_index.hpp"
+#include "record.hpp"
 #include "segment_header.hpp"
 #include "segment_index.hpp"
 #include "token_set.hpp"

@@ -18,8 +18,8 @@
 #include "flowrelay/base/ids.hpp"
 #include "flowrelay/base/time.hpp"
 #include "flowrelay/storage/file_system.hpp"
-#include "flowrelay/storage/record.hpp"
 #include "index_cache.hpp"
+#include "record.hpp"
 
 namespace flowrelay::storage {
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "flowrelay/core/ledger.hpp"
-#include "flowrelay/storage/record_scanner.hpp"
+#include "record_scanner.hpp"
 #include "segment_header.hpp"
 #include "segment_index.hpp"
 #include "token_set.hpp"

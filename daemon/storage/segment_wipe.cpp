@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "flowrelay/storage/record_scanner.hpp"
+#include "record_scanner.hpp"
 #include "write_zeros.hpp"
 
 namespace flowrelay::storage {

@@ -6,10 +6,10 @@
 #include <string_view>
 #include <utility>
 
+#include "dead_letters.hpp"
 #include "flowrelay/core/log_events.hpp"
-#include "flowrelay/storage/dead_letters.hpp"
-#include "flowrelay/storage/registry.hpp"
 #include "high_water.hpp"
+#include "registry.hpp"
 #include "spool_files.hpp"
 
 namespace flowrelay::storage {

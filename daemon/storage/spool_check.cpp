@@ -8,10 +8,10 @@
 #include <tuple>
 #include <utility>
 
-#include "flowrelay/storage/dead_letters.hpp"
-#include "flowrelay/storage/registry.hpp"
+#include "dead_letters.hpp"
 #include "high_water.hpp"
 #include "known_ids.hpp"
+#include "registry.hpp"
 #include "spool_check_segments.hpp"
 #include "spool_files.hpp"
 

@@ -3,10 +3,10 @@
 #include <iterator>
 #include <utility>
 
+#include "dead_letters.hpp"
 #include "flowrelay/core/log_events.hpp"
-#include "flowrelay/storage/dead_letters.hpp"
-#include "flowrelay/storage/record.hpp"
 #include "flowrelay/storage/spool.hpp"
+#include "record.hpp"
 
 namespace flowrelay::storage {
 

@@ -3,8 +3,8 @@
 #include <unordered_set>
 #include <utility>
 
+#include "dead_letters.hpp"
 #include "flowrelay/core/log_events.hpp"
-#include "flowrelay/storage/dead_letters.hpp"
 #include "flowrelay/storage/spool.hpp"
 
 namespace flowrelay::storage {

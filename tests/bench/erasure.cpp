@@ -13,9 +13,9 @@
 #include <vector>
 
 #include "flowrelay/base/log.hpp"
-#include "flowrelay/storage/dead_letters.hpp"
 #include "flowrelay/storage/file_system.hpp"
 #include "flowrelay/storage/segmented_log.hpp"
+#include "storage/dead_letters.hpp"
 
 namespace flowrelay::bench {
 namespace {

@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "flowrelay/base/bytes.hpp"
-#include "flowrelay/storage/record.hpp"
-#include "flowrelay/storage/registry.hpp"
 #include "flowrelay/storage/segmented_log.hpp"
+#include "storage/record.hpp"
+#include "storage/registry.hpp"
 #include "storage/segment_header.hpp"
 #include "support/queue_contents.hpp"
 #include "support/reseal.hpp"

@@ -19,11 +19,11 @@
 #include <vector>
 
 #include "flowrelay/base/bytes.hpp"
-#include "flowrelay/storage/dead_letters.hpp"
-#include "flowrelay/storage/record.hpp"
-#include "flowrelay/storage/registry.hpp"
 #include "flowrelay/storage/segmented_log.hpp"
 #include "flowrelay/storage/spool_check.hpp"
+#include "storage/dead_letters.hpp"
+#include "storage/record.hpp"
+#include "storage/registry.hpp"
 #include "storage/segment_header.hpp"
 #include "storage/segment_index.hpp"
 #include "support/queue_contents.hpp"

@@ -5,7 +5,7 @@
 #include <span>
 
 #include "flowrelay/base/bytes.hpp"
-#include "flowrelay/storage/record.hpp"
+#include "storage/record.hpp"
 
 namespace flowrelay::test {
 

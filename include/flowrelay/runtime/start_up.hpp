@@ -19,7 +19,7 @@ void restore(core::Relay& relay, storage::Spool& spool, std::vector<core::Config
 /// Puts entries into the registry at the start. What a full disk does not take is logged, and tried
 /// again by the engine like any other change: what is queued is delivered meanwhile. Throws
 /// std::runtime_error on other errors.
-void put_at_start(core::Relay& relay, storage::Spool& spool, std::span<const core::TokenEntry> entries,
-                  Now now);
+void put_at_start(core::Relay& relay, storage::Spool& spool,
+                  std::span<const core::TokenEntry> entries, Now now);
 
 }  // namespace flowrelay::runtime

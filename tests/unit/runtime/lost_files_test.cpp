@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "flowrelay/runtime/start_up.hpp"
-#include "flowrelay/storage/record.hpp"
-#include "flowrelay/storage/record_journal.hpp"
 #include "memory_stores.hpp"
+#include "storage/record.hpp"
+#include "storage/record_journal.hpp"
 #include "support/recording_log.hpp"
 
 namespace flowrelay::runtime {

@@ -2,9 +2,9 @@
 // books of it.
 #include <gtest/gtest.h>
 
-#include "flowrelay/storage/dead_letters.hpp"
 #include "hex.hpp"
 #include "log_fixture.hpp"
+#include "storage/dead_letters.hpp"
 #include "storage/letter_record.hpp"
 
 namespace flowrelay::storage {

@@ -1,4 +1,4 @@
-#include "flowrelay/storage/dead_letters.hpp"
+#include "storage/dead_letters.hpp"
 
 #include <gtest/gtest.h>
 
@@ -6,8 +6,8 @@
 #include <cerrno>
 
 #include "flowrelay/storage/declare_damaged.hpp"
-#include "flowrelay/storage/record_journal.hpp"
 #include "log_fixture.hpp"
+#include "storage/record_journal.hpp"
 
 namespace flowrelay::storage {
 namespace {

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "flowrelay/base/random.hpp"
-#include "flowrelay/storage/dead_letters.hpp"
 #include "log_fixture.hpp"
+#include "storage/dead_letters.hpp"
 
 namespace flowrelay::storage {
 namespace {

@@ -5,11 +5,11 @@
 #include <numeric>
 #include <vector>
 
-#include "flowrelay/storage/registry.hpp"
 #include "hex.hpp"
 #include "log_fixture.hpp"
 #include "storage/id_rows.hpp"
 #include "storage/letter_record.hpp"
+#include "storage/registry.hpp"
 
 namespace flowrelay::storage {
 namespace {

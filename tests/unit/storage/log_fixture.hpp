@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "flowrelay/storage/record.hpp"
 #include "flowrelay/storage/segmented_log.hpp"
+#include "storage/record.hpp"
 #include "storage/segment_header.hpp"
 #include "support/queue_contents.hpp"
 #include "support/recording_log.hpp"

@@ -1,5 +1,5 @@
 // The file that registry and dead letters share.
-#include "flowrelay/storage/record_journal.hpp"
+#include "storage/record_journal.hpp"
 
 #include <gtest/gtest.h>
 

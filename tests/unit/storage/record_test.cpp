@@ -1,4 +1,4 @@
-#include "flowrelay/storage/record.hpp"
+#include "storage/record.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "flowrelay/storage/registry.hpp"
+#include "storage/registry.hpp"
 
 #include <gtest/gtest.h>
 

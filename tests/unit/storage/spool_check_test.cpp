@@ -5,9 +5,9 @@
 
 #include "flowrelay/base/bytes.hpp"
 #include "flowrelay/base/random.hpp"
-#include "flowrelay/storage/dead_letters.hpp"
-#include "flowrelay/storage/registry.hpp"
 #include "log_fixture.hpp"
+#include "storage/dead_letters.hpp"
+#include "storage/registry.hpp"
 #include "storage/segment_index.hpp"
 
 namespace flowrelay::storage {

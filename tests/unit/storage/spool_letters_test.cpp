@@ -4,12 +4,12 @@
 #include <string>
 #include <vector>
 
-#include "flowrelay/storage/dead_letters.hpp"
-#include "flowrelay/storage/record_journal.hpp"
-#include "flowrelay/storage/record_scanner.hpp"
 #include "flowrelay/storage/spool.hpp"
 #include "spool_fixture.hpp"
+#include "storage/dead_letters.hpp"
 #include "storage/letter_record.hpp"
+#include "storage/record_journal.hpp"
+#include "storage/record_scanner.hpp"
 
 namespace flowrelay::storage {
 namespace {

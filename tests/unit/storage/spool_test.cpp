@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "flowrelay/storage/record_journal.hpp"
 #include "spool_fixture.hpp"
+#include "storage/record_journal.hpp"
 
 namespace flowrelay::storage {
 namespace {

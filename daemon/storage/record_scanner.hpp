@@ -10,7 +10,7 @@
 #include <string>
 
 #include "flowrelay/storage/file_system.hpp"
-#include "flowrelay/storage/record.hpp"
+#include "record.hpp"
 
 namespace flowrelay::storage {
 

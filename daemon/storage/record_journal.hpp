@@ -15,8 +15,8 @@
 
 #include "flowrelay/base/log.hpp"
 #include "flowrelay/storage/file_system.hpp"
-#include "flowrelay/storage/record.hpp"
-#include "flowrelay/storage/record_scanner.hpp"
+#include "record.hpp"
+#include "record_scanner.hpp"
 
 namespace flowrelay::storage {
 

@@ -16,7 +16,7 @@
 #include "flowrelay/base/log.hpp"
 #include "flowrelay/core/stored_event.hpp"
 #include "flowrelay/storage/file_system.hpp"
-#include "flowrelay/storage/record_journal.hpp"
+#include "record_journal.hpp"
 
 namespace flowrelay::storage {
 

@@ -19,7 +19,7 @@
 #include "flowrelay/base/log.hpp"
 #include "flowrelay/storage/event_queue.hpp"
 #include "flowrelay/storage/file_system.hpp"
-#include "flowrelay/storage/record_journal.hpp"
+#include "record_journal.hpp"
 
 namespace flowrelay::storage {
 
