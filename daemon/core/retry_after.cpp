@@ -165,29 +165,41 @@ std::string_view trim(std::string_view text) noexcept {
     return text.substr(first, text.find_last_not_of(blanks) - first + 1);
 }
 
-// Two fields that somebody on the way has joined, "5, 5": the longest counts.
-std::optional<Milliseconds> read_seconds(std::string_view text) noexcept {
-    std::optional<Milliseconds> longest;
-    while (true) {
-        const std::size_t end = std::min(text.find(','), text.size());
-        const auto seconds = read_number(trim(text.substr(0, end)));
-        if (!seconds) return std::nullopt;
-        longest = std::max(longest.value_or(*seconds), *seconds);
-        if (end == text.size()) return longest;
-        text.remove_prefix(end + 1);
+// The length of the list's first element, which may be a date with a comma of its own.
+std::size_t first_element(std::string_view list) noexcept {
+    const std::size_t comma = std::min(list.find(','), list.size());
+    const std::string_view name = trim(list.substr(0, comma));
+    const auto is_name = [name](std::string_view day) { return day == name; };
+    if (!std::ranges::any_of(short_days, is_name) && !std::ranges::any_of(long_days, is_name)) {
+        return comma;
     }
+    return std::min(list.find(',', std::min(comma + 1, list.size())), list.size());
 }
 
-}  // namespace
-
-std::optional<Milliseconds> parse_retry_after(std::string_view value, WallTime now) noexcept {
-    const std::string_view text = trim(value);
-    if (text.empty()) return std::nullopt;
-    if (ascii::is_digit(text.front())) return read_seconds(text);
+std::optional<Milliseconds> read_element(std::string_view text, WallTime now) noexcept {
+    if (ascii::is_digit(text.front())) return read_number(text);
     const std::optional<WallTime> until = read_date(text, now);
     if (!until) return std::nullopt;
     return std::clamp(Milliseconds(*until - now), Milliseconds(0),
                       Milliseconds(Seconds(most_seconds)));
+}
+
+}  // namespace
+
+// Fields that somebody on the way has joined, "5, 5": the longest counts. Elements may be empty
+// (RFC 9110, section 5.6.1.2).
+std::optional<Milliseconds> parse_retry_after(std::string_view value, WallTime now) noexcept {
+    std::optional<Milliseconds> longest;
+    while (!value.empty()) {
+        const std::size_t end = first_element(value);
+        const std::string_view element = trim(value.substr(0, end));
+        value.remove_prefix(std::min(end + 1, value.size()));
+        if (element.empty()) continue;
+        const auto wait = read_element(element, now);
+        if (!wait) return std::nullopt;
+        longest = std::max(longest.value_or(*wait), *wait);
+    }
+    return longest;
 }
 
 }  // namespace flowrelay::core

@@ -92,7 +92,8 @@ Judgement judge(const AttemptResult& attempt, Milliseconds retry_after_cap,
 
 /// A Retry-After value (RFC 9110, section 10.2.3): seconds, or an HTTP date in any of its three
 /// forms (section 5.6.7) seen from `now`; the name of the weekday is not checked against the date.
-/// Of seconds with a fraction the next whole number counts, of a list the longest.
+/// Of seconds with a fraction the next whole number counts, of a list of either the longest wait;
+/// empty elements do not count.
 /// A date that has passed is 0, a wait of more than a hundred years is that. Nothing for anything
 /// else.
 std::optional<Milliseconds> parse_retry_after(std::string_view value, WallTime now) noexcept;

@@ -47,7 +47,7 @@ TEST(RetryAfter, PartsOfASecondAreRoundedUp) {
     EXPECT_EQ(at_example("28.7"), seconds(29));
     EXPECT_EQ(at_example("0.001"), seconds(1));
     EXPECT_EQ(at_example("5.000"), seconds(5));
-    for (const auto* wrong : {"5.", "5.x", "5.1.2", "5,", "5, x", ",5", "1e3", "5s", "5 6"}) {
+    for (const auto* wrong : {"5.", "5.x", "5.1.2", "5, x", "x, 5", "1e3", "5s", "5 6"}) {
         EXPECT_EQ(at_example(wrong), std::nullopt) << wrong;
     }
 }
@@ -55,6 +55,29 @@ TEST(RetryAfter, OfAListTheLongestCounts) {
     EXPECT_EQ(at_example("5, 5"), seconds(5));
     EXPECT_EQ(at_example("5,30 , 7"), seconds(30));
     EXPECT_EQ(at_example("5, 28.7"), seconds(29));
+}
+TEST(RetryAfter, EmptyElementsOfAListDoNotCount) {
+    for (const auto* five : {"5,", ",5", " , 5", "5,,", "5, ,3", ",\t,5 ,"}) {
+        EXPECT_EQ(at_example(five), seconds(5)) << five;
+    }
+    for (const auto* nothing : {",", " , ,", ",,x"}) {
+        EXPECT_EQ(at_example(nothing), std::nullopt) << nothing;
+    }
+}
+TEST(RetryAfter, OfTwoDatesTheLaterCounts) {
+    const std::string_view early = "Sun, 06 Nov 1994 08:50:37 GMT";
+    for (const std::string late :
+         {"Sun, 06 Nov 1994 08:51:37 GMT", "Sunday, 06-Nov-94 08:51:37 GMT",
+          "Sun Nov  6 08:51:37 1994", "120"}) {
+        for (const std::string between : {",", ", ", " ,, "}) {
+            EXPECT_EQ(at_example(late + between + std::string(early)), seconds(120)) << late;
+            EXPECT_EQ(at_example(std::string(early) + between + late), seconds(120)) << late;
+        }
+        EXPECT_EQ(at_example(late + ",5,"), seconds(120)) << late;
+        EXPECT_EQ(at_example(late + ", soon"), std::nullopt) << late;
+        EXPECT_EQ(at_example(late + ", Sun"), std::nullopt) << late;
+        EXPECT_EQ(at_example(late + ", Sun, "), std::nullopt) << late;
+    }
 }
 TEST(RetryAfter, ImfFixdate) {
     EXPECT_EQ(date("Sun, 06 Nov 1994 08:49:37 GMT", in_1980), example);
