@@ -50,7 +50,7 @@ constexpr auto rows = std::to_array<StatusRow>({
     {415, "Unsupported Media Type", rejected},
     {416, "Range Not Satisfiable", park_destination},
     {417, "Expectation Failed", park_destination},
-    {418, "(Unused)", rejected},
+    {418, "(Unused)", park_destination},
     {421, "Misdirected Request", park_destination},
     {422, "Unprocessable Content", rejected},
     {423, "Locked", retry},

@@ -30,7 +30,7 @@ protected:
 };
 
 TEST_F(RelayRefusalsTest, TheTokenIsParkedAndTheLettersGoBackToTheirPlaces) {
-    for (const int status : {400, 413, 415, 422, 409, 418, 431, 499}) {
+    for (const int status : {400, 413, 415, 422, 409, 419, 431, 499}) {
         restart({});
         letters_.clear();
         delivered_.clear();
@@ -85,8 +85,8 @@ TEST_F(RelayRefusalsTest, WhatIsHeldForAnOperatorGoesOnTooOnceItIsTheSetUp) {
 }
 
 TEST_F(RelayRefusalsTest, AStatusThatIsNeverAboutOneEventParksAtOnce) {
-    for (const int status :
-         {402, 406, 407, 411, 412, 414, 416, 417, 421, 426, 428, 451, 501, 505, 508, 510, 511}) {
+    for (const int status : {402, 406, 407, 411, 412, 414, 416, 417, 418, 421, 426, 428, 451, 501,
+                             505, 508, 510, 511}) {
         restart({});
         const std::uint64_t before = relay_->counters().dead;
         accept();

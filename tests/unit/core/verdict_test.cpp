@@ -79,7 +79,7 @@ INSTANTIATE_TEST_SUITE_P(
         StatusCase{408, Verdict::retry}, StatusCase{409, Verdict::rejected},
         StatusCase{410, Verdict::gone}, StatusCase{411, Verdict::park_destination},
         StatusCase{413, Verdict::rejected}, StatusCase{415, Verdict::rejected},
-        StatusCase{418, Verdict::rejected}, StatusCase{421, Verdict::park_destination},
+        StatusCase{418, Verdict::park_destination}, StatusCase{421, Verdict::park_destination},
         StatusCase{422, Verdict::rejected}, StatusCase{425, Verdict::retry},
         StatusCase{426, Verdict::park_destination}, StatusCase{429, Verdict::throttled},
         StatusCase{431, Verdict::rejected}, StatusCase{451, Verdict::park_destination},
