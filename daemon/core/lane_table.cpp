@@ -8,7 +8,8 @@
 namespace flowrelay::core::scheduling {
 
 QueuedEvent to_queued_event(const Event& event) noexcept {
-    return QueuedEvent{event.seq, event.lane->id(), event.accepted, event.expires, event.bytes};
+    return QueuedEvent{event.seq,     event.lane->id(), event.accepted,
+                       event.expires, event.bytes,      event.sent};
 }
 
 std::vector<Seq> held_events(const TokenQueue& token) {

@@ -44,7 +44,8 @@ struct Event : TreeHook<InAll>, TreeHook<InLane>, TreeHook<ByAge> {
           seq(event.seq),
           accepted(event.accepted),
           expires(event.expires),
-          bytes(event.bytes) {}
+          bytes(event.bytes),
+          sent(event.sent) {}
 
     Lane* lane;
     Seq seq;
@@ -52,7 +53,7 @@ struct Event : TreeHook<InAll>, TreeHook<InLane>, TreeHook<ByAge> {
     WallTime expires;
     std::uint32_t bytes;
     std::uint32_t attempts = 0;  ///< that counted
-    bool sent = false;           ///< by an attempt that did not count
+    bool sent = false;           ///< perhaps, by an attempt of before
 };
 
 struct BySeq {

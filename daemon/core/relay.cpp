@@ -150,7 +150,10 @@ void Relay::replayed(std::span<const QueuedEvent> events) {
     for (const auto& event : events) {
         const auto slot = tokens_.all().find(event.lane.token);
         const bool usable = slot != tokens_.all().end() && !slot->second.gone();
-        if (usable && !scheduler_.contains(event.seq)) active_.replay(event);
+        if (!usable || scheduler_.contains(event.seq)) continue;
+        QueuedEvent letter = event;
+        letter.sent = true;  // what was refused was sent
+        active_.replay(letter);
     }
 }
 

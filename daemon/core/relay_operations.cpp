@@ -110,6 +110,7 @@ Wish<TokenTable::Changes> Relay::enable_source(std::span<const StoredBacklog> ba
         active_.restore(token, backlog.queued, backlog.first);
         replayed(backlog.replays);
     }
+    first_own_ = Seq::none;  // some of these were sent
     return changes;
 }
 

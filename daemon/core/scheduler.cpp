@@ -180,6 +180,7 @@ struct Scheduler::Impl {
                      MonoTime now) {
         Lane& lane = *event.lane;
         const bool lane_waits = must_wait(lane, judgement, breaker);
+        event.sent = event.sent || !judgement.connection_failure || judgement.after_sending;
         if (judgement.verdict != Verdict::throttled) ++event.attempts;
         if (judgement.verdict == Verdict::park_token) lane.blamed_token = true;
         if (judgement.verdict == Verdict::park_destination) lane.blamed_destination = true;
@@ -188,9 +189,7 @@ struct Scheduler::Impl {
             lane.yields = until.has_value();
             return keep(event, until, completion, now);
         }
-        const bool asked = judgement.verdict == Verdict::retry && judgement.hold;
-        const Milliseconds named = asked ? *judgement.hold : Milliseconds(0);
-        return keep(event, lane_backoff(lane, named, now), completion, now);
+        return keep(event, lane_backoff(lane, judgement.least_wait(), now), completion, now);
     }
 
     Completion hold(Event& event, Completion completion) {
@@ -579,8 +578,7 @@ Scheduler::WaitReason Scheduler::why(const LaneId& id) const {
     reason.lane = id;
     reason.lane_next = Seq::none;
     reason.lane_blocked = impl_->turns.is_blocked(id);
-    if (const TokenQueue* token = impl_->turns.table().find(id.token))
-        reason.token = impl_->status_of(*token);
+    reason.token = token_status(id.token);
     impl_->add_destination(reason);
     return reason;
 }

@@ -73,10 +73,14 @@ Judgement judge_status(const AttemptResult& attempt, Milliseconds retry_after_ca
     // To a request whose key it has seen: the first one is still being worked on (section 2.6 of
     // draft-ietf-httpapi-idempotency-key-header).
     const bool in_progress = attempt.status == 409 && (key_was_sent || attempt.sent_before);
-    if (in_progress) judgement.verdict = Verdict::retry;
+    // With a time it is only too large for now (RFC 9110, section 15.5.14).
+    const bool too_large_now = attempt.status == 413 && attempt.retry_after;
+    if (in_progress || too_large_now) judgement.verdict = Verdict::retry;
     if (attempt.unexpected) judgement.verdict = Verdict::park_destination;
-    if (attempt.retry_after && (attempt.status == 429 || attempt.status == 503 || in_progress)) {
-        judgement.hold = std::max(Milliseconds(0), std::min(*attempt.retry_after, retry_after_cap));
+    if (attempt.retry_after) {
+        const auto wait = std::clamp(*attempt.retry_after, Milliseconds(0), retry_after_cap);
+        if (judgement.too_fast) judgement.hold = wait;
+        if (in_progress || too_large_now) judgement.event_hold = wait;
     }
     return judgement;
 }

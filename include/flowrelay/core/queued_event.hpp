@@ -15,6 +15,7 @@ struct QueuedEvent {
     WallTime accepted;
     WallTime expires;  ///< accepted + the event's own expires_in; WallTime::max() without one
     std::uint32_t bytes = 0;  ///< of its record on disk
+    bool sent = false;        ///< it may have been sent before: it is a dead letter
 };
 
 /// What finally becomes of an event: the columns of the ledger.

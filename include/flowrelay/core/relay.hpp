@@ -495,7 +495,8 @@ private:
     std::string destination_reason_;
     std::uint32_t destination_ = 0;                             ///< SentWith::destination
     std::map<std::uint32_t, std::string> former_destinations_;  ///< the last few base URLs
-    Seq first_own_ = Seq::none;              ///< the first event that this process accepted
+    /// From this event on the scheduler knows of each whether it was sent. None: of none yet.
+    Seq first_own_ = Seq::none;
     std::optional<MonoTime> trouble_since_;  ///< the destination takes no events
     MonoTime next_reminder_{};
     std::map<TokenId, std::string> token_reasons_;

@@ -106,7 +106,7 @@ struct Assignment {
     WallTime accepted;
     unsigned attempt = 1;  ///< of this event, this one included; 429 is not counted
     bool probe = false;    ///< sent to find out whether a token or the destination is well again
-    bool sent = false;     ///< an earlier attempt of this process may have sent it
+    bool sent = false;     ///< it may have been sent before, by this process
     SentWith with;         ///< as Relay::next() fills it in
 };
 

@@ -2,6 +2,7 @@
 // Pure; any thread.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -82,6 +83,15 @@ struct Judgement {
     std::optional<Milliseconds> hold;
     /// How long the exchange took; zero when that is not known.
     MonoTime::duration elapsed = MonoTime::duration::zero();
+    /// As `hold`, with this event alone (409, 413): it says nothing of others, only its lane waits.
+    std::optional<Milliseconds> event_hold{};
+
+    /// The event is not sent again before, whoever else waits.
+    Milliseconds least_wait() const noexcept {
+        const auto longest =
+            std::max(hold.value_or(Milliseconds(0)), event_hold.value_or(Milliseconds(0)));
+        return verdict == Verdict::retry ? longest : Milliseconds(0);
+    }
 };
 
 /// `retry_after_cap`: the longest wait that a server can ask for. `key_was_sent`: an earlier

@@ -97,5 +97,55 @@ TEST_F(RelayRefusalsTest, AStatusThatIsNeverAboutOneEventParksAtOnce) {
     }
 }
 
+TEST_F(RelayRefusalsTest, AConflictIsStillBeingWorkedOnAfterAnyAnswerToTheEvent) {
+    for (const int before : {401, 402, 404, 408, 425, 429, 500, 503, 302}) {
+        restart({});
+        accept();
+        EXPECT_TRUE(answer(before).bury.empty());
+        pass(std::chrono::minutes(10));
+        const auto effects = answer(409, Seconds(7));
+        EXPECT_TRUE(effects.bury.empty()) << before;
+        EXPECT_EQ(relay_->queued(), 1U);
+        pass(Milliseconds(6999));
+        EXPECT_FALSE(relay_->next(now_)) << before;
+        pass(std::chrono::minutes(10));
+        EXPECT_TRUE(answer(202).settle);
+    }
+}
+
+TEST_F(RelayRefusalsTest, AConflictOfADeadLetterThatIsReplayedIsStillBeingWorkedOn) {
+    for (const int before : {400, 409, 413, 422}) {
+        restart({});
+        const Seq seq = accept();
+        EXPECT_EQ(answer(before).bury.size(), 1U);
+        const EventRecord& record = records_.at(seq);
+        const QueuedEvent letter{
+            seq, {record.token, record.thread_hash}, now_.wall, WallTime::max(), 100};
+        relay_->replayed(std::vector{letter});
+        EXPECT_TRUE(answer(409).bury.empty()) << before;
+        EXPECT_EQ(relay_->queued(), 1U);
+        pass(Seconds(1));
+        EXPECT_TRUE(answer(202).settle);
+    }
+}
+
+TEST_F(RelayRefusalsTest, WhatIsTooLargeForNowWaitsAloneAsLongAsTheServerSays) {
+    for (const Seconds asked : {Seconds(5), Seconds(90), Seconds(3600), Seconds(100'000)}) {
+        restart({});
+        const Milliseconds wait = std::min<Milliseconds>(asked, options_.retry_after_cap);
+        for (const auto* thread : {"one", "two", "three", "four", "five", "six"}) {
+            accept(thread);
+            EXPECT_TRUE(answer(413, asked).bury.empty());
+        }
+        accept("other");
+        EXPECT_TRUE(answer(202).settle) << "neither the token nor the destination waits";
+        pass(wait - Milliseconds(1));
+        EXPECT_FALSE(relay_->next(now_)) << asked.count();
+        pass(Milliseconds(1));
+        EXPECT_TRUE(answer(202).settle) << asked.count();
+        EXPECT_EQ(answer(413).bury.size(), 1U) << "without a time";
+    }
+}
+
 }  // namespace
 }  // namespace flowrelay::core

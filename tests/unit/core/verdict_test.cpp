@@ -28,15 +28,31 @@ TEST(Judge, AConflictWithARequestBeforeIsTriedAgain) {
     attempt.status = 409;
     attempt.retry_after = Milliseconds(7000);
     EXPECT_EQ(judge(attempt, Seconds(60)).verdict, Verdict::rejected);
-    EXPECT_FALSE(judge(attempt, Seconds(60)).hold);
+    EXPECT_FALSE(judge(attempt, Seconds(60)).event_hold);
     const Judgement later = judge(attempt, Seconds(5), true);
     EXPECT_EQ(later.verdict, Verdict::retry);
-    EXPECT_EQ(later.hold, Seconds(5));
+    EXPECT_EQ(later.event_hold, Seconds(5));
+    EXPECT_FALSE(later.hold) << "others are not meant";
     EXPECT_FALSE(later.server_error);
     attempt.sent_before = true;
     EXPECT_EQ(judge(attempt, Seconds(60)).verdict, Verdict::retry);
     attempt.status = 422;
     EXPECT_EQ(judge(attempt, Seconds(60), true).verdict, Verdict::rejected);
+}
+
+TEST(Judge, WhatIsTooLargeForNowIsTriedAgain) {
+    EXPECT_EQ(judge(response(413), cap).verdict, Verdict::rejected);
+    for (const Seconds asked : {Seconds(-1), Seconds(0), Seconds(1), Seconds(100'000)}) {
+        const Judgement judgement = judge(response(413, asked), cap);
+        EXPECT_EQ(judgement.verdict, Verdict::retry);
+        EXPECT_EQ(judgement.event_hold, std::clamp<Milliseconds>(asked, Seconds(0), cap));
+        EXPECT_FALSE(judgement.hold) << "others are not meant";
+        EXPECT_FALSE(judgement.server_error);
+        EXPECT_FALSE(judgement.too_fast);
+    }
+    for (const int status : {400, 415, 422, 431}) {
+        EXPECT_EQ(judge(response(status, Seconds(5)), cap).verdict, Verdict::rejected) << status;
+    }
 }
 
 TEST(Judge, ARefusalOfTheProxyParksTheDestination) {
