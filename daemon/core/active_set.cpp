@@ -39,6 +39,11 @@ std::uint64_t ActiveSet::queued(TokenId token) const {
     return found == backlogs_.end() ? 0 : found->second.queued;
 }
 
+bool ActiveSet::is_reading(TokenId token) const {
+    const auto found = backlogs_.find(token);
+    return found != backlogs_.end() && found->second.loading;
+}
+
 // Hands an event to the scheduler unless its lane has enough: then the lane is behind from here on.
 bool ActiveSet::take(Backlog& backlog, const QueuedEvent& event) {
     if (backlog.behind.contains(event.lane.thread_hash)) return false;

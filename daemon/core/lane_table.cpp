@@ -12,6 +12,15 @@ QueuedEvent to_queued_event(const Event& event) noexcept {
                        event.expires, event.bytes,      event.sent};
 }
 
+std::vector<std::uint64_t> threads_of(const TokenQueue& token, std::size_t limit) {
+    std::vector<std::uint64_t> threads;
+    for (const Lane& lane : token.lanes) {
+        if (threads.size() == limit) break;
+        threads.push_back(lane.thread_hash);
+    }
+    return threads;
+}
+
 std::vector<Seq> held_events(const TokenQueue& token) {
     std::vector<Seq> seqs;
     for (const Lane& lane : token.lanes) {

@@ -149,6 +149,9 @@ QueuedEvent to_queued_event(const Event& event) noexcept;
 /// The events that hold a lane of the token.
 std::vector<Seq> held_events(const TokenQueue& token);
 
+/// The hashes of its threads, so many of them at most.
+std::vector<std::uint64_t> threads_of(const TokenQueue& token, std::size_t limit);
+
 class LaneTable {
 public:
     LaneTable() = default;

@@ -406,7 +406,7 @@ Relay::Effects Relay::attempted(const Assignment& assignment, const EventRecord&
     const bool is_own = first_own_ != Seq::none && assignment.seq >= first_own_;
     Judgement judgement = judge(result, options_.retry_after_cap, assignment.sent || !is_own);
     Effects effects;
-    const std::string widened = widen_refusal(assignment, result, judgement, effects);
+    const std::string widened = widen_refusal(assignment, judgement, effects);
     if (widened.empty()) return conclude(assignment, record, result, judgement, effects, now);
     AttemptResult told = result;
     told.detail = told.detail.empty() ? widened : told.detail + "; " + widened;

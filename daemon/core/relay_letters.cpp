@@ -83,16 +83,18 @@ void Relay::note_letter_room(Now now) {
 
 // A final refusal that everybody gets is no event's fault: it parks the token, or the destination,
 // and what was refused like that before is queued again. Gives what to say of it, or nothing.
-std::string Relay::widen_refusal(const Assignment& assignment, const AttemptResult& result,
-                                 Judgement& judgement, Effects& effects) {
+std::string Relay::widen_refusal(const Assignment& assignment, Judgement& judgement,
+                                 Effects& effects) {
     const TokenId token = assignment.lane.token;
     if (tokens_.at(token).gone()) return {};
     if (judgement.verdict == Verdict::delivered) refusals_.delivered(token);
     if (judgement.verdict != Verdict::rejected) return {};
-    auto found = refusals_.refused(assignment.lane, assignment.seq, result.status);
+    const auto found =
+        refusals_.refused(assignment.lane, assignment.seq, threads_with_events(token));
     if (found.scope == Refusals::Scope::event) return {};
     const bool of_all = found.scope == Refusals::Scope::destination;
     judgement.verdict = of_all ? Verdict::park_destination : Verdict::park_token;
+    judgement.of_everybody = of_all;
     for (const Seq seq : found.go_back) {
         if (scheduler_.contains(seq)) {
             held_by_letters_.erase(seq);
@@ -103,6 +105,12 @@ std::string Relay::widen_refusal(const Assignment& assignment, const AttemptResu
     }
     return of_all ? "two tokens or more get nothing else: is the destination the right one?"
                   : "every event is refused like this: nothing is wrong with one of them alone";
+}
+
+// Of those on the disk alone some may be of other threads, until all has been looked through.
+Refusals::Threads Relay::threads_with_events(TokenId token) const {
+    if (active_.is_reading(token)) return std::nullopt;
+    return scheduler_.threads(token, Refusals::enough_threads);
 }
 
 std::optional<Milliseconds> Relay::take_due_trim(Now now) {

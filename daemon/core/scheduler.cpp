@@ -222,7 +222,7 @@ struct Scheduler::Impl {
         const bool trouble =
             judgement.verdict == Verdict::throttled ? !first_throttle : lane.failures > 0;
         return {lane.blamed_destination, trouble, gate.state() == TokenState::failing,
-                is_alone(*lane.token, now)};
+                judgement.of_everybody || is_alone(*lane.token, now)};
     }
 
     // What waited for a token of its own may have waited for the destination.
@@ -444,6 +444,11 @@ void Scheduler::block_lane(const LaneId& lane, bool blocked) {
 std::vector<Seq> Scheduler::held(TokenId id) const {
     const TokenQueue* token = impl_->turns.table().find(id);
     return token ? scheduling::held_events(*token) : std::vector<Seq>();
+}
+
+std::vector<std::uint64_t> Scheduler::threads(TokenId id, std::size_t limit) const {
+    const TokenQueue* token = impl_->turns.table().find(id);
+    return token ? scheduling::threads_of(*token, limit) : std::vector<std::uint64_t>();
 }
 
 bool Scheduler::hurry(Seq seq, Now now) {

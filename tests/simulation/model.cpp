@@ -208,8 +208,7 @@ void Model::requested(const PostedEvent& post, Seq seq, Now now) {
     event.last_life = life_;
 }
 
-void Model::answered(std::uint64_t number, const Server::Reply& reply, bool others_queued,
-                     Now now) {
+void Model::answered(std::uint64_t number, const Server::Reply& reply, Seen seen, Now now) {
     Event& event = at(number);
     in_flight_.erase(lane_of(event));
     event.told_at = now.mono;
@@ -217,9 +216,10 @@ void Model::answered(std::uint64_t number, const Server::Reply& reply, bool othe
         answered_to_former(event, reply.result);
         return;
     }
-    const core::AttemptResult result = seen_in_its_row(event, reply.result);
-    waits_.answered(event.seq, lane_of(event), result, {is_erased(event), others_queued}, now);
-    switch (core::judge(result, Seconds(1)).verdict) {
+    const core::AttemptResult result = seen_in_its_row(event, reply.result, seen);
+    waits_.answered(event.seq, lane_of(event), result,
+                    {is_erased(event), seen.others_queued, seen.of_all}, now);
+    switch (core::judge(result, Seconds(1), true).verdict) {
         case core::Verdict::delivered:
             event.last = Last::delivered;
             pending_[lane_of(event)].erase(event.seq);
@@ -246,41 +246,29 @@ void Model::answered(std::uint64_t number, const Server::Reply& reply, bool othe
     }
 }
 
-// What docs/protocol.md says of refusals that everybody gets, as a second opinion.
-core::AttemptResult Model::seen_in_its_row(Event& event, const core::AttemptResult& result) {
-    const auto verdict = core::judge(result, Seconds(1)).verdict;
+core::AttemptResult Model::seen_in_its_row(Event& event, const core::AttemptResult& result,
+                                           Seen& seen) {
+    const auto verdict = core::judge(result, Seconds(1), true).verdict;
     if (is_erased(event)) return result;
-    if (verdict == core::Verdict::delivered) {
-        ++deliveries_;
-        rows_.erase(event.slot);
-    }
+    if (verdict == core::Verdict::delivered) rows_.delivered(event.slot);
     if (verdict != core::Verdict::rejected) return result;
     if (result.status == refuse_all_status) event.refused_with_all = true;
-    Row& row = rows_[event.slot];
-    if (row.status != result.status) row = Row{result.status, deliveries_, {}, {}};
-    row.threads.insert(event.handed.thread);
-    const auto is_full = [&](const Row& of) { return of.threads.size() >= 5; };
-    const auto alike = std::ranges::count_if(rows_, [&](const auto& item) {
-        return is_full(item.second) && item.second.status == result.status &&
-               item.second.began == deliveries_;
-    });
-    if (!is_full(row) && alike < 2) {
-        row.events.insert(event.seq);
-        return result;
-    }
-    for (const Seq seq : std::exchange(row.events, {})) {
+    const auto found = rows_.refused(event.slot, seen.thread, event.seq, seen.threads);
+    if (found.whose == RefusedRows::Whose::event) return result;
+    for (const Seq seq : found.go_back) {
         Event* before = find(seq);
         if (before == nullptr) continue;
         if (before->last == Last::held || before->last == Last::no_room) {
             before->last = Last::unsettled;
-        } else if (before->last == Last::rejected && seq != event.seq) {
+        } else if (before->last == Last::rejected) {
             has_to_go_back_.insert(seq);
         }
     }
     ++refused_rows_;
-    core::AttemptResult seen = result;
-    seen.status = alike < 2 ? 401 : 404;
-    return seen;
+    seen.of_all = found.whose == RefusedRows::Whose::destination;
+    core::AttemptResult as_if = result;
+    as_if.status = seen.of_all ? 404 : 401;
+    return as_if;
 }
 
 // As many events as there may be letters must have been refused, or be old enough to expire.
@@ -318,7 +306,7 @@ void Model::ended(Now now) {
     died_.clear();
     assigned_.clear();
     reported_at_.clear();
-    rows_.clear();
+    rows_.forget_all();
     has_to_go_back_.clear();
     waits_.process_ended(now, disk_in_trouble_);
     for (auto& [number, event] : events_) {

@@ -15,6 +15,7 @@
 #include "flowrelay/core/relay.hpp"
 #include "flowrelay/core/stored_event.hpp"
 #include "flowrelay/core/verdict.hpp"
+#include "refused_rows.hpp"
 #include "server.hpp"
 #include "setup.hpp"
 #include "slots.hpp"
@@ -144,7 +145,14 @@ public:
     void found_gone(std::size_t slot, Now now);
     /// The server has taken it, whatever it answers.
     void processed(std::uint64_t number);
-    void answered(std::uint64_t number, const Server::Reply& reply, bool others_queued, Now now);
+    /// What only the relay can know, and what follows.
+    struct Seen {
+        bool others_queued = false;  ///< of other tokens something is queued in memory
+        std::uint64_t thread = 0;
+        RefusedRows::Threads threads{};
+        bool of_all = false;
+    };
+    void answered(std::uint64_t number, const Server::Reply& reply, Seen seen, Now now);
     /// The events whose turn it is, one of each lane that has any; those over their age left out.
     struct Head {
         Seq seq = Seq::none;
@@ -241,15 +249,9 @@ private:
         unsigned moves = 0;      ///< of the destination, before that
     };
     using Lane = std::pair<std::size_t, std::string>;
-    // What a token was answered since its last delivered event: refusal after refusal.
-    struct Row {
-        int status = 0;
-        std::uint64_t began = 0;
-        std::set<std::string> threads;
-        std::set<Seq> events;
-    };
 
-    core::AttemptResult seen_in_its_row(Event& event, const core::AttemptResult& result);
+    core::AttemptResult seen_in_its_row(Event& event, const core::AttemptResult& result,
+                                        Seen& seen);
     static Lane lane_of(const Event& event) { return {event.slot, event.handed.thread}; }
     static bool is_final(const Event& event) {
         return event.last == Last::delivered || event.last == Last::rejected ||
@@ -302,8 +304,7 @@ private:
     Waits waits_;
     core::DeadLetterLimits letter_limits_;
     Milliseconds gone_grace_;
-    std::map<std::size_t, Row> rows_;
-    std::uint64_t deliveries_ = 0;
+    RefusedRows rows_;
     std::set<Seq> has_to_go_back_;
     std::uint64_t refused_rows_ = 0;
     std::map<Lane, Seq> assigned_;

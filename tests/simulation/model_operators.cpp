@@ -150,7 +150,7 @@ std::vector<Seq> Model::under_way() const {
 
 void Model::reloaded(Now now) {
     waits_.hurried_destination(now);
-    rows_.clear();
+    rows_.forget_all();
     for (std::size_t slot = 0; slot < slots_.all().size(); ++slot) {
         if (is_paused(slot) || is_gone(slot) || !slots_.at(slot).is.known) continue;
         slots_.resumed(slot);
@@ -162,7 +162,7 @@ void Model::reloaded(Now now) {
 
 void Model::moved() {
     reported_at_.clear();
-    rows_.clear();
+    rows_.forget_all();
     waits_.redirected();
 }
 
@@ -184,7 +184,7 @@ void Model::answered_to_former(Event& event, const core::AttemptResult& result) 
 std::uint64_t Model::pause_begins(std::size_t slot, bool paused) {
     pauses_[slot] = Pause{paused, std::nullopt, ++pause_changes_};
     if (!paused) {
-        rows_.erase(slot);
+        rows_.forget(slot);
         slots_.resumed(slot);
         waits_.resumed(slot);
     }
@@ -246,7 +246,7 @@ void Model::gone(std::size_t slot, Now now) {
 // Nothing of it is posted any more.
 void Model::leave(std::size_t slot) {
     pauses_.erase(slot);
-    rows_.erase(slot);
+    rows_.forget(slot);
     std::erase_if(pending_, [&](const auto& lane) { return lane.first.first == slot; });
 }
 

@@ -34,7 +34,7 @@ void Model::changed(const Slots::Changes& changes) {
     for (const std::size_t slot : changes.rotated) {
         ++rotations_;
         reported_at_.erase(slot);
-        rows_.erase(slot);
+        rows_.forget(slot);
         waits_.removed(slot);
     }
     for (const std::size_t slot : changes.sources) reported_at_.erase(slot);
@@ -71,7 +71,7 @@ void Model::source_added(const std::string& source, std::size_t token) {
     const auto changes = slots_.add(source, token);
     changed(changes);
     for (const std::size_t slot : changes.sources) {
-        rows_.erase(slot);
+        rows_.forget(slot);
         if (!is_paused(slot)) waits_.resumed(slot);
     }
 }
@@ -81,7 +81,7 @@ void Model::source_rotated(std::size_t slot, std::size_t token) {
         violation(fmt::format("slot {} could be rotated to token {}", slot, token));
     }
     changed(slots_.rotate(slot, token));
-    rows_.erase(slot);
+    rows_.forget(slot);
     if (!is_paused(slot)) waits_.resumed(slot);
 }
 
@@ -128,7 +128,7 @@ void Model::slot_forgotten(std::size_t number, Milliseconds window, Now now) {
         }
     }
     slots_.forgotten(number);
-    rows_.erase(number);
+    rows_.forget(number);
     pauses_.erase(number);
     waits_.removed(number);
 }

@@ -506,7 +506,10 @@ void RelayProcess::answered(const core::Assignment& assignment, const core::Even
     const auto& scheduler = relay_->scheduler();
     const bool others_queued =
         scheduler.status().queued != scheduler.token_status(assignment.lane.token).queued;
-    around_.model.answered(number, reply, others_queued, around_.agenda.now());
+    around_.model.answered(number, reply,
+                           {others_queued, assignment.lane.thread_hash,
+                            relay_->threads_with_events(assignment.lane.token)},
+                           around_.agenda.now());
     engine_->attempted(assignment, core::EventRecord(record), reply.result, around_.agenda.now());
     const auto why = relay_->scheduler().why(assignment.seq);
     if (why && why->lane_held) around_.model.found_no_room(number);

@@ -177,7 +177,7 @@ void Waits::answered(Seq seq, const Lane& lane, const core::AttemptResult& resul
     answer.limits = may_be_limit && !answer.asked && answer.judgement.verdict == Verdict::retry;
     if (may_be_limit) refused_at_ = now.mono;
     answer.token_waits = token.state == TokenState::failing;
-    answer.alone = is_alone(lane.first, situation.others_queued, now);
+    answer.alone = situation.of_all || is_alone(lane.first, situation.others_queued, now);
     const bool told_of_token = token.inside.erase(seq) > 0;
     answer_destination(answer, now);
     if (is_healthy(answer.judgement.verdict)) good_at_[lane.first] = now.mono;

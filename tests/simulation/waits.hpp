@@ -40,6 +40,7 @@ public:
     struct Situation {
         bool removed = false;        ///< its token has gone meanwhile
         bool others_queued = false;  ///< of other tokens something is queued in memory
+        bool of_all = false;         ///< others were refused like it
     };
     void answered(Seq seq, const Lane& lane, const core::AttemptResult& result, Situation situation,
                   Now now);

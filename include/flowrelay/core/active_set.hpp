@@ -88,6 +88,9 @@ public:
     /// Events queued, on disk or in the scheduler.
     std::uint64_t queued() const noexcept { return queued_; }
     std::uint64_t queued(TokenId token) const;
+    /// More of a token is about to be read: there may be events of other threads than it has in
+    /// the scheduler.
+    bool is_reading(TokenId token) const;
 
 private:
     /// A lane of which there is more on disk than in the scheduler.

@@ -363,6 +363,8 @@ public:
     std::uint64_t queued(TokenId token) const;
     /// retry.max_age.
     Milliseconds max_age() const noexcept { return options_.scheduler.max_age; }
+    /// Those of a token, as Refusals wants to know them.
+    Refusals::Threads threads_with_events(TokenId token) const;
     /// Whether its events are refused because spool.max_events_per_token is reached.
     bool at_quota(TokenId token) const;
     const RelayCounters& counters() const noexcept { return counters_; }
@@ -411,8 +413,7 @@ private:
     void one_doomed_less(const Assignment& assignment);
     void schedule_erasure(const TokenEntry& entry);
     void schedule_erasures();
-    std::string widen_refusal(const Assignment& assignment, const AttemptResult& result,
-                              Judgement& judgement, Effects& effects);
+    std::string widen_refusal(const Assignment& assignment, Judgement& judgement, Effects& effects);
     void bury(DeadLetter letter, std::uint64_t event_bytes, Effects& effects);
     void note_letter_room(Now now);
     void release_held_by_letters();

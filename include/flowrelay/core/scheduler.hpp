@@ -194,6 +194,9 @@ public:
     /// The events of a token that were rejected and hold their lanes.
     std::vector<Seq> held(TokenId token) const;
 
+    /// The threads of a token that have events here, so many of them at most.
+    std::vector<std::uint64_t> threads(TokenId token, std::size_t limit) const;
+
     /// An operator wants it tried now: its lane's wait ends, and where its token or the destination
     /// waits, the next probe may be sent at once. A pause and the rate limits stay. False: it is
     /// not in the scheduler.

@@ -85,6 +85,8 @@ struct Judgement {
     MonoTime::duration elapsed = MonoTime::duration::zero();
     /// As `hold`, with this event alone (409, 413): it says nothing of others, only its lane waits.
     std::optional<Milliseconds> event_hold{};
+    /// Of `park_destination`: others than its token get nothing else either.
+    bool of_everybody = false;
 
     /// The event is not sent again before, whoever else waits.
     Milliseconds least_wait() const noexcept {

@@ -1,6 +1,6 @@
 // A store of dead letters that is full: nothing is lost for it, and everything goes on when there
 // is room.
-#include <algorithm>
+#include <set>
 
 #include "relay_fixture.hpp"
 
@@ -30,10 +30,26 @@ protected:
         relay_->letters_stored(usage_, now_);
     }
 
-    /// Of events that are refused for reasons of their own.
-    int refusal() { return ++refusals_ % 2 == 0 ? 413 : 422; }
+    /// A bad event of each of so many threads, and good ones between: nothing is wrong but with
+    /// them.
+    void accept_bad(int threads) {
+        for (int i = 0; i < threads; ++i) {
+            accept("t" + std::to_string(i));
+            if (i % 3 == 2) good_.insert(accept("good" + std::to_string(i)));
+        }
+    }
+    std::size_t refuse_bad() {
+        std::size_t buried = 0;
+        while (const auto next = relay_->next(now_)) {
+            const auto effects = end(*next, good_.contains(next->seq) ? 202 : 422);
+            buried += effects.bury.size();
+            if (stores_) store(effects);
+        }
+        return buried;
+    }
 
-    int refusals_ = 0;
+    bool stores_ = true;
+    std::set<Seq> good_;
     std::vector<Seq> letters_;
     LetterUsage usage_;
 };
@@ -108,20 +124,16 @@ TEST_F(RelayLettersTest, ARefusedEventThatFindsNoRoomHoldsItsThreadUntilThereIs)
 }
 
 TEST_F(RelayLettersTest, LettersOnTheirWayCount) {
-    for (int i = 0; i < 5; ++i) accept("t" + std::to_string(i));
-    std::vector<Assignment> under_way;
-    while (auto assignment = relay_->next(now_)) under_way.push_back(*assignment);
-    ASSERT_EQ(under_way.size(), 5U);
-    std::size_t buried = 0;
-    for (const auto& assignment : under_way) buried += end(assignment, refusal()).bury.size();
-    EXPECT_EQ(buried, 2U);
+    stores_ = false;
+    accept_bad(5);
+    EXPECT_EQ(refuse_bad(), 2U);
     EXPECT_EQ(relay_->lanes_held_by_letters(), 3U);
     EXPECT_EQ(relay_->queued(), 3U);
 }
 
 TEST_F(RelayLettersTest, NoMoreThreadsGoOnThanThereIsRoomFor) {
-    for (int i = 0; i < 6; ++i) accept("t" + std::to_string(i));
-    for (int i = 0; i < 6; ++i) store(answer(refusal()));
+    accept_bad(6);
+    refuse_bad();
     EXPECT_EQ(relay_->lanes_held_by_letters(), 4U);
     leave(1);
     EXPECT_EQ(relay_->lanes_held_by_letters(), 3U);
@@ -130,8 +142,8 @@ TEST_F(RelayLettersTest, NoMoreThreadsGoOnThanThereIsRoomFor) {
 }
 
 TEST_F(RelayLettersTest, LargerLimitsLetThemGo) {
-    for (int i = 0; i < 6; ++i) accept("t" + std::to_string(i));
-    for (int i = 0; i < 6; ++i) store(answer(refusal()));
+    accept_bad(6);
+    refuse_bad();
     options_.dead_letters.max_events = 5;
     relay_->set_options(options_);
     EXPECT_EQ(relay_->lanes_held_by_letters(), 1U);
@@ -182,8 +194,8 @@ TEST_F(RelayLettersTest, AnEventThatCanNotBeReadWaitsForRoom) {
 }
 
 TEST_F(RelayLettersTest, AFullStoreIsSaidOnceAndEveryHour) {
-    for (int i = 0; i < 40; ++i) accept("t" + std::to_string(i));
-    for (int i = 0; i < 40; ++i) store(answer(refusal()));
+    accept_bad(40);
+    refuse_bad();
     ASSERT_EQ(log_.named("dead_letters.full").size(), 1U);
     EXPECT_EQ(log_.named("dead_letters.full").front().fields.at("limit"),
               "dead_letters.max_events");

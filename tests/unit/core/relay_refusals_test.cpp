@@ -8,10 +8,10 @@ namespace {
 
 class RelayRefusalsTest : public RelayTest {
 protected:
-    /// Posts all that may be posted now, in the way of the engine.
-    void answer_all(int status) {
+    /// Posts all that may be posted now, in the way of the engine; answered in turn.
+    void answer_all(const std::vector<int>& statuses) {
         while (const auto assignment = relay_->next(now_)) {
-            const auto effects = end(*assignment, status);
+            const auto effects = end(*assignment, statuses[answers_++ % statuses.size()]);
             for (const auto& letter : effects.bury) letters_.insert(letter.seq);
             std::vector<QueuedEvent> back;
             for (const Seq seq : effects.replay) {
@@ -25,8 +25,50 @@ protected:
         }
     }
 
+    void answer_all(int status) { answer_all(std::vector{status}); }
+
+    /// Hands an event of a source in, which has to be configured.
+    Seq accept_of(const std::string& source, const std::string& thread) {
+        auto parsed =
+            Submission::parse(R"({"source":")" + source +
+                              R"(","event":"activity","title":"x","author":{"name":"a"},)" +
+                              R"("external_thread_id":")" + thread + "\"}");
+        auto decision = relay_->submit(std::move(*parsed), now_);
+        auto& append = std::get<Relay::Append>(decision);
+        const Seq seq{++last_seq_};
+        relay_->committed(append.record, seq);
+        records_[seq] = std::move(append.record);
+        return seq;
+    }
+    static std::string name_of(int source) { return "source" + std::to_string(source); }
+    void begin(int sources) {
+        options_.active_set.lane_capacity = 1000;  // nothing waits on the disk
+        restart({});
+        letters_.clear();
+        delivered_.clear();
+        records_.clear();
+        answers_ = 0;
+        std::vector<ConfiguredSource> configured;
+        for (int n = 0; n < sources; ++n) {
+            ConfiguredSource source;
+            source.name = name_of(n);
+            source.secret = Secret(std::string(token) + "-" + source.name);
+            configured.push_back(std::move(source));
+        }
+        relay_->configure(std::move(configured), now_);
+    }
+    DestinationState destination() const { return relay_->scheduler().status().destination; }
+    /// The set-up has been corrected.
+    void deliver_all() {
+        for (int hours = 0; hours < 3; ++hours) {
+            pass(std::chrono::hours(1));
+            answer_all(202);
+        }
+    }
+
     std::set<Seq> letters_;
     std::vector<Seq> delivered_;
+    std::size_t answers_ = 0;
 };
 
 TEST_F(RelayRefusalsTest, TheTokenIsParkedAndTheLettersGoBackToTheirPlaces) {
@@ -59,6 +101,108 @@ TEST_F(RelayRefusalsTest, TheTokenIsParkedAndTheLettersGoBackToTheirPlaces) {
             before = seq;
         }
     }
+}
+
+TEST_F(RelayRefusalsTest, OfAFewThreadsNothingIsLostEither) {
+    const std::vector<std::vector<int>> answers{
+        {400}, {400, 413}, {400, 400, 400, 400, 422}, {415, 431, 499}, {409}};
+    for (const bool is_known_good : {false, true}) {
+        for (const auto& statuses : answers) {
+            for (const int threads : {1, 2, 3, 4, 7, 60}) {
+                SCOPED_TRACE(::testing::PrintToString(statuses) + std::to_string(threads));
+                begin(1);
+                if (is_known_good) {
+                    accept_of(name_of(0), "before");
+                    answer_all(202);
+                }
+                for (int n = 0; n < 300; ++n) {
+                    accept_of(name_of(0), "t" + std::to_string(n % threads));
+                }
+                answer_all(statuses);
+                EXPECT_TRUE(letters_.empty());
+                const auto status = relay_->scheduler().token_status(TokenId{1});
+                EXPECT_EQ(status.state, TokenState::parked);
+                EXPECT_FALSE(relay_->token_reason(TokenId{1}).empty());
+                deliver_all();
+                EXPECT_EQ(delivered_.size(), is_known_good ? 301U : 300U);
+            }
+        }
+    }
+}
+
+TEST_F(RelayRefusalsTest, OfManyTokensItIsTheDestinationAndTheLettersOfAllGoBack) {
+    for (const int tokens : {2, 3, 5, 50}) {
+        for (const int threads : {1, 3, 4}) {
+            for (const int events : {1, 8}) {
+                if (tokens * threads * events < 5) continue;
+                if (tokens < 5 && threads == 1 && events == 1) continue;
+                SCOPED_TRACE(std::to_string(tokens) + " tokens, " + std::to_string(threads) +
+                             " threads, " + std::to_string(events) + " events");
+                begin(tokens);
+                for (int n = 0; n < tokens * threads * events; ++n) {
+                    accept_of(name_of(n % tokens), "t" + std::to_string(n / tokens % threads));
+                }
+                answer_all(400);
+                EXPECT_TRUE(letters_.empty()) << letters_.size();
+                EXPECT_EQ(destination(), DestinationState::parked);
+                EXPECT_NE(relay_->destination_reason().find("HTTP 400"), std::string::npos);
+                pass(std::chrono::minutes(2));
+                answer_all(413);
+                EXPECT_TRUE(letters_.empty()) << letters_.size();
+                EXPECT_EQ(destination(), DestinationState::parked);
+                deliver_all();
+                EXPECT_EQ(destination(), DestinationState::up);
+                EXPECT_EQ(delivered_.size(), std::size_t(tokens) * threads * events);
+            }
+        }
+    }
+}
+
+TEST_F(RelayRefusalsTest, AFewBadEventsOfATokenWithNothingElseAreLetters) {
+    for (int events = 1; events <= 4; ++events) {
+        for (const int threads : {1, 4}) {
+            begin(1);
+            for (int n = 0; n < events; ++n) {
+                accept_of(name_of(0), "t" + std::to_string(n % threads));
+            }
+            answer_all(400);
+            EXPECT_EQ(letters_.size(), std::size_t(events));
+            EXPECT_EQ(relay_->scheduler().token_status(TokenId{1}).state, TokenState::active);
+            EXPECT_EQ(relay_->queued(), 0U);
+        }
+    }
+}
+
+TEST_F(RelayRefusalsTest, AThreadOfBadEventsDelaysNoOther) {
+    begin(1);
+    accept_of(name_of(0), "good");
+    answer_all(202);
+    for (int n = 0; n < 19; ++n) accept_of(name_of(0), "bad");
+    answer_all(422);
+    EXPECT_EQ(letters_.size(), 19U);
+    accept_of(name_of(0), "good");
+    answer_all(202);
+    EXPECT_EQ(delivered_.size(), 2U);
+}
+
+TEST_F(RelayRefusalsTest, ASickTokenAmongHealthyOnesIsParkedAlone) {
+    begin(3);
+    const TokenId sick = records_.at(accept_of(name_of(0), "first")).token;
+    std::uint64_t dead = 0;
+    for (int n = 0; n < 40; ++n) {
+        for (int source = 0; source < 3; ++source) accept_of(name_of(source), std::to_string(n));
+        if (n % 10 == 5) accept_of(name_of(1), "bad");
+        while (const auto next = relay_->next(now_)) {
+            const bool is_bad = records_.at(next->seq).thread.find("bad") != std::string::npos;
+            const auto effects = end(*next, next->lane.token == sick || is_bad ? 400 : 202);
+            if (is_bad) dead += effects.bury.size();
+            EXPECT_TRUE(is_bad || effects.bury.empty() || n < 3) << n;
+        }
+        EXPECT_EQ(destination(), DestinationState::up);
+        pass(Seconds(70));
+    }
+    EXPECT_EQ(dead, 4U) << "truly bad ones of a healthy token";
+    EXPECT_EQ(relay_->scheduler().token_status(sick).state, TokenState::parked);
 }
 
 TEST_F(RelayRefusalsTest, ABadProducerBesideAGoodOneIsStillOne) {
