@@ -484,7 +484,8 @@ void RelayProcess::write(const core::Assignment& assignment,
                          const runtime::Engine::Outgoing& outgoing) {
     std::string body;
     core::append_post_body(body, outgoing.token, outgoing.record.id, outgoing.record.body);
-    const PostedEvent event = read_post(body);
+    PostedEvent event = read_post(body);
+    event.seq = assignment.seq;
     around_.model.requested(event, assignment.seq, around_.agenda.now());
     const auto reply = around_.server.post(event, around_.agenda.now().mono);
     if (reply.processed) around_.model.processed(event.number);

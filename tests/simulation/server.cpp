@@ -175,10 +175,24 @@ bool Server::passes_limit(MonoTime now) {
 }
 
 Server::Reply Server::post(const PostedEvent& event, MonoTime now) {
+    Reply reply = limited(event, now);
+    if (reply.result.end != core::AttemptEnd::connect_failed) keys_.insert(event.seq);
+    return reply;
+}
+
+Server::Reply Server::limited(const PostedEvent& event, MonoTime now) {
     if (weather_ != Weather::limiting) return take(event);
     if (passes_limit(now)) return answer(limit_.refusal, "not so fast");
     Reply reply = take(event);
     limit_.ends.insert(now + reply.takes);
+    return reply;
+}
+
+// With the event alone: the first request with its key is not done, or it is too large for now.
+Server::Reply Server::busy_with(const PostedEvent& event) {
+    const bool is_known = keys_.contains(event.seq) && random_.chance(0.7);
+    Reply reply = answer(is_known ? 409 : 413, "not now");
+    if (!is_known || random_.chance(0.5)) reply.result.retry_after = Seconds(random_.below(64));
     return reply;
 }
 
@@ -196,6 +210,7 @@ Server::Reply Server::take(const PostedEvent& event) {
     if (weather_ == Weather::busy && random_.chance(0.7)) return wait_please(503);
     if (weather_ == Weather::failing && random_.chance(0.8)) return any_trouble();
     if (weather_ == Weather::flaky && random_.chance(0.15)) return any_trouble();
+    if (weather_ == Weather::flaky && random_.chance(0.15)) return busy_with(event);
     if (weather_ == Weather::mixed && random_.chance(0.7)) return anything();
     if (gone_.contains(event.token)) return answer(410);
     switch (tokens_[event.token]) {

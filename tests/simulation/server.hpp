@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "flowrelay/base/ids.hpp"
 #include "flowrelay/base/random.hpp"
 #include "flowrelay/core/verdict.hpp"
 
@@ -16,6 +17,7 @@ namespace flowrelay::test {
 
 /// A request as it came over the wire.
 struct PostedEvent {
+    Seq seq = Seq::none;  ///< as its key
     std::uint64_t number = 0;
     std::size_t token = 0;
     std::string id;
@@ -99,7 +101,9 @@ private:
     };
     Limit any_limit();
     bool passes_limit(MonoTime now);
+    Reply limited(const PostedEvent& event, MonoTime now);
     Reply take(const PostedEvent& event);
+    Reply busy_with(const PostedEvent& event);
     Reply answer(int status, std::string detail = {});
     Reply end(core::AttemptEnd how, Milliseconds takes, bool processed);
     Reply any_trouble();
@@ -115,6 +119,7 @@ private:
     std::map<std::size_t, TokenWeather> tokens_;
     std::set<std::string> failing_threads_;
     std::set<std::size_t> gone_;
+    std::set<Seq> keys_;  ///< that it has seen
     std::map<std::size_t, std::string> shown_;
     bool healed_ = false;
     bool lenient_ = false;

@@ -165,7 +165,7 @@ void Waits::answered(Seq seq, const Lane& lane, const core::AttemptResult& resul
     Head& head = head_of(seq, lane);
     Token& token = tokens_[lane.first];
     Answer answer;
-    answer.judgement = core::judge(result, cap_);
+    answer.judgement = core::judge(result, cap_, true);
     answer.kind = kind_of(answer.judgement);
     answer.asked = named_time(result);
     answer.current = destination_.inside.erase(seq) > 0;
@@ -196,8 +196,10 @@ void Waits::answered(Seq seq, const Lane& lane, const core::AttemptResult& resul
     }
     head.earliest = head.latest = MonoTime::min();
     const bool waits = lane_waits(answer.judgement, token, head);
-    const bool lane_asked = answer.asked && answer.judgement.verdict == Verdict::retry;
-    const MonoTime asked_until = lane_asked ? now.mono + *answer.asked : MonoTime::min();
+    MonoTime asked_until = MonoTime::min();
+    if (answer.judgement.verdict == Verdict::retry) {
+        asked_until = now.mono + answer.asked.value_or(time_of_event(result));
+    }
     if (waits) {
         head.earliest =
             std::max(after_backoff(options_.lane_backoff, ++head.failures, now).first, asked_until);
@@ -223,28 +225,11 @@ std::optional<Milliseconds> Waits::named_time(const core::AttemptResult& result)
     return wait;
 }
 
-// Whose wait it was is remembered over a start, if it was more than a thread's.
-void Waits::note_ask(Token& token, const core::Judgement& judgement, Milliseconds wait,
-                     bool removed, Now now) {
-    ++asked_;
-    Ask ask;
-    ask.at = now.wall;
-    ask.wait = wait;
-    ask.until = now.wall + wait;
-    const MonoTime until = now.mono + wait;
-    if (judgement.verdict == Verdict::throttled) {
-        ask.is_over = removed;
-        token.asks.push_back(ask);
-        return;
-    }
-    const auto whose = [&](Door& door) {
-        if (!door.unsure && (!door.closed || door.latest < until)) return false;
-        ask.is_over = door.unsure || door.earliest < until;  // or it may be shorter
-        door.asks.push_back(ask);
-        return !ask.is_over;
-    };
-    if (whose(destination_)) return;
-    if (!removed) whose(token);
+// It is being worked on, or too large for now: nobody else is meant.
+Milliseconds Waits::time_of_event(const core::AttemptResult& result) const {
+    const bool can_ask =
+        result.end == core::AttemptEnd::response && (result.status == 409 || result.status == 413);
+    return can_ask ? std::min(result.retry_after.value_or(Milliseconds(0)), cap_) : Milliseconds(0);
 }
 
 // A failure, or a refusal that others do not get, delays the lane.

@@ -195,6 +195,7 @@ private:
     bool is_alone(std::size_t token, bool others_queued, Now now) const;
     void throttle(Token& token, std::optional<Milliseconds> asked, bool current, Now now);
     std::optional<Milliseconds> named_time(const core::AttemptResult& result) const;
+    Milliseconds time_of_event(const core::AttemptResult& result) const;
     bool lane_waits(const core::Judgement& judgement, const Token& token, const Head& head) const;
     Range after_backoff(const core::BackoffOptions& options, unsigned failures, Now now) const;
     void check_told(Door& door, const std::string& whose, bool same_state,

@@ -135,4 +135,28 @@ void Waits::process_started(const std::set<std::size_t>& gone, Now now) {
     }
 }
 
+// Whose wait it was is remembered over a start, if it was more than a thread's.
+void Waits::note_ask(Token& token, const core::Judgement& judgement, Milliseconds wait,
+                     bool removed, Now now) {
+    ++asked_;
+    Ask ask;
+    ask.at = now.wall;
+    ask.wait = wait;
+    ask.until = now.wall + wait;
+    const MonoTime until = now.mono + wait;
+    if (judgement.verdict == Verdict::throttled) {
+        ask.is_over = removed;
+        token.asks.push_back(ask);
+        return;
+    }
+    const auto whose = [&](Door& door) {
+        if (!door.unsure && (!door.closed || door.latest < until)) return false;
+        ask.is_over = door.unsure || door.earliest < until;  // or it may be shorter
+        door.asks.push_back(ask);
+        return !ask.is_over;
+    };
+    if (whose(destination_)) return;
+    if (!removed) whose(token);
+}
+
 }  // namespace flowrelay::test
