@@ -248,12 +248,14 @@ class Authorize(support.RelayTestCase):
                 (("--title", "no"), {}, 65, "no source no: .*nothing was removed"),
                 (("--source-id", "99"), {}, 65, "no source 99"),
                 (("--source-id", "36"), {"match": {"path": one}, "status": 403}, 77, "HTTP 403"),
+                ((), {"match": {"path": one}, "status": 403}, 77, "HTTP 403"),
                 (("--source-id", "36"), {"match": {"path": one}, "action": "close"}, 75,
                  "does not answer .*\n.*nothing was removed here"),
-                ((), {"match": {"path": listed}, "status": 403}, 77,
+                (("--title", "ci"), {"match": {"path": listed}, "status": 403}, 77,
                  "HTTP 403 when asked for the sources of the flow.*\n.*nothing was removed"),
-                ((), {"match": {"path": listed}, "status": 503}, 75, "HTTP 503 .*\n.*nothing was"),
-                ((), {"match": {"path": listed}, "status": 200, "body": {}}, 65,
+                (("--title", "ci"), {"match": {"path": listed}, "status": 503}, 75,
+                 "HTTP 503 .*\n.*nothing was"),
+                (("--title", "ci"), {"match": {"path": listed}, "status": 200, "body": {}}, 65,
                  "nothing was removed")]:
             with self.subTest(words=words, rule=rule):
                 self.server.rules(*[rule] if rule else [])

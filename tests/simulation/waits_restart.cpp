@@ -144,7 +144,7 @@ void Waits::note_ask(Token& token, const core::Judgement& judgement, Millisecond
     ask.wait = wait;
     ask.until = now.wall + wait;
     const MonoTime until = now.mono + wait;
-    if (judgement.verdict == Verdict::throttled) {
+    if (judgement.verdict == core::Verdict::throttled) {
         ask.is_over = removed;
         token.asks.push_back(ask);
         return;
