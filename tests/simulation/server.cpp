@@ -210,7 +210,6 @@ Server::Reply Server::take(const PostedEvent& event) {
     if (weather_ == Weather::busy && random_.chance(0.7)) return wait_please(503);
     if (weather_ == Weather::failing && random_.chance(0.8)) return any_trouble();
     if (weather_ == Weather::flaky && random_.chance(0.15)) return any_trouble();
-    if (weather_ == Weather::flaky && random_.chance(0.15)) return busy_with(event);
     if (weather_ == Weather::mixed && random_.chance(0.7)) return anything();
     if (gone_.contains(event.token)) return answer(410);
     switch (tokens_[event.token]) {
@@ -232,6 +231,7 @@ Server::Reply Server::take(const PostedEvent& event) {
             break;
     }
     if (failing_threads_.contains(event.thread)) return answer(503);
+    if (!healed_ && random_.chance(0.08)) return busy_with(event);
     if (is_unacceptable(event.number) && !lenient_) {
         Reply reply = answer(422, "Validation error");
         reply.result.server_errors = R"({"title":["is bad"]})";
