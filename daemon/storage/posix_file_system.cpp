@@ -53,14 +53,19 @@ bool has_no_inodes(const std::string& path) {
     return status.f_files > 0 && status.f_favail == 0;  // some have no such limit
 }
 
+/// Why a file or a directory can't be made.
+Error creation_error(int error_number, std::string_view action, const std::string& path) {
+    Error error = system_error(error_number, action, path);
+    if (error_number == ENOSPC && has_no_inodes(path)) {
+        error.message = fmt::format("cannot {} {}: {}", action, path, no_inodes);
+    }
+    return error;
+}
+
 Result<Descriptor> open_path(const std::string& path, int flags, std::string_view action) {
     const int fd = retry([&] { return ::open(path.c_str(), flags | O_CLOEXEC, 0600); });
     if (fd < 0) {
-        Error error = system_error(errno, action, path);
-        if (errno == ENOSPC && has_no_inodes(path)) {
-            error.message = fmt::format("cannot {} {}: {}", action, path, no_inodes);
-        }
-        return error;
+        return creation_error(errno, action, path);
     }
     return Descriptor(fd);
 }
@@ -213,7 +218,7 @@ public:
         if (error == EEXIST && ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) {
             return {};
         }
-        return system_error(error == EEXIST ? ENOTDIR : error, "make the directory", path);
+        return creation_error(error == EEXIST ? ENOTDIR : error, "make the directory", path);
     }
 
     Result<std::vector<std::string>> list(const std::string& path) override {

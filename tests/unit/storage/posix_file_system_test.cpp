@@ -62,9 +62,13 @@ TEST_F(PosixFileSystemTest, InodesThatAreUsedUpAreCalledSo) {
         const auto file = fs->create(small + "/" + std::to_string(i));
         if (file.has_error()) error = file.error();
     }
+    const auto directory = fs->make_directory(small + "/directory");
     ::umount(small.c_str());
     EXPECT_TRUE(is_disk_full(error.code));
-    EXPECT_NE(error.message.find("no inodes are left"), std::string::npos) << error.message;
+    ASSERT_TRUE(directory.has_error());
+    for (const auto& message : {error.message, directory.error().message}) {
+        EXPECT_NE(message.find("no inodes are left"), std::string::npos) << message;
+    }
 }
 
 TEST_F(PosixFileSystemTest, AnErrorNamesAFileAsItIsCalledNow) {
