@@ -65,36 +65,60 @@ Unit unit_at(std::string_view text, Escapes escapes) {
     return {1, text[0]};
 }
 
-/// Whoever quotes a request often quotes the beginning of it only.
-std::string without(std::string_view text, const Secret& secret, Escapes escapes) {
-    std::string out;
-    if (secret.empty()) return std::string(text);
+/// What a text means, and where in it what each character was read from ends.
+struct Reading {
     std::string meaning;
-    std::vector<std::size_t> ends;  // of each unit in `text`
+    std::vector<std::size_t> ends;
+};
+
+Reading read(std::string_view text, Escapes escapes) {
+    Reading result;
     for (std::size_t at = 0; at < text.size();) {
         const Unit unit = unit_at(text.substr(at), escapes);
         at += unit.size;
-        meaning += unit.means;
-        ends.push_back(at);
+        result.meaning += unit.means;
+        result.ends.push_back(at);
     }
+    return result;
+}
+
+/// What the meaning of a text means, if that has escapes again: JSON in a string of JSON.
+Reading read_again(const Reading& outer, Escapes escapes) {
+    Reading result = read(outer.meaning, escapes);
+    for (std::size_t& end : result.ends) end = outer.ends[end - 1];
+    return result;
+}
+
+/// Whoever quotes a request often quotes the beginning of it only.
+std::string without(std::string_view text, const Secret& secret, const Reading& reading) {
+    std::string out;
     std::size_t written = 0;
-    for (std::size_t i = 0; i < meaning.size();) {
-        const std::size_t piece = piece_at(std::string_view(meaning).substr(i), secret.reveal());
+    for (std::size_t i = 0; i < reading.meaning.size();) {
+        const std::size_t piece =
+            piece_at(std::string_view(reading.meaning).substr(i), secret.reveal());
         i += std::max<std::size_t>(piece, 1);
-        const std::size_t end = ends[i - 1];
+        const std::size_t end = reading.ends[i - 1];
         out += piece == 0 ? text.substr(written, end - written) : mask;
         written = end;
     }
     return out;
 }
 
-/// A JSON text stays one: an escape goes as a whole, or stays.
+/// A JSON text stays one: an escape goes as a whole, or stays. Its strings may hold JSON in turn.
 std::string without_in_json(std::string_view json, const Secret& secret) {
-    return without(without(json, secret, Escapes::json_and_percent), secret, Escapes::json);
+    std::string text(json);
+    if (secret.empty()) return text;
+    for (const Escapes escapes : {Escapes::json_and_percent, Escapes::json}) {
+        text = without(text, secret, read_again(read(text, Escapes::json), escapes));
+        text = without(text, secret, read(text, escapes));
+    }
+    return text;
 }
 
 std::string without(std::string_view text, const Secret& secret) {
-    return without(without_in_json(text, secret), secret, Escapes::none);
+    if (secret.empty()) return std::string(text);
+    const std::string masked = without_in_json(text, secret);
+    return without(masked, secret, read(masked, Escapes::none));
 }
 
 /// One line, cut at the beginning of a character.
@@ -110,6 +134,10 @@ std::string one_line(std::string text) {
     return text;
 }
 
+bool is_space(char c) {
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
 bool is_same_letter(char a, char b) {
     return ascii::lower(a) == b;
 }
@@ -121,15 +149,45 @@ std::size_t find_tag(std::string_view page, std::string_view what, std::size_t f
     return at == page.end() ? std::string_view::npos : static_cast<std::size_t>(at - page.begin());
 }
 
+/// Where the first tag `<title>` is, in a comment or not.
+std::size_t find_title(std::string_view page, std::size_t from) {
+    constexpr std::string_view title = "<title";
+    std::size_t tag = find_tag(page, title, from);
+    while (tag != std::string_view::npos) {
+        const std::size_t end = tag + title.size();
+        if (end < page.size() && (page[end] == '>' || page[end] == '/' || is_space(page[end])))
+            break;
+        tag = find_tag(page, title, end);  // <titlebar>
+    }
+    return tag;
+}
+
 /// What a page for people calls itself; its entities stay as they are.
 std::string title_of(std::string_view page) {
-    const auto tag = find_tag(page, "<title", 0);
-    if (tag == std::string_view::npos) return {};
+    constexpr std::string_view comment_end = "-->";
+    constexpr auto npos = std::string_view::npos;
+    std::size_t tag = find_title(page, 0);
+    for (std::size_t at = 0; tag != npos;) {
+        const std::size_t comment = page.find("<!--", at);
+        if (comment > tag) break;
+        const std::size_t end = page.find(comment_end, comment);
+        if (end == npos) return {};
+        at = end + comment_end.size();
+        if (tag < at) tag = find_title(page, at);
+    }
+    if (tag == npos) return {};
     const auto begin = page.find('>', tag);
-    if (begin == std::string_view::npos) return {};
+    if (begin == npos) return {};
     const auto end = find_tag(page, "</title", begin);
-    if (end == std::string_view::npos) return {};
+    if (end == npos) return {};
     return std::string(json::trim(page.substr(begin + 1, end - begin - 1)));
+}
+
+/// Where a page for people begins: at once, or behind what a program has said before, such as a
+/// warning of PHP. At the end if there is none.
+std::size_t find_page(std::string_view text) {
+    if (text.starts_with('<')) return 0;
+    return std::min({find_tag(text, "<!doctype html", 0), find_tag(text, "<html", 0), text.size()});
 }
 
 /// Compressed, or else not for reading.
@@ -178,16 +236,18 @@ ServerMessage read_server_message(std::string_view body, const Secret& token,
                                   const Secret& proxy_authorization) {
     ServerMessage result;
     if (!is_text(body)) return result;
-    const auto text = json::trim(body);
-    const bool is_json = !json::check(body);
+    const auto text = json::trim(json::skip_byte_order_mark(body));
+    const bool is_json = !json::check(text);
     if (is_json && json::kind_of(text) == json::Kind::object) result = read_object(text);
-    if (text.starts_with('<')) result.message = title_of(text);
+    const std::size_t page = is_json ? text.size() : find_page(text);
+    if (page < text.size()) result.message = title_of(text.substr(page));
     // Of another shape: then it speaks for itself, unless it is a page or says nothing.
-    const bool says_more = !text.empty() && !text.starts_with('<') && text != "{}" && text != "[]";
+    const auto plain = text.substr(0, page);
+    const bool says_more = !plain.empty() && text != "{}" && text != "[]";
     if (result.message.empty() && result.errors.empty() && says_more) {
         result.message = is_json
                              ? without_in_json(without_in_json(text, token), proxy_authorization)
-                             : std::string(text);
+                             : std::string(plain);
     }
     // More than is kept, so that a secret at the end of that is seen as a whole.
     if (result.message.size() > 2 * max_message) result.message.resize(2 * max_message);

@@ -14,11 +14,11 @@ struct ServerMessage {
     std::string errors;   ///< the `errors` member as JSON, at most 4096 bytes; or empty
 };
 
-/// Reads the body of an error response. The message of a page for people is its title, that of a
-/// problem (RFC 9457) its title and detail, that of a compressed or binary body nothing. Of
-/// anything else than JSON of these shapes the beginning is the message. All is UTF-8, whatever the
-/// server sent. Where it repeats the token or what the proxy is told, or a piece of them, "[token]"
-/// stands instead.
+/// Reads the body of an error response. The message of a page for people is its title, also where
+/// something else was said in front of it, that of a problem (RFC 9457) its title and detail, that
+/// of a compressed or binary body nothing. Of anything else than JSON of these shapes the beginning
+/// is the message. All is UTF-8, whatever the server sent. Where it repeats the token or what the
+/// proxy is told, or a piece of them, "[token]" stands instead.
 ServerMessage read_server_message(std::string_view body, const Secret& token,
                                   const Secret& proxy_authorization = Secret());
 

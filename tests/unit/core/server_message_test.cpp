@@ -75,6 +75,28 @@ TEST(ServerMessage, DoesNotRepeatTheTokenSpelledWithEscapes) {
         << "a tab and something else: still JSON";
 }
 
+TEST(ServerMessage, DoesNotRepeatATokenInJsonWithinAString) {
+    const Secret secret("Ab/965427ebf9997f");
+    const std::string spelled = R"(\u0041b\/\u0039\u00365427\u0065bf9997f)";  // in JSON in JSON
+    for (const std::string& form :
+         {spelled, std::string(R"(Ab\/965427ebf9997f)"), std::string(R"(Ab\u002F965427ebf9997f)"),
+          std::string(R"(\u0025\u0034\u0031b\/965427ebf9997f)")}) {
+        const std::string inner = R"({\"flow_token\":\")" + form + R"(\"})";
+        const auto said =
+            read_server_message(R"({"message":"m","errors":{"_":[")" + inner + "\"]}}", secret);
+        EXPECT_EQ(said.errors, R"({"_":["{\"flow_token\":\"[token]\"}"]})") << form;
+        for (const std::string& body :
+             {R"({"message":")" + inner + "\"}", R"({"other":")" + inner + "\"}", inner}) {
+            const auto message = read_server_message(body, secret).message;
+            EXPECT_EQ(message.find("965427"), std::string::npos) << message;
+            EXPECT_EQ(message.find("5427"), std::string::npos) << message;
+            EXPECT_NE(message.find("[token]"), std::string::npos) << message;
+        }
+    }
+    const std::string other = R"(["\\u0041 \\n \\\" \\/ %25zz"])";
+    EXPECT_EQ(read_server_message("{\"errors\":" + other + "}", secret).errors, other);
+}
+
 TEST(ServerMessage, DoesNotRepeatWhatTheProxyIsTold) {
     const Secret proxy("Basic dXNlcjpwYXNzd29yZA==");
     const auto said = read_server_message(
@@ -125,6 +147,37 @@ TEST(ServerMessage, OfAPageItsTitle) {
     EXPECT_EQ(said("<title>t0ken</title>"), "[token]");
     EXPECT_EQ(said("<html><title>never ends"), "");
     EXPECT_EQ(said("<html><title"), "");
+    EXPECT_EQ(said("<html><titlebar>no</titlebar><title\n>Yes</title>"), "Yes");
+    EXPECT_EQ(said("<titles>no</titles><p>"), "");
+    EXPECT_EQ(said("<!-- <title>wrong</title> --><title>Right</title>"), "Right");
+    EXPECT_EQ(said("<!--a--><title>Right</title><!-- <title>b</title> -->"), "Right");
+    EXPECT_EQ(said("<!--<title>a</title>--><p><!-- <title>b</title> --><title>Right</title>"),
+              "Right");
+    EXPECT_EQ(said("<!-- <title>wrong</title>"), "");
+    EXPECT_EQ(said("<!-- x --> <!-- <title>wrong</title> -->"), "");
+}
+
+TEST(ServerMessage, MayStandBehindAByteOrderMark) {
+    const auto said = [](const std::string& body) {
+        return read_server_message("\xEF\xBB\xBF" + body, token).message;
+    };
+    EXPECT_EQ(said("<!DOCTYPE html><title>Bad</title>"), "Bad");
+    EXPECT_EQ(said(R"({"title":"Bad","detail":"here"})"), "Bad: here");
+    EXPECT_EQ(said("\r\nplain"), "plain");
+    EXPECT_EQ(said(""), "");
+    EXPECT_EQ(said("{}"), "");
+}
+
+TEST(ServerMessage, OfAPageBehindAWarningItsTitle) {
+    const auto said = [](std::string_view body) {
+        return read_server_message(body, token).message;
+    };
+    for (const auto* page : {"<html><title>Bad</title>", "<!DOCTYPE HTML><TITLE>Bad</TITLE>"}) {
+        EXPECT_EQ(said(std::string("Warning: x in y.php on line 7\n") + page), "Bad");
+    }
+    EXPECT_EQ(said("Warning: x\n<html><body>no title</body></html>"), "Warning: x ");
+    EXPECT_EQ(said("a < b, see <title>"), "a < b, see <title>");
+    EXPECT_EQ(said(R"({"message":"<html><title>no</title>"})"), "<html><title>no</title>");
 }
 
 TEST(ServerMessage, OfACompressedOneNothing) {
