@@ -40,6 +40,7 @@ void Relay::renew_changed_tokens(const std::map<TokenId, Fingerprint>& before) {
 
 // What the former destination said says nothing about the new one.
 void Relay::destination_changed(const RelayOptions& to) {
+    quirks_told_.clear();
     former_destinations_.emplace(destination_++, options_.destination);
     if (former_destinations_.size() > max_former_destinations) {
         former_destinations_.erase(former_destinations_.begin());

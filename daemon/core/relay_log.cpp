@@ -44,6 +44,8 @@ const LogEvent* line_of(TokenState state) {
     return nullptr;
 }
 
+constexpr auto quirk_again = std::chrono::hours(1);
+
 std::string pause_reason(const Token& slot) {
     if (slot.entry.pause == TokenEntry::Pause::by_operator) return "paused by an operator";
     return fmt::format(
@@ -156,9 +158,17 @@ void Relay::log_event(const LogEvent& line, const Assignment& assignment, const 
     log_.write(line, fields);
 }
 
+// A server that does something strange does it each time.
+bool Relay::is_news(std::string_view quirk, MonoTime now) {
+    const auto [told, is_first] = quirks_told_.try_emplace(quirk, now);
+    if (!is_first && now - told->second < quirk_again) return false;
+    told->second = now;
+    return true;
+}
+
 void Relay::log_attempt(const Assignment& assignment, const EventRecord& record,
                         const AttemptResult& result, const Completion& completion, Now now) {
-    if (!result.quirk.empty()) {
+    if (!result.quirk.empty() && is_news(result.quirk, now.mono)) {
         log_event(ev::destination_odd_answer, assignment, record, result, completion,
                   {{"reason", result.quirk}});
     }

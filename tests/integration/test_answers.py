@@ -130,7 +130,7 @@ class Answers(support.RelayTestCase):
         page = b"<!DOCTYPE html><html><title>Sign in</title></html>"
         answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(page), page)
         self.start(lambda _: answer)
-        self.send("a")
+        self.send(*"abcdefgh")
         self.relay.wait_until_idle()
         self.relay.wait_for_log(r"odd_answer .*reason=.the body is a web page")
         self.relay.stop()
@@ -138,6 +138,7 @@ class Answers(support.RelayTestCase):
         self.relay.start()
         self.send("b")
         self.relay.wait_for_status("a parked destination",
+        self.assertEqual(self.relay.log.count("event=destination.odd_answer"), 1)
                                    lambda now: now["destination"]["state"] == "parked")
         self.assertIn("destination.expect", self.relay.status()["destination"]["reason"])
         self.assertEqual(self.relay.status()["queued"], 1)

@@ -428,6 +428,7 @@ private:
                    std::initializer_list<LogField> more);
     void log_held(const Assignment& assignment, const EventRecord& record,
                   const AttemptResult& result, const Completion& completion);
+    bool is_news(std::string_view quirk, MonoTime now);
     void log_attempt(const Assignment& assignment, const EventRecord& record,
                      const AttemptResult& result, const Completion& completion, Now now);
     void log_destination(const Assignment& assignment, const AttemptResult& result,
@@ -493,6 +494,7 @@ private:
     std::optional<MonoTime> retry_loads_at_;
     RepeatLimiter retry_lines_;
     RepeatLimiter dead_lines_;
+    std::map<std::string_view, MonoTime> quirks_told_;  ///< AttemptResult::quirk: when last
     std::string destination_reason_;
     std::uint32_t destination_ = 0;                             ///< SentWith::destination
     std::map<std::uint32_t, std::string> former_destinations_;  ///< the last few base URLs
