@@ -58,6 +58,12 @@ Fit fit_range(std::string_view entry, std::string_view host) {
     return fit_of(prefix(*address) == prefix(*first));
 }
 
+/// The last part of a name is no number: this would be an address, and is none (192.0.2, 192.0.2.,
+/// 192.0.2.007, 192.0.2.0-192.0.2.255, .7).
+bool ends_in_number(std::string_view domain) {
+    return ascii::all_digits(domain.substr(domain.rfind('.') + 1));
+}
+
 Fit fit_name(std::string_view entry, std::string_view host) {
     if (entry.starts_with("*.")) entry.remove_prefix(1);
     if (entry.starts_with('.')) entry.remove_prefix(1);
@@ -67,6 +73,7 @@ Fit fit_name(std::string_view entry, std::string_view host) {
     };
     if (domain.empty() || domain.starts_with('.')) return Fit::unusable;
     if (!std::ranges::all_of(domain, is_part_of_name)) return Fit::unusable;
+    if (ends_in_number(domain) && domain != host) return Fit::unusable;
     if (!host.ends_with(domain) || address_of(host)) return Fit::no;
     return fit_of(host.size() == domain.size() || host[host.size() - domain.size() - 1] == '.');
 }

@@ -3,6 +3,7 @@
 #include <map>
 #include <string>
 
+#include "flowrelay/base/ascii.hpp"
 #include "flowrelay/runtime/destination.hpp"
 
 namespace flowrelay::runtime {
@@ -89,7 +90,7 @@ TEST(Proxy, NoProxyTakesTheFormsOfCurlAndGo) {
         EXPECT_EQ(with_exceptions(list, "10.1.2.3"), "direct") << list;
     }
     for (const auto* list :
-         {"10.2.0.0/16", "10.1.2.3:444", "10.1.2.4", "2001:db8::/32", "1.2.3", "api.example.com"}) {
+         {"10.2.0.0/16", "10.1.2.3:444", "10.1.2.4", "2001:db8::/32", "api.example.com", "x-3"}) {
         EXPECT_EQ(with_exceptions(list, "10.1.2.3"), "proxy") << list;
     }
     for (const auto* list : {"2001:db8::/32", "[2001:db8::]/32", "2001:DB8::1", "[2001:db8::1]",
@@ -109,12 +110,37 @@ TEST(Proxy, NoProxyTakesTheFormsOfCurlAndGo) {
 }
 
 TEST(Proxy, NoProxyTellsWhatCannotMatch) {
-    for (const auto* entry : {"http://api.example.com", "10.0.0.0/33", "10.0.0/8", "example.com:0",
-                              "example.com:http", "*example.com", "api.*.com", "[::1", "[::1]x",
-                              "[example.com]", "a;b", ".", "2001:db8::/129", "10.0.0.0/8:443"}) {
-        EXPECT_EQ(with_exceptions(entry, "api.example.com"), std::string("proxy ") + entry);
-        EXPECT_EQ(with_exceptions(std::string(entry) + ",*", "api.example.com"),
-                  std::string("direct ") + entry);
+    for (const auto* entry : {"http://api.example.com",
+                              "10.0.0.0/33",
+                              "10.0.0/8",
+                              "example.com:0",
+                              "example.com:http",
+                              "*example.com",
+                              "api.*.com",
+                              "[::1",
+                              "[::1]x",
+                              "[example.com]",
+                              "a;b",
+                              ".",
+                              "2001:db8::/129",
+                              "10.0.0.0/8:443",
+                              "192.0.2.",
+                              "192.0.2",
+                              "192.0.2.0-192.0.2.255",
+                              "192.0.2.007",
+                              ".7",
+                              "7",
+                              "*.7",
+                              "2.7:443",
+                              "192.0.2.256",
+                              "0xC0.0.2.7"}) {
+        const std::string told = ascii::lower(entry);
+        EXPECT_EQ(with_exceptions(entry, "api.example.com"), "proxy " + told);
+        EXPECT_EQ(with_exceptions(entry, "192.0.2.7"), "proxy " + told);
+        EXPECT_EQ(with_exceptions(std::string(entry) + ",*", "api.example.com"), "direct " + told);
+    }
+    for (const auto* entry : {"x7", "7.example.com", "3com.com", "a-7", "x.0x7", "h.7x"}) {
+        EXPECT_EQ(with_exceptions(entry, "api.example.com"), "proxy") << "a name";
     }
 }
 
