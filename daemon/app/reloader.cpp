@@ -219,17 +219,45 @@ bool Reloader::is_renewed(const SourceConfig& source) {
 
 void Reloader::renew_parked_tokens() {
     const auto& config = parts_.config;
-    try {
-        const bool any = std::ranges::any_of(
-            config.sources, [this](const SourceConfig& source) { return is_renewed(source); });
-        if (!any) return;
-        auto changed = configure_sources(config, read_sources(config));
-        if (!changed.entries.empty()) parts_.engine.save(std::move(changed.entries));
-        parts_.engine.wake();
-        for (const auto& name : changed.names) log_.write(ev::token_renewed, {{"source", name}});
-    } catch (const ConfigError&) {
-        // It may be half written. The reload that an operator asks for will tell.
+    Problems problems;
+    std::vector<std::string> renewed;
+    for (const auto& source : config.sources) {
+        try {
+            if (is_renewed(source)) renewed.push_back(source.name);
+        } catch (const ConfigError& error) {
+            problems.emplace(source.name, to_string(error.problems().front()));
+        }
     }
+    try {
+        if (!renewed.empty()) {
+            auto changed = configure_sources(config, read_sources(config));
+            if (!changed.entries.empty()) parts_.engine.save(std::move(changed.entries));
+            parts_.engine.wake();
+            for (const auto& name : changed.names) {
+                log_.write(ev::token_renewed, {{"source", name}});
+            }
+        }
+    } catch (const ConfigError& error) {
+        for (const auto& name : renewed) {
+            problems.emplace(name, to_string(error.problems().front()));
+        }
+    }
+    tell_unusable(problems);
+}
+
+// A file may be half written: what is so twice in a row stays so.
+void Reloader::tell_unusable(const Problems& problems) {
+    Problems told;
+    for (const auto& [source, why] : problems) {
+        const auto last = unusable_.find(source);
+        if (last == unusable_.end() || last->second != why) continue;
+        const auto before = told_unusable_.find(source);
+        const bool known = before != told_unusable_.end() && before->second == why;
+        if (!known) log_.write(ev::token_not_renewed, {{"source", source}, {"reason", why}});
+        told.emplace(source, why);
+    }
+    unusable_ = problems;
+    told_unusable_ = std::move(told);
 }
 
 // Should the registry not take them now, the next event of the source brings its slot along, or it

@@ -1,6 +1,7 @@
 // Puts a new configuration in force while the daemon runs: all of it, or nothing.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -47,12 +48,16 @@ public:
     runtime::ReloadResult plan(const runtime::ReloadRequest& request) const;
 
     /// Reads the token files of parked sources again, and takes new tokens over as a reload would.
-    /// Changes nothing else, and nothing at all where a token can't be read. To be called every few
-    /// seconds: so a renewed file counts before the token is probed.
+    /// Changes nothing else. Takes none over while the token of any source can't be read, and says
+    /// so when it is not for a moment only. To be called every few seconds: so a renewed file
+    /// counts before the token is probed.
     void renew_parked_tokens();
 
 private:
     bool is_renewed(const SourceConfig& source);
+    /// Why the new tokens of parked sources are not used, by the name of the source.
+    using Problems = std::map<std::string, std::string>;
+    void tell_unusable(const Problems& problems);
     /// What was changed of the sources. The registry has to be given `entries` before anything
     /// else that changes it.
     struct SourcesChanged {
@@ -72,6 +77,8 @@ private:
     Parts parts_;
     Log& log_;
     const Clock& clock_;
+    Problems unusable_;       ///< when they were last looked at
+    Problems told_unusable_;  ///< of these
 };
 
 }  // namespace flowrelay::app

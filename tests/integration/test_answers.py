@@ -160,6 +160,26 @@ class Answers(support.RelayTestCase):
         barrier = threading.Barrier(32)
 
         def answer(_):
+    def test_a_token_file_that_cannot_be_used_is_told_once(self):
+        other, renewed = self.token(), self.token()
+        refused = b"HTTP/1.1 401 x\r\nContent-Length: 0\r\n\r\n"
+        self.start(lambda event: GOOD if event["flow_token"] in (other, renewed) else refused,
+                   sources=[{"name": name, "defaults": {"author": {"name": "CI"}},
+                             "flow_token_file": self.token_file(token, name=name)}
+                            for name, token in (("ci", self.token()), ("b", other))])
+        path = pathlib.Path(self.token_file(self.token(), name="ci"))
+        self.send("a")
+        self.relay.wait_for_log("event=token.parked")
+        path.chmod(0o644)
+        self.relay.wait_for_log(r"event=token\.not_renewed source=ci reason=.*chmod 0600")
+        self.token_file(other, name="ci")
+        path.chmod(0o600)
+        self.relay.wait_for_log(r"event=token\.not_renewed source=ci reason=.*same token as source")
+        self.token_file(renewed, name="ci")
+        self.relay.wait_until_idle()
+        self.assertEqual(self.relay.log.count("event=token.not_renewed"), 2, self.relay.log)
+        self.assertNotIn(other, self.relay.log)
+
             with contextlib.suppress(threading.BrokenBarrierError):
                 barrier.wait(5)
             return GOOD

@@ -138,6 +138,8 @@ namespace flowrelay::core::log_events {
       "a source goes on by another name")                                                        \
     X(token_renewed, "token.renewed", notice, "5a7e5130e63241f4989603e05facb162",                \
       "the file of a token that was refused has another one, which is used from now on")         \
+    X(token_not_renewed, "token.not_renewed", warning, "3ee5cfc2c58b4093a0eb7bbe3028dd2f",       \
+      "the file of a token that was refused was changed, and can't be used")                     \
     X(token_missing, "token.missing", error, "49aedeb0f4c84c3ebbc57b8532ad5d2d",                 \
       "events wait for a source that is not configured")                                         \
     X(token_unknown, "token.unknown", error, "0b8c1e5f7a3d4c69a2f0d47be9135c84",                 \
