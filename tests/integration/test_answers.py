@@ -133,12 +133,12 @@ class Answers(support.RelayTestCase):
         self.send(*"abcdefgh")
         self.relay.wait_until_idle()
         self.relay.wait_for_log(r"odd_answer .*reason=.the body is a web page")
+        self.assertEqual(self.relay.log.count("event=destination.odd_answer"), 1)
         self.relay.stop()
         self.relay.configure({"destination": {"expect": "json"}})
         self.relay.start()
         self.send("b")
         self.relay.wait_for_status("a parked destination",
-        self.assertEqual(self.relay.log.count("event=destination.odd_answer"), 1)
                                    lambda now: now["destination"]["state"] == "parked")
         self.assertIn("destination.expect", self.relay.status()["destination"]["reason"])
         self.assertEqual(self.relay.status()["queued"], 1)
@@ -155,11 +155,6 @@ class Answers(support.RelayTestCase):
         self.assertRegex(self.relay.log, r"event=token\.renewed source=ci\b")
         self.assertNotIn("config.reloaded", self.relay.log, "no configuration was")
 
-    @unittest.skipIf(support.SCALE > 1, "a sanitizer keeps freed memory for itself")
-    def test_the_memory_of_large_events_goes_back(self):
-        barrier = threading.Barrier(32)
-
-        def answer(_):
     def test_a_token_file_that_cannot_be_used_is_told_once(self):
         other, renewed = self.token(), self.token()
         refused = b"HTTP/1.1 401 x\r\nContent-Length: 0\r\n\r\n"
@@ -180,6 +175,11 @@ class Answers(support.RelayTestCase):
         self.assertEqual(self.relay.log.count("event=token.not_renewed"), 2, self.relay.log)
         self.assertNotIn(other, self.relay.log)
 
+    @unittest.skipIf(support.SCALE > 1, "a sanitizer keeps freed memory for itself")
+    def test_the_memory_of_large_events_goes_back(self):
+        barrier = threading.Barrier(32)
+
+        def answer(_):
             with contextlib.suppress(threading.BrokenBarrierError):
                 barrier.wait(5)
             return GOOD
