@@ -13,9 +13,9 @@ void Refusals::Seen::note(std::uint64_t thread, bool is_new) {
     if (is_new) ++events;
 }
 
-bool Refusals::Seen::is_all(std::size_t events_enough, const Threads& of_token) const {
+bool Refusals::Seen::is_all(const Threads& of_token) const {
     if (threads.size() >= enough_threads) return true;
-    return events >= events_enough && of_token &&
+    return events >= enough_events && of_token &&
            std::ranges::all_of(*of_token, [this](auto thread) { return threads.contains(thread); });
 }
 
@@ -25,13 +25,12 @@ bool Refusals::is_everybodys() const noexcept {
            (lately_.threads >= enough_threads || lately_.wide >= enough_tokens);
 }
 
-void Refusals::note_lately(const LaneId& lane, bool is_new, std::size_t enough,
-                           const Threads& threads) {
+void Refusals::note_lately(const LaneId& lane, bool is_new, const Threads& threads) {
     Seen& seen = lately_.tokens[lane.token];
     const std::size_t before = seen.threads.size();
     seen.note(lane.thread_hash, is_new);
     lately_.threads += seen.threads.size() - before;
-    if (seen.is_wide || !seen.is_all(enough, threads)) return;
+    if (seen.is_wide || !seen.is_all(threads)) return;
     seen.is_wide = true;
     ++lately_.wide;
 }
@@ -40,11 +39,9 @@ Refusals::Found Refusals::refused(const LaneId& lane, Seq seq, const Threads& th
     Row& row = rows_[lane.token];
     // One that is held may be refused many times.
     const bool is_new = !row.letters.contains(seq);
-    const std::size_t enough =
-        known_good_.contains(lane.token) ? enough_events_of_known_good : enough_events;
     row.note(lane.thread_hash, is_new);
-    note_lately(lane, is_new, enough, threads);
-    const bool is_tokens = row.is_all(enough, threads);
+    note_lately(lane, is_new, threads);
+    const bool is_tokens = row.is_all(threads);
     const bool is_destinations = is_everybodys();
     if (!is_tokens && !is_destinations) {
         if (is_new && row.letters.size() == max_letters) row.letters.erase(row.letters.begin());
@@ -72,14 +69,12 @@ Refusals::Found Refusals::refused(const LaneId& lane, Seq seq, const Threads& th
 
 void Refusals::delivered(TokenId token) {
     ++deliveries_;
-    known_good_.insert(token);
     rows_.erase(token);
     if (!lately_.tokens.empty()) lately_ = {};
 }
 
 void Refusals::forget(TokenId token) {
     rows_.erase(token);
-    known_good_.erase(token);
     const auto lately = lately_.tokens.find(token);
     if (lately == lately_.tokens.end()) return;
     lately_.threads -= lately->second.threads.size();
@@ -90,7 +85,6 @@ void Refusals::forget(TokenId token) {
 void Refusals::forget_all() {
     rows_.clear();
     lately_ = {};
-    known_good_.clear();
 }
 
 }  // namespace flowrelay::core

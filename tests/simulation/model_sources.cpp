@@ -119,10 +119,12 @@ void Model::slot_forgotten(std::size_t number, Milliseconds window, Now now) {
     for (const auto& [of, event] : events_) {
         if (event.slot != number || !event.accepted) continue;
         const auto lane = pending_.find(lane_of(event));
-        if (lane != pending_.end() && lane->second.contains(event.seq)) {
+        // One that has expired is a dead letter, which may have been dropped since.
+        const bool may_be_over = now.mono >= event.not_before;
+        if (lane != pending_.end() && lane->second.contains(event.seq) && !may_be_over) {
             violation("the slot is forgotten of " + name(event));
         }
-        const bool has_id = !event.handed.uuid.empty() && !event.id_lost;
+        const bool has_id = !event.handed.uuid.empty() && !event.id_lost && !event.forgotten;
         if (has_id && event.handed_at + window > now.mono) {
             violation("the id is forgotten of " + name(event));
         }

@@ -14,13 +14,12 @@ RefusedRows::Refused RefusedRows::those(std::size_t slot, bool lately) const {
     return found;
 }
 
-bool RefusedRows::is_tokens(const Refused& refused, std::size_t slot,
-                            const Threads& threads) const {
+bool RefusedRows::is_tokens(const Refused& refused, const Threads& threads) const {
     std::set<std::uint64_t> seen;
     for (const Refusal& one : refused) seen.insert(one.thread);
     if (seen.size() >= 5) return true;
     const auto events = std::ranges::count(refused, false, &Refusal::again);
-    if (events < (known_good_.contains(slot) ? 20 : 5) || !threads) return false;
+    if (events < 50 || !threads) return false;
     return std::ranges::all_of(*threads, [&](auto thread) { return seen.contains(thread); });
 }
 
@@ -45,8 +44,8 @@ RefusedRows::Found RefusedRows::refused(std::size_t slot, std::uint64_t thread, 
         if (is_it(one)) one.is_letter = false;
     }
     refused_.push_back({slot, thread, seq, true, again, deliveries_});
-    if (is_tokens(those(slot, true), slot, threads)) wide_lately_.insert(slot);
-    const bool of_token = is_tokens(those(slot, false), slot, threads);
+    if (is_tokens(those(slot, true), threads)) wide_lately_.insert(slot);
+    const bool of_token = is_tokens(those(slot, false), threads);
     const bool of_all = is_destinations();
     Found found;
     if (!of_token && !of_all) return found;
@@ -63,19 +62,16 @@ RefusedRows::Found RefusedRows::refused(std::size_t slot, std::uint64_t thread, 
 
 void RefusedRows::delivered(std::size_t slot) {
     ++deliveries_;
-    known_good_.insert(slot);
     wide_lately_.clear();
     std::erase_if(refused_, [slot](const Refusal& one) { return one.slot == slot; });
 }
 
 void RefusedRows::forget(std::size_t slot) {
-    known_good_.erase(slot);
     wide_lately_.erase(slot);
     std::erase_if(refused_, [slot](const Refusal& one) { return one.slot == slot; });
 }
 
 void RefusedRows::forget_all() {
-    known_good_.clear();
     wide_lately_.clear();
     refused_.clear();
 }

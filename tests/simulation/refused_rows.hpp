@@ -38,12 +38,11 @@ private:
     using Refused = std::vector<Refusal>;
 
     Refused those(std::size_t slot, bool lately) const;
-    bool is_tokens(const Refused& refused, std::size_t slot, const Threads& threads) const;
+    bool is_tokens(const Refused& refused, const Threads& threads) const;
     bool is_destinations() const;
 
     Refused refused_;  ///< of each slot since its last delivered event
     std::set<std::size_t> wide_lately_;
-    std::set<std::size_t> known_good_;
     std::uint64_t deliveries_ = 0;
 };
 

@@ -6,10 +6,8 @@
 // refusals, whatever their statuses (a server that parses half of a request may say 400 to one and
 // 413 to the next). Answers that refuse nothing for good leave it as it is. The token is to blame
 //  - when threads enough were refused: as many producers do not go wrong at once; or
-//  - when there are fewer, every thread that has events was refused, and events enough were. A
-//    producer makes a mistake or two, and corrects it; of five different events one would have
-//    been taken. A token that has had an event delivered is known to be set up well: there a
-//    producer that goes wrong while the others are silent is likelier, and more is asked for.
+//  - when there are fewer, every thread that has events was refused, and events enough were: many,
+//    since one producer that goes wrong repeats its mistake, and its events are letters.
 // What was refused of all tokens since anybody's last delivered event counts together: threads
 // enough of two tokens, or two tokens that are to blame, show that it is the destination.
 //
@@ -23,7 +21,6 @@
 #include <map>
 #include <optional>
 #include <set>
-#include <unordered_set>
 #include <vector>
 
 #include "flowrelay/base/ids.hpp"
@@ -33,8 +30,7 @@ namespace flowrelay::core {
 class Refusals {
 public:
     static constexpr std::size_t enough_threads = 5;
-    static constexpr std::size_t enough_events = 5;
-    static constexpr std::size_t enough_events_of_known_good = 20;
+    static constexpr std::size_t enough_events = 50;
     static constexpr std::size_t enough_tokens = 2;
 
     enum class Scope { event, token, destination };
@@ -60,7 +56,7 @@ private:
         bool is_wide = false;
 
         void note(std::uint64_t thread, bool is_new);
-        bool is_all(std::size_t events_enough, const Threads& of_token) const;
+        bool is_all(const Threads& of_token) const;
     };
     struct Row : Seen {
         std::map<Seq, std::uint64_t> letters;  ///< and deliveries of all tokens until then
@@ -71,12 +67,11 @@ private:
         std::size_t wide = 0;
     };
 
-    void note_lately(const LaneId& lane, bool is_new, std::size_t enough, const Threads& threads);
+    void note_lately(const LaneId& lane, bool is_new, const Threads& threads);
     bool is_everybodys() const noexcept;
 
     std::map<TokenId, Row> rows_;
     Lately lately_;  ///< since anything was delivered
-    std::unordered_set<TokenId> known_good_;
     std::uint64_t deliveries_ = 0;
 };
 
