@@ -266,8 +266,12 @@ std::size_t Model::reported(std::string_view body, Now now) {
     if (!body.starts_with(before)) violation("a report without a token");
     std::from_chars(body.data() + before.size(), body.data() + body.size(), token);
     const auto slot = slots_.of_token(token);
-    if (!slot || slots_.at(*slot).is.kind != Slots::Kind::configured) {
-        violation(fmt::format("a report with token {}, which no source has", token));
+    // What a source has said is taken back also after it was taken out of the configuration and
+    // added by an operator.
+    const bool takes_back = body.find(R"("error_message":"")") != std::string_view::npos;
+    if (!slot || !slots_.at(*slot).is_source() ||
+        (slots_.at(*slot).is.kind != Slots::Kind::configured && !takes_back)) {
+        violation(fmt::format("a report with token {}, which no source has: {}", token, body));
         return token;
     }
     check_gone(*slot, "a report");

@@ -125,7 +125,8 @@ void Model::slot_forgotten(std::size_t number, Milliseconds window, Now now) {
             violation("the slot is forgotten of " + name(event));
         }
         const bool has_id = !event.handed.uuid.empty() && !event.id_lost && !event.forgotten;
-        if (has_id && event.handed_at + window > now.mono) {
+        // Handed in once more before it was answered, it counts from the first time on.
+        if (has_id && event.handed_at + window > now.mono + Seconds(1)) {
             violation("the id is forgotten of " + name(event));
         }
     }

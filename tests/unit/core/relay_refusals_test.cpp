@@ -151,7 +151,7 @@ TEST_F(RelayRefusalsTest, OfManyTokensItIsTheDestinationAndTheLettersOfAllGoBack
                 EXPECT_EQ(destination(), DestinationState::parked);
                 deliver_all();
                 EXPECT_EQ(destination(), DestinationState::up);
-                EXPECT_EQ(delivered_.size(), std::size_t(tokens) * threads * events);
+                EXPECT_EQ(delivered_.size(), static_cast<std::size_t>(tokens * threads * events));
             }
         }
     }
