@@ -22,8 +22,7 @@ std::string_view meaning_of(std::string_view result) {
     if (result == "gone") return "it was removed from its flow";
     if (result == "unknown") {
         return "the destination does not know its token, or can't be asked for sources; nothing "
-               "was "
-               "changed";
+               "was changed";
     }
     if (result == "refused") {
         return "the destination refuses its token: see whether it is the right one; nothing was "
@@ -33,8 +32,7 @@ std::string_view meaning_of(std::string_view result) {
         return "the destination did not answer: try again later; nothing was changed";
     }
     return "the answer says nothing of a source: see whether destination.base_url is right; "
-           "nothing "
-           "was changed";
+           "nothing was changed";
 }
 
 }  // namespace

@@ -133,6 +133,7 @@ Result<void> Spool::put_with_owed(std::span<const core::TokenEntry> entries) {
 }
 
 void Spool::forget(std::span<const TokenId> slots) {
+    for (const TokenId slot : slots) owed_entries_.erase(slot);
     registry_->forget(slots);
 }
 

@@ -110,7 +110,8 @@ public:
     /// commit() refuses its events. These entries are not put later: the next event of the token
     /// brings them along again.
     Result<void> put_new(std::span<const core::TokenEntry> entries);
-    /// Drops slots that no event and no letter needs any more, as Registry::forget().
+    /// Drops slots that no event and no letter needs any more, as Registry::forget(), and what is
+    /// still to be put of them.
     void forget(std::span<const TokenId> slots);
 
     /// The latest wait of each token and of the destination, those that are over as well.

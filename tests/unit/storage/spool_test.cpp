@@ -42,6 +42,19 @@ TEST_F(SpoolTest, EventsOfANewTokenThatWasNotKeptAreRefused) {
     EXPECT_EQ(append(3, other_token).value(), Seq{2}) << "the next event brings it along again";
 }
 
+TEST_F(SpoolTest, WhatIsForgottenIsNotPutWithTheNextChange) {
+    open();
+    ASSERT_TRUE(put_new(make_entry()).has_value());
+    fs_.fail_next(SimOp::sync, EIO);
+    ASSERT_TRUE(put(make_entry(other_token)).has_error());
+    const TokenId forgotten[] = {other_token};
+    spool_->forget(forgotten);
+    ASSERT_TRUE(put(make_entry()).has_value());
+    const auto entries = spool_->entries();
+    ASSERT_EQ(entries.size(), 1U);
+    EXPECT_EQ(entries.front().id, test::first_token);
+}
+
 TEST_F(SpoolTest, ATokenThatCanNotBeKeptIsNoHarmToTheLog) {
     open();
     fs_.fail_next(SimOp::sync, EIO);
