@@ -1,4 +1,4 @@
-#include "status_table.hpp"
+#include "flowrelay/core/status_table.hpp"
 
 #include <algorithm>
 #include <array>

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "status_table.hpp"
+#include "flowrelay/core/status_table.hpp"
 
 namespace flowrelay::core {
 

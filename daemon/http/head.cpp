@@ -52,6 +52,16 @@ std::string_view Head::field(std::string_view name) const noexcept {
     return {};
 }
 
+std::string Head::joined_field(std::string_view name) const {
+    std::string list;
+    for (const Entry& entry : entries_) {
+        if (!ascii::iequals(text(entry.name), name)) continue;
+        if (!list.empty()) list += ", ";
+        list += text(entry.value);
+    }
+    return list;
+}
+
 std::size_t Head::count(std::string_view name) const noexcept {
     return static_cast<std::size_t>(
         std::count_if(entries_.begin(), entries_.end(),

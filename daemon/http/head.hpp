@@ -39,6 +39,8 @@ public:
 
     /// The first field of this name, or an empty view.
     std::string_view field(std::string_view name) const noexcept;
+    /// All fields of this name as one list (RFC 9110, section 5.3).
+    std::string joined_field(std::string_view name) const;
     std::size_t count(std::string_view name) const noexcept;
 
     void clear() noexcept;

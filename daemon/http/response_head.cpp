@@ -57,7 +57,8 @@ bool ResponseHead::add_status_line(std::string_view line) {
     line.remove_prefix(at);
     if (line.size() < 3 || !std::all_of(line.begin(), line.begin() + 3, ascii::is_digit))
         return false;
-    if (line.size() > 3 && !is_blank(line[3])) return false;
+    if (line.size() > 3 && ascii::is_digit(line[3])) return false;
+    if (line.size() > 3 && !is_blank(line[3])) note_quirk("no blank follows the status");
     code_ = (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0');
     if (ascii::has_control(line)) note_quirk("the status line has a control character");
     return code_ >= 100 && code_ <= 599;

@@ -37,6 +37,7 @@ public:
     int code() const noexcept { return code_; }
     int minor_version() const noexcept { return minor_version_; }
     std::string_view field(std::string_view name) const noexcept { return fields_.field(name); }
+    std::string joined_field(std::string_view name) const { return fields_.joined_field(name); }
     std::string_view quirk() const noexcept { return quirk_; }
 
     // After finish().

@@ -13,9 +13,6 @@ namespace flowrelay::http {
 
 namespace {
 
-// A server that keeps sending interim responses never answers.
-constexpr int max_interim_responses = 16;
-
 // Some servers end a body with a line more than they have counted.
 constexpr int max_empty_lines = 4;
 
@@ -61,10 +58,10 @@ struct ResponseReader::Impl {
     bool started = false;
     bool has_head = false;
     bool garbled = false;  // the body is not framed as the head says
-    int interim_responses = 0;
-    int empty_lines = 0;  // before the status line
+    bool interim = false;  // an interim response has come
+    int empty_lines = 0;   // before the status line
     std::uint64_t left = 0;
-    std::size_t lines_size = 0;  // of the head, or of the trailers
+    std::size_t lines_size = 0;  // of all heads so far, or of the trailers
     std::string line;            // the part of a line that was read before
     std::string body;
     std::uint64_t body_size = 0;  // before it was cut
@@ -87,7 +84,7 @@ void ResponseReader::Impl::begin_message() {
     stage = Stage::status_line;
     has_head = garbled = false;
     empty_lines = 0;
-    left = lines_size = 0;
+    left = 0;
     line.clear();
     body.clear();
     if (body.capacity() > kept_body_capacity) body.shrink_to_fit();
@@ -126,7 +123,7 @@ std::size_t ResponseReader::Impl::put_line(std::string_view bytes) {
         if (has_head) {
             fail_syntax("the line of a chunk or a trailer is too long");
         } else {
-            fail("the head is too long");
+            fail(interim ? "too many interim responses" : "the head is too long");
         }
         return used;
     }
@@ -191,15 +188,16 @@ void ResponseReader::Impl::take_status_line(std::string_view text) {
 
 void ResponseReader::Impl::end_head() {
     head.finish();
-    lines_size = 0;
     if (head.code() < 200) {
-        if (++interim_responses > max_interim_responses) return fail("too many interim responses");
+        // Their size stays in `lines_size`: a server that sends nothing else never answers.
+        interim = true;
         const std::string_view quirk = head.quirk();
         begin_message();
         if (!quirk.empty()) head.note_quirk(quirk);
         return;
     }
     has_head = true;
+    lines_size = 0;
     left = head.length();
     switch (head_only ? Framing::none : head.framing()) {
         case Framing::counted:
@@ -311,17 +309,26 @@ std::string_view ResponseReader::field(std::string_view name) const {
     return impl_->head.field(name);
 }
 
+std::string ResponseReader::joined_field(std::string_view name) const {
+    return impl_->head.joined_field(name);
+}
+
 std::string_view ResponseReader::body() const {
     return impl_->body;
+}
+
+bool ResponseReader::body_is_coded() const noexcept {
+    return impl_->body_size > 0 && !impl_->head.is_plain();
 }
 
 void ResponseReader::reset(ResponseTo request) {
     Impl& impl = *impl_;
     impl.begin_message();
+    impl.lines_size = 0;
     impl.head_only = request == ResponseTo::connect;
     impl.status = ResponseStatus::need_more;
     impl.started = false;
-    impl.interim_responses = 0;
+    impl.interim = false;
     impl.error.clear();
 }
 

@@ -13,9 +13,11 @@
 #include <boost/asio/write.hpp>
 #include <utility>
 
+#include "flowrelay/base/ascii.hpp"
 #include "flowrelay/base/http_status.hpp"
 #include "flowrelay/core/json.hpp"
 #include "flowrelay/http/keep_alive.hpp"
+#include "proxy_answers.hpp"
 #include "round_trip.hpp"
 
 namespace flowrelay::runtime {
@@ -25,8 +27,16 @@ using core::AttemptResult;
 
 namespace {
 
-constexpr std::array<std::string_view, 4> read_fields{"Retry-After", "Keep-Alive", "Location",
-                                                      "Via"};
+// What is read of an answer; behind a proxy also the fields that tell whose answer it is.
+constexpr std::array<std::string_view, 9> all_fields{
+    "Retry-After", "Keep-Alive",    "Location",     "Content-Type",       "Via",
+    "Server",      "X-Squid-Error", "Proxy-Status", "Proxy-Authenticate",
+};
+
+std::span<const std::string_view> wanted_fields(const Destination& destination) {
+    const std::span<const std::string_view> all(all_fields);
+    return destination.proxy && !destination.tls ? all : all.first(4);
+}
 
 // Many servers close a connection that has idled for a minute.
 constexpr auto most_idle = Seconds(45);
@@ -35,6 +45,11 @@ constexpr auto most_idle = Seconds(45);
 bool has_news(int fd) {
     pollfd poll{fd, POLLIN | POLLRDHUP, 0};
     return ::poll(&poll, 1, 0) == 1;
+}
+
+/// Whether a Content-Type is this one, whatever its parameters are.
+bool is_type(std::string_view value, std::string_view type) {
+    return ascii::iequals(ascii::trim(value.substr(0, value.find(';'))), type);
 }
 
 }  // namespace
@@ -47,7 +62,7 @@ HttpClient::HttpClient(asio::any_io_executor io, const Destination& destination,
       clock_(clock),
       race_(io),
       socket_(io),
-      reader_(http::ResponseLimits(), read_fields),
+      reader_(http::ResponseLimits(), wanted_fields(destination)),
       quiet_(io),
       written_(io) {}
 
@@ -98,6 +113,11 @@ bool HttpClient::is_reusable(MonoTime now) {
 // An answer needs a round trip at least; the kernel has measured this one too, if it is one.
 bool HttpClient::came_too_soon(MonoTime::duration elapsed) {
     return elapsed < round_trip_ && elapsed < shortest_round_trip(socket_.native_handle());
+}
+
+// A response to nothing, perhaps one that was meant for another connection.
+bool HttpClient::speaks_first() {
+    return !is_silent();
 }
 
 // What has come since the last answer nobody asked for. It must not become the answer to the next
@@ -155,6 +175,14 @@ asio::awaitable<AttemptResult> HttpClient::post(Request request, Connection conn
         busy_ = false;
         co_return withdrawn(sent_before);
     }
+    if (speaks_first()) {
+        close();
+        auto refused = failure(AttemptEnd::broken_response, "an answer came before the request");
+        refused.sent_before = sent_before;
+        resolver_.pass_over(peer_host(), peer_port(), endpoint_);
+        busy_ = false;
+        co_return refused;
+    }
     auto result = co_await exchange(request, clock_.now().mono, false);
     result.sent_before = sent_before;
     if (result.end != AttemptEnd::response && !aborted_) {
@@ -204,7 +232,7 @@ asio::awaitable<AttemptResult> HttpClient::exchange(Request request, MonoTime be
         socket_.close(ignored);
         co_await end_write();
     }
-    out_of_step_ = reused && reader_.started() && came_too_soon(now - begun);
+    out_of_step_ = reader_.started() && came_too_soon(now - begun);
     if (out_of_step_) note_second_answer(now);
     if (!out_of_step_ && has_answer()) co_return result_of_answer(now);
     auto result = out_of_step_ ? failure(AttemptEnd::broken_response, "an answer too many")
@@ -288,8 +316,8 @@ AttemptResult HttpClient::result_of_answer(MonoTime now) {
     if (result.quirk.empty() && surplus_) result.quirk = "more than one answer came";
     // The deadline was set when the exchange began, after all connecting.
     result.elapsed = now - (deadline_ - destination_.request_timeout);
-    const auto retry_after = reader_.field("Retry-After");
-    if (!retry_after.empty()) {
+    if (!reader_.field("Retry-After").empty()) {
+        const std::string retry_after = reader_.joined_field("Retry-After");
         result.retry_after = core::parse_retry_after(retry_after, SystemClock().now().wall);
     }
     const bool trusted = now >= distrusted_until_;
@@ -299,35 +327,57 @@ AttemptResult HttpClient::result_of_answer(MonoTime now) {
     } else {
         close();
     }
-    if (is_of_proxy()) return proxy_refusal(result.status);
-    if (is_success(result.status) && !reader_.body().empty()) judge_body(result);
+    if (is_of_proxy()) return answer_of_proxy(result);
+    if (is_success(result.status)) judge_body(result);
     return result;
 }
 
 // Login pages and captive portals answer 200 to everything.
 void HttpClient::judge_body(AttemptResult& result) const {
     const std::string_view body = core::json::trim(reader_.body());
-    const bool page = body.starts_with('<');
+    // Compressed, though `identity` was asked for: its contents can't be seen, its type can.
+    const bool coded = reader_.body_is_coded();
+    if (body.empty() && !coded) return;
+    const std::string_view type = reader_.field("Content-Type");
+    const bool page = coded ? is_type(type, "text/html") : body.starts_with('<');
     if (page && result.quirk.empty()) result.quirk = "the body is a web page";
-    if (!destination_.expects_json || body.empty()) return;
+    if (!destination_.expects_json || (coded && is_type(type, "application/json"))) return;
     const bool whole = reader_.status() == http::ResponseStatus::complete;
     const bool cut = !whole || body.size() >= http::ResponseLimits().body;
     const bool json =
         cut ? body.starts_with('{') || body.starts_with('[') : !core::json::check(body);
-    if (json) return;
+    if (json && !coded) return;
     result.unexpected = true;
     result.detail = page ? "the answer is a web page, and destination.expect is json"
                          : "the answer is no JSON, and destination.expect is json";
 }
 
-// Plain http only, of which a proxy passes the answers on. It has to mark those that it does (RFC
-// 9110, section 7.6.3); one that does not is known by the good answers.
+// Plain http only, of which a proxy passes the answers on.
 bool HttpClient::is_of_proxy() {
     if (!destination_.proxy || destination_.tls) return false;
+    const ProxyMarks marks{reader_.joined_field("Via"), reader_.field("Server"),
+                           reader_.field("X-Squid-Error"), reader_.joined_field("Proxy-Status"),
+                           reader_.field("Proxy-Authenticate")};
     const int status = reader_.code();
-    const bool passed_on = !reader_.field("Via").empty();
-    if (is_success(status)) passes_without_via_ = !passed_on;
-    return status == 407 || (status == 403 && !passed_on && !passes_without_via_);
+    if (is_success(status)) passes_without_via_ = marks.via.empty();
+    return is_of_proxy_itself(status, marks, passes_without_via_);
+}
+
+// It says nothing of the event and its token: a 410 of a proxy is no removal.
+AttemptResult HttpClient::answer_of_proxy(const AttemptResult& answer) const {
+    switch (meaning_at_proxy(answer.status)) {
+        case ProxyAnswer::refusal:
+            return proxy_refusal(answer.status);
+        case ProxyAnswer::too_fast: {
+            AttemptResult result =
+                failure(AttemptEnd::proxy_failed, describe_proxy_refusal(answer.status));
+            result.retry_after = answer.retry_after;
+            return result;
+        }
+        case ProxyAnswer::of_request:
+            break;
+    }
+    return answer;
 }
 
 // The answer is read meanwhile: a server may give it, and then not read on.

@@ -117,7 +117,8 @@ asio::awaitable<HttpClient::Failure> HttpClient::open_tunnel() {
 
 AttemptResult HttpClient::proxy_refusal(int status) const {
     AttemptResult result = failure(AttemptEnd::proxy_failed, describe_proxy_refusal(status));
-    result.proxy_refused = status == 401 || status == 403 || status == 407;
+    // Of other statuses to CONNECT some are about the server behind it: they are tried again.
+    result.proxy_refused = !destination_.tls || status == 401 || status == 403 || status == 407;
     return result;
 }
 
@@ -126,19 +127,26 @@ std::string HttpClient::describe_proxy_refusal(int status) const {
     switch (status) {
         case 401:  // what tinyproxy says to a wrong password
         case 407:
+            if (!destination_.proxy->authorization.empty()) {
+                return proxy +
+                       " refuses the user or the password: see destination.proxy_credentials_file";
+            }
             return fmt::format(
-                "{} {}", proxy,
-                destination_.proxy->authorization.empty()
-                    ? "wants to know who we are (407): put user:password into a file and name it "
-                      "in "
-                      "destination.proxy_credentials_file"
-                    : "refuses the user or the password: see destination.proxy_credentials_file");
+                "{} wants to know who we are ({}): put user:password into a file and name it in "
+                "destination.proxy_credentials_file",
+                proxy, status);
         case 403:
             return fmt::format("{} does not allow connections to {}:{} (403)", proxy,
                                destination_.host, destination_.port);
         case 0:
             return proxy + " does not answer CONNECT with HTTP: is it a proxy?";
+        case 429:
+            return fmt::format("{} wants fewer requests (429)", proxy);
         default:
+            if (!destination_.tls) {
+                return fmt::format("{} refuses requests to {}:{}: it answered {} itself", proxy,
+                                   destination_.host, destination_.port, status);
+            }
             return fmt::format("{} could not connect to {}:{}: it answered {}", proxy,
                                destination_.host, destination_.port, status);
     }

@@ -28,6 +28,7 @@ ODD = {
     "not_chunked_at_all": b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n"
                           b"Transfer-Encoding: chunked\r\n\r\n{}",
     "two_lengths": b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+    "no_blank": b"HTTP/1.1 202Accepted\r\nContent-Length: 2\r\n\r\n{}",
     "version": b"HTTP/1.9 202 Accepted\r\nContent-Length: 2\r\n\r\n{}",
 }
 

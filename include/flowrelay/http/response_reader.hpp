@@ -20,7 +20,7 @@
 namespace flowrelay::http {
 
 struct ResponseLimits {
-    std::uint32_t head = 64 * 1024;
+    std::uint32_t head = 256 * 1024;    ///< those of interim responses before it included
     std::uint64_t body = 256 * 1024;    ///< more is read past and cut, up to `drain`
     std::uint64_t drain = 1024 * 1024;  ///< beyond this the response counts as broken
 };
@@ -64,7 +64,10 @@ public:
     bool keep_alive() const;  ///< whether the connection may carry another request
     /// The first of this name, or empty; of the wanted ones.
     std::string_view field(std::string_view name) const;
-    std::string_view body() const;  ///< cut at limits.body; empty if it is compressed
+    /// All of this name as one list, "5, 7" (RFC 9110, section 5.3); of the wanted ones.
+    std::string joined_field(std::string_view name) const;
+    std::string_view body() const;        ///< cut at limits.body; empty if it is compressed
+    bool body_is_coded() const noexcept;  ///< there is one, and it is compressed
 
     /// For the next response on the connection: cheaper than a new reader, its memory is used
     /// again.

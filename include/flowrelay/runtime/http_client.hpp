@@ -60,7 +60,8 @@ public:
     ///
     /// A second response to one request is not taken for the answer to the next one if it comes
     /// within `quiet_time` of the first, or sooner after the next request than a round trip takes.
-    /// After one was seen, connections are not used again for `distrust_time`.
+    /// After one was seen, connections are not used again for `distrust_time`. Nor is what comes on
+    /// a fresh connection before the request an answer to it.
     boost::asio::awaitable<core::AttemptResult> post(Request request,
                                                      Connection connection = Connection::any);
 
@@ -107,6 +108,7 @@ private:
     bool has_answer() const;
     bool is_settled() const;
     bool is_of_proxy();
+    bool speaks_first();
     void judge_body(core::AttemptResult& result) const;
     boost::asio::awaitable<Failure> connect();
     boost::asio::awaitable<Failure> set_up();
@@ -121,6 +123,7 @@ private:
     core::AttemptResult failure(core::AttemptEnd end, std::string detail) const;
     std::string describe_proxy_refusal(int status) const;
     core::AttemptResult proxy_refusal(int status) const;
+    core::AttemptResult answer_of_proxy(const core::AttemptResult& answer) const;
     void begin_write(Request request);
     boost::asio::awaitable<void> end_write();
     boost::asio::awaitable<std::pair<error_code, std::size_t>> read_some();

@@ -10,7 +10,7 @@
 #include <string>
 
 #include "app/config_changes.hpp"
-#include "core/status_table.hpp"
+#include "flowrelay/core/status_table.hpp"
 #include "flowrelay/app/config.hpp"
 
 namespace flowrelay::app {

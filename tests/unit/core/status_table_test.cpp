@@ -1,4 +1,4 @@
-#include "core/status_table.hpp"
+#include "flowrelay/core/status_table.hpp"
 
 #include <gtest/gtest.h>
 

@@ -80,12 +80,54 @@ TEST(ResponseReader, PassesOverInterimResponses) {
 }
 
 TEST(ResponseReader, EndlessInterimResponsesAreBroken) {
-    ResponseReader reader({});
-    for (int i = 0; i < 100 && reader.status() == ResponseStatus::need_more; ++i) {
-        reader.put("HTTP/1.1 100 Continue\r\n\r\n");
+    for (const std::string_view interim :
+         {"HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 103 x\r\nLink: </style.css>\r\n\r\n"}) {
+        ResponseReader reader({});
+        for (int i = 0; i < 100'000 && reader.status() == ResponseStatus::need_more; ++i) {
+            reader.put(interim);
+        }
+        EXPECT_EQ(reader.status(), ResponseStatus::broken);
+        EXPECT_EQ(reader.error(), "too many interim responses");
     }
-    EXPECT_EQ(reader.status(), ResponseStatus::broken);
-    EXPECT_EQ(reader.error(), "too many interim responses");
+}
+
+// A server that works long at an event may say every few seconds that it still does.
+TEST(ResponseReader, ManyInterimResponsesAreNone) {
+    ResponseReader reader({});
+    for (int i = 0; i < 1000; ++i) reader.put("HTTP/1.1 102 Processing\r\n\r\n");
+    reader.put("HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n");
+    EXPECT_EQ(reader.status(), ResponseStatus::complete);
+    EXPECT_EQ(reader.code(), 202);
+}
+
+TEST(ResponseReader, AStatusWithoutABlankBehindItIsOne) {
+    for (const std::string_view line : {"202Accepted", "202-ok", "202\tx"}) {
+        ResponseReader reader({});
+        reader.put("HTTP/1.1 " + std::string(line) + "\r\nContent-Length: 0\r\n\r\n");
+        ASSERT_EQ(reader.status(), ResponseStatus::complete) << line;
+        EXPECT_EQ(reader.code(), 202);
+    }
+    ResponseReader longer({});
+    longer.put("HTTP/1.1 2020 x\r\nContent-Length: 0\r\n\r\n");
+    EXPECT_EQ(longer.status(), ResponseStatus::broken);
+}
+
+TEST(ResponseReader, FieldsOfOneNameAreOneList) {
+    ResponseReader reader({});
+    reader.put("HTTP/1.1 429 x\r\nretry-after: 5\r\nX: y\r\nRetry-After: 7\r\n\r\n");
+    EXPECT_EQ(reader.field("Retry-After"), "5");
+    EXPECT_EQ(reader.joined_field("Retry-After"), "5, 7");
+    EXPECT_EQ(reader.joined_field("Via"), "");
+}
+
+TEST(ResponseReader, ACompressedBodyIsNotReadButToldOf) {
+    for (const bool coded : {false, true}) {
+        ResponseReader reader({});
+        reader.put(std::string("HTTP/1.1 200 x\r\n") + (coded ? "Content-Encoding: gzip\r\n" : "") +
+                   "Content-Length: 4\r\n\r\n\x1f\x8bxx");
+        EXPECT_EQ(reader.body_is_coded(), coded);
+        EXPECT_EQ(reader.body().empty(), coded);
+    }
 }
 
 TEST(ResponseReader, EndAfterAnInterimResponseBreaks) {

@@ -116,28 +116,106 @@ TEST_F(HttpClientProxyTest, AnAnswerWithoutAnEndIsCutOff) {
               "the proxy's answer is too long");
 }
 
-TEST_F(HttpClientTest, TheWordOfAProxyOnPlainHttpIsNotTheServers) {
-    destination_.proxy = ProxyServer{"127.0.0.1", destination_.port, Secret()};
-    destination_.host = "api.example.com";
-    run({{"HTTP/1.1 407 x\r\nContent-Length: 0\r\n\r\n"}}, 1);
-    EXPECT_EQ(results_[0].end, AttemptEnd::proxy_failed);
-    EXPECT_THAT(results_[0].detail, HasSubstr("destination.proxy_credentials_file"));
-    EXPECT_TRUE(results_[0].proxy_refused);
+/// A proxy that is asked for the whole URI, and passes on what the server answers.
+class HttpClientPlainProxyTest : public HttpClientTest {
+protected:
+    HttpClientPlainProxyTest() {
+        destination_.proxy = ProxyServer{"127.0.0.1", acceptor_.local_endpoint().port(), Secret()};
+        destination_.host = "api.example.com";
+    }
+
+    /// What the client makes of these answers, one after the other on one connection.
+    std::vector<core::AttemptResult> ask(std::vector<std::string> answers) {
+        HttpClient client(io_.get_executor(), destination_, nullptr, resolver_, clock_);
+        std::vector<core::AttemptResult> results;
+        const auto task = [&]() -> asio::awaitable<void> {
+            for (std::size_t i = 0; i < answers.size(); ++i) {
+                auto attempt = co_await client.post(request_);
+                results.push_back(std::move(attempt));
+            }
+            io_.stop();
+        };
+        std::deque<Behaviour> behaviours;
+        behaviours.push_back([&](Script& server) { return answer_in_turn(server, answers); });
+        io_.restart();
+        spawn(io_.get_executor(), serve(std::move(behaviours)));
+        spawn(io_.get_executor(), task());
+        io_.run_for(std::chrono::seconds(20));
+        results.resize(answers.size());
+        return results;
+    }
+
+    static std::string answer(int status, std::string_view fields = "") {
+        return "HTTP/1.1 " + std::to_string(status) + " x\r\n" + std::string(fields) +
+               "Content-Length: 0\r\n\r\n";
+    }
+};
+
+TEST_F(HttpClientPlainProxyTest, ItsWordIsNotTheServers) {
+    const auto result = ask({answer(407)}).front();
+    EXPECT_EQ(result.end, AttemptEnd::proxy_failed);
+    EXPECT_THAT(result.detail, HasSubstr("destination.proxy_credentials_file"));
+    EXPECT_TRUE(result.proxy_refused);
 }
 
-TEST_F(HttpClientTest, A403OfAProxyIsToldFromThatOfTheServer) {
-    destination_.proxy = ProxyServer{"127.0.0.1", destination_.port, Secret()};
-    destination_.host = "api.example.com";
-    const std::string own = "HTTP/1.1 403 x\r\nContent-Length: 0\r\n\r\n";
-    const std::string passed_on = "HTTP/1.1 403 x\r\nVia: 1.1 p\r\nContent-Length: 0\r\n\r\n";
-    const std::string good = "HTTP/1.1 202 x\r\nVia: 1.1 p\r\nContent-Length: 0\r\n\r\n";
-    run({{own, passed_on, good, own, accepted, own}}, 6);
-    EXPECT_TRUE(results_[0].proxy_refused);
-    EXPECT_THAT(results_[0].detail, HasSubstr("does not allow connections to api.example.com"));
-    EXPECT_EQ(results_[1].status, 403);
-    EXPECT_FALSE(results_[1].proxy_refused);
-    EXPECT_TRUE(results_[3].proxy_refused);
-    EXPECT_EQ(results_[5].status, 403) << "this one does not mark what it passes on";
+TEST_F(HttpClientPlainProxyTest, NoRefusalOfItsOwnIsTheServers) {
+    for (const int status : {400, 401, 402, 403, 404, 405, 410, 421, 451, 501, 511}) {
+        const auto result = ask({answer(status)}).front();
+        EXPECT_EQ(result.end, AttemptEnd::proxy_failed) << status;
+        EXPECT_TRUE(result.proxy_refused) << status;
+        EXPECT_THAT(result.detail, HasSubstr(std::to_string(status)));
+        EXPECT_EQ(ask({answer(status, "Via: 1.1 p\r\n")}).front().status, status);
+    }
+    for (const int status : {413, 500, 502, 503, 504}) {
+        EXPECT_EQ(ask({answer(status)}).front().status, status);
+    }
+}
+
+TEST_F(HttpClientPlainProxyTest, ItsLimitIsNotTheTokens) {
+    const auto result = ask({answer(429, "Retry-After: 7\r\n")}).front();
+    EXPECT_EQ(result.end, AttemptEnd::proxy_failed);
+    EXPECT_FALSE(result.proxy_refused);
+    EXPECT_EQ(result.retry_after, Seconds(7));
+    EXPECT_THAT(result.detail, HasSubstr("wants fewer requests (429)"));
+}
+
+TEST_F(HttpClientPlainProxyTest, A403IsToldFromThatOfTheServer) {
+    const std::string own = answer(403);
+    const std::string passed_on = answer(403, "Via: 1.1 p\r\n");
+    const std::string good = answer(202, "Via: 1.1 p\r\n");
+    const auto results = ask({own, passed_on, good, own, accepted, own});
+    EXPECT_TRUE(results[0].proxy_refused);
+    EXPECT_THAT(results[0].detail, HasSubstr("does not allow connections to api.example.com"));
+    EXPECT_EQ(results[1].status, 403);
+    EXPECT_FALSE(results[1].proxy_refused);
+    EXPECT_TRUE(results[3].proxy_refused);
+    EXPECT_EQ(results[5].status, 403) << "this one does not mark what it passes on";
+}
+
+struct MarkedError {
+    std::string_view fields;
+    bool own;
+};
+
+// What squid, tinyproxy and others put into answers that they make, and into those they pass on.
+TEST_F(HttpClientPlainProxyTest, MarksOfItsOwnErrorsCountMoreThanVia) {
+    for (const auto& [fields, own] : {
+             MarkedError{"Server: squid/5.7\r\nX-Squid-Error: ERR_ACCESS_DENIED 0\r\n"
+                         "Via: 1.1 gate (squid/5.7)\r\n",
+                         true},
+             MarkedError{"Server: squid/6\r\nVia: 1.1 a (x), 1.1 gate (Squid)\r\n", true},
+             MarkedError{"Server: tinyproxy/1.11.1\r\nVia: 1.1 t (tinyproxy/1.11.1)\r\n", true},
+             MarkedError{"Proxy-Status: gate; Error=http_request_denied\r\nVia: 1.1 p\r\n", true},
+             MarkedError{"Proxy-Authenticate: Basic realm=x\r\nVia: 1.1 p\r\n", true},
+             MarkedError{"Proxy-Status: gate; received-status=410\r\nVia: 1.1 p\r\n", false},
+             MarkedError{"Server: nginx\r\nVia: 1.1 gate (squid/5.7)\r\n", false},
+             MarkedError{"Server: squid\r\nVia: 1.1 gate (squid), 1.1 b (other)\r\n", false},
+             MarkedError{"Server:\r\nVia: 1.1 gate ()\r\n", false},
+         }) {
+        const auto result = ask({answer(410, fields)}).front();
+        EXPECT_EQ(result.proxy_refused, own) << fields;
+        EXPECT_EQ(result.status, own ? 0 : 410) << fields;
+    }
 }
 
 }  // namespace
