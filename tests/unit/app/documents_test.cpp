@@ -10,8 +10,8 @@
 #include <string>
 
 #include "app/config_changes.hpp"
-#include "flowrelay/core/status_table.hpp"
 #include "flowrelay/app/config.hpp"
+#include "flowrelay/core/status_table.hpp"
 
 namespace flowrelay::app {
 namespace {
