@@ -10,7 +10,7 @@ namespace flowrelay {
 
 namespace {
 
-// The message is a whole sentence already; the base class would append the code's text once more.
+// The message is a whole sentence already; the base class would append the text of the code again.
 class ErrorException final : public boost::system::system_error {
 public:
     explicit ErrorException(const Error& error) : system_error(error.code), text_(error.message) {}

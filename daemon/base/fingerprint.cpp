@@ -19,7 +19,7 @@ Salt make_salt() {
 Fingerprint fingerprint(std::string_view token, const Salt& salt) {
     std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
     unsigned int size = 0;
-    // HMAC() takes a null message for "continue": an empty token needs a pointer all the same.
+    // HMAC() takes a null message as "continue", so an empty token needs a non-null pointer too.
     const char* message = token.empty() ? "" : token.data();
     const unsigned char* done =
         HMAC(EVP_sha256(), salt.data(), static_cast<int>(salt.size()),

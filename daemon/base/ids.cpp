@@ -13,7 +13,7 @@ namespace {
 constexpr std::uint64_t counter_start_bound = 1ULL << 31;
 constexpr std::uint64_t timestamp_mask = (1ULL << 48) - 1;
 
-// The two digits of each byte.
+// The two hexadecimal digits of each byte.
 constexpr std::array<std::array<char, 2>, 256> hex_digits = [] {
     constexpr std::string_view alphabet = "0123456789abcdef";
     std::array<std::array<char, 2>, 256> digits{};
@@ -54,7 +54,7 @@ std::string UuidGenerator::next(WallTime now) {
         last_ms_ = ms;
         counter_ = static_cast<std::uint32_t>(random_.below(counter_start_bound));
     } else if (++counter_ == 0) {
-        // More ids than a millisecond has room for: borrow from the next one.
+        // The counter of this millisecond is used up: borrow from the next one.
         ++last_ms_;
         counter_ = static_cast<std::uint32_t>(random_.below(counter_start_bound));
     }

@@ -9,8 +9,8 @@ namespace flowrelay {
 
 namespace {
 
-// A short string lies in the object itself and is copied by a move, which leaves the old bytes
-// behind; a long one hands its buffer over.
+// Whether the string is short and stored in the object itself. A move then copies it and leaves the
+// old bytes in the source; a longer string hands its buffer over.
 bool is_stored_inside(const std::string& text) noexcept {
     const auto* object = reinterpret_cast<const char*>(&text);
     const std::less_equal<const char*> not_after;
@@ -19,10 +19,10 @@ bool is_stored_inside(const std::string& text) noexcept {
 }
 
 void wipe_string(std::string& text) noexcept {
-    // What became empty here was wiped, and what was moved out of had its contents elsewhere.
+    // An empty string was wiped here already, or was moved from and its buffer is elsewhere.
     if (text.empty() && is_stored_inside(text)) return;
-    // All of the capacity: earlier, longer contents may lie behind the present end. This resize
-    // never allocates.
+    // Wipe the whole capacity: bytes of earlier, longer contents may follow the current end. This
+    // resize never allocates.
     text.resize(text.capacity());
     OPENSSL_cleanse(text.data(), text.size());
     text.clear();
@@ -30,7 +30,7 @@ void wipe_string(std::string& text) noexcept {
 
 std::string take(std::string& from) noexcept {
     if (is_stored_inside(from)) {
-        std::string copy(from);  // as short, so nothing is allocated
+        std::string copy(from);  // just as short, so nothing is allocated
         wipe_string(from);
         return copy;
     }
@@ -54,7 +54,7 @@ Secret& Secret::operator=(Secret&& other) noexcept {
     if (this == &other) return *this;
     wipe();
     if (is_stored_inside(other.value_)) {
-        value_.assign(other.value_);  // fits every capacity
+        value_.assign(other.value_);  // fits in any capacity
     } else {
         value_ = std::move(other.value_);
     }

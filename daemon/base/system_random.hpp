@@ -1,11 +1,11 @@
-// The kernel's generator, for what has to be unpredictable or at least different in each process.
+// The kernel's random generator, for values that must be unpredictable or differ between processes.
 #pragma once
 
 #include <cstddef>
 
 namespace flowrelay {
 
-/// Fills `out` by getrandom(2). Throws std::runtime_error when the kernel gives nothing.
+/// Fills `out` with getrandom(2). Throws std::runtime_error if it fails.
 void fill_from_system(void* out, std::size_t size);
 
 }  // namespace flowrelay

@@ -52,7 +52,7 @@ std::string format_time(WallTime time) {
 
 std::string format_duration(Milliseconds duration) {
     const bool negative = duration.count() < 0;
-    // Negated as unsigned: the smallest duration has no positive counterpart.
+    // Negated as unsigned: the most negative duration has no positive counterpart.
     const auto raw = static_cast<std::uint64_t>(duration.count());
     const std::uint64_t total = negative ? 0 - raw : raw;
     if (total == 0) return "0s";

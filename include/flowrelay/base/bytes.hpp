@@ -1,4 +1,4 @@
-// Little-endian codecs for what is written to disk, and the checksum that guards it.
+// Little-endian encoding of what is written to disk, and its checksum.
 #pragma once
 
 #include <cstddef>
@@ -36,11 +36,11 @@ inline std::string_view as_text(std::span<const std::uint8_t> bytes) noexcept {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-/// CRC32C (Castagnoli; RFC 3720, appendix B.4), by the processor's instruction where it has one.
-/// To go on with a running checksum pass the former result as `seed`.
+/// Returns the CRC32C (Castagnoli; RFC 3720, appendix B.4). Uses the processor's instruction where
+/// there is one. To continue a running checksum, pass the previous result as `seed`.
 std::uint32_t crc32c(std::span<const std::uint8_t> bytes, std::uint32_t seed = 0) noexcept;
 
-/// The same result by tables, on any processor: what crc32c() falls back to.
+/// Computes the CRC32C with tables, on any processor. crc32c() falls back to it.
 std::uint32_t crc32c_portable(std::span<const std::uint8_t> bytes, std::uint32_t seed = 0) noexcept;
 
 }  // namespace flowrelay

@@ -1,4 +1,4 @@
-// SHA-256, and bytes as text that may stand in a URL.
+// SHA-256, and base64 that is safe in a URL.
 #pragma once
 
 #include <array>
@@ -9,10 +9,11 @@
 
 namespace flowrelay {
 
-/// FIPS 180-4. Throws std::runtime_error if OpenSSL has none.
+/// Returns the SHA-256 digest (FIPS 180-4). Throws std::runtime_error if OpenSSL does not provide
+/// it.
 std::array<std::uint8_t, 32> sha256(std::string_view text);
 
-/// RFC 4648, section 5, without padding: letters, digits, "-" and "_".
+/// Encodes as base64url (RFC 4648, section 5) without padding: letters, digits, "-" and "_".
 std::string base64url(std::span<const std::uint8_t> bytes);
 
 }  // namespace flowrelay

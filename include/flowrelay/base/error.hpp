@@ -1,6 +1,6 @@
-// Errors of things that can happen: a failed write, a refused connection, a bad line of input.
+// Expected errors: a failed write, a refused connection, a malformed line of input.
 //
-// An Error carries an error_code for programs and a sentence for people. The sentence says what
+// An Error has an error_code for programs and a sentence for people. The sentence says what
 // happened, to what, and where it helps what to do; it never contains a token.
 // Bugs and unusable start-up conditions throw instead (std::logic_error, std::runtime_error).
 #pragma once
@@ -20,19 +20,19 @@ struct Error {
     std::string message;
 };
 
-/// What a function gives that can fail in ways its caller has to handle.
+/// The result of a function that can fail in ways its caller has to handle.
 template <class T>
 using Result = boost::system::result<T, Error>;
 
-/// The Error of a failed system call: "cannot <action> <object>: <strerror(errno_value)>".
+/// Returns the Error of a failed system call: "cannot <action> <object>: <strerror(errno_value)>".
 Error system_error(int errno_value, std::string_view action, std::string_view object);
 
 /// Called by Result::value() when it holds an error; throws boost::system::system_error.
 [[noreturn]] void throw_exception_from_error(const Error& error,
                                              const boost::source_location& where);
 
-/// Called by value() of other results that hold no value, which is a mistake of the caller; throws
-/// std::logic_error. Boost asks for a function of this name beside each type of error.
+/// Called by value() of other result types that hold no value, which is a bug of the caller; throws
+/// std::logic_error. Boost requires a function of this name for each error type.
 [[noreturn]] void throw_no_value();
 
 }  // namespace flowrelay

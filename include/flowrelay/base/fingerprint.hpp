@@ -1,5 +1,5 @@
-// A salted fingerprint: what stays of a token when it is erased. It recognises the token when it
-// comes again and can't be turned back into it.
+// Salted fingerprint of a token. It is all that is kept of an erased token: it recognises the token
+// if it is used again, and the token can't be recovered from it.
 #pragma once
 
 #include <array>
@@ -10,13 +10,14 @@
 
 namespace flowrelay {
 
-/// Random bytes, made once for each spool and stored with it.
+/// Random bytes, generated once per spool and stored in it.
 using Salt = std::array<std::uint8_t, 16>;
 
-/// HMAC-SHA-256 (RFC 2104) of a token under the salt, its first 16 bytes.
+/// The first 16 bytes of the HMAC-SHA-256 (RFC 2104) of a token, keyed with the salt.
 using Fingerprint = std::array<std::uint8_t, 16>;
 
-/// From the kernel's generator (getrandom). Throws std::runtime_error when there is none.
+/// Returns a new salt from the kernel's random generator (getrandom). Throws std::runtime_error if
+/// it fails.
 Salt make_salt();
 
 Fingerprint fingerprint(std::string_view token, const Salt& salt);

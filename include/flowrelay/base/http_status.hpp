@@ -1,9 +1,9 @@
-// What a status of HTTP says (RFC 9110, section 15), wherever one is looked at.
+// HTTP status classes (RFC 9110, section 15).
 #pragma once
 
 namespace flowrelay {
 
-/// 2xx: the request was received, understood and accepted.
+/// Whether the status is 2xx: the request was received, understood and accepted.
 constexpr bool is_success(int status) noexcept {
     return status >= 200 && status < 300;
 }

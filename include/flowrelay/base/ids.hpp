@@ -1,4 +1,4 @@
-// The identifiers that the whole relay speaks of.
+// Identifiers that all layers use.
 #pragma once
 
 #include <cstddef>
@@ -12,12 +12,12 @@
 
 namespace flowrelay {
 
-/// The place of an event in the order of acceptance. Starts at 1, never reused, kept when a record
-/// is copied or replayed. 0 is no event.
+/// Sequence number of an event, in the order of acceptance. Starts at 1, is never reused, and is
+/// kept when a record is copied or replayed. 0: no event.
 enum class Seq : std::uint64_t { none = 0 };
 
-/// A slot that holds the credentials of one source or of one flow_token. Starts at 1, never reused;
-/// what lies in the slot may be rotated. 0 is no token.
+/// Identifies the slot that holds the credentials of one source or of one flow_token. Starts at 1
+/// and is never reused; the token in the slot may be rotated. 0: no token.
 enum class TokenId : std::uint64_t { none = 0 };
 
 constexpr std::uint64_t to_number(Seq seq) noexcept {
@@ -27,8 +27,8 @@ constexpr std::uint64_t to_number(TokenId id) noexcept {
     return static_cast<std::uint64_t>(id);
 }
 
-/// A lane: one thread of one token. Two threads whose hashes collide share a lane, which costs
-/// them independence and nothing else.
+/// Identifies a lane: the events of one thread of one token. Two threads of a token whose hashes
+/// collide share a lane: they then wait for each other, but nothing else is affected.
 struct LaneId {
     TokenId token = TokenId::none;
     std::uint64_t thread_hash = 0;
@@ -36,11 +36,12 @@ struct LaneId {
     friend bool operator==(const LaneId&, const LaneId&) = default;
 };
 
-/// The hash of a thread key, as records store it: FNV-1a, 64 bits. Part of the spool format.
+/// Returns the hash of a thread key as stored in records: FNV-1a, 64 bits. Part of the spool
+/// format.
 std::uint64_t hash_thread(std::string_view thread_key) noexcept;
 
-/// A UUIDv7 (RFC 9562, section 5.7) in its canonical 36 characters. Ids made by one generator
-/// sort in the order in which they were made. Owned by one thread.
+/// Generates UUIDv7 (RFC 9562, section 5.7) in the canonical form of 36 characters. Ids of one
+/// generator sort in the order in which they were made. Owned by one thread.
 class UuidGenerator {
 public:
     explicit UuidGenerator(Random random) noexcept;

@@ -1,8 +1,9 @@
-// The interface through which every layer writes its log lines. A line is an event with a stable
-// name and a severity (the catalogue is core/log_events.hpp) and fields. How a line looks and where
-// it goes is the business of app/logging.
+// The interface for writing log lines, for all layers. A line has an event with a stable name and a
+// severity (the catalogue is core/log_events.hpp), and fields. app/logging decides on its format
+// and destination.
 //
-// Values are plain data: never put a Secret's content or a producer's body into a field.
+// Values are logged as they are: never put the content of a Secret or the body of an event into a
+// field.
 #pragma once
 
 #include <concepts>
@@ -19,15 +20,15 @@ enum class Severity { debug, info, notice, warning, error, critical };
 
 std::string_view to_string(Severity severity) noexcept;
 
-/// One entry of the catalogue. Constants of static storage; compared by name.
+/// An entry of the catalogue: a constant with static storage duration, compared by name.
 struct LogEvent {
-    std::string_view name;  ///< "delivery.retry": room, dot, what happened
+    std::string_view name;  ///< "delivery.retry": area, dot, what happened
     Severity severity;
     std::string_view summary;       ///< one sentence for people, without values
-    std::string_view message_id{};  ///< for the journal: 32 hexadecimal digits, or none
+    std::string_view message_id{};  ///< for the systemd journal: 32 hexadecimal digits, or empty
 };
 
-/// A field of a log line. Holds views: it lives no longer than the call to Log::write.
+/// A field of a log line. Holds views: valid only during the call to Log::write.
 struct LogField {
     std::string_view key;
     std::variant<std::string_view, std::int64_t, std::uint64_t, double, bool> value;
@@ -44,12 +45,12 @@ struct LogField {
     LogField(std::string_view k, T v) : key(k), value(static_cast<std::uint64_t>(v)) {}
 };
 
-/// Any thread. Never throws and never blocks on anything but the log's own output.
+/// Thread-safe. Never throws, and blocks on nothing but the log's own output.
 class Log {
 public:
     virtual ~Log() = default;
 
-    /// Whether a line of this severity would be written: ask before building costly fields.
+    /// Whether a line of this severity would be written. Check it before building costly fields.
     virtual bool enabled(Severity severity) const noexcept = 0;
 
     virtual void write(const LogEvent& event, std::span<const LogField> fields) noexcept = 0;
@@ -60,7 +61,7 @@ public:
     void write(const LogEvent& event) noexcept { write(event, std::span<const LogField>()); }
 };
 
-/// Throws every line away.
+/// Discards every line.
 class NullLog final : public Log {
 public:
     using Log::write;

@@ -1,4 +1,4 @@
-// Numbers in text.
+// Parses numbers.
 #pragma once
 
 #include <charconv>
@@ -9,8 +9,8 @@
 
 namespace flowrelay {
 
-/// The whole of `text` as a decimal number. Nothing if it is anything else: empty, signed, with a
-/// space, or too large for T.
+/// Parses the whole of `text` as a decimal number. Returns nothing if it is empty, signed, has any
+/// other character, or is too large for T.
 template <class T>
     requires std::is_unsigned_v<T>
 std::optional<T> parse_number(std::string_view text) noexcept {

@@ -1,5 +1,5 @@
-// A small seedable generator (xoshiro256**, public domain, https://prng.di.unimi.it/). Not for
-// secrets: it spreads retries and makes ids. Owned by one thread.
+// A small seedable random generator (xoshiro256**, public domain, https://prng.di.unimi.it/). Not
+// for secrets: it is used to spread retries and to make ids. Owned by one thread.
 #pragma once
 
 #include <cstdint>
@@ -11,15 +11,15 @@ public:
     /// The same seed gives the same sequence on every machine.
     explicit Random(std::uint64_t seed) noexcept;
 
-    /// Seeded by the kernel (getrandom).
+    /// Returns a generator that is seeded by the kernel (getrandom).
     static Random from_system();
 
     std::uint64_t next() noexcept;
 
-    /// Uniform in [0, bound); 0 for bound 0.
+    /// Returns a uniformly distributed number in [0, bound), or 0 if `bound` is 0.
     std::uint64_t below(std::uint64_t bound) noexcept;
 
-    /// True with this probability (0 never, 1 always).
+    /// Returns true with the given probability (0: never, 1: always).
     bool chance(double probability) noexcept;
 
 private:

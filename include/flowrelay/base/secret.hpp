@@ -1,5 +1,5 @@
-// A token on its way through the program. It can't be printed, formatted or compared with a plain
-// string by accident; its memory is wiped when it goes, and so is what it is moved out of.
+// A token in memory. It can't be printed, formatted or compared with a plain string by accident.
+// Its memory is wiped on destruction and when it is moved from.
 #pragma once
 
 #include <string>
@@ -10,10 +10,11 @@ namespace flowrelay {
 class Secret {
 public:
     Secret() = default;
-    /// Wipes `value`; hand it over with std::move, so that no copy stays with the caller.
+    /// Takes over the content and wipes `value`. Pass it with std::move, so that the caller keeps
+    /// no copy.
     explicit Secret(std::string&& value) noexcept;
     explicit Secret(std::string_view value) : value_(value) {}
-    /// A literal; without it a `const char*` would be ambiguous.
+    /// For literals: without it a `const char*` would be ambiguous.
     explicit Secret(const char* value) : value_(value) {}
     Secret(const Secret&) = default;
     Secret(Secret&& other) noexcept;
@@ -21,7 +22,7 @@ public:
     Secret& operator=(Secret&& other) noexcept;
     ~Secret();
 
-    /// The token itself. Whoever calls this answers for where it goes.
+    /// Returns the token itself. The caller is responsible for where it goes.
     std::string_view reveal() const noexcept { return value_; }
     bool empty() const noexcept { return value_.empty(); }
 

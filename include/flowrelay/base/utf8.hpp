@@ -1,4 +1,4 @@
-// Text from outside that should be UTF-8 (RFC 3629). Pure; any thread.
+// Decodes and repairs external text that should be UTF-8 (RFC 3629). Thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -7,20 +7,20 @@
 
 namespace flowrelay {
 
-/// U+FFFD, which stands for what could not be read.
+/// U+FFFD, the replacement for bytes that are not UTF-8.
 inline constexpr char32_t replacement_character = 0xFFFD;
 inline constexpr std::string_view replacement_utf8 = "\xEF\xBF\xBD";
 
 struct DecodedCharacter {
     char32_t code;
-    std::size_t size;  ///< bytes that it takes
+    std::size_t size;  ///< length in bytes
 };
 
-/// The first character of `text`, which is not empty. For bytes that are not UTF-8:
-/// replacement_character and 1.
+/// Decodes the first character of `text`, which must not be empty. Returns replacement_character
+/// and size 1 if the bytes are not UTF-8.
 DecodedCharacter decode_utf8(std::string_view text) noexcept;
 
-/// The same text, with U+FFFD in the place of each byte that is not UTF-8.
+/// Returns `text` with U+FFFD in place of each byte that is not UTF-8.
 std::string repair_utf8(std::string_view text);
 
 }  // namespace flowrelay

@@ -1,4 +1,4 @@
-// The version of the project, as CMakeLists.txt has it: "0.1.0".
+// The version of the project, as set in CMakeLists.txt: "0.1.0".
 #pragma once
 
 #include <string_view>
