@@ -36,7 +36,7 @@ TEST(AsBytes, AndBackGivesTheSameText) {
     EXPECT_EQ(as_text(as_bytes(text)), text);
 }
 
-// Both ways of computing have to stand the same tests.
+// Both implementations must pass the same tests.
 class Crc32c : public testing::TestWithParam<bool> {
 protected:
     static std::uint32_t crc(std::span<const std::uint8_t> bytes, std::uint32_t seed = 0) {

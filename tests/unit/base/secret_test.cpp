@@ -17,7 +17,7 @@ namespace {
 constexpr std::string_view short_token = "t0psecret";
 constexpr std::string_view long_token = "4f2a9c0e7b1d4e5f8a6b3c2d1e0f9a8b-and-then-some";
 
-// The bytes of an object, also after it was destroyed: the storage is ours.
+// Keeps the bytes of an object inspectable even after it was destroyed.
 template <class T>
 class Storage {
 public:
@@ -119,7 +119,8 @@ TEST(Secret, LongOneIsWipedInPlaceWhenReplacedByAShortOne) {
     Secret secret(long_token);
     const std::string_view old = secret.reveal();
     secret = Secret("x");
-    // A short value is copied into the old buffer, so its rest can still be looked at.
+    // A short value is copied into the old buffer, so the rest of that buffer can still be
+    // inspected.
     ASSERT_EQ(secret.reveal().data(), old.data());
     EXPECT_TRUE(std::all_of(old.begin() + 1, old.end(), [](char c) { return c == '\0'; }));
 }
