@@ -1,4 +1,4 @@
-// The compiled halves of Asio and Beast (BOOST_ASIO_SEPARATE_COMPILATION), and nothing else.
+// Compiles the non-header parts of Asio and Beast (BOOST_ASIO_SEPARATE_COMPILATION).
 #include <boost/asio/impl/src.hpp>
 #include <boost/asio/ssl/impl/src.hpp>
 #include <boost/beast/src.hpp>

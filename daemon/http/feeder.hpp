@@ -1,7 +1,7 @@
-// Feeds a Beast parser from pieces of any size.
+// Feeds a Beast parser with input in pieces of any size.
 //
-// Beast wants a head, a chunk header or the trailers in one piece and gives back what it could not
-// use. Bytes that are still needed are kept here, so that the caller may forget its buffer.
+// Beast requires a head, a chunk header or the trailers in one piece, and leaves unconsumed what is
+// incomplete. The feeder keeps those bytes, so that the caller may discard its buffer.
 #pragma once
 
 #include <boost/asio/buffer.hpp>
@@ -24,8 +24,8 @@ public:
 
     explicit Feeder(std::uint32_t head_limit) : head_limit_(head_limit) {}
 
-    /// How many of `bytes` were used: all, unless the message is complete or `ec` is set. The
-    /// parser must not be done. `bytes` may not be empty.
+    /// Returns how many of `bytes` were consumed: all, unless the message is complete or `ec` is
+    /// set. The parser must not be done, and `bytes` must not be empty.
     std::size_t put(Parser& parser, std::string_view bytes, error_code& ec) {
         assert(!parser.is_done() && !bytes.empty());
         if (pending_.empty()) {
@@ -54,15 +54,16 @@ public:
     }
 
 private:
-    // "0" CRLF CRLF. At least this much follows wherever a chunk header is expected, and Beast 1.81
-    // asserts that it has as much when it looks at a last chunk again.
+    // "0" CRLF CRLF. At least this many bytes follow wherever a chunk header is expected, and Beast
+    // 1.81 asserts that it has them when it parses a last chunk again.
     static constexpr std::size_t shortest_last_chunk = 5;
 
     std::size_t advance(Parser& parser, std::string_view bytes, error_code& ec) {
         namespace bh = boost::beast::http;
         std::size_t used = 0;
         ec = {};
-        // Beast is not eager here: it stops at the end of the head, so that its size is known.
+        // Beast is not in eager mode: it stops at the end of the head, so the size of the head is
+        // known.
         while (used < bytes.size() && !parser.is_done()) {
             const bool in_head = !parser.is_header_done();
             const std::size_t n =
@@ -80,7 +81,8 @@ private:
         return used;
     }
 
-    // Beast counts each of these on its own, some not at all.
+    // Limits the bytes kept: Beast limits head, chunk headers and trailers separately, and some not
+    // at all.
     void check_pending(const Parser& parser, error_code& ec) const {
         namespace bh = boost::beast::http;
         if (!parser.is_header_done()) {

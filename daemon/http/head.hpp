@@ -1,4 +1,4 @@
-// The header fields of one message, kept in memory that the next message uses again.
+// The header fields of one message, in memory that is reused for the next message.
 #pragma once
 
 #include <cstddef>
@@ -11,16 +11,16 @@
 
 namespace flowrelay::http {
 
-/// A body larger than this gives its memory back after its message: a thousand idle connections
-/// must not keep the largest bodies that they have seen.
+/// The memory of a larger body is freed after its message, so that a thousand idle connections do
+/// not each keep the largest body they have seen.
 inline constexpr std::size_t kept_body_capacity = 64 * 1024;
 
-/// A name of a field (RFC 9110, section 5.6.2).
+/// Whether the text is a valid field name: a token (RFC 9110, section 5.6.2).
 bool is_token(std::string_view text) noexcept;
 
 class Head {
 public:
-    /// Text that belongs to the head but is no field (the request line). Give it back to text().
+    /// A stored text of the head that is not a field, such as the method; text() returns it.
     struct Slice {
         std::size_t at = 0;
         std::size_t size = 0;
@@ -29,15 +29,15 @@ public:
     Slice add_text(std::string_view text);
     void add_field(std::string_view name, std::string_view value);
 
-    /// Makes the list of fields(). No text or field is added after this.
+    /// Builds the list of fields(). No text or field may be added after this.
     void finish();
     std::span<const Field> fields() const noexcept { return fields_; }
 
-    // These views are valid until something is added.
+    // The returned views are valid until something is added.
 
     std::string_view text(Slice slice) const noexcept;
 
-    /// The first field of this name, or an empty view.
+    /// Returns the value of the first field with this name, or an empty view.
     std::string_view field(std::string_view name) const noexcept;
     /// All fields of this name as one list (RFC 9110, section 5.3).
     std::string joined_field(std::string_view name) const;

@@ -10,7 +10,8 @@ namespace flowrelay::http {
 
 namespace {
 
-/// A '%' that no two hexadecimal digits follow stands for itself.
+/// Percent-decodes, with "+" as a space. Keeps a '%' that is not followed by two hexadecimal
+/// digits.
 std::string decode(std::string_view text) {
     std::string out;
     out.reserve(text.size());

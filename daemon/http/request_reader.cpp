@@ -21,7 +21,7 @@ std::string_view view(BeastView text) noexcept {
     return {text.data(), text.size()};
 }
 
-/// Where Beast's parser puts what it reads.
+/// Stores what Beast's parser reads.
 struct Message {
     Head head;
     Head::Slice method;
@@ -29,7 +29,7 @@ struct Message {
     int minor_version = 1;
     bool expects_continue = false;
     std::string body;
-    std::string_view problem;  // what the parser would only call an error
+    std::string_view problem;  // a better explanation than Beast's error code
 
     void clear() {
         problem = {};
@@ -50,7 +50,7 @@ public:
         body_limit(limits.body);
     }
 
-    // Called by Beast from 1.83 on; trailers are passed over.
+    // Called by Beast since 1.83. Ignores trailers.
     void on_trailer_field_impl(bh::field, BeastView, BeastView, error_code&) {}
 
 private:
@@ -84,8 +84,8 @@ private:
             message_.minor_version >= 1 && ascii::iequals(head.field("Expect"), "100-continue");
     }
 
-    // RFC 9112 section 6: whoever reads such a message differently sees another request in its
-    // body (request smuggling). Beast refuses only a part of it.
+    // Rejects requests with ambiguous framing (RFC 9112 section 6): another reader could see a
+    // different request in the body (request smuggling). Beast rejects only some of these.
     void check_framing(error_code& ec) {
         const Head& head = message_.head;
         const std::size_t lengths = head.count("Content-Length");
@@ -127,7 +127,7 @@ ReadStatus status_of(const error_code& ec) noexcept {
     return ReadStatus::bad_request;
 }
 
-/// What is wrong with a request line that has ended; empty: the parser may have it.
+/// Returns what is wrong with a complete request line; empty if the parser can take it.
 std::string_view problem_of_line(std::string_view line) {
     if (line.starts_with("PRI * HTTP/2")) {
         return "this is HTTP/2: use HTTP/1.1 (curl: --http1.1)";
@@ -167,8 +167,8 @@ std::string_view problem_of(const error_code& ec) noexcept {
     return "this is not an HTTP request";
 }
 
-/// Splits a request target into path and query; false if it has none of the forms of RFC 9112
-/// section 3.2.
+/// Splits a request target into path and query. Returns false if it has none of the forms of RFC
+/// 9112 section 3.2.
 bool split_target(std::string_view method, std::string_view target, Request& request) {
     if (method == "CONNECT" || (method == "OPTIONS" && target == "*")) {
         request.path = target;
@@ -208,11 +208,11 @@ struct RequestReader::Impl {
     std::optional<Parser> parser;
     ReadStatus status = ReadStatus::need_more;
     bool started = false;
-    bool empty_line_begun = false;  // a CR before the request line, its LF is yet to come
+    bool empty_line_begun = false;  // a CR before the request line was read, its LF was not
     Request request;
     std::string content_type;
 
-    std::string line;  // the request line, until it has ended
+    std::string line;  // the request line read so far, until it has ended
     bool line_ended = false;
 
     std::size_t skip_empty_lines(std::string_view bytes);
@@ -224,7 +224,7 @@ struct RequestReader::Impl {
     void complete();
 };
 
-/// RFC 9112 section 2.2: an empty line before the request line is ignored.
+/// Skips empty lines before a request line (RFC 9112 section 2.2).
 std::size_t RequestReader::Impl::skip_empty_lines(std::string_view bytes) {
     std::size_t at = 0;
     while (at < bytes.size()) {
@@ -244,8 +244,8 @@ std::size_t RequestReader::Impl::skip_empty_lines(std::string_view bytes) {
     return at;
 }
 
-// Beast waits for more where a request line has no version, and says little of what is wrong with
-// it.
+// Checks the request line: Beast waits for more input if it has no version, and its errors say
+// little.
 void RequestReader::Impl::look_at_line(std::string_view bytes) {
     const std::size_t end = bytes.find('\n');
     line.append(bytes.substr(0, std::min<std::size_t>(end, limits.head)));
@@ -312,7 +312,7 @@ std::size_t RequestReader::body_bytes() const noexcept {
 bool RequestReader::take_expects_continue() noexcept {
     Impl& impl = *impl_;
     if (impl.status != ReadStatus::need_more || !impl.parser->is_header_done()) return false;
-    // A client that has begun to send its body does not wait.
+    // A client that has begun to send its body is not waiting.
     return std::exchange(impl.message.expects_continue, false) && impl.message.body.empty();
 }
 

@@ -23,7 +23,7 @@ void require(bool holds, const char* message) {
     if (!holds) throw std::invalid_argument(message);
 }
 
-/// Whole lines "name: value" CRLF, without a control character or an empty line among them.
+/// Whether `lines` has only whole lines "name: value" CRLF, no empty line and no control character.
 bool is_field_lines(std::string_view lines) noexcept {
     while (!lines.empty()) {
         const std::size_t end = lines.find("\r\n");
@@ -38,7 +38,7 @@ bool is_field_lines(std::string_view lines) noexcept {
     return true;
 }
 
-/// All but the fields that follow the ones that every request has.
+/// Returns the request line and the fields that every request has.
 std::string head(std::string_view method, std::string_view authority, std::string_view target,
                  std::string_view user_agent, std::string_view extra_fields) {
     require(!authority.empty() && is_visible(authority),

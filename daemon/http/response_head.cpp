@@ -9,7 +9,7 @@ namespace flowrelay::http {
 
 namespace {
 
-// Longer ones can't be told from an overflow of what other programs count with.
+// Larger lengths could overflow the counters of other programs.
 constexpr std::uint64_t max_length = (std::uint64_t{1} << 63U) - 1;
 
 bool is_blank(char c) noexcept {
@@ -22,7 +22,7 @@ std::string_view without_blanks(std::string_view text) noexcept {
     return text;
 }
 
-/// Calls `take` for each member of a comma-separated list that is not empty.
+/// Calls `take` for each non-empty member of a comma-separated list.
 template <class Take>
 void for_each_member(std::string_view list, Take take) {
     while (!list.empty()) {
@@ -35,7 +35,7 @@ void for_each_member(std::string_view list, Take take) {
 
 }  // namespace
 
-// "HTTP/1.1 202 Accepted". The reason may be missing, with or without the blank before it.
+// Parses "HTTP/1.1 202 Accepted". The reason may be missing, with or without the space before it.
 bool ResponseHead::add_status_line(std::string_view line) {
     constexpr std::string_view name = "HTTP/";
     if (!ascii::iequals(line.substr(0, name.size()), name)) return false;
@@ -98,7 +98,7 @@ bool ResponseHead::wants(std::string_view name) const noexcept {
 }
 
 void ResponseHead::heed(std::string_view name, std::string_view value) {
-    // Most fields are none of these, and their length tells it.
+    // Most fields are none of these, which their length shows.
     if (name.size() != 14 && name.size() != 17 && name.size() != 10 && name.size() != 16) return;
     if (ascii::iequals(name, "Content-Length")) {
         add_length(value);
@@ -113,7 +113,7 @@ void ResponseHead::heed(std::string_view name, std::string_view value) {
     }
 }
 
-// The same length may be said more than once (RFC 9110, section 8.6).
+// The same length may be repeated (RFC 9110, section 8.6).
 void ResponseHead::add_length(std::string_view value) {
     bool any = false;
     for_each_member(value, [&](std::string_view member) {
@@ -166,7 +166,7 @@ void ResponseHead::finish() {
 
 bool ResponseHead::keeps_connection() const noexcept {
     if (close_ || !quirk_.empty() || framing_ == Framing::until_end) return false;
-    // RFC 9112, section 6.1: the framing of a chunked HTTP/1.0 message is not to be trusted.
+    // RFC 9112, section 6.1: the framing of a chunked HTTP/1.0 message can't be trusted.
     return minor_version_ >= 1 || (keep_ && framing_ != Framing::chunked);
 }
 

@@ -1,7 +1,6 @@
-// The head of one response, read line by line. Of it only the status, a few fields and what says
-// where the body ends matter. Everything else may look as it likes: it is a quirk, and the
-// connection of a server with quirks is not used again, since the two sides may not agree on where
-// a response ends.
+// Parses the head of one response, line by line. Only the status, a few fields and the framing of
+// the body matter. Any other violation of HTTP is a quirk; a connection on which a quirk was seen
+// is not reused, since the two sides may not agree on where a response ends.
 #pragma once
 
 #include <cstdint>
@@ -13,23 +12,23 @@
 
 namespace flowrelay::http {
 
-/// How the end of the body is told (RFC 9112, section 6.3).
+/// How the end of the body is determined (RFC 9112, section 6.3).
 enum class Framing { none, counted, chunked, until_end, unclear };
 
 class ResponseHead {
 public:
-    /// `wanted`: the fields that field() is asked for; empty: all.
+    /// `wanted`: names of the fields that field() can return; empty: all.
     explicit ResponseHead(std::span<const std::string_view> wanted) : wanted_(wanted) {}
 
-    /// Takes the first line, without its end. False: it is no status line.
+    /// Parses the first line, without its line ending. Returns false if it is not a status line.
     bool add_status_line(std::string_view line);
-    /// Takes any other line but the empty one, without its end.
+    /// Parses a field line, without its line ending. Not for the empty line.
     void add_field_line(std::string_view line);
-    /// After the empty line.
+    /// Completes the head. To be called at the empty line.
     void finish();
     void clear() noexcept;
 
-    /// Records what is not as HTTP has it. The first counts. `what` is a literal.
+    /// Records a violation of HTTP; only the first is kept. `what` is a literal.
     void note_quirk(std::string_view what) noexcept {
         if (quirk_.empty()) quirk_ = what;
     }
@@ -40,14 +39,14 @@ public:
     std::string joined_field(std::string_view name) const { return fields_.joined_field(name); }
     std::string_view quirk() const noexcept { return quirk_; }
 
-    // After finish().
+    // Valid after finish().
 
     Framing framing() const noexcept { return framing_; }
     std::uint64_t length() const noexcept { return length_; }  ///< of a counted body
-    bool is_plain() const noexcept { return plain_; }          ///< neither compressed nor the like
-    /// The head says more than one thing about where the body ends.
+    bool is_plain() const noexcept { return plain_; }          ///< no coding other than chunked
+    /// Whether the head is contradictory or unclear about where the body ends.
     bool contradicts_itself() const noexcept { return contradiction_; }
-    /// Another request may follow, as far as the head is concerned.
+    /// Whether the head allows another request on the connection.
     bool keeps_connection() const noexcept;
 
 private:
@@ -60,7 +59,7 @@ private:
 
     std::span<const std::string_view> wanted_;
     Head fields_;
-    std::string line_;  ///< the field so far: its next line may continue it
+    std::string line_;  ///< the current field; the next line may continue it
     std::string_view quirk_;
     int code_ = 0;
     int minor_version_ = 1;
@@ -69,7 +68,7 @@ private:
     bool has_length_ = false;
     bool bad_length_ = false;
     bool has_codings_ = false;
-    bool chunked_ = false;  ///< the last coding
+    bool chunked_ = false;  ///< the last transfer coding is "chunked"
     bool plain_ = true;
     bool contradiction_ = false;
     std::uint64_t length_ = 0;

@@ -13,21 +13,23 @@ namespace flowrelay::http {
 
 namespace {
 
-// Some servers end a body with a line more than they have counted.
+// Empty lines accepted before a status line: some servers end a body with more line ends than its
+// Content-Length includes.
 constexpr int max_empty_lines = 4;
 
 enum class Stage {
     status_line,
     fields,
-    counted,     ///< `left_` bytes of the body
-    chunk_size,  ///< a line
-    chunk,       ///< `left_` bytes of it
-    chunk_end,   ///< the empty line after it
-    trailers,    ///< lines up to an empty one
-    until_end,   ///< of the connection
+    counted,     ///< `left` bytes of the body
+    chunk_size,  ///< the line with the size of a chunk
+    chunk,       ///< `left` bytes of the chunk
+    chunk_end,   ///< the empty line after a chunk
+    trailers,    ///< trailer lines up to an empty one
+    until_end,   ///< the body, until the connection ends
 };
 
-/// The size in front of a chunk, less its extensions; nothing if it is not one.
+/// Parses the size of a chunk and ignores its extensions. Returns nothing if it is not a valid
+/// size.
 std::optional<std::uint64_t> chunk_size(std::string_view line, ResponseHead& head) {
     constexpr std::size_t max_digits = 15;
     line = line.substr(0, line.find(';'));
@@ -62,9 +64,9 @@ struct ResponseReader::Impl {
     int empty_lines = 0;   // before the status line
     std::uint64_t left = 0;
     std::size_t lines_size = 0;  // of all heads so far, or of the trailers
-    std::string line;            // the part of a line that was read before
+    std::string line;            // the part of a line received so far
     std::string body;
-    std::uint64_t body_size = 0;  // before it was cut
+    std::uint64_t body_size = 0;  // including what was discarded
     std::string error;
 
     void begin_message();
@@ -113,7 +115,7 @@ std::size_t ResponseReader::Impl::put(std::string_view bytes) {
     }
 }
 
-// Takes bytes up to the end of a line.
+// Consumes bytes up to the end of a line.
 std::size_t ResponseReader::Impl::put_line(std::string_view bytes) {
     constexpr std::string_view protocol = "HTTP/";
     const std::size_t end = bytes.find('\n');
@@ -129,7 +131,7 @@ std::size_t ResponseReader::Impl::put_line(std::string_view bytes) {
     }
     if (end == std::string_view::npos || !line.empty()) line.append(bytes.substr(0, used));
     if (end == std::string_view::npos) {
-        // Another protocol may not have lines at all.
+        // Another protocol may have no lines at all.
         const std::string_view begin = std::string_view(line).substr(0, protocol.size());
         const bool other =
             !ascii::iequals(begin, protocol.substr(0, begin.size())) && begin != "\r";
@@ -168,7 +170,7 @@ void ResponseReader::Impl::take_line(std::string_view text) {
             lines_size = 0;
             stage = Stage::chunk_size;
             break;
-        default:  // the trailers
+        default:  // trailers
             if (text.empty()) status = ResponseStatus::complete;
             break;
     }

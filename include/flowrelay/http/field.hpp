@@ -1,4 +1,4 @@
-// A header field of a message that was read.
+// A header field of a received message.
 #pragma once
 
 #include <string_view>
@@ -6,8 +6,8 @@
 namespace flowrelay::http {
 
 struct Field {
-    std::string_view name;   ///< as it was sent; compare without regard to case
-    std::string_view value;  ///< without the white space around it
+    std::string_view name;   ///< as received; compare it case-insensitively
+    std::string_view value;  ///< without surrounding white space
 };
 
 }  // namespace flowrelay::http

@@ -1,4 +1,4 @@
-// How long a server keeps an idle connection. Pure; any thread.
+// How long the server of a connection keeps it open while idle. Thread-safe.
 #pragma once
 
 #include <string_view>
@@ -7,10 +7,10 @@
 
 namespace flowrelay::http {
 
-/// How long a connection may idle and then be used again: `most`, or less if the server's
-/// Keep-Alive field has a shorter "timeout=SECONDS" (RFC 2068, section 19.7.1.1; Apache sends it):
-/// a quarter of that time, a second at the most, is left for the way. What can't be read counts
-/// for nothing.
+/// Returns how long a connection may be idle and still be reused. This is `most`, or less if the
+/// server's Keep-Alive field has a shorter "timeout=SECONDS" (RFC 2068, section 19.7.1.1; Apache
+/// sends it): that time minus a quarter of it, one second at most, to allow for the transmission.
+/// Parameters that can't be parsed are ignored.
 Milliseconds keep_alive_time(std::string_view field, Milliseconds most);
 
 }  // namespace flowrelay::http

@@ -7,7 +7,8 @@
 
 namespace flowrelay::http {
 
-/// Puts `bytes` in pieces of `piece` bytes until the reader takes no more; gives what was consumed.
+/// Feeds `bytes` in pieces of `piece` bytes until the reader takes no more. Returns how many were
+/// consumed.
 template <class Reader>
 std::size_t put_in_pieces(Reader& reader, std::string_view bytes, std::size_t piece) {
     std::size_t used = 0;

@@ -1,4 +1,4 @@
-// Where a request ends, and everything that makes this doubtful.
+// Tests where a request ends, and that ambiguous framing is rejected.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -167,7 +167,8 @@ TEST(RequestFraming, BodyDoesNotCountAsHead) {
 }
 
 TEST(RequestFraming, EndlessHeadIsRefusedHoweverItComes) {
-    // Each piece ends with its line: the parser takes all of it and never holds more than a line.
+    // Each piece ends with its line: the parser consumes all of it and never keeps more than a
+    // line.
     RequestReader lines(RequestLimits{1024, 4});
     lines.put("GET / HTTP/1.1\r\n");
     std::size_t sent = 0;

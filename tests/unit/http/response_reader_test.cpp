@@ -247,7 +247,7 @@ INSTANTIATE_TEST_SUITE_P(
                     std::string("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"),
                     chunked_answer("x\r\n\r\n\r\n"), chunked_answer("1\r\nab\r\n0\r\n\r\n")));
 
-/// An answer that other clients take as well, with something that HTTP does not have.
+/// A response that violates HTTP but is accepted by other clients too.
 struct QuirkCase {
     std::string bytes;
     std::string_view quirk;
@@ -336,7 +336,7 @@ INSTANTIATE_TEST_SUITE_P(
                   "a blank follows the size of a chunk", "ok"},
         QuirkCase{taken("Transfer-Encoding: gzip, chunked\r\n", "2\r\nok\r\n0\r\n\r\n"),
                   "there is more than one Transfer-Encoding"},
-        // Where these end nobody knows: with their heads.
+        // It is unknown where these end, so they end with their heads.
         QuirkCase{taken("Content-Length: 1\r\nContent-Length: 2\r\n"), bad_length},
         QuirkCase{taken("Content-Length: 1, 2\r\n"), bad_length},
         QuirkCase{taken("Content-Length: -1\r\n"), bad_length},
@@ -378,7 +378,7 @@ TEST(ResponseReader, AWholeHeadMayNotTellWhereItsBodyEnds) {
             EXPECT_NE(reader.quirk(), "");
         }
     }
-    // These were cut off: where they would have ended is plain.
+    // These were cut off: it is known where they would have ended.
     for (const std::string& bytes :
          {taken(chunks, "2\r\no"), taken(chunks, "2\r\nok\r\n"), taken(chunks, "2 \n"),
           taken(chunks, "2\r\nok\r\n0\r\n"), taken("Content-Length : 2\r\n", "o")}) {
