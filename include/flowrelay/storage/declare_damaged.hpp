@@ -1,4 +1,5 @@
-// What an operator does about bytes of a spool that its disk does not give any more.
+// Declares the unreadable bytes of a spool file lost, for an operator whose disk does not return
+// them.
 #pragma once
 
 #include <cstdint>
@@ -14,11 +15,11 @@ struct LostBytes {
     std::uint64_t bytes = 0;
 };
 
-/// Puts a copy in the place of a file of a spool, with zeros where the disk gives nothing, and at
-/// the end of dead letters or known ids that were cut short, and returns where. From then on these
-/// bytes are damaged rather than unreadable: the next start tells what is lost and goes on. A file
-/// that can be read and is whole is left alone. Errors: a running process uses the spool, or there
-/// is no room for the copy; then the file is as it was.
+/// Replaces a spool file by a copy with zeros where the disk returns nothing, and up to the durable
+/// end of dead letters or known ids that were cut short. Returns which bytes were replaced. They
+/// then count as damaged rather than unreadable: the next start reports what is lost and continues.
+/// A file that is readable and whole is left alone. Errors: a running process uses the spool, or
+/// there is no room for the copy; the file is then unchanged.
 Result<std::vector<LostBytes>> declare_damaged(FileSystem& file_system, const std::string& path);
 
 }  // namespace flowrelay::storage

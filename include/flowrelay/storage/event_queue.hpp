@@ -1,9 +1,10 @@
-// The persistent queue: events that are durable once commit() returns, until they are settled.
+// The persistent queue: events are durable once commit() returns, and stay until they are settled.
 //
-// This is the seam at which another engine could take the embedded log's place (docs/
-// architecture.md): nothing here speaks of files. Retries, attempts, lanes and pauses stay above.
+// Another storage engine can replace the embedded log by implementing this interface
+// (docs/architecture.md): it does not mention files. Retries, attempts, lanes and pauses belong to
+// the layers above.
 //
-// All calls block and come from one thread (the storage thread).
+// All calls block. One thread (the storage thread).
 #pragma once
 
 #include <cstdint>
@@ -28,37 +29,37 @@ using core::EventRecord;
 using core::Settlement;
 
 enum class QueueErrc {
-    full = 1,    ///< a limit or the disk is full: nothing was taken; try again later
-    failed,      ///< a write or sync failed: this process can't make anything durable any more
+    full = 1,    ///< a limit is reached or the disk is full: nothing was taken; try again later
+    failed,      ///< a write or sync failed: nothing becomes durable any more until a restart
     not_found,   ///< no such event in the queue
     damaged,     ///< the event's record is not what was written
-    unreadable,  ///< the disk does not give some bytes: nothing is known of them; try again
+    unreadable,  ///< the disk does not return some bytes: their contents are unknown; try again
 };
 const boost::system::error_category& queue_category() noexcept;
 error_code make_error_code(QueueErrc value) noexcept;
 
 struct QueueUsage {
-    std::uint64_t events = 0;      ///< queued
-    std::uint64_t disk_bytes = 0;  ///< of all files of the queue
-    /// Of these, reserved and not written to yet: a spool grows by whole segments, what is used of
-    /// it event by event.
+    std::uint64_t events = 0;      ///< number of queued events
+    std::uint64_t disk_bytes = 0;  ///< size of all files of the queue
+    /// The part of disk_bytes that is reserved and not written to yet: the spool grows by whole
+    /// segments, and is filled event by event.
     std::uint64_t unused_bytes = 0;
 };
 
-/// Why the queue takes no events at present.
+/// Why the queue accepts no events at present.
 struct RefusingBecause {
-    /// A word for programs: "max_events", "max_size", "disk_full", "no_descriptors",
-    /// "storage_failed" (docs/protocol.md).
+    /// Code for programs: "max_events", "max_size", "disk_full", "no_descriptors", "storage_failed"
+    /// (docs/protocol.md).
     std::string_view code;
-    std::string reason;  ///< a sentence
+    std::string reason;  ///< a sentence for people
 };
 
-/// What the queue keeps to; may change while it is in use.
+/// Limits of the queue; may change while it is in use.
 struct QueueLimits {
-    std::uint64_t max_size = 0;    ///< of all files; what is over it already stays
-    std::uint64_t max_events = 0;  ///< queued; 0: no limit
-    /// So long are the ids of settled events kept. One that grows finds those again that are kept
-    /// still: it is whole when it has passed once.
+    std::uint64_t max_size = 0;    ///< bytes of all files; a larger queue keeps what it has
+    std::uint64_t max_events = 0;  ///< queued events; 0: no limit
+    /// How long ids of settled events are kept. If it is increased, ids that are still stored are
+    /// found again; the window is complete once it has passed.
     Milliseconds dedup_window{0};
 };
 
@@ -66,72 +67,70 @@ class EventQueue {
 public:
     virtual ~EventQueue() = default;
 
-    /// Makes the events and the outcomes durable, all in one go: returns after the sync. Events get
-    /// consecutive seqs from the returned one on. On `full` no event was taken, the outcomes are
-    /// kept and go with a later commit. On `failed` neither is known to be durable and every later
-    /// commit fails as well. Both spans may be empty; then nothing is written unless outcomes wait.
+    /// Makes the events and the outcomes durable with one sync. The events get consecutive seqs;
+    /// returns the first. `full`: no event was taken; the outcomes are kept and written with a
+    /// later commit. `failed`: it is unknown whether any of them is durable, and every later commit
+    /// fails too. Both spans may be empty; then nothing is written unless outcomes are pending.
     virtual Result<Seq> commit(std::span<const EventRecord> events,
                                std::span<const Settlement> outcomes) = 0;
 
-    /// Says whether a commit of one event with a body of `bytes` bytes would be refused, and why.
-    /// Reserves the space for it if it can, as the commit would.
+    /// Returns why a commit of one event with a body of `bytes` bytes would be refused; nothing if
+    /// it would not. Reserves the space for it if possible, as the commit would.
     virtual std::optional<RefusingBecause> refusing(std::uint64_t bytes) = 0;
 
-    /// Does a bounded piece of work that can wait (milliseconds); gives whether there is more. To
-    /// be called when there is nothing else to do, and now and then when there always is. An error
-    /// is like that of a failed commit.
+    /// Does a bounded piece of deferrable work (milliseconds). Returns whether there is more. To be
+    /// called when idle, and now and then when never idle. Errors are those of a failed commit.
     virtual Result<bool> maintain() = 0;
 
-    /// For a clean end: sees to it that all that was made durable can be told from a commit that
-    /// was cut short. Without it the next start may take damage in the last commit for the trace of
-    /// a crash. An error is like that of a commit, and can be ignored.
+    /// Called at a clean shutdown: makes all durable commits distinguishable from one that was cut
+    /// short. Without it the next start may take damage in the last commit for a torn write. Errors
+    /// are those of a commit, and can be ignored.
     virtual Result<void> confirm() = 0;
 
-    /// Writes beside the queue how far it has come, so that a start notices when the end of it, or
-    /// all of it, is lost. To be called every few minutes; the queue does it by itself when it
-    /// grows and in confirm(). Best effort: without it such a loss is told with a smaller count.
+    /// Records outside the queue how far it has come, so that a start notices if its end, or all of
+    /// it, is lost. To be called every few minutes; the queue also does it when it grows and in
+    /// confirm(). Best effort: without it such a loss is reported with a smaller count.
     virtual void note_progress() = 0;
 
-    /// Reads an event that is queued.
+    /// Reads a queued event.
     virtual Result<EventRecord> read(Seq seq) = 0;
 
-    /// Begins to erase tokens: everything queued for them is settled as `erased`, and the contents
-    /// of all their records are wiped, also of those settled long ago. The work is done by
-    /// erase_some(). Gives up an erasure that has not ended. No event of these tokens may be
-    /// committed any more.
+    /// Begins to erase tokens: settles all their queued events as `erased`, and wipes the contents
+    /// of all their records, including those of events settled long ago. erase_some() does the
+    /// work. Abandons an erasure in progress. No event of these tokens may be committed any more.
     virtual void begin_erasure(std::span<const TokenId> tokens) = 0;
 
-    /// How many events of each token were settled, also by erasures before that failed; tokens
-    /// without any are left out.
+    /// Number of events settled for each token, including those settled by earlier erasures that
+    /// failed; tokens without any are left out.
     using ErasedEvents = std::map<TokenId, std::uint64_t>;
     /// Does a bounded piece of the erasure (milliseconds). Returns a value once it is done: then no
-    /// byte of a body, thread or id of these tokens is left in any file of the queue. An error ends
-    /// the erasure. Safe to begin again after an error or a crash.
+    /// file of the queue contains a byte of a body, thread or id of these tokens. An error ends the
+    /// erasure. Can be begun again after an error or a crash.
     virtual Result<std::optional<ErasedEvents>> erase_some() = 0;
 
-    /// Erases one token in one go. Returns how many events were settled.
+    /// Erases one token, in one call. Returns how many events were settled.
     Result<std::uint64_t> erase(TokenId token);
 
-    /// What is queued for each token; tokens without events are left out.
+    /// The queued events of one token. backlog() leaves out tokens without any.
     struct Backlog {
         TokenId token = TokenId::none;
         std::uint64_t events = 0;
-        Seq first = Seq::none;  ///< the oldest of them
+        Seq first = Seq::none;  ///< the oldest queued event
     };
     virtual Result<std::vector<Backlog>> backlog() = 0;
 
-    /// The next queued events that a request asks for, in the order of their seqs. Looks at a
-    /// bounded number of events for each call: an answer may be short, or empty, and still not
-    /// complete. Of the first events in it the records come along, as many as can be read and take
-    /// at most `record_bytes` on the disk; unless that is 0, the first one's in any case.
+    /// The next queued events that match a request, in the order of their seqs. One call examines a
+    /// bounded number of events: the slice may be short or empty and still not complete. `records`
+    /// has the records of its first events: those that can be read and take at most `record_bytes`
+    /// on disk. Unless `record_bytes` is 0, the first event's is read whatever its size.
     struct Loaded {
         core::LoadedSlice slice;
         std::vector<EventRecord> records;
     };
     virtual Result<Loaded> load(const core::LoadRequest& request, std::uint64_t record_bytes) = 0;
 
-    /// Gives ids that producers chose, of events accepted since then, to `use`: the newest `limit`
-    /// of them, older ones first, for the deduplication window.
+    /// Passes ids chosen by producers to `use`, for the deduplication window: the newest `limit`
+    /// ids of events accepted since `since`, oldest first.
     struct KnownId {
         TokenId token;
         std::string_view id;  ///< valid during the call
@@ -140,17 +139,18 @@ public:
     virtual void known_ids(WallTime since, std::size_t limit,
                            const std::function<void(const KnownId&)>& use) = 0;
 
-    /// Seqs up to this one belong to events that something else knows: none is given out again.
+    /// Reserves all seqs up to `highest`: they belong to events stored elsewhere and are not
+    /// assigned again.
     virtual void reserve(Seq highest) = 0;
 
-    /// From now on.
+    /// Replaces the limits.
     virtual void set_limits(const QueueLimits& limits) = 0;
 
-    /// Books events as lost that are unaccounted for, or whose letters are missing: durable when it
-    /// returns. An error is like that of a commit, and nothing is booked then.
+    /// Books events as lost that are unaccounted for or whose letters are missing. Durable on
+    /// return. Errors are those of a commit; nothing is booked then.
     virtual Result<void> book_lost(const core::Loss& loss, const core::LossBooking& booking) = 0;
 
-    /// The last booking of events as lost.
+    /// Returns the last booking of events as lost.
     virtual std::optional<core::LossBooking> last_loss() const = 0;
 
     virtual core::Ledger ledger() const = 0;

@@ -1,11 +1,11 @@
-// Names of directories.
+// Directory names.
 #pragma once
 
 #include <string>
 
 namespace flowrelay::storage {
 
-/// The directory that `path` lies in: "/var/lib" for "/var/lib/spool/", "." for "spool".
+/// Returns the directory that contains `path`: "/var/lib" for "/var/lib/spool/", "." for "spool".
 inline std::string parent_of(const std::string& path) {
     const auto end = path.find_last_not_of('/');
     const auto slash = path.rfind('/', end);

@@ -1,4 +1,4 @@
-// A small file that is replaced as a whole.
+// Replaces a small file as a whole.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace flowrelay::storage {
 
-/// Puts a file with these bytes in the place of `path`, by way of `path`.tmp. Returns once it is
+/// Replaces the content of `path` with these bytes, by way of `path`.tmp. Returns once it is
 /// durable; a crash leaves the old file or the new one.
 Result<void> replace_file(FileSystem& file_system, const std::string& path,
                           std::span<const std::uint8_t> bytes);

@@ -1,5 +1,5 @@
-// The embedded EventQueue: a segmented, checksummed, append-only log in one directory. The format
-// is docs/spool-format.md.
+// The embedded EventQueue: a segmented, checksummed, append-only log in one directory.
+// docs/spool-format.md describes the format.
 #pragma once
 
 #include <cstdint>
@@ -15,24 +15,23 @@ namespace flowrelay::storage {
 
 struct LogOptions {
     std::uint64_t segment_size = 64ULL << 20;  ///< 64 KiB to 1 GiB
-    std::uint64_t max_size = 4ULL << 30;       ///< of all segments; at least two of them
-    std::uint64_t max_events = 0;              ///< queued; 0: no limit
-    Milliseconds dedup_window{0};  ///< so long are ids kept of events that were settled; 0: not
-    std::size_t dedup_entries = 200'000;  ///< at most so many of them
-    /// Files of the log that stay open at a time, of the thousands that it may have; the one that
-    /// is written to and two or three more are open in any case.
+    std::uint64_t max_size = 4ULL << 30;       ///< bytes of all segments; at least two segments
+    std::uint64_t max_events = 0;              ///< queued events; 0: no limit
+    Milliseconds dedup_window{0};  ///< how long ids of settled events are kept; 0: not at all
+    std::size_t dedup_entries = 200'000;  ///< capacity of the deduplication window, in ids
+    /// How many files of the log, out of possibly thousands, stay open. The one that is written to
+    /// and two or three more are always open.
     std::size_t max_open_files = 256;
-    /// A small file outside of the directory that says how far the log had come, so that a start
-    /// notices when the end of the log, or all of it, is gone. Empty: none.
+    /// Path of a small file outside the directory that records how far the log has come, so that a
+    /// start notices if the end of the log, or all of it, is gone. Empty: none.
     std::string high_water = {};
-    bool used_before = false;     ///< other files show that there was a log
-    std::uint64_t salt_seed = 0;  ///< of the segments' salts; 0: from the kernel. For tests
+    bool used_before = false;     ///< other files show that a log existed
+    std::uint64_t salt_seed = 0;  ///< seed of the segments' salts; 0: from the kernel. For tests
 };
 
-/// Opens or creates the log in `directory` (made if missing) and recovers it: a torn tail is cut
-/// off, damage is reported (spool.damaged) and skipped. Errors: the directory can't be used, it is
-/// locked by another process, or a segment is of a newer format. `file_system` and `log` outlive
-/// it.
+/// Opens the log in `directory`, or creates both, and recovers it: cuts off a torn tail; reports
+/// damage (spool.damaged) and skips it. Errors: the directory can't be used, another process has
+/// locked it, or a segment has a newer format. `file_system` and `log` must outlive the log.
 Result<std::unique_ptr<EventQueue>> open_segmented_log(FileSystem& file_system,
                                                        const std::string& directory,
                                                        const LogOptions& options, Log& log);

@@ -1,21 +1,21 @@
-// The spool: everything of the relay that lies on the disk. Owns the queue of events (a log), the
-// registry of tokens and the dead letters, and keeps the rules between them:
+// The spool: all data of the relay on disk. Owns the queue of events (a log), the registry of
+// tokens and the dead letters, and keeps the rules between them:
 //
-// - A token is durable before the first event that is to be posted with it.
-// - A dead letter is durable before the outcome of its event in the log. recover() takes back a
-//   letter whose event is queued still.
-// - A dead letter that is replayed is a queued event, which is read from the letter; its end is
-//   written to the letters, and the log knows of its first death only.
-// - The books of the log count with the corrections of the letters.
-// - Letters are erased after the events of their token, so that none is made in between.
+// - A token is durable before the first event to be posted with it.
+// - A dead letter is durable before the outcome of its event in the log. recover() withdraws a
+//   letter whose event is still queued.
+// - A replayed dead letter is a queued event that is read from the letter. Its outcome is written
+//   to the letters; the log has only its first death.
+// - The books of the log are corrected by those of the letters.
+// - Letters are erased after the events of their token, so that no letter is added in between.
 //
-// What could not be written is kept, and tried again by the next commit() or bury(). What the log
-// lines spool.full, spool.has_room, spool.failed, token.not_kept, dead_letters.failed and
-// dead_letters.dropped say is said here.
+// Data that could not be written is kept, and the next commit() or bury() tries again. The spool
+// writes the log lines spool.full, spool.has_room, spool.failed, token.not_kept,
+// dead_letters.failed and dead_letters.dropped.
 //
-// All calls block and come from one thread, that which owns the spool: the start, and then the
-// storage thread. A change is durable when its call returns, unless it says otherwise. Errors are
-// those of QueueErrc for events, others are the disk's.
+// All calls block, and come from the thread that owns the spool: during the start the starting
+// thread, then the storage thread. A change is durable when its call returns, unless stated
+// otherwise. Errors of events are QueueErrc, others come from the disk.
 #pragma once
 
 #include <cstddef>
@@ -46,25 +46,25 @@ namespace flowrelay::storage {
 class DeadLetters;
 class Registry;
 
-/// Is told when events and outcomes are made durable. Called by the thread that owns the spool.
+/// Notified when a commit of events and outcomes begins and ends. Called by the thread that owns
+/// the spool.
 class CommitObserver {
 public:
     virtual ~CommitObserver() = default;
     virtual void begins() = 0;
-    /// `events`: how many events the commit had.
+    /// `events`: number of events in the commit.
     virtual void ended(std::size_t events) = 0;
 };
 
-/// An event as Spool::load() gives it, out of its record.
+/// Makes the QueuedEvent of an event from its record.
 core::QueuedEvent to_queued(Seq seq, const EventRecord& record);
 
 class Spool {
 public:
-    /// Opens or creates the spool in `directory`, which exists, and recovers each of its files.
-    /// `options`: those of the log; its high_water and used_before are found here, whatever they
-    /// say. `file_system` and `log` outlive the spool. Errors: a file can't be used, is damaged
-    /// where nothing may be guessed at, or is of a newer format; another process has the spool
-    /// open.
+    /// Opens or creates the spool in `directory`, which must exist, and recovers each of its files.
+    /// `options`: those of the log; high_water and used_before are ignored and determined here.
+    /// `file_system` and `log` must outlive the spool. Errors: a file can't be used, has damage
+    /// that can't be skipped safely, or has a newer format; another process has the spool open.
     static Result<std::unique_ptr<Spool>> open(FileSystem& file_system,
                                                const std::string& directory,
                                                const LogOptions& options, Log& log);
@@ -72,13 +72,13 @@ public:
     Spool(const Spool&) = delete;
     Spool& operator=(const Spool&) = delete;
 
-    /// Has `observer` told of each commit() with events or outcomes. Null: nobody.
+    /// Notifies `observer` of each commit() with events or outcomes. Null: no observer.
     void observe_commits(std::shared_ptr<CommitObserver> observer) {
         observer_ = std::move(observer);
     }
 
-    /// Has `keeper` called with the age by which letters are dropped next: drop_older() drops none
-    /// when it fails.
+    /// Sets a function that records the age by which letters are dropped. drop_older() calls it
+    /// first, and drops nothing if it fails.
     using LetterAgeKeeper = std::function<Result<void>(Milliseconds)>;
     void keep_letter_age(LetterAgeKeeper keeper) { letter_age_keeper_ = std::move(keeper); }
 
@@ -86,154 +86,162 @@ public:
 
     using Backlog = EventQueue::Backlog;
     struct Recovered {
-        std::vector<Backlog> backlogs;             ///< what is queued for each token
-        std::map<TokenId, std::uint64_t> letters;  ///< how many each token has, if any
+        std::vector<Backlog> backlogs;             ///< queued events of each token
+        std::map<TokenId, std::uint64_t> letters;  ///< number of letters of each token that has any
     };
-    /// Makes the files agree after a crash: takes back letters whose events are queued, and gives
-    /// out no seq that a letter has. To be called once, before anything else is written. Errors:
-    /// nothing is known of an event that could be one of these, or the letters can't be written.
+    /// Makes the files consistent after a crash: withdraws letters whose events are queued, and
+    /// reserves the seqs of all letters. To be called once, before anything else is written.
+    /// Errors: it can't be determined whether the event of a letter is queued, or the letters can't
+    /// be written.
     Result<Recovered> recover();
 
-    /// As EventQueue::known_ids().
+    /// Passes known ids to `use`; see EventQueue::known_ids().
     void known_ids(WallTime since, std::size_t limit,
                    const std::function<void(const EventQueue::KnownId&)>& use);
 
     // ---- tokens
 
     const Salt& salt() const;
-    /// The slots as Registry::entries() gives them.
+    /// Returns the slots; see Registry::entries().
     std::vector<core::TokenEntry> entries() const;
-    /// Changes slots. What the disk does not take is put with the next entries: they may rely on
-    /// it, as the slot of a new token does on the removal of the one that had it before.
+    /// Changes slots. Changes that the disk does not take are written with the next entries, since
+    /// those may depend on them, as the slot of a new token does on the removal of its former slot.
     Result<void> put(std::span<const core::TokenEntry> entries);
     /// Adds the slots of new tokens, before the events that brought them. After an error the next
-    /// commit() refuses its events. These entries are not put later: the next event of the token
-    /// brings them along again.
+    /// commit() refuses its events. These entries are not written later: the next event of the
+    /// token brings them again.
     Result<void> put_new(std::span<const core::TokenEntry> entries);
-    /// Drops slots that no event and no letter needs any more, as Registry::forget(), and what is
-    /// still to be put of them.
+    /// Drops slots that no event and no letter needs any more, and their pending changes; see
+    /// Registry::forget().
     void forget(std::span<const TokenId> slots);
 
-    /// The latest wait of each token and of the destination, those that are over as well.
+    /// Returns the latest deferral (Retry-After) of each token and of the destination, including
+    /// those that are over.
     std::vector<core::Hold> holds() const;
-    /// Remembers a wait. After an error the server has to say it again after the next start.
+    /// Stores a deferral. After an error it does not survive a restart: the server has to ask for
+    /// it again.
     Result<void> put_hold(const core::Hold& hold);
 
     // ---- events
 
-    /// Makes events and outcomes durable with one sync, and tries again what waits; both may be
-    /// empty. The events get consecutive seqs from the returned one on. `full`: no event was taken;
-    /// the outcomes go with a later commit. `failed`: nothing becomes durable any more, until the
-    /// next start. After a failed put_new(): no event was taken, and the outcomes are written.
-    /// Outcomes of replayed letters go to the letters. What the letters do not take is no error: it
-    /// is tried again.
+    /// Makes events and outcomes durable with one sync, and retries pending writes; both spans may
+    /// be empty. The events get consecutive seqs; returns the first. `full`: no event was taken;
+    /// the outcomes are written with a later commit. `failed`: nothing becomes durable any more
+    /// until the next start. After a failed put_new(): no event was taken, and the outcomes are
+    /// written. Outcomes of replayed letters are written to the letters; a failure of that is not
+    /// returned, but retried.
     Result<Seq> commit(std::span<const EventRecord> events, std::span<const Settlement> outcomes);
 
-    /// Settles events that are queued or replayed. After an error of the log the outcomes may go
-    /// with a later commit; those of replayed letters are not tried again.
+    /// Settles events that are queued or replayed. After an error of the log the outcomes may be
+    /// written with a later commit; those of replayed letters are not retried.
     Result<void> settle(std::span<const Settlement> outcomes);
 
-    /// Sees to it that no event that was settled can come back after a crash. `full`: outcomes wait
-    /// for the disk. `failed`: outcomes were given up.
+    /// Ensures that no settled event can come back after a crash. `full`: outcomes are pending
+    /// because the disk does not take them. `failed`: outcomes were given up.
     Result<void> flush();
 
-    /// Reads an event that is queued or replayed. `not_found`: there is none with this seq.
-    /// `damaged`: its record is not what was written, or its letter has no event.
+    /// Reads an event that is queued or replayed. `not_found`: no such event. `damaged`: its record
+    /// is not what was written, or its letter has no event.
     Result<EventRecord> read(Seq seq);
 
-    /// Looks for an event whose record can't be read, among the letters that are replayed and in
-    /// the queues of `tokens`.
+    /// Finds an event whose record can't be read, without reading it, among the replayed letters
+    /// and in the queues of `tokens`.
     std::optional<core::QueuedEvent> find(Seq seq, std::span<const TokenId> tokens);
 
-    /// As EventQueue::load(). With the replays of a request an answer ends before an event whose
-    /// record does not come along, unless that is the first or none was asked for.
+    /// Loads queued events; see EventQueue::load(). With `with_replays`, the slice ends before an
+    /// event whose record is not returned, unless that is the first event or no records were
+    /// requested.
     Result<EventQueue::Loaded> load(const core::LoadRequest& request, std::uint64_t record_bytes);
 
-    /// What is queued for each token, without replays; tokens without events are left out.
+    /// Returns the queued events of each token, without replays; tokens without events are left
+    /// out.
     Result<std::vector<Backlog>> backlog();
-    /// All letters that are replayed, as queued events in the order of their seqs.
+    /// Returns all replayed letters as queued events, in the order of their seqs.
     std::vector<core::QueuedEvent> replays() const;
 
     // ---- dead letters
 
-    /// Moves events to the letters; their records are read here. What can't be read or written now
-    /// is tried again by the next bury(), with letters or without, and its event stays queued
-    /// meanwhile. An event that is not queued any more, since its token was erased, is passed over.
+    /// Moves events to the letters, after reading their records. If a record can't be read or a
+    /// letter can't be written now, its event stays queued, and the next bury(), even without
+    /// letters, tries again. Ignores events that are not queued any more because their token was
+    /// erased.
     void bury(std::vector<core::DeadLetter> letters);
-    /// The seqs given to bury() that no crash brings back to the queue any more, since the last
-    /// call.
+    /// Returns the seqs given to bury() that no crash brings back to the queue any more, since the
+    /// last call.
     std::vector<Seq> take_buried() { return std::exchange(buried_, {}); }
-    /// What the letters hold, and how many of those given to bury() are dealt with.
+    /// Returns number and size of the stored letters, and how many of those given to bury() are
+    /// done.
     core::LetterUsage letter_usage() const;
 
-    /// Has letters delivered after all; their age counts from `now`. Gives their events. Unknown
-    /// seqs are passed over, letters that are being replayed, and those without an event.
+    /// Queues letters for delivery again; their age counts from `now`. Returns their events.
+    /// Ignores unknown seqs, letters that are being replayed, and letters without an event.
     Result<std::vector<core::QueuedEvent>> replay(std::span<const Seq> letters, WallTime now);
-    /// Drops letters. Unknown seqs are passed over, and letters that are being replayed. Gives how
-    /// many there were.
+    /// Drops letters. Ignores unknown seqs and letters that are being replayed. Returns how many
+    /// were dropped.
     Result<std::uint64_t> drop_letters(std::span<const Seq> letters);
-    /// Drops letters that died more than `max_age` ago, but those that are replayed. Gives how
+    /// Drops letters that died more than `max_age` ago, except those being replayed. Returns how
     /// many.
     Result<std::uint64_t> drop_older(Milliseconds max_age, WallTime now);
 
-    /// Seq and token of each letter in the order of their seqs, those that are replayed included.
+    /// Returns seq and token of each letter in the order of their seqs, including replayed ones.
     std::vector<std::pair<Seq, TokenId>> letters() const;
-    /// Letters behind `after` in the order of their seqs, without bodies, at most `limit`.
+    /// Returns at most `limit` letters after `after` in the order of their seqs, without bodies.
     std::vector<core::DeadLetter> letters_after(Seq after, std::size_t limit) const;
     Result<core::DeadLetter> read_letter(Seq seq);
-    /// When the oldest letter died; nothing if there are none but those that are replayed.
+    /// Returns when the oldest letter died; nothing if there is none, apart from replayed ones.
     std::optional<WallTime> oldest_death() const;
-    /// Those of the tokens that no letter has. None while an event could come back as one, which
-    /// is as long as flush() fails.
+    /// Returns those of the tokens that have no letter. Returns none if flush() fails, since an
+    /// event could then still become a letter.
     std::vector<TokenId> without_letters(std::vector<TokenId> tokens);
 
     // ---- erasure
 
-    /// What was stored for each token; tokens without any are left out.
+    /// What was erased for each token; tokens without any are left out.
     struct Erased {
         std::map<TokenId, std::uint64_t> events;
         std::map<TokenId, std::uint64_t> dead_letters;
     };
-    /// Begins to erase all that is stored for some tokens: first the events, then the letters. The
-    /// work is done by erase_some(). Gives up an erasure that has not ended.
+    /// Begins to erase all data of some tokens: first the events, then the letters. erase_some()
+    /// does the work. Abandons an erasure in progress.
     void begin_erasure(std::span<const TokenId> tokens);
-    /// Does a bounded piece of the erasure (milliseconds). Returns a value once it is done, in
-    /// which events count that failed erasures of the same tokens had settled before. An error ends
-    /// the erasure; it can be begun again, also after a crash.
+    /// Does a bounded piece of the erasure (milliseconds). Returns a value once it is done,
+    /// including events settled by earlier failed erasures of the same tokens. An error ends the
+    /// erasure; it can be begun again, also after a crash.
     Result<std::optional<Erased>> erase_some();
 
     // ---- books
 
-    /// What the books can't explain, and can be booked as lost.
+    /// Discrepancies between the books and the files, which can be booked as lost.
     struct Missing {
-        std::int64_t unaccounted = 0;  ///< events; below 0: there are more outcomes than events
-        core::Loss letters;            ///< letters that the books have and the file has not
+        std::int64_t unaccounted = 0;  ///< events; negative: more outcomes than events
+        core::Loss letters;            ///< letters that are in the books but not in the file
     };
     Missing missing() const;
-    /// Books events as lost that are unaccounted for, or whose letters are missing. `failed`,
-    /// `full`: nothing is booked. Damage of the letters is told again by the next start if it can't
-    /// be rewritten, and can be booked again then.
+    /// Books events as lost that are unaccounted for or whose letters are missing. `failed`,
+    /// `full`: nothing is booked. If damage of the letters can't be rewritten, the next start
+    /// reports it again, and it can be booked again.
     Result<void> book_lost(const core::Loss& loss, const core::LossBooking& booking);
 
     struct Status {
-        core::Ledger ledger;  ///< corrected by what became of the letters
+        core::Ledger ledger;  ///< books, corrected by those of the letters
         QueueUsage usage;
-        std::optional<core::LossBooking> last_loss;  ///< the last booking of events as lost
-        std::uint64_t dead_letters = 0;              ///< that are not being replayed
-        std::uint64_t replayed = 0;                  ///< dead letters that are queued again
-        std::uint64_t missing_letters = 0;           ///< that the books have and the file has not
+        std::optional<core::LossBooking> last_loss;  ///< last booking of events as lost
+        std::uint64_t dead_letters = 0;              ///< without those being replayed
+        std::uint64_t replayed = 0;                  ///< dead letters being replayed
+        std::uint64_t missing_letters = 0;           ///< in the books but not in the file
         bool failed = false;
-        /// Why no event is accepted, if so: as check_room() found it last.
+        /// Why no event is accepted, as determined by the last check_room(); nothing if events are.
         std::optional<RefusingBecause> refusing;
     };
     Status status() const;
     QueueUsage usage() const { return queue_->usage(); }
-    /// Finds out whether events are accepted, without waiting for one to be refused. Reserves the
-    /// space for one, as a commit would.
+    /// Determines whether events are accepted, without waiting for one to be refused. Reserves the
+    /// space for one event, as a commit would.
     void check_room();
-    /// Nothing becomes durable any more. Outcomes that were given up come back at the next start.
+    /// Whether the spool has failed: nothing becomes durable any more. Events whose outcomes were
+    /// given up come back at the next start.
     bool failed() const noexcept { return failed_; }
-    /// Something waits to be tried again.
+    /// Whether letters or outcomes are pending because a write failed.
     bool has_unfinished() const noexcept {
         return !unburied_.empty() || !unsettled_.empty() || !unrecorded_.empty();
     }
@@ -242,13 +250,14 @@ public:
 
     /// Replaces the limits of the queue.
     void set_limits(const QueueLimits& limits);
-    /// As EventQueue::maintain(): does a bounded piece of work that can wait. Returns whether there
+    /// Does a bounded piece of deferrable work; see EventQueue::maintain(). Returns whether there
     /// is more.
     bool maintain();
-    /// As EventQueue::note_progress(). To be called every few minutes.
+    /// Records how far the log has come; see EventQueue::note_progress(). To be called every few
+    /// minutes.
     void note_progress();
-    /// For a clean end: without it the next start may take damage in a last record for the trace of
-    /// a crash.
+    /// Called at a clean shutdown: without it the next start may take damage in a last record for a
+    /// torn write.
     void confirm();
 
 private:
@@ -277,28 +286,28 @@ private:
     LetterAgeKeeper letter_age_keeper_;
 
     // Tokens.
-    std::map<TokenId, core::TokenEntry> owed_entries_;  ///< changes that the registry did not take
-    std::optional<Error> token_error_;  ///< of a put_new(): the next commit refuses its events
+    std::map<TokenId, core::TokenEntry> owed_entries_;  ///< changes the registry did not take
+    std::optional<Error> token_error_;  ///< error of put_new(): the next commit refuses its events
     bool token_failed_ = false;
 
-    // Letters and outcomes that wait.
+    // Pending letters and outcomes.
     std::vector<core::DeadLetter> unburied_;
-    std::vector<Seq> unrecorded_;        ///< their letters are on the disk, their outcomes are not
-    std::vector<Seq> buried_;            ///< since take_buried(): both are
-    std::vector<Settlement> unsettled_;  ///< of replayed letters
-    std::uint64_t letters_taken_ = 0;    ///< given to bury()
+    std::vector<Seq> unrecorded_;        ///< the letter is on disk, the outcome is not
+    std::vector<Seq> buried_;            ///< since take_buried(): letter and outcome are on disk
+    std::vector<Settlement> unsettled_;  ///< outcomes of replayed letters
+    std::uint64_t letters_taken_ = 0;    ///< number given to bury()
     bool letters_failed_ = false;
 
     // Room.
     bool failed_ = false;
     bool full_ = false;
-    std::uint64_t refused_bytes_ = 0;  ///< the smallest body refused while it was full; 0: none
+    std::uint64_t refused_bytes_ = 0;  ///< smallest body refused while full; 0: none
     std::optional<RefusingBecause> refusing_;
 
-    // The erasure that is under way.
+    // The erasure in progress.
     std::vector<TokenId> erasing_;
-    std::optional<Erased> erased_;  ///< from the queue: the letters come next
-    /// Events that were settled by erasures whose rest failed: for the receipt of the next one.
+    std::optional<Erased> erased_;  ///< result of the queue; the letters come next
+    /// Events settled by erasures that failed later: to be reported by the next one.
     std::map<TokenId, std::uint64_t> erased_before_;
 };
 
