@@ -1,4 +1,5 @@
-// Reads records of segments. Those that lie close together come with few reads of the disk.
+// Reads records of segments. Records that lie close together are fetched with few reads of the
+// disk.
 #pragma once
 
 #include <cstdint>
@@ -12,24 +13,24 @@ namespace flowrelay::storage {
 
 class BlockReader {
 public:
-    /// The bytes of an event's record, as they are on the disk, valid until the next call; fewer
-    /// where the file ends before.
+    /// Returns the bytes of an event's record as they are on disk, valid until the next call.
+    /// Returns fewer if the file ends within the record.
     Result<std::span<const std::uint8_t>> read(Segment& segment, const IndexedEvent& event);
 
 private:
-    std::uint64_t segment_ = 0;  ///< the number of the one that the block is of; 0: none
+    std::uint64_t segment_ = 0;  ///< number of the segment of the block; 0: none
     std::uint64_t offset_ = 0;
     std::size_t bytes_ = 0;
     std::size_t ahead_ = 0;
     std::vector<std::uint8_t> block_;
 };
 
-/// The event that a record holds; nothing if it is damaged or another one's.
+/// Parses the record of an event; nothing if it is damaged or the record of another event.
 std::optional<core::EventRecord> parse_event(std::span<const std::uint8_t> bytes, Seq seq,
                                              std::uint32_t salt);
 
-/// The records of the first events, up to one that can't be read and as many as take `most_bytes`
-/// at most on the disk; unless that is 0, the first one's in any case.
+/// Reads the records of the first events: as many as can be read and take at most `most_bytes` on
+/// disk. Unless `most_bytes` is 0, the first record is read whatever its size.
 std::vector<core::EventRecord> read_records(const std::vector<LogSegments::Place>& places,
                                             std::uint64_t most_bytes);
 

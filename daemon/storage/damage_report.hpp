@@ -1,4 +1,4 @@
-// Tells of damage in segments, and keeps what is damaged in the quarantine.
+// Reports damage in segments, and copies damaged bytes to the quarantine.
 #pragma once
 
 #include <cstdint>
@@ -15,37 +15,38 @@ namespace flowrelay::storage {
 
 class DamageReport {
 public:
-    static constexpr std::size_t max_lines = 20;  ///< for one segment; the last sums up the rest
+    static constexpr std::size_t max_lines = 20;  ///< per segment; the last sums up the rest
 
-    /// Both outlive it.
+    /// Both references must outlive the report.
     DamageReport(LogFiles& files, Log& log) : files_(files), log_(log) {}
 
-    /// Ranges without readable records, or with a record that lost its payload.
+    /// Reports ranges without readable records, or with a record whose payload is damaged.
     void damage(Segment& segment, std::vector<DamagedRange> ranges);
 
-    /// A segment without a readable header. `missing`: events that it held, as far as the seqs
-    /// around it tell; of the newest, the queued events that are lost with it at least.
+    /// Reports a segment without a readable header. `missing`: events that it contained, as far as
+    /// the neighbouring seqs show; for the newest segment, a lower bound of the queued events lost
+    /// with it.
     void unreadable(std::uint64_t number, std::uint64_t bytes, std::optional<std::uint64_t> missing,
                     bool is_newest);
 
-    /// A segment that is not there.
+    /// Reports a missing segment.
     void absent(std::uint64_t number, std::uint64_t missing);
 
-    /// The newest segment is not there. `number`: 0 for a log without any segment. `lost`: queued
-    /// events that are lost with it at least; none: not known.
+    /// Reports that the newest segment is missing. `number`: 0 for a log without any segment.
+    /// `lost`: a lower bound of the queued events lost with it; none: not known.
     void lost_newest(std::uint64_t number, std::optional<std::uint64_t> lost);
 
-    /// The file that says how far the log had come makes no sense.
+    /// Reports that the high-water file is invalid.
     void damaged_mark(const std::string& path);
 
-    /// Another log lies here than the one that this file knows, which had at least that
-    /// many events queued.
+    /// Reports that the high-water file belongs to another log, which had at least `queued` queued
+    /// events.
     void other_log(const std::string& path, std::uint64_t queued);
 
-    /// Events that the books know and no file does.
+    /// Reports events that are in the books but in no file.
     void unaccounted(std::uint64_t events);
 
-    /// Whether there was anything to report.
+    /// Whether anything was reported.
     bool any() const noexcept { return any_; }
 
 private:

@@ -1,5 +1,5 @@
-// Ids that producers chose, many of them, in the form that they have in the journal of known ids:
-// an id takes a third of the memory that it would take as a string of its own.
+// Many ids chosen by producers, stored as rows of the known-ids journal: a row takes a third of the
+// memory of a separate string.
 #pragma once
 
 #include <cstddef>
@@ -20,7 +20,7 @@ public:
 
     static constexpr std::size_t max_id_length = 255;
 
-    /// Of more than `limit` only the newest are kept, or a few more.
+    /// Keeps the newest `limit` ids, or a few more.
     explicit IdRows(std::size_t limit);
 
     /// `known.id` is not longer than max_id_length.
@@ -28,13 +28,13 @@ public:
 
     std::size_t size() const noexcept { return size_; }
 
-    /// Oldest first, as they were added; the first `skip` are left out.
+    /// Passes all ids to `use` in the order in which they were added, except the first `skip`.
     void for_each(const Use& use, std::size_t skip = 0) const;
 
-    /// Takes out the rows of some thousands of them, the oldest; empty when there are none.
+    /// Removes and returns the rows of the oldest few thousand ids; empty when there are none.
     std::vector<std::uint8_t> take();
 
-    /// Reads rows; what is behind the last whole one is passed over.
+    /// Reads rows. Ignores what follows the last whole row.
     static void read(std::span<const std::uint8_t> rows, const Use& use);
 
 private:

@@ -1,5 +1,5 @@
-// The blocks of indexes that were read last, for all indexes of a log together: what is settled and
-// what is looked for lies in a few places of a large backlog at a time.
+// Cache of the index blocks read last, shared by all indexes of a log: at any time, only a few
+// places of a large backlog are settled and searched.
 //
 // Used by one thread at a time.
 #pragma once
@@ -19,7 +19,7 @@ public:
     using Block = std::array<std::uint8_t, index_block_size>;
 
     struct Slot {
-        std::uint64_t owner = 0;  ///< 0: nothing is in it
+        std::uint64_t owner = 0;  ///< 0: the slot is empty
         std::size_t number = 0;
         std::unique_ptr<Block> block;
 
@@ -28,15 +28,15 @@ public:
         }
     };
 
-    /// Takes up to so many blocks of memory, when they are used; > 0.
+    /// `blocks`: capacity, > 0. Memory is allocated as blocks are used.
     explicit IndexCache(std::size_t blocks) : slots_(blocks) {}
 
-    /// For an index: tells its blocks from those of all others.
+    /// Returns a new owner number, which identifies the blocks of one index.
     std::uint64_t new_owner() noexcept { return ++last_owner_; }
 
-    /// Where the block of an owner belongs. Another one may be there.
+    /// Returns the slot for a block of an owner. It may contain another block.
     Slot& slot(std::uint64_t owner, std::size_t number) noexcept {
-        // Neighbours do not push each other out.
+        // Neighbouring blocks do not evict each other.
         return slots_[(owner * 0x9E3779B97F4A7C15U + number) % slots_.size()];
     }
 

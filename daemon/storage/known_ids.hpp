@@ -1,5 +1,5 @@
-// The ids that producers chose, for the deduplication window: those in the segments, and in a
-// journal those of segments that have left the log before the window was over.
+// Known ids, for the deduplication window: ids chosen by producers, in the segments and, for
+// segments that left the log within the window, in a journal.
 #pragma once
 
 #include <cstddef>
@@ -22,42 +22,43 @@ public:
 
     static constexpr const char* file_name = "known-ids";  ///< in the directory of the log
 
-    /// What is in a journal. It is not changed, and read as far as it can be.
+    /// The contents of a journal, as far as it can be read. The file is not changed.
     struct Contents {
         JournalScan file;
         std::size_t ids = 0;
     };
     static Result<Contents> inspect(FileSystem& file_system, const std::string& path);
 
-    /// `directory`: of the log. Ids are kept for `window` (0: not at all), at most `limit` of them.
+    /// `directory`: of the log. At most `limit` ids are kept, for `window` (0: none are kept).
     KnownIds(FileSystem& file_system, const std::string& directory, Milliseconds window,
              std::size_t limit, Log& log);
 
-    /// From now on.
+    /// Replaces the window.
     void set_window(Milliseconds window) noexcept { window_ = window; }
 
-    /// Reads the journal. One that is damaged is replaced: without it a repeated event may be taken
-    /// twice, which is logged and no reason not to start. One that can't be read is an error.
+    /// Reads the journal. A damaged journal is logged and replaced: without it a repeated event may
+    /// be accepted twice, which is no reason not to start. A journal that can't be read is an
+    /// error.
     Result<void> open();
 
-    /// To be called before a segment leaves the log.
+    /// Saves the ids of a segment in the journal. To be called before the segment leaves the log.
     void keep(const Segment& segment);
 
-    /// Gives the newest `limit` of those accepted since then, older ones first.
+    /// Passes the newest `limit` ids of events accepted since `since` to `use`, oldest first.
     void find(const LogSegments& segments, WallTime since, std::size_t limit,
               const IdRows::Use& use);
 
-    /// Of the journal.
+    /// Size of the journal.
     std::uint64_t bytes() const noexcept { return open_ ? journal_.end() : 0; }
 
-    /// Begins to take out those of some tokens.
+    /// Begins to erase the ids of some tokens.
     void begin_erasure() { erasure_ = Erasure(); }
-    /// Does a bounded piece of it (milliseconds), always with the same tokens. True: none of their
-    /// bytes is left in the journal, nor in a file that was to take its place. After an error it
-    /// can only be begun again.
+    /// Does a bounded piece of the erasure (milliseconds); `tokens` must be the same in each call.
+    /// Returns true when none of their bytes is left in the journal or in a file that was to
+    /// replace it. After an error it can only be begun again.
     Result<bool> erase_some(const std::unordered_set<TokenId>& tokens);
 
-    /// Where a record of the journal lies.
+    /// Position of a record in the journal.
     struct Place {
         std::uint64_t offset = 0;
         std::size_t size = 0;
@@ -66,11 +67,11 @@ public:
 private:
     struct Erasure {
         bool begun = false;
-        bool copies = false;           ///< otherwise it only looks whether there is anything
+        bool copies = false;           ///< false: it only checks whether there is anything to erase
         std::uint64_t generation = 0;  ///< of the journal
-        std::size_t next = 0;          ///< of the places
-        std::vector<Place> copied;     ///< in the new file
-        std::size_t kept = 0;          ///< ids in it
+        std::size_t next = 0;          ///< next of places_
+        std::vector<Place> copied;     ///< positions in the new file
+        std::size_t kept = 0;          ///< number of ids in the new file
     };
 
     Result<void> begin_pass(bool copies);
@@ -87,10 +88,10 @@ private:
     std::size_t limit_;
     Log& log_;
     RecordJournal journal_;
-    bool open_ = false;     ///< there is a file
-    std::size_t kept_ = 0;  ///< ids in the journal
+    bool open_ = false;     ///< the file exists
+    std::size_t kept_ = 0;  ///< number of ids in the journal
     std::vector<Place> places_;
-    bool damaged_ = false;  ///< some bytes of it hold no readable record
+    bool damaged_ = false;  ///< some bytes of the journal hold no readable record
     Erasure erasure_;
     bool failed_ = false;
 };

@@ -1,6 +1,5 @@
-// Which dead letters there are, where they lie in the file, and what became of those that left.
-// What is done to it is what the file's records say: reading the file and changing it come to the
-// same.
+// Index of the dead letters: where each lies in the file, and what became of those that left. Each
+// change corresponds to a record, so reading the file and changing it have the same result.
 #pragma once
 
 #include <cstdint>
@@ -23,18 +22,19 @@ public:
         std::uint64_t thread_hash = 0;
         WallTime died;
         core::Outcome outcome = core::Outcome::dead;
-        std::optional<WallTime> replayed;  ///< since when it is to be delivered after all
+        std::optional<WallTime> replayed;  ///< when its replay began; none: not replayed
     };
     using Places = std::map<Seq, Place>;
 
-    /// A letter, perhaps in the place of an older one with its seq.
+    /// Adds a letter, or replaces the one with the same seq.
     void add(Seq seq, const Place& place);
     void withdraw(Seq seq);
     void leave(Seq seq, core::Outcome outcome);
     void replay(Seq seq, WallTime when);
-    /// The letters of some tokens leave as erased. Returns how many of each; none without any.
+    /// Removes the letters of some tokens as erased. Returns the number for each token; tokens
+    /// without any are left out.
     std::map<TokenId, std::uint64_t> erase(const std::set<TokenId>& tokens);
-    /// For a file that is written anew: where it lies now.
+    /// Sets the new offset of a letter after a rewrite of the file.
     void move(Seq seq, std::uint64_t offset) { places_.at(seq).offset = offset; }
 
     const Place* find(Seq seq) const {
@@ -42,11 +42,11 @@ public:
         return found == places_.end() ? nullptr : &found->second;
     }
     const Places& places() const noexcept { return places_; }
-    /// In the order in which they died.
+    /// Letters in the order of their deaths.
     const std::set<std::pair<WallTime, Seq>>& by_age() const noexcept { return by_age_; }
     const std::set<Seq>& replays() const noexcept { return replays_; }
     std::uint64_t bytes() const noexcept { return bytes_; }
-    /// Of those that are not being replayed.
+    /// Number of letters that are not being replayed.
     std::uint64_t letters() const noexcept { return places_.size() - replays_.size(); }
     std::uint64_t letter_bytes() const noexcept { return bytes_ - replayed_bytes_; }
 

@@ -1,5 +1,5 @@
-// The records of the dead letters. The one place that knows the bytes of their payloads; docs/
-// spool-format.md describes them for people. Pure functions.
+// The records of the dead letters. Only this code knows the bytes of their payloads;
+// docs/spool-format.md describes them for people. Pure functions.
 #pragma once
 
 #include <array>
@@ -13,19 +13,19 @@
 
 namespace flowrelay::storage {
 
-/// Throws std::invalid_argument for a letter that is too long.
+/// Encodes a letter. Throws std::invalid_argument if it is too long.
 JournalRecord to_record(const core::DeadLetter& letter);
 std::optional<core::DeadLetter> to_letter(const RecordHeader& header,
                                           std::span<const std::uint8_t> payload);
-/// Of the payload of a letter.
+/// Returns the time of death from the payload of a letter.
 WallTime died_of(std::span<const std::uint8_t> letter);
 core::Outcome outcome_of(std::span<const std::uint8_t> letter);
 
-/// Letters that are none: their events are queued.
+/// Encodes the withdrawal of letters: their events are still queued.
 JournalRecord withdrawal_record(std::span<const Seq> seqs);
 std::vector<Seq> read_withdrawal(std::span<const std::uint8_t> payload);
 
-/// Letters that have left, and how. Read with read_settlements().
+/// Encodes that letters left, and their outcomes. Read it with read_settlements().
 JournalRecord departure_record(std::span<const core::Settlement> ends);
 
 struct Replay {
@@ -35,9 +35,9 @@ struct Replay {
 JournalRecord replay_record(std::span<const Replay> replays);
 std::vector<Replay> read_replays(std::span<const std::uint8_t> payload);
 
-/// What has become of letters, as changes to the columns of the ledger.
+/// What became of letters, as changes to the columns of the ledger.
 struct LetterBooks {
-    std::array<std::int64_t, 5> change{};  ///< by core::Outcome, from 1 on
+    std::array<std::int64_t, 5> change{};  ///< by core::Outcome, which starts at 1
 
     std::int64_t& of(core::Outcome outcome) {
         return change.at(static_cast<std::size_t>(outcome) - 1);

@@ -1,6 +1,6 @@
-// A new file of dead letters in the place of the old one, without what is of the past and without
-// the letters of some tokens. It is made in steps: what changes in between is added to the old file
-// as ever, and the new one says the same in the end.
+// Replaces the file of dead letters by a new one without obsolete records and without the letters
+// of some tokens. Done in steps: changes in between are appended to the old file as usual, and
+// finally copied to the new one.
 #pragma once
 
 #include <cstdint>
@@ -21,16 +21,17 @@ class LetterRewrite {
 public:
     using Erased = std::map<TokenId, std::uint64_t>;
 
-    /// All references outlive it.
+    /// All references must outlive this.
     LetterRewrite(RecordJournal& journal, LetterIndex& index, ReadFailures& failures, Log& log)
         : journal_(journal), index_(index), failures_(failures), log_(log) {}
 
-    /// The letters of these tokens are left out, and leave the index as erased at the end.
+    /// Begins a rewrite. Letters of these tokens are left out; they leave the index as erased at
+    /// the end.
     void begin(std::span<const TokenId> tokens);
 
-    /// Copies about a MiB. Returns a value when the new file is in use: how many letters of each
-    /// token were left out. An error ends it; then the old file is in use, unless it was replaced
-    /// and only the directory could not be synced.
+    /// Copies about a MiB. Returns a value when the new file is in use: the number of letters left
+    /// out for each token. An error ends the rewrite; the old file is then still in use, unless it
+    /// was replaced and only the sync of the directory failed.
     Result<std::optional<Erased>> step();
 
 private:

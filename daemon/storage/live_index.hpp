@@ -1,5 +1,5 @@
-// The queued events of the segment that is written to, in memory. Of sealed segments they are in
-// an index on disk.
+// In-memory index of the queued events of the segment that is written to. Sealed segments have an
+// index on disk.
 #pragma once
 
 #include <algorithm>
@@ -11,23 +11,23 @@
 
 namespace flowrelay::storage {
 
-/// Sorted by seq, as the log is. Settled entries are dropped in bulk, so that the memory follows
-/// the queue and not its history.
+/// Sorted by seq, as the log is. Settled entries are removed in bulk, so that memory is
+/// proportional to the queue, not to its history.
 class LiveIndex {
 public:
-    /// `event.seq` is above all that were added before, `event.offset` is not 0.
+    /// Adds an event. `event.seq` must be above all added before, and `event.offset` not 0.
     void add(const IndexedEvent& event);
 
-    /// The event, or nullptr when it is not here or settled. Valid until the next settle().
+    /// Returns the event, or nullptr if it is not here or settled. Valid until the next settle().
     const IndexedEvent* find(Seq seq) const noexcept;
 
-    /// Takes an event out; false when it is not here.
+    /// Removes an event; false if it is not here.
     bool settle(Seq seq);
 
-    /// Takes out what is here from `first` up to `end`; gives how many that were.
+    /// Removes the events from `first` up to `end` (exclusive). Returns how many there were.
     std::size_t settle(Seq first, Seq end);
 
-    /// Takes all events out.
+    /// Removes and returns all events.
     IndexedEvents take();
 
     std::size_t size() const noexcept { return live_; }
@@ -40,7 +40,7 @@ public:
         }
     }
 
-    /// Gives the events behind `after` to `use` until that returns false.
+    /// Passes the events after `after` to `use` until it returns false.
     template <class Use>
     void for_each_after(Seq after, Use use) const {
         auto at = std::ranges::upper_bound(events_, after, {}, &IndexedEvent::seq);

@@ -1,10 +1,10 @@
-// Copies forward what is still queued in segments that hold little else, so that a few old events
-// do not pin the disk. A run of neighbouring segments becomes one, which takes their place in the
-// log: the order of the seqs stays, and so does what is known of outcomes for older events.
+// Compaction: copies the events still queued in segments that contain little else, so that a few
+// old events do not pin the disk. A run of neighbouring segments is replaced by one segment in the
+// same place of the log, so the order of seqs and the known outcomes of older events are kept.
 //
-// A run is chosen when at most a quarter of its bytes is still queued: for each byte that is
-// written three are freed, so that no event costs more than a third of its size again, however
-// often it is copied. docs/architecture.md, "Reclaim".
+// A run is chosen when at most a quarter of its bytes is still queued: each byte written then frees
+// three, so that an event costs at most a third of its size again, however often it is copied.
+// docs/architecture.md, "Reclaim".
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,7 @@ namespace flowrelay::storage {
 
 class LogCompaction {
 public:
-    /// All references outlive it.
+    /// All references must outlive this.
     LogCompaction(LogFiles& files, LogSegments& segments, KnownIds& known_ids, Random& random,
                   Log& log, std::uint64_t segment_size)
         : files_(files),
@@ -32,29 +32,29 @@ public:
           log_(log),
           size_(segment_size) {}
 
-    /// To be looked at again: a segment was sealed. `pressed`: the spool is full, so that segments
-    /// are taken whose events are still on their way out.
+    /// Resumes the search for runs after a segment was sealed. `pressed`: the spool is full, so
+    /// segments whose events are still being delivered are compacted too.
     void wake(bool pressed) noexcept {
         awake_ = true;
         pressed_ = pressed_ || pressed;
     }
     bool awake() const noexcept { return awake_ || job_.has_value(); }
 
-    /// Copies about a MiB, or finds out what to copy, or puts the new segment in its place; gives
-    /// whether there is more to do. Errors: it is not known what is in the directory.
+    /// Does one step: chooses a run, copies about a MiB, or puts the new segment in place. Returns
+    /// whether there is more to do. Errors: the state of the directory is unknown.
     Result<bool> step();
 
-    /// Gives up what is half done.
+    /// Abandons a compaction in progress.
     void abandon();
 
 private:
     struct Origin {
-        std::size_t segment = 0;  ///< in the run
+        std::size_t segment = 0;  ///< position in the run
         std::size_t place = 0;
     };
     struct Job {
         std::uint64_t first_number = 0;
-        std::size_t count = 0;  ///< segments in the run
+        std::size_t count = 0;  ///< number of segments in the run
         std::unique_ptr<File> file;
         SegmentHeader header;
         std::uint64_t end = segment_header_size;

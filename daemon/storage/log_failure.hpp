@@ -1,4 +1,4 @@
-// What an error of the disk means for the log: a refusal that passes, or the end of writing.
+// Decides whether an error of the disk is transient for the log, or ends all writing.
 #pragma once
 
 #include <optional>
@@ -11,17 +11,18 @@ namespace flowrelay::storage {
 
 class LogFailure {
 public:
-    /// Set once something failed for good: every later write fails with it.
+    /// The final error, with which every later write fails; empty while there is none.
     const std::optional<Error>& error() const noexcept { return error_; }
 
-    /// An error `full`. Remembers `code`, see RefusingBecause::code.
+    /// Returns an error `full`, and remembers `code`; see RefusingBecause::code.
     Error full(std::string_view code, std::string message);
     std::string_view full_code() const noexcept { return full_code_; }
 
-    /// Nothing is known any more of what was written: it is final.
+    /// Records a final error: it is unknown what was written.
     Error fail(const Error& error);
 
-    /// A full disk, missing descriptors and bytes that can't be read pass; all else is final.
+    /// Records a final error, except for a full disk, missing descriptors and unreadable bytes,
+    /// which are transient.
     Error fail_unless_passing(const Error& error);
 
 private:

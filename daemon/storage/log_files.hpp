@@ -1,5 +1,5 @@
-// The files of the log in their directory: names, spare files that hold space ready, and the order
-// in which changes are made durable.
+// The files of the log in their directory: names, spare files with reserved space, and the order in
+// which changes are made durable.
 #pragma once
 
 #include <cstdint>
@@ -17,13 +17,13 @@ namespace flowrelay::storage {
 
 class LogFiles {
 public:
-    /// `max_open` files stay open at a time.
+    /// At most `max_open` files stay open.
     LogFiles(FileSystem& file_system, std::string directory, std::size_t max_open)
         : file_system_(file_system, max_open),
           directory_(std::move(directory)),
           index_cache_(std::make_shared<IndexCache>(cached_index_blocks)) {}
 
-    /// Files with higher numbers are none of ours.
+    /// Files with higher numbers do not belong to the log.
     static constexpr std::uint64_t max_number = 999'999'999'999;
 
     static std::string segment_name(std::uint64_t number);
@@ -31,65 +31,66 @@ public:
     std::string segment_path(std::uint64_t number) const;
     std::string index_path(std::uint64_t number) const;
     const std::string& directory() const noexcept { return directory_; }
-    /// What all files of the log are opened by.
+    /// The file system through which all files of the log are opened.
     FileSystem& file_system() noexcept { return file_system_; }
 
-    /// The numbers of the segments that are there, ascending. Adopts the spare files of
-    /// `spare_size` bytes, removes others, and what an interrupted compaction left.
+    /// Returns the numbers of the segments found, ascending. Adopts spare files of `spare_size`
+    /// bytes, removes other spares and what interrupted compactions left.
     Result<std::vector<std::uint64_t>> scan(std::uint64_t spare_size);
 
     // ---- spares
 
-    /// Makes a spare file of this size: its space is the log's when this returns.
+    /// Creates a spare file of this size. Its space is reserved when this returns.
     Result<void> add_spare(std::uint64_t size);
     Result<void> remove_spare();
     std::size_t spares() const noexcept { return spares_.size(); }
 
-    /// Overwrites with zeros what spares hold of their former lives, at most `budget` bytes of it,
-    /// durably. Those that erasure `number` has found clean already, as segments, are left out.
-    /// True: no more is left.
+    /// Overwrites with zeros, durably, at most `budget` bytes of what spares contain of their
+    /// earlier use. Skips those that erasure `number` already found clean as segments. Returns true
+    /// when nothing is left.
     Result<bool> wipe_spares(std::uint64_t size, std::uint64_t number, std::uint64_t budget);
 
-    /// Removes what interrupted compactions left and could not remove.
+    /// Removes the remains of interrupted compactions that could not be removed before.
     Result<void> remove_left_over();
 
     // ---- segments
 
     struct Begun {
         std::unique_ptr<File> file;
-        bool tail_dirty = false;  ///< behind the header lie bytes of a former life
+        bool tail_dirty = false;  ///< old bytes follow the header
         bool written = false;     ///< all its blocks were written to
         std::uint64_t wiped_for = 0;
     };
 
-    /// Writes the header into a spare file, durably. There is a spare, and after an error it is
-    /// still one.
+    /// Writes the header into a spare file, durably. There must be a spare; after an error it is
+    /// still a spare.
     Result<void> prepare_segment(const SegmentHeader& header);
 
-    /// Turns the prepared spare into the segment `number`, durably. After an error nobody knows
-    /// whether the segment is there at the next start.
+    /// Turns the prepared spare into the segment `number`, durably. After an error it is unknown
+    /// whether the next start finds the segment.
     Result<Begun> begin_segment(std::uint64_t number);
 
-    /// Takes a segment out of the log, durably. `recycle`: its `file` becomes a spare, and is
-    /// taken. False: it is still there, as it was. `wiped_for`: of the segment.
+    /// Removes a segment from the log, durably. `recycle`: its `file` becomes a spare and is moved
+    /// from. Returns false if the segment is still there, unchanged. `wiped_for`: that of the
+    /// segment.
     Result<bool> retire_segment(std::uint64_t number, std::unique_ptr<File>& file, bool recycle,
                                 std::uint64_t wiped_for);
 
-    /// Moves a segment that can't be read out of the way, into the quarantine.
+    /// Moves an unreadable segment into the quarantine.
     Result<void> quarantine_segment(std::uint64_t number);
 
     // ---- indexes
 
     enum class IndexPlace { disk, memory };
 
-    /// Writes an index; it stays in memory if that is wanted or the disk does not take it.
+    /// Writes an index. Keeps it in memory if requested, or if the disk does not take it.
     SegmentIndex write_index(std::uint64_t number, std::vector<std::uint8_t> bytes,
                              IndexPlace place = IndexPlace::disk);
 
-    /// Removes an index that is damaged: the next start makes it anew.
+    /// Removes a damaged index: the next start rebuilds it.
     void drop_index(std::uint64_t number);
 
-    /// For the indexes that are opened.
+    /// The cache that all open indexes share.
     const std::shared_ptr<IndexCache>& index_cache() const noexcept { return index_cache_; }
 
     // ---- compaction
@@ -97,11 +98,11 @@ public:
     Result<std::unique_ptr<File>> create_compacted(std::uint64_t number);
     void discard_compacted(std::uint64_t number);
 
-    /// Puts a compacted segment, synced already, in the place of the segment `number`, durably. The
-    /// others that it stands for are to be removed.
+    /// Replaces the segment `number` by a compacted segment that is already synced, durably. The
+    /// caller has to remove the other segments it replaces.
     Result<void> publish_compacted(std::uint64_t number);
 
-    /// Removes a segment, and its index, that a compacted one stands for.
+    /// Removes a segment that was replaced by a compacted one, and its index.
     Result<void> remove_replaced(std::uint64_t number);
 
     Result<void> sync_directory() { return file_system_.sync_directory(directory_); }
@@ -111,11 +112,11 @@ private:
 
     struct Spare {
         std::unique_ptr<File> file;
-        std::uint64_t number = 0;     ///< in its name
-        bool dirty = false;           ///< it may hold records of a former life
+        std::uint64_t number = 0;     ///< number in its name
+        bool dirty = false;           ///< it may contain old records
         bool written = false;         ///< all its blocks are known to have been written to
-        std::uint64_t wiped_for = 0;  ///< the erasure that found nothing more in it
-        std::uint64_t cleared = 0;    ///< zeros up to here
+        std::uint64_t wiped_for = 0;  ///< the last erasure that found it clean
+        std::uint64_t cleared = 0;    ///< contains zeros up to here
     };
 
     std::string path_of(const std::string& name) const { return directory_ + "/" + name; }
@@ -128,7 +129,7 @@ private:
     std::string directory_;
     std::shared_ptr<IndexCache> index_cache_;
     std::vector<Spare> spares_;
-    std::size_t prepared_ = 0;  ///< the place of the spare that has a header
+    std::size_t prepared_ = 0;  ///< position of the spare that has a header
     std::uint64_t next_spare_ = 1;
 };
 

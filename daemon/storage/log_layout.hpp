@@ -1,5 +1,5 @@
-// Which segments a log consists of and where the records of each lie, as far as their headers tell.
-// Changes nothing: the start and `flowrelay spool verify` both go by it.
+// Determines which segments a log consists of and where their records are, from the headers.
+// Changes nothing: used by the start and by `flowrelay spool verify`.
 #pragma once
 
 #include <cstdint>
@@ -19,19 +19,19 @@ namespace flowrelay::storage {
 struct FoundSegment {
     SegmentHeader header;
     std::unique_ptr<File> file;
-    std::uint64_t size = 0;  ///< of the file
+    std::uint64_t size = 0;  ///< size of the file
 };
 
 struct LogLayout {
-    std::vector<FoundSegment> segments;  ///< with a header, by number
+    std::vector<FoundSegment> segments;  ///< those with a valid header, by number
 
-    /// Files whose header is damaged, by number, and their bytes: nothing of them is known.
+    /// Files with a damaged header: number and size. Nothing else is known of them.
     std::map<std::uint64_t, std::uint64_t> headerless;
 
-    /// Numbers of files that are none of this log's.
+    /// Numbers of files that do not belong to this log.
     std::vector<std::uint64_t> foreign;
 
-    /// A crash came before they were removed: a compacted segment stands for them.
+    /// A segment that was replaced by a compacted one but not removed before a crash.
     struct Replaced {
         std::uint64_t number = 0;
         std::uint64_t bytes = 0;
@@ -39,39 +39,38 @@ struct LogLayout {
     };
     std::vector<Replaced> replaced;
 
-    /// The last file has a header: it is the one that was written to.
+    /// Whether the last file has a valid header: it is then the segment last written to.
     bool newest_is_known = false;
 
-    /// The number of a segment that was the newest and is not there any more, nor any behind it;
-    /// 0: there is no sign of one.
+    /// Number of a missing segment that was the newest; 0: there is no sign of one.
     std::uint64_t absent_newest = 0;
 
     /// How far this log had come; none: not known.
     std::optional<HighWater> mark;
 
-    /// The mark of another log, whose segments are not here.
+    /// The mark of another log whose segments are not here.
     std::optional<HighWater> other_log;
 
     bool is_newest(std::size_t place) const noexcept {
         return newest_is_known && place + 1 == segments.size();
     }
 
-    /// The mark, if it knows more of the log than the segments do.
+    /// Returns the mark if it is ahead of the segments, otherwise nullptr.
     const HighWater* mark_beyond() const noexcept {
         const std::uint64_t known = segments.empty() ? 0 : segments.back().header.number;
         return mark && mark->segment > known ? &*mark : nullptr;
     }
 };
 
-/// Whether the newest segment was begun without the one at this place, which has come back since:
-/// its header leaves out of the books what happened in that one.
+/// Whether the segment at this place was missing when the newest one was begun, and has come back
+/// since. The books in the header of the newest segment lack what happened in it.
 bool came_back(const LogLayout& layout, std::size_t place);
 
-/// The seqs that were left out when this segment was begun: what is found with one of them lies in
-/// a segment that was away then, and the books of this one do not count it.
+/// Returns the seqs that were skipped when this segment was begun. Events with these seqs are in a
+/// segment that was missing then; the books of this segment do not count them.
 SeqRange skipped_seqs(const SegmentHeader& header) noexcept;
 
-/// The seq behind the range.
+/// Returns the first seq after the range.
 constexpr Seq end_of(const SeqRange& range) noexcept {
     return Seq{to_number(range.first) + range.count};
 }
@@ -79,30 +78,30 @@ constexpr Seq end_of(const SeqRange& range) noexcept {
 enum class OpenFor { reading, writing };
 
 /// Opens the segments with these numbers (ascending). `mark`: how far a log in this directory had
-/// come. Errors: a file can't be opened or its header not be read, it is of a newer format, or two
-/// of them are of different logs.
+/// come. Errors: a file can't be opened, a header can't be read or has a newer format, or two
+/// segments belong to different logs.
 Result<LogLayout> find_segments(FileSystem& file_system, const std::string& directory,
                                 const std::vector<std::uint64_t>& numbers,
                                 const std::optional<HighWater>& mark, OpenFor purpose);
 
-/// The highest number that a segment of the log has or is known to have had.
+/// Returns the highest number that a segment of the log has or is known to have had.
 std::uint64_t last_number(const LogLayout& layout) noexcept;
 
-/// Where the records of a segment lie.
+/// Returns the range of a segment's records.
 ScanRange range_of(const LogLayout& layout, std::size_t place);
 
-/// The seq that the next event had when all of a segment was written; none for the newest.
+/// Returns the next seq after the end of a segment; none for the newest segment.
 std::optional<Seq> seq_after(const LogLayout& layout, std::size_t place);
 
-/// A segment between two others that is not there, or has no header.
+/// A segment between two others that is missing, or has no valid header.
 struct MissingSegment {
     std::uint64_t number = 0;
-    std::optional<std::uint64_t> bytes;   ///< of the file without a header; none: there is no file
-    std::optional<std::uint64_t> events;  ///< that were in it, as far as is known
+    std::optional<std::uint64_t> bytes;   ///< size of the file; none: there is no file
+    std::optional<std::uint64_t> events;  ///< events that were in it, if known
 };
 
-/// `highest`: the highest seq that was found in each segment. Of several missing in a row the first
-/// gets all events, and after `max_lines` absent ones the rest is left out.
+/// Finds missing segments. `highest`: the highest seq found in each segment. Of several missing in
+/// a row the first gets all their events; after `max_lines` absent ones the rest is left out.
 std::vector<MissingSegment> missing_segments(const LogLayout& layout,
                                              const std::vector<Seq>& highest,
                                              std::size_t max_lines);

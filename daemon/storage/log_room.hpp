@@ -1,5 +1,5 @@
-// Reckons whether the space that the log has taken already is enough: for events, and for the
-// outcomes that must find room on a full disk. Pure.
+// Calculates whether the space reserved by the log is sufficient for events, and for the outcomes
+// that must fit even on a full disk. Pure.
 #pragma once
 
 #include <cstdint>
@@ -12,31 +12,32 @@
 
 namespace flowrelay::storage {
 
-/// Kept free for each queued event: its outcome in a record of its own, at worst.
+/// Reserved for each queued event: its outcome, in the worst case in a record of its own.
 inline constexpr std::uint64_t outcome_reserve = settlements_record_size(1);
-/// Kept free besides.
+/// Reserved in addition.
 inline constexpr std::uint64_t spare_reserve = 4096;
-/// Lost at the end of a segment in which not even one outcome fits.
+/// Unusable at the end of a segment: less than one outcome.
 inline constexpr std::uint64_t segment_waste = outcome_reserve;
 
-/// Sizes that a log can work with.
+/// Returns the options with sizes that a log can work with.
 LogOptions usable(LogOptions options);
 
-/// An error if one of the events does not fit into a whole segment: `fresh` bytes for records.
+/// Returns an error if an event does not fit into a new segment. `fresh`: bytes for records in a
+/// new segment.
 Result<void> check_sizes(std::span<const core::EventRecord> events, std::uint64_t fresh);
 
 struct LogRoom {
     std::uint64_t active = 0;  ///< bytes left in the segment that is written to
-    std::uint64_t fresh = 0;   ///< bytes for records in a new one
-    std::uint64_t spares = 0;  ///< files that can become one
+    std::uint64_t fresh = 0;   ///< bytes for records in a new segment
+    std::uint64_t spares = 0;  ///< number of files that can become a segment
 };
 
-/// Whether there is room for the outcomes that wait to be written, these events behind them, and
-/// then an outcome for each event that is queued: `queued` others and these.
+/// Whether there is room for the pending outcomes, then these events, and then one outcome for each
+/// queued event: `queued` others and these.
 bool has_room(const LogRoom& room, std::uint64_t waiting_outcomes,
               std::span<const core::EventRecord> events, std::uint64_t queued);
 
-/// Spares that hold `queued` outcomes twice over: more need not be kept.
+/// Whether the spares have twice the room that `queued` outcomes need: no more have to be kept.
 bool has_spares_enough(const LogRoom& room, std::uint64_t queued) noexcept;
 
 }  // namespace flowrelay::storage

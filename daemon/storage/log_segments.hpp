@@ -1,5 +1,5 @@
-// The segments of the log and which of their events are queued: the state that recovery rebuilds
-// and commits move on. Reads indexes and makes them; writes nothing else.
+// The segments of the log and which of their events are queued. Recovery rebuilds this state,
+// commits update it. Reads and makes indexes; writes nothing else.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ namespace flowrelay::storage {
 
 class LogSegments {
 public:
-    /// `files` outlives it.
+    /// `files` must outlive this.
     explicit LogSegments(LogFiles& files) : files_(files) {}
 
     std::deque<Segment>& all() noexcept { return segments_; }  ///< oldest first
@@ -29,58 +29,59 @@ public:
         return segments_.empty() ? std::nullopt : segments_.back().header.last_loss;
     }
 
-    /// Takes a segment with what it has queued.
+    /// Adds a segment with its queued events.
     void push_back(Segment segment);
     void pop_front();
 
-    /// Puts a compacted segment in the place of `count` others, from this one on. What it holds was
-    /// queued in them.
+    /// Replaces `count` segments from `first` on by a compacted one, whose events were queued in
+    /// them.
     void replace(std::size_t first, std::size_t count, Segment segment);
 
-    /// The segment that an event lies in, if it is there at all; or nullptr.
+    /// Returns the segment that contains an event, if any does; otherwise nullptr.
     Segment* of(Seq seq);
 
-    // ---- events; errors are those of reading an index that can't be made anew
+    // ---- events; errors are those of reading an index that can't be rebuilt
 
-    /// An event that is queued.
+    /// Finds a queued event.
     Result<std::optional<IndexedEvent>> find(Seq seq);
 
-    /// Notes that an outcome waits to be written; false if the event is not queued or has one.
+    /// Marks an event as having a pending outcome; false if it is not queued or has one already.
     Result<bool> begin_settling(Seq seq);
 
-    /// The outcome is durable, in the newest segment; false if the event is not queued.
+    /// Marks an event as settled durably in the newest segment; false if it is not queued.
     Result<bool> settle(Seq seq);
 
-    /// At recovery: a record of a segment settles all of these. `fresh`: of the newest.
+    /// Used in recovery: marks all events in the range as settled by a record. `fresh`: a record of
+    /// the newest segment.
     Result<void> settle(const SeqRange& range, bool fresh);
 
-    /// Notes an event that was written to the newest segment.
+    /// Adds an event that was written to the newest segment.
     void add(const RecordHeader& event, std::uint64_t offset);
 
     Result<std::vector<EventQueue::Backlog>> backlog();
 
-    /// Where an event lies. Valid until segments are added or taken away.
+    /// Location of an event. Valid until segments are added or removed.
     struct Place {
         Segment* segment;
         IndexedEvent event;
     };
-    /// The events that a request asks for, and where they lie.
+    /// Returns the events that match a request, and their locations in `places`.
     Result<core::LoadedSlice> load(const core::LoadRequest& request, std::vector<Place>& places);
 
-    /// Gives the queued events of some tokens in one segment to `add`, but for those that are being
-    /// settled. After an error it was given a part of them.
+    /// Passes the queued events of some tokens in one segment to `add`, except those with a pending
+    /// outcome. If it fails, some of the events were passed.
     using Tokens = std::unordered_set<TokenId>;
     Result<void> queued_of(const Tokens& tokens, Segment& segment,
                            const std::function<void(Seq, TokenId)>& add);
 
-    /// Whether a segment has, or had, an event of one of these tokens.
+    /// Whether a segment has or had an event of one of these tokens.
     Result<bool> mentions(Segment& segment, const Tokens& tokens);
 
-    /// Gives the newest segment its index: nothing is added to it any more.
+    /// Seals the newest segment: makes its index. Nothing may be added to it any more.
     Result<void> seal_newest();
 
-    /// Uses the index of a sealed segment; makes it anew and tries again if it is damaged, in
-    /// memory when the disk does not give the new one either.
+    /// Calls `use` with the index of a sealed segment. Rebuilds a damaged index and tries again;
+    /// the second time the new index stays in memory, for a disk that does not return it either.
     template <class Use>
     auto with_index(Segment& segment, Use use) -> decltype(use(*segment.sealed)) {
         auto result = use(*segment.sealed);

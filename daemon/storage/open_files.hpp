@@ -1,10 +1,10 @@
-// A file system that holds few files open at a time, however many of its files are in use: a file
-// is opened when it is used and closed when others are used after it. A log with a large backlog
-// has thousands of sealed segments and indexes, and reads a few of them.
+// A file system that keeps few files open, however many are in use: a file is opened when it is
+// used and closed after others were used. A log with a large backlog has thousands of sealed
+// segments and indexes, and reads a few of them at a time.
 //
-// A file keeps its meaning, as on the file system below: one that was renamed is found under its
-// new name, and one whose name was taken away or given to another stays open until it goes. What
-// was written and not synced yet stays open too, so that no error of it is lost.
+// A file behaves like an open file of the underlying file system: a renamed file is found under its
+// new name, and a file whose name was removed or given to another stays open until it is destroyed.
+// A file with unsynced writes also stays open, so that no error of these writes is lost.
 //
 // Used by one thread.
 #pragma once
@@ -20,8 +20,8 @@ namespace flowrelay::storage {
 
 class OpenFiles final : public FileSystem {
 public:
-    /// `max_open` files stay open, and more only while they have to. `below` outlives this, and so
-    /// does this its files.
+    /// Keeps `max_open` files open, and more only while necessary. `below` must outlive this, and
+    /// this must outlive its files.
     OpenFiles(FileSystem& below, std::size_t max_open);
     ~OpenFiles() override;
 

@@ -1,5 +1,5 @@
-// Where damaged parts of segments are kept for people to look at: <log>/quarantine. Erasure of a
-// token empties it, since nobody knows whose bytes these are.
+// Keeps damaged parts of segments for inspection, in <log>/quarantine. Erasure of a token empties
+// it, since the tokens of these bytes are unknown.
 #pragma once
 
 #include <cstdint>
@@ -17,18 +17,18 @@ public:
 
     std::string path_of(const std::string& name) const { return directory_ + "/" + name; }
 
-    /// Makes the directory if it is missing, durably.
+    /// Creates the directory if it is missing, durably.
     Result<void> make() const;
 
-    /// Makes it durable that files came here.
+    /// Makes the moves of files into the quarantine durable.
     Result<void> sync() const { return file_system_.sync_directory(directory_); }
 
-    /// Copies a range of a file; nothing happens if it is here already. What can't be read becomes
-    /// zeros. Gives the path of the copy.
+    /// Copies a range of a file, unless it is here already. What can't be read becomes zeros.
+    /// Returns the path of the copy.
     Result<std::string> keep(File& file, const std::string& name, std::uint64_t offset,
                              std::uint64_t bytes) const;
 
-    /// Removes everything, durably.
+    /// Removes all files, durably.
     Result<void> empty() const;
 
 private:

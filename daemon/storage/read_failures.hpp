@@ -1,5 +1,6 @@
-// Which records the disk did not give, and how often in a row: an error of reading may pass, and
-// what is given up too early is lost. Who asks waits longer each time (the backoff of the lane).
+// Counts how often in a row the disk failed to return each record. A read error may be transient,
+// and an event that is given up is lost, so reads are repeated after increasing waits (the backoff
+// of the thread).
 #pragma once
 
 #include <unordered_map>
@@ -10,16 +11,16 @@ namespace flowrelay::storage {
 
 class ReadFailures {
 public:
-    static constexpr unsigned most = 10;  ///< minutes, with the waits between them
+    static constexpr unsigned most = 10;  ///< takes minutes, with the waits between them
 
-    /// It failed again. True: it is to be taken for damaged.
+    /// Records a failure. Returns true if the record is now to be treated as damaged.
     bool give_up(Seq seq) {
         if (++failures_[seq] < most) return false;
         failures_.erase(seq);
         return true;
     }
 
-    /// It was read.
+    /// Records a success.
     void forget(Seq seq) {
         if (!failures_.empty()) failures_.erase(seq);
     }

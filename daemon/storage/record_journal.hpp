@@ -1,8 +1,9 @@
-// An append-only file of records that is rewritten as a whole when something has to be gone from
-// it: what the registry and the dead letters have in common. docs/spool-format.md, "Journals".
+// A journal: an append-only file of records that is rewritten as a whole when something has to be
+// erased from it. Used by the registry, the dead letters and the known ids. docs/spool-format.md,
+// "Journals".
 //
 // One thread. A change is durable when its call returns. After a failed write or sync the file is
-// not trusted any more: append() refuses, and rewrite() puts a new file in its place.
+// not trusted any more: append() fails until rewrite() has replaced the file.
 #pragma once
 
 #include <algorithm>
@@ -20,13 +21,13 @@
 
 namespace flowrelay::storage {
 
-/// What the file is for; part of its header, so that one can't be taken for the other.
+/// What the file is used for. Stored in the header, so that one kind can't be taken for another.
 enum class JournalKind : std::uint32_t { registry = 1, dead_letters = 2, known_ids = 3 };
 
 inline constexpr std::size_t journal_header_size = 64;
 
-/// The format of a journal, and of a registry that says where a source lives. Earlier programs read
-/// the first one and refuse the other as newer.
+/// The format version of a journal, and that of a registry that says where a source lives. Earlier
+/// programs read the first and refuse the second as newer.
 inline constexpr std::uint32_t journal_version = 2;
 inline constexpr std::uint32_t flow_source_version = 3;
 
@@ -36,17 +37,17 @@ struct JournalRecord {
     std::vector<std::uint8_t> payload;
 };
 
-/// A journal that was only looked at.
+/// The result of RecordJournal::inspect().
 struct JournalScan {
     struct Damage {
         std::uint64_t offset = 0;
         std::uint64_t bytes = 0;
     };
-    std::uint64_t bytes = 0;     ///< of the file
-    std::uint64_t end = 0;       ///< behind the last record
-    std::vector<Damage> damage;  ///< what was durable and is not readable, or makes no sense
+    std::uint64_t bytes = 0;     ///< size of the file
+    std::uint64_t end = 0;       ///< end of the last record
+    std::vector<Damage> damage;  ///< was durable, but is unreadable or invalid
 
-    /// Of a write that was never finished: the next start cuts it off.
+    /// Size of a torn write at the end: the next start cuts it off.
     std::uint64_t torn() const noexcept { return bytes - std::min(bytes, end); }
 };
 
@@ -54,85 +55,85 @@ class RecordJournal {
 public:
     RecordJournal(FileSystem& file_system, std::string path, JournalKind kind);
 
-    /// Whether open() failed since the file is not what was written, rather than because it can't
-    /// be read or is of a newer format.
+    /// Whether open() failed because the file is not what was written, rather than because it can't
+    /// be read or has a newer format.
     static bool is_damaged(const Error& error) noexcept;
 
-    /// Whether open() found fewer bytes than the file had when it was durable last.
+    /// Whether open() found fewer bytes than were last known to be durable.
     bool was_cut_short() const noexcept { return cut_short_; }
 
-    /// How long a journal was when it was durable last, which its header says; nothing for other
+    /// Returns the size that was last durable, from the header of a journal; nothing for other
     /// files, and for the registry, of which no byte may be given up.
     static Result<std::optional<std::uint64_t>> durable_size(File& file);
 
-    /// Whether the file is there. Removes what an interrupted rewrite() left.
+    /// Whether the file exists. Removes the remains of an interrupted rewrite().
     Result<bool> exists();
 
-    /// Reads all records; a torn tail is cut off (spool.tail_cut). Damage goes to the sink. Errors:
-    /// the file can't be read, its header is damaged, it is of another kind or a newer format.
+    /// Reads all records; cuts off a torn tail (spool.tail_cut). Passes damage to the sink. Errors:
+    /// the file can't be read, its header is damaged, or it has another kind or a newer format.
     Result<void> open(RecordSink& sink, Log& log);
 
-    /// Reads all records of a file and changes nothing. Damage goes to the sink, and what is
-    /// missing at the end into the result's `damage`. Errors as with open().
+    /// Reads all records of a file without changing it. Passes damage to the sink; bytes missing at
+    /// the end are in the result's `damage`. Errors are those of open().
     static Result<JournalScan> inspect(FileSystem& file_system, const std::string& path,
                                        JournalKind kind, RecordSink& sink);
 
-    /// Where the contents of a new file come from, one record after the other.
+    /// Provides the records of a new file, one after the other.
     class Source {
     public:
         virtual ~Source() = default;
 
-        /// Fills `out`, or gives false when there are no more.
+        /// Fills `out`, or returns false when there are no more.
         virtual bool next(JournalRecord& out) = 0;
 
-        /// Why next() gave false although there are more: then no new file is made.
+        /// Error that made next() return false too early; no new file is made then.
         virtual std::optional<Error> failure() const { return std::nullopt; }
     };
 
-    /// Makes a new file of these records and puts it in the old one's place, which is gone when
-    /// this returns. The first record lies at journal_header_size, the others follow. After an
-    /// error the old file is still in use, unless it was replaced and only the directory could not
-    /// be synced; generation() tells.
+    /// Replaces the file by a new one with these records; the old file is gone when this returns.
+    /// The first record is at journal_header_size, the others follow. After an error the old file
+    /// is still in use, unless it was replaced and only the sync of the directory failed;
+    /// generation() tells which.
     Result<void> rewrite(Source& source, std::uint32_t version = journal_version);
     Result<void> rewrite(std::span<const JournalRecord> records,
                          std::uint32_t version = journal_version);
 
-    // ---- a new file in steps: rewrite() in parts. The file in use can be read and appended to
-    // meanwhile; that the new one says the same in the end is the caller's business.
+    // ---- rewrite() in steps. Meanwhile the file in use can be read and appended to; the caller
+    // has to bring these changes into the new one.
 
-    /// Begins a new file; drops one that was begun before, as rewrite() does.
+    /// Begins a new file; drops a draft begun before, as rewrite() does.
     Result<void> begin_draft(std::uint32_t version = journal_version);
     bool has_draft() const noexcept { return draft_.has_value(); }
-    /// Where the next record will lie; journal_header_size first.
+    /// Offset of the next record; at first journal_header_size.
     std::uint64_t draft_end() const noexcept { return draft_->end + draft_->buffer.size(); }
-    /// Adds a record. After an error the draft can only be dropped.
+    /// Adds a record to the draft. After an error the draft can only be dropped.
     Result<void> draft(const JournalRecord& record);
     Result<void> sync_draft();
-    /// Puts the new file in the place of the old one. Errors as with rewrite(); the draft is gone
-    /// in any case.
+    /// Replaces the old file by the draft. Errors are those of rewrite(); the draft is gone in any
+    /// case.
     Result<void> put_draft_in_place();
     void drop_draft();
 
-    /// Adds records in one write and one sync. Gives the offset of the first.
+    /// Appends records with one write and one sync. Returns the offset of the first.
     Result<std::uint64_t> append(std::span<const JournalRecord> records);
 
-    /// Notes in the header that everything written so far is durable: damage at the end can't be
-    /// taken for a write that was cut short. For a clean end.
+    /// Called at a clean shutdown: records in the header that everything written so far is durable,
+    /// so that damage at the end can't be taken for a torn write.
     Result<void> confirm();
 
-    /// Reads all records once more. Errors: open() or rewrite() has not been successful, or a part
-    /// can't be read (QueueErrc::unreadable): then the sink may have been given too few records.
+    /// Reads all records again. Errors: no open() or rewrite() was successful, or a part can't be
+    /// read (QueueErrc::unreadable); the sink may then lack records.
     Result<void> scan(RecordSink& sink) const;
 
-    /// Reads one record. Errors: errc::bad_message if it is damaged, others are the disk's.
+    /// Reads one record. Errors: errc::bad_message if it is damaged; others come from the disk.
     Result<JournalRecord> read(std::uint64_t offset, std::size_t size) const;
 
-    /// A write or sync failed: rewrite() has to come before append().
+    /// Whether a write or sync failed: rewrite() is required before append().
     bool broken() const noexcept { return broken_; }
-    /// Counts the files that rewrite() has put into use.
+    /// Number of files that rewrite() has put into use.
     std::uint64_t generation() const noexcept { return generation_; }
     std::uint64_t end() const noexcept { return end_; }
-    /// Of the file in use.
+    /// Format version of the file in use.
     std::uint32_t version() const noexcept { return version_; }
     const std::string& path() const noexcept { return path_; }
 
@@ -146,8 +147,8 @@ private:
         std::unique_ptr<File> file;
         std::uint32_t salt;
         std::uint32_t version;
-        std::uint64_t end;                 ///< of what is written
-        std::vector<std::uint8_t> buffer;  ///< what is not
+        std::uint64_t end;                 ///< end of what was written
+        std::vector<std::uint8_t> buffer;  ///< not written yet
     };
 
     FileSystem& file_system_;

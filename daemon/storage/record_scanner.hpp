@@ -1,6 +1,6 @@
-// Walks over the records of a file and tells apart what a crash leaves behind from damage. Used by
-// recovery, by erasure and by the journals. How it decides, and why that is right, is in
-// docs/spool-format.md, "Recovery".
+// Scans the records of a file and distinguishes the traces of a crash from damage. Used by
+// recovery, erasure and the journals. docs/spool-format.md, "Recovery", explains how it decides,
+// and why that is right.
 #pragma once
 
 #include <cstdint>
@@ -18,60 +18,60 @@ struct ScannedRecord {
     std::uint64_t offset = 0;
     RecordHeader header;
     std::span<const std::uint8_t> payload;  ///< valid during the call only
-    bool intact = true;  ///< false: the payload does not have its checksum (wiped, or damaged)
+    bool intact = true;  ///< false: the payload does not match its checksum (wiped, or damaged)
 };
 
 class RecordSink {
 public:
     virtual ~RecordSink() = default;
 
-    /// A record of the file, in the order of their offsets; confirmations are left out.
+    /// Called for each record of the file except confirmations, in the order of their offsets.
     virtual void record(const ScannedRecord& record) = 0;
 
-    /// Bytes that were durable once and in which no record is found.
+    /// Called for bytes that were durable once and in which no record is found.
     virtual void damage(std::uint64_t offset, std::uint64_t bytes) = 0;
 };
 
 struct ScanRange {
-    std::uint64_t begin = 0;  ///< of the first record
-    std::uint64_t end = 0;    ///< not beyond the end of the file
+    std::uint64_t begin = 0;  ///< offset of the first record
+    std::uint64_t end = 0;    ///< at most the size of the file
 
-    /// Where the writing ended:
+    /// Where the records end:
     enum class Tail {
-        unknown,  ///< the last file of a log: at its last complete commit, or in the midst of one
-        open,     ///< an earlier one: all was synced; behind the end lies what was there before
-        exact,    ///< an earlier one, and the records end at `end`
+        unknown,  ///< newest file of a log: at its last complete commit, or within one
+        open,     ///< earlier file: all was synced; old bytes follow the end
+        exact,    ///< earlier file whose records end at `end`
     };
     Tail tail = Tail::unknown;
 
-    std::uint64_t durable_end = 0;  ///< what lies before it is known to have been synced
+    std::uint64_t durable_end = 0;  ///< everything before it is known to have been synced
 
-    /// The scan ends in front of the first commit that begins here or later: result.end is where
-    /// another scan can go on. The largest number: it does not end early.
+    /// The scan ends before the first commit that begins here or later; another scan can continue
+    /// at result.end. The largest number: it does not end early.
     std::uint64_t pause_at = std::numeric_limits<std::uint64_t>::max();
 };
 
 struct ScanResult {
-    std::uint64_t end = 0;  ///< behind the last record: the place to write at
+    std::uint64_t end = 0;  ///< end of the last record: where to write
     CommitMark last_commit;
-    std::uint64_t torn_end = 0;  ///< behind the last record of the cut tail; at least `end`
+    std::uint64_t torn_end = 0;  ///< end of the last record of the torn tail; at least `end`
 
-    // The highest of all records, those in the cut tail included: never to be used again.
+    // The highest of all records, including the torn tail: never to be reused.
     std::uint32_t highest_commit = 0;
     Seq highest_seq = Seq::none;
 
-    /// The last record is a confirmation, or there is none: all of this was durable.
+    /// Whether the last record is a confirmation, or there is no record: all of this was durable.
     bool confirmed = true;
-    /// The highest seq of which the last confirmation knows.
+    /// The highest seq according to the last confirmation.
     Seq confirmed_seq = Seq::none;
 
-    /// The record at `end` that would reach beyond the end of the range: what was written to a file
-    /// of a fixed size never did, so the file was cut short.
+    /// The record at `end` that would reach beyond the end of the range. No record written to a
+    /// file of a fixed size does, so the file was cut short.
     std::optional<RecordHeader> cut_off;
 
-    /// What the disk did not give, however often it was asked: the first place, and the bytes of
-    /// all. They were taken for zeros. So with it everything else here is a guess, what the sink
-    /// was given as damage included: nothing may be changed on the word of such a scan.
+    /// Bytes that the disk did not return in any attempt: the first offset, and the total number.
+    /// They were replaced by zeros. All other results, including the damage passed to the sink, are
+    /// then guesses, and nothing may be changed because of them.
     struct Unreadable {
         std::uint64_t offset = 0;
         std::uint64_t bytes = 0;
@@ -80,17 +80,17 @@ struct ScanResult {
     std::optional<Unreadable> unreadable;
 };
 
-/// The error of a file that can't be read, for those who can't go on without it
+/// Returns the error of a file that can't be read, for callers that can't continue without it
 /// (QueueErrc::unreadable). Says what to do.
 Error unreadable_error(const std::string& path, const ScanResult::Unreadable& unreadable);
 Error unreadable_error(const std::string& path, std::uint64_t offset, const Error& error);
 
-/// A file gave fewer bytes than it has.
+/// Returns the error of a file that returned fewer bytes than it has.
 Error short_read_error();
 
-/// Gives every record in the range to the sink. With Tail::unknown an unfinished commit at the end
-/// is left out: result.end lies before it. What can't be read is neither a record nor damage:
-/// result.unreadable says so, and the caller decides.
+/// Passes every record in the range to the sink. With Tail::unknown an unfinished commit at the end
+/// is left out: result.end is before it. Unreadable bytes are neither a record nor damage:
+/// result.unreadable has them, and the caller decides.
 ScanResult scan_records(File& file, const ScanRange& range, std::uint32_t salt, RecordSink& sink);
 
 }  // namespace flowrelay::storage

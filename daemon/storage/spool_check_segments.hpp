@@ -1,4 +1,4 @@
-// The part of the check of a spool that reads the log: segments, indexes, what is queued.
+// The part of the spool check that reads the log: segments, indexes, queued events.
 #pragma once
 
 #include <cstdint>
@@ -14,13 +14,13 @@
 
 namespace flowrelay::storage {
 
-/// Seqs that some record settles.
+/// The seqs that are settled by records.
 class SettledSeqs {
 public:
     void add(std::vector<SeqRange> ranges);
     bool contains(Seq seq) const noexcept;
 
-    /// Those from this one on are not asked for any more.
+    /// Drops the seqs from `seq` on: contains() is not called for them any more.
     void forget_from(Seq seq);
 
 private:
@@ -29,7 +29,7 @@ private:
 
 class SegmentCheck {
 public:
-    /// All references outlive it. `letters`: the seqs of the dead letters, ascending.
+    /// All references must outlive this. `letters`: the seqs of the dead letters, ascending.
     SegmentCheck(FileSystem& file_system, std::string directory, const std::vector<Seq>& letters,
                  SpoolReport& report)
         : file_system_(file_system),
@@ -37,20 +37,20 @@ public:
           letters_(letters),
           report_(report) {}
 
-    /// What lies in the directory of the log, and what is known of it from outside.
+    /// The files in the directory of the log, and what is known of the log from outside it.
     struct Found {
         std::vector<std::uint64_t> segments;  ///< their numbers, ascending
-        std::vector<std::uint64_t> indexes;   ///< the same
+        std::vector<std::uint64_t> indexes;   ///< their numbers, ascending
         std::vector<std::string> quarantined;
         std::optional<HighWater> mark;
-        bool used_before = false;  ///< other files show that there was a log
+        bool used_before = false;  ///< other files show that a log existed
     };
     Result<void> run(const Found& found);
 
-    /// Of the newest segment that can be read; 0 if there is none.
+    /// Size of the newest readable segment; 0 if there is none.
     std::uint64_t segment_size() const noexcept { return segment_size_; }
 
-    /// Letters whose events are queued still.
+    /// Number of letters whose events are still queued.
     std::uint64_t queued_letters() const noexcept { return queued_letters_; }
 
 private:
@@ -72,22 +72,22 @@ private:
     const std::vector<Seq>& letters_;
     SpoolReport& report_;
     LogLayout layout_;
-    std::vector<Seq> highest_;  // in each segment
+    std::vector<Seq> highest_;  // highest seq in each segment
     std::vector<std::uint64_t> indexes_;
     std::map<TokenId, SpoolQueue> queues_;
     SettledSeqs settled_;
-    SettledSeqs settled_by_newest_;    // of a segment that came back: what was settled without it
-    bool has_come_back_ = false;       // such a segment was read
-    std::uint64_t settled_again_ = 0;  // events of others, by that one alone
-    std::uint64_t uncounted_ = 0;      // events of segments that others were begun without
+    SettledSeqs settled_by_newest_;    // settled without the segment that came back
+    bool has_come_back_ = false;       // a segment that came back was read
+    std::uint64_t settled_again_ = 0;  // events that only that segment settles
+    std::uint64_t uncounted_ = 0;      // events of segments that later ones lack in their books
     std::uint64_t segment_size_ = 0;
     std::uint64_t queued_letters_ = 0;
-    std::uint64_t without_contents_ = 0;  // queued events that have lost theirs
-    bool unreadable_ = false;             // some bytes of some segment
-    bool newest_cut_ = false;             // it ends where it did not when it was written
+    std::uint64_t without_contents_ = 0;  // queued events without contents
+    bool unreadable_ = false;             // some bytes of some segment can't be read
+    bool newest_cut_ = false;             // the newest segment was cut short
 };
 
-/// The name of a file in the log, as reports have it.
+/// Returns the name of a file of the log as reports show it.
 std::string log_file_name(const std::string& name);
 
 }  // namespace flowrelay::storage

@@ -1,4 +1,4 @@
-// The names of what lies in the directory of a spool (docs/spool-format.md).
+// File names in the directory of a spool (docs/spool-format.md).
 #pragma once
 
 #include <string_view>

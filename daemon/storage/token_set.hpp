@@ -1,4 +1,4 @@
-// The tokens that have records in a segment, so that erasure knows which segments to read.
+// The set of tokens with records in a segment, so that erasure knows which segments to read.
 #pragma once
 
 #include <algorithm>
@@ -18,7 +18,7 @@ public:
     }
     bool contains(TokenId token) const { return tokens_.contains(token); }
 
-    /// Ascending.
+    /// Returns the tokens in ascending order.
     std::vector<TokenId> sorted() const {
         std::vector<TokenId> all(tokens_.begin(), tokens_.end());
         std::ranges::sort(all);
