@@ -7,14 +7,14 @@ namespace flowrelay::storage {
 namespace {
 
 constexpr std::size_t max_ahead = 128 * 1024;
-// What lies between two records that is cheaper to read than to begin anew.
+// Up to this distance between two records it is cheaper to read on than to start a new read.
 constexpr std::uint64_t near = 4096;
 
 }  // namespace
 
 Result<std::span<const std::uint8_t>> BlockReader::read(Segment& segment,
                                                         const IndexedEvent& event) {
-    // An index that is right by its checksum and wrong all the same is no reason to read anything.
+    // An index can have a correct checksum and still be wrong: check before reading.
     const std::uint64_t begin = event.offset;
     if (event.bytes < record_header_size || begin + event.bytes > segment.size) {
         return std::span<const std::uint8_t>();
@@ -58,7 +58,7 @@ std::vector<core::EventRecord> read_records(const std::vector<LogSegments::Place
         taken += event.bytes;
         if (taken > most_bytes && !records.empty()) break;
         const auto bytes = reader.read(*segment, event);
-        if (bytes.has_error()) break;  // who needs it finds out why
+        if (bytes.has_error()) break;  // read() of this event reports the error
         auto record = parse_event(*bytes, event.seq, segment->header.salt);
         if (!record) break;
         records.push_back(std::move(*record));

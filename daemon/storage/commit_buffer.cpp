@@ -38,7 +38,7 @@ CommitBuffer::Part CommitBuffer::encode(const Segment& segment,
     for (const core::EventRecord& event : events.first(part_.events)) {
         out += write_event(out, event, Seq{seq++}, mark, segment.header.salt);
     }
-    // The sizes that were reckoned are those that were written.
+    // The calculated sizes must match what was written.
     assert(out == buffer_.data() + part_.bytes && part_.bytes <= room);
     return part_;
 }

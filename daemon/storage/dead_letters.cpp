@@ -18,7 +18,7 @@ namespace flowrelay::storage {
 
 namespace {
 
-// The file is made anew when more than this, and more than half of it, is of the past.
+// The file is rewritten when more than this, and more than half of it, is obsolete.
 constexpr std::uint64_t compact_above = 1024 * 1024;
 
 using Place = LetterIndex::Place;
@@ -92,7 +92,7 @@ core::Ledger with_changes(core::Ledger ledger, const LetterBooks& books) {
         const std::int64_t change = books.change.at(static_cast<std::size_t>(outcome) - 1);
         column += static_cast<std::uint64_t>(change);
         if (change >= 0 || column <= std::numeric_limits<std::uint64_t>::max() / 2) return;
-        // Letters of a time that the log does not know: a log of an earlier one lies beside them.
+        // The letters are newer than the log: it was replaced by an earlier one.
         ledger.accepted -= std::exchange(column, 0);
     };
     add(ledger.delivered, core::Outcome::delivered);
@@ -298,7 +298,7 @@ private:
         return std::move(*letter);
     }
 
-    // What is replayed is as young as its replay, and has no expires_in any more.
+    // A replayed event is as old as its replay, and its expires_in does not apply any more.
     core::QueuedEvent queued(Seq seq) const {
         const Place& place = *index_.find(seq);
         return {seq, LaneId{place.token, place.thread_hash}, place.replayed.value_or(place.died),
@@ -318,14 +318,14 @@ private:
         return {};
     }
 
-    /// For a change: a new file if the old one can't be used or is mostly of the past.
+    /// Prepares a change: rewrites the file if it can't be used or most of it is obsolete.
     Result<void> make_ready() {
         const std::uint64_t past = journal_.end() - journal_header_size - index_.bytes();
         if (!journal_.broken() && (past < compact_above || past < index_.bytes())) return {};
         return rewrite();
     }
 
-    /// All of it in one go.
+    /// Rewrites the file in one call.
     Result<void> rewrite() {
         LetterRewrite rewrite(journal_, index_, read_failures_, log_);
         rewrite.begin({});
@@ -338,7 +338,7 @@ private:
 
     RecordJournal journal_;
     LetterIndex index_;
-    bool damaged_;  ///< the file has records that could not be read when it was opened
+    bool damaged_;  ///< the file had unreadable records when it was opened
     ReadFailures read_failures_;
     Log& log_;
     LetterRewrite erasure_{journal_, index_, read_failures_, log_};
@@ -420,7 +420,7 @@ core::Ledger corrected(core::Ledger ledger, const DeadLetters::Contents& content
 
 std::uint64_t missing_letters(const core::Ledger& corrected, std::uint64_t letters) noexcept {
     const std::uint64_t dead = corrected.dead + corrected.expired;
-    return dead > letters ? dead - letters : 0;  // more: beside a log of an earlier time
+    return dead > letters ? dead - letters : 0;  // more letters: the log is an earlier one
 }
 
 }  // namespace flowrelay::storage

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t rescued_page_size = 4096;
 
-/// An error may pass.
+/// Reads a page; repeats the read, since an error may be transient.
 bool read_page(File& file, std::uint64_t offset, std::span<std::uint8_t> out) {
     constexpr int tries = 3;
     for (int i = 0; i < tries; ++i) {
@@ -23,7 +23,7 @@ bool read_page(File& file, std::uint64_t offset, std::span<std::uint8_t> out) {
     return false;
 }
 
-/// A journal that was cut short gets zeros in the place of what is missing.
+/// Appends zeros for what is missing at the end of a journal that was cut short.
 Result<void> give_up_rest(File& copy, std::uint64_t size, std::vector<LostBytes>& lost) {
     const auto whole = RecordJournal::durable_size(copy);
     if (whole.has_error()) return whole.error();
@@ -78,7 +78,7 @@ Result<std::vector<LostBytes>> declare_damaged(FileSystem& file_system, const st
     if (made.has_error()) return made.error();
     const auto lost = copy(**file, **made);
     if (lost.has_error() || lost->empty()) {
-        // If it stays, the next start removes it.
+        // If this fails, the next start removes the copy.
         static_cast<void>(file_system.remove(copy_path));
         return lost;
     }

@@ -18,7 +18,7 @@ bool is_out_of_descriptors(const error_code& code) noexcept {
 
 Result<void> FileSystem::move(const std::string& from, const std::string& to) {
     if (const auto there = exists(to); there.has_error() || *there) {
-        // Of an earlier try, perhaps the same file.
+        // Left by an earlier attempt, perhaps the same file.
         auto done = there.has_error() ? Result<void>(there.error()) : remove(to);
         if (done.has_error()) return done;
     }

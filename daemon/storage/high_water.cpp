@@ -18,7 +18,7 @@ namespace {
 constexpr std::string_view mark_magic = "FRHIGHWM";
 constexpr std::uint32_t mark_version = 1;
 
-// Magic, version and checksum keep their places in all versions to come.
+// Magic, version and checksum keep their offsets in all future versions.
 constexpr std::size_t at_mark_version = 8;
 constexpr std::size_t at_mark_log = 16;
 constexpr std::size_t at_mark_segment = 24;
@@ -72,7 +72,7 @@ Result<FoundHighWater> read_high_water(FileSystem& file_system, const std::strin
     if (size.has_error()) return size.error();
     std::array<std::uint8_t, high_water_size> bytes{};
     const auto there = static_cast<std::size_t>(std::min<std::uint64_t>(*size, bytes.size()));
-    constexpr int tries = 3;  // an error may pass
+    constexpr int tries = 3;  // an error may be transient
     Result<std::size_t> got = (*file)->read_at(0, bytes);
     for (int i = 1; i < tries && (got.has_error() || *got < there); ++i) {
         got = (*file)->read_at(0, bytes);

@@ -9,7 +9,7 @@ namespace flowrelay::storage {
 
 namespace {
 
-// A row: when it was accepted (8), token (8), length of the id (1), id.
+// A row: time of acceptance (8), token (8), length of the id (1), id.
 constexpr std::size_t at_token = 8;
 constexpr std::size_t at_length = 16;
 constexpr std::size_t at_id = 17;

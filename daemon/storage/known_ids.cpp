@@ -12,14 +12,14 @@ namespace {
 
 using KnownId = EventQueue::KnownId;
 
-// Records in one write and one sync: some 30,000 ids.
+// Records per write and sync: about 30,000 ids.
 constexpr std::size_t records_in_append = 8;
 
-// What one step of an erasure reads.
+// Bytes read by one step of an erasure.
 constexpr std::uint64_t step_bytes = 1024 * 1024;
 
-/// Tells which ids are still in the window, of those that are shown to it in the order in which
-/// they were accepted. Behind one that is, all are: the clock may have been set back.
+/// Selects the ids within the window; they must be passed in the order of acceptance. All ids after
+/// the first one within the window count as within it too: the clock may have been set back.
 class Window {
 public:
     explicit Window(WallTime since) : since_(since) {}
@@ -49,7 +49,7 @@ public:
         damaged.push_back({offset, bytes});
     }
 
-    std::vector<KnownIds::Place> places;  ///< of the records
+    std::vector<KnownIds::Place> places;  ///< positions of the records
     std::vector<JournalScan::Damage> damaged;
 
 private:
@@ -93,7 +93,7 @@ JournalRecord record_of(std::vector<std::uint8_t> rows) {
     return record;
 }
 
-/// What a new journal is made of.
+/// The records of a new journal.
 class RowsSource final : public RecordJournal::Source {
 public:
     RowsSource(IdRows& older, IdRows* newer) : older_(older), newer_(newer) {}
@@ -110,7 +110,7 @@ public:
 
 private:
     IdRows& older_;
-    IdRows* newer_;  ///< or none
+    IdRows* newer_;  ///< may be null
     std::uint64_t end_ = journal_header_size;
 };
 
@@ -148,7 +148,7 @@ Result<void> KnownIds::open() {
     if (there.has_error()) return there.error();
     if (!*there) return {};
     if (const auto opened = journal_.open(sink, log_); opened.has_error()) {
-        // What can't be read, or is a newer program's, is left as it is.
+        // A file that can't be read or has a newer format is left as it is.
         if (!RecordJournal::is_damaged(opened.error())) return opened.error();
         report(opened.error());
         IdRows none(limit_);
@@ -212,13 +212,13 @@ void KnownIds::find(const LogSegments& segments, WallTime since, std::size_t lim
 }
 
 Result<bool> KnownIds::erase_some(const std::unordered_set<TokenId>& tokens) {
-    // Another rewrite may have come in between.
+    // Another rewrite may have replaced the file meanwhile.
     const bool lost =
         erasure_.generation != journal_.generation() || (erasure_.copies && !journal_.has_draft());
     if (!erasure_.begun || lost) {
         if (auto begun = begin_pass(false); begun.has_error()) return begun.error();
     }
-    // Without it a file that could be neither read nor replaced may be there.
+    // Without an open journal, there may still be a file that could be neither read nor replaced.
     if (!open_) return finish_erasure();
     for (std::uint64_t bytes = 0; erasure_.next < places_.size() && bytes < step_bytes;) {
         const Place place = places_[erasure_.next];
@@ -236,7 +236,7 @@ Result<bool> KnownIds::erase_some(const std::unordered_set<TokenId>& tokens) {
         }
     }
     if (erasure_.next == places_.size()) return finish_erasure();
-    // So that there is little left to be synced at the end.
+    // Leaves little to be synced at the end.
     auto synced = erasure_.copies ? journal_.sync_draft() : Result<void>();
     if (synced.has_error()) {
         journal_.drop_draft();
@@ -249,10 +249,11 @@ Result<bool> KnownIds::erase_some(const std::unordered_set<TokenId>& tokens) {
 Result<void> KnownIds::begin_pass(bool copies) {
     erasure_ = Erasure();
     erasure_.begun = true;
-    // What can't be read may hold them, and what was cut off the end, until the next opening.
+    // Unreadable parts may contain such ids, and so may what was cut off the end, until the journal
+    // is opened again.
     erasure_.copies = copies || damaged_ || journal_.broken();
     erasure_.generation = journal_.generation();
-    // Removes the file of a rewrite that failed, too.
+    // Also removes the file of a failed rewrite.
     journal_.drop_draft();
     const auto there = journal_.exists();
     if (there.has_error()) return there.error();
@@ -260,7 +261,7 @@ Result<void> KnownIds::begin_pass(bool copies) {
     return erasure_.copies ? journal_.begin_draft() : Result<void>();
 }
 
-/// Says whether ids of the tokens are there; the others are copied, if it is time for that.
+/// Returns whether the record has ids of the tokens. Copies the other ids in a pass that copies.
 Result<bool> KnownIds::look_at(const Place& place, const std::unordered_set<TokenId>& tokens) {
     const auto record = journal_.read(place.offset, place.size);
     if (record.has_error()) {

@@ -12,7 +12,7 @@ void LetterIndex::remove(Places::iterator at) {
 void LetterIndex::add(Seq seq, const Place& place) {
     const auto old = places_.find(seq);
     if (old != places_.end()) {
-        // It died again, perhaps of something else.
+        // The event died again, perhaps with another outcome.
         books_.move(old->second.outcome, place.outcome);
         remove(old);
     }

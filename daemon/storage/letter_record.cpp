@@ -34,7 +34,7 @@ void append_text(std::uint8_t*& out, std::string_view text) {
 constexpr std::size_t seq_size = 8;
 constexpr std::size_t replay_size = 16;
 
-// A settlement: the seq in the low 56 bits, the outcome above.
+// A settlement has the seq in the low 56 bits and the outcome above.
 constexpr unsigned outcome_shift = 56;
 constexpr std::uint64_t seq_mask = to_number(max_seq);
 

@@ -21,13 +21,14 @@ void LetterRewrite::begin(std::span<const TokenId> tokens) {
 
 Result<std::optional<LetterRewrite::Erased>> LetterRewrite::step() {
     using Progress = std::optional<Erased>;
-    // Another rewrite has come in between: what was copied lay in the former file.
+    // Begin again if another rewrite has replaced the file: the copies were made from the former
+    // file.
     const bool begins = !journal_.has_draft() || generation_ != journal_.generation();
     Result<void> begun;
     if (begins) begun = begin_draft();
     Result<bool> copied = begun.has_error() ? Result<bool>(begun.error()) : copy_some();
     if (copied.has_value() && !*copied) {
-        // So that there is little left to be synced at the end.
+        // Leaves little to be synced at the end.
         if (auto synced = journal_.sync_draft(); synced.has_error()) copied = synced.error();
     }
     if (copied.has_error()) {
@@ -48,7 +49,7 @@ Result<void> LetterRewrite::begin_draft() {
     return journal_.begin_draft();
 }
 
-/// False: there is more.
+/// Returns false if there is more to copy.
 Result<bool> LetterRewrite::copy_some() {
     const std::uint64_t enough = journal_.draft_end() + step_bytes;
     const auto& places = index_.places();
@@ -59,7 +60,7 @@ Result<bool> LetterRewrite::copy_some() {
         if (auto done = copy(copied_to_); done.has_error()) return done.error();
         if (journal_.draft_end() >= enough) return false;
     }
-    // Those that came meanwhile.
+    // Letters added meanwhile.
     for (const Seq seq : not_copied()) {
         if (auto done = copy(seq); done.has_error()) return done.error();
         if (journal_.draft_end() >= enough) return false;
@@ -74,7 +75,7 @@ Result<void> LetterRewrite::copy(Seq seq) {
         copies_[seq] = {place.offset, journal_.draft_end()};
         return journal_.draft(*record);
     }
-    // One that can't be read must not keep the others from being erased for ever.
+    // An unreadable letter must not block the erasure of others for ever.
     const bool is_damaged = record.error().code == boost::system::errc::bad_message;
     if (!is_damaged && !failures_.give_up(seq)) return record.error();
     log_.write(core::log_events::spool_damaged, {{"file", journal_.path()},
@@ -95,8 +96,8 @@ std::set<Seq> LetterRewrite::not_copied() const {
     return seqs;
 }
 
-/// What has become of the copied letters meanwhile, and the books: those of the index, whatever the
-/// records before them come to.
+/// Writes what became of the copied letters meanwhile, and the books. The books of the index
+/// replace the sum of the records before them.
 Result<LetterRewrite::Erased> LetterRewrite::finish() {
     LetterBooks books = index_.books();
     for (const auto& [seq, place] : index_.places()) {

@@ -13,8 +13,8 @@ void LiveIndex::add(const IndexedEvent& event) {
 
 std::optional<std::size_t> LiveIndex::place(Seq seq) const noexcept {
     if (events_.empty() || seq < events_.front().seq) return std::nullopt;
-    // Seqs seldom have gaps but where entries were dropped, which are old ones: counted from the
-    // front or from the back the first guess is nearly always right.
+    // Gaps are rare except where entries were dropped, which are old ones: a first guess counted
+    // from the front or from the back is nearly always right.
     const auto is_at = [&](std::size_t guess) {
         return guess < events_.size() && events_[guess].seq == seq;
     };

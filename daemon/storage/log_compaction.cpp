@@ -16,15 +16,15 @@ namespace ev = core::log_events;
 
 constexpr std::uint64_t compaction_step = 1024 * 1024;
 
-// Of a run's bytes at most one in so many may still be queued.
+// At most one in this many bytes of a run may still be queued.
 constexpr std::uint64_t least_gain = 4;
 
-// So many neighbours become one when they are small, whatever is queued in them: each costs an
+// This number of small neighbours is merged, however much is queued in them: each segment costs an
 // open file.
 constexpr std::size_t many_small = 8;
-constexpr std::uint64_t small_part = 8;  ///< of the size of a segment
+constexpr std::uint64_t small_part = 8;  ///< segments up to segment_size / small_part are small
 
-/// An error of the records that are copied, not of the disk: the run is left as it is.
+/// Error of the records to be copied, not of the disk: the run is left as it is.
 Error cannot_copy() {
     return {QueueErrc::damaged, "a record can't be copied"};
 }
@@ -41,7 +41,7 @@ bool LogCompaction::eligible(const Segment& segment) const {
     return segment.sealed && !segment.damaged && (segment.sealed->cold || pressed_);
 }
 
-/// Finds the oldest run that is worth it.
+/// Chooses the oldest run that is worth compacting.
 bool LogCompaction::choose() {
     const auto& all = segments_.all();
     for (std::size_t first = 0; first < all.size(); ++first) {
@@ -81,7 +81,8 @@ bool LogCompaction::begin(std::size_t first, std::size_t count) {
     return true;
 }
 
-/// The segments may have moved up, or the first of them left the log.
+/// Returns the current position of the run: segments may have moved up. Nothing if its first
+/// segment has left the log.
 std::optional<std::size_t> LogCompaction::place_of_run() const {
     const auto& all = segments_.all();
     const auto found = std::ranges::find(
@@ -119,7 +120,8 @@ void LogCompaction::abandon() {
     job_.reset();
 }
 
-/// A full disk, or something that can't be read: the next sealed segment is reason to try again.
+/// Abandons the run after a full disk or an unreadable part; it is tried again after the next
+/// segment is sealed.
 Result<bool> LogCompaction::give_up(const Error& error) {
     log_.write(ev::spool_compaction_failed, {{"reason", error.message}});
     abandon();
@@ -164,7 +166,7 @@ Result<void> LogCompaction::copy(Segment& segment, const IndexedEvent& event,
         payload_intact(*header, record.subspan(record_header_size, header->payload_length),
                        segment.header.salt);
     if (!whole) {
-        segment.damaged = true;  // left alone until it is read, and told of then
+        segment.damaged = true;  // skipped from now on; reported when it is read
         return cannot_copy();
     }
     const std::uint64_t offset = job_->end + at;
@@ -179,7 +181,7 @@ Result<void> LogCompaction::copy(Segment& segment, const IndexedEvent& event,
     return {};
 }
 
-/// What the run says of events that lie before it.
+/// Writes the run's outcomes of events that precede it.
 Result<void> LogCompaction::write_settled(std::size_t first) {
     const auto& all = segments_.all();
     std::vector<SeqRange> ranges;
@@ -210,7 +212,7 @@ Result<void> LogCompaction::write_settled(std::size_t first) {
     return written;
 }
 
-/// The header comes last: with it the file is a segment.
+/// Writes the header last: only with a header is the file a segment.
 Result<void> LogCompaction::seal() {
     job_->header.own_end = job_->header.size = job_->end;
     std::vector<std::uint8_t> block(segment_header_size);
@@ -220,7 +222,7 @@ Result<void> LogCompaction::seal() {
     return done;
 }
 
-/// What is queued in the segments is queued in the copy of them.
+/// Checks that each event queued in the segments is in the copy.
 Result<void> LogCompaction::check_complete(const Job& job, std::size_t first) const {
     const auto& all = segments_.all();
     std::uint64_t queued = 0;
@@ -248,7 +250,8 @@ Result<void> LogCompaction::publish(std::size_t first) {
         freed += all[i].size;
         if (i + 1 < first + job.count) done = files_.remove_replaced(all[i].header.number);
     }
-    // Before the new segment may leave the log: what it replaces must not be there then.
+    // Must be durable before the new segment can leave the log: the segments it replaces must not
+    // come back after that.
     if (done.has_value()) done = files_.sync_directory();
     if (done.has_error()) return done;
 
@@ -271,7 +274,7 @@ Result<void> LogCompaction::publish(std::size_t first) {
     segment.newest_own_id = contents.newest_own_id;
     segment.tail_dirty = false;
     segment.sealed.emplace(files_.write_index(job.header.number, encode_index(contents)));
-    // What was settled while it was copied.
+    // Events settled while they were copied.
     for (std::size_t place = 0; place < job.origins.size(); ++place) {
         const SealedEvents& old = *all[first + job.origins[place].segment].sealed;
         if (!old.settled.test(job.origins[place].place)) continue;

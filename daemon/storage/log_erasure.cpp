@@ -9,7 +9,7 @@ namespace flowrelay::storage {
 
 namespace {
 
-// What one step reads or overwrites, and settles.
+// Limits of one step: bytes read or overwritten, and events settled.
 constexpr std::uint64_t erasure_step = 2 * 1024 * 1024;
 constexpr std::size_t step_outcomes = 4096;
 
@@ -78,7 +78,7 @@ Result<void> LogErasure::begin_segment(Segment& segment) {
     place_.number = segment.header.number;
     place_.offset = segment_header_size;
     place_.has_records = *mentioned || segment.damaged;
-    // From here on only a write that fails makes it dirty, which is another's business.
+    // After this, only a failed write of another operation makes the tail dirty.
     place_.has_tail = std::exchange(segment.tail_dirty, false);
     return {};
 }
@@ -112,7 +112,7 @@ Result<bool> LogErasure::wipe_rest() {
         return false;
     }
     auto done = files_.remove_left_over();
-    // Files that were removed before may come back until then.
+    // Until then files removed earlier may come back.
     if (done.has_value()) done = files_.sync_directory();
     if (done.has_value()) {
         done = Quarantine(files_.file_system(), files_.directory()).empty();

@@ -20,7 +20,7 @@ Error LogFailure::fail(const Error& error) {
 
 Error LogFailure::fail_unless_passing(const Error& error) {
     if (is_disk_full(error.code)) {
-        // There may be room for data, but none for another file.
+        // There may be space for data but no inode for another file.
         const bool inodes = error.message.ends_with(no_inodes);
         return full("disk_full",
                     (inodes ? "the spool cannot grow: " : "the disk is full: ") + error.message);

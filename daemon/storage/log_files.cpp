@@ -25,7 +25,7 @@ std::string file_name(std::uint64_t number, std::string_view suffix) {
     return fmt::format("{:0{}}{}", number, digits, suffix);
 }
 
-/// The number in a name of ours; nothing for a foreign file.
+/// Returns the number in the name of a file of the log; nothing for a foreign file.
 std::optional<std::uint64_t> number_of(std::string_view name, std::string_view suffix) {
     std::uint64_t number = 0;
     std::from_chars(name.data(), name.data() + name.size(), number);
@@ -66,7 +66,7 @@ Result<std::vector<std::uint64_t>> LogFiles::scan(std::uint64_t spare_size) {
     std::vector<std::uint64_t> segments;
     for (const std::string& name : *names) {
         if (const auto number = number_of(name, segment_suffix)) segments.push_back(*number);
-        // Of a compaction, or of declare_damaged().
+        // Left by a compaction or by declare_damaged().
         const bool unfinished = number_of(name, compacted_suffix) || name.ends_with(".seg.tmp");
         if (unfinished) {
             if (auto removed = file_system_.remove(path_of(name)); removed.has_error()) {
@@ -100,7 +100,7 @@ Result<void> LogFiles::adopt_spare(std::uint64_t number, std::uint64_t spare_siz
         spares_.push_back({std::move(*file), number, true, false, 0, 0});
         return {};
     }
-    // Half made when the process ended, or of another segment_size.
+    // Incomplete when the process ended, or of another segment_size.
     return file_system_.remove(spare_path(number));
 }
 
@@ -156,7 +156,7 @@ Result<void> LogFiles::remove_left_over() {
 // --- segments ------------------------------------------------------------------------------------
 
 Result<void> LogFiles::prepare_segment(const SegmentHeader& header) {
-    // One that was written to before: writing to it again costs less (docs/architecture.md).
+    // Prefer a spare that was written to: writing to it again costs less (docs/architecture.md).
     const auto written = std::ranges::find(spares_, true, &Spare::written);
     const auto spare = written != spares_.end() ? written : spares_.begin();
     std::vector<std::uint8_t> block(segment_header_size);
@@ -185,8 +185,9 @@ Result<bool> LogFiles::retire_segment(std::uint64_t number, std::unique_ptr<File
     if (done.has_error()) return false;
     // If it stays, scan() removes it at the next start.
     static_cast<void>(file_system_.remove(index_path(number)));
-    // Only then may it be written to: otherwise a power failure could bring back its old name with
-    // new contents. The outcomes of its events lie behind it, and must not go before it does.
+    // Sync before the spare may be written to: otherwise a power failure could bring back its old
+    // name with new contents. The outcomes of its events are in later segments, and must not go
+    // first.
     done = sync_directory();
     if (done.has_error()) return done.error();
     if (recycle) {
@@ -222,7 +223,7 @@ SegmentIndex LogFiles::write_index(std::uint64_t number, std::vector<std::uint8_
     auto file = file_system_.create(path);
     if (file.has_error()) return index;
     auto written = (*file)->write_at(0, index.memory());
-    // It is never synced, and what is not synced stays open: it is given up and opened anew.
+    // An index is never synced, and an unsynced file stays open: close it and open it again.
     file->reset();
     if (written.has_value()) {
         file = file_system_.open_read_only(path);
@@ -237,7 +238,7 @@ SegmentIndex LogFiles::write_index(std::uint64_t number, std::vector<std::uint8_
 }
 
 void LogFiles::drop_index(std::uint64_t number) {
-    // If it stays, the next start comes to the same place and tries again.
+    // If this fails, the next start finds the damage again and retries.
     static_cast<void>(remove_if_there(index_path(number)));
 }
 

@@ -15,12 +15,12 @@ namespace flowrelay::storage {
 
 namespace {
 
-/// Segments leave the log at its old end and are written at its new one, so two logs in one
-/// directory are a mistake that no rule can mend.
+/// Checks that all segments belong to one log. Two logs in one directory can't be separated by any
+/// rule: segments are removed at the old end and added at the new one.
 Result<void> check_same_log(const std::vector<FoundSegment>& segments) {
     const FoundSegment* first = nullptr;
     for (const FoundSegment& segment : segments) {
-        if (segment.header.log == 0) continue;  // of an earlier format
+        if (segment.header.log == 0) continue;  // an earlier format
         if (first == nullptr) first = &segment;
         if (segment.header.log == first->header.log) continue;
         return Error{
@@ -33,11 +33,11 @@ Result<void> check_same_log(const std::vector<FoundSegment>& segments) {
     return {};
 }
 
-/// The crash came between the birth of a compacted segment and the end of those that it stands for.
+/// Removes segments that were replaced by a compacted one but not deleted before a crash.
 void take_out_replaced(LogLayout& layout) {
     std::vector<FoundSegment>& segments = layout.segments;
     for (std::size_t i = segments.size(); i-- > 0;) {
-        const SegmentHeader by = segments[i].header;  // segments move below
+        const SegmentHeader by = segments[i].header;  // a copy: segments move below
         if (by.replaces_from == 0) continue;
         while (i > 0 && segments[i - 1].header.number >= by.replaces_from) {
             --i;
@@ -47,8 +47,8 @@ void take_out_replaced(LogLayout& layout) {
     }
 }
 
-/// A file without a header whose number is far from all others is none of this log's, and says
-/// nothing about which number comes next.
+/// Removes files without a valid header whose number is far above all others: they do not belong to
+/// this log, and say nothing about the next number.
 void take_out_foreign(LogLayout& layout) {
     constexpr std::uint64_t far = 1000;
     if (layout.segments.empty()) return;
@@ -60,8 +60,8 @@ void take_out_foreign(LogLayout& layout) {
     });
 }
 
-/// The mark of how far the log had come, or of another log that is not here. It may know of more
-/// events than the header of the segment that it names.
+/// Stores the mark, as that of this log or of another log that is not here. It may know of more
+/// events than the header of the segment it names.
 void take_mark(LogLayout& layout, const std::optional<HighWater>& mark) {
     if (!mark) return;
     std::uint64_t log = 0;
@@ -76,7 +76,8 @@ void take_mark(LogLayout& layout, const std::optional<HighWater>& mark) {
     newest.durable_seq = std::max(newest.durable_seq, Seq{to_number(mark->next_seq) - 1});
 }
 
-/// Only a sealed segment has an index, and a segment is sealed when the next one is durable.
+/// Whether the segment has an index. Only a sealed segment has one, and a segment is sealed once
+/// the next one is durable.
 bool was_sealed(FileSystem& file_system, const std::string& directory,
                 const SegmentHeader& header) {
     auto file = file_system.open_read_only(directory + "/" + LogFiles::index_name(header.number));
@@ -161,8 +162,7 @@ ScanRange range_of(const LogLayout& layout, std::size_t place) {
         return {segment_header_size, segment.size, ScanRange::Tail::unknown,
                 segment.header.durable_end};
     }
-    // A successor that does not know this segment (it was away, or had no header then) does not
-    // know its end either.
+    // A successor begun while this segment was missing or had no header does not know its end.
     std::uint64_t end = segment.header.own_end;
     if (end == 0 && place + 1 < layout.segments.size()) {
         const SegmentHeader& next = layout.segments[place + 1].header;

@@ -81,10 +81,10 @@ private:
     DamageReport report_;
     RecoveredLog state_;
     LogLayout layout_;
-    std::uint64_t unknown_events_ = 0;  ///< there may have been so many that nothing is known of
-    std::uint64_t settled_again_ = 0;   ///< events of others, by a segment that came back
+    std::uint64_t unknown_events_ = 0;  ///< upper bound of events about which nothing is known
+    std::uint64_t settled_again_ = 0;   ///< events settled only by a segment that came back
     OutcomeSums newest_outcomes_;
-    std::map<std::uint64_t, std::vector<Suspect>> suspects_;  // by the number of the segment
+    std::map<std::uint64_t, std::vector<Suspect>> suspects_;  // by segment number
 };
 
 Result<void> LogRecovery::find(const std::vector<std::uint64_t>& numbers) {
@@ -95,8 +95,8 @@ Result<void> LogRecovery::find(const std::vector<std::uint64_t>& numbers) {
                                 OpenFor::writing);
     if (layout.has_error()) return layout.error();
     layout_ = std::move(*layout);
-    // A process that was killed may have left the newest segment's name in the memory of the kernel
-    // alone. An index of the segment before it says that it was durable.
+    // A killed process may have left the newest segment's name in kernel memory only; an index of
+    // the segment before it would claim that it was durable.
     return files_.sync_directory();
 }
 
@@ -109,7 +109,7 @@ Segment LogRecovery::take(FoundSegment& found) {
     return segment;
 }
 
-/// Segments without a header, and those that are not there.
+/// Reports segments that are missing or have no valid header.
 void LogRecovery::report_missing() {
     const std::uint64_t known =
         layout_.segments.empty() ? 0 : layout_.segments.back().header.number;
@@ -126,8 +126,8 @@ void LogRecovery::report_missing() {
     }
 }
 
-/// The newest segments are gone, or have no header. The mark knows what was in them up to its time,
-/// and what it does not know of may have had seqs of its own: none of them is given out again.
+/// Reports newest segments that are missing or have no header. The mark has their state when it was
+/// written. Later events may have used more seqs, so none of these is assigned again.
 Result<void> LogRecovery::report_lost_newest() {
     const std::uint64_t known =
         layout_.segments.empty() ? 0 : layout_.segments.back().header.number;
@@ -150,7 +150,7 @@ Result<void> LogRecovery::report_lost_newest() {
     return {};
 }
 
-/// The events of a log that is not here: all that is known is how many there were.
+/// Accounts for the events of a log that is not here, of which only their number is known.
 void LogRecovery::report_other_log() {
     if (!layout_.other_log) return;
     const std::uint64_t lost = layout_.other_log->queued;
@@ -168,7 +168,7 @@ void LogRecovery::skip_unknown_seqs() {
     state_.skipped_seqs = unknown_events_;
 }
 
-/// Reads a segment whole. What can't be read ends the start: the disk may give it the next time.
+/// Reads a whole segment. Unreadable bytes make the start fail: the disk may return them next time.
 Result<SegmentScan> LogRecovery::scan(const Segment& segment, std::size_t place) {
     auto scanned = scan_segment(*segment.file, segment.header, range_of(layout_, place),
                                 seq_after(layout_, place));
@@ -191,7 +191,7 @@ std::optional<SegmentIndex> LogRecovery::open_index(const Segment& segment, std:
 Result<void> LogRecovery::read_sealed(Segment& segment, std::size_t place) {
     const ScanRange range = range_of(layout_, place);
     const bool known_end = range.tail == ScanRange::Tail::exact;
-    // Without the newest segment this one has the last word on the totals: it is read for them.
+    // Without the newest segment, this one determines the totals: it is read for them.
     const bool keeps_books = !state_.can_append && place + 1 == layout_.segments.size();
     auto there = keeps_books ? std::nullopt : open_index(segment, known_end ? range.end : 0);
     if (there) {
@@ -248,9 +248,9 @@ void LogRecovery::note_seqs(const Segment& segment, Seq highest) {
     state_.next_seq = Seq{next};
 }
 
-// What was read may be in the memory of the kernel alone: the former process may have died before
-// its sync, or because of a failed one, after which the kernel takes the pages for clean. So it is
-// written again, and only then relied upon.
+// Writes the end of the segment again and syncs it before relying on it. What was read may be in
+// kernel memory only: the former process may have died before its sync, or because of a failed
+// sync, after which the kernel treats the pages as clean.
 Result<void> LogRecovery::make_durable(Segment& segment, const ScanResult& scanned) {
     const std::uint64_t cut = scanned.torn_end - scanned.end;
     if (cut > 0) {
@@ -276,7 +276,7 @@ Result<void> LogRecovery::make_durable(Segment& segment, const ScanResult& scann
     return done;
 }
 
-/// What is added to the segment is of this format.
+/// Updates the header: new records of the segment have this format.
 Result<void> LogRecovery::write_header(Segment& segment) {
     segment.header.version = segment_format_version;
     if (segment.header.size == 0 && cut_off_bytes(segment.header, segment.size) == 0) {
@@ -314,7 +314,8 @@ Result<void> LogRecovery::settle_all() {
     return {};
 }
 
-/// Of a settled event nothing is lost, and erasure wipes just those.
+/// Reports damaged events. Settled ones are skipped: nothing is lost with them, and erasure wipes
+/// them.
 Result<void> LogRecovery::report_suspects() {
     for (Segment& segment : state_.segments.all()) {
         std::vector<DamagedRange> ranges;
@@ -330,8 +331,8 @@ Result<void> LogRecovery::report_suspects() {
     return {};
 }
 
-/// How many events there are that a later segment was begun without: it leaves out their seqs, and
-/// the books in its header do not count them.
+/// Returns how many events no later header counts: their segment was missing when a later one was
+/// begun, which skipped their seqs.
 Result<std::uint64_t> LogRecovery::uncounted_events() {
     std::uint64_t count = 0;
     auto& all = state_.segments.all();
@@ -354,7 +355,8 @@ Result<std::uint64_t> LogRecovery::uncounted_events() {
     return count;
 }
 
-// Outcomes that were lost to damage are still in the totals, and their events are queued again.
+// Balances the books: outcomes that were lost to damage are still in the totals, while their events
+// are queued again.
 Result<void> LogRecovery::balance_books() {
     core::Ledger& ledger = state_.ledger;
     ledger.delivered += settled_again(ledger, state_.segments.queued(), settled_again_);

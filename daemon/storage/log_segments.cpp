@@ -13,7 +13,7 @@ namespace flowrelay::storage {
 
 namespace {
 
-// Events that one load() looks at: a few milliseconds.
+// Maximum number of events that one load() examines: a few milliseconds.
 constexpr std::size_t max_looks = 50'000;
 
 }  // namespace
@@ -75,7 +75,7 @@ Result<bool> LogSegments::begin_settling(Seq seq) {
     return *queued;
 }
 
-/// As find(), often without a look into the index.
+/// Whether an event is queued; often without reading the index.
 Result<bool> LogSegments::is_queued(Seq seq) {
     Segment* segment = of(seq);
     if (segment == nullptr) return false;
@@ -167,7 +167,8 @@ Result<std::vector<EventQueue::Backlog>> LogSegments::backlog() {
                     const auto run = events.index.token_at(i);
                     if (run.has_error()) return run.error();
                     Part part{run->token, 0, Seq::none};
-                    // Nothing of it is settled, as in most of a large backlog: no need to look.
+                    // Nothing in it is settled, as usual in a large backlog: no need to check each
+                    // event.
                     if (events.live == events.index.size() && run->count > 0) {
                         const auto place = events.index.by_token(run->begin);
                         if (place.has_error()) return place.error();
@@ -200,7 +201,7 @@ Result<std::vector<EventQueue::Backlog>> LogSegments::backlog() {
     return all;
 }
 
-/// One load(), over the segments one after the other.
+/// Executes one load() over the segments, one after the other.
 class LogSegments::Loading {
 public:
     Loading(const core::LoadRequest& request, const std::unordered_set<Seq>& settling,
@@ -211,7 +212,7 @@ public:
 
     void begin(Segment& segment) { segment_ = &segment; }
 
-    /// False when it has looked at enough.
+    /// Examines an event. Returns false when the load is complete.
     bool look(const IndexedEvent& event) {
         if (slice_.events.size() == request_.limit || ++looks_ > max_looks) {
             slice_.complete = false;
@@ -244,7 +245,7 @@ public:
             if (events.settled.test(*place)) continue;
             const auto event = events.index.at(*place);
             if (event.has_error()) return event.error();
-            // After an error all is looked at again: what was taken already lies behind the end.
+            // After an error everything is examined again: skip what was taken already.
             if (event->seq > slice_.end && !look(*event)) return {};
         }
         return {};
@@ -253,7 +254,7 @@ public:
     const core::LoadedSlice& slice() const noexcept { return slice_; }
 
 private:
-    /// The first place in a token's run with a seq behind what was looked at.
+    /// Returns the first position in a token's run whose seq is after those examined.
     Result<std::size_t> first_behind(const SegmentIndex& index, std::size_t low,
                                      std::size_t high) const {
         const auto first = index.lower_bound(Seq{to_number(slice_.end) + 1});
@@ -303,8 +304,8 @@ Result<core::LoadedSlice> LogSegments::load(const core::LoadRequest& request,
 
 namespace {
 
-/// Gives the runs of those tokens that an index has to `use`, until that gives false or an error.
-/// Looks for each token, or at each run, whichever are fewer.
+/// Passes the runs of these tokens in an index to `use`, until it returns false or an error. Looks
+/// up each token or examines each run, whichever is less.
 template <class Use>
 Result<void> for_each_run(const SegmentIndex& index, const LogSegments::Tokens& tokens, Use use) {
     if (tokens.size() < index.tokens()) {
@@ -400,7 +401,7 @@ Result<void> LogSegments::seal_newest() {
     return {};
 }
 
-/// The events of sealed segments that the newest segment settles.
+/// Returns the events of sealed segments that the newest segment settles.
 Result<std::vector<SeqRange>> LogSegments::fresh_ranges() {
     std::vector<SeqRange> ranges;
     for (Segment& segment : segments_) {
@@ -438,9 +439,9 @@ Result<void> LogSegments::renew_index(Segment& segment, LogFiles::IndexPlace pla
                                 *scan.result.unreadable);
     }
     const IndexContents contents = index_contents(segment.header, std::move(scan));
-    segment.damaged = segment.damaged || contents.damaged;  // erasure has to know
+    segment.damaged = segment.damaged || contents.damaged;  // needed by erasure
     if (contents.events.size() != segment.sealed->index.size()) {
-        // A start would believe it again, up to the same place.
+        // A start would trust this index until it finds the same damage.
         files_.drop_index(segment.header.number);
         return Error{QueueErrc::damaged,
                      fmt::format("{} and its index are damaged: restart flowrelayd, so that it "

@@ -19,14 +19,14 @@ Result<std::unique_ptr<File>> open_below(FileSystem& below, const std::string& p
 
 }  // namespace
 
-/// All handles, by name and by when they were used.
+/// All handles, by name and by last use.
 class OpenFiles::Table {
 public:
     Table(FileSystem& below, std::size_t max_open) : below_(below), max_open_(max_open) {}
 
     std::size_t open_now() const noexcept { return recent_.size() + nameless_; }
 
-    /// Opens a file. Other files give their descriptors away if there is none left.
+    /// Opens a file. Closes other files if no descriptor is left.
     template <class Open>
     Result<std::unique_ptr<File>> open(Open open_it) {
         auto file = open_it();
@@ -41,10 +41,11 @@ public:
     Result<File*> use(Handle& handle);
     void trim();
 
-    /// Opens the handles of a name that is about to go, and keeps them open until release().
+    /// Opens the handles of a name that is about to be removed or replaced, and keeps them open
+    /// until release().
     using Handles = std::vector<Handle*>;
     Result<Handles> hold(const std::string& path);
-    /// `gone`: the name means nothing any more, or another file.
+    /// `gone`: the name was removed or belongs to another file now.
     void release(const Handles& handles, bool gone);
     void rename(const std::string& from, const std::string& to);
 
@@ -55,7 +56,7 @@ private:
 
     FileSystem& below_;
     std::size_t max_open_;
-    std::list<Handle*> recent_;  ///< open ones with a name; those used last come first
+    std::list<Handle*> recent_;  ///< open handles with a name, last used first
     std::size_t nameless_ = 0;
     std::unordered_multimap<std::string, Handle*> names_;
 };
@@ -110,12 +111,12 @@ private:
     friend class Table;
 
     Table& table_;
-    std::unique_ptr<File> file_;  ///< none: it is closed
-    std::string path_;            ///< empty: it has lost its name
+    std::unique_ptr<File> file_;  ///< null: closed
+    std::string path_;            ///< empty: it has no name any more
     Access access_;
     bool unsynced_ = false;
     bool held_ = false;
-    std::list<Handle*>::iterator place_;  ///< among the recent ones, while it is open
+    std::list<Handle*>::iterator place_;  ///< in recent_, while it is open
 };
 
 void OpenFiles::Table::add(Handle& handle) {
@@ -147,7 +148,7 @@ Result<File*> OpenFiles::Table::use(Handle& handle) {
     return handle.file_.get();
 }
 
-/// The file that was used last stays open in any case.
+/// Closes files above the limit, but never the file used last.
 void OpenFiles::Table::trim() {
     while (recent_.size() > std::max<std::size_t>(1, max_open_) && close_one()) {
     }

@@ -45,15 +45,15 @@ auto retry(Call call) {
     return result;
 }
 
-/// Whether a file system has no room for another file, though it may have some for data.
+/// Whether the file system can't hold another file, although it may have space for data.
 bool has_no_inodes(const std::string& path) {
     struct statvfs status{};
     const std::string directory = path.substr(0, path.rfind('/') + 1);
     if (::statvfs(directory.empty() ? "." : directory.c_str(), &status) != 0) return false;
-    return status.f_files > 0 && status.f_favail == 0;  // some have no such limit
+    return status.f_files > 0 && status.f_favail == 0;  // some file systems have no such limit
 }
 
-/// Why a file or a directory can't be made.
+/// Returns the error of a file or directory that can't be created.
 Error creation_error(int error_number, std::string_view action, const std::string& path) {
     Error error = system_error(error_number, action, path);
     if (error_number == ENOSPC && has_no_inodes(path)) {
@@ -80,7 +80,7 @@ public:
                 return ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
             });
             if (n < 0) return failed(errno, "write to");
-            // POSIX allows it and names no reason; it would be an endless loop.
+            // POSIX allows a result of 0 without giving a reason; retrying would loop for ever.
             if (n == 0) return failed(EIO, "write to");
             bytes = bytes.subspan(static_cast<std::size_t>(n));
             offset += static_cast<std::uint64_t>(n);
@@ -115,7 +115,7 @@ public:
         if (errno != EOPNOTSUPP && errno != ENOSYS) {
             return failed(errno, "allocate space for");
         }
-        // Some file systems can't; the C library then writes to each block.
+        // Some file systems do not support it; the C library then writes to each block.
         int error = EINTR;
         while (error == EINTR) error = ::posix_fallocate(fd_.get(), 0, length);
         if (error != 0) return failed(error, "allocate space for");
@@ -136,7 +136,7 @@ public:
     }
 
 private:
-    /// Under the name that the file has now: it may have been renamed since it was opened.
+    /// Names the file as it is called now: it may have been renamed since it was opened.
     Error failed(int error, std::string_view action) const {
         std::array<char, 4096> target{};
         const std::string link = "/proc/self/fd/" + std::to_string(fd_.get());
@@ -156,11 +156,11 @@ Result<std::unique_ptr<File>> open_file(const std::string& path, int flags,
     if (fd.has_error()) return fd.error();
     struct stat status{};
     const bool is_directory = ::fstat(fd->get(), &status) == 0 && S_ISDIR(status.st_mode);
-    if (is_directory) return system_error(EISDIR, action, path);  // one may be opened for reading
+    if (is_directory) return system_error(EISDIR, action, path);  // open() allows reading one
     return std::unique_ptr<File>(std::make_unique<PosixFile>(std::move(*fd), path));
 }
 
-/// The process that wrote its number into a lock file; 0 if there is none to be read.
+/// Returns the process id in a lock file; 0 if there is none.
 int holder_of(int fd) {
     std::array<char, 24> text{};
     const ssize_t n = retry([&] { return ::pread(fd, text.data(), text.size(), 0); });
@@ -196,8 +196,8 @@ public:
         return {};
     }
 
-    // A rename has been done when its directory is to be synced: that must not fail because just
-    // then no descriptor is left.
+    // Syncs a directory. Keeps it open: once a rename was done, its sync must not fail just because
+    // no descriptor is left.
     Result<void> sync_directory(const std::string& path) override {
         auto known = directories_.find(path);
         if (known == directories_.end() || !is_at(known->second.get(), path)) {
@@ -247,18 +247,18 @@ public:
     Result<std::shared_ptr<void>> lock(const std::string& path) override {
         auto fd = open_path(path, O_RDWR | O_CREAT, "create");
         if (fd.has_error()) return fd.error();
-        // It belongs to the open file, not to the process as with F_SETLK: a second opening in
-        // this process is refused too, and closing another descriptor does not give it up.
+        // The lock belongs to the open file, not to the process as with F_SETLK: a second open() in
+        // this process is refused too, and closing another descriptor does not release the lock.
         if (retry([&] { return ::flock(fd->get(), LOCK_EX | LOCK_NB); }) != 0) {
             if (errno != EWOULDBLOCK) return system_error(errno, "lock", path);
             return locked_error(path, holder_of(fd->get()));
         }
         if (const int error = write_holder(fd->get()); error != 0) {
-            // On a full disk the lock still holds; only its message loses the number.
+            // On a full disk the lock still works; only its message lacks the process id.
             if (error != ENOSPC && error != EDQUOT) return system_error(error, "write to", path);
         }
-        // The directory as well: somebody may have taken the file away. Not everywhere can one be
-        // locked (NFS), and then the file has to do.
+        // Lock the directory too, in case the lock file is removed. Some file systems can't lock
+        // directories (NFS); the file must suffice there.
         auto directory = open_path(parent_of(path), O_RDONLY | O_DIRECTORY, "open");
         if (directory.has_error()) return directory.error();
         if (retry([&] { return ::flock(directory->get(), LOCK_EX | LOCK_NB); }) != 0 &&
@@ -276,7 +276,8 @@ public:
         if (!there && fd.error().code != boost::system::errc::no_such_file_or_directory) {
             return fd.error();
         }
-        // A shared lock is refused while somebody has the exclusive one, and goes with its file.
+        // A shared lock fails while another process has the exclusive one, and is released with the
+        // file.
         if (there && retry([&] { return ::flock(fd->get(), LOCK_SH | LOCK_NB); }) != 0) {
             if (errno != EWOULDBLOCK) return system_error(errno, "look at", path);
             return Holder(name_of(holder_of(fd->get())));
@@ -301,7 +302,7 @@ private:
         Descriptor directory;
     };
 
-    /// Writes the id of this process into the lock's file; gives the error, or 0.
+    /// Writes the id of this process into the lock file; returns the error number, or 0.
     static int write_holder(int fd) {
         const std::string pid = std::to_string(::getpid()) + "\n";
         if (retry([&] { return ::ftruncate(fd, 0); }) != 0) return errno;
@@ -315,7 +316,7 @@ private:
         return 0;
     }
 
-    /// Whether what is open there is what has this path now.
+    /// Whether the open file is the one that has this path now.
     static bool is_at(int fd, const std::string& path) {
         struct stat open{};
         struct stat named{};
@@ -334,7 +335,7 @@ private:
                          "give this one its own spool.directory"};
     }
 
-    std::map<std::string, Descriptor> directories_;  ///< that are synced now and then
+    std::map<std::string, Descriptor> directories_;  ///< directories to sync, kept open
 };
 
 }  // namespace

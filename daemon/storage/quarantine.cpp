@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t page_size = 4096;
 constexpr std::uint64_t chunk_size = 64 * page_size;
 
-/// Reads as much as the disk still gives.
+/// Reads as much as the disk still returns.
 void read_what_is_left(File& file, std::uint64_t offset, std::span<std::uint8_t> out) {
     if (file.read_at(offset, out).has_value()) return;
     for (std::size_t at = 0; at < out.size(); at += page_size) {
@@ -53,7 +53,7 @@ Result<std::string> Quarantine::keep(File& file, const std::string& name, std::u
 
 Result<void> Quarantine::copy(File& from, File& to, std::uint64_t offset,
                               std::uint64_t bytes) const {
-    // What should lie behind the end of the file is not there to be kept.
+    // There is nothing to copy beyond the end of the file.
     const auto size = from.size();
     if (size.has_value()) bytes = std::min(bytes, *size - std::min(*size, offset));
     std::vector<std::uint8_t> buffer;
@@ -74,7 +74,7 @@ Result<void> Quarantine::empty() const {
     for (const std::string& name : *names) {
         if (auto removed = file_system_.remove(path_of(name)); removed.has_error()) return removed;
     }
-    // Also without any: they may have been removed before, and that not be durable yet.
+    // Sync even if there were no files: an earlier removal may not be durable yet.
     return file_system_.sync_directory(directory_);
 }
 

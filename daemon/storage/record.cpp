@@ -33,7 +33,7 @@ constexpr std::size_t at_event_text = 4;
 constexpr std::size_t max_id_length = 255;
 constexpr std::size_t max_thread_length = 65535;
 
-// Offsets in what is kept of a producer.
+// Offsets in a producer.
 constexpr std::size_t at_uid = 0;
 constexpr std::size_t at_pid = 4;
 constexpr std::size_t at_unit_length = 8;
@@ -41,7 +41,7 @@ constexpr std::size_t at_unit = 9;
 
 constexpr std::size_t max_unit_length = 255;
 
-// A settlement: the seq in the low 56 bits, the outcome above.
+// A settlement has the seq in the low 56 bits and the outcome above.
 constexpr unsigned outcome_shift = 56;
 constexpr std::uint64_t seq_mask = to_number(max_seq);
 
@@ -114,7 +114,7 @@ void write_confirmation(std::uint8_t* out, Seq highest, CommitMark commit,
 std::optional<RecordHeader> parse_record_header(std::span<const std::uint8_t> bytes,
                                                 std::uint32_t salt) noexcept {
     const std::uint8_t* in = bytes.data();
-    // Cheap tests first: recovery tries this at every eighth byte behind damage.
+    // Cheap tests first: recovery tries this at every eighth byte after damage.
     if (!known_type(in[at_type]) || load_le<std::uint16_t>(in + at_zero) != 0) return std::nullopt;
     const auto length = load_le<std::uint32_t>(in + at_payload_length);
     if (length >= max_payload_length) return std::nullopt;
@@ -217,7 +217,7 @@ std::size_t write_event(std::uint8_t* out, const core::EventRecord& event, Seq s
 
 namespace {
 
-/// An event's payload; the texts lie in it.
+/// A parsed event payload; its texts are views into it.
 struct EventPayload {
     std::optional<core::Producer> producer;
     std::string_view id;
@@ -257,7 +257,7 @@ std::optional<core::EventRecord> read_event(const RecordHeader& header,
     event.accepted = header.accepted;
     event.expires = header.expires;
     event.own_id = (header.flags & record_flag_own_id) != 0;
-    // Made, not assigned: an assignment looks for room first.
+    // Construct instead of assign: an assignment checks the capacity first.
     event.id = std::string(parsed->id);
     event.thread = std::string(parsed->thread);
     event.body = std::string(parsed->body);

@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::string_view journal_magic = "FlowrJrn";
 
-// Magic, version and checksum keep their places in all versions to come.
+// Magic, version and checksum keep their offsets in all future versions.
 constexpr std::size_t at_journal_version = 8;
 constexpr std::size_t at_journal_salt = 12;
 constexpr std::size_t at_kind = 16;
@@ -119,7 +119,7 @@ Result<void> RecordJournal::open(RecordSink& sink, Log& log) {
 
     ScanRange range{journal_header_size, *size, ScanRange::Tail::unknown, *durable_end};
     const ScanResult scanned = scan_records(*file_, range, salt_, sink);
-    // Not cut off: the disk may give it another time.
+    // Do not cut it off: the disk may return it another time.
     if (scanned.unreadable) return unreadable_error(path_, *scanned.unreadable);
     if (*size < *durable_end) {
         cut_short_ = true;
@@ -187,8 +187,8 @@ Result<std::uint64_t> RecordJournal::read_header() {
     return load_le<std::uint64_t>(in + at_journal_durable_end);
 }
 
-// As with the log: what was read may never have reached the disk. The last commit is written again.
-// Then the header, which says how far: a file of an earlier format is from now on one of this.
+// Writes the last commit again, since what was read may never have reached the disk (see
+// LogRecovery::make_durable), then the header with the durable end, which upgrades earlier formats.
 Result<void> RecordJournal::make_durable(const ScanResult& scanned, std::uint64_t size) {
     Result<void> done;
     constexpr std::uint32_t first_append = 2;
@@ -210,7 +210,7 @@ Result<void> RecordJournal::make_durable(const ScanResult& scanned, std::uint64_
 }
 
 Result<void> RecordJournal::confirm() {
-    if (!file_ || broken_) return {};  // what is behind the last success is in doubt
+    if (!file_ || broken_) return {};  // the state after the last success is unknown
     auto done = file_->write_at(0, header_bytes(version_, salt_, kind_, end_));
     if (done.has_value()) done = file_->sync();
     return done;
@@ -241,7 +241,7 @@ Result<void> RecordJournal::begin_draft(std::uint32_t version) {
     return {};
 }
 
-/// The records are one commit; the header says that it is whole.
+/// All records belong to one commit; the header says that it is complete.
 Result<void> RecordJournal::draft(const JournalRecord& record) {
     append_record(draft_->buffer, record, CommitMark{1, journal_header_size}, draft_->salt);
     return draft_->buffer.size() < write_size ? Result<void>() : flush_draft();
@@ -288,7 +288,7 @@ Result<void> RecordJournal::put_draft_in_place() {
 void RecordJournal::drop_draft() {
     if (!draft_) return;
     draft_.reset();
-    // If this fails, exists() does it at the next start.
+    // If this fails, exists() removes it at the next start.
     static_cast<void>(file_system_.remove(temporary_path()));
 }
 
@@ -302,7 +302,7 @@ Result<std::uint64_t> RecordJournal::append(std::span<const JournalRecord> recor
     std::vector<std::uint8_t> buffer;
     for (const JournalRecord& record : records) append_record(buffer, record, commit, salt_);
     if (auto written = file_->write_at(end_, buffer); written.has_error()) {
-        // A full disk is no reason to distrust what is there, once the rest is gone.
+        // After a full disk the existing records can be trusted once the rest is cut off.
         broken_ = !is_disk_full(written.error().code) || file_->truncate(end_).has_error();
         return written.error();
     }
@@ -325,7 +325,7 @@ Result<JournalRecord> RecordJournal::read(std::uint64_t offset, std::size_t size
     std::vector<std::uint8_t> bytes(size);
     const auto got = file_->read_at(offset, bytes);
     if (got.has_error()) return got.error();
-    // Not damage: the file has these bytes, and may give them another time.
+    // Not damage: the file has these bytes, and may return them another time.
     if (*got < size && offset + size <= end_) {
         return unreadable_error(path_, offset, short_read_error());
     }

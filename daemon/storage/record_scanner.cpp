@@ -23,12 +23,12 @@ bool all_zero(std::span<const std::uint8_t> bytes) noexcept {
            (bytes[0] == 0 && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
 }
 
-/// A part of a file in memory, moved along as it is read.
+/// A part of a file in memory that moves along as it is read.
 class Window {
 public:
     Window(File& file, std::uint64_t end) : file_(file), end_(end) {}
 
-    /// Bytes from `offset` on: `length` of them, fewer at the end of the range.
+    /// Returns `length` bytes from `offset` on, or fewer at the end of the range.
     std::span<const std::uint8_t> view(std::uint64_t offset, std::size_t length) {
         if (offset >= end_) return {};
         length = static_cast<std::size_t>(std::min<std::uint64_t>(length, end_ - offset));
@@ -49,7 +49,7 @@ private:
         load_by_pages(offset);
     }
 
-    // Around a bad sector as much as the disk still gives.
+    // Reads page by page, to get as much around a bad sector as the disk returns.
     void load_by_pages(std::uint64_t offset) {
         std::size_t at = 0;
         while (at < bytes_.size()) {
@@ -65,7 +65,8 @@ private:
         }
     }
 
-    /// An error may pass. Fewer bytes only when the file has no more.
+    /// Reads with retries, since an error may be transient. Returns fewer bytes only at the end of
+    /// the file.
     Result<std::size_t> read_again(std::uint64_t offset, std::span<std::uint8_t> out) {
         constexpr int tries = 3;
         Result<std::size_t> got = std::size_t{0};
@@ -86,7 +87,7 @@ private:
 
     void note_unreadable(std::uint64_t offset, std::uint64_t bytes, const Error& error) {
         if (!unreadable_) unreadable_ = ScanResult::Unreadable{offset, 0, error};
-        // Pages that are looked at again count once.
+        // Count pages that are read again only once.
         if (unreadable_pages_.insert(offset / scan_page_size).second) unreadable_->bytes += bytes;
     }
 
@@ -98,8 +99,8 @@ private:
     std::set<std::uint64_t> unreadable_pages_;
 };
 
-/// Gives what lies from `offset` on in overlapping chunks, so that each header is whole in one of
-/// them, until `use` gives false; chunks of zeros only are left out.
+/// Passes the bytes from `offset` on to `use` in overlapping chunks, so that each header is
+/// complete in one of them, until it returns false. Skips chunks of zeros.
 template <class Use>
 void for_each_chunk(Window& window, std::uint64_t offset, Use use) {
     while (true) {
@@ -110,8 +111,8 @@ void for_each_chunk(Window& window, std::uint64_t offset, Use use) {
     }
 }
 
-/// The cheapest test of all: a recycled segment has eight million places to be tried. Of a header
-/// these two bytes are zero (docs/spool-format.md), and in JSON text there are no such bytes.
+/// The cheapest test: a recycled segment has eight million offsets to try. These two bytes are zero
+/// in a header (docs/spool-format.md), and zero bytes do not occur in JSON text.
 bool may_be_header(std::span<const std::uint8_t> bytes) noexcept {
     constexpr std::size_t at_zeros = 14;
     return load_le<std::uint16_t>(bytes.data() + at_zeros) == 0;
@@ -122,9 +123,9 @@ struct Found {
     RecordHeader header;
 };
 
-/// What was found behind a place.
+/// What was found after an offset.
 struct Survey {
-    std::uint64_t end = 0;  ///< of the last record
+    std::uint64_t end = 0;  ///< end of the last record
     std::uint32_t highest_commit = 0;
     Seq highest_seq = Seq::none;
 
@@ -162,7 +163,7 @@ public:
     }
 
 private:
-    /// A header with its checksum whose record fits into the range.
+    /// Returns a header with a correct checksum whose record fits into the range.
     std::optional<RecordHeader> header_at(std::uint64_t offset) {
         const auto bytes = window_.view(offset, record_header_size);
         if (bytes.size() < record_header_size) return std::nullopt;
@@ -177,8 +178,8 @@ private:
         return header;
     }
 
-    /// Whether a record may stand at this place: in the commit of the one before it, or as the
-    /// first of a later one. What an abandoned write left behind does not.
+    /// Whether a record can continue the last one: in the same commit, or as the first of a later
+    /// one. The remains of an abandoned write do not.
     bool continues(const RecordHeader& header, std::uint64_t offset) const {
         if (header.commit == commit_) return true;
         return header.commit.number > commit_.number && header.commit.offset == offset;
@@ -195,7 +196,7 @@ private:
         const auto bytes = window_.view(at_, size);
         const auto payload = bytes.subspan(record_header_size, header.payload_length);
         const bool intact = payload_intact(header, payload, salt_);
-        // Looking ahead moves the window: the record is fetched again below.
+        // confirm() moves the window: the record is read again below.
         if (!intact && !confirm(at_)) return false;
         commit_ = header.commit;
         note(header);
@@ -211,7 +212,7 @@ private:
         return at_ < range_.end;
     }
 
-    /// No record at at_: the end, or damage to be passed over.
+    /// Handles an offset without a record: either the end, or damage to skip.
     bool skip() {
         if (at_ >= range_.end || !confirm(at_)) return false;
         const std::uint64_t from = at_;
@@ -232,8 +233,8 @@ private:
         return at_ < range_.end;
     }
 
-    /// Whether everything up to and including `offset` is known to have been durable: because a
-    /// later commit was begun behind it.
+    /// Whether everything up to and including `offset` is known to have been durable, because a
+    /// later commit begins after it.
     bool confirm(std::uint64_t offset) {
         if (offset < confirmed_) return true;
         Survey tail;
@@ -252,7 +253,7 @@ private:
         return later.has_value();
     }
 
-    /// The first header from `offset` on that the test accepts.
+    /// Finds the first header from `offset` on that satisfies the test.
     template <class Test>
     std::optional<Found> find(std::uint64_t offset, Test test) {
         std::optional<Found> result;
@@ -280,8 +281,8 @@ private:
         }
     }
 
-    /// What lies behind the end, of writes that nobody was told of. As a rule all of it was looked
-    /// at when it turned out to be the end, but for the first place.
+    /// Surveys what follows the end: records of writes that were never acknowledged. Usually all
+    /// but the first offset was examined already when the end was determined.
     void survey_tail() {
         Survey tail = tail_;
         if (!surveyed_) {
@@ -316,7 +317,7 @@ private:
     std::uint64_t confirmed_ = 0;
     bool surveyed_ = false;
     bool paused_ = false;
-    Survey tail_;  ///< behind the place that turned out to be the end
+    Survey tail_;  ///< what follows the end
 };
 
 }  // namespace

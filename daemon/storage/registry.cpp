@@ -35,7 +35,7 @@ constexpr std::size_t at_text = 44;
 
 constexpr std::size_t max_text = 65535;
 
-// Behind the token: what is known of the source at the server, each with its length before all.
+// After the token: what is known of the source at the server, preceded by the length of each part.
 constexpr std::size_t flow_source_parts = 5;
 
 std::array<std::string*, flow_source_parts> parts_of(core::FlowSource& source) {
@@ -59,7 +59,7 @@ std::vector<std::uint8_t> to_bytes(core::FlowSource source) {
     return bytes;
 }
 
-/// Nothing if the bytes make no sense.
+/// Returns nothing if the bytes are invalid.
 std::optional<core::FlowSource> to_flow_source(std::span<const std::uint8_t> bytes) {
     if (bytes.size() < 2 * flow_source_parts) return std::nullopt;
     const std::uint8_t* length = bytes.data();
@@ -75,7 +75,7 @@ std::optional<core::FlowSource> to_flow_source(std::span<const std::uint8_t> byt
     return text.empty() && !source.id.empty() ? std::optional(std::move(source)) : std::nullopt;
 }
 
-// The file is made anew when it is larger than this and mostly of the past.
+// The file is rewritten when it is larger than this and most of it is obsolete.
 constexpr std::uint64_t compact_above = 64 * 1024;
 
 using Entries = std::map<TokenId, TokenEntry>;
@@ -151,7 +151,7 @@ std::optional<TokenEntry> to_entry(const RecordHeader& header,
 
 using Holds = std::map<TokenId, core::Hold>;
 
-// The fingerprint is all that does not fit into the header.
+// Only the fingerprint does not fit into the header.
 JournalRecord to_record(const core::Hold& hold) {
     JournalRecord record;
     record.header.type = RecordType::hold;
@@ -175,7 +175,7 @@ core::Hold to_hold(const RecordHeader& header, std::span<const std::uint8_t> pay
     return hold;
 }
 
-/// Collects the slots, and what is wrong.
+/// Collects the slots, and the damage.
 class Loader final : public RecordSink {
 public:
     void record(const ScannedRecord& record) override {
@@ -203,7 +203,7 @@ public:
         damaged.push_back({offset, bytes});
     }
 
-    /// To be called at the end: there is always a salt.
+    /// To be called at the end: checks that there is a salt.
     void finish() {
         if (damaged.empty() && !salt) damage(journal_header_size, 0);
         remove_forgotten();
@@ -215,8 +215,8 @@ public:
     std::vector<JournalScan::Damage> damaged;
 
 private:
-    /// A slot that was to be forgotten and is in the file still, while its token has come again: a
-    /// slot that was made later has it. What is left of it is to be erased.
+    /// Marks slots as removed that were to be forgotten but are still in the file, while a later
+    /// slot has their token. Their data must still be erased.
     void remove_forgotten() {
         std::set<Fingerprint> seen;
         for (auto slot = entries.rbegin(); slot != entries.rend(); ++slot) {
@@ -262,7 +262,7 @@ public:
             }
         } else {
             done = append(changed);
-            // Memory says what the caller was told, and no more.
+            // The state in memory matches what the caller was told.
             if (done.has_value()) take(changed);
         }
         return done;
@@ -273,7 +273,7 @@ public:
             entries_.erase(id);
             holds_.erase(id);
         }
-        // Should it fail, the next change rewrites the file.
+        // If this fails, the next change rewrites the file.
         has_forgotten_ = rewrite(journal_, salt_, entries_, holds_).has_error();
     }
 
@@ -328,10 +328,9 @@ private:
         for (const TokenEntry& entry : changed) entries_.insert_or_assign(entry.id, entry);
     }
 
-    /// Whether a secret that is in the file, or what is said of its source, must not be there any
-    /// more.
+    /// Whether a secret in the file, or what it says of the secret's source, must not stay there.
     bool loses_secret(std::span<const TokenEntry> changed) const {
-        // Within one call, too: the last one of a slot counts.
+        // One call may change a slot several times: the last entry counts.
         std::map<TokenId, const TokenEntry*> seen;
         for (const TokenEntry& entry : changed) {
             const auto known = entries_.find(entry.id);
@@ -351,15 +350,15 @@ private:
         return journal_.broken() || has_forgotten_ || is_mostly_past();
     }
 
-    /// Whether the file can't take these as it is: its header has to say first that they are there.
+    /// Whether the entries need a newer format than the header of the file has.
     bool is_of_newer_format(std::span<const TokenEntry> changed) const {
         return journal_.version() < flow_source_version &&
                std::ranges::any_of(
                    changed, [](const auto& entry) { return bool(entry.flow_source); });
     }
 
-    /// Whether most of the file is of the past. Costs nothing: slots and holds are as large as can
-    /// be expected.
+    /// Whether most of the file is obsolete. Estimates the sizes of slots and deferrals, so it is
+    /// cheap.
     bool is_mostly_past() const {
         constexpr std::uint64_t typical_slot = 256;
         const std::uint64_t present =
@@ -372,7 +371,7 @@ private:
     Salt salt_;
     Entries entries_;
     Holds holds_;
-    bool has_forgotten_ = false;  ///< the file still has slots that were to be dropped
+    bool has_forgotten_ = false;  ///< the file still has forgotten slots
 };
 
 }  // namespace

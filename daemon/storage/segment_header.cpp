@@ -14,8 +14,8 @@ namespace {
 
 constexpr std::string_view segment_magic = "FlowrSeg";
 
-// One copy: 512 bytes, so that it lies in one sector. Magic, version and checksum keep their
-// places in all versions to come.
+// A copy has 512 bytes and fits into one sector. Magic, version and checksum keep their offsets in
+// all future versions.
 constexpr std::size_t copy_size = 512;
 constexpr std::array<std::size_t, 2> copies = {0, 2048};
 constexpr std::size_t at_version = 8;

@@ -65,7 +65,7 @@ Error damaged_index(std::string what) {
             "the index of a segment " + std::move(what)};
 }
 
-/// Puts rows into blocks; a row never lies in two of them.
+/// Writes rows into blocks; a row never spans two blocks.
 class BlockWriter {
 public:
     BlockWriter(std::size_t blocks, std::uint32_t salt)
@@ -208,7 +208,7 @@ SegmentIndex SegmentIndex::in_memory(std::vector<std::uint8_t> bytes,
 
 void SegmentIndex::move_to(std::unique_ptr<File> file) {
     file_ = std::move(file);
-    memory_ = std::vector<std::uint8_t>();  // an assignment of {} would keep its memory
+    memory_ = std::vector<std::uint8_t>();  // assigning {} would keep the memory
 }
 
 Result<void> SegmentIndex::read_header(std::uint64_t number, std::uint32_t salt) {
@@ -300,8 +300,8 @@ Result<std::size_t> SegmentIndex::lower_bound(Seq seq) const {
     if (seq > highest_seq_) return events_;
     const std::uint64_t distance = to_number(seq) - to_number(first_seq_);
     if (dense_) return static_cast<std::size_t>(std::min<std::uint64_t>(distance, events_));
-    // Seqs grow by one at least from place to place: so far at most can the wanted place be from
-    // one that was looked at. Gaps lie close together, so that place is mostly the one.
+    // Seqs grow by at least one per position, which bounds how far the wanted position is from one
+    // examined. Gaps cluster, so the bound is usually the position itself.
     std::size_t low = 0;
     auto high = static_cast<std::size_t>(std::min<std::uint64_t>(distance, events_));
     std::size_t guess = std::min(high, events_ - 1);

@@ -26,7 +26,7 @@ public:
         gap_bytes_ += bytes;
     }
 
-    /// The end of the segment; the one behind it begins with this seq.
+    /// Handles the end of the segment; `next` is the first seq of the next one.
     void finish(Seq next) {
         if (to_number(next) <= expected_) return;
         miss(to_number(next) - expected_);
@@ -39,7 +39,7 @@ private:
         const RecordHeader& header = record.header;
         const std::uint64_t seq = to_number(header.seq);
         if (seq < expected_) {
-            // Only a fault of the program could write that; its place is not to be trusted.
+            // Only a bug could write that; the location can't be trusted.
             damage(record.offset, record_size(header));
             return;
         }
@@ -72,8 +72,8 @@ private:
         return false;
     }
 
-    /// So many seqs are not here. Without damage that is no loss: nobody was told of them, or they
-    /// were settled before a compaction.
+    /// Handles missing seqs. Without damage they are no loss: they were never acknowledged, or were
+    /// settled before a compaction.
     void miss(std::uint64_t seqs) {
         if (gap_bytes_ == 0) return;
         seqs = std::min(seqs, std::max<std::uint64_t>(gap_bytes_ / record_size(0), 1));
@@ -83,7 +83,7 @@ private:
 
     SegmentScan& scan_;
     std::uint64_t expected_;
-    std::uint64_t gap_bytes_ = 0;  ///< damaged since the last event
+    std::uint64_t gap_bytes_ = 0;  ///< damaged bytes since the last event
 };
 
 }  // namespace
@@ -119,7 +119,7 @@ std::vector<SeqRange> OutcomeSums::seqs() const {
 Result<std::optional<SegmentHeader>> read_segment_header(File& file, const std::string& path,
                                                          std::uint64_t number) {
     std::vector<std::uint8_t> block(segment_header_size);
-    constexpr int tries = 3;  // an error may pass
+    constexpr int tries = 3;  // an error may be transient
     const auto size = file.size();
     if (size.has_error()) return size.error();
     const auto there = static_cast<std::size_t>(std::min<std::uint64_t>(*size, block.size()));
@@ -220,7 +220,7 @@ IndexContents index_contents(const SegmentHeader& header, SegmentScan scan) {
     }
     contents.settled = merged(std::move(before));
     contents.events = std::move(scan.events);
-    // Both ascend.
+    // Both are in ascending order.
     auto range = here.begin();
     std::erase_if(contents.events, [&](const IndexedEvent& event) {
         while (range != here.end() &&

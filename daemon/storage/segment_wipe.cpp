@@ -53,7 +53,7 @@ Result<std::uint64_t> wipe_records(Segment& segment, const ErasedTokens& tokens,
     ScanRange range{from, segment.end, ScanRange::Tail::exact};
     range.pause_at = from + budget;
     const ScanResult scanned = scan_records(*segment.file, range, segment.header.salt, sink);
-    // What looks like damage may be other tokens' events.
+    // What looks like damage may be events of other tokens.
     if (scanned.unreadable) return unreadable_error(path, *scanned.unreadable);
     auto done = fill_with_zeros(*segment.file, ranges);
     if (done.has_error()) return done.error();

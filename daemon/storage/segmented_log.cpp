@@ -32,7 +32,7 @@ namespace flowrelay::storage {
 
 namespace {
 
-// Spares that are kept although nothing is reserved in them: a busy log goes round in them.
+// Spares that are kept although nothing is reserved in them: a busy log reuses them all the time.
 constexpr std::size_t kept_spares = 2;
 
 class SegmentedLog final : public EventQueue {
@@ -97,12 +97,13 @@ public:
         return {segments_.queued(), disk_bytes(), spares + rest};
     }
 
-    /// Makes a new segment the active one.
+    /// Books events as lost in the header of the newest segment, or of a new one.
     Result<void> write_booking(const core::Loss& loss, const core::LossBooking& booking);
-    /// `loss`: a new booking; the last one is kept otherwise.
+    /// Begins a new segment, which becomes the active one. `loss`: a new booking; without it the
+    /// last one is kept.
     Result<void> begin_segment(const std::optional<core::LossBooking>& loss = std::nullopt);
 
-    /// Reads what lies beside the segments. An error: it can't be read.
+    /// Reads the known ids. Errors: they can't be read.
     Result<void> open_known_ids() { return known_ids_.open(); }
     std::size_t segments() const noexcept { return segments_.all().size(); }
 
@@ -137,18 +138,18 @@ private:
     Log& log_;
     LogOptions options_;
     Random random_;
-    LogSegments segments_;  ///< the newest is written to
+    LogSegments segments_;  ///< the newest is the active one
     KnownIds known_ids_;
     LogCompaction compaction_;
     LogErasure erasure_;
-    ErasedEvents erased_;  ///< not told yet: also by erasures that failed
+    ErasedEvents erased_;  ///< not reported yet; also by erasures that failed
     HighWaterFile high_water_;
     core::Ledger ledger_;
     std::uint64_t skipped_seqs_;  ///< right below next_seq_
     Seq next_seq_;
     std::uint64_t next_number_;
     std::uint64_t log_id_;
-    bool has_other_books_;  ///< see RecoveredLog: the mark of the other log stays until then
+    bool has_other_books_;             ///< see RecoveredLog; cleared by the next segment
     std::vector<Settlement> pending_;  ///< outcomes that are not written yet
     CommitBuffer buffer_;
     std::unordered_set<Seq> told_damaged_;  ///< reported already
@@ -168,7 +169,7 @@ Result<Seq> SegmentedLog::commit(std::span<const EventRecord> events,
         if (failure_.error()) return *failure_.error();
         if (room.has_error()) {
             refused = room.error();
-            events = {};  // the outcomes are written all the same: they may make room
+            events = {};  // outcomes are still written: they may make room
         }
     }
     const Seq first = next_seq_;
@@ -244,13 +245,13 @@ Result<void> SegmentedLog::write(std::span<const EventRecord> events) {
 
 Result<void> SegmentedLog::write_part(const Part& part, bool is_first) {
     Segment& segment = active();
-    ++segment.last_commit;  // an attempt that fails keeps its number: what it left is told by it
+    ++segment.last_commit;  // a failed attempt keeps its number, which identifies its remains
     auto written = segment.file->write_at(segment.end, buffer_.bytes());
     if (written.has_error()) {
         segment.tail_dirty = true;
         if (!is_first || !is_disk_full(written.error().code)) return failure_.fail(written.error());
-        // Nobody was told that these events were accepted: they should not come back after a crash.
-        // A file system without space for this either may bring them back.
+        // These events were not acknowledged, and should not come back after a crash. They may if
+        // the file system has no space for this write either.
         const std::vector<std::uint8_t> zeros(record_header_size);
         if (segment.file->write_at(segment.end, zeros).has_value()) {
             if (auto undone = segment.file->sync(); undone.has_error())
@@ -265,8 +266,8 @@ Result<void> SegmentedLog::write_part(const Part& part, bool is_first) {
     return apply(part, segment.header.salt);
 }
 
-/// From now on only what is written later can pass for a torn tail: a commit behind the last one
-/// proves that, and so does the header, which damage to the end of the records does not reach.
+/// Makes all durable commits distinguishable from a torn tail: by a commit after the last one, and
+/// by the header, which damage to the end of the records does not affect.
 Result<void> SegmentedLog::confirm() {
     if (failure_.error()) return *failure_.error();
     if (active().sealed) return {};
@@ -279,7 +280,7 @@ Result<void> SegmentedLog::confirm() {
     return update_header(active().header);
 }
 
-/// A commit without contents, where there is room for one.
+/// Writes a commit without contents, if there is room for one.
 Result<void> SegmentedLog::write_confirmation_record() {
     Segment& segment = active();
     LogRoom left = room();
@@ -306,7 +307,7 @@ Result<void> SegmentedLog::write_confirmation_record() {
     return {};
 }
 
-/// Writes what is known now: all that was committed is durable.
+/// Updates the header: everything committed so far is durable.
 Result<void> SegmentedLog::update_header(SegmentHeader header) {
     header.durable_end = active().end;
     header.durable_seq = Seq{to_number(next_seq_) - 1};
@@ -330,8 +331,8 @@ Result<void> SegmentedLog::book_lost(const core::Loss& loss, const core::LossBoo
     return booked;
 }
 
-/// What died in a segment is counted from its header on, so letters that are booked out of the
-/// books need a new header.
+/// Writes a booking. Deaths in a segment are counted from its header on, so booking letters as lost
+/// requires a new header.
 Result<void> SegmentedLog::write_booking(const core::Loss& loss, const core::LossBooking& booking) {
     if (loss.letters() > 0 || segments_.all().empty() || active().sealed) {
         return begin_segment(booking);
@@ -341,7 +342,7 @@ Result<void> SegmentedLog::write_booking(const core::Loss& loss, const core::Los
     return update_header(header);
 }
 
-/// Takes over what is durable now.
+/// Applies what is durable now to the state in memory.
 Result<void> SegmentedLog::apply(const Part& part, std::uint32_t salt) {
     for (const Settlement& outcome : std::span(pending_).first(part.outcomes)) {
         const auto settled = segments_.settle(outcome.seq);
@@ -362,9 +363,9 @@ Result<void> SegmentedLog::apply(const Part& part, std::uint32_t salt) {
     return {};
 }
 
-/// Only when the file is there with its header is the active segment sealed: until then it is
-/// written to as before, whatever fails. From the renaming on there is no way back, since a start
-/// would find what its header says.
+/// Begins a new segment. The active segment is sealed only once the new file exists with its
+/// header; until then it is written to as before, whatever fails. From the renaming on errors are
+/// final, since a start would use the new header.
 Result<void> SegmentedLog::begin_segment(const std::optional<core::LossBooking>& loss) {
     if (next_number_ > LogFiles::max_number) {
         return failure_.full("disk_full",
@@ -411,8 +412,8 @@ Result<void> SegmentedLog::begin_segment(const std::optional<core::LossBooking>&
     return {};
 }
 
-/// Takes out of the log what is settled. Oldest first, each durably before the next: the outcomes
-/// of a segment's events lie behind it, and must not go before it does.
+/// Removes settled segments from the log. Oldest first, each durably before the next: the outcomes
+/// of a segment's events are in it or after it, and must not go first.
 Result<void> SegmentedLog::reclaim() {
     while (segments_.all().size() > 1 && segments_.all().front().queued() == 0) {
         Segment& oldest = segments_.all().front();
@@ -430,14 +431,15 @@ Result<void> SegmentedLog::reclaim() {
     return {};
 }
 
-/// Twice what is reserved is kept, so that it is not taken away and made again at once.
+/// Whether another spare should be kept. Twice the reserved space is kept, so that spares are not
+/// removed and made again at once.
 bool SegmentedLog::wants_spare() const {
     const LogRoom spares{0, fresh_room(), files_->spares()};
     return files_->spares() < kept_spares || !has_spares_enough(spares, segments_.queued());
 }
 
 Result<bool> SegmentedLog::maintain() {
-    // Compaction copies what an erasure is about to wipe: it waits.
+    // Compaction would copy what an erasure is about to wipe, so it waits.
     if (failure_.error() || erasure_.active() || !compaction_.awake()) return false;
     const auto more = compaction_.step();
     if (more.has_error()) return failure_.fail(more.error());
@@ -468,7 +470,7 @@ Result<EventRecord> SegmentedLog::read(Seq seq) {
     Segment& segment = *segments_.of(seq);
     BlockReader reader;
     const auto bytes = reader.read(segment, **event);
-    // That no descriptor is left says nothing about the event.
+    // A lack of descriptors says nothing about the event.
     if (bytes.has_error() && is_out_of_descriptors(bytes.error().code)) return bytes.error();
     if (bytes.has_error()) {
         return read_failures_.give_up(seq) ? damaged(seq, segment, **event) : bytes.error();
@@ -530,7 +532,7 @@ Result<void> SegmentedLog::settle_some_erased() {
         pending_.push_back({event.seq, core::Outcome::erased});
         ++erased_[event.token];
     }
-    // With none, too: outcomes that a full disk did not take are still to be written.
+    // Commit even without events: outcomes that a full disk did not take are still pending.
     if (auto done = commit({}, {}); done.has_error()) return done.error();
     if (queued->empty()) erasure_.all_settled();
     return {};
@@ -540,7 +542,7 @@ Result<bool> SegmentedLog::wipe_some() {
     const auto clean = erasure_.wipe_segments();
     if (clean.has_error()) return failure_.fail_unless_passing(clean.error());
     if (!*clean) return false;
-    // What lies beside the log may resist without a harm to it: that is tried again.
+    // An error with the other files does not affect the log; the erasure is tried again.
     return erasure_.wipe_rest();
 }
 
@@ -570,15 +572,15 @@ Result<std::unique_ptr<EventQueue>> open_segmented_log(FileSystem& file_system,
                                                 std::move(*recovered), log);
     if (auto ids = queue->open_known_ids(); ids.has_error()) return ids.error();
     if (!can_append || damaged || has_other_books) {
-        // What proves that a segment goes on behind damage may be overwritten or wiped; a sealed
-        // one has its end in the header of the next. The loss of another log is in no header of
-        // this one yet. On a full disk that has to wait.
+        // Begin a new segment: what proves that a segment continues after damage may be overwritten
+        // or wiped, while the end of a sealed one is in the next header. The loss of another log is
+        // not in any header of this one yet. On a full disk this has to wait.
         const auto begun = queue->begin_segment();
         const bool can_wait =
             can_append && begun.has_error() && begun.error().code == QueueErrc::full;
         if (begun.has_error() && !can_wait) return begun.error();
     }
-    // Only now: the new segment says which seqs may not be given out again.
+    // Only now, since the new segment says which seqs must not be assigned again.
     for (const std::uint64_t number : headerless) {
         if (auto done = log_files.quarantine_segment(number); done.has_error()) return done.error();
     }

@@ -23,14 +23,14 @@ Result<std::unique_ptr<Spool>> Spool::open(FileSystem& file_system, const std::s
     };
     LogOptions all = options;
     all.high_water = path_of(high_water_name);
-    // The log is made before the other two.
+    // The log is created before the other two.
     all.used_before = false;
     for (const std::string_view name : {registry_name, letters_name}) {
         const auto exists = file_system.exists(path_of(name));
         if (exists.has_error()) return exists.error();
         all.used_before = all.used_before || *exists;
     }
-    // The log first: its lock keeps a second process away from the other two.
+    // The log first: its lock keeps other processes away from the other two.
     auto queue = open_segmented_log(file_system, path_of(log_directory_name), all, log);
     if (queue.has_error()) return queue.error();
     auto registry = Registry::open(file_system, path_of(registry_name), log);
@@ -55,7 +55,7 @@ Spool::~Spool() = default;
 Result<Spool::Recovered> Spool::recover() {
     auto backlogs = queue_->backlog();
     if (backlogs.has_error()) return backlogs.error();
-    // No letter may share its seq with another event, should the log be of an earlier time.
+    // No event may get the seq of a letter, even if the log is an earlier one.
     for (const auto& [seq, token] : letters_->all()) queue_->reserve(seq);
     if (auto withdrawn = withdraw_queued(*backlogs); withdrawn.has_error()) {
         return withdrawn.error();
@@ -66,8 +66,8 @@ Result<Spool::Recovered> Spool::recover() {
     return recovered;
 }
 
-/// Between a letter and its outcome in the log a crash may have come: then the event is queued
-/// still, and the letter must not be there besides.
+/// Withdraws letters whose events are still queued: a crash came between the letter and its outcome
+/// in the log.
 Result<void> Spool::withdraw_queued(std::span<const Backlog> backlogs) {
     std::vector<Seq> queued;
     for (const auto& [seq, token] : letters_->all()) {
@@ -76,7 +76,7 @@ Result<void> Spool::withdraw_queued(std::span<const Backlog> backlogs) {
         const auto event = queue_->read(seq);
         const bool absent = event.has_error() && event.error().code == QueueErrc::not_found;
         const bool damaged = event.has_error() && event.error().code == QueueErrc::damaged;
-        // An index that can't be read does not say that the event is queued.
+        // An unreadable index does not show whether the event is queued.
         if (event.has_error() && !absent && !damaged) return event.error();
         if (!absent) queued.push_back(seq);
     }
@@ -106,8 +106,7 @@ Result<void> Spool::put(std::span<const core::TokenEntry> entries) {
     return result;
 }
 
-/// A registry that fails is written anew as a whole the next time: the log has nothing to do with
-/// it.
+/// After a failure the next change rewrites the registry as a whole; the log is not affected.
 Result<void> Spool::put_new(std::span<const core::TokenEntry> entries) {
     auto result = put_with_owed(entries);
     const bool failed = result.has_error();

@@ -21,7 +21,7 @@ namespace {
 
 using Kind = SpoolFile::Kind;
 
-/// The number in the name of a file of the log; 0 for other names.
+/// Returns the number in the name of a file of the log; 0 for other names.
 std::uint64_t number_of(std::string_view name, std::string_view suffix) {
     constexpr std::size_t digits = 12;
     if (name.size() < digits + suffix.size() || !name.ends_with(suffix)) return 0;
@@ -29,7 +29,7 @@ std::uint64_t number_of(std::string_view name, std::string_view suffix) {
     std::uint64_t number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
     const bool is_number = error == std::errc() && end == text.data() + text.size();
-    // The log knows files by their names: with other zeros in front it is none of its own.
+    // The log finds files by their exact names: a name with other leading zeros is not one of them.
     return is_number && fmt::format("{:0{}}", number, digits) == text ? number : 0;
 }
 
@@ -56,7 +56,7 @@ public:
         count_letters();
         if (auto read = check_known_ids(); read.has_error()) return read.error();
         check_books();
-        // It may have been started while we read.
+        // The daemon may have been started meanwhile.
         if (auto unused = check_unused(); unused.has_error()) return unused.error();
         std::ranges::sort(report_.files, {},
                           [](const SpoolFile& file) { return std::tie(file.kind, file.name); });
@@ -88,7 +88,7 @@ private:
     bool has_log_ = true;
     bool used_before_ = false;
     DeadLetters::Contents letters_;
-    std::uint64_t queued_letters_ = 0;  // whose events are queued still
+    std::uint64_t queued_letters_ = 0;  // letters whose events are still queued
     SpoolReport report_;
 };
 
@@ -194,7 +194,7 @@ Result<void> SpoolCheck::check_log() {
     return {};
 }
 
-/// How far the log had come.
+/// Reads how far the log had come.
 Result<void> SpoolCheck::find_mark(std::optional<HighWater>& mark) {
     const auto found = read_high_water(file_system_, directory_ + "/" + high_water_name);
     if (found.has_error()) return found.error();
@@ -222,7 +222,7 @@ Result<std::vector<std::string>> SpoolCheck::list_quarantine(
 
 // --- journals ------------------------------------------------------------------------------------
 
-/// Whether it is there. What an interrupted rewrite left beside it is noted.
+/// Whether the journal exists. Notes the remains of an interrupted rewrite.
 Result<bool> SpoolCheck::find_journal(const std::string& name) {
     const auto rest = file_system_.exists(directory_ + "/" + name + ".tmp");
     if (rest.has_error()) return rest;
@@ -233,7 +233,7 @@ Result<bool> SpoolCheck::find_journal(const std::string& name) {
     return file_system_.exists(directory_ + "/" + name);
 }
 
-/// A file that can't be read at all is damaged if the disk says so, and an error otherwise.
+/// Handles a file that can't be read at all: damage if the disk reports it, otherwise an error.
 std::optional<Error> SpoolCheck::file_failed(const std::string& name, Kind kind, const Error& error,
                                              std::string_view meaning) {
     if (error.code != boost::system::errc::io_error && error.code != QueueErrc::unreadable) {
@@ -314,7 +314,7 @@ Result<void> SpoolCheck::check_dead_letters() {
     return {};
 }
 
-/// Once it is known what is queued.
+/// Counts the letters. To be called once the queued events are known.
 void SpoolCheck::count_letters() {
     report_.letters = letters_.letters - queued_letters_;
     report_.ledger = corrected(report_.ledger, letters_);
@@ -358,7 +358,7 @@ Result<void> SpoolCheck::check_known_ids() {
 // --- the books -----------------------------------------------------------------------------------
 
 void SpoolCheck::check_books() {
-    if (!report_.damage.empty()) return;  // that explains it
+    if (!report_.damage.empty()) return;  // damage explains it
     const auto unaccounted = static_cast<std::uint64_t>(report_.unaccounted());
     if (unaccounted > 0) {
         report_.damage.push_back(

@@ -12,7 +12,7 @@ namespace flowrelay::storage {
 
 namespace {
 
-// Of one segment: a file that is damaged everywhere should not fill the screen.
+// Reported ranges per segment: a file that is damaged everywhere should not fill the screen.
 constexpr std::size_t max_ranges = 20;
 
 bool covers(const std::vector<SeqRange>& all, const SeqRange& part) {
@@ -30,7 +30,7 @@ Result<std::vector<SeqRange>> settled_rows(const SegmentIndex& index) {
     return rows;
 }
 
-/// Whether all blocks have their checksums.
+/// Whether all blocks match their checksums.
 bool is_whole(const SegmentIndex& index) {
     for (std::size_t i = 0; i < index.size(); ++i) {
         if (index.at(i).has_error() || index.by_token(i).has_error()) return false;
@@ -87,7 +87,7 @@ Result<void> SegmentCheck::run(const Found& there) {
     auto& found = layout_.segments;
     if (!found.empty()) segment_size_ = found.back().size;
     highest_.resize(found.size());
-    // Newest first: the outcomes of a segment's events lie in it or behind it.
+    // Newest first: the outcomes of a segment's events are in it or in later ones.
     for (std::size_t i = found.size(); i-- > 0;) {
         read(i);
         found[i].file.reset();
@@ -108,7 +108,7 @@ Result<void> SegmentCheck::run(const Found& there) {
              "no segment is there, although the spool was in use: how many events are lost is not "
              "known"});
     }
-    // The newest segment has the last word on the books.
+    // The newest segment determines the books.
     report_.lost_is_known = (never_used || layout_.newest_is_known) && !newest_cut_ && !unreadable_;
     report_.returned = report_.ledger.take_back(
         report_.queued, report_.damage.size() > damage_elsewhere, uncounted_);
@@ -153,7 +153,7 @@ void SegmentCheck::report_missing(const std::vector<std::string>& quarantined) {
     }
 }
 
-/// As the start does it (LogRecovery::report_lost_newest).
+/// Reports lost newest segments as the start does (LogRecovery::report_lost_newest).
 void SegmentCheck::report_lost_newest() {
     const HighWater* mark = layout_.mark_beyond();
     const std::uint64_t lost =
@@ -250,7 +250,7 @@ void SegmentCheck::count_queued(SpoolFile& file, const SegmentScan& scan) {
         queue.oldest = std::min(queue.oldest, event.accepted);
         queue.first = queue.first == Seq::none ? event.seq : std::min(queue.first, event.seq);
     }
-    // Of a settled event nothing is lost, and erasure wipes just those.
+    // Skip settled events: nothing is lost with them, and erasure wipes them.
     for (const Suspect& suspect : scan.suspects) {
         if (settled_.contains(suspect.seq)) continue;
         ++without_contents_;
@@ -260,8 +260,8 @@ void SegmentCheck::count_queued(SpoolFile& file, const SegmentScan& scan) {
     }
 }
 
-/// As the start does it (LogRecovery::uncounted_events): those that are settled in their own
-/// segment are in no books at all.
+/// Counts uncounted events as the start does (LogRecovery::uncounted_events). Those settled in
+/// their own segment are in no books at all.
 void SegmentCheck::count_uncounted(std::size_t place, const SegmentScan& scan) {
     SettledSeqs settled;
     settled.add(scan.outcomes.seqs());
@@ -313,8 +313,8 @@ void SegmentCheck::check_index(const FoundSegment& segment, SegmentScan scan) {
     report_.files.push_back(std::move(file));
 }
 
-/// Gives what there is to note. An index that is not whole is no damage: it is never synced, and
-/// made anew. One that is whole and says something else would be believed.
+/// Returns a note on the index. An incomplete index is no damage: it is never synced, and rebuilt.
+/// A complete one that disagrees would be trusted.
 std::string SegmentCheck::judge_index(SpoolFile& file, const std::string& path,
                                       const FoundSegment& segment, SegmentScan scan) {
     constexpr const char* made_anew =
@@ -336,7 +336,7 @@ std::string SegmentCheck::judge_index(SpoolFile& file, const std::string& path,
     if (index->end() != expected.end) return made_anew;
     auto rows = settled_rows(*index);
     if (rows.has_error()) return made_anew;
-    // One that was written while the daemon ran leaves out events that had left the log.
+    // An index written by a running daemon leaves out events that had left the log.
     const bool known = std::ranges::all_of(
         *rows, [&expected](const SeqRange& row) { return covers(expected.settled, row); });
     expected.settled = std::move(*rows);

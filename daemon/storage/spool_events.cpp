@@ -1,4 +1,4 @@
-// The events of a spool: from their commit to their end or their erasure.
+// The events of a spool, from their commit to their outcome or erasure.
 #include <algorithm>
 #include <iterator>
 #include <utility>
@@ -14,13 +14,13 @@ namespace ev = core::log_events;
 
 namespace {
 
-// An event of usual size, for the question whether one would be accepted.
+// Body size of a typical event, to check whether one would be accepted.
 constexpr std::uint64_t usual_body = 1024;
 
-constexpr std::size_t replays_at_once = 4096;  // that are looked at for one load
+constexpr std::size_t replays_at_once = 4096;  // examined for one load
 
-/// What a request asks for out of the letters that are replayed, into what the queue gave. Where
-/// many of other tokens lie between, the slice ends before them.
+/// Adds the replayed letters that match a request to what the queue returned. If many letters of
+/// other tokens are in between, the slice ends before them.
 void add_replays(core::LoadedSlice& slice, const core::LoadRequest& request,
                  const DeadLetters& letters) {
     const auto replays = letters.replays_after(request.after, replays_at_once);
@@ -83,7 +83,7 @@ std::vector<Settlement> Spool::without_replays(std::span<const Settlement> outco
     return others;
 }
 
-/// Those that the letters did not take before are written again along with them.
+/// Settles replayed letters, including outcomes that could not be written before.
 void Spool::settle_replays(std::span<const Settlement> outcomes) {
     std::ranges::copy_if(
         outcomes, std::back_inserter(unsettled_),
@@ -115,7 +115,7 @@ Result<void> Spool::flush() {
     return {};
 }
 
-/// `events`: those that the commit was to make durable.
+/// `events`: the events of the commit.
 void Spool::note_commit(const Result<Seq>& result, std::span<const EventRecord> events) {
     if (result.has_value()) {
         note_recorded();
@@ -134,7 +134,7 @@ void Spool::note_commit(const Result<Seq>& result, std::span<const EventRecord> 
     }
 }
 
-/// All outcomes that waited went along with a commit.
+/// All pending outcomes were written with a commit.
 void Spool::note_recorded() {
     buried_.insert(buried_.end(), unrecorded_.begin(), unrecorded_.end());
     unrecorded_.clear();
@@ -242,7 +242,7 @@ Result<std::optional<Spool::Erased>> Spool::erase_some() {
         if (!*done) return std::optional<Erased>();
         erased_.emplace();
         count_erased(**done);
-        // Last: what was dying when the erasure began may have become a letter meanwhile.
+        // Letters last: events that were dying when the erasure began may be letters by now.
         letters_->begin_erasure(erasing_);
         return std::optional<Erased>();
     }
@@ -257,7 +257,7 @@ Result<std::optional<Spool::Erased>> Spool::erase_some() {
     return std::exchange(erased_, std::nullopt);
 }
 
-/// What belongs to tokens that are not erased just now waits for their turn.
+/// Adds up the settled events. Those of tokens not being erased now are kept for their turn.
 void Spool::count_erased(const EventQueue::ErasedEvents& events) {
     for (const auto& [token, settled] : events) erased_before_[token] += settled;
     for (const TokenId token : erasing_) {

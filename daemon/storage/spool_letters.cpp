@@ -1,4 +1,4 @@
-// The dead letters of a spool, and the rule that a letter comes before its outcome in the log.
+// The dead letters of a spool, and the rule that a letter is durable before its outcome in the log.
 #include <string>
 #include <unordered_set>
 #include <utility>
@@ -13,14 +13,14 @@ namespace ev = core::log_events;
 
 namespace {
 
-constexpr std::size_t letters_at_once = 64;  // each carries its body
+constexpr std::size_t letters_at_once = 64;  // each with its body
 
 }  // namespace
 
 void Spool::bury(std::vector<core::DeadLetter> letters) {
     letters_taken_ += letters.size();
     for (auto& letter : letters) unburied_.push_back(std::move(letter));
-    // What can't be settled any more is delivered, or dies again, after the next start.
+    // Events that can't be settled any more are delivered, or die again, after the next start.
     if (failed_) {
         unburied_.clear();
         unrecorded_.clear();
@@ -36,7 +36,7 @@ void Spool::bury(std::vector<core::DeadLetter> letters) {
             portion.push_back(std::move(waiting[i]));
             portion.back().event = std::move(*event);
         } else if (event.error().code == QueueErrc::damaged) {
-            // The letter alone, with an id that tells which event it was.
+            // Bury the letter without contents, with an id that identifies the event.
             outcomes.push_back({waiting[i].seq, waiting[i].outcome});
             portion.push_back(std::move(waiting[i]));
             portion.back().event.id = "seq-" + std::to_string(to_number(portion.back().seq));
@@ -53,7 +53,7 @@ void Spool::bury(std::vector<core::DeadLetter> letters) {
 }
 
 void Spool::add_letters(std::vector<core::DeadLetter>& portion, std::vector<Settlement>& outcomes) {
-    // What dies again has its outcome in the log already.
+    // An event that dies again has its outcome in the log already.
     std::erase_if(outcomes,
                   [this](const Settlement& outcome) { return letters_->is_replayed(outcome.seq); });
     const auto added = letters_->add(portion);
@@ -61,19 +61,19 @@ void Spool::add_letters(std::vector<core::DeadLetter>& portion, std::vector<Sett
     if (added.has_value()) {
         const auto settled = queue_->commit({}, outcomes);
         note_commit(settled, {});
-        // Without its outcome a letter is withdrawn at the next start.
+        // A letter without outcome is withdrawn at the next start.
         auto& done = settled.has_value() ? buried_ : unrecorded_;
         for (const auto& letter : portion) done.push_back(letter.seq);
         if (settled.has_error() && failed_) withdraw(outcomes);
         return;
     }
     for (auto& letter : portion) {
-        letter.event.body.clear();  // read again when it is tried again
+        letter.event.body.clear();  // read again at the next attempt
         unburied_.push_back(std::move(letter));
     }
 }
 
-/// Their events are queued still.
+/// Withdraws letters; their events are still queued.
 void Spool::withdraw(std::span<const Settlement> outcomes) {
     std::vector<Seq> seqs;
     for (const auto& outcome : outcomes) seqs.push_back(outcome.seq);
@@ -87,7 +87,7 @@ void Spool::note_letters(const Result<void>& result) {
     letters_failed_ = result.has_error();
 }
 
-/// Letters that could not be written yet are still on their way.
+/// Letters that could not be written yet count as not done.
 core::LetterUsage Spool::letter_usage() const {
     const auto kept = letters_->kept();
     return {kept.letters, kept.bytes, letters_taken_ - unburied_.size()};

@@ -21,7 +21,7 @@ void write_ahead(Segment& segment, std::uint64_t end) {
     constexpr std::uint64_t ahead = 1024 * 1024;
     if (end <= segment.written) return;
     segment.written = std::min(end + ahead, segment.size);
-    // What a commit needs is written again by itself.
+    // An error is ignored: commits write what they need themselves.
     if (write_zeros(*segment.file, end, segment.written - end).has_error()) {
         segment.written = segment.size;
     }
