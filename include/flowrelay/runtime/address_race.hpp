@@ -1,8 +1,8 @@
 // One TCP connection to a host that has several addresses: "Happy Eyeballs" (RFC 8305, section 5).
-// The addresses are tried in their order; the next one begins when the one before has failed, or
-// has not answered for a quarter of a second, while that goes on. The first connection wins and
-// the others are closed. So one address family or one server that swallows packets costs 250 ms
-// and not a timeout. I/O thread only.
+// Tries the addresses in the given order. Starts the next attempt when the previous one has failed,
+// or has been unanswered for 250 ms; the previous attempt goes on meanwhile. The first connection
+// wins and the others are closed, so an address family or server that drops packets costs 250 ms
+// instead of a timeout. I/O thread only.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -27,15 +27,16 @@ public:
     struct Winner {
         boost::asio::ip::tcp::socket socket;
         boost::asio::ip::tcp::endpoint endpoint;
-        /// Those that were tried before it: they failed or were slower by the stagger at least.
+        /// Addresses tried before the winner: each failed, or was slower by at least the stagger.
         Endpoints passed_over;
     };
 
-    /// Runs a race; one at a time. When it ends no attempt is left open. Error: nobody won before
-    /// the deadline; the message has the reason for each address, "192.0.2.1: Connection refused".
+    /// Connects to the first endpoint that answers. Only one run() at a time. No attempt is left
+    /// open when it returns. Error: no attempt succeeded before the deadline; the message has the
+    /// reason for each address, "192.0.2.1: Connection refused".
     boost::asio::awaitable<Result<Winner>> run(Endpoints endpoints, MonoTime deadline);
 
-    /// run() ends soon, with operation_aborted.
+    /// Makes run() return soon, with operation_aborted.
     void cancel();
 
 private:
@@ -45,7 +46,7 @@ private:
             : socket(io), endpoint(address) {}
         boost::asio::ip::tcp::socket socket;
         boost::asio::ip::tcp::endpoint endpoint;
-        std::optional<error_code> outcome;  ///< none while it runs
+        std::optional<error_code> outcome;  ///< none while the attempt is in progress
     };
 
     void begin(const boost::asio::ip::tcp::endpoint& endpoint);
@@ -55,7 +56,7 @@ private:
 
     boost::asio::any_io_executor io_;
     Milliseconds stagger_;
-    std::deque<Attempt> attempts_;  ///< a deque: its elements stay where they are
+    std::deque<Attempt> attempts_;  ///< a deque, because its elements do not move
     std::size_t pending_ = 0;
     MonoTime next_begins_{};
     bool cancelled_ = false;

@@ -1,7 +1,7 @@
-// The workers that post events: each has one connection, takes the next event that may go, posts
-// it, says how it went. Workers are made when there is work for them, up to a limit; the one that
-// was used last is used first. Reports of problems have a connection of their own beside them, for
-// as long as one takes: a slow answer to one holds up no event. I/O thread only.
+// The workers that post events. Each worker has one connection; it takes the next event that may be
+// sent, posts it and reports the result. Workers are created when there is work for them, up to a
+// limit; the most recently used one is used first. Problem reports and source checks use separate
+// workers, so that a slow answer to one of them delays no event. I/O thread only.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -30,22 +30,22 @@ struct DeliveryOptions {
 
 class Delivery {
 public:
-    /// References outlive the object. `tls` is null for plain http.
+    /// `engine` outlives this object. `tls` is null for plain http.
     Delivery(boost::asio::any_io_executor io, Engine& engine, Destination destination,
              std::shared_ptr<TlsContext> tls, DeliveryOptions options);
     ~Delivery();
 
-    /// Begins; goes on until stop().
+    /// Starts delivering; continues until stop().
     void start();
 
-    /// Takes no new events, waits up to `grace` for the requests that run, ends them.
+    /// Takes no new events, waits up to `grace` for requests in flight, then aborts them.
     boost::asio::awaitable<void> stop(Milliseconds grace);
 
-    /// From now on events go there. Requests that are under way end where they are.
+    /// Sends further events to another destination. Requests in flight finish at the old one.
     void retarget(Destination destination, std::shared_ptr<TlsContext> tls);
 
-    /// More connections are made from now on, if there is work for them. Fewer are used as the
-    /// scheduler gives less out.
+    /// Sets the limit. A higher one takes effect when there is work for more connections. A lower
+    /// one takes effect through the scheduler, which hands out fewer events at a time.
     void set_max_connections(std::uint32_t max) noexcept { options_.max_connections = max; }
 
     std::size_t connections() const noexcept;
@@ -81,15 +81,15 @@ private:
 
     std::vector<std::unique_ptr<Worker>> workers_;
     std::vector<Worker*> idle_;
-    std::size_t running_ = 0;           ///< coroutines of this object that have not ended
-    std::size_t busy_ = 0;              ///< workers with an event, a report, a check
-    std::unique_ptr<Worker> reporter_;  ///< of the report that is under way
-    std::unique_ptr<Worker> checker_;   ///< of the source that is asked for
+    std::size_t running_ = 0;           ///< coroutines of this object that have not returned
+    std::size_t busy_ = 0;              ///< workers with an event, a report or a check
+    std::unique_ptr<Worker> reporter_;  ///< worker of the problem report in progress
+    std::unique_ptr<Worker> checker_;   ///< worker of the source check in progress
     bool stopping_ = false;
     bool aborting_ = false;
     boost::asio::steady_timer wakeup_;
     boost::asio::steady_timer watch_;
-    bool watching_ = false;  ///< watch_ has a time to end at
+    bool watching_ = false;  ///< watch_ is armed
     boost::asio::steady_timer ended_;
 };
 

@@ -1,5 +1,5 @@
-// The erasures that were asked of the disk: one at a time, each of a set of tokens, in pieces
-// between other work.
+// Carries out requested erasures, one at a time, each for a set of tokens, in pieces between other
+// work of the storage thread.
 #pragma once
 
 #include <functional>
@@ -17,17 +17,17 @@ public:
     using Erasure = StorageMailbox::Mail::Erasure;
     using Completions = std::vector<std::function<void()>>;
 
-    /// Adds tokens. They are erased together with others that were added while one was under way.
+    /// Queues an erasure. Those queued while another is in progress are carried out together.
     void add(Erasure erasure) { waiting_.push_back(std::move(erasure)); }
 
     bool has_work() const noexcept {
         return !running_.empty() || !waiting_.empty() || !completions_.empty();
     }
 
-    /// Does a bounded piece of work.
+    /// Does one bounded piece of work.
     void step(storage::Spool& spool);
 
-    /// Takes what is to be run on the I/O thread.
+    /// Returns the completions to run on the I/O thread, and forgets them.
     Completions take_completions() { return std::exchange(completions_, {}); }
 
 private:

@@ -1,5 +1,5 @@
-// Bounds the memory of what producers have begun to send and not finished: the bodies of requests
-// and the lines that are under way. I/O thread only.
+// Limits the memory for unfinished input of all producers: request bodies and lines that have been
+// received only in part. I/O thread only.
 #pragma once
 
 #include <algorithm>
@@ -13,10 +13,10 @@ public:
 
     std::uint64_t used() const noexcept { return used_; }
 
-    /// What one connection holds. The budget outlives it.
+    /// The bytes that one connection uses. The budget outlives it.
     class Share {
     public:
-        /// A connection may hold this much without a place in the budget.
+        /// Bytes that a connection may use without being counted in the budget.
         static constexpr std::uint64_t free = 16 * 1024;
 
         explicit Share(IngestBudget& budget) noexcept : budget_(budget) {}
@@ -24,9 +24,10 @@ public:
         Share& operator=(const Share&) = delete;
         ~Share() { budget_.used_ -= held_; }
 
-        /// The connection holds so many bytes now. False: that is over the budget, and the share
-        /// stays what it was; the bytes have to go. One connection alone may hold any number, so
-        /// that the largest batch always fits.
+        /// Sets the number of bytes that the connection uses. Returns false if that exceeds the
+        /// budget; the share is then unchanged, and the caller must discard the bytes. A connection
+        /// that is alone in the budget may use any number of bytes, so that the largest batch
+        /// always fits.
         [[nodiscard]] bool resize(std::uint64_t bytes) noexcept {
             const std::uint64_t counted = bytes - std::min(bytes, free);
             const std::uint64_t others = budget_.used_ - held_;

@@ -1,4 +1,4 @@
-// One producer's connection: NDJSON or HTTP/1.1, told apart by the first byte (docs/protocol.md).
+// One producer's connection: NDJSON or HTTP/1.1, recognized by its first bytes (docs/protocol.md).
 #pragma once
 
 #include <cstdint>
@@ -11,16 +11,18 @@ namespace flowrelay::runtime {
 
 struct IngestLimits {
     std::uint64_t max_event_size = 1000ULL << 10;
-    /// A batch in one HTTP request may have this many bytes.
+    /// Maximum size of a batch in one HTTP request, in bytes.
     std::uint64_t max_batch_size = 8ULL << 20;
-    /// A producer that stops in the middle of an event or a request is cut off after this.
+    /// How long a producer may stop in the middle of an event or a request before it is
+    /// disconnected.
     Milliseconds stall_timeout{60'000};
-    /// A batch that finds no room for its answers, since other producers do not read theirs, is
-    /// refused after this.
+    /// How long a batch waits for memory for its answers, which other producers use up by not
+    /// reading theirs, before it is refused.
     Milliseconds batch_patience{30'000};
 };
 
-/// Reads the first bytes, then goes on as an NdjsonSession or an HttpSession. `engine` outlives it.
+/// Creates a session that reads the first bytes and then speaks NDJSON or HTTP. `engine` outlives
+/// it.
 std::shared_ptr<Session> make_ingest_session(StreamSocket socket, Engine& engine,
                                              IngestLimits limits);
 

@@ -1,5 +1,5 @@
-// Sockets to listen on, made at start-up. Each function gives a descriptor that the caller owns and
-// throws std::runtime_error with a sentence that says what is wrong with which address.
+// Creates listening sockets at start-up. The caller owns the returned descriptors. Errors are
+// thrown as std::runtime_error; the message names the address and what is wrong with it.
 #pragma once
 
 #include <cstdint>
@@ -7,12 +7,12 @@
 
 namespace flowrelay::runtime {
 
-/// A Unix stream socket at `path`, with its mode and group set before anybody can connect. A socket
-/// that a dead process left there is replaced; one that answers is not.
+/// Creates a Unix stream socket at `path`; its mode and group are set before anyone can connect.
+/// Replaces a socket that a dead process left there, but not one that answers.
 int listen_unix(const std::string& path, std::uint32_t mode, const std::string& group);
 
-/// The socket file that a descriptor of listen_unix() made, so that it can be told from another one
-/// that somebody has made at the same path since.
+/// Identifies the socket file that listen_unix() created, to distinguish it from another one
+/// created at the same path later.
 struct SocketFile {
     std::string path;
     std::uint64_t device = 0;
@@ -20,14 +20,16 @@ struct SocketFile {
 };
 SocketFile socket_file(const std::string& path);
 
-/// Removes the file if it still is that one. To be called while its descriptor is open: until then
-/// no other file can have the same inode. False: there is another one, or none.
+/// Removes `file` unless another file has taken its path. Call it while the descriptor is still
+/// open, since no other file can have the same inode until it is closed. Returns false if there is
+/// another file at the path, or none.
 bool remove_socket(const SocketFile& file) noexcept;
 
-/// A TCP socket at an address (not a name).
+/// Creates a TCP socket listening on an address (not a name).
 int listen_tcp(const std::string& address, std::uint16_t port);
 
-/// "unix:/run/flowrelay/ingest.sock" or "127.0.0.1:8025": what a descriptor listens on.
+/// Returns the address on which a descriptor listens: "unix:/run/flowrelay/ingest.sock" or
+/// "127.0.0.1:8025".
 std::string describe_listener(int fd);
 
 }  // namespace flowrelay::runtime

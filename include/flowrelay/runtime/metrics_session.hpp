@@ -9,7 +9,7 @@
 
 namespace flowrelay::runtime {
 
-/// `engine` and `context` outlive the session.
+/// Creates a session for one metrics connection. `engine` and `context` outlive it.
 std::shared_ptr<Session> make_metrics_session(StreamSocket socket, Engine& engine,
                                               const ControlContext& context);
 

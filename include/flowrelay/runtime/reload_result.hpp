@@ -1,4 +1,4 @@
-// What became of the wish to read the configuration anew (SIGHUP, `flowrelay reload`).
+// Request and result of reloading the configuration (SIGHUP, `flowrelay reload`).
 #pragma once
 
 #include <functional>
@@ -13,37 +13,38 @@
 namespace flowrelay::runtime {
 
 struct ReloadRequest {
-    bool plan = false;                       ///< only say what it would do: nothing changes
-    bool accept_loss = false;                ///< also if dead letters are dropped by it
-    std::optional<WallTime> oldest_death{};  ///< of the dead letters; nothing if there are none
+    bool plan = false;         ///< only report what a reload would do; change nothing
+    bool accept_loss = false;  ///< reload even if that drops dead letters
+    /// When the oldest dead letter died; nothing if there are none.
+    std::optional<WallTime> oldest_death{};
 };
 
 struct ReloadResult {
-    /// The new file is in force, but for what `restart` names. False: nothing has changed.
+    /// The new file is in force, except the keys in `restart`. False: nothing has changed.
     bool applied = false;
-    /// Keys whose new values count from now on ("retry.max"), and what was read anew of each source
+    /// Keys whose new values are now in force ("retry.max"), and the sources that were read again
     /// ("sources.ci").
     std::vector<std::string> changed;
-    /// What differs of each source; of a plan, what would.
+    /// What has changed in each source, or, for a plan, what would change.
     std::vector<core::SourceChange> sources;
-    /// Keys whose new values count after a restart.
+    /// Keys whose new values take effect after a restart.
     std::vector<std::string> restart;
-    /// What the new values mean for what is stored, a sentence each.
+    /// Consequences of the new values for stored data, one sentence each.
     std::vector<std::string> consequences;
-    /// The file is right, but would have data destroyed: `problems` says what. It is put in force
-    /// when the loss is accepted.
+    /// The file is valid but would destroy data; `problems` says which. It takes effect only if the
+    /// request accepts the loss.
     bool would_destroy = false;
-    /// In force, but the registry of tokens has not taken what it changes of the sources. Tried
-    /// again every ten seconds.
+    /// The file is in force, but its changes to the sources could not be written to the registry of
+    /// tokens. The write is retried every ten seconds.
     std::optional<Error> not_saved;
-    /// Of a plan: the slots as they would be.
+    /// For a plan: the token slots as they would be after the reload.
     std::optional<core::TokenTable> planned;
-    /// Why it is not in force: "FILE:LINE:COLUMN: MESSAGE", one for each thing that is wrong.
+    /// Why the file is not in force: one "FILE:LINE:COLUMN: MESSAGE" per problem.
     std::vector<std::string> problems;
 };
 
-/// Reads the file, checks it as the start does, puts it in force or leaves everything as it is.
-/// Calls `done` later, when the registry of tokens has what changed, or could not take it. I/O
+/// Reads the file, checks it as at start-up, and puts all of it in force or changes nothing. Calls
+/// `done` later, once the changes are in the registry of tokens or could not be written. I/O
 /// thread; blocks while files are read.
 using ReloadDone = std::function<void(ReloadResult)>;
 using Reload = std::function<void(const ReloadRequest&, ReloadDone done)>;

@@ -1,6 +1,6 @@
-// Name resolution with a memory: getaddrinfo runs on a thread that can't be interrupted, so it is
-// asked rarely, by one caller for all, in the background once an answer is there; and nobody waits
-// for it longer than their own deadline. I/O thread only.
+// Name resolution with a cache. getaddrinfo runs on a thread that can't be interrupted. Therefore
+// one look-up serves all callers, known names are refreshed in the background, and each caller
+// waits no longer than its own deadline. I/O thread only.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -20,13 +20,13 @@
 
 namespace flowrelay::runtime {
 
-/// Asks for the addresses of a host and calls back, once, later and on the I/O thread.
+/// Looks up the addresses of a host. Calls `done` once, later, on the I/O thread.
 using LookUpDone = std::function<void(const error_code& error, Endpoints endpoints)>;
 using LookUp = std::function<void(const std::string& host, std::uint16_t port, LookUpDone done)>;
 
-/// getaddrinfo: /etc/hosts, DNS, and what else the system is set up for; only families that this
-/// host has an address of (AI_ADDRCONFIG). Both families come in one answer, so the resolution
-/// delay of RFC 8305, section 3, has no place here.
+/// Returns a LookUp that calls getaddrinfo (/etc/hosts, DNS, and whatever else the system uses),
+/// only for address families of which this host has an address (AI_ADDRCONFIG). Both families come
+/// in one answer, so the resolution delay of RFC 8305, section 3, does not apply.
 LookUp system_look_up(const boost::asio::any_io_executor& io);
 
 class Resolver {
@@ -34,26 +34,26 @@ public:
     explicit Resolver(boost::asio::any_io_executor io);
     Resolver(boost::asio::any_io_executor io, LookUp look_up, NameTimes times);
 
-    /// The addresses of a host in the order in which to try them; at least one. NameTimes says how
-    /// long an answer is good, and how long it stays in use when the resolver fails. An address as
-    /// a host is not looked up.
+    /// Returns the addresses of a host in the order in which to try them; at least one. NameTimes
+    /// determines how long an answer is fresh, and how long it stays in use when look-ups fail. A
+    /// host that is an address is returned without a look-up.
     boost::asio::awaitable<Result<Endpoints>> resolve(std::string host, std::uint16_t port,
                                                       MonoTime deadline);
 
-    /// Whether a connection to `endpoint` still leads to the host (NameRecord::has). Begins to ask
-    /// again when the answer is no longer fresh: so a changed address is noticed by those who never
-    /// reconnect.
+    /// Returns whether a connection to `endpoint` still leads to the host (NameRecord::has). Starts
+    /// a look-up if the answer is no longer fresh, so that connections that are never closed notice
+    /// a changed address too.
     bool leads_to(const std::string& host, std::uint16_t port,
                   const boost::asio::ip::tcp::endpoint& endpoint);
 
-    /// The address failed, or was slow: the others come first until the next answer.
+    /// Moves an address that failed or was slow after the others until the next answer.
     void pass_over(const std::string& host, std::uint16_t port,
                    const boost::asio::ip::tcp::endpoint& endpoint);
 
-    /// Ends all waiting, now and from now on.
+    /// Ends all waits; later calls do not wait either.
     void give_up();
 
-    /// A look-up is running: the process can't end quickly by waiting for it.
+    /// Returns whether a look-up is running. Waiting for it may delay the end of the process.
     bool busy() const noexcept { return running_ > 0; }
 
 private:
@@ -72,8 +72,8 @@ private:
     boost::asio::any_io_executor io_;
     LookUp look_up_;
     NameTimes times_;
-    std::string address_;        ///< a host that is known to be an address
-    std::map<Key, Name> names_;  ///< none is ever removed: references stay good
+    std::string address_;        ///< the last host that was recognized as an address
+    std::map<Key, Name> names_;  ///< entries are never removed, so references stay valid
     int running_ = 0;
     bool given_up_ = false;
 };

@@ -1,5 +1,5 @@
-// Accepts connections and keeps count of them: the part that ingest and control have in common.
-// I/O thread only.
+// Accepts connections and limits their number; used for ingest, control and metrics. I/O thread
+// only.
 #pragma once
 
 #include <sys/types.h>
@@ -30,23 +30,25 @@ public:
     explicit Session(StreamSocket socket) : socket_(std::move(socket)) {}
     virtual ~Session() = default;
 
-    /// Serves the connection until its end.
+    /// Serves the connection until it ends.
     virtual boost::asio::awaitable<void> run() = 0;
 
-    /// Reads nothing more; what was read is answered, then run() returns.
+    /// Stops reading. Requests already read are answered, then run() returns.
     void finish();
 
-    /// Ends the connection now. What is under way for it is to end soon.
+    /// Ends the connection now. Work in progress for it should end soon.
     void abort();
     bool is_aborted() const noexcept { return aborted_; }
 
-    /// Whether the peer has nothing to ask at present, so that nothing is lost when it is cut off.
+    /// Returns whether the peer has no request in progress, so that closing the connection loses
+    /// nothing.
     bool is_idle() const noexcept { return idle_; }
 
-    /// Called once a second, for what a session notices with the passing of time.
+    /// Called once a second, for checks that depend on time.
     virtual void watch(MonoTime) {}
 
-    /// The peer has until then to go on; set by the session whenever it waits for the peer.
+    /// Returns the time by which the peer must continue. The session sets it whenever it waits for
+    /// the peer.
     MonoTime deadline() const noexcept { return deadline_; }
 
 protected:
@@ -62,37 +64,40 @@ class Server {
 public:
     using MakeSession = std::function<std::shared_ptr<Session>(StreamSocket)>;
 
-    /// `log` outlives the server. At most `max_connections` are open on its Unix sockets, and on
-    /// TCP a quarter of that beside them (all of it where there is no Unix socket): further ones
-    /// are told to try again later, and closed.
+    /// `log` outlives the server. At most `max_connections` connections are open on its Unix
+    /// sockets, plus a quarter of that over TCP (all of it if there is no Unix socket). Further
+    /// connections are told to try again later, and closed.
     Server(boost::asio::any_io_executor io, std::string name, std::size_t max_connections,
            MakeSession make_session, Log& log);
 
-    /// Takes a listening socket over.
+    /// Takes ownership of a listening socket.
     void add_listener(int fd);
 
     void start();
 
-    /// Stops accepting and finishes all sessions; after `grace` they are aborted.
+    /// Stops accepting and finishes all sessions. Sessions that last longer than `grace` are
+    /// aborted.
     boost::asio::awaitable<void> stop(Milliseconds grace);
 
-    /// Holds for connections made from now on.
+    /// Sets the limit for new connections.
     void set_max_connections(std::size_t max) noexcept { max_connections_ = max; }
 
-    /// The same of one user, who is known on a Unix socket; 0: no limit.
+    /// Sets the limit for new connections of one user on the Unix sockets; 0: no limit.
     void set_max_per_uid(std::size_t max) noexcept { max_per_uid_ = max; }
 
-    /// Where there is no room for a connection, the one that has idled longest makes place: of the
-    /// same user, if it is that user's share that is used up.
+    /// Sets whether the connection that has been idle longest is closed to make room for a new one.
+    /// If the limit per user is reached, only a connection of the same user is closed.
     void evict_idle(bool evict) noexcept { evict_idle_ = evict; }
 
-    /// Keeps a few places for those whom `for_whom` picks by their connection, whatever others do.
+    /// Reserves places, in addition to the limits, for connections for which `for_whom` returns
+    /// true.
     void reserve(std::size_t places, std::function<bool(int fd)> for_whom) {
         reserved_ = places;
         reserved_for_ = std::move(for_whom);
     }
 
-    /// What a connection is sent for which there is no room. A line of NDJSON unless set.
+    /// Sets what is sent to a connection for which there is no room. The default is a line of
+    /// NDJSON.
     void set_busy_answer(std::string answer) { busy_answer_ = std::move(answer); }
 
     /// Calls `look` once a second while the server runs.
@@ -123,19 +128,19 @@ private:
     std::list<Acceptor> acceptors_;
     struct Open {
         std::shared_ptr<Session> session;
-        std::optional<uid_t> uid;  ///< nothing: it came over TCP
+        std::optional<uid_t> uid;  ///< none: it came over TCP
     };
     std::list<Open> sessions_;
     std::size_t of_tcp_ = 0;  ///< sessions
-    bool has_unix_ = false;   ///< one of its listeners is a Unix socket
+    bool has_unix_ = false;   ///< whether one of the listeners is a Unix socket
     bool evict_idle_ = false;
-    std::size_t reserved_ = 0;  ///< beside max_connections_
+    std::size_t reserved_ = 0;  ///< places in addition to max_connections_
     std::function<bool(int fd)> reserved_for_;
     std::function<void()> each_second_;
     std::string busy_answer_;
     std::size_t max_per_uid_ = 0;
     std::map<uid_t, std::size_t> of_uid_;  ///< sessions
-    std::size_t running_ = 0;              ///< coroutines of this object that have not ended
+    std::size_t running_ = 0;              ///< coroutines of this object that have not returned
     bool stopping_ = false;
     core::RepeatLimiter busy_lines_{1, Seconds(60)};
     boost::asio::steady_timer watch_;

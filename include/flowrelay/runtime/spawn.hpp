@@ -1,5 +1,5 @@
-// How coroutines are started here: with a completion handler, so that an exception that leaves one
-// is a bug that ends the process loudly and never a task that silently stopped.
+// Starts a coroutine. An exception that escapes from it is a bug and ends the process, instead of
+// silently ending only that task.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>

@@ -1,4 +1,4 @@
-// What the heart has to be told when it starts.
+// Restores the relay's state at start-up.
 #pragma once
 
 #include <span>
@@ -10,14 +10,15 @@
 
 namespace flowrelay::runtime {
 
-/// Gives the relay its sources and everything that recovery found: backlogs and known ids; the
-/// registry gets what the sources changed. Before there are two threads. Throws std::runtime_error
-/// if the queue can't be read or the registry can't be written, unless for a full disk.
+/// Passes the sources and everything that recovery found (queued events, known ids) to the relay,
+/// and writes changes to the sources into the registry. Call it before the storage thread starts.
+/// Throws std::runtime_error if the queue can't be read, or if the registry can't be written for
+/// any reason but a full disk.
 void restore(core::Relay& relay, storage::Spool& spool, std::vector<core::ConfiguredSource> sources,
              Milliseconds dedup_window, Now now);
 
-/// Puts entries into the registry at the start. What a full disk does not take is logged, and tried
-/// again by the engine like any other change: what is queued is delivered meanwhile. Throws
+/// Writes entries into the registry at start-up. If the disk is full, logs that and leaves the
+/// retry to the engine, as for any other change; queued events are delivered meanwhile. Throws
 /// std::runtime_error on other errors.
 void put_at_start(core::Relay& relay, storage::Spool& spool,
                   std::span<const core::TokenEntry> entries, Now now);

@@ -1,5 +1,5 @@
-// Keeps the storage thread still for a moment, so that somebody else can copy its files: between
-// two commits they are consistent with each other.
+// Pauses the storage thread between two commits, when its files are consistent with each other, so
+// that another process can copy them.
 #pragma once
 
 #include <condition_variable>
@@ -12,18 +12,19 @@ namespace flowrelay::runtime {
 
 class StorageFreeze {
 public:
-    /// Longer would make producers wait too long, and the watchdog end the daemon.
+    /// Maximum duration. A longer freeze would make producers wait too long and let the watchdog
+    /// end the daemon.
     static constexpr Milliseconds limit = Seconds(10);
 
-    /// Takes the freeze. False: somebody else has it.
+    /// Starts a freeze. Returns false if another one is in progress.
     bool begin();
 
-    /// Blocks the calling thread, the storage thread, until thaw() or the limit. Calls `held`
-    /// first, when thaw() already counts; it must not call back. Returns false, and calls nothing,
-    /// if the freeze was thawed before it came to that.
+    /// Blocks the calling thread, which is the storage thread, until thaw() or `limit`. Calls
+    /// `held` first; by then thaw() already has effect. `held` must not call this object. Returns
+    /// false without calling `held` if the freeze was thawed before.
     bool hold(const std::function<void()>& held = {});
 
-    /// Ends the freeze. Returns whether the files stood still from hold() until now.
+    /// Ends the freeze. Returns whether the files were unchanged from hold() until now.
     bool thaw();
 
 private:

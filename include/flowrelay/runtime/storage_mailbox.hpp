@@ -1,6 +1,5 @@
-// What is asked of the disk, in the order in which it is asked: the mailbox between the I/O thread,
-// which decides, and whoever carries it out (StorageWork, on the storage thread or in a
-// simulation).
+// Queue of requests to the disk, in their order. The I/O thread puts requests in; StorageWork
+// carries them out, on the storage thread or in a simulation.
 #pragma once
 
 #include <functional>
@@ -20,8 +19,8 @@
 
 namespace flowrelay::runtime {
 
-/// The calls come from the I/O thread and return at once; completions run on the I/O thread, in the
-/// order of the calls of one kind.
+/// Call it from the I/O thread. All calls return at once. Completions run on the I/O thread; those
+/// of one kind of call run in the order of the calls.
 class StorageMailbox {
 public:
     virtual ~StorageMailbox() = default;
@@ -36,56 +35,58 @@ public:
     using Snapshot = storage::Spool::Status;
     using SnapshotDone = std::function<void(Snapshot)>;
 
-    /// Makes an event durable, after its token if that is new.
+    /// Makes an event durable. A new token is made durable first.
     void append(core::EventRecord&& record, std::optional<core::TokenEntry>&& new_token,
                 Appended done);
 
-    /// Done when everything appended before is.
+    /// Calls `done` once every event appended before is durable.
     void barrier(std::function<void()> done);
 
-    /// May wait a little for company.
+    /// Records the outcome of an event. May be delayed briefly so that it shares a sync with other
+    /// writes.
     void settle(core::Settlement settlement);
 
-    /// Moves an event to the dead letters. Tried again until it works: the event stays queued.
+    /// Moves an event to the dead letters. Retried until it succeeds; until then the event stays
+    /// queued.
     void bury(core::DeadLetter letter);
 
     void read(Seq seq, ReadDone done);
 
-    /// As Spool::load().
+    /// Loads queued events for the scheduler; see Spool::load().
     void load(core::LoadRequest request, std::uint64_t record_bytes, LoadDone done);
     void put_tokens(std::vector<core::TokenEntry> entries, Done done);
-    /// Erases what is stored for some tokens, in pieces between other work. Those that are asked
-    /// for while an erasure is under way come next, all of them together.
+    /// Erases what is stored for some tokens, in pieces between other work. Erasures requested
+    /// while one is in progress are carried out next, all together.
     void erase(std::vector<TokenId> tokens, EraseDone done);
     void snapshot(SnapshotDone done);
 
     using ReplayDone = std::function<void(Result<std::vector<core::QueuedEvent>>)>;
-    /// Marks dead letters as to be delivered after all; gives their events.
+    /// Queues dead letters for delivery again, and passes their events to `done`.
     void replay(std::vector<Seq> letters, WallTime now, ReplayDone done);
 
-    /// Remembers a wait, if the disk takes it.
+    /// Stores a wait, so that it outlasts a restart. A failed write is not reported.
     void put_hold(const core::Hold& hold);
 
     using DropDone = std::function<void(std::uint64_t)>;
-    /// Drops dead letters that died more than `max_age` ago; passes on how many there were.
+    /// Drops dead letters that died more than `max_age` ago, and passes their number to `done`.
     void drop_older_letters(Milliseconds max_age, WallTime now, DropDone done);
 
-    /// Sets the limits of the queue, for all that is asked for at this time and later.
+    /// Sets the limits of the queue for this and all later requests.
     void set_limits(const storage::QueueLimits& limits);
 
     using LettersChanged = std::function<void(const core::LetterUsage&)>;
     using LettersBuried = std::function<void(std::span<const Seq>)>;
-    /// Calls `changed` after each change of what the dead letters hold, and `buried` with those
-    /// handed to bury() that no crash brings back to the queue any more.
+    /// Calls `changed` after each change of the dead letters' usage. Calls `buried` with events
+    /// passed to bury() once no crash can bring them back to the queue.
     void watch_letters(LettersChanged changed, LettersBuried buried);
 
-    /// For operators' questions and changes: runs `work` where the disk is used, after what was
-    /// asked for before is committed, then what it gives on the I/O thread. `work` is short: a
-    /// millisecond or two, since commits wait for it.
+    /// Runs `work` on the storage thread after all earlier requests are committed, then runs the
+    /// function that it returns on the I/O thread. Used for operators' requests. `work` must take
+    /// no more than a millisecond or two, since commits wait for it.
     using Work = std::function<std::function<void()>(storage::Spool&)>;
     void ask(Work work);
 
-    /// What has been asked for and not been taken yet.
+    /// Requests that have not been taken yet.
     struct Mail {
         struct Append {
             core::EventRecord record;
@@ -98,9 +99,9 @@ public:
         };
         struct TokenPut {
             std::vector<core::TokenEntry> entries;
-            Done done;  ///< none: those of new tokens, which events wait for
+            Done done;  ///< none: entries of new tokens, which events wait for
         };
-        std::vector<TokenPut> token_puts;  ///< in their order, which counts
+        std::vector<TokenPut> token_puts;  ///< the order matters
         std::vector<Append> appends;
         std::vector<std::function<void()>> barriers;
         std::vector<core::Settlement> settlements;
@@ -128,24 +129,24 @@ public:
         };
         std::vector<DropOlder> age_drops;
         LettersChanged letters_changed;
-        LettersBuried letters_buried;  ///< comes with letters_changed
+        LettersBuried letters_buried;  ///< set together with letters_changed
         std::vector<Work> questions;
 
         bool empty() const noexcept;
-        bool can_wait() const noexcept;    ///< nothing but outcomes
-        bool only_reads() const noexcept;  ///< and outcomes
+        bool can_wait() const noexcept;    ///< contains nothing but outcomes
+        bool only_reads() const noexcept;  ///< contains only reads and outcomes
     };
 
 private:
     void add_new_token(core::TokenEntry entry);
 
 protected:
-    /// Something was put into the mail, which was empty before if `first`. Called by whoever asks,
-    /// without the lock.
+    /// Called after a request was put into the mail. `first`: the mail was empty before. Runs on
+    /// the requesting thread, without the lock.
     virtual void mail_came(bool first, bool can_wait) = 0;
 
     mutable std::mutex mutex_;
-    Mail mail_;  ///< with mutex_
+    Mail mail_;  ///< guarded by mutex_
 
 private:
     template <class Add>

@@ -1,7 +1,6 @@
-// Carries out what was asked of the disk: batches of mail become calls of the spool, and their
-// results completions. It has no thread and no clock of its own: the storage thread calls it, and
-// so does the simulation, on a simulated disk. What the spool does, and in which order it writes,
-// is decided in storage/spool.
+// Turns batches of mail into calls of the spool, and their results into completions. It has no
+// thread and no clock of its own: the storage thread calls it, and so does the simulation, on a
+// simulated disk. What the spool does, and in which order it writes, is decided in storage/spool.
 #pragma once
 
 #include <functional>
@@ -24,16 +23,16 @@ public:
 
     explicit StorageWork(std::unique_ptr<storage::Spool> spool) : spool_(std::move(spool)) {}
 
-    /// In one go (group commit): tokens, then events and outcomes with one sync, then dead letters,
-    /// reads, erasures. Gives what is to be run on the I/O thread. With empty mail: what failed
-    /// before is tried again.
+    /// Carries out a batch of mail (group commit): tokens, then events and outcomes with one sync,
+    /// then dead letters, reads and erasures. Returns the completions to run on the I/O thread.
+    /// With empty mail it retries what failed before.
     Completions carry_out(Mail mail);
 
-    /// Does a piece of the work that can wait: erasures, then what the queue has to do. Returns
-    /// whether there is more, or a completion that the next carry_out() returns.
+    /// Does one piece of deferrable work: erasures, then the queue's maintenance. Returns whether
+    /// there is more work, or a completion for the next carry_out() to return.
     bool maintain();
 
-    /// For a clean end, after the last carry_out().
+    /// Completes a clean shutdown. Call it after the last carry_out().
     void end() { spool_->confirm(); }
 
     storage::Spool& spool() const noexcept { return *spool_; }
