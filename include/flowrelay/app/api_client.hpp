@@ -1,7 +1,7 @@
-// Requests to the API for setting something up: one after the other, each waited for. Events go
-// another way (runtime/delivery).
+// Blocking client for the API requests that set something up. Events are posted by
+// runtime/delivery.
 //
-// One thread. Not for the daemon: a call blocks.
+// Owned by one thread. Not for the daemon, since calls block.
 #pragma once
 
 #include <memory>
@@ -16,8 +16,8 @@ namespace flowrelay::app {
 
 class ApiClient {
 public:
-    /// Of the destination of a configuration: with its certificates, its proxy and its timeouts.
-    /// Throws ConfigError.
+    /// Uses the configured destination with its certificates, proxy and timeouts. Throws
+    /// ConfigError.
     explicit ApiClient(const Config& config);
     ~ApiClient();
     ApiClient(const ApiClient&) = delete;
@@ -26,19 +26,20 @@ public:
     struct Answer {
         int status = 0;
         std::string body;     ///< the first 256 KiB
-        std::string message;  ///< what the server says of an error, for people
-        std::string errors;   ///< the `errors` that come with it, as JSON; or empty
+        std::string message;  ///< the server's error message, readable text
+        std::string errors;   ///< the `errors` member of the error as JSON; or empty
     };
 
-    /// `target`: the path behind the base URL, "/flows/find?id=…". `access` is sent as a bearer
-    /// token (RFC 6750). An empty body sends none, otherwise it is JSON. Redirects are not
-    /// followed: they would take the token elsewhere.
-    /// Error: there was no answer. The message never has the token.
+    /// Sends one request and waits for the answer. `target` is the path after the base URL,
+    /// "/flows/find?id=…". `access` is sent as a bearer token (RFC 6750). `body` is JSON; empty: no
+    /// body. Redirects are not followed, since they would send the token elsewhere. Error: there
+    /// was no answer. The message never contains the token.
     Result<Answer> call(std::string_view method, std::string_view target, const Secret& access,
                         std::string_view body);
 
-    /// POST of a form (application/x-www-form-urlencoded) without a bearer token, as OAuth's own
-    /// endpoints take it. Answer::message is empty: the caller knows the secrets in the form.
+    /// Posts a form (application/x-www-form-urlencoded) without a bearer token, as OAuth's
+    /// endpoints require. Answer::message is empty, because only the caller knows which secrets in
+    /// the form to hide from it.
     Result<Answer> post_form(std::string_view target, std::string_view form);
 
 private:

@@ -1,4 +1,4 @@
-// The configuration file: one YAML document. Every key is optional but destination.base_url; the
+// The configuration file: one YAML document. Every key except destination.base_url is optional; the
 // defaults are the values below. docs/configuration.md describes each key for operators.
 #pragma once
 
@@ -39,10 +39,12 @@ struct DestinationConfig {
     Milliseconds request_timeout = Seconds(30);
     std::uint32_t max_connections = 32;  ///< 1 to 1024
     double rate_limit = 0;               ///< events per second; 0: none
-    std::uint32_t rate_burst = 0;        ///< at once; 0: what rate_limit lets go in a second
-    Milliseconds check_idle_sources = Hours(24);  ///< 0 (`off`): none is asked for
-    bool expects_json = false;                    ///< of `expect`: a 2xx has to be JSON, or empty
-    bool allow_plaintext = false;                 ///< http to other hosts than this one
+    /// Events at once; 0: as many as rate_limit allows in a second.
+    std::uint32_t rate_burst = 0;
+    Milliseconds check_idle_sources = Hours(24);  ///< 0 (`off`): no checks
+    /// Key expect: a 2xx must have a JSON body or none.
+    bool expects_json = false;
+    bool allow_plaintext = false;  ///< allow http to other hosts than this one
 };
 
 struct IngestConfig {
@@ -52,20 +54,20 @@ struct IngestConfig {
     std::string listen;  ///< "127.0.0.1:8025", "[::1]:8025"; loopback only; empty: off
     std::uint64_t max_event_size = 1000ULL << 10;
     std::uint32_t max_connections = 1024;
-    std::uint32_t max_connections_per_uid = 0;  ///< of one user; 0: no limit
+    std::uint32_t max_connections_per_uid = 0;  ///< 0: no limit
     bool accept_unknown_tokens = true;          ///< key unknown_tokens: accept or reject
     std::uint32_t max_unknown_tokens = 100'000;
 };
 
-/// The group that sysusers.d makes for operators.
+/// Group for operators, created by sysusers.d.
 inline constexpr std::string_view default_admin_group = "flowrelay-admin";
 
 struct ControlConfig {
     std::string socket = "/run/flowrelay/control.sock";
     std::uint32_t socket_mode = 0660;
     std::string socket_group;
-    /// Whose members may change something, besides root and the daemon's user; empty: nobody. A
-    /// group of the default's name need not exist.
+    /// Group whose members can make changes, besides root and the daemon's user; empty: nobody
+    /// else. A group with the default name need not exist.
     std::string admin_group{default_admin_group};
 };
 
@@ -96,11 +98,11 @@ struct LogConfig {
     Milliseconds stats_interval = Seconds(60);  ///< 0: no relay.stats lines
 };
 
-/// The redirect URI with which the server shows the code on a page, for people to copy.
+/// Redirect URI with which the server shows the code on a page for the user to copy.
 inline constexpr std::string_view out_of_band_uri = "urn:ietf:wg:oauth:2.0:oob";
 
-/// The application in whose name `flowrelay source connect` makes sources. Read by the command; the
-/// daemon itself uses none of it.
+/// The application for which `flowrelay source connect` creates sources. Only the command uses it;
+/// the daemon does not.
 struct ConnectConfig {
     std::string client_id;           ///< empty: no application is configured
     std::string client_secret_file;  ///< empty: the application has no secret (a public client)
@@ -114,21 +116,22 @@ struct ConnectConfig {
 
 struct MetricsConfig {
     std::string listen;         ///< "127.0.0.1:9925"; empty: off
-    bool allow_remote = false;  ///< other addresses than loopback ones
+    bool allow_remote = false;  ///< allow other addresses than loopback
 };
 
-/// Where a source's token comes from. Exactly one is set; the token itself is read by load_token.
+/// A source and where its token comes from: exactly one of the flow_token_* members is set.
+/// load_token() reads the token itself.
 struct SourceConfig {
     std::string name;  ///< 1 to 64 of [A-Za-z0-9._-]
     std::string flow_token_file;
     std::string flow_token_credential;  ///< a file in $CREDENTIALS_DIRECTORY
     std::string flow_token_env;
-    core::SourceRules rules;  ///< of the defaults `event` is "activity" unless set
+    core::SourceRules rules;  ///< in its defaults, `event` is "activity" unless set
 
     friend bool operator==(const SourceConfig&, const SourceConfig&) = default;
 };
 
-/// Where the file gives the value of a key. Lines and columns start at 1.
+/// Position of a key's value in the file. Lines and columns start at 1.
 struct ConfigPlace {
     std::string file;
     int line = 0;
@@ -148,55 +151,55 @@ struct Config {
     LogConfig log;
     MetricsConfig metrics;
     std::vector<SourceConfig> sources;
-    /// By the full name of a key ("ingest.socket_group"), for what is only looked at by a start or
-    /// a reload. Keys that the file does not give, and those of sources, are not in it.
+    /// Positions by full key name ("ingest.socket_group"), for errors found only when the daemon
+    /// starts or reloads. Excludes keys that are not in the file, and keys of sources.
     std::map<std::string, ConfigPlace, std::less<>> places;
 };
 
-/// The parts of a base URL.
+/// A parsed base URL.
 struct BaseUrl {
     bool tls = true;
     std::string host;         ///< lower case; an IPv6 address without its brackets
-    std::uint16_t port = 0;   ///< the scheme's own unless the URL says another
-    std::string authority;    ///< as the Host field wants it: "api.flowdock.com", "[::1]:8080"
+    std::uint16_t port = 0;   ///< the scheme's default port unless the URL has one
+    std::string authority;    ///< value of the Host field: "api.flowdock.com", "[::1]:8080"
     std::string path_prefix;  ///< "" or "/gateway": no slash at the end
 };
 
-/// Reads "https://host[:port][/prefix]". The error says what is wrong and does not repeat the URL,
-/// which may hold a password.
+/// Parses "https://host[:port][/prefix]". The error message does not repeat the URL, which may
+/// contain a password.
 Result<BaseUrl> parse_base_url(std::string_view url);
 
-/// Whether a host of a URL is this machine: localhost, 127.0.0.0/8 or ::1.
+/// Returns whether the host of a URL is this machine: localhost, 127.0.0.0/8 or ::1.
 bool is_loopback(std::string_view host);
 
 struct ListenAddress {
-    std::string host;  ///< an address, IPv6 without brackets
+    std::string host;  ///< address; IPv6 without brackets
     std::uint16_t port = 0;
 };
 
-/// Reads "127.0.0.1:8025" or "[::1]:8025". Port 0 lets the kernel choose. Other addresses than
-/// loopback ones only with `any_address`.
+/// Parses "127.0.0.1:8025" or "[::1]:8025". Port 0 lets the kernel choose. Accepts only loopback
+/// addresses unless `any_address` is set.
 Result<ListenAddress> parse_listen_address(std::string_view text, bool any_address = false);
 
-/// Bytes: "512B", "1KiB", "64MiB", "4GiB", "1TiB"; "0" needs no unit. Nothing when it is not that,
-/// or does not fit.
+/// Parses a size in bytes: "512B", "1KiB", "64MiB", "4GiB", "1TiB"; "0" needs no unit. Returns
+/// nothing if the text is invalid or the size does not fit.
 std::optional<std::uint64_t> parse_size(std::string_view text);
 
-/// One thing that is wrong with a file. Lines and columns start at 1; 0 when it is about no line.
+/// One problem with a file. Lines and columns start at 1; 0 if it has no position.
 struct ConfigProblem {
     std::string file;
     int line = 0;
     int column = 0;
-    std::string message;  ///< names the key, what is wrong, what would be right
+    std::string message;  ///< names the key, what is wrong and what would be right
 };
 
-/// "key `KEY`: MESSAGE", at the place of the key if the file gives it.
+/// Returns "key `KEY`: MESSAGE", at the position of the key if it is in the file.
 ConfigProblem problem_with(const Config& config, std::string_view key, std::string_view message);
 
-/// "FILE:LINE:COLUMN: MESSAGE", as compilers and editors know it.
+/// Returns "FILE:LINE:COLUMN: MESSAGE", the format of compilers and editors.
 std::string to_string(const ConfigProblem& problem);
 
-/// Thrown with everything that is wrong, not only the first thing. what() has one problem a line.
+/// Contains all problems that were found, not only the first. what() has one problem per line.
 class ConfigError : public std::runtime_error {
 public:
     explicit ConfigError(std::vector<ConfigProblem> problems);
@@ -206,23 +209,24 @@ private:
     std::vector<ConfigProblem> problems_;
 };
 
-/// The full name of every key ("ingest.max_event_size", "sources.name"), in the order in which
-/// the documents describe them.
+/// Returns the full name of every key ("ingest.max_event_size", "sources.name"), in the order of
+/// the documents.
 std::span<const std::string_view> config_keys() noexcept;
 
-/// Reads and checks a file. Throws ConfigError.
+/// Reads and checks a configuration file. Throws ConfigError.
 Config load_config(const std::string& path);
 
-/// The same for a text in memory; `name` stands for the file in messages.
+/// Reads and checks a configuration in memory; messages use `name` as the file name. Throws
+/// ConfigError.
 Config parse_config(std::string_view text, const std::string& name);
 
-/// What is in force with a configuration, every default included, as a file that says the same.
-/// Tokens and passwords are not in it: a configuration only says where they are.
+/// Returns the effective configuration, including all defaults, as the text of an equivalent file.
+/// It contains no tokens or passwords: a configuration only says where they are.
 std::string show_config(const Config& config);
 
-/// Reads the token of a source (trailing line breaks are cut off). Throws ConfigError: no such
-/// file, readable by others (mode beyond 0640), empty, or with bytes that can't be a token. Never
-/// repeats what it read.
+/// Reads the token of a source, without trailing line breaks. Throws ConfigError if the file does
+/// not exist, is readable by others (mode beyond 0640), is empty, or contains bytes that can't be
+/// in a token. The message never repeats the contents.
 Secret load_token(const SourceConfig& source);
 
 }  // namespace flowrelay::app

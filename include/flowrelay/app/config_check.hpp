@@ -1,4 +1,4 @@
-// Looks at a configuration as the start of the daemon would, without starting anything.
+// Checks a configuration as the daemon does when it starts, without starting anything.
 #pragma once
 
 #include <cstddef>
@@ -10,13 +10,13 @@
 namespace flowrelay::app {
 
 struct ConfigFindings {
-    std::vector<ConfigProblem> problems;   ///< the daemon would not start, or not reload
-    std::vector<std::string> warnings;     ///< it would, but should not have to
-    std::vector<std::string> not_checked;  ///< what is given to the service alone
+    std::vector<ConfigProblem> problems;   ///< the daemon would refuse to start or reload
+    std::vector<std::string> warnings;     ///< the daemon would start, but this should be corrected
+    std::vector<std::string> not_checked;  ///< files that only the service can read
     std::size_t sources = 0;
 };
 
-/// Reads the file and everything that it names: tokens, certificates, keys, groups.
+/// Reads and checks the file and everything that it names: tokens, certificates, keys, groups.
 ConfigFindings check_config(const std::string& path);
 
 }  // namespace flowrelay::app

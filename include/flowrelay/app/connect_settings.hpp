@@ -1,4 +1,5 @@
-// What the section `connect` of the configuration means. All but load_client_secret() are pure.
+// Interprets the section `connect` of the configuration. All functions but load_client_secret() and
+// warn_of_client_secret() are pure.
 #pragma once
 
 #include <cstdint>
@@ -12,39 +13,40 @@
 
 namespace flowrelay::app {
 
-/// Where the server sends the browser with the code.
+/// Where the server redirects the browser with the code.
 struct RedirectUri {
     enum class Kind {
-        out_of_band,  ///< nowhere: the server shows the code
+        out_of_band,  ///< no redirect: the server shows the code
         loopback,     ///< to this machine
-        elsewhere,    ///< to another one: people copy the address of the page
+        elsewhere,    ///< to another machine: the user copies the address of the page
     };
     Kind kind = Kind::out_of_band;
-    std::string address;     ///< of `loopback`: what to listen on, "127.0.0.1" or "::1"
-    std::uint16_t port = 0;  ///< of `loopback`; 0: the URI has none, so any port will do
+    std::string address;     ///< for `loopback`: the address to listen on, "127.0.0.1" or "::1"
+    std::uint16_t port = 0;  ///< for `loopback`; 0: the URI has no port, so any will do
     std::string path;        ///< "/callback"
 };
 
-/// Reads an http or https URL, or out_of_band_uri. Error: something else, or a query or fragment.
+/// Parses an http or https URL, or out_of_band_uri. Error: anything else, or a URL with a query or
+/// fragment.
 Result<RedirectUri> parse_redirect_uri(std::string_view uri);
 
-/// The URI itself with a port where it has none (RFC 8252, section 7.3).
+/// Returns the URI with `port` if it has no port (RFC 8252, section 7.3).
 std::string with_port(std::string_view loopback_uri, std::uint16_t port);
 
-/// The endpoints of the server, given or derived from destination.base_url.
+/// Return the OAuth endpoints: as configured, or derived from destination.base_url.
 std::string authorize_url(const Config& config);
 std::string token_url(const Config& config);
 std::string revoke_url(const Config& config);
 
-/// The scopes in a list that is separated by spaces, commas or both, each once.
+/// Splits a list of scopes separated by spaces, commas or both, and removes duplicates.
 std::vector<std::string> split_scopes(std::string_view list);
 
-/// Reads the secret of the application; empty if the configuration names none. Throws ConfigError:
-/// it can't be read, or others can read it (mode beyond 0640). Never repeats what it read.
+/// Reads the application's secret; empty if none is configured. Throws ConfigError if it can't be
+/// read, or if others can read it (mode beyond 0640). The message never repeats the contents.
 Secret load_client_secret(const ConnectConfig& config);
 
-/// What is wrong with the mode of the secret's file, or that it is not there; empty if nothing is.
-/// The file itself is not read: the daemon does not need it.
+/// Returns a warning if the secret's file does not exist or has a wrong mode; empty otherwise. Does
+/// not read the file: the daemon does not need it.
 std::string warn_of_client_secret(const ConnectConfig& config);
 
 }  // namespace flowrelay::app

@@ -1,11 +1,11 @@
-// Processes that have tokens in their memory.
+// Protects the memory of processes that hold tokens.
 #pragma once
 
 namespace flowrelay::app {
 
-/// Has the kernel write no core dump of this process, which would have the tokens in it, and keeps
-/// other processes of its user from reading its memory. A process under AddressSanitizer stays
-/// readable: leak detection traces it.
+/// Prevents core dumps of this process, which would contain tokens, and keeps other processes of
+/// its user from reading its memory. Under AddressSanitizer the memory stays readable, since leak
+/// detection traces the process.
 void forbid_core_dumps();
 
 }  // namespace flowrelay::app

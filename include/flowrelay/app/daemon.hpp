@@ -1,4 +1,4 @@
-// flowrelayd: puts the parts together, runs them, takes them apart again.
+// flowrelayd: creates its parts, runs them and shuts them down.
 #pragma once
 
 #include <memory>
@@ -14,22 +14,21 @@ namespace flowrelay::app {
 
 class Daemon {
 public:
-    /// Opens the spool, recovers it, opens the sockets. `config` was read from `config_file`, which
-    /// is read again by SIGHUP and the control socket. `passed_sockets` take the place of the
-    /// configured Unix sockets, by their names (daemon/app/passed_sockets.hpp); the daemon owns
+    /// Opens the spool, recovers it, and opens the sockets. `config` was read from `config_file`,
+    /// which a reload (SIGHUP, control socket) reads again. `passed_sockets` replace the configured
+    /// Unix sockets, by their names (daemon/app/passed_sockets.hpp); the daemon takes ownership of
     /// them. `log` and `clock` outlive the daemon. Throws std::runtime_error, or ConfigError for a
     /// source whose token can't be read, with a message for the operator.
     Daemon(Config config, std::string config_file, const std::vector<PassedSocket>& passed_sockets,
            ServiceNotifier notifier, LeveledLog& log, const Clock& clock);
     ~Daemon();
 
-    /// Runs until SIGTERM or SIGINT, then stops in good order: requests in flight are finished
-    /// while producers are still served, then the sockets are closed and everything is synced. Not
-    /// more than once.
+    /// Runs until SIGTERM or SIGINT, then drains: finishes requests in flight while producers are
+    /// still served, closes the sockets and syncs everything. Call it only once.
     void run();
 
-    /// After run(): a look-up of a name still runs. It can't be interrupted, and the destructor
-    /// waits for it, which may take as long as the name server is silent.
+    /// Returns whether, after run(), a name look-up is still running. It can't be interrupted, and
+    /// the destructor waits for it, for as long as the name server does not answer.
     bool is_looking_up() const;
 
 private:

@@ -1,16 +1,15 @@
-// How log lines look and where they go. What is logged: core/log_events.hpp.
+// Formats log lines and writes them to stderr or the journal. core/log_events.hpp lists the events.
 //
-// text  `2026-11-23T09:00:00.123Z warning event=delivery.retry source=ci status=503` (logfmt). A
-//       value with anything but plain characters is quoted, with \" \\ \n \r \t and \u00XX, so
-//       that whatever a producer sends, a line stays one line.
-// json  one object a line: "time", "severity", "event", then the fields.
-// journal  entries with fields and message ids, by the journal's own protocol (app/journal.hpp).
-// Their
-//       message is the line of `text`, without the time, which the journal has itself.
-// When stderr is the journal (systemd.exec(5)), `text` is the same as `journal`: who reads the
-// lines sees no difference, and `journalctl -x` and the fields come with them. Where journald's
-// socket can't be reached, lines go to stderr after all; they begin with a priority (<4>, see
-// sd-daemon(3)) if that is the journal.
+// - `text` is logfmt: `2026-11-23T09:00:00.123Z warning event=delivery.retry source=ci status=503`.
+//   A value with anything but plain characters is quoted, with \" \\ \n \r \t and \u00XX, so that
+//   no producer can break a line in two.
+// - `json` is one object per line: "time", "severity", "event", then the fields.
+// - `journal` is entries with fields and message ids, by the journal's own protocol
+//   (app/journal.hpp). The message is the line of `text` without the time, which the journal adds.
+//
+// If stderr is the journal (systemd.exec(5)), `text` is the same as `journal`: the lines look the
+// same, and `journalctl -x` and the fields work as well. If journald's socket can't be reached,
+// lines go to stderr; if that is the journal, they begin with a priority (<4>, see sd-daemon(3)).
 #pragma once
 
 #include <atomic>
@@ -28,16 +27,16 @@ class sink;
 
 namespace flowrelay::app {
 
-/// One line without its line break. Values over 2048 bytes are cut off, invalid UTF-8 is replaced
-/// by U+FFFD. Pure; any thread.
+/// Returns one line without its line break. Truncates values over 2048 bytes and replaces invalid
+/// UTF-8 by U+FFFD. Pure; any thread.
 std::string format_log_line(LogFormat format, bool for_journal, WallTime time,
                             const LogEvent& event, std::span<const LogField> fields);
 
-/// Whether this descriptor is the stream that systemd connected to the journal
-/// (JOURNAL_STREAM in systemd.exec(5)).
+/// Returns whether `fd` is the stream that systemd connected to the journal (JOURNAL_STREAM in
+/// systemd.exec(5)).
 bool is_journal_stream(int fd);
 
-/// A log whose level can be changed while it is used. Any thread.
+/// A log whose level can be changed while it is in use. Any thread.
 class LeveledLog : public Log {
 public:
     explicit LeveledLog(Severity level) noexcept : level_(level) {}
@@ -48,23 +47,24 @@ private:
     std::atomic<Severity> level_;
 };
 
-/// A log that writes to `sink`. `clock` outlives it.
+/// Returns a log that writes to `sink`. `clock` outlives it.
 std::unique_ptr<LeveledLog> make_log(const LogConfig& config,
                                      std::shared_ptr<spdlog::sinks::sink> sink, bool for_journal,
                                      const Clock& clock);
 
-/// A log that writes to a descriptor, which stays the caller's. It never waits for who reads there:
-/// up to 64 KiB of lines are kept meanwhile, further ones are lost, and the next one that is
-/// written says how many (`lost`). `clock` outlives it.
+/// Returns a log that writes to `fd`, which remains the caller's. It never waits for the reader: it
+/// buffers up to 64 KiB of lines and drops further ones; the next line written has their number
+/// (`lost`). `clock` outlives it.
 std::unique_ptr<LeveledLog> make_descriptor_log(const LogConfig& config, int fd, bool for_journal,
                                                 const Clock& clock);
 
-/// A log that writes to the journal at this socket, and to `fallback` what can't be sent there.
-/// While journald does not read, lines are lost, and the next one says how many (`lost`).
+/// Returns a log that writes to the journal at `socket_path`, and to `fallback` what can't be sent
+/// there. While journald does not read, lines are dropped; the next line has their number (`lost`).
 std::unique_ptr<LeveledLog> make_journal_log(Severity level, std::string socket_path,
                                              std::unique_ptr<Log> fallback);
 
-/// The log of the daemon: to stderr or to the journal, as described above. `clock` outlives it.
+/// Returns the daemon's log, which writes to stderr or to the journal as described above. `clock`
+/// outlives it.
 std::unique_ptr<LeveledLog> make_log(const LogConfig& config, const Clock& clock);
 
 }  // namespace flowrelay::app

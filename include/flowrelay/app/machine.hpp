@@ -1,4 +1,4 @@
-// Which machine a state directory belongs to. A copy of it that is started on another machine would
+// Determines which machine a state directory belongs to. A copy started on another machine would
 // deliver everything a second time.
 #pragma once
 
@@ -10,29 +10,30 @@
 
 namespace flowrelay::app {
 
-/// What the file `machine` of a state directory says.
+/// Owner of a state directory, according to its file `machine`.
 enum class Ownership {
-    ours,      ///< this machine's, or nobody's yet
-    restored,  ///< `flowrelay restore` put it here
-    moved,     ///< another machine's
+    ours,      ///< this machine, or none yet
+    restored,  ///< written by `flowrelay restore`
+    moved,     ///< another machine
 };
 
-/// What `flowrelay restore` writes into the file.
+/// Contents of the file `machine` after `flowrelay restore`.
 inline constexpr std::string_view restored_mark = "restored";
 
 std::string machine_file(const std::string& state_directory);
 
-/// `id`: of this machine (machine_id()); empty: it has none, and no directory is `moved`.
+/// Reads the owner of a state directory. `id` is this machine's, from machine_id(); if it is empty,
+/// the result is never `moved`.
 Result<Ownership> find_owner(storage::FileSystem& file_system, const std::string& state_directory,
                              const std::string& id);
 
-/// Writes the id of this machine into the file, durably, unless it is there. A machine without an
-/// id takes over a restored directory, and no other.
+/// Writes the id of this machine into the file `machine`, durably, unless it is already there. A
+/// machine without an id can claim only a restored directory.
 Result<void> claim(storage::FileSystem& file_system, const std::string& state_directory,
                    const std::string& id);
 
-/// /etc/machine-id (machine-id(5)), as a fingerprint under the salt of the registry, in hexadecimal
-/// digits: the id itself is to be kept from others. Empty when there is none.
+/// Returns a fingerprint of /etc/machine-id (machine-id(5)) with the registry's salt, in
+/// hexadecimal digits, since the id itself is confidential. Empty if there is no id.
 std::string machine_id(const Salt& salt, const std::string& path = "/etc/machine-id");
 
 }  // namespace flowrelay::app

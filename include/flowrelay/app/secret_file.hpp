@@ -1,4 +1,4 @@
-// Files that hold a secret: one line that nobody else may read.
+// Reads files that contain one secret on one line and are not readable by others.
 #pragma once
 
 #include <cstddef>
@@ -10,28 +10,29 @@
 
 namespace flowrelay::app {
 
-/// Whether the mode of the file is looked at: systemd has closed the directory of its credentials
-/// to others, and the mode of the files in there differs by its version.
+/// Whether to check the mode of the file. `any` is for systemd credentials: their directory is
+/// closed to others, and the mode of the files depends on systemd's version.
 enum class FileMode { checked, any };
 
 struct SecretRules {
-    std::string_view name;  ///< "token": what the file holds, for messages
+    std::string_view name;  ///< what the file contains, for messages: "token"
     std::size_t longest = 1024;
-    bool spaces = false;  ///< also spaces and what is not ASCII: passwords, not tokens
+    bool spaces = false;  ///< allow spaces and non-ASCII characters, as in passwords
 };
 
-/// What is in the file without the line breaks at its end, one line.
-/// Error: it can't be read, is not a regular file, has a mode beyond 0640, or something else in it.
-/// The message is the rest of a sentence about the file and never repeats what was read.
+/// Returns the one line in the file, without trailing line breaks. Error: the file can't be read,
+/// is not a regular file, has a mode beyond 0640, or has invalid contents. The message completes a
+/// sentence about the file and never repeats the contents.
 Result<Secret> read_secret_file(const std::string& path, FileMode mode, SecretRules rules);
 
-/// The same rules for a secret that comes from elsewhere.
+/// Checks a secret that does not come from a file against `rules`, without trailing line breaks.
 Result<Secret> check_secret(std::string_view text, SecretRules rules);
 
-/// What systemd takes as the name of a credential and is a file in its directory.
+/// Returns whether systemd accepts `name` for a credential, and it names a file in the credentials
+/// directory.
 bool is_credential_name(std::string_view name);
 
-/// The path of a systemd credential. Error: the process has no credentials.
+/// Returns the path of a systemd credential. Error: the process has no credentials.
 Result<std::string> credential_path(const std::string& name);
 
 }  // namespace flowrelay::app

@@ -1,4 +1,4 @@
-// What was probably meant by a word that is not known: a key, a command, an option. Pure.
+// Suggests a correction for an unknown word: a key, a command, an option. Pure.
 #pragma once
 
 #include <string_view>
@@ -6,7 +6,7 @@
 
 namespace flowrelay::app {
 
-/// The one of `candidates` that is nearest to a mistyped word, or "".
+/// Returns the candidate nearest to a mistyped word, or "" if none is near.
 std::string_view nearest(std::string_view word, const std::vector<std::string_view>& candidates);
 
 }  // namespace flowrelay::app

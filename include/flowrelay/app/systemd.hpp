@@ -1,7 +1,6 @@
-// What the daemon says to systemd and gets from it: readiness, status, watchdog (sd_notify(3)) and
-// sockets that were opened for it (sd_listen_fds(3)). The protocols are a datagram and three
-// environment variables, so there is no need for libsystemd. Without systemd all of it does
-// nothing.
+// Communicates with systemd: readiness, status and watchdog (sd_notify(3)), and sockets opened for
+// the daemon (sd_listen_fds(3)). The protocols are a datagram and three environment variables, so
+// libsystemd is not needed. Does nothing without systemd.
 #pragma once
 
 #include <optional>
@@ -14,34 +13,36 @@
 
 namespace flowrelay::app {
 
-/// Tells the service manager how the service is. Failures are not reported: nobody could act on
-/// them, and systemd notices silence. Owned by one thread. status() and watchdog() never block, the
-/// others for a second at most, when systemd does not read.
+/// Reports the daemon's state to the service manager. Failures are not reported: nothing could be
+/// done about them, and systemd notices missing messages. Owned by one thread. status() and
+/// watchdog() never block; the others block for at most a second, if systemd does not read.
 class ServiceNotifier {
 public:
-    /// Says nothing to anybody.
+    /// Creates a notifier that is not connected and sends nothing.
     ServiceNotifier() = default;
 
     /// Reads NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID and removes them, so that no child
-    /// inherits them. Call it before there is a second thread.
+    /// process inherits them. Call it before a second thread starts.
     static ServiceNotifier from_environment();
 
     ServiceNotifier(ServiceNotifier&& other) noexcept;
     ServiceNotifier& operator=(ServiceNotifier&& other) noexcept;
     ~ServiceNotifier();
 
-    /// Whether somebody listens.
+    /// Returns whether there is a service manager to notify.
     bool connected() const noexcept { return fd_ >= 0; }
 
     void ready() noexcept;
     void stopping() noexcept;
-    /// With the monotonic time, as Type=notify-reload wants it; ready() ends the reload.
+    /// Reports the start of a reload with the monotonic time, as Type=notify-reload requires.
+    /// ready() ends the reload.
     void reloading() noexcept;
-    /// One line for `systemctl status`. Line breaks become spaces.
+    /// Sets the line that `systemctl status` shows. Line breaks become spaces.
     void status(std::string_view text) noexcept;
     void watchdog() noexcept;
 
-    /// Call watchdog() at least twice in this time. Nothing when no watchdog is set for us.
+    /// Returns the interval in which watchdog() must be called at least twice; nothing if systemd
+    /// expects no watchdog messages from this process.
     std::optional<Milliseconds> watchdog_interval() const noexcept { return watchdog_interval_; }
 
 private:
@@ -54,12 +55,12 @@ private:
 /// A listening socket that systemd opened. The caller owns `fd`.
 struct PassedSocket {
     int fd = -1;
-    std::string name;  ///< FileDescriptorName= of the socket unit; "unknown" when it has none
+    std::string name;  ///< FileDescriptorName= of the socket unit; "unknown" if it has none
 };
 
-/// The sockets passed to this process: LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES. Sets close-on-exec
-/// and removes the variables: a second call gives none. Call it before there is a second thread.
-/// Error: the variables are there and make no sense.
+/// Returns the sockets passed to this process (LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES) and sets
+/// close-on-exec on them. Removes the variables, so a second call returns none. Call it before a
+/// second thread starts. Error: the variables are set but invalid.
 Result<std::vector<PassedSocket>> take_passed_sockets();
 
 }  // namespace flowrelay::app

@@ -1,4 +1,4 @@
-// Text from outside, made fit for a log line, a terminal or a JSON text. Pure; any thread.
+// Makes untrusted text safe for log lines, terminals and JSON. Pure; any thread.
 #pragma once
 
 #include <cstdint>
@@ -7,33 +7,34 @@
 
 namespace flowrelay::app {
 
-/// Whether a terminal or a reader of lines could take the code point for something else than text:
-/// control characters of C0 and C1, line and paragraph separators, characters that change the
-/// direction of writing, and those that are not seen at all.
+/// Returns whether a terminal or a line reader may treat the code point as something other than
+/// text: C0 and C1 control characters, line and paragraph separators, characters that change the
+/// writing direction, and invisible characters.
 bool is_control(char32_t code) noexcept;
 
-/// Tells which characters of one text have to be shown in another way. Joiners and variation
-/// selectors stay where words and emoji are spelled with them: behind a character outside ASCII.
+/// Determines which characters of one text must be escaped or replaced. Joiners and variation
+/// selectors are kept after a non-ASCII character, where words and emoji need them.
 class HiddenCharacters {
 public:
-    /// Takes the next code point of the text. Returns whether it is_control() and spells nothing.
+    /// Takes the next code point of the text. Returns whether to hide it: is_control(), unless
+    /// words or emoji need it there.
     bool hides(char32_t code) noexcept;
 
 private:
-    char32_t before_ = 0;  ///< the code point before, unless that was hidden
+    char32_t before_ = 0;  ///< previous code point, unless that was hidden
 };
 
-/// "\u200b"; above U+FFFF two of them (RFC 8259, 7).
+/// Appends "\u200b"; above U+FFFF a pair of them (RFC 8259, section 7).
 void append_json_escape(std::string& out, char32_t code);
 
-/// As a JSON string in quotes (RFC 8259), which logfmt reads as well. Control characters are
-/// escaped, invalid UTF-8 becomes U+FFFD, what is beyond 2048 bytes is cut off ("…").
+/// Appends a quoted JSON string (RFC 8259), which is valid in logfmt as well. Escapes control
+/// characters, replaces invalid UTF-8 by U+FFFD, and truncates values after 2048 bytes ("…").
 void append_quoted(std::string& out, std::string_view value);
 
-/// The same text, with U+FFFD in the place of control characters and of bytes that are not UTF-8.
+/// Returns the text with U+FFFD in place of control characters and invalid UTF-8.
 std::string printable(std::string_view text);
 
-/// "1 event", "2 events": for words whose plural ends with an s.
+/// Returns "1 event", "2 events": for words whose plural ends with an s.
 std::string counted(std::uint64_t number, std::string_view what);
 
 }  // namespace flowrelay::app
