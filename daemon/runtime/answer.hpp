@@ -1,4 +1,4 @@
-// What producers are told, as text: the shapes of docs/protocol.md.
+// Formats the answers to producers (docs/protocol.md).
 #pragma once
 
 #include <cstdint>
@@ -10,30 +10,30 @@
 
 namespace flowrelay::runtime {
 
-/// One answer of the NDJSON protocol, without the line break:
+/// Appends one answer of the NDJSON protocol, without the line break:
 /// {"status":"accepted","id":"…"} or {"status":"rejected","code":"…","message":"…",…}.
 void append_answer(std::string& out, const Answer& answer);
 
-/// The HTTP response for one event: 202 {"id":"…"}, or the API's error shape with the status that
-/// the rejection has.
+/// Returns the HTTP response for one event: 202 {"id":"…"}, or an error in the API's format with
+/// the rejection's status.
 http::Response to_response(const Answer& answer);
 
-/// The HTTP response for a batch, one answer for each event in its order: as lines, or as an array.
-/// 202 if all were accepted, the rejection's own status if all were refused for the same reason,
-/// 207 otherwise.
+/// Returns the HTTP response for a batch, with one answer per event, in order, as lines or as an
+/// array. The status is 202 if all were accepted, the rejection's status if all were rejected for
+/// the same reason, and 207 otherwise.
 http::Response to_response(const std::vector<Answer>& answers, bool as_lines);
 
-/// An event over ingest.max_event_size.
+/// Returns the rejection of an event larger than ingest.max_event_size.
 core::Rejection too_large(std::uint64_t limit);
 
-/// No room for an event or a request that has come only in part: all producers together have begun
-/// too many of them.
+/// Returns the rejection of an event or request received only in part, because the unfinished input
+/// of all producers together needs too much memory.
 core::Rejection too_much_unfinished();
 
-/// A batch waited in vain for memory for its answers.
+/// Returns the rejection of a batch for whose answers no memory became free in time.
 core::Rejection no_room_for_answers();
 
-/// The HTTP status of a rejection.
+/// Returns the HTTP status of a rejection.
 int http_status(core::RejectCode code) noexcept;
 
 }  // namespace flowrelay::runtime

@@ -1,4 +1,4 @@
-// One request on the control socket, and the answers that all of its resources share.
+// One request on the control socket, and the answers that all resources share.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -23,54 +23,57 @@ struct ControlCall {
     const http::RequestReader& reader;
     Engine& engine;
     const ControlContext& context;
-    const Wanted& wanted;      ///< whether somebody still waits for the answer
-    const Peer& peer;          ///< who asks
-    std::string name;          ///< what the path names: an event, a source
-    boost::json::object body;  ///< of a POST; empty without one
-    bool plan = false;         ///< the answer tells what the change would do, and nothing changes
+    const Wanted& wanted;      ///< whether the client still waits for the answer
+    const Peer& peer;          ///< the client
+    std::string name;          ///< the event or source in the path
+    boost::json::object body;  ///< body of a POST; empty without one
+    bool plan = false;         ///< only report what the change would do
 
-    // For the log, if it changes something: what was changed, and how it went.
+    // For the log, if the request changes something: what was changed, and the outcome.
     std::string target;
     std::string result;
 
     core::Relay& relay() const { return engine.relay(); }
     std::string query(std::string_view parameter) const;
     bool flag(std::string_view member) const;
-    /// The text of a member of the body; empty when it is not there.
+    /// Returns a string member of the body; empty if there is none.
     std::string text(std::string_view member) const;
 };
 
 using ControlAnswer = boost::asio::awaitable<http::Response>;
 
-/// {"code": …, "message": …}: the shape of every error of the control socket.
+/// Returns {"code": …, "message": …}, the format of all errors of the control socket.
 http::Response control_error(int status, std::string_view code, std::string_view message);
 http::Response control_error(const core::Refusal& refusal);
-/// Of the disk.
+/// Returns the answer to an error of the disk.
 http::Response control_error(const Error& error);
 
 http::Response json_response(const boost::json::object& object, int status = 200);
 
-/// The refusal of a request that is not understood.
+/// Returns the refusal of an invalid request.
 core::Refusal not_understood(std::string message);
 
-/// JSON lines; `next`: where the next page begins, as the header field Flowrelay-Next.
+/// Returns a page of JSON lines. `next` is where the next page begins; it is sent in the header
+/// field Flowrelay-Next.
 http::Response lines_response(std::string lines, const std::string& next);
 
-/// The `limit` of a page: 100 unless asked, 1 to 1000. Nothing: not a number, or out of range.
+/// Returns the `limit` of a page, 1 to 1000, by default 100. Nothing: it is not a number, or out of
+/// range.
 std::optional<std::size_t> page_limit(const ControlCall& call);
 
-/// Where an earlier answer said that the next page begins; the beginning for an empty text.
+/// Parses where a page begins, as given by Flowrelay-Next of an earlier answer. Empty text: at the
+/// beginning.
 core::Wish<QueueCursor> page_start(std::string_view after);
 
-/// What a POST names in "ids": ids as texts, seqs as texts or whole numbers. An invalid when it is
-/// anything else, or more than `most`.
+/// Reads "ids" of a POST: ids as strings, seqs as strings or whole numbers. Refuses it as `invalid`
+/// if it is anything else, or has more than `most` entries.
 core::Wish<std::vector<std::string>> read_ids(const boost::json::value& ids, std::size_t most);
 
-/// The slot that `name` means; a not_found otherwise.
+/// Finds the slot called `name`. Refuses with `not_found` if there is none.
 core::Wish<TokenId> find_source(const ControlCall& call, const std::string& name);
 
-/// All slots that `name` means, in their order: a name can have a slot whose token is gone beside
-/// the one in use. A not_found when there is none.
+/// Finds all slots called `name`, in order: besides the one in use, a name can have a slot whose
+/// token is gone. Refuses with `not_found` if there is none.
 core::Wish<std::vector<TokenId>> find_sources(const ControlCall& call, const std::string& name);
 
 // The resources (docs/protocol.md).

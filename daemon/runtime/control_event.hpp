@@ -1,4 +1,4 @@
-// An event as the control socket shows it.
+// Describes events as the control socket shows them.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -12,18 +12,18 @@
 
 namespace flowrelay::runtime {
 
-/// A plan shows so many of what it is about.
+/// How many of the affected events a plan shows.
 inline constexpr std::size_t most_examples = 5;
 
-/// seq, id, source, thread, accepted, age_s, and the like: what a queued event and a dead letter
-/// have in common.
+/// Returns the members that queued events and dead letters share: seq, id, source, thread,
+/// accepted, age_s, and the like.
 boost::json::object describe_record(const core::Relay& relay, Seq seq,
                                     const core::EventRecord& record, Now now);
 
-/// A queued event with the first cause why it waits.
+/// Describes a queued event, with the first cause of its waiting.
 boost::json::object describe_event(const core::Relay& relay, const ListedEvent& listed, Now now);
 
-/// The whole chain of causes, and "earliest_s".
+/// Adds the whole chain of causes, and "earliest_s".
 void add_chain(boost::json::object& out, const std::vector<core::ChainLink>& chain);
 
 /// Appends an object with one more member, whose value is JSON text already.

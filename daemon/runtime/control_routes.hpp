@@ -1,4 +1,4 @@
-// The requests of the control socket; docs/protocol.md describes them.
+// The requests of the control socket (docs/protocol.md).
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -13,25 +13,26 @@
 
 namespace flowrelay::runtime {
 
-/// Whether a change can be asked for as a plan: `{"plan": true}` tells what it would do.
+/// Whether a change can be planned: `{"plan": true}` only reports what it would do.
 enum class Plans { no, yes };
 
 /// One resource of the control socket.
 struct ControlRoute {
     std::string_view method;
     std::string_view path;    ///< "*" stands for one name
-    std::string_view change;  ///< what the log calls it; empty if it changes nothing
+    std::string_view change;  ///< name in the log; empty if it changes nothing
     Plans plans = Plans::no;
 };
 
 /// Returns all resources.
 std::vector<ControlRoute> control_routes();
 
-/// Who may connect may look. Changing is for root, the daemon's own user and the admin group.
+/// Returns whether the peer may make changes: root, the daemon's own user and the admin group.
+/// Every user who can connect may read.
 bool may_change(const Peer& peer, const ControlContext& context);
 
-/// Answers one request; a change is logged with who made it.
-/// Searches end early when `wanted` says so.
+/// Answers one request. Logs changes with the user who made them.
+/// Searches end early when `wanted` returns false.
 boost::asio::awaitable<http::Response> answer_control(const http::RequestReader& reader,
                                                       Engine& engine, const ControlContext& context,
                                                       const Peer& peer,

@@ -1,5 +1,5 @@
-// The HTTP/1.1 protocol on one connection, for ingest and for control: reads requests one after
-// the other, has each answered, keeps the connection as long as both sides want it.
+// Serves HTTP/1.1 on one connection, for ingest, control and metrics: reads requests one after the
+// other, has each answered, and keeps the connection open as long as both sides want it.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -15,25 +15,25 @@
 
 namespace flowrelay::runtime {
 
-/// A response in the error shape of the API: {"message": "…"}.
+/// Returns a response in the API's error format: {"message": "…"}.
 http::Response error_response(int status, std::string_view message);
 
-/// Answers one complete request. The reader is the handler's until it returns.
+/// Answers one complete request. The handler may use `request` until it returns.
 using HttpHandler =
     std::function<boost::asio::awaitable<http::Response>(const http::RequestReader& request)>;
 
-/// Answers what is no complete request; `problem` says what is wrong with it.
+/// Returns the answer to an invalid or incomplete request; `problem` says what is wrong with it.
 using HttpRefusal =
     std::function<http::Response(http::ReadStatus status, std::string_view problem)>;
 
-/// What to say of what is no complete request.
+/// The error to report for an invalid or incomplete request.
 struct HttpProblem {
     int status = 400;  ///< 400, 413 or 431
     std::string message;
 };
 HttpProblem http_problem(http::ReadStatus status, std::string_view problem);
 
-/// The usual answer: the status and the message of http_problem().
+/// The default HttpRefusal: returns the status and message of http_problem().
 http::Response refuse_plainly(http::ReadStatus status, std::string_view problem);
 
 struct HttpLimits {
@@ -42,29 +42,29 @@ struct HttpLimits {
     Milliseconds idle_timeout{300'000};  ///< between two requests
 };
 
-/// What a connection is served with.
+/// How to serve a connection.
 struct HttpService {
     HttpHandler handler;
     HttpRefusal refuse = refuse_plainly;
-    /// Where the body of a request counts while it is read; nullptr: it does not count.
+    /// Budget in which a request's body counts while it is read; nullptr: none.
     IngestBudget::Share* share = nullptr;
-    /// Where answers count until they are written; nullptr: they do not count.
+    /// Budget in which responses count until they are written; nullptr: none.
     IngestBudget::Share* answers = nullptr;
-    /// Called when a request has begun and the connection ends before it is whole; may be empty.
+    /// Called if the connection ends in the middle of a request; may be empty.
     std::function<void()> cut_short = {};
-    /// Is true while the client has nothing to ask; nullptr: nobody wants to know.
+    /// Set to whether the client has no request in progress; nullptr: not needed.
     bool* idle = nullptr;
-    /// The answer where the share has no room for a body.
+    /// Returns the answer when `share` has no room for a body.
     std::function<http::Response()> no_room = {};
 };
 
-/// `first`: what was read already. Returns when the connection is to be closed. The references
-/// belong to the session, which waits for it.
+/// Serves requests until the connection should be closed. `first` is input that was already read.
+/// The references must stay valid until it returns.
 boost::asio::awaitable<void> serve_http(StreamSocket& socket, MonoTime& deadline, std::string first,
                                         HttpLimits limits, const HttpService& service);
 
-/// Tells the peer that nothing more comes, and reads what it still sends for a while: closing with
-/// unread bytes would reset the connection and take the answer with it (RFC 9112, section 9.6).
+/// Closes the connection for writing, and reads what the peer still sends for a while: closing with
+/// unread input would reset the connection and could lose the answer (RFC 9112, section 9.6).
 boost::asio::awaitable<void> linger(StreamSocket& socket, MonoTime& deadline);
 
 }  // namespace flowrelay::runtime

@@ -1,4 +1,4 @@
-// The HTTP API for producers: POST /messages and /v1/messages, the same call as Flowdock's own.
+// The HTTP API for producers: POST /messages and /v1/messages, the same call as in Flowdock's API.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -11,12 +11,13 @@
 
 namespace flowrelay::runtime {
 
-/// The most events that a batch may have.
+/// Maximum number of events in a batch.
 inline constexpr std::size_t max_batch_events = 20'000;
 
-/// Answers after the commit. `engine`, `by` and `answers` outlive the call. `over_tcp`: the request
-/// came to a port that web pages can reach. `answers`: where the answer counts until it is read.
-/// `wanted`: whether somebody still waits for it.
+/// Submits the events of a request and returns the answer after the commit. `engine`, `by` and
+/// `answers` outlive the call. `over_tcp`: the request came to a port that web pages can reach.
+/// `answers`: budget in which the answer counts until it is read. `wanted`: returns whether the
+/// client still waits.
 boost::asio::awaitable<http::Response> handle_messages(const http::RequestReader& request,
                                                        Engine& engine, IngestLimits limits,
                                                        const core::Submitter& by, bool over_tcp,

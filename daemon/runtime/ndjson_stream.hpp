@@ -1,5 +1,5 @@
-// The NDJSON protocol on one connection: a line in, a line out, in order. Lines are read on while
-// earlier ones wait for their commit (pipelining), up to a limit.
+// The NDJSON protocol on one connection: one answer line for each input line, in order. Further
+// lines are read while earlier ones wait for their commit (pipelining), up to a limit.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -15,18 +15,18 @@
 
 namespace flowrelay::runtime {
 
-/// Kept alive by what is posted and written; run() waits for the answers that are under way.
+/// Pending handlers and writes keep it alive. run() waits for pending answers.
 class NdjsonStream : public std::enable_shared_from_this<NdjsonStream> {
 public:
-    /// `socket`, `deadline` and `engine` belong to the session, which waits for run().
+    /// `socket`, `deadline` and `engine` must stay valid until run() returns.
     NdjsonStream(StreamSocket& socket, MonoTime& deadline, Engine& engine, IngestLimits limits,
                  core::Submitter by = {});
 
-    /// `first`: what was read already. Returns when the producer is done, or the connection is
-    /// broken, and all that was taken is answered.
+    /// Serves the connection. `first` is input that was already read. Returns when the producer is
+    /// done or the connection is broken, and every line that was read is answered.
     boost::asio::awaitable<void> run(std::string first);
 
-    /// Called once a second: a producer that does not read its answers is told of.
+    /// Call it once a second. Reports a producer that does not read its answers.
     void watch(MonoTime now);
 
 private:
@@ -51,18 +51,18 @@ private:
     IngestBudget::Share unread_;
 
     boost::beast::flat_buffer input_;
-    bool skipping_ = false;  ///< in a line that is over the limit
+    bool skipping_ = false;  ///< inside a line that is over the limit
 
-    std::deque<std::string> slots_;  ///< one for each line from the oldest that is unanswered on
-    std::uint64_t first_slot_ = 0;   ///< number of the first of them
-    std::string ready_;              ///< answers whose turn it is
-    std::string output_;             ///< being written
+    std::deque<std::string> slots_;  ///< one for each line, from the oldest unanswered one
+    std::uint64_t first_slot_ = 0;   ///< number of the first slot
+    std::string ready_;              ///< answers to be written next
+    std::string output_;             ///< answers being written
     bool writing_ = false;
     MonoTime write_began_{};
     bool told_unread_ = false;
     bool flush_posted_ = false;
     bool broken_ = false;
-    bool ended_ = false;  ///< run() has returned: the socket is not there any more
+    bool ended_ = false;  ///< run() has returned; the socket may be gone
     boost::asio::steady_timer changed_;
 };
 

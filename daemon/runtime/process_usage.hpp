@@ -1,4 +1,4 @@
-// What this process uses of its machine.
+// Resource usage of this process.
 #pragma once
 
 #include <cstdint>
@@ -6,13 +6,13 @@
 namespace flowrelay::runtime {
 
 struct ProcessUsage {
-    double cpu_seconds = 0;  ///< user and system
+    double cpu_seconds = 0;  ///< user and system time
     std::uint64_t resident_bytes = 0;
     std::uint64_t open_fds = 0;
     std::uint64_t max_fds = 0;
 };
 
-/// Reads /proc/self; what can't be read is 0.
+/// Reads the usage from /proc/self; values that can't be read are 0.
 ProcessUsage process_usage() noexcept;
 
 }  // namespace flowrelay::runtime

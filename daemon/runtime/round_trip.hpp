@@ -1,11 +1,12 @@
-// What the kernel knows about the way to a peer.
+// Round-trip times as measured by the kernel.
 #pragma once
 
 #include <chrono>
 
 namespace flowrelay::runtime {
 
-/// The shortest round trip of a TCP connection in the last minutes; zero if it is not known.
+/// Returns the shortest round trip of a TCP connection in the last minutes; zero if it is not
+/// known.
 std::chrono::microseconds shortest_round_trip(int socket) noexcept;
 
 }  // namespace flowrelay::runtime

@@ -11,22 +11,24 @@
 
 namespace flowrelay::runtime {
 
-/// "active", "paused", "gone", ...: what the operator and the destination make of a token together.
+/// Returns the state of a token, determined by both operator and destination: "active", "paused",
+/// "gone", ...
 std::string_view token_state(const core::Token& token, const core::Scheduler::TokenStatus& status);
 
-/// When what is stored for a token that is gone will be erased, or was, or why that waits.
+/// Adds when the data of a token that is gone will be or was erased, or why the erasure waits.
 void add_erasure(boost::json::object& entry, const core::Relay& relay, const core::Token& token,
                  WallTime now);
 
-/// What the spool may grow to: spool.max_size, or what the disk has for it if that is less.
+/// Returns the size to which the spool can grow: spool.max_size, or the space on the disk if that
+/// is less.
 std::uint64_t spool_capacity(const StorageMailbox::Snapshot& snapshot,
                              const ControlContext& context);
 
-/// Why the daemon accepts no events, if so.
+/// Returns why the daemon accepts no events; nothing if it accepts them.
 std::optional<storage::RefusingBecause> refusing(const core::Relay& relay,
                                                  const StorageMailbox::Snapshot& snapshot);
 
-/// `snapshot`: what the storage thread said a moment ago.
+/// Returns the status report. `snapshot` must be recent.
 std::string status_report(Engine& engine, const StorageMailbox::Snapshot& snapshot,
                           const ControlContext& context);
 

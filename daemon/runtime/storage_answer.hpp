@@ -1,4 +1,4 @@
-// How a coroutine of the I/O thread waits for the storage thread.
+// Lets a coroutine of the I/O thread wait for the storage thread.
 #pragma once
 
 #include <boost/asio/async_result.hpp>
@@ -13,7 +13,7 @@
 
 namespace flowrelay::runtime {
 
-/// Asks for something; whoever has it calls the function, once and on the I/O thread.
+/// Starts a request whose answer is passed to the given function, once and on the I/O thread.
 template <class T>
 using Ask = std::function<void(std::function<void(T)>)>;
 
@@ -30,7 +30,7 @@ boost::asio::awaitable<std::shared_ptr<T>> answer_of(Ask<T> ask) {
     co_return answer;
 }
 
-/// Runs `work` on the storage thread and gives what it gave.
+/// Runs `work` on the storage thread and returns its result.
 template <class T>
 boost::asio::awaitable<std::shared_ptr<T>> on_storage(Engine& engine,
                                                       std::function<T(storage::Spool&)> work) {

@@ -1,4 +1,4 @@
-// What is wrong with a certificate, in words for the operator.
+// Describes problems with certificates for the operator.
 #pragma once
 
 #include <openssl/x509_vfy.h>
@@ -12,11 +12,11 @@
 
 namespace flowrelay::runtime {
 
-/// Why verification stopped: the reason with the names or dates of the certificate it is about, and
-/// what to do. What the certificate says is cut and freed from anything but printable ASCII.
+/// Returns why verification failed, with the names or dates of the certificate in question, and
+/// what to do. Text from the certificate is truncated and reduced to printable ASCII.
 std::string describe_objection(X509_STORE_CTX* verification, const std::string& host);
 
-/// When the certificate that `context` shows expires; nothing without one.
+/// Returns when the client certificate in `context` expires; nothing if there is none.
 std::optional<WallTime> expiry_of_certificate(const SSL_CTX* context);
 
 }  // namespace flowrelay::runtime

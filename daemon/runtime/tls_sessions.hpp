@@ -1,4 +1,4 @@
-// The TLS sessions that the next connections may go on with. I/O thread only.
+// Keeps TLS sessions for later connections to resume. I/O thread only.
 #pragma once
 
 #include <openssl/ssl.h>
@@ -10,10 +10,11 @@ namespace flowrelay::runtime {
 
 class TlsSessions {
 public:
-    /// Has `context` hand over what servers give. The object outlives the context's streams.
+    /// Keeps the sessions that servers send to streams of `context`. This object outlives those
+    /// streams.
     void attach(SSL_CTX* context);
 
-    /// Offers the newest one to a handshake that has not begun.
+    /// Offers the newest session in a handshake that has not begun.
     void offer(SSL* stream);
 
     void forget() { sessions_.clear(); }
