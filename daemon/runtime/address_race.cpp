@@ -21,7 +21,7 @@ void AddressRace::begin(const tcp::endpoint& endpoint) {
     attempt.socket.async_connect(endpoint, [this, &attempt](const error_code& error) {
         --pending_;
         attempt.outcome = error;
-        next_begins_ = MonoTime::min();  // after a failure the next one does not wait
+        next_begins_ = MonoTime::min();  // after a failure the next attempt starts at once
         wake_.cancel();
     });
 }
@@ -32,7 +32,7 @@ AddressRace::Attempt* AddressRace::winner() {
     return found == attempts_.end() ? nullptr : &*found;
 }
 
-// What still ran when the race ended was closed by us.
+// operation_aborted: the attempt was still in progress when the race ended, and was closed.
 error_code AddressRace::reason() const {
     if (cancelled_) return asio::error::operation_aborted;
     if (attempts_.empty()) return asio::error::host_not_found;

@@ -23,7 +23,7 @@ json::array to_array(const std::vector<std::string>& texts) {
     return array;
 }
 
-/// Sources with a state that somebody should know of after a reload, which does not change it.
+/// Lists the sources whose state needs attention and was not changed by the reload.
 json::array sources_to_look_at(const core::Relay& relay, Now now) {
     json::array sources;
     for (const auto& [id, token] : relay.tokens().all()) {
@@ -42,13 +42,13 @@ json::array sources_to_look_at(const core::Relay& relay, Now now) {
     return sources;
 }
 
-/// The state of a slot of `tokens`, which may be a plan.
+/// Returns the state of a slot in `tokens`, which may be a plan.
 std::string_view state_in(const core::TokenTable& tokens, TokenId slot, const core::Relay& relay) {
     const auto& now = relay.tokens().all();
     const auto same = now.find(slot);
     auto status = relay.scheduler().token_status(slot);
-    // What was said of another token says nothing of this one; nor is a pause of the scheduler one
-    // that an operator has made.
+    // The scheduler's state does not apply if the slot has another token. A pause in the scheduler
+    // is not one by an operator.
     const bool renewed =
         same == now.end() || same->second.entry.fingerprint != tokens.at(slot).entry.fingerprint;
     if (renewed || status.state == core::TokenState::paused) {
@@ -57,7 +57,7 @@ std::string_view state_in(const core::TokenTable& tokens, TokenId slot, const co
     return token_state(tokens.at(slot), status);
 }
 
-/// What is different of each source, with the state that it has in `table`.
+/// Lists the changes of each source, with its state in `table`.
 json::array to_array(const std::vector<core::SourceChange>& changes, const core::TokenTable& table,
                      const core::Relay& relay) {
     json::array sources;
@@ -122,7 +122,7 @@ ControlAnswer reload_config(ControlCall& call) {
     if (!call.context.reload) {
         co_return control_error(409, "conflict", "this daemon can't read its configuration again");
     }
-    // A plan reads files and tokens on the I/O thread: not as often as anybody likes.
+    // A plan reads files and tokens on the I/O thread, so not every user may request it.
     if (call.plan && !may_change(call.peer, call.context)) {
         co_return control_error(403, "not_permitted",
                                 "the plan of a reload is for those who may reload: root, the "

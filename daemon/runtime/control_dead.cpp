@@ -37,7 +37,7 @@ std::optional<Seq> parse_seq(std::string_view text) {
     return number ? std::optional(Seq{*number}) : std::nullopt;
 }
 
-/// The letters that a POST is about: a page of them, and where the next begins.
+/// The letters selected by a POST: one page, and where the next begins.
 struct SelectedLetters {
     std::vector<core::DeadLetter> letters;
     std::vector<std::string> not_found;
@@ -67,7 +67,7 @@ asio::awaitable<SelectedLetters> select_filtered(Engine& engine, std::optional<T
     co_return selected;
 }
 
-/// The source that a request narrows itself to, if any.
+/// Returns the source to which a request is limited, if any.
 core::Wish<std::optional<TokenId>> source_of(const ControlCall& call, const std::string& name) {
     if (name.empty()) return std::optional<TokenId>();
     const auto token = find_source(call, name);

@@ -1,4 +1,4 @@
-// /v1/explain: why something waits and until when, or what became of it.
+// /v1/explain: why something waits and until when, or how it ended.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -30,7 +30,7 @@ void add_history(json::object& out, const core::Relay& relay, Seq seq, unsigned 
         if (attempt.status != 0) entry["status"] = attempt.status;
         history.push_back(std::move(entry));
     }
-    // The rest is forgotten, or was before a restart.
+    // The other attempts were dropped from the history, or were before a restart.
     if (history.size() < attempts) out["attempts_forgotten"] = attempts - history.size();
     out["history"] = std::move(history);
 }
@@ -121,7 +121,7 @@ asio::awaitable<Asked> explain_letter(Engine& engine, std::string what, const Wa
     co_return found;
 }
 
-/// The one of a thread's events that left last.
+/// Returns the last event of a thread that ended.
 std::optional<core::PastEvent> last_of_thread(const core::Relay& relay,
                                               const std::vector<TokenId>& tokens,
                                               const std::string& thread) {
@@ -135,7 +135,7 @@ std::optional<core::PastEvent> last_of_thread(const core::Relay& relay,
     return std::nullopt;
 }
 
-/// The oldest queued event of a thread; if there is none, what became of its last one.
+/// Explains the oldest queued event of a thread; if there is none, how its last event ended.
 asio::awaitable<Asked> explain_thread(Engine& engine, std::vector<TokenId> tokens,
                                       std::string thread, const Wanted& wanted) {
     QueueFilter filter;
@@ -183,8 +183,9 @@ asio::awaitable<Asked> explain_waiting(Engine& engine, std::string what, const W
     co_return found;
 }
 
-/// Whether what is remembered of an event is how it ended. A dead letter tells more than that; and
-/// what belongs to a token that is gone ends with the erasure alone, which may be taken back.
+/// Returns whether the history has the final outcome of an event. Not so for a dead letter, which
+/// itself has more details, nor for events of a token that is gone: they end only with the erasure,
+/// which may be cancelled.
 bool is_settled(const core::Relay& relay, const core::PastEvent& past) {
     switch (past.outcome) {
         case core::Outcome::delivered:
@@ -202,7 +203,7 @@ bool is_settled(const core::Relay& relay, const core::PastEvent& past) {
            slot->second.entry.state == core::TokenEntry::State::forgotten;
 }
 
-/// In the order of what it costs: an id that nobody knows is looked for in all that is queued.
+/// Looks in the cheapest places first: an unknown id is searched for in the whole queue.
 asio::awaitable<Asked> explain_event(Engine& engine, std::string what, const Wanted& wanted) {
     std::optional<core::PastEvent> past;
     if (!engine.find_in_memory(what)) {
@@ -219,16 +220,17 @@ asio::awaitable<Asked> explain_event(Engine& engine, std::string what, const Wan
     co_return event;
 }
 
-/// What is named, and as what; empty texts were not given.
+/// What the request names. Empty members were not given.
 struct Question {
     std::string of;
     std::string event;
     std::string thread;
     std::string source;
-    std::vector<TokenId> tokens;  ///< of the source
+    std::vector<TokenId> tokens;  ///< the slots of `source`
 };
 
-/// The other slots of a source's name that still hold events: their token is gone, say.
+/// Adds the other slots of the source's name that still hold events, for example because their
+/// token is gone.
 void add_others(json::object& out, Engine& engine, const std::string& name, TokenId shown) {
     const core::Relay& relay = engine.relay();
     const Now now = engine.clock().now();

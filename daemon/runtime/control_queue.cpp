@@ -1,4 +1,4 @@
-// /v1/queue: what waits for delivery.
+// /v1/queue: the events waiting for delivery.
 #include <fmt/format.h>
 
 #include <boost/json/array.hpp>
@@ -16,10 +16,10 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr std::size_t most_ids = 1000;         // in one request
-constexpr std::size_t most_for_filter = 5000;  // events that one request looks at
+constexpr std::size_t most_ids = 1000;         // per request
+constexpr std::size_t most_for_filter = 5000;  // maximum events per request
 
-/// The events that a POST is about.
+/// The events that a POST selects.
 struct Selection {
     QueueFilter filter;
     QueueCursor from;
@@ -70,7 +70,7 @@ core::Wish<Selection> read_selection(const ControlCall& call) {
     return selection;
 }
 
-/// What a selection means at this moment.
+/// The events that a selection matches now.
 struct SelectedEvents {
     std::vector<ListedEvent> events;
     std::vector<std::string> not_found;
@@ -96,7 +96,7 @@ asio::awaitable<Result<SelectedEvents>> select(Engine& engine, Selection selecti
         for (auto& event : page->events) selected.events.push_back(std::move(event));
         selected.next = page->next;
         const bool found_little = page->events.size() < 100;
-        if (found_little && selected.next) break;  // much was looked at for it
+        if (found_little && selected.next) break;  // the search was long for so few events
     }
     co_return selected;
 }
@@ -211,7 +211,7 @@ ControlAnswer drop_events(ControlCall& call) {
     auto selection = read_selection(call);
     if (selection.has_error()) co_return control_error(selection.error());
     call.target = target_of(call, *selection);
-    // A plan changes nothing, so nobody has to wait for it.
+    // A plan changes nothing, so it does not need a turn.
     std::optional<operations::Turn> turn;
     if (!call.plan) {
         auto given = co_await operations::wait_for_turn(call.engine, call.wanted);

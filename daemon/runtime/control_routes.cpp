@@ -1,4 +1,4 @@
-// Which request on the control socket is answered by what, and who may make it.
+// Routes the requests of the control socket and checks permissions.
 #include <unistd.h>
 
 #include <algorithm>
@@ -25,9 +25,9 @@ struct Route {
     std::string_view method;
     std::string_view path;  ///< "*" stands for one name
     ControlAnswer (*answer)(ControlCall& call);
-    std::string_view change = {};  ///< what the log calls it; empty: it only looks
+    std::string_view change = {};  ///< name in the log; empty: it changes nothing
     Plans plans = Plans::no;
-    bool searches = false;  ///< may look through all that is stored
+    bool searches = false;  ///< may search through all that is stored
 };
 
 constexpr std::array routes{
@@ -58,7 +58,7 @@ constexpr std::array routes{
     Route{"POST", "/v1/dead/drop", drop_dead, "dead.drop", Plans::yes, true},
 };
 
-/// Percent-decoded; unlike in a query, "+" is itself.
+/// Decodes percent-encoding; unlike in a query, "+" stands for itself.
 std::string decode(std::string_view segment) {
     std::string query = "x=";
     for (const char c : segment) {
@@ -73,7 +73,7 @@ std::string decode(std::string_view segment) {
     return http::query_parameter(query, "x");
 }
 
-/// Whether a path fits a pattern; then `name` is what stood at its "*".
+/// Returns whether a path matches a pattern, and sets `name` to the part at its "*".
 bool fits(std::string_view pattern, std::string_view path, std::string_view& name) {
     const std::size_t star = pattern.find('*');
     if (star == pattern.npos) return pattern == path;
@@ -116,7 +116,7 @@ http::Response no_such_route(const std::string& allow) {
     return response;
 }
 
-/// The object in a body; an empty body is an empty object.
+/// Parses a body as an object; an empty body is an empty object.
 std::optional<json::object> read_body(std::string_view text) {
     if (text.find_first_not_of(" \t\r\n") == text.npos) return json::object();
     boost::system::error_code error;
@@ -125,7 +125,7 @@ std::optional<json::object> read_body(std::string_view text) {
     return std::move(value.get_object());
 }
 
-/// Whether all that a request names is UTF-8: what it names comes back in answers, which are.
+/// Returns whether everything that a request names is UTF-8. Answers repeat it, and must be UTF-8.
 bool is_utf8(const http::Request& request, std::string_view name) {
     for (const std::string& text : {decode(name), decode(request.query)}) {
         // A JSON text is UTF-8; quotes and the like do not matter.
@@ -141,8 +141,8 @@ bool is_utf8(const http::Request& request, std::string_view name) {
     return true;
 }
 
-/// Whether the body of a request asks for the plan of a change. Nothing: `plan` is neither true nor
-/// false, or is there twice, so that two readers could take different ones for it.
+/// Returns whether the body asks for the plan of a change. Nothing: `plan` is neither true nor
+/// false, or occurs twice, so that two parsers could disagree.
 std::optional<bool> asks_for_plan(std::string_view text, const json::object& body) {
     const json::value* plan = body.if_contains("plan");
     if (plan == nullptr) return false;
@@ -154,7 +154,7 @@ std::optional<bool> asks_for_plan(std::string_view text, const json::object& bod
     return plans == 1 ? std::optional(plan->get_bool()) : std::nullopt;
 }
 
-/// What a change was about, also if it was refused before it was looked up.
+/// Returns the target of a change, also if it was refused before the target was looked up.
 std::string target_of(const ControlCall& call) {
     const auto& tokens = call.relay().tokens();
     if (!call.target.empty()) return tokens.shown_name(call.target);
@@ -165,7 +165,7 @@ std::string target_of(const ControlCall& call) {
     return target;
 }
 
-/// How it went; of a failure what was answered.
+/// Returns the outcome for the log; after a failure, the answer.
 std::string result_of(const ControlCall& call, const http::Response& response) {
     if (!call.result.empty() || is_success(response.status)) return call.result;
     boost::system::error_code error;
@@ -206,7 +206,7 @@ asio::awaitable<http::Response> answer_control(const http::RequestReader& reader
 
     ControlCall call{reader,       engine,           context, wanted, peer,
                      decode(name), std::move(*body), false,   {},     {}};
-    // What is not known to be a plan is a change, and takes the right to make it.
+    // Unless the request is known to be a plan, it is a change and needs permission.
     const auto plan = asks_for_plan(request.body, call.body);
     call.plan = plan == true && route->plans == Plans::yes;
     const bool changes = !route->change.empty() && !call.plan;
@@ -224,7 +224,7 @@ asio::awaitable<http::Response> answer_control(const http::RequestReader& reader
                                     : "this change has no plan: leave \"plan\" out to make it");
     }
     std::optional<operations::Search> search;
-    if (route->searches && !changes) {  // who may make changes does not wait for who looks
+    if (route->searches && !changes) {  // users who can make changes do not wait for readers
         auto place = co_await operations::wait_for_search(engine, peer.uid, wanted);
         if (!place) co_return control_error(operations::abandoned());
         search.emplace(std::move(*place));

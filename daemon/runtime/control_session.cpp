@@ -16,10 +16,11 @@ namespace asio = boost::asio;
 
 namespace {
 
-// A thousand ids as long as ids may be fit.
+// Enough for a thousand ids of maximum length.
 constexpr std::uint64_t max_body = 256 * 1024;
 
-/// Whether the other end is closed as a whole: who has only said all may wait for the answer.
+/// Returns whether the peer has closed the connection completely. A peer that has only finished
+/// sending may still wait for the answer.
 bool has_hung_up(int fd) {
     pollfd state{fd, 0, 0};
     return ::poll(&state, 1, 0) > 0 && (state.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0;

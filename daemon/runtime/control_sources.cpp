@@ -1,4 +1,4 @@
-// /v1/sources: the tokens, and what an operator does to them.
+// /v1/sources: the tokens, and operators' changes to them.
 #include <fmt/format.h>
 
 #include <boost/json/serialize.hpp>
@@ -33,7 +33,7 @@ std::string_view kind_of(const core::Token& token) {
 
 constexpr std::size_t max_flow_source_text = 1024;
 
-/// What a POST says of the source in its flow, if it does. An invalid for anything that is not so.
+/// Reads the optional member "flow_source" of a POST. Refuses an invalid one.
 core::Wish<core::KnownFlowSource> read_flow_source(const json::object& body) {
     const json::value* value = body.if_contains("flow_source");
     if (value == nullptr) return core::KnownFlowSource();
@@ -46,7 +46,7 @@ core::Wish<core::KnownFlowSource> read_flow_source(const json::object& body) {
                                   : name == "application"       ? &source.application
                                   : name == "configuration_uri" ? &source.configuration_uri
                                                                 : nullptr;
-        if (part == nullptr) continue;  // of a later version
+        if (part == nullptr) continue;  // sent by a later version
         if (!member.is_string() || member.get_string().size() > max_flow_source_text) {
             return not_understood(fmt::format("\"{}\" has to be a string of at most {} bytes",
                                               std::string_view(name), max_flow_source_text));
@@ -90,7 +90,7 @@ json::object describe(const core::Relay& relay, const core::Token& token, Now no
     return source;
 }
 
-/// Writes the changes down; answers with the first of them.
+/// Saves the changes. The answer describes the first one.
 asio::awaitable<http::Response> saved(ControlCall& call, core::TokenTable::Changes changes,
                                       int status) {
     const TokenId token = changes.front().id;
@@ -220,14 +220,14 @@ ControlAnswer rotate_source(ControlCall& call) {
 }
 
 ControlAnswer enable_source(ControlCall& call) {
-    // Beside a slot whose token is gone a new one of its name may be in use.
+    // A name may have a slot whose token is gone and a new slot in use.
     auto token = find_source(call, call.name);
     if (token.has_error()) co_return control_error(token.error());
     if (const auto gone = call.relay().tokens().find_gone(call.name)) token = *gone;
     auto tokens = call.relay().tokens().gone_with(*token);
     if (tokens.empty()) tokens.push_back(*token);
     std::vector<core::Relay::StoredBacklog> backlogs;
-    // Nothing is accepted for it while it is gone, so the count stays right until it is used.
+    // No events are accepted for a token that is gone, so the count stays valid until it is used.
     for (const TokenId each : tokens) {
         auto backlog = co_await operations::backlog_to_go_on_with(call.engine, each);
         if (backlog.has_error()) co_return control_error(backlog.error());

@@ -1,4 +1,4 @@
-// /v1/spool: stands still for a backup; is taken over by another machine; books what is lost.
+// /v1/spool: freezes the spool for a backup, adopts it on another machine, books losses.
 #include <fmt/format.h>
 
 #include <boost/asio/post.hpp>
@@ -74,7 +74,8 @@ ControlAnswer adopt_spool(ControlCall& call) {
     co_return json_response({{"adopted", true}});
 }
 
-/// Books exactly what its plan has shown: another loss meanwhile has to be seen first.
+/// Books exactly the loss that the plan has shown. If the loss has changed since, the operator must
+/// see it first.
 ControlAnswer book_lost(ControlCall& call) {
     call.target = "the books";
     std::function<Missing(storage::Spool&)> look = [](storage::Spool& spool) {

@@ -18,13 +18,13 @@ namespace asio = boost::asio;
 
 constexpr auto watch_interval = std::chrono::milliseconds(100);
 
-// A body up to this is copied behind the head of its request.
+// Bodies up to this size are copied after the head of the request.
 constexpr std::size_t joined_body = 8 * 1024;
 
-// What a worker keeps of the memory for its requests.
+// Capacity that a worker keeps for its requests.
 constexpr std::size_t kept_capacity = 64 * 1024;
 
-/// Where events go, and how they look there.
+/// A destination and what is needed to post to it.
 struct Delivery::Target {
     Destination destination;
     std::shared_ptr<TlsContext> tls;
@@ -34,17 +34,17 @@ struct Delivery::Target {
 struct Delivery::Worker {
     Worker(const asio::any_io_executor& io, Delivery& delivery) : wake(io) { aim(io, delivery); }
 
-    /// At what the delivery aims at now. Not during a request.
+    /// Switches to the delivery's current target. Not to be called during a request.
     void aim(const asio::any_io_executor& io, Delivery& delivery) {
         if (target == delivery.target_) return;
-        client.reset();  // it refers to the old one
+        client.reset();  // the client refers to the old target
         target = delivery.target_;
         client.emplace(io, target->destination, target->tls.get(), delivery.resolver_,
                        delivery.engine_.clock());
         client->set_condition([this, &delivery] { return delivery.may_send(*this); });
     }
 
-    /// The memory of a large event goes back: a connection that idles must not keep it.
+    /// Frees the memory of a large event, which an idle connection must not keep.
     void forget_request() {
         for (std::string* text : {&body, &request}) {
             text->clear();
@@ -58,24 +58,25 @@ struct Delivery::Worker {
     std::optional<HttpClient> client;
     asio::steady_timer wake;
     std::optional<core::Assignment> assignment;
-    const core::ProblemReport* report = nullptr;  ///< of the reporter, in the place of an event
-    const core::SourceCheck* check = nullptr;     ///< of the checker
-    std::optional<Engine::Outgoing> outgoing;     ///< what is posted for it
-    std::string body;                             ///< what it begins with
+    const core::ProblemReport* report = nullptr;  ///< set in reporter_ instead of an assignment
+    const core::SourceCheck* check = nullptr;     ///< set in checker_
+    std::optional<Engine::Outgoing> outgoing;     ///< the event to post
+    std::string body;                             ///< beginning of the event's body
     std::string request;
-    std::string_view rest;  ///< of a large body, which stays in the record; behind `request`
+    std::string_view rest;  ///< rest of a large body, sent after `request`; stays in the record
 };
 
 namespace {
 
 std::string target_of(const Destination& destination, const std::string& path) {
-    // Towards a proxy plain http is asked for by its whole URI (RFC 9112, section 3.2.2).
+    // A request for plain http through a proxy has the absolute URI (RFC 9112, section 3.2.2).
     return destination.proxy && !destination.tls
                ? fmt::format("http://{}{}", destination.authority, path)
                : path;
 }
 
-/// Towards a proxy each request says who we are; a tunnel is only asked for in that way.
+/// Returns the Proxy-Authorization field for plain http, where each request needs it. With a tunnel
+/// only CONNECT has it.
 std::string proxy_field(const Destination& destination) {
     if (!destination.proxy || destination.tls) return "";
     const Secret& authorization = destination.proxy->authorization;
@@ -126,9 +127,9 @@ void Delivery::start() {
     pump();
 }
 
-// Gives events to idle workers, and to new ones while there may be more. True: there was a worker
-// for whom there was nothing, and the wake-up is armed. While all are busy it is not: who ends asks
-// for more.
+// Assigns events to idle workers, and to new ones up to the limit. Returns true if a worker was
+// free but no event was ready; the wake-up is then armed. It is not armed while all workers are
+// busy: a worker that finishes asks for more.
 bool Delivery::pump() {
     const auto has_worker = [this] {
         return !stopping_ && (!idle_.empty() || workers_.size() < options_.max_connections);
@@ -159,14 +160,14 @@ void Delivery::hire() {
     spawn(io_, work(worker));
 }
 
-// `looked_at`: the time for which the scheduler was last asked for events, and had none for a
-// worker that was free. What becomes ready after it must wake tick(), be it in the past by now:
-// asked with a later time the scheduler would not name it, since it has it already, and nobody
-// would come for it.
+// `looked_at`: the time for which the scheduler last returned no event although a worker was free.
+// Events that become ready after that time must wake tick(), even if that is in the past by now:
+// asked with a later time, the scheduler would not report them, because they are ready already, and
+// no worker would fetch them.
 void Delivery::arm_wakeup(Now looked_at) {
     const MonoTime soonest = engine_.clock().now().mono + Milliseconds(1);
     const auto at = std::max(engine_.next_wakeup(looked_at).value_or(MonoTime::max()), soonest);
-    if (at != wakeup_.expiry()) wakeup_.expires_at(at);  // wakes tick(), which waits again
+    if (at != wakeup_.expiry()) wakeup_.expires_at(at);  // wakes tick(), which then waits again
 }
 
 asio::awaitable<void> Delivery::tick() {
@@ -183,8 +184,8 @@ asio::awaitable<void> Delivery::tick() {
     if (--running_ == 0) ended_.cancel();
 }
 
-// One watchdog for all connections: a timer for each operation would cost more than the operation.
-// It sleeps while there is no request.
+// One timer checks the deadlines of all connections, since a timer for each operation would cost
+// more than the operation. It is idle while there is no request.
 asio::awaitable<void> Delivery::watch_deadlines() {
     while (!stopping_ || busy_ > 0) {
         watching_ = busy_ > 0;
@@ -195,7 +196,7 @@ asio::awaitable<void> Delivery::watch_deadlines() {
         for (const auto& worker : workers_) worker->client->check_deadline(now);
         if (reporter_) reporter_->client->check_deadline(now);
         if (checker_) checker_->client->check_deadline(now);
-        // Nobody else arms the wake-up while all are busy.
+        // Nothing else arms the wake-up while all workers are busy.
         if (!stopping_ && busy_ > 0 && !pump()) arm_wakeup(engine_.clock().now());
     }
     if (--running_ == 0) ended_.cancel();
@@ -230,7 +231,7 @@ asio::awaitable<void> Delivery::work(Worker& worker) {
             } else {
                 take_next(worker, engine_.clock().now());
             }
-            if (worker.assignment) pump();  // there may be more than one worker can do
+            if (worker.assignment) pump();  // there may be events for other workers as well
         }
         --busy_;
         idle_.push_back(&worker);
@@ -252,7 +253,7 @@ asio::awaitable<void> Delivery::wait_for_work(Worker& worker) {
     }
 }
 
-/// Makes the request of a worker's event; none if it is not to be posted after all.
+/// Builds the request for a worker's event. Builds none if the event should no longer be posted.
 void Delivery::prepare(Worker& worker, Result<core::EventRecord>&& event) {
     if (aborting_) {
         worker.outgoing.reset();
@@ -270,14 +271,14 @@ void Delivery::prepare(Worker& worker, Result<core::EventRecord>&& event) {
     worker.target->writer.append_head(worker.request, record.id,
                                       worker.body.size() + worker.rest.size());
     worker.request += worker.body;
-    // Two pieces cost the kernel more than the copy of a small body costs.
+    // Sending two pieces costs more than copying a small body.
     if (worker.rest.size() > joined_body) return;
     worker.request += worker.rest;
     worker.rest = {};
 }
 
-// A 410 erases everything that is queued for the token, so it has to be the answer to this very
-// request. On a connection that has carried others it may be a second answer to one of those.
+// A 410 erases everything that is queued for the token, so it must be the answer to this request.
+// On a connection that has carried other requests, it may be a second answer to one of those.
 bool Delivery::is_in_doubt(const Worker& worker, const core::AttemptResult& result) {
     return result.end == core::AttemptEnd::response && result.status == 410 &&
            worker.client->answered_on_kept();
@@ -287,7 +288,7 @@ void Delivery::take_next(Worker& worker, Now now) {
     worker.assignment = stopping_ ? std::nullopt : engine_.next(now);
 }
 
-// Its target may be another one since the request was made: a reload came while it connected.
+// The target may have changed since the request was built, by a reload while the worker connected.
 bool Delivery::may_send(const Worker& worker) const {
     if (worker.target != target_) return false;
     if (worker.report != nullptr) return engine_.may_be_sent(*worker.report);
@@ -357,7 +358,7 @@ void Delivery::begin_check() {
     spawn(io_, check(std::move(*outgoing)));
 }
 
-// The token is in the URL, as the API wants it: that is written to the connection and nowhere else.
+// The API requires the token in the URL. The URL is written to the connection and nowhere else.
 asio::awaitable<void> Delivery::check(Engine::OutgoingCheck outgoing) {
     Worker& worker = *checker_;
     worker.check = &outgoing.check;
@@ -367,7 +368,7 @@ asio::awaitable<void> Delivery::check(Engine::OutgoingCheck outgoing) {
     http::append_get(worker.request, destination.authority, target_of(destination, path),
                      options_.user_agent, proxy_field(destination));
     auto result = co_await worker.client->post(worker.request);
-    // It has everything of the source erased, so it is asked for twice.
+    // A 410 erases all data of the source, so it must be confirmed by a second request.
     const bool says_gone = result.end == core::AttemptEnd::response && result.status == 410;
     const bool unconfirmed = says_gone && stopping_;
     if (says_gone && !stopping_) {
@@ -382,7 +383,8 @@ asio::awaitable<void> Delivery::check(Engine::OutgoingCheck outgoing) {
     } else {
         const bool has_source =
             is_success(result.status) && core::is_source(worker.client->answer_body());
-        // Where the token looks different in a URL, an answer that repeats that would show it.
+        // If the encoded token differs from the token, it could not be removed from an answer that
+        // repeats the URL.
         if (token == outgoing.token.reveal()) describe_answer(worker, outgoing.token, result);
         engine_.end_check(outgoing.check, result, has_source);
     }
@@ -416,7 +418,7 @@ asio::awaitable<void> Delivery::stop(Milliseconds grace) {
     wakeup_.cancel();
     watch_.cancel();
     for (const auto& worker : workers_) worker->wake.cancel();
-    if (reporter_) reporter_->client->abort();  // nobody waits for it
+    if (reporter_) reporter_->client->abort();  // no one waits for its result
     if (checker_) checker_->client->abort();
     engine_.stop_checks();
     const MonoTime deadline = std::chrono::steady_clock::now() + grace;

@@ -17,7 +17,7 @@ using http::ReadStatus;
 
 namespace {
 
-// Small for the many connections that idle, larger while there is much to read.
+// Small for idle connections, of which there are many; larger while there is much to read.
 constexpr std::size_t min_read = 4 * 1024;
 constexpr std::size_t read_size = 16 * 1024;
 
@@ -109,7 +109,7 @@ asio::awaitable<void> serve_http(StreamSocket& socket, MonoTime& deadline, std::
             response.keep_alive = false;
         }
         const bool keep_alive = response.keep_alive;
-        if (!keep_alive) reader.reset();  // the largest body is not needed any more
+        if (!keep_alive) reader.reset();  // frees a large body, which is no longer needed
         output.clear();
         http::append_response(output, response);
         deadline = std::chrono::steady_clock::now() + limits.stall_timeout;
@@ -117,7 +117,7 @@ asio::awaitable<void> serve_http(StreamSocket& socket, MonoTime& deadline, std::
                                                               asio::as_tuple(asio::deferred));
         deadline = MonoTime::max();
         if (error) co_return;
-        // Nothing always fits.
+        // Shrinking to 0 always succeeds.
         if (service.answers != nullptr) static_cast<void>(service.answers->resize(0));
         if (!keep_alive) {
             co_await linger(socket, deadline);

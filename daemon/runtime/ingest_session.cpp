@@ -51,11 +51,11 @@ public:
     }
 
 private:
-    /// Reads until it is clear what the producer speaks; unknown: it hung up before that.
+    /// Reads until the producer's protocol is known. `unknown`: it closed the connection before.
     asio::awaitable<Opening> read_opening(std::string& first) {
         Opening opening = Opening::unknown;
         while (opening == Opening::unknown) {
-            // Empty lines in front may come for ever.
+            // There is no limit on leading empty lines.
             if (skip_before_opening(first).empty() && first.size() > 8) first.clear();
             const std::size_t kept = first.size();
             first.resize(kept + 4 * 1024);
@@ -64,7 +64,7 @@ private:
                 asio::as_tuple(asio::deferred));
             first.resize(kept + size);
             if (error) {
-                // The end of a line that no line break ends.
+                // The last line may lack its line break.
                 opening = opening_of(first + '\n');
                 break;
             }
@@ -84,8 +84,8 @@ private:
         co_await stream->run(std::move(first));
     }
 
-    /// Answers once and ends: what follows is not understood either, and what it is about is
-    /// unknown.
+    /// Sends one rejection and ends the connection: its protocol is unknown, so further input can't
+    /// be interpreted.
     asio::awaitable<void> refuse_opening(std::string first) {
         const std::string_view line = std::string_view(first).substr(0, first.find('\n'));
         core::Rejection rejection{core::RejectCode::invalid_json, {}, {}, {}};

@@ -60,7 +60,7 @@ int make_socket(int family, std::string_view object) {
     return fd;
 }
 
-/// Removes what a dead process left at the path; throws if it is something else.
+/// Removes a socket that a dead process left at the path; throws if there is anything else.
 void clear_path(const std::string& path, const sockaddr_un& address) {
     struct stat info{};
     if (::lstat(path.c_str(), &info) != 0) return;
@@ -95,7 +95,7 @@ int listen_unix(const std::string& path, std::uint32_t mode, const std::string& 
     if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
         fail(errno, "listen on", path);
     }
-    // Nobody can connect before listen(): until then mode and group can be set in peace.
+    // Clients can't connect before listen(), so mode and group are set in time.
     if (!group.empty() &&
         ::chown(path.c_str(), static_cast<uid_t>(-1), group_of_socket(group)) != 0) {
         fail(errno, "give to the group " + group + " the socket", path);

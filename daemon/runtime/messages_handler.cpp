@@ -27,16 +27,16 @@ using core::Rejection;
 
 namespace {
 
-// What is said about the rejected events of one batch; beyond it their reasons are left out.
+// Maximum bytes of reasons for the rejected events of one batch; further reasons are left out.
 constexpr std::size_t max_reasons = 256 * 1024;
 
-// What the answer to an event of a batch takes in memory until the producer has read it.
+// Assumed memory of the answer to one event of a batch, until the producer has read it, in bytes.
 constexpr std::size_t answer_weight = 256;
 
-// A batch waits while other producers have not read theirs.
+// Interval of checks while a batch waits for memory for its answers.
 constexpr Milliseconds look_again_after{100};
 
-// The I/O thread does other work at least this often.
+// Maximum time that a batch occupies the I/O thread without a break.
 constexpr Milliseconds max_stretch{2};
 
 std::size_t size_of(const Rejection& rejection) {
@@ -48,7 +48,7 @@ std::size_t size_of(const Rejection& rejection) {
     return size;
 }
 
-/// Collects the answers of one request, in any order in which they come.
+/// Collects the answers of one request, which arrive in any order.
 struct Gathering {
     Gathering(const asio::any_io_executor& io, std::size_t count)
         : answers(count), missing(count), complete(io, asio::steady_timer::time_point::max()) {}
@@ -74,7 +74,7 @@ private:
     std::size_t reasons_ = 0;
 };
 
-/// The events of a body as views of it; more than one only for a batch.
+/// The events of a body, as views of it; more than one only for a batch.
 struct Batch {
     std::vector<std::string_view> events;
     bool single = false;
@@ -121,7 +121,7 @@ Split split_json(std::string_view body) {
         batch.events.push_back(body);
         return batch;
     }
-    // What is wrong with it is said in the words that an event gets.
+    // Describe the error as for a single event.
     if (core::json::check(body)) {
         return core::Submission::parse(body, std::nullopt, core::TextForm::body).error();
     }
@@ -148,7 +148,7 @@ Answer stopping(Engine& engine, const core::Submitter& by) {
                          by);
 }
 
-/// What a request says of itself, shortened and fit for an answer.
+/// Shortens text from a request and makes it valid UTF-8, for use in an answer.
 std::string quoted(std::string_view text) {
     constexpr std::size_t most = 64;
     return repair_utf8(text.substr(0, most));
@@ -159,7 +159,7 @@ bool is_messages(std::string_view path) {
     return path == "/messages" || path == "/v1/messages";
 }
 
-/// Why a body is not read, and in which fields of the answer it says what would be.
+/// Why a body's type is refused, and the header field that lists the supported ones.
 struct TypeProblem {
     std::string message;
     http::Field hint;
@@ -180,7 +180,7 @@ std::optional<TypeProblem> problem_of_type(const http::RequestReader& reader, bo
     constexpr http::Field types{"Accept", "application/json, application/x-ndjson"};
     constexpr std::string_view right =
         "send application/json (one event, or an array of them) or application/x-ndjson (lines)";
-    // Over TCP a web page can send what has no type.
+    // Over TCP, a web page can send a body without a type.
     if (type.empty() && !over_tcp) return std::nullopt;
     if (type.empty()) return TypeProblem{fmt::format("the body has no type: {}", right), types};
     if (type == "application/x-www-form-urlencoded") {
@@ -196,7 +196,7 @@ Rejection rejection_of(RejectCode code, std::string_view message) {
     return {code, std::string(message), {}, {}};
 }
 
-/// The answer to a request that is not about events; every such request is counted.
+/// Returns the answer to a request that submits no events; counts each as a rejection.
 std::optional<http::Response> refuse_request(const http::RequestReader& reader, Engine& engine,
                                              const core::Submitter& by, bool over_tcp) {
     const http::Request& request = reader.request();
@@ -261,7 +261,7 @@ asio::awaitable<http::Response> handle_messages(const http::RequestReader& reade
     const auto io = co_await asio::this_coro::executor;
     const std::size_t weight = split->events.size() * answer_weight;
     if (!answers.resize(weight)) {
-        split = Batch();  // it takes more memory than the body
+        split = Batch();  // the views take more memory than the body
         asio::steady_timer pause(io);
         const MonoTime until = engine.clock().now().mono + limits.batch_patience;
         bool has_room = false;
@@ -283,13 +283,13 @@ asio::awaitable<http::Response> handle_messages(const http::RequestReader& reade
 
     const auto gathering = std::make_shared<Gathering>(io, batch.events.size());
     MonoTime since = engine.clock().now().mono;
-    std::optional<unsigned> left;  // of its turn; the first event needs none
+    std::optional<unsigned> left;  // events left in the turn; the first event needs no turn
     std::size_t submitted = 0;
     for (; submitted < batch.events.size(); ++submitted) {
         const bool long_enough = engine.clock().now().mono - since >= max_stretch;
         if (long_enough || !(left ? engine.may_go_on(*left) : engine.may_begin())) {
             co_await engine.wait_for_turn();
-            if (!wanted()) break;  // the relay stops
+            if (!wanted()) break;  // the relay is stopping
             since = engine.clock().now().mono;
             left = Engine::events_of_turn;
         }

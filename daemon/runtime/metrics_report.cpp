@@ -1,4 +1,4 @@
-// The metrics, family by family. docs/metrics.md describes them, and a test holds the two together.
+// The metrics by family. docs/metrics.md describes them; a test compares the two.
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -21,7 +21,7 @@ namespace {
 using core::MetricsText;
 using Type = core::MetricsText::Type;
 
-// More would be a burden for the monitoring: the rest is told as one.
+// Limits the load on the monitoring system: further sources are reported together.
 constexpr std::size_t most_sources = 50;
 
 void add_books(MetricsText& out, const StorageMailbox::Snapshot& snapshot) {

@@ -14,8 +14,8 @@ bool contains(const Endpoints& endpoints, const boost::asio::ip::tcp::endpoint& 
 }  // namespace
 
 Endpoints interleave_families(const Endpoints& endpoints) {
-    Endpoints same_family;   // as the first one
-    Endpoints other_family;  // than the first one
+    Endpoints same_family;   // as the first address
+    Endpoints other_family;  // than the first address
     for (const auto& endpoint : endpoints) {
         const bool same = endpoint.protocol() == endpoints.front().protocol();
         Endpoints& family = same ? same_family : other_family;
@@ -43,7 +43,8 @@ void NameRecord::found(const Endpoints& endpoints, MonoTime now) {
     std::erase_if(seen_, [&](const auto& item) {
         return item.second + times_.lingering <= now || has_now(item.first);
     });
-    // A name that answers with nothing of what it had has moved, and is followed.
+    // A name whose answer shares no address with the previous one has moved; connections must
+    // follow.
     const bool moved =
         std::ranges::none_of(endpoints, [this](const auto& endpoint) { return has_now(endpoint); });
     if (moved) seen_.clear();

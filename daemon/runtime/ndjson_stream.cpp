@@ -17,12 +17,12 @@
 namespace flowrelay::runtime {
 namespace asio = boost::asio;
 
-// Small for the many connections that idle, larger while a producer has much to say.
+// Small for idle connections, of which there are many; larger while a producer sends much.
 constexpr std::size_t min_read = 4 * 1024;
 constexpr std::size_t max_read = 32 * 1024;
 constexpr std::size_t max_unanswered = 4096;
-constexpr Milliseconds unread_for = Seconds(60);  // then a line says so
-constexpr std::size_t max_ready = 256 * 1024;     // bytes of answers that the producer has not read
+constexpr Milliseconds unread_for = Seconds(60);  // until it is reported
+constexpr std::size_t max_ready = 256 * 1024;     // bytes of unread answers
 constexpr std::size_t usual_answer = 64;          // bytes
 
 namespace {
@@ -50,9 +50,9 @@ asio::awaitable<void> NdjsonStream::run(std::string first) {
     std::string().swap(first);
     co_await take_lines();
     co_await read_lines();
-    // A last event without a line break: JSON says itself whether it is whole.
+    // The last event may lack a line break; JSON itself shows whether it is complete.
     if (!broken_ && !skipping_ && input_.size() > 0) take_line(input(), engine_.clock().now());
-    // Also when nobody is there to read them: whoever answers refers to this.
+    // Even if no one will read them, since pending answers refer to this object.
     while (!slots_.empty() || writing_ || (!broken_ && !ready_.empty())) {
         co_await changed_.async_wait(asio::as_tuple(asio::deferred));
     }
@@ -62,7 +62,7 @@ asio::awaitable<void> NdjsonStream::run(std::string first) {
 asio::awaitable<void> NdjsonStream::read_lines() {
     std::size_t read_size = min_read;
     while (!broken_) {
-        // Who waits between two events may wait for ever; who stops in the middle may not.
+        // A producer may pause between two events for ever, but not in the middle of one.
         const bool in_line = input_.size() > 0 || skipping_;
         deadline_ =
             in_line ? std::chrono::steady_clock::now() + limits_.stall_timeout : MonoTime::max();
@@ -73,7 +73,7 @@ asio::awaitable<void> NdjsonStream::read_lines() {
         if (error) co_return;
         read_size = size == read_size ? std::min(2 * read_size, max_read) : min_read;
         co_await take_lines();
-        // A producer that had much to say may be silent for days.
+        // A producer that has sent much may then be idle for days.
         if (input_.size() == 0 && input_.capacity() > 2 * max_read) input_.shrink_to_fit();
     }
 }
@@ -85,7 +85,7 @@ std::string_view NdjsonStream::input() const noexcept {
 
 asio::awaitable<void> NdjsonStream::take_lines() {
     std::size_t begin = 0;
-    std::optional<unsigned> left;  // of its turn; the first event needs none
+    std::optional<unsigned> left;  // events left in the turn; the first event needs no turn
     Now now = engine_.clock().now();
     while (!broken_) {
         const std::size_t end = input().find('\n', begin);
@@ -114,16 +114,16 @@ asio::awaitable<void> NdjsonStream::take_lines() {
     }
     if (skipping_) {
         input_.clear();
-        if (!share_.resize(0)) broken_ = true;  // nothing always fits
+        if (!share_.resize(0)) broken_ = true;  // shrinking to 0 always succeeds
     }
 }
 
-/// Of answers, those that are still to come included.
+/// Returns the bytes of unread answers, including an estimate for those still to come.
 std::size_t NdjsonStream::unread() const noexcept {
     return ready_.size() + output_.size() + slots_.size() * usual_answer;
 }
 
-// When all producers together leave too much unread, those go on who have little.
+// If all producers together leave too much unread, only those with few unread answers continue.
 bool NdjsonStream::has_place() noexcept {
     return slots_.size() < max_unanswered && ready_.size() < max_ready && unread_.resize(unread());
 }
@@ -173,7 +173,7 @@ void NdjsonStream::answer(std::uint64_t number, const Answer& answer) {
     flush_soon();
 }
 
-// Many events become durable together: their answers go out together.
+// Events that become durable together are answered with one write.
 void NdjsonStream::flush_soon() {
     if (flush_posted_ || writing_) return;
     flush_posted_ = true;
@@ -189,7 +189,7 @@ void NdjsonStream::watch(MonoTime now) {
     engine_.note_unread(by_, output_.size() + ready_.size());
 }
 
-// Whatever becomes ready while this is written goes next.
+// Answers that become ready during a write are sent by the next one.
 void NdjsonStream::flush() {
     if (writing_ || ended_) return;
     if (ready_.empty() || broken_) {

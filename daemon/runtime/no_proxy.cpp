@@ -58,8 +58,8 @@ Fit fit_range(std::string_view entry, std::string_view host) {
     return fit_of(prefix(*address) == prefix(*first));
 }
 
-/// The last part of a name is no number: this would be an address, and is none (192.0.2, 192.0.2.,
-/// 192.0.2.007, 192.0.2.0-192.0.2.255, .7).
+/// Returns whether an entry that is not an address looks like one (192.0.2, 192.0.2., 192.0.2.007,
+/// 192.0.2.0-192.0.2.255, .7): the last label of a name is never a number.
 bool ends_in_number(std::string_view domain) {
     return ascii::all_digits(domain.substr(domain.rfind('.') + 1));
 }

@@ -11,12 +11,12 @@ namespace {
 constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
 constexpr std::size_t max_method = 32;
 
-// A token of RFC 9110, section 5.6.2, as far as methods use it.
+// Characters of a token (RFC 9110, section 5.6.2) that methods use.
 bool is_of_method(char c) noexcept {
     return ascii::is_word(c, "-_.");
 }
 
-/// Whether what stands after a method can be a target: "/messages", "http://…", "*".
+/// Returns whether the text after a method can be a target: "/messages", "http://…", "*".
 bool begins_target(std::string_view text) noexcept {
     return text.front() == '/' || text.front() == '*' || text.starts_with("http:") ||
            text.starts_with("https:");

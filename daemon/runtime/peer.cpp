@@ -32,7 +32,7 @@ bool is_unit(std::string_view name) {
            });
 }
 
-// A process of another PID namespace has the pid 0 here, so the pid does not tell.
+// The pid can't be used to tell: it is 0 for a process in another PID namespace.
 bool is_unix(int fd) {
     int domain = 0;
     socklen_t size = sizeof domain;
@@ -71,8 +71,8 @@ std::string unit_of(pid_t pid) {
     return unit_in_cgroup(text);
 }
 
-// Lines of "0::/system.slice/cron.service" (cgroups(7)). The outermost unit counts: what is below
-// it was named by whom it was given to, a user's systemd or a service that has containers.
+// Lines are "0::/system.slice/cron.service" (cgroups(7)). The outermost unit counts: names below it
+// are chosen by its owner, such as a user's systemd or a service with containers.
 std::string unit_in_cgroup(std::string_view text) {
     constexpr std::size_t longest = 255;
     while (!text.empty()) {

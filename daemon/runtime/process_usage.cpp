@@ -33,7 +33,7 @@ std::uint64_t resident_bytes() noexcept {
 std::uint64_t open_fds() noexcept {
     const std::unique_ptr<DIR, Close> directory(::opendir("/proc/self/fd"));
     std::uint64_t count = 0;
-    // A process that can't be dumped may not read that directory unless it is root's.
+    // A process that can't be dumped can't read that directory unless it runs as root.
     if (!directory) {
         const int end = static_cast<int>(std::min<long>(::sysconf(_SC_OPEN_MAX), 65'536));
         for (int fd = 0; fd < end; ++fd) count += ::fcntl(fd, F_GETFD) >= 0 ? 1 : 0;
@@ -44,7 +44,7 @@ std::uint64_t open_fds() noexcept {
         if (entry == nullptr) break;
         if (entry->d_name[0] != '.') ++count;
     }
-    return count > 0 ? count - 1 : 0;  // without that of the directory
+    return count > 0 ? count - 1 : 0;  // not counting the directory's own descriptor
 }
 
 }  // namespace

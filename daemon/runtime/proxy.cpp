@@ -1,4 +1,4 @@
-// Which proxy to use: a pure function of the configuration and the environment.
+// Chooses the proxy: a pure function of the configuration and the environment.
 #include <fmt/format.h>
 #include <openssl/evp.h>
 
@@ -25,7 +25,7 @@ bool is_loopback(const std::string& host) {
     return !no_address && address.is_loopback();
 }
 
-/// The proxy of a value, or an error that says where it is from.
+/// Parses the proxy in `value`. The error message says where the value comes from.
 Result<Route> route_over(std::string_view value, std::string from, std::string_view where) {
     auto proxy = parse_proxy(value);
     if (proxy.has_error()) return bad_proxy(fmt::format("{} {}", where, proxy.error().message));

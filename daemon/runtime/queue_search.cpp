@@ -1,4 +1,4 @@
-// What operators look for in the queue: pages of it, and single events by their ids.
+// Searches the queue for operators: pages of events, and single events by id.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -21,12 +21,14 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr std::size_t load_step = 128;              // events that one trip to the disk brings
-constexpr std::uint64_t records_at_once = 4 << 20;  // bytes of them, in one trip
-constexpr int loads_for_a_page = 16;                // then it is shown, however short it is
-constexpr std::uint64_t small_backlog = 512;        // is read as a whole instead of searched
-constexpr std::size_t tokens_at_once = 64;          // that one trip to the disk looks into
-constexpr std::size_t max_guesses = 16;  // ids looked for by the time in them, one by one
+constexpr std::size_t load_step = 128;              // events per load
+constexpr std::uint64_t records_at_once = 4 << 20;  // bytes of records per load
+constexpr int loads_for_a_page = 16;                // after which a page ends, however short it is
+// Up to this, read the whole backlog instead of searching.
+constexpr std::uint64_t small_backlog = 512;
+constexpr std::size_t tokens_at_once = 64;  // tokens per request to the storage thread
+// Ids that are searched for one by one, by the time in them.
+constexpr std::size_t max_guesses = 16;
 
 using SharedLoaded = std::shared_ptr<Result<StorageMailbox::Loaded>>;
 
@@ -40,19 +42,20 @@ asio::awaitable<SharedLoaded> load(Engine& engine, core::LoadRequest request,
     co_return loaded;
 }
 
-/// As load(), with the dead letters that are replayed.
+/// Loads events like load(), including replayed dead letters.
 asio::awaitable<SharedLoaded> load_all(Engine& engine, core::LoadRequest request,
                                        bool with_records) {
     request.with_replays = true;
     return load(engine, request, with_records ? records_at_once : 0);
 }
 
-/// The lanes that a thread's name can mean: the producer's own id of it, or the server's.
+/// Returns the lanes that a thread's name can mean: the producer's id of the thread, or the
+/// server's.
 std::vector<std::uint64_t> lanes_of(const std::string& thread) {
     return {hash_thread("e:" + thread), hash_thread("t:" + thread)};
 }
 
-/// The places that a filter has to look at, each a token or one of its lanes.
+/// The places that a filter must search; each is a token or one of its lanes.
 class Places {
 public:
     Places(const core::Relay& relay, const QueueFilter& filter)
@@ -60,7 +63,7 @@ public:
         if (!filter.thread.empty()) lanes_ = lanes_of(filter.thread);
     }
 
-    /// The request for the events behind a cursor; nothing if that is behind everything.
+    /// Returns the request for the events after a cursor; nothing if there are no more places.
     std::optional<core::LoadRequest> request(QueueCursor& cursor) const {
         auto at = tokens_.lower_bound(cursor.token);
         if (!filter_.tokens.empty()) {
@@ -77,7 +80,7 @@ public:
         return request;
     }
 
-    /// The place behind one that has no more.
+    /// Returns the place after one that has no more events.
     QueueCursor next(const QueueCursor& cursor) const {
         if (cursor.lane + 1 < lanes_.size()) return {cursor.token, cursor.lane + 1, Seq::none};
         return {TokenId{to_number(cursor.token) + 1}, 0, Seq::none};
@@ -96,8 +99,9 @@ void append_loaded(QueuePage& page, StorageMailbox::Loaded& loaded, const QueueF
         listed.event = loaded.slice.events[i];
         if (i < loaded.records.size()) {
             listed.record = std::move(loaded.records[i]);
-            std::string().swap(listed.record.body);  // nobody asks a page for megabytes
-            // Of a replayed one its age counts from the replay; it is shown as what it is.
+            std::string().swap(listed.record.body);  // a page does not show bodies
+            // The age limit of a replayed event counts from the replay, but the original time is
+            // shown.
             listed.event.accepted = listed.record.accepted;
         }
         page.events.push_back(std::move(listed));
@@ -114,12 +118,12 @@ std::vector<TokenId> tokens_with_backlog(Engine& engine) {
 
 using KnownEvent = std::optional<core::QueuedEvent>;
 
-/// What the spool knows of an event whose record can't be read: it can be dropped, so it has to be
-/// found. Looks at some tokens at a time, since commits wait meanwhile.
+/// Finds an event whose record can't be read, so that it can be dropped. Searches a few tokens at a
+/// time, since commits wait meanwhile.
 asio::awaitable<KnownEvent> find_without_record(Engine& engine, Seq seq) {
     const std::vector<TokenId> tokens = tokens_with_backlog(engine);
     std::size_t begin = 0;
-    do {  // without tokens as well: it may be a dead letter that is replayed
+    do {  // even without tokens: it may be a replayed dead letter
         const auto first = tokens.begin() + static_cast<std::ptrdiff_t>(begin);
         const auto count = std::min(tokens_at_once, tokens.size() - begin);
         std::vector<TokenId> some(first, first + static_cast<std::ptrdiff_t>(count));
@@ -134,7 +138,7 @@ asio::awaitable<KnownEvent> find_without_record(Engine& engine, Seq seq) {
 
 asio::awaitable<Result<std::optional<ListedEvent>>> read_event(Engine& engine, Seq seq) {
     using Record = Result<core::EventRecord>;
-    // A dead letter that is replayed is queued as well.
+    // A replayed dead letter is queued as well.
     std::function<Record(storage::Spool&)> read = [seq](storage::Spool& spool) {
         return spool.read(seq);
     };
@@ -151,7 +155,7 @@ asio::awaitable<Result<std::optional<ListedEvent>>> read_event(Engine& engine, S
     co_return found;
 }
 
-/// The time in a UUIDv7, which is that of its acceptance if the relay made it.
+/// Returns the time in a UUIDv7. If the relay created the id, that is when the event was accepted.
 std::optional<WallTime> time_of_id(std::string_view id) {
     if (id.size() != 36 || id[8] != '-' || id[13] != '-' || id[14] != '7') return std::nullopt;
     const std::string hex = std::string(id.substr(0, 8)) + std::string(id.substr(9, 4));
@@ -161,7 +165,7 @@ std::optional<WallTime> time_of_id(std::string_view id) {
     return WallTime(Milliseconds(static_cast<std::int64_t>(ms)));
 }
 
-/// The first event of a token behind `after`; a request without an event and `complete` set: none.
+/// Returns the first event of a token after `after`; nothing if there is none.
 asio::awaitable<Result<std::optional<core::QueuedEvent>>> first_behind(Engine& engine,
                                                                        TokenId token, Seq after) {
     core::LoadRequest request;
@@ -180,8 +184,8 @@ asio::awaitable<Result<std::optional<core::QueuedEvent>>> first_behind(Engine& e
     co_return found;
 }
 
-/// Where to begin to look for an event that was accepted at `time`: seqs and times grow together
-/// but for a clock that is set, so a wrong guess only makes the search miss, and then all is read.
+/// Returns where to start the search for an event accepted at `time`. Seqs and times grow together
+/// unless the clock was set; then the search misses, and the whole backlog is read.
 asio::awaitable<Result<Seq>> search_start(Engine& engine, TokenId token, WallTime time,
                                           const Wanted& wanted) {
     std::uint64_t low = 0;
@@ -212,8 +216,8 @@ asio::awaitable<Result<Seq>> search_start(Engine& engine, TokenId token, WallTim
 
 using Ids = std::set<std::string, std::less<>>;
 
-/// Reads the events of a token behind `after` until all the ids are found, or one is later than
-/// `until`. Takes what it finds out of `ids`.
+/// Reads the events of a token after `after` until all ids are found, or an event is later than
+/// `until`. Removes the ids that it finds from `ids`.
 asio::awaitable<Result<void>> scan_for_ids(Engine& engine, TokenId token, Ids& ids, Seq after,
                                            WallTime until, std::vector<ListedEvent>& found,
                                            const Wanted& wanted) {
@@ -237,7 +241,7 @@ asio::awaitable<Result<void>> scan_for_ids(Engine& engine, TokenId token, Ids& i
     co_return Result<void>();
 }
 
-/// Looks where an id of the relay's own making says that its event was accepted.
+/// Searches around the time of acceptance in an id that the relay created.
 asio::awaitable<Result<void>> guess(Engine& engine, TokenId token, Ids& ids, std::string id,
                                     std::vector<ListedEvent>& found, const Wanted& wanted) {
     const auto time = time_of_id(id);
@@ -271,7 +275,8 @@ asio::awaitable<Result<void>> find_in_backlogs(Engine& engine, Ids& ids,
     co_return Result<void>();
 }
 
-/// Reads the events whose seqs are named. Puts what is no seq of a queued event into `ids`.
+/// Reads the events that are named by their seqs. Puts names that are no seq of a queued event into
+/// `ids`.
 asio::awaitable<Result<void>> find_by_seq(Engine& engine, const std::vector<std::string>& named,
                                           Ids& ids, std::vector<ListedEvent>& found,
                                           const Wanted& wanted) {
@@ -293,7 +298,7 @@ asio::awaitable<Result<void>> find_by_seq(Engine& engine, const std::vector<std:
     co_return Result<void>();
 }
 
-/// Takes the ids of events in memory out of `ids`.
+/// Finds events that are in memory, and removes their ids from `ids`.
 asio::awaitable<Result<void>> find_in_cache(Engine& engine, Ids& ids,
                                             std::vector<ListedEvent>& found) {
     const auto cached = engine.find_in_memory(ids);
@@ -307,7 +312,7 @@ asio::awaitable<Result<void>> find_in_cache(Engine& engine, Ids& ids,
     co_return Result<void>();
 }
 
-/// An event may be named twice, by its id and by its seq.
+/// Removes duplicates: an event may be named both by id and by seq.
 void keep_once(std::vector<ListedEvent>& events) {
     std::set<Seq> seen;
     std::erase_if(events,
@@ -348,7 +353,7 @@ asio::awaitable<Result<QueuePage>> list_queue(Engine& engine, QueueFilter filter
         const Places places(engine.relay(), filter);
         auto request = places.request(cursor);
         if (!request) co_return page;
-        // Nothing to read where nothing is queued: there may be thousands of such tokens.
+        // Skip tokens without queued events: there may be thousands.
         const core::Token& slot = engine.relay().tokens().at(request->token);
         if (!slot.gone() && engine.relay().queued(request->token) == 0) {
             cursor = {TokenId{to_number(request->token) + 1}, 0, Seq::none};

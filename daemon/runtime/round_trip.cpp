@@ -1,5 +1,5 @@
-// In a file of its own: <linux/tcp.h> has the member, and can't be included beside <netinet/tcp.h>,
-// which Asio needs.
+// In a separate file, because it needs <linux/tcp.h>, which can't be included together with
+// <netinet/tcp.h>, which Asio needs.
 #include "round_trip.hpp"
 
 #include <linux/tcp.h>
@@ -16,7 +16,7 @@ std::chrono::microseconds shortest_round_trip(int socket) noexcept {
     tcp_info info{};
     socklen_t size = sizeof info;
     if (::getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 || size < needed) return {};
-    // The kernel says so as long as it has not measured any.
+    // The kernel's value for "not measured yet".
     if (info.tcpi_min_rtt == std::numeric_limits<decltype(info.tcpi_min_rtt)>::max()) return {};
     return std::chrono::microseconds(info.tcpi_min_rtt);
 }

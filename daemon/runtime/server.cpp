@@ -18,11 +18,11 @@ namespace asio = boost::asio;
 namespace ev = core::log_events;
 using boost::system::error_code;
 
-// Out of descriptors or memory: trying at once would only burn the processor.
+// Wait when out of descriptors or memory: retrying at once would only use up the CPU.
 constexpr auto accept_pause = std::chrono::milliseconds(100);
 
-// In the shape of the NDJSON protocol: who speaks HTTP to the ingest socket sees a connection that
-// ends without a response.
+// An answer of the NDJSON protocol. To an HTTP client of the ingest socket the connection ends
+// without a response.
 constexpr std::string_view busy_line =
     R"({"status":"rejected","code":"queue_full","message":"too many connections are open: try again later","retry_after_ms":1000})"
     "\n";
@@ -127,7 +127,7 @@ bool Server::evict(std::optional<uid_t> uid) {
         const Session& session = *open.session;
         if (!session.is_idle() || session.is_aborted()) continue;
         if (open.uid.has_value() != uid.has_value() || (same_user && open.uid != uid)) continue;
-        // All idle for the same time at most: who began first has the earliest deadline.
+        // All have the same idle timeout, so the one idle longest has the earliest deadline.
         if (oldest == nullptr || session.deadline() < oldest->session->deadline()) oldest = &open;
     }
     if (oldest == nullptr) return false;
@@ -135,14 +135,14 @@ bool Server::evict(std::optional<uid_t> uid) {
     return true;
 }
 
-/// The user who has most of the connections.
+/// Returns the user with the most connections.
 std::string Server::most_of() const {
     const auto most =
         std::ranges::max_element(of_uid_, {}, [](const auto& of) { return of.second; });
     return most == of_uid_.end() ? std::string() : std::to_string(most->first);
 }
 
-// Better a word at once than a wait in the kernel's queue that nobody can explain.
+// An answer at once is better than an unexplained wait in the kernel's queue.
 void Server::refuse(StreamSocket& socket, std::optional<uid_t> uid) {
     error_code ignored;
     socket.non_blocking(true, ignored);

@@ -1,4 +1,4 @@
-// Engine: which source the server is asked for, and who hears of the answer.
+// Engine: chooses the source to check, and reports the result.
 #include <utility>
 
 #include "flowrelay/runtime/engine.hpp"
@@ -27,7 +27,7 @@ std::optional<Engine::OutgoingCheck> Engine::next_check() {
     while (!asked_checks_.empty()) {
         AskedCheck asked = std::move(asked_checks_.front());
         asked_checks_.pop_front();
-        // It may have been removed, and forgotten, while it waited for its turn.
+        // The source may have been removed and forgotten while its check was pending.
         CheckAnswer answer;
         if (!relay_.tokens().all().contains(asked.token)) {
             answer.refusal = core::Refusal{core::Refusal::Code::not_found, "it was forgotten"};

@@ -12,7 +12,8 @@ namespace {
 
 using Backlog = storage::Spool::Backlog;
 
-/// The registry was lost, or cut, or is of another time than the spool.
+/// Logs slots that the registry does not know: it was lost or truncated, or is of another time than
+/// the spool.
 void tell_unknown(core::Relay& relay, const storage::Spool::Recovered& recovered) {
     for (const auto& [id, token] : relay.tokens().all()) {
         if (!token.unknown) continue;
@@ -43,7 +44,7 @@ void restore(core::Relay& relay, storage::Spool& spool, std::vector<core::Config
              Milliseconds dedup_window, Now now) {
     const auto recovered = spool.recover();
     if (recovered.has_error()) throw std::runtime_error(recovered.error().message);
-    // Should the registry be lost, what lies in the spool must not fall to another token.
+    // If the registry was lost, events in the spool must not be assigned to another token.
     for (const auto& backlog : recovered->backlogs) relay.tokens().reserve(backlog.token);
     for (const auto& [token, letters] : recovered->letters) relay.tokens().reserve(token);
     const auto changed = relay.configure(std::move(sources), now);

@@ -12,7 +12,7 @@ namespace {
 
 namespace json = boost::json;
 
-/// Whole seconds from `now` to `until`, not less than 0.
+/// Returns the whole seconds from `now` to `until`, at least 0.
 std::int64_t seconds_until(MonoTime until, MonoTime now) {
     return std::max<std::int64_t>(
         0, std::chrono::duration_cast<std::chrono::seconds>(until - now).count());
@@ -50,8 +50,8 @@ json::object describe(const core::Relay& relay, const core::Token& token, Now at
     return entry;
 }
 
-// Deliveries wait while this is put together, and producers that bring tokens of their own may have
-// brought a hundred thousand. Sources come first; all there are is in GET /v1/sources.
+// Limits the time in which deliveries wait for the report: producers that send their own tokens may
+// have sent a hundred thousand. Sources come first; GET /v1/sources has all tokens.
 constexpr std::size_t most_tokens = 1000;
 
 void add_tokens(json::object& report, const core::Relay& relay, Now now) {
@@ -85,7 +85,7 @@ std::string_view to_string(core::DrainEstimate::State state) noexcept {
     return "unknown";
 }
 
-/// Events of the tokens in the report that are not posted at present.
+/// Returns the number of events whose token, in the report, is not being delivered.
 std::uint64_t stuck_events(const json::array& tokens) {
     std::uint64_t stuck = 0;
     for (const json::value& token : tokens) {
@@ -96,7 +96,7 @@ std::uint64_t stuck_events(const json::array& tokens) {
     return stuck;
 }
 
-/// After the tokens.
+/// Call it after add_tokens().
 void add_rates(json::object& report, const Engine& engine, const core::Scheduler::Status& status) {
     const core::Relay& relay = engine.relay();
     const auto rates = engine.throughput().rates();
@@ -160,7 +160,7 @@ std::uint64_t spool_capacity(const StorageMailbox::Snapshot& snapshot,
 
 std::optional<storage::RefusingBecause> refusing(const core::Relay& relay,
                                                  const StorageMailbox::Snapshot& snapshot) {
-    // One that stops serves its producers to the last.
+    // A stopping daemon still serves its producers.
     if (!relay.accepting()) {
         return storage::RefusingBecause{"stopping", "flowrelayd is stopping"};
     }

@@ -2,7 +2,7 @@
 
 namespace flowrelay::runtime {
 
-// What comes during one commit, from producers who do not wait for their answers.
+// Typical number of appends during one commit, from producers that do not wait for their answers.
 constexpr std::size_t appends_at_once = 64;
 
 bool StorageMailbox::Mail::empty() const noexcept {
@@ -34,14 +34,14 @@ void StorageMailbox::append(core::EventRecord&& record, std::optional<core::Toke
                             Appended done) {
     put(false, [&] {
         if (new_token) add_new_token(std::move(*new_token));
-        // Each time that it grew, all of them would move.
+        // Avoids moving all elements each time the vector grows.
         if (mail_.appends.empty()) mail_.appends.reserve(appends_at_once);
         mail_.appends.emplace_back(std::move(record), std::move(done));
     });
 }
 
-// After the changes that were asked for before it: they may be of this slot, or have made its token
-// free. Many new tokens in a row are one put.
+// Keeps the order with earlier changes, which may concern the same slot or have released its token.
+// Consecutive new tokens share one put.
 void StorageMailbox::add_new_token(core::TokenEntry entry) {
     auto& puts = mail_.token_puts;
     if (puts.empty() || puts.back().done) puts.emplace_back();

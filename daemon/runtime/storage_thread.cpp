@@ -11,7 +11,7 @@ namespace flowrelay::runtime {
 StorageThread::StorageThread(std::unique_ptr<storage::Spool> spool, boost::asio::any_io_executor io,
                              Milliseconds settle_delay)
     : work_(std::move(spool)), io_(std::move(io)), settle_delay_(settle_delay) {
-    // Signals are the I/O thread's business: the new thread inherits a mask that blocks them all.
+    // Only the I/O thread handles signals: the new thread inherits a mask that blocks all of them.
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
@@ -35,21 +35,21 @@ void StorageThread::stop() {
 
 StorageThread::Progress StorageThread::progress() const {
     const std::lock_guard lock(mutex_);
-    // A thread that is held up while it waits does not see that there is work.
+    // A waiting thread that is stuck does not notice new work, so look at the mail as well.
     return {passes_, idle_ && mail_.empty()};
 }
 
 void StorageThread::mail_came(bool first, bool can_wait) {
-    // Outcomes wait for company: only the first has to wake the thread, which then knows until
-    // when.
+    // Outcomes wait to share a sync, so only the first has to wake the thread, which then knows how
+    // long to wait.
     if (first || !can_wait) wake_.notify_one();
 }
 
-/// `busy`: there is other work to be done, so that it takes only what is there already.
+/// `busy`: there is other work, so take only the mail that is there, without waiting.
 bool StorageThread::wait_for_mail(Mail& mail, bool busy) {
     std::unique_lock lock(mutex_);
     idle_ = !busy;
-    // Dead letters that could not be written are tried again now and then.
+    // Failed writes of dead letters are retried periodically.
     const auto retry =
         work_.spool().has_unfinished() ? std::chrono::seconds(1) : std::chrono::hours(1);
     if (!busy) wake_.wait_for(lock, retry, [this] { return stopping_ || !mail_.empty(); });
@@ -60,7 +60,7 @@ bool StorageThread::wait_for_mail(Mail& mail, bool busy) {
         wake_.wait_until(lock, *settle_by_, [this] { return stopping_ || !mail_.can_wait(); });
     }
     mail = std::exchange(mail_, Mail());
-    // Reads are no reason for a sync: the outcomes go on waiting for company.
+    // Reads need no sync, so the outcomes keep waiting to share one.
     const bool early = settle_by_ && MonoTime::clock::now() < *settle_by_;
     if (!stopping_ && mail.only_reads() && (busy || !mail.can_wait()) && early) {
         mail_.settlements = std::exchange(mail.settlements, {});
@@ -79,7 +79,7 @@ void StorageThread::run() {
         work(std::move(mail));
         busy = work_.maintain();
     }
-    work(std::move(mail));  // what failed before gets its last chance
+    work(std::move(mail));  // the last retry of failed writes
     work_.end();
 }
 

@@ -11,7 +11,7 @@ StorageWork::Completions StorageWork::carry_out(Mail mail) {
     commit(mail, completions);
     for (auto& done : mail.barriers) completions.push_back(std::move(done));
     spool_->bury(std::move(mail.burials));
-    // A wait that the disk does not take has to be said by the server again after a restart.
+    // If a wait can't be written, the server has to request it again after a restart.
     for (const auto& hold : mail.holds) static_cast<void>(spool_->put_hold(hold));
     for (auto& asked : mail.age_drops) drop_older(asked, completions);
     for (auto& replay : mail.replays) {
@@ -55,7 +55,7 @@ bool StorageWork::maintain() {
 void StorageWork::put_tokens(Mail& mail, Completions& completions) {
     for (auto& [entries, answer] : mail.token_puts) {
         if (!answer) {
-            // Its events are refused if it fails.
+            // If it fails, the commit refuses the token's events.
             static_cast<void>(spool_->put_new(entries));
             continue;
         }
@@ -85,7 +85,7 @@ void StorageWork::commit(Mail& mail, Completions& completions) {
     });
 }
 
-/// What fails is asked for again in an hour.
+/// A failed drop is requested again in an hour.
 void StorageWork::drop_older(Mail::DropOlder& asked, Completions& completions) {
     const auto dropped = spool_->drop_older(asked.max_age, asked.now);
     if (dropped.has_error() || *dropped == 0) return;
@@ -100,7 +100,7 @@ void StorageWork::report_letters(Completions& completions) {
     completions.push_back([changed = letters_changed_, now] { changed(now); });
 }
 
-/// For threads that wait for their dead letters.
+/// Releases threads that wait for their dead letters.
 void StorageWork::report_buried(Completions& completions) {
     if (!letters_buried_) return;
     auto buried = spool_->take_buried();

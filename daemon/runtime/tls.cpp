@@ -28,7 +28,7 @@ std::runtime_error file_error(std::string_view key, std::string_view path, std::
     return std::runtime_error(fmt::format("destination.{}: {}: {}", key, path, why));
 }
 
-/// Why OpenSSL did not like what is in a file: "no start line".
+/// Returns why OpenSSL refused the contents of a file: "no start line".
 std::string first_reason() {
     const char* const reason = ERR_reason_error_string(ERR_peek_error());
     ERR_clear_error();
@@ -92,8 +92,8 @@ void show_certificate(SSL_CTX* context, const std::string& certificate, const st
     }
 }
 
-/// What the server said of our certificate, as an alert (RFC 8446, section 6.2); empty if it is
-/// about something else.
+/// Describes an alert (RFC 8446, section 6.2) with which the server rejected the client
+/// certificate; empty for other alerts.
 std::string_view objection_to_ours(int reason) {
     switch (reason) {
         case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
@@ -127,7 +127,7 @@ int reason_number(const error_code& error) {
 
 TlsContext::TlsContext(const TlsFiles& files)
     : context_(ssl::context::tls_client), sessions_(std::make_unique<TlsSessions>()) {
-    ERR_clear_error();  // first_reason() is to find what happens in here
+    ERR_clear_error();  // so that first_reason() finds only errors of this function
     SSL_CTX_set_min_proto_version(context_.native_handle(), TLS1_2_VERSION);
     context_.set_verify_mode(ssl::verify_peer);
     trust(context_.native_handle(), files.ca);
@@ -144,7 +144,7 @@ TlsContext::~TlsContext() = default;
 Result<void> prepare_handshake(TlsStream& stream, TlsContext& context, const std::string& name,
                                TlsObjection& objection) {
     objection.clear();
-    // The dot at the end of an absolute name is for the resolver alone (RFC 6066, section 3).
+    // The dot at the end of an absolute name is only for the resolver (RFC 6066, section 3).
     const std::string host = name.ends_with('.') ? name.substr(0, name.size() - 1) : name;
     SSL* handle = stream.native_handle();
     X509_VERIFY_PARAM* verify = SSL_get0_param(handle);

@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::size_t longest_text = 160;
 
-/// A stranger wrote it: it must not be able to write lines into a log.
+/// Makes untrusted text safe for one log line.
 std::string tame(std::string_view text) {
     std::string result(text.substr(0, longest_text));
     for (char& c : result) {
@@ -45,7 +45,8 @@ std::string show(const X509_NAME* name) {
     return tame(read_all(memory.get()));
 }
 
-/// "DNS:other.example, IP Address:192.0.2.1", or the subject of a certificate without such names.
+/// Returns "DNS:other.example, IP Address:192.0.2.1", or the subject if the certificate has no such
+/// names.
 std::string show_names(X509* certificate) {
     const Memory memory = make_memory();
     const int index = X509_get_ext_by_NID(certificate, NID_subject_alt_name, -1);
@@ -61,7 +62,7 @@ std::string show(const ASN1_TIME* time) {
                        parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
 }
 
-/// "the certificate of HOST", or that of one of the CAs above it.
+/// Returns "the certificate of HOST", or a text that names one of the CAs above it.
 std::string which(X509_STORE_CTX* verification, X509* certificate, const std::string& host) {
     if (X509_STORE_CTX_get_error_depth(verification) == 0) {
         return fmt::format("the certificate of {}", host);

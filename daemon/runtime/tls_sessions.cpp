@@ -6,16 +6,17 @@ namespace flowrelay::runtime {
 
 namespace {
 
-// A server gives one or two of them for each connection; each holds its certificates: some 4 KiB.
+// A server sends one or two sessions per connection. Each takes about 4 KiB, including the
+// certificates.
 constexpr std::size_t most_sessions = 64;
 
-/// Where a context keeps the pointer to its TlsSessions: OpenSSL's callbacks have no other way.
+/// Index of the TlsSessions pointer in a context; OpenSSL's callbacks have no other access to it.
 int slot() {
     static const int index = SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
     return index;
 }
 
-/// A resumed handshake shows no certificate: what expired meanwhile must be seen again.
+/// Checks the expiry, because a resumed handshake does not: it transfers no certificate.
 bool is_certificate_valid(const SSL_SESSION* session) {
     X509* const certificate = SSL_SESSION_get0_peer(const_cast<SSL_SESSION*>(session));
     return certificate != nullptr && X509_cmp_current_time(X509_get0_notAfter(certificate)) > 0;
@@ -33,7 +34,7 @@ void TlsSessions::attach(SSL_CTX* context) {
 int TlsSessions::take(SSL* stream, SSL_SESSION* session) {
     void* const self = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(stream), slot());
     static_cast<TlsSessions*>(self)->keep(Session(session));
-    return 1;  // the reference is ours now
+    return 1;  // this object now owns the reference
 }
 
 void TlsSessions::keep(Session session) {

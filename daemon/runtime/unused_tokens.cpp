@@ -1,6 +1,6 @@
-// Tokens that came with events and have none any more are forgotten in steps: the storage thread
-// says that nothing on the disk has to be delivered for them; what was not used meanwhile is
-// forgotten; what their events have left on the disk is erased; the registry drops them.
+// Forgets tokens that came with events and have none left, in steps: the storage thread confirms
+// that nothing on the disk is still to be delivered for them; tokens not used meanwhile are
+// forgotten; the remains of their events are erased from the disk; the registry drops the tokens.
 #include <utility>
 
 #include "flowrelay/runtime/engine.hpp"
@@ -17,7 +17,8 @@ void Engine::forget_unused_tokens() {
     if (unused.empty()) return;
     storage_.ask(
         [this, unused = std::move(unused)](storage::Spool& spool) -> std::function<void()> {
-            // None while an event could come back after a crash because its outcome is not durable.
+            // Empty while an event could come back after a crash because its outcome is not
+            // durable.
             return [this, free = spool.without_letters(unused)] {
                 auto forgotten = relay_.forget_unused(free);
                 if (!forgotten.empty()) erase_unused(std::move(forgotten));
@@ -25,7 +26,8 @@ void Engine::forget_unused_tokens() {
         });
 }
 
-/// The registry knows the slots until nothing is left of their events: a start finds them again.
+/// The registry keeps the slots until nothing is left of their events, so that the next start finds
+/// them.
 void Engine::erase_unused(std::vector<TokenId> slots) {
     auto done = [this, slots](const Result<StorageMailbox::Erased>& erased) {
         if (erased.has_error()) {
