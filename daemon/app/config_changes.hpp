@@ -1,4 +1,4 @@
-// What a new configuration changes in a daemon that runs.
+// Compares a new configuration with that of the running daemon.
 #pragma once
 
 #include <set>
@@ -10,23 +10,23 @@
 
 namespace flowrelay::app {
 
-/// Keys, in the order of config_keys(); those of sources are left out.
+/// Changed keys, in the order of config_keys(). Excludes keys of sources.
 struct ConfigChanges {
-    std::vector<std::string> live;     ///< a running daemon takes them over
-    std::vector<std::string> restart;  ///< they count at the next start
+    std::vector<std::string> live;     ///< take effect with a reload
+    std::vector<std::string> restart;  ///< take effect at the next start
 };
 
-/// Compares key by key. Pure.
+/// Returns the keys whose values differ. Pure.
 ConfigChanges compare(const Config& running, const Config& wanted);
 
-/// `wanted`, but with the values of `running` where a change takes a restart: what is in force
-/// after a reload. Pure.
+/// Returns the configuration in force after a reload: `wanted`, with the values of `running` for
+/// keys that need a restart. Pure.
 Config in_force(const Config& running, const Config& wanted);
 
-/// The names of the sources that are new, gone or different, whatever their tokens are. Pure.
+/// Returns the names of sources that were added, removed or changed. Does not compare tokens. Pure.
 std::set<std::string> changed_sources(const Config& running, const Config& wanted);
 
-/// Every key that compare() looks at, and those of them that take a restart.
+/// Returns every key that compare() compares. restart_keys() returns those that need a restart.
 std::vector<std::string_view> compared_keys();
 std::vector<std::string_view> restart_keys();
 

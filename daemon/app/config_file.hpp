@@ -1,4 +1,4 @@
-// Reading the files that the configuration consists of.
+// Reads the files of the configuration.
 #pragma once
 
 #include <unistd.h>
@@ -9,7 +9,7 @@
 
 namespace flowrelay::app {
 
-/// Closes what it holds. Owned by one thread.
+/// Owns a file descriptor and closes it. Owned by one thread.
 class FileDescriptor {
 public:
     explicit FileDescriptor(int fd) noexcept : fd_(fd) {}
@@ -24,7 +24,8 @@ private:
     int fd_;
 };
 
-/// Reads until the end of the file or of `out`. The number of bytes, or -1 with errno.
+/// Reads until the end of the file or until `out` is full. Returns the number of bytes, or -1 with
+/// errno.
 inline ssize_t read_all(int fd, std::span<char> out) noexcept {
     std::size_t size = 0;
     while (size < out.size()) {

@@ -1,4 +1,4 @@
-// Typed access to the maps of the configuration, with a problem for everything that is wrong.
+// Typed access to the maps of the configuration. Records a problem for everything invalid.
 #pragma once
 
 #include <cstddef>
@@ -13,14 +13,14 @@
 
 namespace flowrelay::app {
 
-/// What is wrong with one file, as it is found.
+/// The problems of one file, in the order in which they are found.
 class ProblemList {
 public:
     explicit ProblemList(std::string file) : file_(std::move(file)) {}
 
-    /// About the place of `node`; about the whole file when it has none.
+    /// Adds a problem at the position of `node`, or without a position if it has none.
     void add(const YamlNode& node, std::string message);
-    /// The same, as "key `KEY`: MESSAGE".
+    /// Adds "key `KEY`: MESSAGE" at the position of `node`.
     void add(const YamlNode& node, std::string_view key, std::string_view message);
 
     const std::string& file() const noexcept { return file_; }
@@ -31,23 +31,23 @@ private:
     std::vector<ConfigProblem> problems_;
 };
 
-/// One map. Each read leaves `out` as it is when the key is absent, empty or wrong.
+/// Reads one map. Each read function leaves `out` unchanged if the key is absent, empty or invalid.
 class MapReader {
 public:
     /// `section`: "ingest", or "" for the top level. A null node is a map without entries. Reports
-    /// what is not a map, keys that are not known (config_keys) and keys that are there twice.
+    /// a node that is not a map, unknown keys (config_keys) and duplicate keys.
     MapReader(const YamlNode& map, std::string section, ProblemList& problems);
 
-    /// The value of a key; null when it is absent, or null itself.
+    /// Returns the value of a key; nullptr if it is absent or null.
     const YamlNode* find(std::string_view key) const;
 
-    /// Keeps where the file gives a key, if it does.
+    /// Records the position of a key in `config.places`, if the file has it.
     void note_place(std::string_view key, Config& config) const;
 
-    /// Any of these report their own problem at the place of the value.
+    /// The read functions report problems at the position of the value.
     void read(std::string_view key, std::string& out) const;
     void read(std::string_view key, bool& out) const;
-    /// An absolute path. Empty only where the default is.
+    /// Reads an absolute path. It may be empty only if the default is.
     void read_path(std::string_view key, std::string& out, std::size_t max_length = 4095) const;
     void read_number(std::string_view key, std::uint64_t& out, std::uint64_t min,
                      std::uint64_t max) const;
@@ -60,11 +60,11 @@ public:
                    std::uint64_t max) const;
     void read_mode(std::string_view key, std::uint32_t& out) const;
 
-    /// The index of the value in `words`, or `fallback`.
+    /// Returns the index of the value in `words`, or `fallback`.
     std::size_t read_word(std::string_view key, const std::vector<std::string_view>& words,
                           std::size_t fallback) const;
 
-    /// "key `section.key`: message", at the value of the key or else at the map.
+    /// Reports "key `section.key`: message" at the value of the key, or else at the map.
     void complain(std::string_view key, std::string_view message) const;
 
 private:
@@ -79,13 +79,13 @@ private:
     ProblemList& problems_;
 };
 
-/// As the file has it: "64MiB", the largest unit that divides the number.
+/// Formats a size for the configuration file: "64MiB", with the largest unit that divides it.
 std::string format_size(std::uint64_t bytes);
 
-/// A word of the file for a message: at most 60 bytes, without control characters.
+/// Shortens a value for a message: at most 60 bytes, without control characters.
 std::string shorten(std::string_view value);
 
-/// The same in quotes.
+/// Returns shorten(value) in quotes.
 std::string show(std::string_view value);
 
 }  // namespace flowrelay::app

@@ -1,11 +1,11 @@
-// Each key of the configuration but those of the sources: its place in Config, its name, and how it
-// takes effect.
+// All configuration keys except those of sources: member of Config, name, and how changes take
+// effect.
 #pragma once
 
 namespace flowrelay::app::config_table {
 
-inline constexpr bool reload = true;    // a running daemon takes it over
-inline constexpr bool restart = false;  // counts at the next start
+inline constexpr bool reload = true;    // takes effect with a reload
+inline constexpr bool restart = false;  // takes effect at the next start
 
 // X(member, "name", reload | restart)
 #define FLOWRELAY_CONFIG_KEYS(X)                                                              \

@@ -1,4 +1,4 @@
-// The files that the destination section names: certificates, keys, the proxy's password.
+// Reads the files named in the destination section: certificates, keys, the proxy's password.
 #pragma once
 
 #include <memory>
@@ -10,19 +10,19 @@
 
 namespace flowrelay::app {
 
-/// Reads the certificates and keys; null for plain http. Throws ConfigError, which names the key,
-/// the file and what is wrong with it.
+/// Reads the certificates and keys; returns null for plain http. Throws ConfigError, which names
+/// the configuration key, the file and what is wrong with it.
 std::unique_ptr<runtime::TlsContext> make_tls_context(const DestinationConfig& config);
 
-/// "user:password"; empty when none is configured. Throws ConfigError.
+/// Returns "user:password"; empty if none is configured. Throws ConfigError.
 Secret load_proxy_credentials(const DestinationConfig& config);
 
-/// "/etc/flowrelay/client.key has mode 0644, ..." when others can read the private key: it works,
-/// but should not stay so. Empty when all is well.
+/// Returns a warning if others can read the private key: "/etc/flowrelay/client.key has mode 0644,
+/// ...". The key can still be used. Empty if its mode is fine.
 std::string warn_of_exposed_key(const DestinationConfig& config);
 
-/// Whether the section names systemd credentials that this process does not have: then its files
-/// can't be checked here.
+/// Returns whether the section names systemd credentials that this process does not have, so that
+/// its files can't be checked here.
 bool needs_missing_credentials(const DestinationConfig& config);
 
 }  // namespace flowrelay::app

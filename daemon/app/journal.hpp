@@ -1,6 +1,6 @@
-// The journal's native protocol: one datagram an entry, with a field for each thing that is known,
-// so that nobody has to parse text (https://systemd.io/JOURNAL_NATIVE_PROTOCOL/). It is short
-// enough to speak without libsystemd.
+// The journal's native protocol: one datagram per entry, with separate fields, so that readers need
+// not parse text (https://systemd.io/JOURNAL_NATIVE_PROTOCOL/). It is simple enough not to need
+// libsystemd.
 #pragma once
 
 #include <span>
@@ -12,20 +12,20 @@
 
 namespace flowrelay::app {
 
-/// Where journald listens.
+/// Path of journald's socket.
 inline constexpr std::string_view journal_socket_path = "/run/systemd/journal/socket";
 
-/// Severities as syslog counts them (RFC 5424, section 6.2.1).
+/// Returns the syslog severity (RFC 5424, section 6.2.1).
 int syslog_priority(Severity severity) noexcept;
 
-/// One entry: MESSAGE, PRIORITY, SYSLOG_IDENTIFIER, MESSAGE_ID, FLOWRELAY_EVENT, and the fields of
-/// the line as FLOWRELAY_SOURCE, FLOWRELAY_NEXT_IN and so on. A message is cut off at 8192 bytes, a
-/// value at 2048, invalid UTF-8 is replaced by U+FFFD: a line of a dozen fields fits into a
-/// datagram, whatever is in it. Pure; any thread.
+/// Returns one entry: MESSAGE, PRIORITY, SYSLOG_IDENTIFIER, MESSAGE_ID, FLOWRELAY_EVENT, and the
+/// fields of the line as FLOWRELAY_SOURCE, FLOWRELAY_NEXT_IN and so on. Truncates the message at
+/// 8192 bytes and each value at 2048, so that a line of a dozen fields always fits into a datagram,
+/// and replaces invalid UTF-8 by U+FFFD. Pure; any thread.
 std::string format_journal_entry(std::string_view message, const LogEvent& event,
                                  std::span<const LogField> fields);
 
-/// The way to journald. Owned by one thread at a time.
+/// A connection to journald. Owned by one thread at a time.
 class JournalSocket {
 public:
     explicit JournalSocket(std::string path = std::string(journal_socket_path));
@@ -35,10 +35,10 @@ public:
 
     enum class Outcome {
         sent,
-        busy,        ///< journald does not read: the entry is lost
-        impossible,  ///< nobody listens there, or it can't be sent: say it elsewhere
+        busy,        ///< journald does not read; the entry is lost
+        impossible,  ///< no process listens, or the entry can't be sent; log it elsewhere
     };
-    /// Waits for a journald that is behind, up to `patience`.
+    /// Sends an entry. Waits up to `patience` if journald is slow.
     Outcome send(std::string_view entry, Milliseconds patience) noexcept;
 
 private:

@@ -1,4 +1,4 @@
-// Writes lines to a descriptor without ever waiting for whoever reads them.
+// Writes lines to a descriptor without ever waiting for the reader.
 #pragma once
 
 #include <cstddef>
@@ -10,16 +10,16 @@ namespace flowrelay::app {
 /// Owned by one thread at a time.
 class LogOutput {
 public:
-    /// `fd` stays the caller's and outlives this object. Its flags, which other processes may
-    /// share, are left alone.
+    /// `fd` remains the caller's and outlives this object. Does not change its flags, which other
+    /// processes may share.
     explicit LogOutput(int fd);
-    /// Gives what still waits a moment to go out.
+    /// Waits briefly for buffered lines to be written.
     ~LogOutput();
     LogOutput(const LogOutput&) = delete;
     LogOutput& operator=(const LogOutput&) = delete;
 
-    /// Writes a line, or keeps it until the next call when the reader does not read. False: as many
-    /// lines are kept as may be, and this one is lost.
+    /// Writes a line, or buffers it until the next call if the reader does not read. Returns false
+    /// if the buffer is full and the line is lost.
     bool write(std::string_view line) noexcept;
 
 private:
@@ -29,7 +29,7 @@ private:
     std::size_t write_some(std::string_view text) const noexcept;
 
     int fd_;
-    int own_fd_ = -1;  ///< a description of the same pipe or terminal that does not block
+    int own_fd_ = -1;  ///< the same pipe or terminal, opened again as non-blocking
     bool is_socket_ = false;
     std::string pending_;
 };

@@ -1,4 +1,4 @@
-// Which of the daemon's servers a socket belongs to that systemd opened (systemd.socket(5)).
+// Assigns sockets opened by systemd (systemd.socket(5)) to the daemon's servers.
 #pragma once
 
 #include <string>
@@ -8,16 +8,16 @@
 
 namespace flowrelay::app {
 
-/// The sockets passed to this process, by the server that accepts from them. The owner closes them.
+/// The sockets passed to this process, by server. The owner of the struct closes them.
 struct PassedSockets {
     std::vector<int> ingest;
     std::vector<int> control;
 };
 
-/// Sorts the sockets by their names: `control` belongs to the control server; `ingest`, no name and
-/// the name that a unit gives by default (ending in ".socket") belong to ingest. Throws
-/// std::runtime_error with a sentence for the operator for any other name, for what is no listening
-/// stream socket (ListenDatagram=, Accept=yes), and for a control socket that is not a Unix socket.
+/// Sorts the sockets by name: `control` belongs to the control server; `ingest`, no name, and
+/// systemd's default name (ending in ".socket") belong to ingest. Throws std::runtime_error with a
+/// message for the operator if a socket has any other name or is not a listening stream socket
+/// (ListenDatagram=, Accept=yes), or if the control socket is not a Unix socket.
 PassedSockets sort_passed_sockets(const std::vector<PassedSocket>& sockets);
 
 }  // namespace flowrelay::app

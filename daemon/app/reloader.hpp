@@ -1,4 +1,4 @@
-// Puts a new configuration in force while the daemon runs: all of it, or nothing.
+// Puts a new configuration in force while the daemon runs: as a whole, or not at all.
 #pragma once
 
 #include <map>
@@ -20,8 +20,8 @@ namespace flowrelay::app {
 /// I/O thread only.
 class Reloader {
 public:
-    /// What a configuration is given to. `config` is the one in force; limits of an ingest session
-    /// and what status shows are read from it when they are needed.
+    /// The parts that a reload updates. `config` is the configuration in force; ingest limits and
+    /// status are read from it when needed.
     struct Parts {
         Config& config;
         runtime::Engine& engine;
@@ -34,32 +34,32 @@ public:
         ServiceNotifier& notifier;
     };
 
-    /// The parts, `log` and `clock` outlive the reloader.
+    /// `parts`, `log` and `clock` outlive the reloader.
     Reloader(std::string file, Parts parts, Log& log, const Clock& clock);
 
-    /// Reads the file and the tokens, checks them, then changes everything that can be changed
-    /// without a restart. The service manager sees it begin and end, and the log has what came of
-    /// it. Calls `done` later, when the registry has what changed, or could not take it. A request
-    /// for a plan is answered with plan().
+    /// Reads and checks the file and the tokens, then changes everything that can be changed
+    /// without a restart. Notifies the service manager of start and end, and logs the result. Calls
+    /// `done` later, once the changes are in the registry or could not be written. Answers a
+    /// request for a plan with plan().
     void reload(const runtime::ReloadRequest& request, runtime::ReloadDone done);
 
-    /// Says what reload() would do with the file as it is. Reads the file and its tokens, and
-    /// changes nothing. Whether certificates can be used is said by `config check` and reload().
+    /// Returns what reload() would do now. Reads the file and its tokens, and changes nothing. Does
+    /// not check certificates; `config check` and reload() do.
     runtime::ReloadResult plan(const runtime::ReloadRequest& request) const;
 
-    /// Reads the token files of parked sources again, and takes new tokens over as a reload would.
-    /// Changes nothing else. Takes none over while the token of any source can't be read, and says
-    /// so when it is not for a moment only. To be called every few seconds: so a renewed file
-    /// counts before the token is probed.
+    /// Reads the token files of parked sources again, and applies new tokens as a reload would.
+    /// Changes nothing else. Applies none while the token of any source can't be read, and logs
+    /// that if it persists. Call it every few seconds, so that a new token is in use before the old
+    /// one is probed.
     void renew_parked_tokens();
 
 private:
     bool is_renewed(const SourceConfig& source);
-    /// Why the new tokens of parked sources are not used, by the name of the source.
+    /// Why the new tokens of parked sources are not used, by source name.
     using Problems = std::map<std::string, std::string>;
     void tell_unusable(const Problems& problems);
-    /// What was changed of the sources. The registry has to be given `entries` before anything
-    /// else that changes it.
+    /// The changes to the sources. `entries` must be written to the registry before any other
+    /// change of it.
     struct SourcesChanged {
         std::vector<std::string> names;
         std::vector<core::TokenEntry> entries;
@@ -77,8 +77,8 @@ private:
     Parts parts_;
     Log& log_;
     const Clock& clock_;
-    Problems unusable_;       ///< when they were last looked at
-    Problems told_unusable_;  ///< of these
+    Problems unusable_;       ///< found by the last check
+    Problems told_unusable_;  ///< those already logged
 };
 
 }  // namespace flowrelay::app

@@ -1,4 +1,4 @@
-// From the configuration to the options of the parts.
+// Derives the options of the daemon's parts from the configuration.
 #pragma once
 
 #include <memory>
@@ -17,33 +17,34 @@ core::RelayOptions relay_options(const Config& config);
 
 storage::QueueLimits queue_limits(const Config& config);
 
-/// Throws ConfigError: the proxy makes no sense, its credentials can't be read.
+/// Returns the destination. Throws ConfigError if the proxy is invalid or its credentials can't be
+/// read.
 runtime::Destination make_destination(const Config& config);
 
-/// Writes which way leads to the destination, and which entries of no_proxy can't match anything.
-/// Nothing where no proxy is set.
+/// Logs the route to the destination, and entries of no_proxy that can't match anything. Logs
+/// nothing if no proxy is set.
 void tell_route(const runtime::Destination& destination, Log& log);
 
-/// What the configuration names outside of its file, read and checked: the start, a reload and
-/// `flowrelay config check` all come through here.
+/// Everything that the configuration refers to outside its file, read and checked. Used at
+/// start-up, by a reload and by `flowrelay config check`.
 struct Surroundings {
     std::vector<core::ConfiguredSource> sources;  ///< with their tokens
     runtime::Destination destination;
     std::shared_ptr<runtime::TlsContext> tls;  ///< null: plain http
 };
 
-/// The sources with their tokens. Throws ConfigError with every token that can't be read.
+/// Returns the sources with their tokens. Throws ConfigError with every token that can't be read.
 std::vector<core::ConfiguredSource> read_sources(const Config& config);
 
-/// Throws ConfigError with everything that is wrong.
+/// Reads and checks all of it. Throws ConfigError with all problems.
 Surroundings read_surroundings(const Config& config);
 
-/// Writes a log line if spool.max_size is more than the disk has for the spool.
+/// Logs a warning if spool.max_size exceeds the space on the disk.
 void warn_of_small_disk(const SpoolConfig& config, const storage::Spool& spool,
                         storage::FileSystem& file_system, Log& log);
 
-/// Opens what lies in the spool directory, and recovers it; `max_open_files` of the log stay open
-/// at a time. Throws std::runtime_error.
+/// Opens and recovers the spool in the configured directory. At most `max_open_files` files of the
+/// log stay open. Throws std::runtime_error.
 std::unique_ptr<storage::Spool> open_spool(const SpoolConfig& config, std::size_t max_open_files,
                                            storage::FileSystem& file_system, Log& log);
 

@@ -1,5 +1,5 @@
-// Every interval one relay.stats line, the line that `systemctl status` shows, and what the log has
-// left out.
+// At every interval, logs relay.stats and suppressed log lines, and updates the line of `systemctl
+// status`.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -15,13 +15,13 @@ namespace flowrelay::app {
 
 class StatsReporter {
 public:
-    /// `interval` zero: no lines; the other two happen every minute. The references outlive the
-    /// reporter.
+    /// If `interval` is zero, there are no relay.stats lines, and the rest happens every minute.
+    /// The references outlive the reporter.
     StatsReporter(boost::asio::any_io_executor io, runtime::Engine& engine,
                   ServiceNotifier& notifier, core::SummingLog& log, Milliseconds interval);
     void start();
     void stop();
-    /// From now on.
+    /// Changes the interval.
     void set_interval(Milliseconds interval);
 
 private:

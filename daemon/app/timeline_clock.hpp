@@ -1,5 +1,5 @@
-// The clocks of the machine, seen by the timeline (core/timeline.hpp): what the relay measures ages
-// and deadlines with.
+// The clock for ages and deadlines: the system's clocks, corrected by the timeline
+// (core/timeline.hpp).
 #pragma once
 
 #include <optional>
@@ -17,17 +17,17 @@ public:
     /// `log` outlives the clock.
     explicit TimelineClock(Log& log) : log_(log) {}
 
-    /// Goes on from the anchor in the directory, and saves a new one. Call it once, before there is
-    /// a second thread; until then the wall clock is the time.
+    /// Continues from the anchor in the directory, and saves a new one. Call it once, before a
+    /// second thread starts. Until then now() returns the wall clock.
     void begin(storage::FileSystem& file_system, const std::string& directory);
 
     Now now() const override;
 
-    /// Looks whether the wall clock has stepped, and logs it. An anchor comes back when one has to
-    /// be saved: after a step, and every five minutes. I/O thread.
+    /// Checks whether the wall clock has stepped, and logs a step. Returns an anchor if one must be
+    /// saved: after a step, and every five minutes. I/O thread.
     std::optional<core::ClockAnchor> look();
 
-    /// Any thread, one at a time.
+    /// Saves an anchor. Any thread, one at a time.
     void save(storage::FileSystem& file_system, const core::ClockAnchor& anchor);
     core::ClockAnchor anchor() const;
 

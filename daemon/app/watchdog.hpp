@@ -1,5 +1,5 @@
-// Feeds systemd's watchdog while both threads make progress: it runs on the I/O thread, so that
-// this one hangs if that one does, and looks at the storage thread before each sign of life.
+// Notifies systemd's watchdog while both threads make progress. It runs on the I/O thread, so it
+// stops if that thread hangs, and checks the storage thread before each notification.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -13,7 +13,7 @@ namespace flowrelay::app {
 
 class Watchdog {
 public:
-    /// Does nothing when systemd asks for nothing. The references outlive the watchdog.
+    /// Does nothing if systemd sets no watchdog. The references outlive this object.
     Watchdog(boost::asio::any_io_executor io, const runtime::StorageThread& storage,
              ServiceNotifier& notifier);
     void start();

@@ -1,4 +1,4 @@
-// What the API makes of a message.
+// Validates and formats messages as the API does.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -9,11 +9,12 @@
 
 namespace flowrelay::devserver {
 
-/// A member that is a string, or an empty view.
+/// Returns a string member, or an empty view.
 std::string_view string_member(const boost::json::object& object, std::string_view name);
 
-/// The errors of a message as the API shows them: {"title": ["can't be blank"]}; empty if it is
-/// valid. `query_token`: the token may come in the query instead of the body.
+/// Returns the errors of a message in the API's format, {"title": ["can't be blank"]}; empty if it
+/// is valid. `query_token` is the token in the query, which is an alternative to the one in the
+/// body.
 boost::json::object validate(const boost::json::object& message, std::string_view query_token);
 
 /// {"message": "Validation error", "errors": {…}}
@@ -22,10 +23,10 @@ std::string validation_error(boost::json::object errors);
 /// {"message": "…"}
 std::string error_body(std::string_view message);
 
-/// The message as the API gives it back to those who wait for it: with its id, without the token.
+/// Returns the message as the API's answer contains it: with its id, without the token.
 std::string stored_message(const boost::json::object& message, std::uint64_t id);
 
-/// For people: the message over several lines, with the token masked.
+/// Returns the message as readable text of several lines, with the token masked.
 std::string readable_message(const boost::json::value& message);
 
 }  // namespace flowrelay::devserver

@@ -1,5 +1,5 @@
-// Flows and their sources, for who comes with an access token: one organization with flows of each
-// kind, one user.
+// Flows and their sources, for clients with an access token: one organization with flows of each
+// kind, and one user.
 #pragma once
 
 #include <cstdint>
@@ -23,14 +23,15 @@ public:
     /// `oauth` outlives this.
     Flows(const Options& options, const OAuth& oauth);
 
-    /// /user, /flows and below. GET /sources belongs here as well.
+    /// Returns whether answer() serves the path: /user, /flows and below. answer() serves GET
+    /// /sources as well.
     static bool is_path(std::string_view path) noexcept {
         return path == "/user" || path == "/flows" || path.starts_with("/flows/");
     }
 
     http::Response answer(const http::RequestReader& reader);
 
-    /// Whether a token is that of a source which was removed: it gets 410.
+    /// Returns whether the token belongs to a removed source and must be answered with 410.
     bool is_removed(std::string_view flow_token) const {
         return !removed_.empty() && removed_.contains(flow_token);
     }

@@ -1,4 +1,4 @@
-// What arrived: the last requests to /messages, in memory.
+// Keeps the last requests to /messages in memory.
 #pragma once
 
 #include <cstddef>
@@ -17,29 +17,29 @@ struct Received {
     std::uint64_t n = 0;  ///< 1 for the first request to /messages
     WallTime at;
     std::uint64_t connection = 0;
-    int status = 0;      ///< answered; 0 for none
-    bool taken = false;  ///< the API would now have the message
+    int status = 0;      ///< status of the answer; 0: none
+    bool taken = false;  ///< the API would have accepted the message
     std::string method;
-    std::string path;    ///< without the query: that may hold a token
+    std::string path;    ///< without the query, which may contain a token
     std::string fields;  ///< "name:value\n" for each header field
     std::string body;
 
     void set_fields(std::span<const http::Field> list);
 };
 
-/// Appends one line of JSON, without the line's end.
+/// Appends one line of JSON, without the line break.
 void append_json(std::string& out, const Received& received);
 
-/// A ring that keeps its strings, so that a full one allocates nothing.
+/// A ring buffer that reuses its strings, so that a full one does not allocate.
 class Inbox {
 public:
     explicit Inbox(std::size_t capacity) : capacity_(capacity) {}
 
-    /// The entry for the next request, with its number set and the rest left over from a former
-    /// one. Valid until the next call.
+    /// Returns the entry for the next request, with its number set. The other members have values
+    /// of an earlier request. Valid until the next call.
     Received& add();
 
-    /// How many were added, also those that are gone.
+    /// Returns how many requests were added, including those no longer kept.
     std::uint64_t count() const noexcept { return count_; }
 
     /// Appends a JSON array of the kept requests with numbers above `since`, at most `limit`.
@@ -50,7 +50,7 @@ public:
 private:
     std::size_t capacity_;
     std::uint64_t count_ = 0;
-    std::uint64_t cleared_ = 0;  ///< requests up to this number are gone
+    std::uint64_t cleared_ = 0;  ///< requests up to this number were cleared
     std::vector<Received> ring_;
     Received unkept_;
 };

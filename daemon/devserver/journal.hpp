@@ -8,7 +8,8 @@ namespace flowrelay::devserver {
 
 class Journal {
 public:
-    /// Opens or creates the file with mode 0600: it holds tokens. Throws std::system_error.
+    /// Opens the file, or creates it with mode 0600, since it contains tokens. Throws
+    /// std::system_error.
     explicit Journal(const std::string& path);
     ~Journal();
     Journal(const Journal&) = delete;

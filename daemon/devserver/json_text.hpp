@@ -1,4 +1,4 @@
-// JSON as text, for what Boost.JSON does not do: strings that are not UTF-8, and indentation.
+// JSON output that Boost.JSON lacks: strings that are not UTF-8, and indentation.
 #pragma once
 
 #include <boost/json/value.hpp>
@@ -7,11 +7,10 @@
 
 namespace flowrelay::devserver {
 
-/// Appends `text` as a JSON string. What is not UTF-8 becomes U+FFFD, so that the line that it is
-/// part of stays readable.
+/// Appends `text` as a JSON string. Replaces invalid UTF-8 by U+FFFD, so that the line stays valid.
 void append_json_string(std::string& out, std::string_view text);
 
-/// Appends the value over several lines, indented by two spaces a level.
+/// Appends the value on several lines, indented by two spaces per level.
 void append_indented(std::string& out, const boost::json::value& value);
 
 }  // namespace flowrelay::devserver

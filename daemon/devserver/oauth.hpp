@@ -1,5 +1,5 @@
 // The authorization server: authorization codes with PKCE (RFC 6749, RFC 7636), revocation
-// (RFC 7009). One application and one user. Strict where servers of this kind are.
+// (RFC 7009). One application and one user. As strict as real servers.
 #pragma once
 
 #include <chrono>
@@ -26,25 +26,26 @@ public:
 
     http::Response answer(const http::RequestReader& reader);
 
-    /// The scopes of the access token in an Authorization field; null if it is none that is valid.
+    /// Returns the scopes of the access token in an Authorization field; null if there is no valid
+    /// token.
     const Scopes* scopes_of(std::string_view authorization) const;
 
-    /// POST /_dev/access-tokens: one without a browser.
+    /// Answers POST /_dev/access-tokens, which creates an access token without a browser.
     http::Response make_access_token(std::string_view body);
 
 private:
-    /// What the person is asked.
+    /// What the user is asked to allow.
     struct Request {
         std::string redirect_uri;
         std::string state;
         std::string challenge;
         Scopes scopes;
-        std::string session;  ///< the browser that was asked
+        std::string session;  ///< session of the browser that was asked
     };
     struct Code {
         Request request;
         MonoTime expires;
-        std::string access_token;  ///< once it was used
+        std::string access_token;  ///< set once the code was used
     };
     class Form;
 
@@ -59,7 +60,7 @@ private:
 
     Options options_;
     Random random_;
-    std::map<std::string, Request, std::less<>> pending_;  ///< by the token in the form
+    std::map<std::string, Request, std::less<>> pending_;  ///< by the form's token
     std::map<std::string, Code, std::less<>> codes_;
     std::map<std::string, Scopes, std::less<>> access_tokens_;
 };

@@ -1,4 +1,4 @@
-// What the command line says.
+// The options of the command line.
 #pragma once
 
 #include <chrono>
@@ -15,15 +15,15 @@ struct Options {
     std::string port_file;
     std::string journal;
     bool show = false;
-    int status = 202;  ///< of the answer to a valid message
+    int status = 202;  ///< status of the answer to a valid message
     std::chrono::milliseconds delay{0};
-    /// The one application that is registered.
+    /// The only registered application.
     std::string client_id = "devserver";
     std::string client_secret = "devserver-secret";
     std::vector<std::string> redirect_uris{"urn:ietf:wg:oauth:2.0:oob"};
     std::chrono::milliseconds code_lifetime = std::chrono::minutes(10);
     std::size_t max_received = 10000;
-    bool fast = false;  ///< do not look into the bodies
+    bool fast = false;  ///< do not check bodies
 };
 
 }  // namespace flowrelay::devserver

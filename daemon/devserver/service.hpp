@@ -1,4 +1,5 @@
-// What the server answers. No I/O but the journal and what --show prints; one thread.
+// Determines the server's answers. Its only I/O is the journal and the output of --show. One
+// thread.
 #pragma once
 
 #include <array>
@@ -20,7 +21,7 @@
 
 namespace flowrelay::devserver {
 
-/// What the connection does with the bytes that handle() appended.
+/// What the connection must do with the bytes that handle() appended.
 struct Reply {
     Action action = Action::respond;
     std::chrono::milliseconds delay{0};
@@ -31,14 +32,15 @@ class Service {
 public:
     explicit Service(const Options& options);
 
-    /// A connection was accepted or ended. Gives its number, from 1.
+    /// Counts an accepted connection and returns its number, starting at 1. connection_closed()
+    /// counts its end.
     std::uint64_t connection_opened() noexcept;
     void connection_closed() noexcept { --open_connections_; }
 
-    /// Appends the answer to a complete request. It is in the journal when this returns.
+    /// Appends the answer to a complete request, and records the request in the journal.
     Reply handle(const http::RequestReader& reader, std::uint64_t connection, std::string& out);
 
-    /// Appends the answer to bytes that are no request, after which the connection closes.
+    /// Appends the answer to invalid input. The connection must be closed after it.
     void refuse(http::ReadStatus status, std::string& out);
 
 private:
@@ -68,7 +70,7 @@ private:
     OAuth oauth_;
     Flows flows_;
     std::optional<Journal> journal_;
-    std::string line_;  ///< of the journal
+    std::string line_;  ///< line of the journal, reused
     std::string usual_answer_;
     std::array<std::uint64_t, 600> by_status_{};
     std::uint64_t connections_ = 0;

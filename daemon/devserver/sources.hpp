@@ -1,4 +1,4 @@
-// What sources show in their flow: set with PUT /sources and the source's own flow_token.
+// Keeps what sources show in their flows, as set with PUT /sources and the source's flow_token.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -10,13 +10,13 @@ namespace flowrelay::devserver {
 
 class Sources {
 public:
-    /// The errors of an update as the API shows them; empty if it is valid.
+    /// Returns the errors of an update in the API's format; empty if it is valid.
     static boost::json::object validate(const boost::json::object& update);
 
-    /// Takes a valid update. An empty error_message clears.
+    /// Applies a valid update. An empty error_message clears the error.
     void update(const boost::json::object& update);
 
-    /// {"TOKEN": {"error_message": "…", "configuration_url": "…", "updates": 2}, …}
+    /// Returns {"TOKEN": {"error_message": "…", "configuration_url": "…", "updates": 2}, …}
     std::string to_json() const;
 
 private:
