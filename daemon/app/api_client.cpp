@@ -39,8 +39,8 @@ struct ApiClient::Impl {
           watch(io) {}
 
     asio::awaitable<void> post(const std::string& request, core::AttemptResult& result) {
-        // On a kept connection a request that got no answer is sent again, and a source would be
-        // made twice.
+        // On a kept connection an unanswered request is sent again, which could create a source
+        // twice.
         const auto connection = request.starts_with("GET ")
                                     ? runtime::HttpClient::Connection::any
                                     : runtime::HttpClient::Connection::fresh;
@@ -60,7 +60,7 @@ struct ApiClient::Impl {
 
     std::string frame(std::string_view method, std::string_view target, const Secret& access,
                       std::string_view body, std::string_view content_type) const {
-        // Towards a proxy plain http is asked for by its whole URI (RFC 9112, section 3.2.2).
+        // A request for plain http through a proxy has the absolute URI (RFC 9112, section 3.2.2).
         const bool whole = destination.proxy && !destination.tls;
         std::string request = fmt::format(
             "{} {}{}{} HTTP/1.1\r\nHost: {}\r\nUser-Agent: flowrelay\r\n"

@@ -127,7 +127,7 @@ void read_metrics(const MapReader& map, MetricsConfig& out) {
     }
 }
 
-/// Whether two addresses can't both be listened on.
+/// Returns whether two listen addresses conflict.
 bool listen_on_one_port(const std::string& one, const std::string& other) {
     if (one.empty() || other.empty()) return false;
     const auto a = parse_listen_address(one, true);
@@ -137,7 +137,7 @@ bool listen_on_one_port(const std::string& one, const std::string& other) {
     return a->host == b->host || is_any(a->host) || is_any(b->host);
 }
 
-/// What only shows when two sections are seen together.
+/// Checks values that conflict only across sections.
 void check_together(const MapReader& ingest, const MapReader& control, const MapReader& metrics,
                     const Config& config) {
     if (config.control.socket == config.ingest.socket) {
@@ -293,7 +293,7 @@ ConfigError::ConfigError(std::vector<ConfigProblem> problems)
 Config parse_config(std::string_view text, const std::string& name) {
     ProblemList problems(name);
     const YamlNode root = parse_yaml(text, name, problems.all());
-    // A tree that is only half there would be missing keys that the file has.
+    // A partial tree would lack keys that are in the file.
     if (!problems.all().empty()) throw ConfigError(std::move(problems.all()));
     Config config = read_config(root, problems);
     if (!problems.all().empty()) {

@@ -15,7 +15,7 @@ const SourceConfig* find_source(const Config& config, std::string_view name) {
     return found == config.sources.end() ? nullptr : &*found;
 }
 
-/// The size of an event is bounded by that of a segment, which stays what it is.
+/// The segment size limits the size of events, and does not change without a restart.
 bool fits_segments(const Config& running, const Config& wanted) {
     return wanted.ingest.max_event_size <= running.spool.segment_size / 2;
 }

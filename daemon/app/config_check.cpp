@@ -20,11 +20,11 @@ namespace {
 // nginx's client_max_body_size.
 constexpr std::uint64_t common_body_limit = 1ULL << 20;
 
-// What token, uuid and the names around them add to an event.
+// Bytes that token, uuid and their member names can add to an event.
 constexpr std::uint64_t max_growth = 4096;
 
-/// Whether the token of a source can be seen from here: credentials and variables are given to the
-/// service alone.
+/// Returns whether this process can read the token of a source. Only the service has its
+/// credentials and environment variables.
 bool is_visible(const SourceConfig& source) {
     if (!source.flow_token_file.empty()) return true;
     const char* name = source.flow_token_credential.empty() ? source.flow_token_env.c_str()
@@ -32,7 +32,8 @@ bool is_visible(const SourceConfig& source) {
     return std::getenv(name) != nullptr;
 }
 
-/// The directories of sockets. systemd makes those below /run when it starts the service.
+/// Checks the directories of the sockets. systemd creates those below /run when it starts the
+/// service.
 void look_for_directories(const Config& config, const std::string& path, ConfigFindings& findings) {
     const std::pair<std::string_view, const std::string&> sockets[] = {
         {"ingest.socket", config.ingest.socket}, {"control.socket", config.control.socket}};
@@ -54,7 +55,7 @@ void look_for_directories(const Config& config, const std::string& path, ConfigF
     }
 }
 
-/// The limit of the service is not that of who checks.
+/// Uses the limit of the service, not that of this process.
 void count_descriptors(const Config& config, const std::string& path, ConfigFindings& findings) {
     const DescriptorNeeds needs = descriptors_needed(config);
     if (needs.total() <= unit_descriptors) return;

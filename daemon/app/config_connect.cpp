@@ -13,7 +13,7 @@ namespace flowrelay::app {
 
 namespace {
 
-// What these scopes allow is more than the command needs.
+// Scopes that allow more than the command needs.
 constexpr std::string_view refused_scopes[] = {"offline_access", "private", "manage"};
 
 /// RFC 6749, section 3.3: no quotes and no backslashes.

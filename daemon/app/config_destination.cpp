@@ -13,7 +13,7 @@ namespace flowrelay::app {
 
 namespace {
 
-/// Without slashes at the end.
+/// Removes slashes at the end.
 std::string_view trimmed(std::string_view url) {
     while (url.ends_with('/')) url.remove_suffix(1);
     return url;
@@ -25,7 +25,7 @@ void check_proxy(const MapReader& map, const std::string& proxy) {
     if (chosen.has_error()) map.complain("proxy", chosen.error().message);
 }
 
-/// A path, or the name of a credential under another key. At most one of the two.
+/// Reads a path, or the name of a credential under another key. At most one of the two may be set.
 void read_file_key(const MapReader& map, std::string_view path_key, std::string& path,
                    std::string_view credential_key, std::string& credential) {
     map.read_path(path_key, path);

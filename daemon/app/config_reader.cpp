@@ -24,7 +24,8 @@ bool has_control_character(std::string_view text) {
         text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
 }
 
-/// "a.b" is key b of section a; "a" is both a section of the top level and a key there.
+/// Splits a full key name: "a.b" is key b of section a. "a" is a key of the top level, which may be
+/// a section.
 std::pair<std::string_view, std::string_view> split_key(std::string_view full) {
     const std::size_t dot = full.find('.');
     if (dot == std::string_view::npos) return {"", full};
@@ -68,7 +69,7 @@ std::string shorten(std::string_view value) {
     constexpr std::size_t longest = 60;
     std::string shown(value.substr(0, longest));
     if (value.size() > longest) {
-        // Not in the middle of a character of several bytes.
+        // Do not cut in the middle of a multibyte character.
         while (!shown.empty() && (static_cast<unsigned char>(shown.back()) & 0xC0) == 0x80) {
             shown.pop_back();
         }
@@ -123,9 +124,9 @@ void MapReader::check_keys() const {
     }
 }
 
-// Sections, and keys that stand for "none" when they are empty.
+// Returns whether a key may be empty: sections, and keys for which empty means "none".
 bool MapReader::may_be_empty(std::string_view key) const {
-    // The last five have messages of their own when they are missing.
+    // If one of the last five is missing, that is reported elsewhere.
     constexpr std::array<std::string_view, 22> optional{"ca_file",
                                                         "client_certificate",
                                                         "client_certificate_credential",
@@ -226,7 +227,7 @@ void MapReader::read_path(std::string_view key, std::string& out, std::size_t ma
         if (required) complain(key, "must not be empty");
         return;
     }
-    // The value is not shown: a token may have been put here by mistake.
+    // Do not show the value: it may be a token entered here by mistake.
     if (!path.starts_with('/')) {
         complain(key, "must be an absolute path, beginning with /");
     } else if (path.size() > max_length) {

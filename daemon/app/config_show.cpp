@@ -19,7 +19,7 @@ std::string json_string(std::string_view text) {
     return out;
 }
 
-// JSON is YAML; what the file itself writes with a unit gets one here.
+// JSON is valid YAML. Values that have a unit in the file are shown with one.
 std::string show_value(std::string_view, const std::string& value) {
     return json_string(value);
 }
@@ -40,7 +40,7 @@ std::string show_value(std::string_view, double value) {
 }
 std::string show_value(std::string_view key, Milliseconds value) {
     if (key == "destination.check_idle_sources" && value == Milliseconds(0)) return "off";
-    // Not format_duration(), which cuts what is below its second unit off.
+    // Does not use format_duration(), which omits everything below its second unit.
     std::string out;
     auto left = value.count();
     const auto take = [&](std::int64_t unit, const char* name) {

@@ -19,10 +19,10 @@ namespace flowrelay::app {
 namespace {
 
 constexpr std::size_t longest_name = 64;
-// As long as a token in an event may be.
+// The same maximum as for a token in an event.
 constexpr SecretRules token_rules{"token", 256, false};
 
-/// Members that the relay reads itself, so that a default for them would make no sense.
+/// Members that the relay itself reads, so they can't have defaults.
 constexpr std::array<std::string_view, 6> own_members{
     "flow_token", "source", "uuid", "relay", "external_thread_id", "thread_id"};
 
@@ -44,13 +44,13 @@ void check_no_repeats(const YamlNode& node, ProblemList& problems) {
     }
 }
 
-/// Whether an event that says only what has no default would be taken with these.
+/// Checks that the defaults are valid, with an event that has only the members without a default.
 void check_defaults(const MapReader& map, const core::EventDefaults& defaults) {
     std::string event = R"({"source":"s","external_thread_id":"t")";
     if (!defaults.contains("title")) event += R"(,"title":"t")";
     if (!defaults.contains("author")) event += R"(,"author":{"name":"n"})";
     auto submission = core::Submission::parse(event + "}");
-    if (!submission) return;  // never: the text is ours
+    if (!submission) return;  // can't happen: the text is valid
     const auto contents = std::move(*submission).complete(defaults);
     if (contents) return;
     if (contents.error().errors.empty()) map.complain("defaults", contents.error().message);
@@ -91,7 +91,7 @@ void read_token_origin(const MapReader& map, SourceConfig& out) {
     map.read_path("flow_token_file", out.flow_token_file);
     map.read("flow_token_credential", out.flow_token_credential);
     map.read("flow_token_env", out.flow_token_env);
-    // The values are not shown: somebody may have put the token itself here.
+    // Do not show the values: the token itself may have been entered here.
     if (!out.flow_token_credential.empty() && !is_credential_name(out.flow_token_credential)) {
         map.complain("flow_token_credential", "must be the name of a systemd credential");
     }
@@ -115,7 +115,7 @@ void read_token_origin(const MapReader& map, SourceConfig& out) {
     }
 }
 
-/// "www-data", "1001", "group:ci".
+/// Reads the list `allow`: "www-data", "1001", "group:ci".
 void read_allow(const MapReader& map, core::AllowRule& rule, ProblemList& problems) {
     const YamlNode* list = map.find("allow");
     if (list == nullptr) return;
@@ -164,8 +164,8 @@ SourceConfig read_source(const YamlNode& node, ProblemList& problems) {
     return source;
 }
 
-/// Whether two sources name one place for their token. That two places hold the same is found when
-/// they are read.
+/// Returns whether two sources name the same place for their tokens. Equal tokens in different
+/// places are found when they are read.
 bool have_one_token(const SourceConfig& a, const SourceConfig& b) {
     const auto same = [](const std::string& x, const std::string& y) {
         return !x.empty() && x == y;
@@ -175,8 +175,8 @@ bool have_one_token(const SourceConfig& a, const SourceConfig& b) {
            same(a.flow_token_env, b.flow_token_env);
 }
 
-/// What went wrong with the token of a source. Names the origin only when it is a file: the name
-/// of a credential or a variable may be a token that was put into the wrong place.
+/// Returns an error about the token of a source. Names the origin only if it is a file: the name of
+/// a credential or variable may be a token entered in the wrong place.
 ConfigError token_error(const SourceConfig& source, const std::string& file,
                         std::string_view message) {
     return ConfigError(

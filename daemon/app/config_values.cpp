@@ -1,4 +1,4 @@
-// The values of the configuration that are more than a word or a number.
+// Parses values of the configuration that are more than a word or a number.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -27,7 +27,7 @@ Error bad_value(std::string message) {
     return {make_error_code(boost::system::errc::invalid_argument), std::move(message)};
 }
 
-/// Cuts a number off the front of `text`.
+/// Removes a number from the front of `text` and returns it.
 std::optional<std::uint64_t> take_number(std::string_view& text) {
     std::uint64_t number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -43,8 +43,8 @@ std::optional<std::uint16_t> parse_port(std::string_view text) {
     return static_cast<std::uint16_t>(*port);
 }
 
-/// "host:port", "[v6]:port", "host" and "[v6]", split. No port: an empty one. Nothing when the
-/// brackets are wrong.
+/// "host:port", "[v6]:port", "host" or "[v6]", split. `port` is empty if there is none. Nothing if
+/// the brackets are wrong.
 struct HostPort {
     std::string_view host;
     std::string_view port;
@@ -88,7 +88,7 @@ bool is_host_name(std::string_view text) {
            std::ranges::all_of(text, [](char c) { return ascii::is_word(c, ".-_"); });
 }
 
-/// What may stand in a request line as it is.
+/// Returns whether the text can be used in a request line unchanged.
 bool is_path(std::string_view text) {
     return std::ranges::all_of(text, [](char c) { return c > 0x20 && c < 0x7F && c != '\\'; });
 }
@@ -142,7 +142,7 @@ Result<BaseUrl> parse_base_url(std::string_view url) {
         if (!port || *port == 0) return bad_value("has a port that is not in 1 to 65535");
         parts.port = *port;
     }
-    // Absolute for the resolver; no server has a virtual host with the dot.
+    // The dot at the end makes the name absolute for the resolver; virtual hosts have no such dot.
     const std::string_view name =
         std::string_view(parts.host)
             .substr(0, parts.host.size() - (parts.host.ends_with('.') ? 1 : 0));

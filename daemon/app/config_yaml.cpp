@@ -63,7 +63,7 @@ public:
     void OnMapEnd() override { close(); }
 
 private:
-    /// A collection that is being filled; `key` waits for its value.
+    /// A collection that is being read. If `has_key` is set, `key` still lacks its value.
     struct Open {
         YamlNode node;
         YamlNode key;
@@ -126,7 +126,7 @@ bool all_digits(std::string_view text) {
     return !text.empty() && ascii::all_digits(text);
 }
 
-/// RFC 8259, section 6.
+/// Returns whether the text is a JSON number (RFC 8259, section 6).
 bool is_json_number(std::string_view text) {
     if (text.starts_with('-')) text.remove_prefix(1);
     const std::size_t exponent = text.find_first_of("eE");
@@ -191,7 +191,7 @@ struct Place {
     int column;
 };
 
-/// The first tab before the first word of a line.
+/// Finds the first tab before the first word of a line.
 std::optional<Place> find_tab(std::string_view text) {
     for (int line = 1; !text.empty(); ++line) {
         const std::string_view one = text.substr(0, text.find('\n'));

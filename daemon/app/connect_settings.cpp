@@ -13,7 +13,7 @@ namespace flowrelay::app {
 
 namespace {
 
-/// Where the host with its port begins and ends in a URL with "://".
+/// Returns where the host with its port begins and ends in a URL with "://".
 std::pair<std::size_t, std::size_t> authority_of(std::string_view url) {
     const std::size_t begin = url.find("://") + 3;
     return {begin, std::min(url.find('/', begin), url.size())};
@@ -111,7 +111,7 @@ std::string warn_of_client_secret(const ConnectConfig& config) {
     struct stat status{};
     if (path.empty()) return {};
     if (::stat(path.c_str(), &status) != 0) {
-        if (errno != ENOENT) return {};  // who connects sources may see more than this user
+        if (errno != ENOENT) return {};  // the user who connects sources may be able to see it
         return fmt::format("connect.client_secret_file: there is no {}", path);
     }
     if ((status.st_mode & 0777U & ~0640U) == 0) return {};

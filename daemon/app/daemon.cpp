@@ -48,9 +48,9 @@ using runtime::spawn;
 
 namespace {
 
-// How long requests in flight, and producers that wait for answers, have when the daemon stops.
 constexpr auto token_file_interval = Seconds(5);
-// A container is killed ten seconds after SIGTERM unless it is told otherwise.
+// How long requests in flight, then producers that wait for answers, have when the daemon stops. By
+// default a container is killed ten seconds after SIGTERM.
 constexpr auto delivery_grace = Seconds(6);
 constexpr auto session_grace = Seconds(3);
 
@@ -70,7 +70,7 @@ runtime::DeliveryOptions delivery_options(const DestinationConfig& config) {
     return options;
 }
 
-/// The names of sources whose tokens are not those that the registry knows them by.
+/// Returns the names of sources whose tokens differ from those in the registry.
 std::vector<std::string> replaced_tokens(const storage::Spool& spool,
                                          const std::vector<core::ConfiguredSource>& sources) {
     std::vector<std::string> names;
@@ -160,8 +160,8 @@ Daemon::Impl::Impl(Config config, std::string config_file,
       token_files_(io_) {
     signals_.add(SIGUSR1);
     signals_.add(SIGUSR2);
-    std::signal(SIGPIPE, SIG_IGN);  // a peer that hangs up is an error of that write
-    std::signal(SIGXFSZ, SIG_IGN);  // as is a limit of the size of files
+    std::signal(SIGPIPE, SIG_IGN);  // writing to a closed connection returns an error instead
+    std::signal(SIGXFSZ, SIG_IGN);  // so does exceeding the limit of file sizes
     log_.write(ev::relay_starting,
                {{"version", version()}, {"destination", config_.destination.base_url}});
     const PassedSockets passed = sort_passed_sockets(passed_sockets);
@@ -188,7 +188,7 @@ Daemon::Impl::Impl(Config config, std::string config_file,
     reloader_.emplace(std::move(config_file), parts, log_, clock_);
 }
 
-/// As many as the configuration can need, or less and a line that says so.
+/// Gets as many descriptors as the configuration can need; logs if there are fewer.
 void Daemon::Impl::find_descriptors() {
     const std::uint64_t needed = descriptors_needed(config_).total();
     const std::uint64_t limit = raise_descriptor_limit(needed);
@@ -200,7 +200,7 @@ void Daemon::Impl::find_descriptors() {
                                      {"connections", descriptors_.producers}});
 }
 
-// Everything that recovery has to tell the heart, before there are two threads.
+// Recovers the spool and restores the relay's state, before the storage thread starts.
 std::unique_ptr<storage::Spool> Daemon::Impl::recover_spool(
     std::vector<core::ConfiguredSource> sources) {
     auto spool = open_spool(config_.spool, descriptors_.files, *file_system_, log_);
@@ -220,14 +220,13 @@ std::unique_ptr<storage::Spool> Daemon::Impl::recover_spool(
     moved_ = owner == Ownership::moved;
     pause_replaced(*spool, replaced, now);
     if (moved_) return spool;
-    // A disk that is full now takes it at a later start; until then the directory is taken for what
-    // it was.
+    // If the disk is full, a later start writes it; until then the directory keeps its current
+    // owner.
     static_cast<void>(claim(*file_system_, config_.spool.directory, machine_));
     return spool;
 }
 
-/// Letters that a shorter dead_letters.max_age than before would have dropped stay until an
-/// operator has said so.
+/// Keeps letters that a shortened dead_letters.max_age would drop, until an operator confirms it.
 void Daemon::Impl::keep_letters(storage::Spool& spool, Now now) {
     const std::string& directory = config_.spool.directory;
     spool.keep_letter_age(letter_age_keeper(*file_system_, directory));
@@ -249,7 +248,8 @@ Ownership Daemon::Impl::find_owner_or_throw(const std::string& machine) {
     return *owner;
 }
 
-/// What was accepted for another token than that of this host waits for an operator's word.
+/// Pauses sources whose token was replaced: events accepted for the other token wait for an
+/// operator's decision.
 void Daemon::Impl::pause_replaced(storage::Spool& spool, const std::vector<std::string>& names,
                                   Now now) {
     for (const std::string& name : names) {
@@ -309,7 +309,7 @@ void Daemon::Impl::open_sockets(const PassedSockets& passed) {
     control_context_.log = &log_;
     const auto& control = config_.control;
     if (!control.admin_group.empty()) {
-        // That there is one was checked with the rest of the configuration, but for the default.
+        // The configuration check has made sure that the group exists, unless it is the default.
         control_context_.admin_group = runtime::find_group(control.admin_group);
     }
     control_.emplace(
@@ -357,7 +357,7 @@ void Daemon::Impl::listen_control(const std::vector<int>& passed) {
     }
     control_->evict_idle(true);
     control_->set_max_per_uid(max_control_connections / 2);
-    // Who may only look can't keep those out who are to do something about it.
+    // Users with read-only access must not use up the connections of users who can make changes.
     control_->reserve(reserved_control_connections,
                       [this](int fd) { return runtime::may_change_over(fd, control_context_); });
     if (!passed.empty()) return;
@@ -366,7 +366,7 @@ void Daemon::Impl::listen_control(const std::vector<int>& passed) {
     control_socket_ = runtime::socket_file(control.socket);
 }
 
-/// A socket that systemd opened takes the place of the keys that describe it.
+/// Logs that a socket opened by systemd replaces the configured one.
 void Daemon::Impl::name_overruled(std::string_view section, const std::string& path, int fd) {
     const std::string address = runtime::describe_listener(fd);
     const auto& line = address == "unix:" + path ? ev::socket_passed : ev::socket_overruled;
@@ -392,7 +392,7 @@ void Daemon::Impl::run() {
     io_.run();
 }
 
-// A token that is refused is tried every five minutes; its file may have been renewed by then.
+// A refused token is probed every five minutes; its file may have been renewed in between.
 asio::awaitable<void> Daemon::Impl::watch_token_files() {
     while (!stopping_) {
         token_files_.expires_after(token_file_interval);
@@ -422,7 +422,7 @@ asio::awaitable<void> Daemon::Impl::wait_for_signal() {
     }
 }
 
-// Nothing waits for a step to be seen: it is for the log and for the next start.
+// Detecting a clock step is not urgent: only the log and the next start need it.
 asio::awaitable<void> Daemon::Impl::watch_clock() {
     asio::steady_timer timer(executor_);
     while (!stopping_) {
@@ -439,15 +439,15 @@ asio::awaitable<void> Daemon::Impl::watch_clock() {
     }
 }
 
-// Producers are served to the last, since what they hand in is on disk when they are answered:
-// requests in flight end first, then the sessions, then the disk.
+// Finishes requests in flight first, then the sessions, then the disk. Producers are served until
+// the end, since their events are on disk when they are answered.
 asio::awaitable<void> Daemon::Impl::stop(std::string reason) {
     stopping_ = true;
     notifier_.stopping();
     log_.write(ev::relay_stopping,
                {{"reason", reason}, {"in_flight", relay_->scheduler().status().in_flight}});
     co_await delivery_->stop(delivery_grace);
-    // Before it stops to listen: then a successor may put its own socket there.
+    // Remove it while still listening: afterwards a successor may create its own socket there.
     if (ingest_socket_) runtime::remove_socket(*ingest_socket_);
     co_await ingest_->stop(session_grace);
     relay_->stop_accepting();
@@ -465,7 +465,7 @@ asio::awaitable<void> Daemon::Impl::stop(std::string reason) {
                {{"queued", snapshot.usage.events},
                 {"delivered", relay_->counters().delivered},
                 {"unaccounted", snapshot.ledger.unaccounted(snapshot.usage.events)}});
-    // A look-up of a name can't be interrupted: nothing else is left to be waited for.
+    // Do not wait for a name look-up, which can't be interrupted. Nothing else is pending.
     io_.stop();
 }
 

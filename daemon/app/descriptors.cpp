@@ -8,16 +8,15 @@ namespace flowrelay::app {
 
 namespace {
 
-// A log with the default sizes has some 200 files: all of them stay open.
+// Enough for a log with the default sizes, which has about 200 files, to keep all of them open.
 constexpr std::uint64_t best_files = 256;
 constexpr std::uint64_t least_files = 16;
 
-// Journals and their rewrites, directories, listening sockets, timers, the output of the log, name
-// look-ups, requests to the flow; and some to spare.
+// For journals and their rewrites, directories, listening sockets, timers, log output, name
+// look-ups, requests to the flow, and a reserve.
 constexpr std::uint64_t process_files = 96;
 
-/// Over TCP a quarter of ingest.max_connections is allowed beside those on the Unix socket
-/// (runtime::Server).
+/// Adds the connections over TCP, a quarter of ingest.max_connections (runtime::Server).
 std::uint64_t with_tcp(const IngestConfig& ingest, std::uint64_t connections) {
     return ingest.listen.empty() ? connections
                                  : connections + std::max<std::uint64_t>(connections / 4, 1);
@@ -34,7 +33,7 @@ DescriptorNeeds descriptors_needed(const Config& config) {
     needs.producers = with_tcp(config.ingest, config.ingest.max_connections);
     needs.files = best_files;
     const std::uint64_t metrics = config.metrics.listen.empty() ? 0 : max_control_connections;
-    // A connection that is being replaced, and two addresses that are tried at a time.
+    // Twice, since a connection may be being replaced, or two addresses be tried at the same time.
     const std::uint64_t destination = 2 * std::uint64_t{config.destination.max_connections};
     needs.others = process_files + max_control_connections + reserved_control_connections +
                    metrics + destination;
@@ -43,7 +42,7 @@ DescriptorNeeds descriptors_needed(const Config& config) {
 
 std::uint64_t raise_descriptor_limit(std::uint64_t needed) {
     rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return needed;  // nothing is known of a limit
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return needed;  // the limit is unknown
     if (limit.rlim_cur >= needed) return limit.rlim_cur;
     const rlimit raised{std::min<rlim_t>(needed, limit.rlim_max), limit.rlim_max};
     return ::setrlimit(RLIMIT_NOFILE, &raised) == 0 ? raised.rlim_cur : limit.rlim_cur;

@@ -23,7 +23,7 @@ namespace {
 constexpr std::size_t longest_message = 8192;
 constexpr std::size_t longest_value = 2048;
 
-/// At most `limit` bytes, not cut in the middle of a character.
+/// Truncates the text to at most `limit` bytes, at the end of a character.
 std::string_view shorten(std::string_view text, std::size_t limit) {
     if (text.size() <= limit) return text;
     std::size_t end = limit;
@@ -36,7 +36,7 @@ void append_field(std::string& out, std::string_view name, std::string_view valu
     if (value.find('\n') == std::string_view::npos) {
         out += '=';
     } else {
-        // A value with line breaks comes with its length, 64 bits little-endian.
+        // A value with line breaks is preceded by its length, 64 bits little-endian.
         out += '\n';
         for (unsigned shift = 0; shift < 64; shift += 8) {
             out += static_cast<char>(static_cast<std::uint64_t>(value.size()) >> shift & 0xFF);
@@ -110,7 +110,7 @@ JournalSocket::~JournalSocket() {
     if (fd_ >= 0) ::close(fd_);
 }
 
-// Connected, so that poll() tells when the other side has room.
+// Connects the socket, so that poll() shows when journald has room.
 bool JournalSocket::connect() noexcept {
     if (fd_ >= 0) ::close(fd_);
     fd_ = -1;

@@ -28,7 +28,7 @@ LogOutput::LogOutput(int fd) : fd_(fd) {
     struct stat info{};
     if (::fstat(fd, &info) != 0) return;
     is_socket_ = S_ISSOCK(info.st_mode);
-    // Somebody else's pipe or terminal may not be opened again; then poll() has to do.
+    // Opening another user's pipe or terminal again may fail; then poll() is used.
     if (S_ISFIFO(info.st_mode) || S_ISCHR(info.st_mode)) {
         own_fd_ = ::open(fmt::format("/proc/self/fd/{}", fd).c_str(),
                          O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -47,7 +47,7 @@ bool LogOutput::write(std::string_view line) noexcept {
         const std::size_t written = flush() ? write_some(line) : 0;
         line.remove_prefix(written);
         if (line.empty()) return true;
-        // The rest of a line that is begun goes with it, whatever its length.
+        // The rest of a partly written line is always kept, whatever its length.
         if (written == 0 && pending_.size() + line.size() > max_pending) return false;
         pending_ += line;
         return true;
@@ -71,13 +71,13 @@ std::size_t LogOutput::write_some(std::string_view text) const noexcept {
         } else if (own_fd_ >= 0) {
             n = ::write(own_fd_, rest.data(), rest.size());
         } else {
-            // A pipe that is writable takes this much at once.
+            // A writable pipe accepts PIPE_BUF bytes at once.
             if (!is_writable(fd_, 0)) break;
             n = ::write(fd_, rest.data(), std::min<std::size_t>(rest.size(), PIPE_BUF));
         }
         if (n < 0 && errno == EINTR) continue;
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
-        if (n < 0) return text.size();  // nobody is there, and there is nowhere to say so
+        if (n < 0) return text.size();  // no reader is left, and there is no place to report it
         written += static_cast<std::size_t>(n);
     }
     return written;

@@ -66,7 +66,7 @@ void append_json_value(std::string& out, const LogField& field) {
         field.value);
 }
 
-/// "warning event=delivery.retry source=ci status=503"
+/// Appends "warning event=delivery.retry source=ci status=503".
 void append_text(std::string& out, const LogEvent& event, std::span<const LogField> fields) {
     out += fmt::format("{} event={}", to_string(event.severity), event.name);
     for (const LogField& field : fields) {
@@ -75,7 +75,7 @@ void append_text(std::string& out, const LogEvent& event, std::span<const LogFie
     }
 }
 
-/// Counts the lines that a LogOutput had to lose.
+/// Writes to a LogOutput and counts the lines that it loses.
 class OutputSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
 public:
     explicit OutputSink(int fd) : output_(fd) {}
@@ -115,7 +115,7 @@ public:
         logger_.set_pattern("%v");
         logger_.set_level(spdlog::level::trace);
         logger_.flush_on(spdlog::level::trace);
-        // There is nowhere left to say that stderr is broken.
+        // There is no place left to report that stderr is broken.
         logger_.set_error_handler([](const std::string&) {});
     }
 
@@ -148,7 +148,7 @@ private:
     bool for_journal_;
     const Clock& clock_;
     std::mutex mutex_;
-    OutputSink* output_ = nullptr;  ///< the logger's sink, if it can lose lines
+    OutputSink* output_ = nullptr;  ///< the logger's sink, if that can lose lines
     spdlog::logger logger_;
 };
 
@@ -176,7 +176,7 @@ public:
     }
 
 private:
-    // Whoever writes a line does not wait for journald.
+    // Does not wait for journald.
     void send(const LogEvent& event, std::span<const LogField> fields) {
         std::string message;
         append_text(message, event, fields);
@@ -256,7 +256,7 @@ std::unique_ptr<LeveledLog> make_log(const LogConfig& config, const Clock& clock
     if (!natively) return make_descriptor_log(config, STDERR_FILENO, to_journal, clock);
     LogConfig for_stderr = config;
     for_stderr.format = LogFormat::text;
-    for_stderr.level = Severity::debug;  // the journal's log has decided
+    for_stderr.level = Severity::debug;  // the journal's log has filtered already
     return make_journal_log(config.level, std::string(journal_socket_path),
                             make_descriptor_log(for_stderr, STDERR_FILENO, to_journal, clock));
 }

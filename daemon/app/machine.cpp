@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::uint64_t longest = 256;
 
-// In the place of an id: a machine without one took a restored spool over.
+// Stands for the id of a machine that has none and has taken over a restored spool.
 constexpr std::string_view nobody = "-";
 
 Result<std::string> read_line(storage::FileSystem& file_system, const std::string& path) {

@@ -20,7 +20,7 @@ namespace ev = core::log_events;
 
 namespace {
 
-/// Whether connections have to be made anew.
+/// Returns whether new connections are needed.
 bool concerns_destination(const std::vector<std::string>& keys) {
     return std::ranges::any_of(keys, [](const std::string& key) {
         return key.starts_with("destination.") && !key.starts_with("destination.rate_") &&
@@ -28,13 +28,14 @@ bool concerns_destination(const std::vector<std::string>& keys) {
     });
 }
 
-/// Whether the section names files, which may have changed while their names have not.
+/// Returns whether the section names files, whose contents may have changed although the names have
+/// not.
 bool names_files(const DestinationConfig& config) {
     return !config.ca_file.empty() || !config.client_certificate.empty() ||
            !config.proxy_credentials_file.empty();
 }
 
-/// Runs something that reads files. False: `result` has what is wrong with them.
+/// Runs `read`, which reads files. Returns false if that fails; `result` then has the problems.
 template <class Read>
 bool can_read(runtime::ReloadResult& result, const Read& read) {
     try {
@@ -75,8 +76,8 @@ void Reloader::reload(const runtime::ReloadRequest& request, runtime::ReloadDone
         storage.barrier([finish = std::move(finish)] { finish(Result<void>()); });
         return;
     }
-    // The tokens count at once. Who is told that they do may rely on the disk: the next change,
-    // over a crash, is compared with what the registry has.
+    // The tokens take effect at once, but success is reported only once they are on disk: after a
+    // crash, the next change is compared with the registry.
     parts_.engine.save(std::move(entries), std::move(finish));
 }
 
@@ -87,12 +88,12 @@ runtime::ReloadResult Reloader::try_reload(const runtime::ReloadRequest& request
     Surroundings around;
     const bool usable = can_read(result, [&] {
         wanted = load_config(file_);
-        around = read_surroundings(wanted);  // with what would fail at the next start
+        around = read_surroundings(wanted);  // finds everything that would fail at the next start
     });
     if (!usable) return result;
     note_consequences(wanted, result);
     if (would_destroy(wanted, request, result) && !request.accept_loss) return result;
-    // From here on nothing can fail: the old configuration is never half replaced.
+    // Nothing below can fail, so the configuration is never partly replaced.
     const ConfigChanges changes = compare(parts_.config, wanted);
     const bool another_destination = concerns_destination(changes.live);
     const Config before = std::exchange(parts_.config, in_force(parts_.config, wanted));
@@ -112,7 +113,7 @@ runtime::ReloadResult Reloader::try_reload(const runtime::ReloadRequest& request
     } else {
         parts_.control.certificate_expires.reset();
     }
-    // The certificates that the system trusts may have changed as well.
+    // The system's trusted certificates may have changed as well.
     if (another_destination || names_files(parts_.config.destination) ||
         parts_.config.destination.base_url.starts_with("https:")) {
         if (another_destination) tell_route(around.destination, log_);
@@ -164,8 +165,8 @@ runtime::ReloadResult Reloader::plan(const runtime::ReloadRequest& request) cons
     return result;
 }
 
-// Only the age of dead letters has anything dropped; what a shorter retry.max_age has expire is
-// kept among them.
+// Only the age of dead letters can drop data: events that expire by a shorter retry.max_age become
+// dead letters.
 bool Reloader::would_destroy(const Config& wanted, const runtime::ReloadRequest& request,
                              runtime::ReloadResult& result) const {
     const Milliseconds max_age = wanted.dead_letters.max_age;
@@ -245,7 +246,7 @@ void Reloader::renew_parked_tokens() {
     tell_unusable(problems);
 }
 
-// A file may be half written: what is so twice in a row stays so.
+// Logs problems that occur twice in a row: a file may be only partly written at the first time.
 void Reloader::tell_unusable(const Problems& problems) {
     Problems told;
     for (const auto& [source, why] : problems) {
@@ -260,8 +261,8 @@ void Reloader::tell_unusable(const Problems& problems) {
     told_unusable_ = std::move(told);
 }
 
-// Should the registry not take them now, the next event of the source brings its slot along, or it
-// is tried again.
+// If the registry can't be written now, the next event of the source writes its slot, or the write
+// is retried.
 Reloader::SourcesChanged Reloader::configure_sources(const Config& before,
                                                      std::vector<core::ConfiguredSource> sources) {
     std::set<std::string> names = changed_sources(before, parts_.config);
@@ -273,7 +274,8 @@ Reloader::SourcesChanged Reloader::configure_sources(const Config& before,
     }
     SourcesChanged changed;
     changed.entries = parts_.engine.relay().configure(std::move(sources), clock_.now());
-    for (const auto& entry : changed.entries) names.insert(entry.source);  // new, or another token
+    // A new source, or another token.
+    for (const auto& entry : changed.entries) names.insert(entry.source);
     for (const auto& [name, id] : were_configured) {
         const core::Token& token = parts_.engine.relay().tokens().at(id);
         const auto queued = parts_.engine.relay().queued(id);

@@ -18,7 +18,7 @@ namespace flowrelay::app {
 
 namespace {
 
-/// Overwrites what it held when it goes.
+/// Overwrites its contents when it is destroyed.
 struct WipedBuffer {
     explicit WipedBuffer(std::size_t size) : bytes(size, '\0') {}
     WipedBuffer(const WipedBuffer&) = delete;
@@ -58,7 +58,7 @@ Result<Secret> check_secret(std::string_view text, SecretRules rules) {
 }
 
 Result<Secret> read_secret_file(const std::string& path, FileMode mode, SecretRules rules) {
-    // Without O_NONBLOCK a named pipe would hold up the start until somebody writes to it.
+    // Without O_NONBLOCK, opening a named pipe would block until another process writes to it.
     const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     if (file.get() < 0) return system_error(errno, "read", "the file");
     struct stat status{};
@@ -71,7 +71,8 @@ Result<Secret> read_secret_file(const std::string& path, FileMode mode, SecretRu
                         "set it with: chmod 0600 {}",
                         status.st_mode & 0777U, path));
     }
-    WipedBuffer buffer(rules.longest + 3);  // with a line break, and one byte too many
+    // Room for a line break, and one byte to detect longer contents.
+    WipedBuffer buffer(rules.longest + 3);
     const ssize_t size = read_all(file.get(), buffer.bytes);
     if (size < 0) return system_error(errno, "read", "the file");
     return check_secret({buffer.bytes.data(), static_cast<std::size_t>(size)}, rules);

@@ -12,8 +12,8 @@ namespace {
 
 using Paths = std::vector<std::string>;
 
-/// The words of a property. "-" in front ("if it is there") and what follows a colon (the place of
-/// a bind mount, the link to a StateDirectory) are cut off.
+/// Splits a property into words. Removes "-" in front ("if it exists") and everything after a colon
+/// (the destination of a bind mount, the link to a StateDirectory).
 Paths words(std::string_view value) {
     Paths found;
     std::istringstream in{std::string(value)};
@@ -24,7 +24,7 @@ Paths words(std::string_view value) {
     return found;
 }
 
-/// The places at which bind mounts show what is elsewhere: SOURCE, SOURCE:DESTINATION.
+/// Returns the destinations of bind mounts: SOURCE, SOURCE:DESTINATION.
 Paths destinations(std::string_view value) {
     Paths found = words(value);
     for (auto& entry : found) {
@@ -57,7 +57,7 @@ std::string drop_in(const ServiceView& service, std::string_view line) {
     return fmt::format("`systemctl edit {}`: [Service] {}", service.unit, line);
 }
 
-/// Why the service can't read what is at the path, or "".
+/// Returns why the service can't read the path; "" if it can.
 std::string why_hidden(const std::string& path, const ServiceView& service) {
     if (is_below_any(path, service.shown)) return {};
     const bool is_home = is_below_any(path, {"/home", "/root", "/run/user"});
@@ -76,7 +76,7 @@ std::string why_hidden(const std::string& path, const ServiceView& service) {
     return {};
 }
 
-/// Why the service can't write to what is at the path, or "".
+/// Returns why the service can't write to the path; "" if it can.
 std::string why_protected(const std::string& path, const ServiceView& service) {
     if (std::string hidden = why_hidden(path, service); !hidden.empty()) return hidden;
     std::string setting;

@@ -21,14 +21,14 @@
 namespace flowrelay::app {
 namespace {
 
-/// At start-up an error ends the process: its sentence is all that the operator needs.
+/// Returns the value, or throws the error's message, which at start-up ends the process.
 template <class T>
 T or_throw(Result<T> result) {
     if (result.has_error()) throw std::runtime_error(result.error().message);
     return std::move(*result);
 }
 
-/// "/v1/messages" -> "/v1/sources": what comes last is replaced.
+/// Replaces the last component: "/v1/messages" -> "/v1/sources".
 std::string sources_path_beside(std::string_view path) {
     return std::string(path.substr(0, path.rfind('/') + 1)) + "sources";
 }
@@ -39,13 +39,13 @@ void check_group(const Config& config, std::string_view key, const std::string& 
     problems.push_back(problem_with(config, key, fmt::format("there is no group {}", show(name))));
 }
 
-/// "flowrelay", or "uid 998" if the user has no name.
+/// Returns "flowrelay", or "uid 998" if the user has no name.
 std::string user_name(::uid_t uid) {
     const passwd* user = ::getpwuid(uid);
     return user != nullptr ? user->pw_name : fmt::format("uid {}", uid);
 }
 
-/// Root could open the spool of another user, and would leave files there that he can't.
+/// Root could open the spool of another user, but would leave files there that the user can't open.
 void refuse_to_run_as_root(const std::string& directory, ::uid_t owner) {
     if (::geteuid() != 0 || owner == 0) return;
     throw std::runtime_error(fmt::format(
@@ -55,8 +55,8 @@ void refuse_to_run_as_root(const std::string& directory, ::uid_t owner) {
         directory, user_name(owner), user_name(owner), user_name(owner)));
 }
 
-/// What to do when a file of the state directory may not be opened: somebody else has run the
-/// daemon on it, or has put the file there.
+/// Returns what to do if a file of the state directory can't be opened for lack of permission:
+/// another user has run the daemon on it, or created the file.
 std::string hint_of(const Error& error, const std::string& directory) {
     if (error.code != boost::system::errc::permission_denied) return {};
     return fmt::format(
@@ -64,7 +64,7 @@ std::string hint_of(const Error& error, const std::string& directory) {
         user_name(::geteuid()), user_name(::geteuid()), directory);
 }
 
-/// A token is of one source: the relay could not say whose events they are, nor keep their order.
+/// Two sources can't share a token: their events could not be told apart nor kept in order.
 void refuse_shared_token(const SourceConfig& source, const Secret& token,
                          const std::vector<core::ConfiguredSource>& earlier,
                          std::vector<ConfigProblem>& problems) {
@@ -77,10 +77,10 @@ void refuse_shared_token(const SourceConfig& source, const Secret& token,
                      source.name, other->name)});
 }
 
-/// Whoever may write to the state directory can put events, tokens and erasures into it.
+/// Users who can write to the state directory could add events, tokens and erasures.
 void refuse_foreign_writers(const std::string& directory) {
     struct stat info{};
-    if (::stat(directory.c_str(), &info) != 0) return;  // said where it is opened
+    if (::stat(directory.c_str(), &info) != 0) return;  // reported when it is opened
     refuse_to_run_as_root(directory, info.st_uid);
     const bool by_all = (info.st_mode & S_IWOTH) != 0;
     const bool by_group =
@@ -96,7 +96,7 @@ void refuse_foreign_writers(const std::string& directory) {
                    : "its owner"));
 }
 
-// Empty as long as nothing but the base URL is configured.
+// Returns the configured path and proxy; empty if both have their defaults.
 std::string route_of(const DestinationConfig& config) {
     const DestinationConfig defaults;
     std::string route;
@@ -235,8 +235,9 @@ std::unique_ptr<storage::Spool> open_spool(const SpoolConfig& config, std::size_
     if (there.has_error()) throw std::runtime_error(there.error().message);
     auto made = file_system.make_directory(config.directory);
     if (made.has_value()) {
-        // Also if it is there: a process that was killed may have made it a moment ago. One that an
-        // administrator made may lie in a directory that the service can't open.
+        // Sync even if the directory already existed: a process may have been killed just after
+        // creating it. If an administrator created it, the service may be unable to open its
+        // parent.
         made = file_system.sync_directory(storage::parent_of(config.directory));
         const bool is_closed =
             made.has_error() && made.error().code == boost::system::errc::permission_denied;

@@ -44,7 +44,7 @@ asio::awaitable<void> StatsReporter::report() {
         timer_.expires_after(interval_ > Milliseconds(0) ? interval_ : interval_without_lines);
         const auto [cancelled] = co_await timer_.async_wait(asio::as_tuple(asio::deferred));
         if (stopping_) break;
-        if (cancelled) continue;  // another interval
+        if (cancelled) continue;  // the interval was changed
         log_.flush();
         engine_.storage().snapshot([this](const runtime::StorageMailbox::Snapshot& snapshot) {
             if (stopping_) return;
@@ -79,7 +79,7 @@ void StatsReporter::write(const runtime::StorageMailbox::Snapshot& snapshot) {
     before_ = counters;
 }
 
-/// The storage thread writes the line when it begins.
+/// Repeats the line while events are refused. The storage thread writes the first one.
 void StatsReporter::remind(const runtime::StorageMailbox::Snapshot& snapshot) {
     if (!refusing_.due(snapshot.refusing.has_value(), engine_.clock().now().mono)) return;
     const bool failed = snapshot.refusing->code == "storage_failed";

@@ -23,7 +23,7 @@ namespace flowrelay::app {
 namespace {
 
 constexpr int first_passed_fd = 3;  // SD_LISTEN_FDS_START
-// A lost READY=1 would let the start time out; a lost watchdog message comes again.
+// A lost READY=1 would make the start time out, while a watchdog message is repeated.
 constexpr Milliseconds state_patience{1000};
 constexpr std::uint64_t most_passed_fds = 1024;
 
@@ -39,7 +39,8 @@ bool is_this_process(std::string_view pid) {
     return parse_number<std::uint64_t>(pid) == static_cast<std::uint64_t>(::getpid());
 }
 
-/// A socket whose datagrams go to the address, or -1. An address that begins with "@" is abstract.
+/// Returns a datagram socket connected to the address, or -1. An address that begins with "@" is
+/// abstract.
 int connect_to(std::string_view address) {
     sockaddr_un to{};
     to.sun_family = AF_UNIX;

@@ -51,8 +51,9 @@ bool is_control(char32_t code) noexcept {
         char32_t first;
         char32_t last;
     };
-    // Control characters, marks of the direction of text, and what nobody sees, so that two names
-    // look like one (Unicode's Default_Ignorable_Code_Point, and the interlinear marks).
+    // Control characters, marks that change the writing direction, and invisible characters, which
+    // can make two names look alike (Unicode's Default_Ignorable_Code_Point, and the interlinear
+    // marks).
     constexpr Range ranges[] = {
         {0x00, 0x1F},       {0x7F, 0x9F},       {0xAD, 0xAD},      {0x034F, 0x034F},
         {0x061C, 0x061C},   {0x115F, 0x1160},   {0x17B4, 0x17B5},  {0x180B, 0x180F},

@@ -13,7 +13,7 @@ namespace ev = core::log_events;
 
 namespace {
 
-// So much more may be missing on the timeline after a reboot with a wrong wall clock.
+// After a reboot with a wrong wall clock, the timeline may lack up to this much additional time.
 constexpr auto save_interval = std::chrono::minutes(5);
 
 Milliseconds since_boot() {
@@ -22,7 +22,7 @@ Milliseconds since_boot() {
     return Seconds(time.tv_sec) + Milliseconds(time.tv_nsec / 1'000'000);
 }
 
-/// "" where it can't be read (no /proc, ProcSubset=pid).
+/// Returns "" if it can't be read (no /proc, ProcSubset=pid).
 std::string read_boot_id() {
     std::ifstream in("/proc/sys/kernel/random/boot_id");
     std::string id;

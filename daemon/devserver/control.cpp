@@ -1,4 +1,4 @@
-// The part under /_dev/: what tests ask and tell the server.
+// Answers requests under /_dev/, with which tests control and query the server.
 #include <fmt/format.h>
 
 #include <limits>
@@ -26,7 +26,7 @@ http::Response not_allowed(std::string methods) {
     return response;
 }
 
-/// A number in the query; the default if it is absent, nothing if it is no number.
+/// Returns a number in the query; `otherwise` if it is absent, nothing if it is not a number.
 std::optional<std::uint64_t> number(std::string_view query, std::string_view name,
                                     std::uint64_t otherwise) {
     const std::string text = http::query_parameter(query, name);

@@ -102,7 +102,7 @@ struct Flows::Call {
     std::string base;  ///< the URL of this server, as the client knows it
 
     bool get() const { return request.method == "GET"; }
-    /// The answer to who lacks a scope.
+    /// Returns an error if the access token lacks a scope.
     std::optional<http::Response> lacks(std::string_view scope) const {
         if (scopes.contains(scope)) return std::nullopt;
         return error(403, fmt::format("the access token lacks the scope {}", scope));
@@ -127,7 +127,7 @@ http::Response Flows::answer(const http::RequestReader& reader) {
     return of_path({request, *scopes, fmt::format("{}://{}", scheme_, reader.field("Host"))});
 }
 
-/// Which source a flow_token is of: it needs no other authorization.
+/// Shows the source of a flow_token. The flow_token is the only authorization needed.
 http::Response Flows::find_source(const http::Request& request) const {
     const std::string token = http::query_parameter(request.query, "flow_token");
     if (is_removed(token)) return error(410, "this source was removed");
@@ -228,7 +228,7 @@ http::Response Flows::add(const Call& call, const std::string& flow) {
         flow, std::string(name), std::string(string_member(wanted.get_object(), "external_url")),
         token};
     json::object answer = show(last_id_, source);
-    answer["flow_token"] = token;  // in this answer alone
+    answer["flow_token"] = token;  // only this answer contains it
     return shown(201, std::move(answer));
 }
 

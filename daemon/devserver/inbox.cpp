@@ -29,7 +29,8 @@ std::vector<NameValue> split(std::string_view fields) {
     return list;
 }
 
-/// A JSON object has a name once: the values of a repeated field are joined (RFC 9110, 5.3).
+/// Names in a JSON object are unique, so the values of a repeated field are joined (RFC 9110,
+/// section 5.3).
 void append_fields(std::string& out, const std::vector<NameValue>& list) {
     out += '{';
     for (std::size_t i = 0; i < list.size(); ++i) {

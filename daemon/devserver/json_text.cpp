@@ -10,7 +10,8 @@ namespace json = boost::json;
 
 namespace {
 
-/// The length of the UTF-8 sequence that `text` begins with (RFC 3629), or 0 if it is none.
+/// Returns the length of the UTF-8 sequence at the beginning of `text` (RFC 3629); 0 if it is
+/// invalid.
 std::size_t sequence_length(std::string_view text) noexcept {
     const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
     const unsigned first = byte(0);

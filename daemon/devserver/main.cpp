@@ -1,4 +1,4 @@
-// flowrelay-devserver: stands for the API in demonstrations, tests and benchmarks.
+// flowrelay-devserver: a stand-in for the API in demonstrations, tests and benchmarks.
 #include <sysexits.h>
 
 #include <CLI/CLI.hpp>

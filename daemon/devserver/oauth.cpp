@@ -57,7 +57,7 @@ http::Response redirect(std::string location) {
     return response;
 }
 
-/// Back to the application with members of a query, or a page where there is no way back.
+/// Redirects to the application with a query.
 http::Response send_back(const std::string& redirect_uri, const std::string& state,
                          const std::string& query) {
     const std::string ending = state.empty() ? "" : "&state=" + http::url_encode(state);
@@ -93,7 +93,7 @@ std::string cookie_of(const http::RequestReader& reader) {
 
 }  // namespace
 
-/// The members of a body, form-encoded or JSON.
+/// Parses the members of a body, form-encoded or JSON.
 class OAuth::Form {
 public:
     explicit Form(const http::Request& request) : form_(request.body) {
@@ -166,7 +166,7 @@ http::Response OAuth::answer(const http::RequestReader& reader) {
 http::Response OAuth::authorize(const http::RequestReader& reader) {
     const std::string_view query = reader.request().query;
     const auto get = [&](std::string_view name) { return http::query_parameter(query, name); };
-    // Nobody is sent to an address that is not the application's.
+    // Never redirect to an address that does not belong to the application.
     if (get("client_id") != options_.client_id) {
         return page(400, "Unknown application", "No application has this client_id.");
     }
@@ -244,7 +244,7 @@ http::Response OAuth::exchange(const Form& form, bool as_json) {
     if (found == codes_.end()) return invalid("the code is not known");
     Code& code = found->second;
     if (!code.access_token.empty()) {
-        // Somebody else may have it: what it gave is taken back (RFC 6749, section 4.1.2).
+        // The code may have been stolen: revoke the token issued for it (RFC 6749, section 4.1.2).
         access_tokens_.erase(code.access_token);
         return invalid("the code was used before");
     }

@@ -30,7 +30,7 @@ constexpr std::array<std::pair<std::string_view, Action>, 7> actions{{
 
 constexpr std::int64_t longest_delay_ms = 3'600'000;
 
-/// What is wrong with a rule; leaves this file as an Error.
+/// An invalid rule. Callers outside this file see an Error instead.
 struct BadRule : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
@@ -131,7 +131,7 @@ Rule read_rule(const json::value& value) {
             throw BadRule(fmt::format("{} is not known", name));
         }
     }
-    if (body) read_body(rule, *body);  // after the headers, which may hold its type
+    if (body) read_body(rule, *body);  // after the headers, which may contain its type
     if (rule.content_type.empty()) rule.content_type = "application/json";
     return rule;
 }

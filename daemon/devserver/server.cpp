@@ -32,7 +32,7 @@ using asio::ip::tcp;
 
 namespace {
 
-/// "127.0.0.1:8080", "[::1]:0".
+/// Parses "127.0.0.1:8080" or "[::1]:0".
 tcp::endpoint parse_endpoint(std::string_view text) {
     const std::size_t colon = text.rfind(':');
     if (colon != std::string_view::npos) {
@@ -75,7 +75,7 @@ tcp::acceptor listen(asio::io_context& io, const Options& options) {
     }
 }
 
-/// Renamed into place, so that nobody reads half of it.
+/// Writes a temporary file and renames it, so that readers never see a partial file.
 void write_port_file(const std::string& path, std::uint16_t port) {
     const std::string temporary = path + ".new";
     {
@@ -102,7 +102,7 @@ asio::awaitable<void> accept_all(tcp::acceptor& acceptor, asio::ssl::context* tl
     for (;;) {
         auto [ec, socket] = co_await acceptor.async_accept(token);
         if (ec) {
-            // Out of file descriptors, most likely: some connection will end.
+            // Probably out of file descriptors: wait for connections to end.
             timer.expires_after(std::chrono::milliseconds(100));
             co_await timer.async_wait(token);
             continue;
@@ -120,7 +120,7 @@ asio::awaitable<void> accept_all(tcp::acceptor& acceptor, asio::ssl::context* tl
 }  // namespace
 
 void run(const Options& options) {
-    // Before the io_context, whose end destroys the connections that use them.
+    // Created before the io_context, because its destructor destroys connections that use them.
     Service service(options);
     std::optional<asio::ssl::context> tls = load_tls(options);
     asio::io_context io(1);

@@ -41,7 +41,7 @@ struct Service::Plan {
     bool taken = false;
 };
 
-/// A body that was parsed, in memory that lives as long as this.
+/// A parsed body, allocated in this object's memory.
 struct Service::Inspected {
     std::array<unsigned char, 8192> buffer;
     json::monotonic_resource memory{buffer.data(), buffer.size()};
@@ -113,7 +113,7 @@ bool Service::is_set_up(const http::Request& request) {
            (is_sources(request.path) && request.method == "GET");
 }
 
-/// Authorization, flows and their sources: as usual, or as a rule for the path says.
+/// Answers requests for authorization, flows and their sources, unless a rule for the path applies.
 Reply Service::set_up(const http::RequestReader& reader, std::string& out) {
     const http::Request& request = reader.request();
     const Rule* rule = rules_.take(request.method, request.path, {}, {});
@@ -291,7 +291,7 @@ void Service::show(const Received& received) const {
     if (!ec) {
         text += readable_message(message) + '\n';
     } else if (!received.body.empty()) {
-        // Not shown: nobody knows where in it a token stands.
+        // Do not show it: it may contain a token at an unknown place.
         text += fmt::format("({} bytes that are not JSON)\n", received.body.size());
     }
     std::fwrite(text.data(), 1, text.size(), stdout);

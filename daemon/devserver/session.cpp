@@ -50,7 +50,7 @@ public:
     }
 
 private:
-    /// Answers all requests that are complete now; false if the connection is to end.
+    /// Answers all complete requests. Returns false if the connection must end.
     asio::awaitable<bool> take(std::string_view bytes) {
         while (!bytes.empty()) {
             bytes.remove_prefix(reader_.put(bytes));
@@ -96,7 +96,7 @@ private:
         co_await timer_.async_wait(as_result);
     }
 
-    /// What is to be answered stands in output_. False if the connection is to end.
+    /// Carries out a reply whose bytes are in output_. Returns false if the connection must end.
     asio::awaitable<bool> perform(Reply reply) {
         if (reply.delay.count() > 0) co_await pause(reply.delay);
         switch (reply.action) {
@@ -141,7 +141,7 @@ private:
         }
     }
 
-    /// A close with unread input would reset the connection, and the client lose the answer.
+    /// Closing with unread input would reset the connection, and the client could lose the answer.
     asio::awaitable<void> end_after_flush() {
         co_await flush();
         error_code ignored;
@@ -178,7 +178,7 @@ asio::awaitable<void> serve_tls(tcp::socket socket, asio::ssl::context& tls, Ser
     const auto [failed] = co_await stream.async_handshake(TlsStream::server, as_result);
     if (failed) co_return;
     co_await session.run();
-    // A client that gets no close_notify takes a body without a length for cut off.
+    // Without close_notify, a client considers a body without a length truncated.
     co_await stream.async_shutdown(as_result);
 }
 
