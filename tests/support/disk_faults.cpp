@@ -1,14 +1,14 @@
-// Preloaded into a program (LD_PRELOAD), this makes calls on its files fail, as a bad or full disk
-// does. The file named by FLOWRELAY_DISK_FAULTS has a fault in each line and may change while the
+// Preloaded into a program (LD_PRELOAD), this makes calls on its files fail, as on a bad or full
+// disk. The file named by FLOWRELAY_DISK_FAULTS has one fault per line and may change while the
 // program runs:
 //
 //   CALL ENDING ERRNO TIMES
 //
-// Calls of this name (pread, pwrite, fdatasync, fsync, fallocate, open, rename) on files whose path
-// ends so fail with this error number; the first TIMES of them, or all of them with 0. `grow` is a
-// pwrite that makes its file larger, which is all that a full disk refuses. A pwrite that fails for
-// want of space writes half of its bytes before. With -MS in the place of the error
-// number they take that many milliseconds longer, and do not fail.
+// Calls with this name (pread, pwrite, fdatasync, fsync, fallocate, open, rename) on files whose
+// path has this ending fail with this error number: the first TIMES calls, or all if TIMES is 0.
+// `grow` is a pwrite that extends its file, the only kind of write that a full disk refuses. A
+// pwrite that fails for lack of space first writes half of its bytes. With -MS instead of the error
+// number the calls do not fail, but take that many milliseconds longer.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -38,7 +38,7 @@ std::string read_faults() {
     return n > 0 ? std::string(text.data(), static_cast<std::size_t>(n)) : std::string();
 }
 
-/// The error that a call on this file has to fail with; 0: none; less: a delay.
+/// Returns the error that a call on this file has to fail with; 0: none; negative: a delay.
 int find_fault(std::string_view call, std::string_view path) {
     static std::mutex mutex;
     static std::map<std::string, int> used;
@@ -116,10 +116,10 @@ int allocate(int fd, int mode, off_t offset, off_t size) {
 
 }  // namespace
 
-// The C library has most of them under two names.
+// The C library has most of these functions under two names.
 extern "C" {
 
-// A process that can't be dumped may not look up the names of its files unless it is root's.
+// Without root rights, a process that is not dumpable can't look up the names of its files.
 int prctl(int, ...) {
     return 0;
 }

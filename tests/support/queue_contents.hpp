@@ -1,4 +1,4 @@
-// Everything that lies in a queue, read as the daemon reads it: token by token, in portions.
+// Reads the whole contents of a queue as the daemon does: token by token, in portions.
 #pragma once
 
 #include <algorithm>
@@ -9,7 +9,8 @@
 
 namespace flowrelay::test {
 
-/// All events queued in an EventQueue or a Spool, replays aside, in the order of their seqs.
+/// Returns all queued events of an EventQueue or a Spool, without replays, in the order of their
+/// seqs.
 template <class Queue>
 std::vector<core::QueuedEvent> queued_events(Queue& queue) {
     std::vector<core::QueuedEvent> events;
@@ -29,7 +30,7 @@ std::vector<core::QueuedEvent> queued_events(Queue& queue) {
     return events;
 }
 
-/// An id as EventQueue::known_ids() gives it.
+/// An id passed by EventQueue::known_ids().
 struct KnownId {
     TokenId token;
     std::string id;

@@ -1,4 +1,4 @@
-// A Log that keeps its lines, for tests to look at.
+// A Log that keeps its lines for inspection by tests.
 #pragma once
 
 #include <fmt/format.h>
@@ -33,7 +33,7 @@ public:
         lines.push_back(std::move(line));
     }
 
-    /// The lines of one event.
+    /// Returns the lines of one event.
     std::vector<Line> named(std::string_view name) const {
         std::vector<Line> found;
         for (const Line& line : lines) {
@@ -42,7 +42,7 @@ public:
         return found;
     }
 
-    std::vector<Line> lines;  ///< read it when nobody writes
+    std::vector<Line> lines;  ///< read it only while nothing writes
 
 private:
     std::mutex mutex_;

@@ -1,4 +1,4 @@
-// Forged records: bytes that are not what was written, with checksums that are right.
+// Forges records: changed bytes with correct checksums.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,8 @@
 
 namespace flowrelay::test {
 
-/// Makes the checksums of the record at the beginning of `bytes` right: that of its header, and
-/// that of its payload if all of it is there.
+/// Corrects the checksums of the record at the beginning of `bytes`: that of the header, and that
+/// of the payload if all of it is there.
 inline void reseal_record(std::span<std::uint8_t> bytes, std::uint32_t salt) {
     using storage::record_header_size;
     if (bytes.size() < record_header_size) return;

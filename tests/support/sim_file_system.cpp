@@ -18,8 +18,8 @@ std::string parent(const std::string& path) {
 
 struct SimFileSystem::Inode {
     bool directory = false;
-    std::vector<std::uint8_t> cache;  // what reads give
-    std::vector<std::uint8_t> disk;   // what is there after a power failure
+    std::vector<std::uint8_t> cache;  // what reads return
+    std::vector<std::uint8_t> disk;   // what is left after a power failure
     std::set<std::size_t> dirty;      // sectors written since the last sync
     bool size_dirty = false;
     std::vector<std::pair<std::uint64_t, std::uint64_t>> unreadable;
@@ -37,7 +37,7 @@ struct SimFileSystem::Inode {
     }
     void resize(std::uint64_t size) {
         if (size == cache.size()) return;
-        // What was cut off and comes back is zero, and the disk has still to learn that.
+        // Bytes that were cut off and come back are zero, which must still be written to the disk.
         const std::size_t stale = std::min<std::size_t>(size, disk.size());
         for (std::size_t s = cache.size() / sector_size; s * sector_size < stale; ++s) {
             dirty.insert(s);
@@ -107,7 +107,7 @@ public:
             fs_.lose_data(*inode_);
             return system_error(*error, "sync", path_);
         }
-        // The power may fail with any part of it done.
+        // The power may fail with any part of the sync done.
         fs_.crash_if_due();
         inode_->persist_all();
         return {};
@@ -148,7 +148,7 @@ private:
     SimFileSystem& fs_;
     std::shared_ptr<Inode> inode_;
     std::string path_;
-    std::shared_ptr<std::size_t> count_;  ///< of open files; may outlive the file system
+    std::shared_ptr<std::size_t> count_;  ///< number of open files; may outlive the file system
 };
 
 SimFileSystem::SimFileSystem(std::uint64_t seed) : random_(seed) {
@@ -208,7 +208,7 @@ void SimFileSystem::heal() {
     for (const auto& [path, inode] : live_) inode->unreadable.clear();
 }
 
-/// A file that is open may have been renamed.
+/// Returns the current name of an open file, which may have been renamed.
 std::string SimFileSystem::name_of(const std::shared_ptr<Inode>& inode,
                                    const std::string& opened_as) const {
     if (faults_.empty()) return opened_as;
@@ -218,7 +218,7 @@ std::string SimFileSystem::name_of(const std::shared_ptr<Inode>& inode,
     return opened_as;
 }
 
-/// What the kernel does on its own: some sectors reach the disk, and are dirty no more.
+/// Simulates write-back by the kernel: some sectors reach the disk and are clean then.
 void SimFileSystem::write_back(Inode& inode) {
     if (!harsh_ || inode.dirty.empty() || !random_.chance(0.1)) return;
     if (inode.size_dirty) {
@@ -232,7 +232,8 @@ void SimFileSystem::write_back(Inode& inode) {
     });
 }
 
-/// The power failed while this sector was written. Bytes that were not to change have not.
+/// Simulates a power failure while this sector was written. Bytes that the write did not change
+/// keep their values.
 void SimFileSystem::tear(Inode& inode, std::size_t sector) {
     const std::size_t begin = sector * sector_size;
     const std::size_t end = std::min({begin + sector_size, inode.cache.size(), inode.disk.size()});
@@ -247,7 +248,7 @@ void SimFileSystem::tear(Inode& inode, std::size_t sector) {
     }
 }
 
-/// A part of what is not durable becomes so; the rest is forgotten to be dirty.
+/// Makes a part of the non-durable data durable, and marks the rest as clean.
 void SimFileSystem::lose_data(Inode& inode) {
     const std::uint64_t luck = random_.below(5);  // 0: nothing survives, 4: everything
     const auto survives = [&] { return luck == 4 || (luck > 0 && random_.below(4) < luck); };
@@ -279,7 +280,7 @@ void SimFileSystem::power_failure() {
         lose_data(*inode);
         inode->cache = inode->disk;
     }
-    // Whatever lay in a directory that is gone is gone with it.
+    // The contents of a removed directory are gone with it.
     std::erase_if(durable_,
                   [this](const auto& entry) { return !durable_.contains(parent(entry.first)); });
     live_ = durable_;
@@ -415,7 +416,7 @@ Result<void> SimFileSystem::rename(const std::string& from, const std::string& t
         change(parent(to), {{to, found->second}, {from, nullptr}});
         return {};
     }
-    // One step for who looks, two for the disk.
+    // One step for readers, two for the disk.
     const auto inode = found->second;
     pending_.push_back({parent(to), {{to, inode}}});
     apply(live_, pending_.back());

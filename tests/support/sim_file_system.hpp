@@ -1,15 +1,15 @@
-// A file system in memory that behaves as badly as a real one may: what was not synced is lost or
-// torn at a power failure, in any combination; disks fill up, fail, and rot. All of it follows from
-// a seed.
+// A file system in memory that behaves as badly as a real one may: data that was not synced is lost
+// or torn at a power failure, in any combination; disks fill up, fail, and get damaged. Everything
+// is determined by a seed.
 //
-// What it models, and from where:
+// What it models, with sources:
 // - Data is lost in sectors of 512 bytes, in any subset of those written since the last sync.
 // - A file's size is lost separately from its data; so are creates, renames and removes until their
 //   directory is synced, in any subset.
-// - After a failed sync the kernel takes the pages for clean: they still read back, a later sync
-//   does not write them, and a power failure takes them away (https://lwn.net/Articles/752063/).
+// - After a failed sync the kernel treats the pages as clean: they still read back, a later sync
+//   does not write them, and a power failure loses them (https://lwn.net/Articles/752063/).
 // - A rename from one directory to another is two changes, each durable with its own directory.
-// With be_harsh() as well:
+// Only with be_harsh():
 // - The kernel writes sectors back between two syncs, in a version that is overwritten later.
 // - Of a sector that was being written the changed bytes may be old, new or anything; bytes that
 //   the write did not change keep their values.
@@ -38,24 +38,24 @@ enum class SimOp {
     remove,
     sync_directory,
     mkdir,
-    // These change nothing; only fail() makes them fail.
+    // These change nothing; only fail() can make them fail.
     read,
     open,
     size,
 };
 
-/// What is to fail: operations of one kind on the files whose present names end so.
+/// A fault: makes operations of one kind fail on files whose current path has this ending.
 struct SimFault {
     SimOp op = SimOp::write;
-    std::string ending;        ///< of the path; empty: of all files
-    int errno_value = 0;       ///< of a read, 0: it is cut short
-    std::uint64_t pass = 0;    ///< how many of them succeed first
-    std::uint64_t times = 1;   ///< how many of them fail then; 0: all, until heal()
-    std::uint64_t offset = 0;  ///< of a read or write: only those that touch these bytes
+    std::string ending;        ///< ending of the path; empty: all files
+    int errno_value = 0;       ///< 0: a read is cut short
+    std::uint64_t pass = 0;    ///< number of operations that succeed first
+    std::uint64_t times = 1;   ///< number of operations that then fail; 0: all, until heal()
+    std::uint64_t offset = 0;  ///< reads and writes: only those that touch these bytes
     std::uint64_t bytes = UINT64_MAX;
 };
 
-/// Thrown out of the operation at which the power fails. Destroy what uses the file system, then
+/// Thrown by the operation at which the power fails. Destroy all users of the file system, then
 /// call power_failure().
 struct SimCrash {};
 
@@ -70,33 +70,33 @@ class SimFileSystem final : public storage::FileSystem {
 public:
     static constexpr std::size_t sector_size = 512;
 
-    /// There is a directory "/state", empty.
+    /// Starts with an empty directory "/state".
     explicit SimFileSystem(std::uint64_t seed);
     ~SimFileSystem() override;
 
     // --- faults ---
 
-    /// The n-th changing operation from now on (1: the next) throws SimCrash; 0: none does, nor
-    /// does one that was to throw already.
+    /// Makes the n-th changing operation from now on (1: the next) throw SimCrash; 0: none, and
+    /// cancels a crash set before.
     void crash_at(std::uint64_t operation) {
         crash_in_ = operation;
         crash_due_ = false;
     }
 
-    /// Loses what was not durable, or a part of it. Locks are given up.
+    /// Loses all or part of what was not durable. Releases the locks.
     void power_failure();
 
-    /// The process died, the kernel goes on: nothing is lost. Locks are given up.
+    /// Kills the process while the kernel continues: nothing is lost. Releases the locks.
     void kill_process() { locks_.clear(); }
 
-    /// The next operation of this kind fails. A write leaves a part of its bytes behind, a sync
-    /// loses a part of what was not synced; others do nothing.
+    /// Makes the next operation of this kind fail. A failing write leaves a part of its bytes, a
+    /// failing sync loses a part of what was not synced; others do nothing.
     void fail_next(SimOp op, int errno_value) { failures_[op] = errno_value; }
 
-    /// No operation fails by fail_next() any more.
+    /// Cancels all fail_next().
     void stop_failing() { failures_.clear(); }
 
-    /// Operations fail as the fault says. A write leaves a part of its bytes behind.
+    /// Adds a fault. A failing write leaves a part of its bytes.
     void fail(SimFault fault) { faults_.push_back(std::move(fault)); }
 
     /// Ends the faults of fail() and of make_unreadable().
@@ -105,34 +105,34 @@ public:
     /// From now on sectors are written back early, and torn at a power failure.
     void be_harsh() { harsh_ = true; }
 
-    /// Bytes that all files together may take.
+    /// Sets how many bytes all files together may have.
     void set_capacity(std::uint64_t bytes) { capacity_ = bytes; }
 
-    /// Every operation that creates or changes something fails with this.
+    /// Makes every operation that creates or changes something fail with this error.
     void set_read_only(int errno_value) { read_only_ = errno_value; }
 
-    /// Every operation that creates or changes a file whose path ends so fails with this; no more
-    /// of them with an empty ending.
+    /// Makes every operation fail that creates or changes a file whose path has this ending; an
+    /// empty ending cancels this.
     void refuse(const std::string& ending, int errno_value) {
         refused_ = ending;
         refused_errno_ = errno_value;
     }
 
-    /// From now on no file can be opened or created: that fails with this; 0: it can.
+    /// Makes opening and creating files fail with this error; 0: cancels this.
     void refuse_opening(int errno_value) { opening_errno_ = errno_value; }
 
-    /// No more files can be open at a time; opening another one fails with EMFILE.
+    /// Limits the number of open files; opening another one fails with EMFILE.
     void set_descriptors(std::size_t count) { descriptors_ = count; }
     std::size_t open_files() const noexcept { return *open_files_; }
 
-    /// Reads that touch these bytes fail with EIO.
+    /// Makes reads that touch these bytes fail with EIO.
     void make_unreadable(const std::string& path, std::uint64_t offset, std::uint64_t bytes);
     void make_readable(const std::string& path);
 
     // --- behind the back of the program ---
 
     std::vector<std::uint8_t> contents(const std::string& path) const;
-    /// Changes bytes on the disk; makes the file longer if need be.
+    /// Changes bytes on the disk; extends the file if necessary.
     void overwrite(const std::string& path, std::uint64_t offset,
                    std::span<const std::uint8_t> bytes);
     void flip_bit(const std::string& path, std::uint64_t offset, unsigned bit = 0);
@@ -141,10 +141,10 @@ public:
     void drop(const std::string& path);
     std::vector<std::string> paths() const;
 
-    /// Whether these bytes are in any file, in what reads back or on the disk below.
+    /// Whether these bytes are in any file, as read back or on the disk.
     bool holds(std::string_view bytes) const;
 
-    /// All changing operations so far.
+    /// Returns all changing operations so far.
     const std::vector<SimOperation>& operations() const noexcept { return operations_; }
 
     // --- FileSystem ---
@@ -168,13 +168,13 @@ private:
     class SimFile;
     using Entries = std::map<std::string, std::shared_ptr<Inode>>;
 
-    /// A change of names that is not durable yet: name -> inode, or none.
+    /// A change of names that is not durable yet: name -> inode, or null.
     struct PendingChange {
         std::string directory;
         std::vector<std::pair<std::string, std::shared_ptr<Inode>>> names;
     };
 
-    /// Counts a changing operation; gives the error it has to fail with. When the power is to fail
+    /// Counts a changing operation; returns the error it has to fail with. If the power is to fail
     /// at it, the operation calls crash_if_due() once its change is made but not durable.
     std::optional<int> begin(SimOp op, const std::string& path, std::uint64_t offset = 0,
                              std::uint64_t bytes = 0);

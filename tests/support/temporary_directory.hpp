@@ -1,4 +1,4 @@
-// A directory of a test's own that goes with it.
+// A temporary directory that is removed when this object is destroyed.
 #pragma once
 
 #include <cstdlib>

@@ -1,4 +1,4 @@
-// Certificates for tests, made on the spot: PEM texts of an authority and of what it signs.
+// Generates certificates for tests: PEM texts of an authority and of certificates it signs.
 #pragma once
 
 #include <chrono>
@@ -17,10 +17,10 @@ public:
     explicit Authority(const std::string& name);
     ~Authority();
 
-    /// Its own certificate, which signs itself.
+    /// The authority's own, self-signed certificate.
     const std::string& certificate() const;
 
-    /// A certificate for the subject alternative names ("DNS:localhost,IP:127.0.0.1"), valid
+    /// Issues a certificate for the subject alternative names ("DNS:localhost,IP:127.0.0.1"), valid
     /// between these times from now.
     Identity issue(const std::string& names,
                    std::chrono::seconds not_before = -std::chrono::hours(1),
@@ -31,11 +31,11 @@ private:
     std::unique_ptr<Impl> impl_;
 };
 
-/// One that nobody else has signed. `subject`: its common name. Without `names` it has no
+/// Makes a self-signed certificate. `subject`: its common name. Without `names` it has no
 /// alternative names.
 Identity make_self_signed(const std::string& names, const std::string& subject = "self");
 
-/// The key of an identity, readable with this passphrase only.
+/// Returns the key of an identity, encrypted with this passphrase.
 std::string encrypt_key(const Identity& identity, const std::string& passphrase);
 
 }  // namespace flowrelay::test

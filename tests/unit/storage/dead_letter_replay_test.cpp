@@ -1,5 +1,5 @@
-// What becomes of dead letters: replayed, delivered after all, dropped, over the limits; and the
-// books of it.
+// Tests that dead letters are replayed, delivered, dropped and kept within limits, and that the
+// books follow.
 #include <gtest/gtest.h>
 
 #include "hex.hpp"
@@ -63,13 +63,13 @@ protected:
     SimFileSystem fs{1};
     test::RecordingLog log;
     std::unique_ptr<DeadLetters> letters;
-    core::Ledger log_books;  ///< what the log says: they died
+    core::Ledger log_books;  ///< the books of the log: they died
     using Seqs = std::vector<std::uint64_t>;
 };
 
 TEST_F(DeadLetterReplayTest, WhatTheLogDoesNotKnowIsInTheBooksOnceItIsDelivered) {
     add(3);
-    log_books = {};  // the log is of an earlier time
+    log_books = {};  // the log is an earlier one
     replay({Seq{3}});
     settle(3, Outcome::delivered);
     EXPECT_EQ(books().dead, 0U);
@@ -123,7 +123,7 @@ TEST_F(DeadLetterReplayTest, IsRememberedUntilItIsSettled) {
         open();
     }
     settle(3, Outcome::delivered);
-    settle(4, Outcome::delivered);  // not replayed: passed over
+    settle(4, Outcome::delivered);  // not replayed: ignored
     for (int run = 0; run < 2; ++run) {
         EXPECT_EQ(seqs(), Seqs{4});
         EXPECT_EQ(books().delivered, 1U);
@@ -157,7 +157,7 @@ TEST_F(DeadLetterReplayTest, RemovalAndErasureAreInTheBooksAlsoOfANewFile) {
     add(7, Outcome::dead, TokenId{2});
     replay({Seq{5}});
     EXPECT_EQ(letters->remove(std::vector{Seq{1}, Seq{2}, Seq{99}}).value(), 2U);
-    ASSERT_EQ(letters->erase(TokenId{2}).value(), 1U);  // writes the file anew
+    ASSERT_EQ(letters->erase(TokenId{2}).value(), 1U);  // rewrites the file
     for (int run = 0; run < 2; ++run) {
         EXPECT_EQ(seqs(), (Seqs{3, 4, 5, 6}));
         EXPECT_TRUE(letters->is_replayed(Seq{5}));

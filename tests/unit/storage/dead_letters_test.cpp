@@ -300,8 +300,8 @@ TEST_F(DeadLettersTest, TheFileDoesNotGrowForEver) {
     EXPECT_EQ(letters->read(Seq{3000})->event.body.size(), 3000U);
 }
 
-// After a clean end the file knows how long it was: a start refuses it, and declare-damaged, which
-// the error names, keeps what lies before the cut.
+// After a clean shutdown the file records its size: a start refuses a shorter file, and
+// declare-damaged, which the error names, keeps what precedes the cut.
 TEST_F(DeadLettersTest, ACutFileIsRefusedAndGivenUpFromTheCutOn) {
     constexpr const char* path = letter_file;
     std::vector<std::size_t> ends;

@@ -1,4 +1,4 @@
-// Erasure from the journals in steps: each is short, and what happens between them is not lost.
+// Tests erasure from the journals in steps: each step is short, and changes between steps are kept.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -19,7 +19,7 @@ using test::SimOp;
 
 constexpr std::uint64_t longest_step = 2 * 1024 * 1024;
 
-/// Bytes that were written to files with this ending, from this operation on.
+/// Returns the bytes written to files with this ending, from this operation on.
 std::uint64_t written(const SimFileSystem& fs, std::size_t from, std::string_view ending) {
     std::uint64_t bytes = 0;
     for (std::size_t i = from; i < fs.operations().size(); ++i) {
@@ -33,7 +33,7 @@ std::uint64_t written(const SimFileSystem& fs, std::size_t from, std::string_vie
 
 // ---- dead letters
 
-/// Letters of which two tokens are erased, while others come, die again, are replayed and leave.
+/// Erases the letters of two tokens while others are added, die again, are replayed and leave.
 class LettersUnderErasure {
 public:
     LettersUnderErasure(std::uint64_t seed, SimFileSystem& fs) : random_(seed), fs_(fs) {
@@ -78,7 +78,7 @@ public:
         }
     }
 
-    /// What is there is what the model says; `crashed`: letters of erased tokens may be as well.
+    /// Compares the letters with the model. `crashed`: letters of erased tokens may exist too.
     void check(bool crashed = false) {
         std::set<Seq> there;
         for (const auto& [seq, token] : letters_->all()) {
@@ -126,7 +126,7 @@ private:
     }
 
     void add(TokenId token) {
-        // Not in the order of their seqs: an old event may die late.
+        // Not in the order of seqs: an old event may die late.
         const Seq seq{(++number_ * 7919) % 100'003};
         put(seq, {token});
     }
@@ -228,7 +228,7 @@ protected:
         return ids;
     }
 
-    /// Events that are settled at once: their ids go to the journal.
+    /// Adds events that are settled at once, so their ids go to the journal.
     void pass_through(std::size_t count, TokenId token) {
         const Seq first = append(count, token, 10);
         settle(to_number(first), to_number(first) + count - 1);

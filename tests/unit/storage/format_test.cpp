@@ -1,5 +1,5 @@
-// What docs/spool-format.md says byte by byte, where no other test pins it. A change here is a
-// change of the format.
+// Tests docs/spool-format.md byte by byte, where no other test does. A change here is a change of
+// the format.
 #include <gtest/gtest.h>
 
 #include <numeric>
@@ -35,7 +35,7 @@ TEST(Format, TheHeaderOfACompactedSegmentAndItsDurableEndHaveTheirGoldenBytes) {
               "efcdab89 67452301 00f00000 00000000\n"
               "1a040000 00000000 00000000 00000000\n");
     EXPECT_EQ(parse_segment_header(block).header, header);
-    // The durable end is that of the copy which is whole.
+    // The durable end comes from the intact copy.
     std::fill_n(block.begin(), 512, std::uint8_t{0});
     EXPECT_EQ(parse_segment_header(block).header.durable_end, 61'440U);
     EXPECT_EQ(parse_segment_header(block).header.durable_seq, Seq{1050});

@@ -1,4 +1,4 @@
-// Bytes as people compare them.
+// Shows bytes for comparison by people.
 #pragma once
 
 #include <fmt/format.h>
@@ -9,7 +9,7 @@
 
 namespace flowrelay::test {
 
-/// Lines of 16 bytes: "00010203 04050607 08090a0b 0c0d0e0f\n".
+/// Formats lines of 16 bytes: "00010203 04050607 08090a0b 0c0d0e0f\n".
 inline std::string hex(std::span<const std::uint8_t> bytes) {
     std::string text;
     for (std::size_t i = 0; i < bytes.size(); ++i) {

@@ -1,4 +1,4 @@
-// Old events that stay do not pin the disk: what is left of segments is copied together.
+// Tests that old events do not pin the disk: the queued rest of segments is copied together.
 #include <fmt/format.h>
 
 #include "log_fixture.hpp"
@@ -22,7 +22,7 @@ protected:
         FAIL() << "there is no end to it";
     }
 
-    /// Appends and settles all but every `kept`-th event, as often as that.
+    /// Appends `count` events and settles all but every `kept`-th of them, `rounds` times.
     void work(int rounds, std::uint64_t kept, std::size_t count = 100) {
         for (int round = 0; round < rounds; ++round) {
             const std::uint64_t first = to_number(append(count));
@@ -77,8 +77,8 @@ TEST_F(LogCompactionTest, CostsAThirdOfWhatItFrees) {
     EXPECT_LE(compacted("written"), compacted("freed") / 3 + 4096 * compacted("segments"));
 }
 
-// What copying forward costs over the life of a log in which one event in so many stays for ever:
-// bytes that it wrote for each byte that producers handed in.
+// Measures the cost of compaction for a log in which one event in N stays for ever: bytes written
+// by the log for each byte that producers submitted.
 TEST_F(LogCompactionTest, WritesAtMostAThirdOfWhatWasAccepted) {
     options.max_size = 64 << 20;
     for (const std::uint64_t kept : {2U, 3U, 4U, 5U, 8U, 20U, 100U, 1000U}) {
@@ -136,9 +136,9 @@ TEST_F(LogCompactionTest, AFullSpoolTakesEvenThat) {
 
 TEST_F(LogCompactionTest, OutcomesForEarlierEventsAreKept) {
     open();
-    append(600);  // two segments and more that stay as they are
+    append(600);  // more than two segments that stay as they are
     append(400);
-    settle(100, 199);  // the outcomes lie in later segments, which are emptied now
+    settle(100, 199);  // the outcomes are in later segments, which are emptied now
     for (int i = 0; i < 40; ++i) {
         const std::uint64_t first = to_number(append(100));
         settle(first, first + 97);

@@ -1,5 +1,5 @@
-// The log against a model, over a disk that loses what was not synced: random lives from a seed,
-// and short ones with a crash at each of their operations.
+// Compares the log with a model, on a disk that loses what was not synced: randomized sequences of
+// operations from a seed, and short ones with a crash at each operation.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -23,7 +23,7 @@ TEST(LogCrash, WhateverWasAnsweredHolds) {
     EXPECT_GT(compactions, seeds / 20) << "the lives are too quiet";
 }
 
-// Every kind of operation fails on every kind of file, for once or for long.
+// Each kind of operation fails on each kind of file, once or for long.
 TEST(LogCrash, WhateverWasAnsweredHoldsOnABadDisk) {
     const auto run = [](std::uint64_t seed) {
         SCOPED_TRACE("FLOWRELAY_SEED=" + std::to_string(seed));
@@ -35,7 +35,7 @@ TEST(LogCrash, WhateverWasAnsweredHoldsOnABadDisk) {
     for (std::uint64_t seed = 1; seed <= seeds && !testing::Test::HasFailure(); ++seed) run(seed);
 }
 
-// What rots between two starts is told, as far as it is lost.
+// Damage between two starts is reported where it loses something.
 TEST(LogCrash, DamageAtRestIsTold) {
     const auto run = [](std::uint64_t seed) {
         SCOPED_TRACE("FLOWRELAY_SEED=" + std::to_string(seed));

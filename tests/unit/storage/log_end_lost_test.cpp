@@ -1,5 +1,5 @@
-// The end of the log, or all of it, is gone while other files stay: what was acknowledged and is
-// lost is told by the start, by the books and by `spool verify`.
+// Tests that a lost end of the log, or a lost log, whose other files remain, is reported by the
+// start, by the books and by `spool verify`.
 #include <algorithm>
 #include <vector>
 
@@ -16,7 +16,7 @@ constexpr const char* mark_path = "/state/high-water";
 
 class LogEndLostTest : public test::LogFixture {
 protected:
-    /// A log of its own in several segments, events in each of which are settled by later ones.
+    /// Makes a new log with several segments, each with events that later segments settle.
     void make_log(std::uint64_t commits) {
         fs = test::SimFileSystem(1);
         log.lines.clear();
@@ -40,7 +40,7 @@ protected:
         return report.has_value() ? std::move(*report) : SpoolReport{};
     }
 
-    /// There are no journals beside this log, which verify says as well.
+    /// Whether verify reports damage of the log. It also reports that this log has no journals.
     static bool damages_log(const SpoolReport& report) {
         return std::ranges::any_of(report.damage, [](const SpoolDamage& damage) {
             return damage.file != "tokens" && damage.file != "dead-letters";
@@ -72,8 +72,8 @@ protected:
         return missing;
     }
 
-    /// After a clean end the figures are exact, unless several segments are lost and others are
-    /// not: then they say "at least".
+    /// Checks the report. After a clean shutdown the counts are exact, unless only some of several
+    /// segments are lost: then they are lower bounds.
     void expect_told(const std::vector<std::uint64_t>& before, Seq highest, bool exact = true) {
         log.lines.clear();
         const SpoolReport report = verify();
@@ -94,7 +94,7 @@ protected:
         EXPECT_GT(append(1), highest) << "a seq was used again";
     }
 
-    /// The starts that follow: the books keep it until an operator has booked it.
+    /// Checks later starts: the books keep the loss until an operator books it.
     void expect_kept_until_booked() {
         const auto lost = static_cast<std::uint64_t>(unaccounted());
         for (int start = 0; start < 2; ++start) {
@@ -191,7 +191,7 @@ TEST_F(LogEndLostTest, ANewerMarkIsRefusedByName) {
     EXPECT_NE(opened.error().message.find(mark_path), std::string::npos);
 }
 
-// What was accepted since the mark was written is not known: that something is lost is.
+// Events accepted since the mark was written are unknown, but the loss is reported.
 TEST_F(LogEndLostTest, AfterACrashALostEndIsTold) {
     for (const std::uint64_t commits : {1U, 3U, 12U, 30U, 60U}) {
         for (const bool deleted : {true, false}) {
@@ -217,7 +217,7 @@ TEST_F(LogEndLostTest, AfterACrashALostEndIsTold) {
     }
 }
 
-// A spool of a version that had no mark: only a sealed segment has an index.
+// A spool of a version without the mark: only sealed segments have an index.
 TEST_F(LogEndLostTest, WithoutTheMarkTheIndexOfASealedSegmentTellsThatOneFollowed) {
     for (const std::uint64_t commits : {12U, 30U, 60U}) {
         SCOPED_TRACE(commits);
@@ -385,7 +385,7 @@ TEST_F(LogEndLostTest, ANewestSegmentThatComesBackHasItsEventsAndTheBooksBalance
     }
 }
 
-// What was accepted after the mark is in no books until its segment is there again.
+// Events accepted after the mark are in no books until their segment is back.
 TEST_F(LogEndLostTest, ASegmentThatComesBackAfterACrashIsNoDamageAtAnyStart) {
     for (const std::uint64_t commits : {3U, 12U, 31U, 60U}) {
         for (const bool booked : {false, true}) {

@@ -1,4 +1,4 @@
-// Erasure: nothing of the token in any file, whatever happens on the way.
+// Tests that erasure leaves nothing of the token in any file, whatever happens meanwhile.
 #include "log_fixture.hpp"
 #include "storage/segment_index.hpp"
 
@@ -199,7 +199,7 @@ TEST_F(LogEraseTest, WhatARefusedWriteLeftBehindTheEndOfASealedSegmentIsWiped) {
     const std::size_t room = options.segment_size - segment_header_size - 3 * event_size() - 40;
     fs.fail_next(SimOp::write, ENOSPC);
     ASSERT_TRUE(try_append(1, gone, room - 200).has_error());
-    append(1, TokenId{1}, room);  // does not fit any more: a new segment
+    append(1, TokenId{1}, room);  // does not fit: begins a new segment
     ASSERT_EQ(segments().size(), 2U);
     open();
     ASSERT_TRUE(queue->erase(gone).has_value());
@@ -256,8 +256,8 @@ TEST_F(LogEraseTest, ACrashAtAnyOperationIsMadeGoodByTheNextCall) {
     EXPECT_GT(operations, 60U) << "the erasure had little to do";
 }
 
-/// Two erasures, one after the other, with a busy log: segments are filled, settled, recycled and
-/// compacted between the steps.
+/// Two successive erasures in a busy log: segments are filled, settled, recycled and compacted
+/// between the steps.
 class ErasureUnderLoad {
 public:
     explicit ErasureUnderLoad(std::uint64_t seed) : random_(seed), fs_(seed) {
@@ -273,7 +273,7 @@ public:
         for (int i = 0; i < 60; ++i) work({TokenId{1}, TokenId{2}, TokenId{3}, TokenId{4}});
         erase({TokenId{2}, TokenId{3}}, {TokenId{1}, TokenId{4}});
         erase({TokenId{4}}, {TokenId{1}});
-        ASSERT_TRUE(queue_->commit({}, {}).has_value());  // outcomes that a full disk put off
+        ASSERT_TRUE(queue_->commit({}, {}).has_value());  // outcomes deferred by a full disk
         for (const auto& [seq, event] : queued_) {
             const auto record = queue_->read(seq);
             ASSERT_TRUE(record.has_value()) << record.error().message;

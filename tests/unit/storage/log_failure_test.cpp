@@ -1,4 +1,4 @@
-// Full disks, limits, failed writes and syncs.
+// Tests full disks, limits, failed writes and failed syncs.
 #include "log_fixture.hpp"
 
 namespace flowrelay::storage {
@@ -10,7 +10,7 @@ using test::SimOp;
 
 class LogFailureTest : public test::LogFixture {
 protected:
-    /// Appends until it is refused; gives how many were taken.
+    /// Appends until an append is refused. Returns how many events were taken.
     std::uint64_t fill(std::size_t batch = 10, std::size_t body_size = 100) {
         std::uint64_t taken = 0;
         for (int i = 0; i < 100000; ++i) {
@@ -58,7 +58,7 @@ TEST_F(LogFailureTest, OtherLimitsHoldFromNowOn) {
     queue->set_limits({8 * options.segment_size, taken + 30, Milliseconds(0)});
     EXPECT_EQ(fill(), 30U) << "there is room, as far as the number of events goes";
     EXPECT_NE(try_append(10).error().message.find("spool.max_events"), std::string::npos);
-    // What is there already stays, also over a limit that is too small to be one.
+    // Existing events stay, even with a limit that is too small to use.
     queue->set_limits({1, 0, Milliseconds(0)});
     EXPECT_NE(try_append(1000).error().message.find("spool.max_size"), std::string::npos);
     EXPECT_EQ(queued().size(), taken + 30);
@@ -87,9 +87,9 @@ TEST_F(LogFailureTest, OutcomesAreWrittenWhenEventsAreRefused) {
         std::vector<EventRecord> batch;
         for (std::uint64_t i = 0; i < 7; ++i) batch.push_back(make_event(i));
         while ((*small)->commit(batch, {}).has_value()) taken += batch.size();
-        // Not one byte more on this disk: what outcomes need has to be there already.
+        // The disk has no byte left: the space for outcomes must be reserved already.
         disk.set_capacity((*small)->usage().disk_bytes);
-        // The oldest event stays, so that no space is won back.
+        // The oldest event stays, so that no space is freed.
         if (one_by_one) {
             for (std::uint64_t seq = 2; seq <= taken; ++seq) {
                 const Settlement outcome{Seq{seq}, core::Outcome::delivered};
@@ -188,7 +188,7 @@ TEST_F(LogFailureTest, NoDescriptorIsNeededInTheMidstOfACommit) {
     settle(1, 10'000);
     EXPECT_EQ(segments().size(), 1U);
     fs.refuse_opening(EMFILE);
-    // Into the rest of one segment, and the next, whose space is there already.
+    // Into the rest of one segment and the next, whose space is reserved already.
     std::vector<std::size_t> counts;
     while (try_append(20).has_value()) counts.push_back(segments().size());
     EXPECT_GT(counts.back(), 1U);
@@ -198,7 +198,7 @@ TEST_F(LogFailureTest, NoDescriptorIsNeededInTheMidstOfACommit) {
 }
 
 TEST_F(LogFailureTest, AWriteThatFindsNoSpaceIsUndone) {
-    // On a file system that copies on write, also a write into allocated space may find none.
+    // On a file system that copies on write, a write into allocated space can also find no space.
     open();
     append(3);
     fs.fail_next(SimOp::write, ENOSPC);
@@ -218,9 +218,9 @@ TEST_F(LogFailureTest, WhatAnUndoneWriteLeftDoesNotPassForRecords) {
     for (std::size_t i = 0; i < 20; ++i) {
         fs.fail_next(SimOp::write, EDQUOT);
         EXPECT_EQ(try_append(5).error().code, QueueErrc::full);
-        append(1);  // as long as the first of the five: what follows it are whole records
+        append(1);  // as long as the first of the five: whole records follow it
         open();
-        // The seqs of what was left are skipped: they may have been seen.
+        // The seqs of the remains are skipped: they may have been seen.
         EXPECT_EQ(queued().size(), 4 + i);
         EXPECT_TRUE(log.named("spool.damaged").empty());
     }

@@ -1,5 +1,5 @@
-// Errors of reading, full disks in the midst of a change, and damage at rest: what was acknowledged
-// is there once its disk can be read again, or the log and the books say what is lost.
+// Tests read errors, full disks during a change, and damage at rest: acknowledged events are there
+// once the disk can be read again, or the log and the books report the loss.
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -19,7 +19,7 @@ using test::SimOp;
 
 class LogFaultsTest : public test::LogFixture {
 protected:
-    /// A log of its own: 300 events of three tokens in several segments, some of them settled.
+    /// Makes a new log: 300 events of three tokens in several segments, some of them settled.
     void make_log() {
         fs = SimFileSystem(1);
         log.lines.clear();
@@ -29,13 +29,13 @@ protected:
         settle(2, 20);
     }
 
-    /// A clean end.
+    /// Shuts down cleanly.
     void close() {
         ASSERT_TRUE(queue->confirm().has_value());
         queue.reset();
     }
 
-    /// As the log says, and `spool verify` before it.
+    /// Checks that the log reports the loss, and that `spool verify` did before it.
     void expect_told(std::size_t lost, const SpoolReport& report) {
         EXPECT_FALSE(log.named("spool.damaged").empty()) << lost << " lost";
         EXPECT_FALSE(report.damage.empty()) << lost << " lost";
@@ -48,7 +48,7 @@ protected:
         return report.has_value() ? std::move(*report) : SpoolReport{};
     }
 
-    /// How many of these are not there any more, or without their contents.
+    /// Returns how many of these are missing or without contents.
     std::size_t lost_of(const std::vector<std::uint64_t>& seqs) {
         return static_cast<std::size_t>(std::ranges::count_if(
             seqs, [this](std::uint64_t seq) { return queue->read(Seq{seq}).has_error(); }));
@@ -89,7 +89,7 @@ TEST_F(LogFaultsTest, WithoutANewSegmentTheOldOneIsNotSealed) {
             return seq.has_value();
         };
         for (int i = 0; i < 200; ++i) {
-            // One that is too large for what is left, then one that fits there.
+            // One event that is too large for the rest, then one that fits.
             static_cast<void>(try_one(7000));
             static_cast<void>(try_one(100));
         }
@@ -107,8 +107,8 @@ TEST_F(LogFaultsTest, WithoutANewSegmentTheOldOneIsNotSealed) {
     }
 }
 
-// The next start goes by what the header of the new segment says of the one before it: nothing may
-// be added to that one any more.
+// The next start relies on what the header of the new segment says of the previous one: nothing may
+// be added to that any more.
 TEST_F(LogFaultsTest, AfterTheRenamingOfANewSegmentAnErrorIsFinal) {
     for (const int error : {ENOSPC, EDQUOT, EMFILE, EIO}) {
         SCOPED_TRACE(error);
@@ -116,7 +116,7 @@ TEST_F(LogFaultsTest, AfterTheRenamingOfANewSegmentAnErrorIsFinal) {
         next_number = 1;
         open();
         append(10, TokenId{1}, 2000);
-        // The first sync of the directory is that of the spare.
+        // The first sync of the directory is for the spare.
         fs.fail({SimOp::sync_directory, "/spool", error, 1, 1});
         while (try_append(1, TokenId{1}, 7000).has_value()) {
         }
@@ -307,7 +307,7 @@ TEST_F(LogFaultsTest, ASegmentThatComesBackHasItsEvents) {
             const Seq later = append(3);
             EXPECT_GT(later, Seq{300});
             queue.reset();
-            fs.overwrite(path, 0, bytes);  // an operator puts it back, or the disk gives it again
+            fs.overwrite(path, 0, bytes);  // an operator puts it back, or the disk returns it again
             log.lines.clear();
             const SpoolReport report = verify();
             open();
@@ -369,7 +369,7 @@ TEST_F(LogFaultsTest, DamageInTheLastCommitOfACleanEndIsNoTornWrite) {
         append(5);
         append(1);
         if (at_the_start) {
-            queue.reset();  // it died, and the next one has confirmed what was there
+            queue.reset();  // it was killed, and the next start has confirmed the contents
             open();
             queue.reset();
         } else {
@@ -395,7 +395,7 @@ TEST_F(LogFaultsTest, DamageInTheLastCommitOfACleanEndIsNoTornWrite) {
     }
 }
 
-// One bad sector may hold the end of the last commit and the confirmation behind it.
+// One bad sector may contain the end of the last commit and the confirmation after it.
 TEST_F(LogFaultsTest, SectorsLostWithTheConfirmationAreNoTornWrite) {
     open();
     append(5);

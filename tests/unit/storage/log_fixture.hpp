@@ -1,4 +1,4 @@
-// A log on a simulated file system, with short names for what tests do to it.
+// A log on a simulated file system, with short names for the operations of tests.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -22,7 +22,7 @@ using storage::EventQueue;
 using storage::EventRecord;
 using storage::QueueErrc;
 
-/// An event that can be told from all others; its token's mark is in id, thread and body.
+/// Makes a unique event, with the mark of its token in id, thread and body.
 inline EventRecord make_event(std::uint64_t number, TokenId token = TokenId{1},
                               std::size_t body_size = 100) {
     const std::string mark = "token-" + std::to_string(to_number(token)) + "-mark";
@@ -71,7 +71,7 @@ protected:
         fs.power_failure();
     }
 
-    /// Commits events in one go; they are numbered on over the life of the fixture.
+    /// Commits events at once. Their numbers continue over the whole test.
     Result<Seq> try_append(std::size_t count, TokenId token = TokenId{1},
                            std::size_t body_size = 100) {
         std::vector<EventRecord> events;
@@ -127,14 +127,14 @@ protected:
         return found;
     }
 
-    /// The next opening has to read all segments.
+    /// Removes the indexes, so that the next start has to read all segments.
     void drop_indexes() {
         for (const std::string& path : fs.paths()) {
             if (path.ends_with(".idx")) fs.drop(path);
         }
     }
 
-    /// A record of make_event() is this long.
+    /// Returns the size of a record of make_event().
     static std::size_t event_size(std::uint64_t number = 1, std::size_t body_size = 100) {
         return storage::event_record_size(make_event(number, TokenId{1}, body_size));
     }

@@ -1,4 +1,4 @@
-// The log with sealed segments: their indexes, and what happens to those.
+// Tests the indexes of sealed segments.
 #include "log_fixture.hpp"
 #include "storage/segment_index.hpp"
 
@@ -68,7 +68,7 @@ TEST_F(LogIndexTest, MadeAnewHasTheSameBytes) {
 TEST_F(LogIndexTest, WithItASealedSegmentIsNotReadAtTheStart) {
     open();
     append(1000);
-    // Who reads this segment finds damage; who has its index does not look.
+    // A reader of this segment finds damage; with its index the segment is not read.
     fs.overwrite(segment(2), first_record + 5, std::vector<std::uint8_t>(20, 0xEE));
     open();
     EXPECT_TRUE(log.named("spool.damaged").empty());
@@ -110,7 +110,7 @@ TEST_F(LogIndexTest, DamageWhileItIsUsedIsMadeGood) {
 
 TEST_F(LogIndexTest, WithoutSpaceForItItStaysInMemory) {
     open();
-    // The segments themselves have their space; an index takes some more.
+    // Segments have their space reserved; an index needs some more.
     fs.refuse(".idx", ENOSPC);
     append(900);
     EXPECT_EQ(indexes(), 0U);

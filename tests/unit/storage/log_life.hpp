@@ -1,4 +1,4 @@
-// One life of a log on a simulated disk, against a model of what was answered.
+// Randomized operations of a log on a simulated disk, compared with a model of what was answered.
 #pragma once
 
 #include <array>
@@ -16,7 +16,8 @@ namespace flowrelay::test {
 
 inline constexpr const char* log_directory = "/state/spool";
 
-/// One life of a log. What was answered is certain, what was under way at a crash may be there.
+/// Runs the operations. What was answered must hold; what was in progress at a crash may or may not
+/// be there.
 class Life {
 public:
     /// `hard`: the disk fails in every way that SimFileSystem knows.
@@ -28,13 +29,11 @@ public:
         options_.high_water = "/state/high-water";
         if (random_.chance(0.5)) options_.max_open_files = 1 + random_.below(6);
         if (random_.chance(0.5)) options_.dedup_window = Milliseconds(1ULL << 40);
-        // In every other life some events stay for long, so that there is something to copy
-        // forward.
+        // In half of the runs some events stay for long, so that compaction has something to copy.
         if (random_.chance(0.5)) stuck_every_ = 5 + random_.below(20);
     }
 
-    /// So many steps, with the power failing now and then.
-    /// Gives how often segments were copied together.
+    /// Runs `steps` steps with occasional power failures. Returns the number of compactions.
     std::size_t live(int steps, double crash_chance) {
         reopen();
         for (int i = 0; i < steps && !testing::Test::HasFailure(); ++i) {
@@ -46,8 +45,8 @@ public:
         return log_.named("spool.compacted").size();
     }
 
-    /// So many steps, a clean end or none, and then damage at rest. What is lost is told by the
-    /// start and by the check before it, all else is there.
+    /// Runs `steps` steps, perhaps a clean shutdown, then damages files. The start, and the check
+    /// before it, must report what is lost; all else must be there.
     void live_and_rot(int steps) {
         reopen();
         for (int i = 0; i < steps && !testing::Test::HasFailure(); ++i) step();
@@ -87,7 +86,7 @@ public:
         EXPECT_GT(*next, highest_) << "a seq was used again";
     }
 
-    /// The same steps whatever happens, with a crash at the given operation; false when they ended
+    /// Runs the same steps with a crash at the given operation. Returns false when they ended
     /// before it.
     bool live_until(int steps, std::uint64_t operation) {
         reopen();
@@ -99,8 +98,8 @@ public:
         return crashed;
     }
 
-    /// A log in which old events stay is copied forward, while some of them are settled, with a
-    /// crash at the given operation; false when all was done before it.
+    /// Compacts a log with old events while some of them are settled, with a crash at the given
+    /// operation. Returns false when all was done before it.
     bool live_compacting(std::uint64_t operation) {
         stuck_every_ = 10;
         stuck_chance_ = 0;
@@ -183,7 +182,7 @@ private:
         }
     }
 
-    /// Changes a segment behind the back of the log, or takes the end of the log away.
+    /// Damages a segment, or removes the end of the log.
     void rot() {
         if (random_.chance(0.3)) return lose_end();
         std::vector<std::string> segments;
@@ -231,7 +230,7 @@ private:
         }
     }
 
-    /// Something that is going to fail, once or until the disk is healed.
+    /// Makes an operation fail, once or until the disk is healed.
     void add_fault() {
         static constexpr std::array ops = {
             SimOp::write,  SimOp::sync,   SimOp::allocate,       SimOp::truncate, SimOp::create,
@@ -259,7 +258,7 @@ private:
         fs_.fail(fault);
     }
 
-    /// Whatever becomes of an index, it is made anew.
+    /// Damages an index: it must be rebuilt in any case.
     void spoil_index() {
         std::vector<std::string> indexes;
         for (const std::string& path : fs_.paths()) {
@@ -294,9 +293,10 @@ private:
         }
         const auto first = queue_->commit(events, outcomes);
         if (first.has_error()) {
-            // Full: the outcomes go with a later commit. Failed: nothing is known of either.
+            // Full: the outcomes are written with a later commit. Failed: the state of both is
+            // unknown.
             if (first.error().code == QueueErrc::failed) fail();
-            // What was refused does not come back, unless the disk did not let it be undone.
+            // What was refused does not come back, unless undoing it failed.
             if (first.error().code == QueueErrc::full && !undo_may_fail_) in_doubt_.clear();
             return;
         }
@@ -314,7 +314,7 @@ private:
 
     void erase(TokenId token) {
         erasing_.insert(token);
-        // However far it comes.
+        // Whether or not the erasure completes.
         std::erase_if(own_ids_, [token](const auto& item) { return item.second == token; });
         const auto erased = queue_->erase(token);
         if (erased.has_error()) {
@@ -324,14 +324,14 @@ private:
         erased_.insert(token);
         erasing_.erase(token);
         std::erase_if(queued_, [&](const auto& item) { return item.second.token == token; });
-        // Outcomes that waited went along.
+        // Pending outcomes were written too.
         for (const Seq seq : settled_in_doubt_) queued_.erase(seq);
         settled_in_doubt_.clear();
         check_erased();
         if (erased_.size() % 3 == 0) ++generation_;
     }
 
-    /// The disk failed under the process: it ends, and starts again.
+    /// The disk failed: the process ends and starts again.
     void fail() {
         queue_.reset();
         if (random_.chance(0.5)) {
@@ -344,7 +344,7 @@ private:
     }
 
     void reopen() {
-        // The crash may come while the log is opened: then it is opened again.
+        // A crash may come while the log is opened: then it is opened again.
         for (int attempt = 0; attempt < 50; ++attempt) {
             try {
                 queue_.reset();
@@ -360,14 +360,14 @@ private:
     }
 
     void open() {
-        fs_.stop_failing();  // what was meant for a commit
+        fs_.stop_failing();  // faults meant for a commit
         if (hard_ && try_open_on_a_bad_disk()) return;
         auto opened = open_segmented_log(fs_, log_directory, options_, log_);
         ASSERT_TRUE(opened.has_value()) << opened.error().message;
         queue_ = std::move(*opened);
     }
 
-    /// A start that fails says where, and harms nothing: the next one finds all.
+    /// A failing start must name the place and harm nothing: the next one finds everything.
     bool try_open_on_a_bad_disk() {
         for (int attempt = 0; attempt < 2; ++attempt) {
             auto opened = open_segmented_log(fs_, log_directory, options_, log_);
@@ -419,7 +419,7 @@ private:
         check_ids();
     }
 
-    /// Every id that a producer chose is known, also of events that were settled long ago.
+    /// Checks that every id chosen by a producer is known, also of events settled long ago.
     void check_ids() {
         if (options_.dedup_window == Milliseconds(0) || !log_.named("spool.ids_failed").empty()) {
             return;
@@ -452,7 +452,7 @@ private:
     std::uint64_t last_number_ = 0;
     Seq highest_ = Seq::none;
     std::map<Seq, Event> queued_;
-    std::set<std::uint64_t> in_doubt_;  ///< numbers handed in and not answered
+    std::set<std::uint64_t> in_doubt_;  ///< numbers submitted and not answered
     std::set<Seq> settled_in_doubt_;
     std::map<std::string, TokenId> own_ids_;
     std::set<TokenId> erased_;
@@ -462,7 +462,7 @@ private:
     double stuck_chance_ = 0.01;
     int crashes_ = 0;
     bool hard_ = false;
-    bool undo_may_fail_ = false;  ///< no write succeeds, so what a refused one left stays
+    bool undo_may_fail_ = false;  ///< no write succeeds, so the remains of a refused one stay
 };
 
 }  // namespace flowrelay::test

@@ -1,4 +1,4 @@
-// The records that come along with a part of the backlog.
+// Tests which records are returned with a part of the backlog.
 #include "log_fixture.hpp"
 #include "storage/block_reader.hpp"
 
@@ -15,7 +15,7 @@ TEST_F(LogLoadTest, ALoadBringsTheRecordsOfItsFirstEvents) {
     open();
     append(1000);  // in several segments
     for (std::uint64_t n = 1001; n <= 1200; n += 2) {
-        append(1, TokenId{2}, 5000);  // others, and others' bytes, between them
+        append(1, TokenId{2}, 5000);  // other events, and their bytes, in between
         append(1);
     }
     const auto load = [this](std::uint64_t after, std::uint64_t record_bytes) {

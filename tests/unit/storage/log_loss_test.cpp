@@ -1,4 +1,4 @@
-// Events that an operator books as lost: the books balance again, over restarts and crashes.
+// Tests events that an operator books as lost: the books balance again, over restarts and crashes.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -14,7 +14,7 @@ using test::SimOp;
 
 class LogLossTest : public test::LogFixture {
 protected:
-    /// A log that has lost the events 4 to 6, and knows of it.
+    /// Makes a log that has lost the events 4 to 6, and knows it.
     void lose_three() {
         open();
         append(3);
@@ -42,7 +42,7 @@ TEST_F(LogLossTest, BookedLossesBalanceTheBooksForGood) {
         EXPECT_EQ(unaccounted(), 0);
         EXPECT_EQ(queue->ledger().lost, 3U);
         EXPECT_EQ(queue->last_loss(), booking());
-        append(500);  // into segments to come
+        append(500);  // into later segments
         settle(10, 30);
         drop_indexes();
         open();
@@ -156,7 +156,7 @@ TEST_F(LogLossTest, WhatTheDiskDoesNotTakeIsNotBooked) {
             fs.stop_failing();
             EXPECT_EQ(unaccounted(), 3);
             EXPECT_EQ(queue->ledger().lost, 0U);
-            // Any other error than a full disk is final.
+            // Any error other than a full disk is final.
             EXPECT_EQ(queue->book_lost({3}, booking()).has_error(), error == EIO);
         }
     }

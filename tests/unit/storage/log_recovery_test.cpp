@@ -1,4 +1,4 @@
-// What the log makes of files that a crash, a bad disk or a newer program left behind.
+// Tests recovery from files left by a crash, a bad disk or a newer program.
 #include <algorithm>
 
 #include "log_fixture.hpp"
@@ -12,7 +12,7 @@ using test::SimFileSystem;
 
 class LogRecoveryTest : public test::LogFixture {
 protected:
-    /// Appends `count` events in a commit of their own each; gives the offset behind the last.
+    /// Appends `count` events in a commit each. Returns the offset after the last.
     std::uint64_t append_singly(std::size_t count) {
         std::uint64_t end = first_record;
         for (std::size_t i = 0; i < count; ++i) {
@@ -22,7 +22,7 @@ protected:
         return end;
     }
 
-    /// The only line about damage, or an empty one after a failed assertion.
+    /// Returns the only line about damage, or an empty one after a failed assertion.
     test::RecordingLog::Line only_damage() const {
         const auto lines = log.named("spool.damaged");
         EXPECT_EQ(lines.size(), 1U);
@@ -47,7 +47,7 @@ TEST_F(LogRecoveryTest, ATornTailIsCutAtEveryByte) {
         overwrite_with(1, torn, end - torn, 0);
         log.lines.clear();
         open();
-        // A record that lost nothing but zeros of its padding is whole.
+        // A record that lost only zeros of its padding is whole.
         const std::size_t kept = queued().size();
         EXPECT_GE(kept, 2U) << torn;
         EXPECT_LE(kept, 4U) << torn;
@@ -132,7 +132,7 @@ TEST_F(LogRecoveryTest, AZeroPayloadInTheLastCommitIsTorn) {
 }
 
 TEST_F(LogRecoveryTest, RecordsOfAnotherLifeArePassedOver) {
-    // What a recycled segment holds behind its end: records with the salt of its former life.
+    // The tail of a recycled segment: records with the salt of its earlier use.
     open();
     append(20);
     queue.reset();
@@ -152,7 +152,7 @@ TEST_F(LogRecoveryTest, ABadHeaderInTheMiddleLosesOneRecord) {
     open();
     const std::uint64_t offset = append_singly(3);
     append_singly(4);
-    fs.flip_bit(segment(1), offset + 9);  // its length: must not be believed
+    fs.flip_bit(segment(1), offset + 9);  // its length, which must not be trusted
     open();
     EXPECT_EQ(queued(), (std::vector<std::uint64_t>{1, 2, 3, 5, 6, 7}));
     const auto line = only_damage();
@@ -172,7 +172,7 @@ TEST_F(LogRecoveryTest, AnEventWithABadPayloadStaysInTheBooks) {
     append_singly(4);
     fs.flip_bit(segment(1), offset + record_header_size + 7);
     open();
-    // Who wants to deliver it learns that it can't be read, and buries it.
+    // A delivery attempt finds that it can't be read, and buries it.
     EXPECT_EQ(queued(), range(1, 7));
     EXPECT_EQ(queue->read(Seq{4}).error().code, QueueErrc::damaged);
     EXPECT_EQ(only_damage().fields.at("offset"), std::to_string(offset));
@@ -182,8 +182,8 @@ TEST_F(LogRecoveryTest, AnEventWithABadPayloadStaysInTheBooks) {
 }
 
 TEST_F(LogRecoveryTest, ADamagedNewestSegmentIsSealed) {
-    // Only what lies behind the damage proves that its segment goes on there; the header of the
-    // next segment says it from then on.
+    // Only what follows the damage proves that the segment continues there; from then on the header
+    // of the next segment says so.
     open();
     const std::uint64_t offset = append_singly(1);
     append_singly(2);
@@ -427,7 +427,7 @@ TEST_F(LogRecoveryTest, WithoutTheLastHeaderTheTotalsGoOnFromTheSegmentBefore) {
     queue.reset();
     fs.overwrite(segments().back(), 0, std::vector<std::uint8_t>(4096, 0));
     open();
-    // Of what was in the last segment nothing is known, all else is accounted for.
+    // The contents of the last segment are unknown; all else is accounted for.
     EXPECT_EQ(queue->ledger().delivered, 200U);
     EXPECT_EQ(queue->ledger().accepted, 200 + queued().size());
     EXPECT_EQ(unaccounted(), 0);
@@ -503,8 +503,8 @@ TEST_F(LogRecoveryTest, WhatAFailedSyncLeftInMemoryIsWrittenAgain) {
         disk.fail_next(test::SimOp::sync, EIO);
         ASSERT_TRUE((*first)->commit({&event, 1}, {}).has_error());
         first->reset();
-        // The next process sees the record in the kernel's memory, and may rely on it only when it
-        // has brought it to the disk.
+        // The next process reads the record from kernel memory, and may rely on it only after
+        // writing it to disk.
         auto second = open_segmented_log(disk, directory, options, log);
         ASSERT_EQ(test::queued_events(**second).size(), 1U);
         second->reset();

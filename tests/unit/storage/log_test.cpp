@@ -1,4 +1,4 @@
-// The log as its users see it.
+// Tests the log through its public interface.
 #include <algorithm>
 #include <set>
 
@@ -97,7 +97,7 @@ TEST_F(LogTest, ANewSegmentIsWrittenToAheadOfItsCommits) {
     options.segment_size = 4 << 20;
     options.max_size = 64 << 20;
     open();
-    std::uint64_t written = first_record;  // of the active segment, without a gap
+    std::uint64_t written = first_record;  // of the active segment, without gaps
     std::size_t ahead = 0;
     for (int i = 0; i < 4000; ++i) {
         const std::size_t before = fs.operations().size();
@@ -438,7 +438,7 @@ TEST_F(LogTest, KnownIdsOutliveTheSegmentsTheyCameIn) {
     const auto since = make_event(1501).accepted;
     for (int i = 0; i < 2; ++i) {
         const auto ids = test::known_ids(*queue, since, 1000);
-        ASSERT_EQ(ids.size(), 250U);  // every other event has an id of its producer's own
+        ASSERT_EQ(ids.size(), 250U);  // every other event has an id of the producer's own
         EXPECT_EQ(ids.front().id, make_event(1502).id);
         EXPECT_EQ(ids.back().id, make_event(2000).id);
         power_failure();
@@ -469,7 +469,7 @@ TEST_F(LogTest, IdsFromBeforeTheWindowAreNotKept) {
     open();
     append(2000);
     settle(1, 2000);
-    // Of the segment that is still there, and of the last of the window before it.
+    // Only ids of the segment still there, and of the last window before it.
     EXPECT_LT(test::known_ids(*queue, WallTime::min(), 10'000).size(), 600U);
 }
 

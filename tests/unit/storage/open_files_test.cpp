@@ -30,7 +30,7 @@ std::string text_of(File& file) {
     return {bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(*got)};
 }
 
-/// A file with its name for its contents.
+/// Creates a file that contains its name.
 std::unique_ptr<File> make(FileSystem& files, const std::string& name) {
     auto file = files.create("/state/" + name).value();
     EXPECT_TRUE(file->write_at(0, bytes_of(name)).has_value());
@@ -142,7 +142,7 @@ TEST_F(OpenFilesTest, AFileThatCanNotBeOpenedAgainSaysWhy) {
     EXPECT_EQ(text_of(*file), "file");
 }
 
-/// What a program sees is the same with and without a bound.
+/// Programs see the same with and without a limit.
 TEST(OpenFilesProperty, AreLikeTheFileSystemBelow) {
     for (std::uint64_t seed = 1; seed <= 200; ++seed) {
         SCOPED_TRACE(seed);

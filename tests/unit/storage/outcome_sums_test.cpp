@@ -42,7 +42,7 @@ TEST(OutcomeSums, GoToTheBooksByTheirKind) {
 }
 
 TEST(OutcomeSums, MergeOnTheWayWithoutLosingAny) {
-    // More than are kept apart, in an order without neighbours.
+    // More ranges than are kept separately, in an order without neighbours.
     constexpr std::uint64_t many = 300'000;
     constexpr std::uint64_t stride = 7919;  // a prime that does not divide it
     Random random(1);

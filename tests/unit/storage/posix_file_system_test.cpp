@@ -1,4 +1,4 @@
-// The machine's file system, in a directory of its own under /tmp.
+// Tests the machine's file system, in a separate directory under /tmp.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mount.h>

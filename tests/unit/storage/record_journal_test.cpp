@@ -1,4 +1,4 @@
-// The file that registry and dead letters share.
+// Tests the journal, the file format of registry and dead letters.
 #include "storage/record_journal.hpp"
 
 #include <gtest/gtest.h>

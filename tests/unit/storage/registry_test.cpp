@@ -96,7 +96,7 @@ TEST_F(RegistryTest, AForgottenSlotIsNotInUseBesideTheNextOneOfItsToken) {
         next.fingerprint = old.fingerprint;
         next.state = state;
         put(old);
-        put(next);  // the old one was to be forgotten, and then there was a crash
+        put(next);  // the old one was to be forgotten, then came a crash
         open();
         const auto entries = registry->entries();
         ASSERT_EQ(entries.size(), first + 1);
@@ -202,7 +202,7 @@ TEST_F(RegistryTest, WhereASourceLivesComesBackAndGoesWithIt) {
     EXPECT_EQ(registry->entries()[0], elsewhere);
 }
 
-// Programs that do not know of it refuse the file as newer, and only then.
+// Programs that do not know it refuse the file as newer, and only then.
 TEST_F(RegistryTest, TheFormatIsNewerWhileItSaysWhereASourceLives) {
     const auto version = [this] { return fs.contents(registry_path)[8]; };
     TokenEntry entry = entry_of(2, "secret-two");
@@ -393,7 +393,7 @@ TEST_F(RegistryTest, WaitsComeBackTheLatestOfEach) {
     of_token.until += Seconds(5);
     ASSERT_TRUE(registry->put_hold(of_token).has_value());
     put(entry_of(1, "secret-one"));
-    put(entry_of(1, "another"));  // the file is written anew
+    put(entry_of(1, "another"));  // rewrites the file
     for (int run = 0; run < 2; ++run) {
         const auto holds = registry->holds();
         ASSERT_EQ(holds.size(), 2U);

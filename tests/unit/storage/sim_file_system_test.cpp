@@ -1,4 +1,4 @@
-// What the other tests rest on: the simulated disk is as bad as it says.
+// Tests the simulated disk that other tests rely on.
 #include "support/sim_file_system.hpp"
 
 #include <gtest/gtest.h>
@@ -18,7 +18,7 @@ std::string text(SimFileSystem& fs, const std::string& file) {
     return std::string(as_text(bytes));
 }
 
-/// A file with `size` durable bytes of 'a'.
+/// Creates a file with `size` durable bytes of 'a'.
 std::unique_ptr<storage::File> durable_file(SimFileSystem& fs, std::size_t size) {
     auto file = fs.create(path);
     const std::string filled(size, 'a');

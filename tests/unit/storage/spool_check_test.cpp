@@ -39,7 +39,7 @@ protected:
         ASSERT_TRUE(dead->add({&letter, 1}).has_value());
     }
 
-    /// Three segments; what is queued: 101 to 500 and a bit more.
+    /// Makes three segments; the events from 101 to a little over 500 are queued.
     void make_spool() {
         open();
         make_registry();
@@ -52,7 +52,7 @@ protected:
 
     Result<SpoolReport> check() { return check_spool(fs, "/state"); }
 
-    /// Checks, and sees to it that nothing was changed.
+    /// Checks the spool, and that nothing was changed.
     SpoolReport report() {
         std::vector<std::vector<std::uint8_t>> before;
         for (const auto& path : fs.paths()) before.push_back(fs.contents(path));
@@ -259,11 +259,11 @@ TEST_F(SpoolCheckTest, FindsAnUnreadableSector) {
 
 TEST_F(SpoolCheckTest, HoldsIndexesAgainstTheirSegments) {
     make_spool();
-    fs.flip_bit(index(1), index_block_size + 8);  // its checksum tells
+    fs.flip_bit(index(1), index_block_size + 8);  // detected by its checksum
     EXPECT_TRUE(report().damage.empty());
     EXPECT_NE(find(report(), "spool/000000000001.idx")->note, "");
 
-    // The index of the same segment, but with one event less, and right in itself.
+    // An index of the same segment with one event less, but consistent.
     auto bytes = fs.contents(segment(2));
     const SegmentHeader header = parse_segment_header(bytes).header;
     IndexContents forged;
@@ -400,7 +400,7 @@ TEST_F(SpoolCheckTest, EventsBookedAsLostThatAreThereAgainAreNoDamage) {
     }
 }
 
-// What crashes leave behind is not damage, and what is said of it is what the next start finds.
+// The remains of crashes are not damage, and the report matches what the next start finds.
 TEST(SpoolCheckCrash, TakesNoCrashForDamage) {
     std::uint64_t seeds = 400;
     if (const char* given = std::getenv("FLOWRELAY_SEEDS")) seeds = std::stoull(given);

@@ -1,4 +1,4 @@
-// A spool on a simulated file system, with short names for what tests do to it.
+// A spool on a simulated file system, with short names for the operations of tests.
 #pragma once
 
 #include <fmt/format.h>
@@ -113,8 +113,8 @@ protected:
         EXPECT_EQ(status.missing_letters, 0U);
     }
 
-    /// Where in fs_.operations() the last operation of this kind is on a file whose path, when it
-    /// was opened, begins so.
+    /// Returns the index in fs_.operations() of the last operation of this kind on a file whose
+    /// path, when it was opened, starts with `beginning`.
     std::size_t last(SimOp op, std::string_view beginning) const {
         const auto& operations = fs_.operations();
         for (std::size_t i = operations.size(); i > 0; --i) {

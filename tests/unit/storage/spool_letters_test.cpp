@@ -1,4 +1,4 @@
-// The rules between the queue and the dead letters, without threads.
+// Tests the rules between the queue and the dead letters, without threads.
 #include <cerrno>
 #include <map>
 #include <string>
@@ -47,7 +47,7 @@ TEST_F(SpoolLettersTest, ALetterIsDurableBeforeTheOutcomeInTheLog) {
     expect_balanced();
 }
 
-// Whatever the crash leaves: the event is queued or a letter, and never both or neither.
+// After any crash the event is queued or a letter, never both or neither.
 TEST_F(SpoolLettersTest, ACrashWhileAnEventIsBuriedLeavesItInOnePlace) {
     std::map<std::size_t, int> places;
     for (std::uint64_t operation = 1; operation < 40; ++operation) {
@@ -87,7 +87,7 @@ TEST_F(SpoolLettersTest, ACrashWhileAnEventIsBuriedLeavesItInOnePlace) {
     EXPECT_GT(places[1], 0);
 }
 
-// As a crash leaves it between the two writes, on a disk that does not say what the log has.
+// The state after a crash between the two writes, on a disk that does not return the log.
 TEST_F(SpoolLettersTest, ALetterIsNotTakenBackWhileItsEventCanNotBeRead) {
     open();
     append_all(1);
@@ -316,7 +316,7 @@ TEST_F(SpoolLettersTest, ASettlementSaysWhatNeitherTheLogNorTheLettersTook) {
     EXPECT_TRUE(spool_->failed());
 }
 
-/// An earlier version has marked such letters.
+/// An earlier version marked such letters.
 TEST_F(SpoolLettersTest, AReplayedLetterWithoutItsEventIsDamagedAndNothingWorse) {
     {
         auto letters = DeadLetters::open(fs_, "/state/dead-letters", log_).value();
@@ -373,7 +373,7 @@ TEST_F(SpoolLettersTest, ALoadHasTheReplaysInTheirPlacesWhereItIsAskedTo) {
     EXPECT_EQ(some.slice.end, Seq{4});
     EXPECT_FALSE(some.slice.complete);
 
-    // In portions it ends where the records end.
+    // In portions, the slice ends where the records end.
     Seqs found;
     Seq after = Seq::none;
     for (bool more = true; more;) {

@@ -1,4 +1,4 @@
-// The rules between the queue and the registry, erasure and the books, without threads.
+// Tests the rules between the queue and the registry, erasure and the books, without threads.
 #include "flowrelay/storage/spool.hpp"
 
 #include <cerrno>
