@@ -42,7 +42,7 @@ public:
     // Valid after finish().
 
     Framing framing() const noexcept { return framing_; }
-    std::uint64_t length() const noexcept { return length_; }  ///< of a counted body
+    std::uint64_t length() const noexcept { return length_; }  ///< body length, if counted
     bool is_plain() const noexcept { return plain_; }          ///< no coding other than chunked
     /// Whether the head is contradictory or unclear about where the body ends.
     bool contradicts_itself() const noexcept { return contradiction_; }

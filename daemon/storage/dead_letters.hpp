@@ -116,7 +116,7 @@ public:
     virtual core::Ledger corrected(core::Ledger ledger) const = 0;
 
     /// Number of letters that are in the books but not in the file, because it was lost, cut short
-    /// or damaged, or is of another time. `ledger`: of the queue.
+    /// or damaged, or comes from another time. `ledger`: ledger of the queue.
     std::uint64_t missing(const core::Ledger& ledger) const;
     /// Returns the missing letters as a loss that can be booked. The file knew which of them died
     /// and which expired: they count as dead as far as the books have dead ones.

@@ -68,7 +68,7 @@ private:
     struct Erasure {
         bool begun = false;
         bool copies = false;           ///< false: it only checks whether there is anything to erase
-        std::uint64_t generation = 0;  ///< of the journal
+        std::uint64_t generation = 0;  ///< generation of the journal
         std::size_t next = 0;          ///< next of places_
         std::vector<Place> copied;     ///< positions in the new file
         std::size_t kept = 0;          ///< number of ids in the new file

@@ -51,7 +51,7 @@ private:
     ReadFailures& failures_;
     Log& log_;
     std::set<TokenId> tokens_;
-    std::uint64_t generation_ = 0;  ///< of the old file
+    std::uint64_t generation_ = 0;  ///< generation of the old file
     Seq copied_to_ = Seq::none;
     std::unordered_map<Seq, Copy> copies_;
 };

@@ -19,8 +19,8 @@ constexpr std::uint64_t compaction_step = 1024 * 1024;
 // At most one in this many bytes of a run may still be queued.
 constexpr std::uint64_t least_gain = 4;
 
-// This number of small neighbours is merged, however much is queued in them: each segment costs an
-// open file.
+// At least this many small neighbours are merged, however much is queued in them: each segment
+// costs an open file.
 constexpr std::size_t many_small = 8;
 constexpr std::uint64_t small_part = 8;  ///< segments up to segment_size / small_part are small
 

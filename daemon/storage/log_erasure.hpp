@@ -53,8 +53,8 @@ private:
     struct Place {
         std::uint64_t number = 0;  ///< number of the segment
         std::uint64_t offset = 0;  ///< records before it are wiped
-        bool has_records = false;  ///< it may have records of the tokens
-        bool has_tail = false;     ///< its tail was dirty at first
+        bool has_records = false;  ///< the segment may have records of the tokens
+        bool has_tail = false;     ///< the tail was dirty at first
         std::uint64_t tail = 0;    ///< the tail is wiped up to here
     };
 

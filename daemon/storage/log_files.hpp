@@ -113,7 +113,7 @@ private:
     struct Spare {
         std::unique_ptr<File> file;
         std::uint64_t number = 0;     ///< number in its name
-        bool dirty = false;           ///< it may contain old records
+        bool dirty = false;           ///< the file may contain old records
         bool written = false;         ///< all its blocks are known to have been written to
         std::uint64_t wiped_for = 0;  ///< the last erasure that found it clean
         std::uint64_t cleared = 0;    ///< contains zeros up to here

@@ -23,7 +23,7 @@ struct FoundSegment {
 };
 
 struct LogLayout {
-    std::vector<FoundSegment> segments;  ///< those with a valid header, by number
+    std::vector<FoundSegment> segments;  ///< segments with a valid header, by number
 
     /// Files with a damaged header: number and size. Nothing else is known of them.
     std::map<std::uint64_t, std::uint64_t> headerless;

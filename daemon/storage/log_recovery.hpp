@@ -16,8 +16,8 @@ namespace flowrelay::storage {
 struct RecoveredLog {
     explicit RecoveredLog(LogFiles& files) : segments(files) {}
 
-    LogSegments segments;                   ///< those with a valid header
-    std::vector<std::uint64_t> headerless;  ///< numbers of the others
+    LogSegments segments;                   ///< segments with a valid header
+    std::vector<std::uint64_t> headerless;  ///< numbers of segments without one
     std::uint64_t log_id = 0;               ///< id in their headers; 0: in none
     std::unordered_set<Seq> told_damaged;   ///< queued events reported as damaged
     core::Ledger ledger;

@@ -53,12 +53,12 @@ struct Segment {
     std::uint64_t wiped_for = 0;  ///< the last erasure that found it clean
 
     // Of the segment that is written to:
-    std::uint64_t written = 0;  ///< its blocks were written to up to here
+    std::uint64_t written = 0;  ///< blocks before this offset were written to
     LiveIndex live;
     TokenSet tokens;
     WallTime newest_own_id = WallTime::min();  ///< newest acceptance among events with own_id
 
-    std::optional<SealedEvents> sealed;  ///< only of sealed segments
+    std::optional<SealedEvents> sealed;  ///< set for sealed segments only
 
     /// Bytes free after the last record; 0 in a file that was cut short. A sealed segment has no
     /// room: bytes written after the seal would never be found.

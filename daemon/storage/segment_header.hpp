@@ -29,7 +29,7 @@ struct SegmentHeader {
     core::Ledger ledger;             ///< totals of everything before this segment
 
     // Only of a segment made by compaction:
-    std::uint64_t replaces_from = 0;  ///< it replaces the segments from this one to `number`
+    std::uint64_t replaces_from = 0;  ///< replaces the segments from this one to `number`
     std::uint64_t own_end = 0;        ///< where its records end, whatever the next header says
 
     // Since format 3; before 0.

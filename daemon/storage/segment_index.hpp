@@ -75,7 +75,7 @@ public:
     WallTime newest_own_id() const noexcept { return newest_own_id_; }
     bool damaged() const noexcept { return damaged_; }
     std::size_t size() const noexcept { return events_; }                ///< number of events
-    std::uint64_t event_bytes() const noexcept { return event_bytes_; }  ///< of the events' records
+    std::uint64_t event_bytes() const noexcept { return event_bytes_; }  ///< size of their records
     std::uint64_t bytes() const noexcept { return blocks_ * index_block_size; }
     bool on_disk() const noexcept { return file_ != nullptr; }
 
