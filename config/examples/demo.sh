@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# demo.sh BIN: one event on its whole way. Starts a server that stands for the API and a relay in
-# front of it, hands the relay the example event, shows it as the server received it, and stops
-# everything again. Exits with 0 when the event arrived. BIN is the directory of the programs.
+# demo.sh BIN: delivers one event. Starts a development server and a relay that posts to it, submits
+# the example event to the relay, shows it as the server received it, and stops both. Exits with 0
+# when the event arrived. BIN is the directory of the programs.
 set -euo pipefail
 
 bin=$(cd "${1:?usage: demo.sh BIN}" && pwd)
@@ -26,7 +26,7 @@ trap 'exit 143' TERM
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 [ -t 1 ] || say() { printf '\n%s\n' "$*"; }
 
-# give_up WHAT LOG: says what went wrong, with what the program said about it.
+# give_up WHAT LOG: prints what went wrong, with the log of the program.
 give_up() {
     printf '\n%s\n' "$1" >&2
     sed 's/^/    /' "$2" >&2

@@ -13,10 +13,10 @@
 
 namespace {
 
-// Of the release: what is built again is the same.
+// The date of the release, so that a rebuild produces the same page.
 constexpr std::string_view date = "November 28, 2026";
 
-/// Escapes what roff would take for an instruction, and names characters outside of ASCII.
+/// Escapes text that roff would treat as an instruction, and names characters outside of ASCII.
 std::string escape(std::string_view text) {
     std::string out;
     for (std::size_t i = 0; i < text.size(); ++i) {
@@ -39,7 +39,7 @@ std::string escape(std::string_view text) {
     return out;
 }
 
-/// The text of a paragraph or a cell: code and emphasis in bold, links without their targets.
+/// Returns the roff text of a paragraph or cell: code and emphasis in bold, links without targets.
 std::string inline_text(std::string_view text, bool bold = false) {
     std::string out;
     while (!text.empty()) {
@@ -70,7 +70,7 @@ std::string inline_text(std::string_view text, bool bold = false) {
     return out;
 }
 
-/// Writes text in lines that end with each sentence, none of which roff takes for a request.
+/// Writes text with a line break after each sentence; no line looks like a request to roff.
 void print_text(std::string_view markdown) {
     constexpr std::size_t width = 78;
     std::istringstream words(inline_text(markdown));
@@ -89,7 +89,7 @@ void print_text(std::string_view markdown) {
     flush();
 }
 
-/// The cells of a row of a table: between bars that are not escaped and not in code.
+/// Returns the cells of a row of a table: the texts between bars that are not escaped.
 std::vector<std::string> cells(std::string_view row) {
     std::vector<std::string> found;
     std::string cell;
@@ -107,8 +107,8 @@ std::vector<std::string> cells(std::string_view row) {
     return found;
 }
 
-/// Text behind a macro, none of whose words mdoc takes for another one: those have two or three
-/// letters and begin with a capital, as "It" does.
+/// Returns text to follow a macro, with each word escaped that mdoc could treat as another macro:
+/// those have two or three letters and begin with a capital, like "It".
 std::string after_macro(std::string_view markdown) {
     std::istringstream words(inline_text(markdown));
     std::string out;
@@ -120,7 +120,7 @@ std::string after_macro(std::string_view markdown) {
     return out;
 }
 
-/// A row as a tag, all cells but the last, and its text.
+/// Writes a row as a tag (all cells but the last) and its text (the last cell).
 void print_row(std::string_view row) {
     const auto all = cells(row);
     if (all.empty()) return;
@@ -199,7 +199,7 @@ private:
     }
     void heading(const std::string& text) {
         const std::size_t level = text.find_first_not_of('#');
-        if (level == 1) {  // the title: NAME has it
+        if (level == 1) {  // the title, which is in NAME
             fmt::print(".Sh DESCRIPTION\n");
         } else if (level == 2) {
             std::string title = text.substr(level + 1);
@@ -215,9 +215,9 @@ private:
 
     Block block_ = Block::none;
     bool in_fence_ = false;
-    bool fresh_ = true;   ///< nothing since the heading
-    bool blank_ = false;  ///< the line before was empty
-    std::string text_;    ///< of the paragraph or item, so far
+    bool fresh_ = true;   ///< no output since the heading
+    bool blank_ = false;  ///< the previous line was empty
+    std::string text_;    ///< text of the current paragraph or item
 };
 
 }  // namespace
@@ -235,7 +235,7 @@ int main(int argc, char** argv) {
     fmt::print(".Dd {}\n.Dt {} {}\n.Os\n.Sh NAME\n.Nm {}\n.Nd {}\n", date, title, argv[2], argv[1],
                argv[3]);
     Page page;
-    bool is_contents = false;  // links within the page: a man page is searched
+    bool is_contents = false;  // skips links within the page: a man page is searched
     for (std::string line; std::getline(in, line);) {
         if (line.starts_with("* [") && line.find("](#") != line.npos) {
             is_contents = true;
