@@ -1,5 +1,5 @@
-// Virtual time, what is to happen in it, and a machine whose wall clock is not to be trusted: the
-// time of the relay is what core::Timeline makes of that.
+// Virtual time with a queue of pending actions, on a machine whose wall clock is unreliable.
+// core::Timeline derives the relay's time from its clocks.
 #pragma once
 
 #include <algorithm>
@@ -26,14 +26,14 @@ public:
                 std::to_string(boots_.size())};
     }
     void set_wall_clock(Milliseconds step) { skew_ += step; }
-    /// Its wall clock may be another one then.
+    /// Reboots the machine; the wall clock may differ afterwards, by `step`.
     void reboot(Milliseconds step) {
         booted_at_ = elapsed();
         boots_.push_back(booted_at_);
         skew_ += step;
     }
-    /// A process goes on from an anchor, at once after the one before. False: time is said to have
-    /// passed between them.
+    /// Starts a process immediately after the previous one, from an anchor. Returns false if the
+    /// timeline says that time has passed between them.
     bool begin(const std::optional<core::ClockAnchor>& anchor) {
         const WallTime last = now_.wall;
         if (anchor) correct_what_nobody_can_tell(*anchor);
@@ -44,13 +44,14 @@ public:
     core::Timeline& timeline() { return *timeline_; }
 
     void at(MonoTime time, std::function<void()> what) {
-        items_.emplace(std::max(time, now_.mono), std::move(what));  // equal times keep their order
+        // Actions at the same time keep their order.
+        items_.emplace(std::max(time, now_.mono), std::move(what));
     }
     void in(Milliseconds delay, std::function<void()> what) {
         at(now_.mono + delay, std::move(what));
     }
 
-    /// Goes to the next thing that is to happen, if that is not later than `end`, and does it.
+    /// Advances to the next action and runs it, if it is not later than `end`.
     bool step(MonoTime end) {
         if (items_.empty() || items_.begin()->first > end) {
             pass_to(std::max(end, now_.mono));
@@ -64,7 +65,7 @@ public:
 
 private:
     // Steps that have not reached the disk may add up to what looks like a machine that was off for
-    // a while. No anchor can tell that from the truth: such a clock is set right before the start.
+    // a while. No anchor can distinguish the two, so such a clock is corrected before the start.
     void correct_what_nobody_can_tell(const core::ClockAnchor& anchor) {
         const std::size_t boot = std::stoul(anchor.boot_id);
         if (boot == boots_.size()) return;
@@ -76,7 +77,7 @@ private:
         now_.mono = time;
         now_.wall = timeline_ ? timeline_->at(elapsed() - booted_at_) : start_.wall + elapsed();
     }
-    // Wall time has milliseconds; what is below is carried on.
+    // Wall time has milliseconds; the remainder is carried over.
     Milliseconds elapsed() const {
         return std::chrono::duration_cast<Milliseconds>(now_.mono - start_.mono);
     }
@@ -85,7 +86,7 @@ private:
     Now now_ = start_;
     Milliseconds skew_{0};
     Milliseconds booted_at_{0};
-    std::vector<Milliseconds> boots_{Milliseconds(0)};  ///< when each began
+    std::vector<Milliseconds> boots_{Milliseconds(0)};  ///< start of each boot
     std::optional<core::Timeline> timeline_;
     std::multimap<MonoTime, std::function<void()>> items_;
 };

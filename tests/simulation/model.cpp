@@ -44,7 +44,7 @@ std::size_t Model::handed_in(const HandedIn& handed, Now now) {
 
 void Model::accepted(std::uint64_t number, const std::string& id, bool duplicate) {
     Event& event = at(number);
-    // Its id may be known for longer than the event was kept, should the erasure have been cut off.
+    // If the erasure was interrupted, the id may be known for longer than the event was kept.
     if (event.erased && duplicate) return;
     if (event.seq == Seq::none) {
         violation(name(event) + " was accepted and is not durable");
@@ -72,7 +72,7 @@ void Model::rejected(std::uint64_t number, core::RejectCode code) {
     }
     event.change = 0;
     const bool failed = code == core::RejectCode::storage_failed;
-    // After a failed sync it may be there at the next start.
+    // After a failed sync the event may be found at the next start.
     if (!failed && event.seq == Seq::none && event.times_handed_in == 1) event.in_doubt = false;
 }
 
@@ -116,7 +116,7 @@ void Model::check_order(const Event& event, Now now) {
         if (seq >= event.seq) break;
         if (events_.at(number).may_be_overtaken_by == event.seq) continue;
         if (events_.at(number).dropping) continue;
-        // Over its age: it may have left for the dead letters.
+        // Over its age: it may have become a dead letter.
         if (events_.at(number).expires > now.wall) {
             violation(name(event) + " overtakes " + name(events_.at(number)) + ", which expires " +
                       format_time(events_.at(number).expires));
@@ -124,7 +124,7 @@ void Model::check_order(const Event& event, Now now) {
     }
 }
 
-// What was refused for good must not come back behind those that were posted since.
+// An event that was refused permanently must not return after later events of its lane were posted.
 void Model::note_overtaken(const Event& by) {
     for (const std::uint64_t number : died_[lane_of(by)]) {
         Event& event = events_.at(number);
@@ -178,7 +178,7 @@ void Model::requested(const PostedEvent& post, Seq seq, Now now) {
         violation(name(event) + " is posted with another thread");
     }
     if (seq != event.seq) violation(name(event) + " has got another place");
-    if (event.id.empty()) event.id = post.id;  // the producer is about to be told
+    if (event.id.empty()) event.id = post.id;  // the producer has no answer yet
     if (post.id != event.id) violation(name(event) + " is posted with another id");
 
     check_gone(event.slot, name(event));
@@ -225,7 +225,7 @@ void Model::answered(std::uint64_t number, const Server::Reply& reply, Seen seen
             pending_[lane_of(event)].erase(event.seq);
             break;
         case core::Verdict::rejected:
-            if (is_erased(event)) {  // or comes back, should an operator enable the token
+            if (is_erased(event)) {  // or it returns if an operator enables the token
                 event.last = Last::unsettled;
             } else if (holds(event.slot)) {
                 event.last = Last::held;
@@ -271,7 +271,8 @@ core::AttemptResult Model::seen_in_its_row(Event& event, const core::AttemptResu
     return as_if;
 }
 
-// As many events as there may be letters must have been refused, or be old enough to expire.
+// The number of events that were refused, or are old enough to expire, must reach the limit of
+// letters.
 void Model::found_no_room(std::uint64_t number) {
     Event& event = at(number);
     if (event.last != Last::rejected) return;
@@ -346,7 +347,7 @@ void Model::started(const Found& found, Now now) {
         event.erased = false;
         event.id = queued.id;
         set_expiry(event, queued.expires);
-        // Told or not, it is there, and has to be settled from now on.
+        // Whether or not the producer was told, the event exists and must be settled.
         event.accepted = true;
         event.in_doubt = false;
         event.last = Last::none;
@@ -372,7 +373,7 @@ void Model::started(const Found& found, Now now) {
     for (auto& [number, event] : events_) {
         if (there.contains(number)) continue;
         if (!event.accepted) {
-            event.seq = Seq::none;  // it never was
+            event.seq = Seq::none;  // it was never stored
             continue;
         }
         if (!letters.contains(event.seq)) settle_drop(event, false);
@@ -393,7 +394,8 @@ void Model::started(const Found& found, Now now) {
     disk_in_trouble_ = false;
 }
 
-// The grace has passed: what its token has may be erased, in part if that was cut off.
+// Returns whether the token's grace has passed, so that its events may be erased, partly if the
+// erasure was interrupted.
 bool Model::may_be_erased(const Event& event) const {
     const auto gone = told_gone_.find(event.slot);
     if (gone == told_gone_.end()) return false;
@@ -401,9 +403,9 @@ bool Model::may_be_erased(const Event& event) const {
     return gone->second.on_disk_since.mono + gone_grace_ <= ended_at_.mono + Milliseconds(1);
 }
 
-// What a start does not find of a token that is gone has been erased, which its grace has to have
-// passed for. It stays away, should the grace begin again (the timeline may have gone back) and an
-// operator enable the token.
+// Events of a gone token that a start does not find were erased, so the grace must have passed.
+// They stay erased even if the grace begins again (the timeline may have gone back) and an operator
+// enables the token.
 void Model::settle_erasure(Event& event) {
     if (!is_erased(event)) return;
     if (!may_be_erased(event)) {
@@ -434,7 +436,7 @@ void Model::check_letters(const Found& found, bool at_the_end) {
             continue;
         }
         const core::DeadLetter& found_letter = *letter->second;
-        if (found_letter.replayed) {  // it died of what was so then
+        if (found_letter.replayed) {  // its outcome is from before the replay
             if (at_the_end) violation(name(event) + " is replayed and still waits");
             continue;
         }

@@ -1,6 +1,6 @@
-// What the simulation knows of each event, and what must never happen. It sees the relay from
-// outside alone: what producers were told, what the server saw, what lies on the disk after a
-// start.
+// Tracks each event of the simulation and checks what must never happen. It uses only what is
+// visible from outside: answers to producers, requests to the server, and the contents of the disk
+// after a start.
 #pragma once
 
 #include <cstdint>
@@ -33,56 +33,56 @@ public:
           letter_limits_(options.dead_letters),
           gone_grace_(options.gone_grace) {}
 
-    /// Where what is wrong is said, each of them once or more.
+    /// Violations found so far. One may occur more than once.
     const std::vector<std::string>& violations() const noexcept { return violations_; }
     void violation(std::string what);
 
     // ---- producers
 
-    /// Whom a producer names.
+    /// The source that a producer names.
     struct Address {
-        std::string name;  ///< or else by its token:
+        std::string name;  ///< if empty, the token identifies the source
         std::size_t token = 0;
     };
     struct HandedIn {
         std::uint64_t number = 0;
         Address to;
         std::string thread;
-        std::string uuid;  ///< the producer's own; may be empty
+        std::string uuid;  ///< chosen by the producer; may be empty
         std::optional<Milliseconds> expires_in;
     };
-    /// Returns the slot that the event belongs to, if it is taken.
+    /// Returns the slot to which the event belongs if it is accepted.
     std::size_t handed_in(const HandedIn& event, Now now);
-    /// The relay has not refused it at once.
+    /// The relay has not refused the event immediately.
     void taken(std::uint64_t number);
     void accepted(std::uint64_t number, const std::string& id, bool duplicate);
     void rejected(std::uint64_t number, core::RejectCode code);
 
     // ---- the disk
 
-    /// The event is durable; the producer will be told.
+    /// The event is durable; its producer will get the answer.
     void durable(std::uint64_t number, Seq seq, WallTime expires);
-    /// It goes to the dead letters for its age.
+    /// The event becomes a dead letter because of its age.
     void expires(Seq seq, Now now);
 
     // ---- operators
 
-    /// Dead letters are to be delivered after all; perhaps, until that is durable.
+    /// An operator replays dead letters. The outcome is open until that is durable.
     void may_be_replayed(const std::vector<Seq>& letters);
     void replayed(Seq seq);
 
-    /// An event, or a dead letter, is to be dropped: an event is held back from now on, and either
-    /// may be gone at the next start. False: that was so before, and failed.
+    /// An operator drops an event or a dead letter. The event is no longer sent, and either may be
+    /// gone at the next start. Returns false if an earlier drop of it failed.
     bool drop_begins(Seq seq, bool is_letter);
     enum class Drop { done, refused, failed };
     void drop_ends(Seq seq, Drop how, Now now);
     bool is_unsure_of_a_drop() const;
 
-    /// An operator wants it tried now: its lane is held no longer, its token asked to wait no more.
+    /// An operator retries the event now: the waits of its lane and its token end.
     void retried(Seq seq, Now now);
     void set_letter_limits(const core::DeadLetterLimits& limits) { letter_limits_ = limits; }
-    std::vector<Seq> held() const;  ///< events that wait for an operator
-    /// Configured sources of this name hold what is rejected.
+    std::vector<Seq> held() const;  ///< events held for an operator
+    /// Sets which configured sources hold rejected events.
     void set_holding(std::function<bool(const std::string& name)> holding) {
         holding_ = std::move(holding);
     }
@@ -93,93 +93,96 @@ public:
     // ---- names and tokens (model_sources.cpp)
 
     const Slots& slots() const noexcept { return slots_; }
-    /// What the relay calls a slot that it has made.
+    /// Assigns the relay's id to a slot.
     void bind(std::size_t slot, TokenId id) { slots_.bind(slot, id); }
-    /// The relay has forgotten a slot. `window`: how long an id is known.
+    /// The relay has forgotten a slot. `window`: the deduplication window.
     void slot_forgotten(std::size_t slot, Milliseconds window, Now now);
-    /// Ids of earlier events may not be known any more, and the log has said so.
+    /// The relay may have lost ids of earlier events, and has logged that.
     void ids_lost();
     std::uint64_t forgotten_slots() const noexcept { return forgotten_slots_; }
-    /// The setup has been loaded. Returns whether the registry has to hold something else.
+    /// The setup has been loaded. Returns whether the registry must change.
     bool configured();
     void source_added(const std::string& name, std::size_t token);
     void source_rotated(std::size_t slot, std::size_t token);
     void source_removed(std::size_t slot, Now now);
-    /// The changes of these slots up to this one are on the disk.
+    /// The changes of these slots up to `change` are on the disk.
     void slots_saved(const std::vector<TokenId>& ids, std::size_t change);
     void all_slots_saved() { slots_.all_saved(); }
     void removal_saved(std::size_t slot);
     bool is_gone(std::size_t slot) const { return told_gone_.contains(slot); }
-    /// The slot of an event; the relay has to store it there.
+    /// Returns the slot in which the relay must store an event.
     std::optional<std::size_t> slot_of(std::uint64_t number) const;
-    /// The request was made with another token, or to another destination, than the setup has.
+    /// Returns whether the request used another token or destination than the current setup.
     bool is_outdated(std::uint64_t number);
-    /// Returns the number of the change, for pause_saved().
+    /// Returns the number of the change, to pass to pause_saved().
     std::uint64_t pause_begins(std::size_t slot, bool paused);
     void pause_saved(std::size_t slot, std::uint64_t change);
     bool is_paused(std::size_t slot) const;
 
-    /// The relay has taken a 410 back, durably once it is saved.
+    /// An operator has enabled the slot after a 410; durable after enable_saved().
     void enabled(std::size_t slot);
     void enable_saved(std::size_t slot) { enabled_.erase(slot); }
 
-    /// Events that are queued, as far as anybody outside can know.
+    /// Returns the events that are queued, as far as is visible from outside.
     std::vector<Seq> queued() const;
     std::vector<Seq> under_way() const;
 
     // ---- the server
 
-    /// Its turn has come: what is replayed from now on comes too late to be in front of it.
+    /// The event was assigned: events replayed from now on can't precede it.
     void assigned(Seq seq, Now now);
     void unassigned(Seq seq);
-    /// It could not be read, or its token has gone.
+    /// The event was not posted: it could not be read, or its token is gone.
     void not_posted(Seq seq, Now now);
-    /// It was not written after all.
+    /// The request was not written.
     void withdrawn(Seq seq);
     void requested(const PostedEvent& post, Seq seq, Now now);
-    /// PUT /sources. Returns the token.
+    /// The relay has sent PUT /sources. Returns the token.
     std::size_t reported(std::string_view body, Now now);
-    /// GET /sources, with this token. Returns the slot of its source, if there is one.
+    /// The relay has sent GET /sources with this token. Returns the slot of its source, if there is
+    /// one.
     std::optional<std::size_t> asked_for(std::size_t token);
-    /// The answer to that was a 410.
+    /// The answer to GET /sources was a 410.
     void found_gone(std::size_t slot, Now now);
-    /// The server has taken it, whatever it answers.
+    /// The server has processed the event, whatever it answers.
     void processed(std::uint64_t number);
-    /// What only the relay can know, and what follows.
+    /// State that only the relay can know, for judging an answer.
     struct Seen {
-        bool others_queued = false;  ///< of other tokens something is queued in memory
+        bool others_queued = false;  ///< other tokens have events queued in memory
         std::uint64_t thread = 0;
         RefusedRows::Threads threads{};
         bool of_all = false;
     };
     void answered(std::uint64_t number, const Server::Reply& reply, Seen seen, Now now);
-    /// The events whose turn it is, one of each lane that has any; those over their age left out.
+    /// Returns the first event of each lane that has any. Skips events over their age.
     struct Head {
         Seq seq = Seq::none;
         std::size_t slot = 0;
     };
     std::vector<Head> heads(Now now) const;
-    /// An event of its lane waits for an operator.
+    /// Returns whether an event of the lane is held for an operator.
     bool has_held(const Head& head) const;
-    /// An event of its lane has died in this life, and may not be on the disk as dead.
+    /// Returns whether an event of the lane has died in this process, which may not be on the disk
+    /// yet.
     bool has_died(const Head& head) const;
-    /// Its lane may wait until then, after what the server answered.
+    /// Returns whether the server's answers allow the lane to wait until then.
     bool may_wait(const Head& head, MonoTime until) const;
 
     Waits& waits() noexcept { return waits_; }
     const Waits& waits() const noexcept { return waits_; }
 
-    /// It was refused and stays queued, since the dead letters are full.
+    /// The event was refused and stays queued, because the dead letters are full.
     void found_no_room(std::uint64_t number);
-    /// Tokens whose events are all refused alike: an operator has to look.
+    /// Returns how many tokens were found whose events are all refused alike, which needs an
+    /// operator.
     std::uint64_t refused_rows() const noexcept { return refused_rows_; }
 
-    /// The request was given up without an answer.
+    /// The request ended without an answer.
     void given_up(std::uint64_t number);
 
     // ---- processes
 
-    /// What is found at a start.
+    /// What a starting process finds on the disk.
     struct Found {
         struct Queued {
             std::uint64_t number = 0;
@@ -189,17 +192,17 @@ public:
             TokenId slot = TokenId::none;
         };
         std::vector<Queued> queued;
-        std::vector<core::DeadLetter> letters;  ///< `replayed` ones are queued as well
+        std::vector<core::DeadLetter> letters;  ///< those with `replayed` are queued as well
         std::vector<Slots::Found> slots;
         core::Ledger ledger;
     };
     void ended(Now now);
     void started(const Found& found, Now now);
 
-    /// From now on outcomes may not reach the disk: it fails or is full.
+    /// The disk fails or is full: outcomes may not reach it from now on.
     void disk_in_trouble() { disk_in_trouble_ = true; }
 
-    /// Everything has had its time.
+    /// Checks the final state, when nothing more is pending.
     void finished(const Found& found);
 
     std::uint64_t accepted_events() const noexcept { return accepted_; }
@@ -223,30 +226,33 @@ private:
     struct Event {
         HandedIn handed;
         std::size_t slot = 0;
-        std::size_t change = 0;  ///< of the slots, when it was taken; 0: it is not under way
+        std::size_t change = 0;  ///< last change of the slots when it was taken; 0: not pending
         std::string id;
         Seq seq = Seq::none;
-        MonoTime handed_at;  ///< the last time before it was accepted: its id counts from then on
-        MonoTime not_before = MonoTime::max();  ///< in time that has passed: it can't have expired
-        std::set<WallTime> may_expire;          ///< as handed in, once or more often
+        /// The last time it was submitted before it was accepted: its id is known from then on.
+        MonoTime handed_at;
+        /// In elapsed time: before this it can't have expired.
+        MonoTime not_before = MonoTime::max();
+        std::set<WallTime> may_expire;  ///< from each time it was submitted
         WallTime expires = WallTime::max();
         bool accepted = false;
-        bool in_doubt = false;  ///< handed in, not answered, or answered with a failure
+        bool in_doubt = false;  ///< submitted, and not answered or answered with a failure
         unsigned processed = 0;
         Last last = Last::none;
         unsigned last_life = 0;
         MonoTime told_at;
         unsigned times_handed_in = 0;
         bool refused_with_all = false;
-        bool overtaken = false;  ///< a later one of its lane was posted after it was refused
-        Seq may_be_overtaken_by = Seq::none;  ///< whose turn it was when this one was replayed
-        bool dropping = false;                ///< an operator drops it; not known how that ended
+        bool overtaken = false;  ///< a later event of its lane was posted after it was refused
+        /// The event that was assigned when this one was replayed.
+        Seq may_be_overtaken_by = Seq::none;
+        bool dropping = false;  ///< an operator drops it, with unknown result
         bool dropping_letter = false;
         bool id_lost = false;
-        bool erased = false;     ///< a start has not found it any more
-        bool forgotten = false;  ///< it is settled, and its id may have been erased with its token
-        std::size_t token = 0;   ///< of its last request
-        unsigned moves = 0;      ///< of the destination, before that
+        bool erased = false;     ///< a start did not find it
+        bool forgotten = false;  ///< settled; its id may have been erased with its token
+        std::size_t token = 0;   ///< token of its last request
+        unsigned moves = 0;      ///< changes of the destination before that
     };
     using Lane = std::pair<std::size_t, std::string>;
 
@@ -279,7 +285,7 @@ private:
     void settle_erasure(Event& event);
     bool may_be_erased(const Event& event) const;
     bool is_held(const Event& event) const;
-    /// Other slots than those of the configuration have no settings.
+    /// Only slots of configured sources have settings.
     bool holds(std::size_t slot) const {
         const auto& is = slots_.at(slot).is;
         return is.kind == Slots::Kind::configured && holding_(is.name);
@@ -299,7 +305,7 @@ private:
     std::map<std::uint64_t, Event> events_;
     std::map<Lane, std::map<Seq, std::uint64_t>> pending_;
     std::map<Lane, std::uint64_t> in_flight_;
-    std::map<Lane, std::set<std::uint64_t>> died_;  ///< refused for good in this life
+    std::map<Lane, std::set<std::uint64_t>> died_;  ///< refused permanently in this process
     std::set<Seq> asked_to_replay_;
     Waits waits_;
     core::DeadLetterLimits letter_limits_;
@@ -308,23 +314,22 @@ private:
     std::set<Seq> has_to_go_back_;
     std::uint64_t refused_rows_ = 0;
     std::map<Lane, Seq> assigned_;
-    // By a 410 or an operator.
+    // Slots that are gone, by a 410 or an operator.
     struct Gone {
         unsigned life = 0;
         Now told_at;
-        /// An earlier 410 was taken back, and that may not be on the disk: a start may go on with
-        /// its grace.
+        /// An earlier 410 was undone, which may not be on the disk: a start may continue its grace.
         Now on_disk_since;
-        bool removed = false;  ///< by an operator: at once and for good
+        bool removed = false;  ///< by an operator: immediate and permanent
         bool removal_saved = false;
     };
     std::map<std::size_t, Gone> told_gone_;
     std::set<std::size_t> durably_gone_;
-    std::map<std::size_t, Gone> enabled_;  ///< perhaps not for long: it is not saved yet
+    std::map<std::size_t, Gone> enabled_;  ///< not saved yet, so it may be lost
     struct Pause {
         bool now = false;
-        std::optional<bool> saved = false;  ///< nothing: it may be either
-        std::uint64_t change = 0;           ///< which one made it so
+        std::optional<bool> saved = false;  ///< nothing: unknown
+        std::uint64_t change = 0;           ///< the change that set `now`
     };
     std::map<std::size_t, Pause> pauses_;
     std::uint64_t pause_changes_ = 0;
@@ -343,7 +348,7 @@ private:
     std::uint64_t additions_ = 0;
     std::uint64_t removals_ = 0;
     std::uint64_t forgotten_slots_ = 0;
-    std::uint64_t dropped_or_erased_ = 0;  ///< nobody was told which of the two
+    std::uint64_t dropped_or_erased_ = 0;  ///< which of the two is not visible
     unsigned life_ = 0;
     Now ended_at_;
     bool disk_in_trouble_ = false;

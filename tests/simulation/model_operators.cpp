@@ -1,4 +1,4 @@
-// What operators do, as the model sees it, and what the flow is told.
+// The model's view of operators' actions, and of problem reports to the flow.
 #include <algorithm>
 #include <charconv>
 #include <utility>
@@ -34,7 +34,7 @@ void Model::replayed(Seq seq) {
     Event* event = find(seq);
     if (event == nullptr) return;
     has_to_go_back_.erase(seq);
-    event->dropping_letter = false;  // it was there still: that came to nothing
+    event->dropping_letter = false;  // it still existed, so the drop failed
     queue_again(*event);
     waits_.replayed(seq, lane_of(*event));
     const auto turn = assigned_.find(lane_of(*event));
@@ -55,7 +55,7 @@ bool Model::drop_begins(Seq seq, bool is_letter) {
 void Model::drop_ends(Seq seq, Drop how, Now now) {
     Event* event = find(seq);
     if (event == nullptr || how == Drop::failed) return;
-    // Its death may not be in the log, which has failed: then it is queued again after a start.
+    // Its death may not be in the log, which has failed; then a start queues it again.
     if (event->dropping_letter && how == Drop::done && disk_in_trouble_) return;
     event->dropping = event->dropping_letter = false;
     if (how == Drop::refused) return;
@@ -66,11 +66,11 @@ void Model::drop_ends(Seq seq, Drop how, Now now) {
     ++dropped_;
 }
 
-// What a start finds of an event that was being dropped.
+// Determines at a start whether an event that was being dropped still exists.
 void Model::settle_drop(Event& event, bool is_there) {
     const bool dropping = event.dropping || event.dropping_letter;
     event.dropping = event.dropping_letter = false;
-    // What was delivered first, perhaps after a replay, was not there to be dropped.
+    // An event that was delivered before, perhaps after a replay, could not be dropped.
     if (!dropping || is_there || event.last == Last::delivered) return;
     event.last = Last::dropped;
     ++(is_erased(event) ? dropped_or_erased_ : dropped_);
@@ -171,7 +171,7 @@ bool Model::is_outdated(std::uint64_t number) {
     return event.token != slots_.at(event.slot).is.token || event.moves != setup_.moves();
 }
 
-// A 2xx counts, nothing else: nobody waits for it, nothing is refused or gone by it.
+// Only a 2xx counts: other answers cause no wait, no refusal and no gone token.
 void Model::answered_to_former(Event& event, const core::AttemptResult& result) {
     ++outdated_;
     waits_.withdrawn(event.seq, lane_of(event));
@@ -191,7 +191,7 @@ std::uint64_t Model::pause_begins(std::size_t slot, bool paused) {
     return pause_changes_;
 }
 
-// There is no pause any more if its token is gone, and another one if it was changed again.
+// The pause no longer exists if the token is gone, and is a different one if it was changed again.
 void Model::pause_saved(std::size_t slot, std::uint64_t change) {
     const auto pause = pauses_.find(slot);
     if (pause == pauses_.end() || pause->second.change != change) return;
@@ -229,7 +229,7 @@ void Model::enabled(std::size_t slot) {
     for (auto& [number, event] : events_) {
         if (event.slot != slot || event.seq == Seq::none || is_final(event)) continue;
         event.last = Last::unsettled;
-        event.dropping = false;  // that failed: it is on the disk, and there again
+        event.dropping = false;  // the drop failed: the event is on the disk and queued again
         pending_[lane_of(event)][event.seq] = number;
     }
 }
@@ -243,7 +243,7 @@ void Model::gone(std::size_t slot, Now now) {
     leave(slot);
 }
 
-// Nothing of it is posted any more.
+// No event of the slot is posted any more.
 void Model::leave(std::size_t slot) {
     pauses_.erase(slot);
     rows_.forget(slot);
@@ -266,7 +266,7 @@ std::size_t Model::reported(std::string_view body, Now now) {
     if (!body.starts_with(before)) violation("a report without a token");
     std::from_chars(body.data() + before.size(), body.data() + body.size(), token);
     const auto slot = slots_.of_token(token);
-    // What a source has said is taken back also after it was taken out of the configuration and
+    // A source's problem is cleared also after the source was removed from the configuration and
     // added by an operator.
     const bool takes_back = body.find(R"("error_message":"")") != std::string_view::npos;
     if (!slot || !slots_.at(*slot).is_source() ||

@@ -1,5 +1,5 @@
-// Names and tokens, as the model sees them: to which slot events are handed in, what operators
-// change about it, and what a start finds of it.
+// The model's view of names and tokens: the slot of each submitted event, operators' changes to
+// slots, and the slots that a start finds.
 #include <fmt/format.h>
 
 #include <utility>
@@ -10,7 +10,7 @@ namespace flowrelay::test {
 
 // ---------------------------------------------------------------- producers
 
-// Where there is none the relay has to refuse the event, or to make it.
+// If there is no slot, the relay must refuse the event or create one.
 std::size_t Model::slot_named(const Address& to) {
     const auto slot = to.name.empty() ? slots_.of_token(to.token) : slots_.of_name(to.name);
     return slot ? *slot : slots_.begin(to.token);
@@ -19,7 +19,7 @@ std::size_t Model::slot_named(const Address& to) {
 void Model::taken(std::uint64_t number) {
     Event& event = at(number);
     if (event.handed.to.name.empty()) slots_.taken(event.slot);
-    // A repeat brings nothing along while the first one is on its way.
+    // A repeated submission does not bring the token while the first one is pending.
     if (event.change == 0) event.change = slots_.change();
 }
 
@@ -56,7 +56,7 @@ bool Model::configured() {
     return slots_.notes() != notes;
 }
 
-// Its source does not hold any more.
+// The slot's source no longer holds rejected events.
 void Model::release_held(std::size_t slot) {
     for (auto& [number, event] : events_) {
         if (event.slot == slot && event.last == Last::held) event.last = Last::unsettled;
@@ -109,7 +109,7 @@ void Model::ids_lost() {
     for (auto& [number, event] : events_) event.id_lost = true;
 }
 
-// What docs/sources.md says of idle slots.
+// Checks what docs/sources.md says about idle slots.
 void Model::slot_forgotten(std::size_t number, Milliseconds window, Now now) {
     const Slots::Slot& slot = slots_.at(number);
     ++forgotten_slots_;
@@ -119,13 +119,13 @@ void Model::slot_forgotten(std::size_t number, Milliseconds window, Now now) {
     for (const auto& [of, event] : events_) {
         if (event.slot != number || !event.accepted) continue;
         const auto lane = pending_.find(lane_of(event));
-        // One that has expired is a dead letter, which may have been dropped since.
+        // An expired event is a dead letter, which may have been dropped since.
         const bool may_be_over = now.mono >= event.not_before;
         if (lane != pending_.end() && lane->second.contains(event.seq) && !may_be_over) {
             violation("the slot is forgotten of " + name(event));
         }
         const bool has_id = !event.handed.uuid.empty() && !event.id_lost && !event.forgotten;
-        // Handed in once more before it was answered, it counts from the first time on.
+        // An event that was submitted again before its answer counts from the first time.
         if (has_id && event.handed_at + window > now.mono + Seconds(1)) {
             violation("the id is forgotten of " + name(event));
         }
@@ -172,7 +172,7 @@ void Model::gone_found(const FoundStates& found) {
             violation(fmt::format("slot {} is gone without a 410", slot));
         }
     }
-    // Without its entry the token is not known to be gone: the server will say so again.
+    // Without its entry the token is not known to be gone; the server will answer 410 again.
     std::erase_if(told_gone_, [&](const auto& item) { return !found.gone.contains(item.first); });
 }
 

@@ -1,4 +1,4 @@
-// What operators ask of a process: the calls of the control socket, without the socket.
+// Operators' requests to a process: the operations of the control socket, without the socket.
 #include <algorithm>
 #include <utility>
 

@@ -1,5 +1,5 @@
-// What docs/protocol.md says of servers that refuse everything for good, as a second opinion: from
-// the list of all that was refused.
+// An independent implementation of what docs/protocol.md says about servers that permanently refuse
+// everything, based on the list of all refusals.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@ public:
         Whose whose = Whose::event;
         std::set<Seq> go_back;
     };
-    /// Threads of the token that have events in memory; nothing while more are being read.
+    /// Threads of the token with events in memory; nothing while more are being read.
     using Threads = std::optional<std::vector<std::uint64_t>>;
 
     Found refused(std::size_t slot, std::uint64_t thread, Seq seq, const Threads& threads);
@@ -31,8 +31,8 @@ private:
         std::size_t slot = 0;
         std::uint64_t thread = 0;
         Seq seq = Seq::none;
-        bool is_letter = false;  ///< or held
-        bool again = false;      ///< it was held, and let go
+        bool is_letter = false;  ///< otherwise it is held
+        bool again = false;      ///< it was held, and released
         std::uint64_t deliveries = 0;
     };
     using Refused = std::vector<Refusal>;
@@ -41,7 +41,7 @@ private:
     bool is_tokens(const Refused& refused, const Threads& threads) const;
     bool is_destinations() const;
 
-    Refused refused_;  ///< of each slot since its last delivered event
+    Refused refused_;  ///< refusals of each slot since its last delivery
     std::set<std::size_t> wide_lately_;
     std::uint64_t deliveries_ = 0;
 };

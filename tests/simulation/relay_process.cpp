@@ -76,7 +76,7 @@ void SimStorage::schedule(Milliseconds delay) {
     });
 }
 
-// Learns where events have come to lie.
+// Tells the model about replays, expiries and events that become durable.
 void SimStorage::watch(Mail& mail) {
     for (auto& replay : mail.replays) {
         around_.model.may_be_replayed(replay.letters);
@@ -111,7 +111,7 @@ void SimStorage::work() {
     if (work_.spool().failed()) around_.model.disk_in_trouble();
     if (completions.empty()) return;
     for (auto& completion : completions) completions_.push_back(std::move(completion));
-    // The I/O thread may be busy with something else first.
+    // The I/O thread may be busy with other work first.
     const Milliseconds busy(random_.below(random_.chance(0.1) ? 30 : 3));
     around_.agenda.in(busy, [this, alive = std::weak_ptr(alive_)] {
         if (!alive.expired()) complete();
@@ -126,7 +126,7 @@ void SimStorage::complete() {
 void SimStorage::finish() {
     work();
     complete();
-    work();  // what failed before, and what came of the completions
+    work();  // retries failed writes, and carries out requests of the completions
     complete();
 }
 
@@ -193,7 +193,7 @@ std::vector<core::ConfiguredSource> RelayProcess::sources() const {
     return sources;
 }
 
-// Who waits for the disk goes first: it refers to the engine.
+// Pending disk operations are destroyed first, since they refer to the engine.
 RelayProcess::~RelayProcess() {
     storage_.reset();
 }
@@ -217,7 +217,7 @@ bool RelayProcess::idle() const {
     return busy_ == 0 && !reporting_ && !checking_ && calls_ == 0 && storage_->idle();
 }
 
-// What the I/O thread does whenever something has happened.
+// Does what the I/O thread does after each event.
 void RelayProcess::turn() {
     look_for_forgotten();
     io_.restart();
@@ -227,7 +227,7 @@ void RelayProcess::turn() {
     pump();
 }
 
-// One at a time, beside the events.
+// Sends problem reports, one at a time, in parallel with events.
 void RelayProcess::report() {
     if (stopping_ || reporting_) return;
     auto outgoing = engine_->next_report();
@@ -247,7 +247,7 @@ void RelayProcess::report() {
                       });
 }
 
-// The same, of whether an idle source lives.
+// Checks whether an idle source still exists, one at a time, in parallel with events.
 void RelayProcess::check() {
     if (stopping_ || checking_) return;
     auto outgoing = engine_->next_check();
@@ -289,7 +289,7 @@ void RelayProcess::pump() {
     if (!stopping_) tell();
 }
 
-// What `status` says of waits.
+// Passes the waits that `status` reports to the model.
 void RelayProcess::tell() {
     const Now now = around_.agenda.now();
     Waits& waits = around_.model.waits();
@@ -301,8 +301,8 @@ void RelayProcess::tell() {
     }
 }
 
-// When it can be posted: now or before, at a time, or MonoTime::max() if something else has to
-// happen first. Nothing if it is still on disk, or behind one that expires.
+// Returns when the event can be posted: a time, which is past if it can be now, or MonoTime::max()
+// if something else has to happen first. Nothing if it is still on disk, or after one that expires.
 std::optional<MonoTime> RelayProcess::can_run_from(const Model::Head& head) const {
     const auto why = relay_->scheduler().why(head.seq);
     if (!why || why->lane_next != head.seq) return std::nullopt;
@@ -340,8 +340,8 @@ bool RelayProcess::could_run(const Model::Head& head) const {
     return from && *from <= around_.agenda.now().mono;
 }
 
-// There is a free connection and nothing to post: whatever waits must have a cause that ends, and
-// if that is a time, the relay has to be awake then.
+// Called when a connection is free and there is nothing to post: each waiting event must have a
+// cause that ends; if it ends at a time, the relay must have a wake-up by then.
 void RelayProcess::check_causes() const {
     const MonoTime now = around_.agenda.now().mono;
     const auto wakeup = engine_->next_wakeup(around_.agenda.now());
@@ -360,8 +360,8 @@ void RelayProcess::check_causes() const {
     }
 }
 
-// The waits of a lane and of rate limits are no longer than they may be. Those of a token and of
-// the destination are looked at in tell().
+// Checks the maximum waits of a lane and of rate limits. tell() checks those of a token and of the
+// destination.
 void RelayProcess::check_length(const Model::Head& head,
                                 const core::Scheduler::WaitReason& why) const {
     const MonoTime now = around_.agenda.now().mono;
@@ -392,9 +392,9 @@ void RelayProcess::check_length(const Model::Head& head,
     }
 }
 
-// A token that could run has its turn after each of the others has had one, or two where something
-// changed meanwhile. One whose requests under way take up half of the places could not: that is its
-// share while another is ready.
+// Checks that a token that is ready gets its turn after each other token has had one, or two if
+// something changed meanwhile. A token whose requests take half of the places is not ready: that is
+// its share while another token is ready.
 void RelayProcess::check_fairness(TokenId whose_turn) {
     const auto& scheduler = relay_->scheduler();
     const std::size_t share = (scheduler.status().allowance + 1) / 2;
@@ -468,7 +468,7 @@ void RelayProcess::post(const core::Assignment& assignment, Result<core::EventRe
                       });
 }
 
-// As the HTTP client asks before it writes.
+// Called when the request can be written, like the HTTP client's condition.
 void RelayProcess::connected(const core::Assignment& assignment,
                              const runtime::Engine::Outgoing& outgoing) {
     if (engine_->may_be_sent(assignment)) {
@@ -526,7 +526,7 @@ void RelayProcess::ended(const core::Assignment& assignment) {
 void RelayProcess::stop() {
     relay_->stop_accepting();
     stopping_ = true;
-    // What has no answer by now gets none any more.
+    // Requests without an answer by now do not get one.
     for (const auto& [number, assignment] : std::exchange(under_way_, {})) {
         around_.model.given_up(number);
         engine_->release(assignment);

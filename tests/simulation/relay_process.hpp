@@ -1,5 +1,5 @@
-// One process of the relay, from its start to its end: the real heart, the real engine and the real
-// spool, with virtual time in the place of the clock, a simulated disk and a simulated server.
+// One process of the relay, from start to end: the real core::Relay, engine and spool, with virtual
+// time, a simulated disk and a simulated server.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -24,7 +24,7 @@
 
 namespace flowrelay::test {
 
-/// What all processes of a life have in common.
+/// What all processes of one simulation share.
 struct Surroundings {
     Agenda& agenda;
     SimFileSystem& fs;
@@ -40,18 +40,18 @@ struct ProcessOptions {
     storage::LogOptions log;
     std::size_t connections = 4;
     double source_rate = 0;
-    bool holding = false;  ///< some sources hold what is rejected
+    bool holding = false;  ///< some sources hold rejected events
     bool reporting = false;
-    Milliseconds storage_delay{20};  ///< the longest that the disk takes
+    Milliseconds storage_delay{20};  ///< maximum duration of a disk operation
 };
 
-/// The storage thread of the simulation: carries out its mail a little later.
+/// Replaces the storage thread: carries out its mail after a short delay.
 class SimStorage final : public runtime::StorageMailbox {
 public:
     SimStorage(std::unique_ptr<storage::Spool> spool, const Surroundings& around, Random random,
                Milliseconds delay, std::function<void()> ran);
 
-    /// Carries out what there is, now. Its completions run.
+    /// Carries out all mail now, and runs the completions.
     void finish();
 
     bool failed() const { return work_.spool().failed(); }
@@ -77,41 +77,42 @@ private:
 
 class RelayProcess {
 public:
-    /// Starts. May throw SimCrash.
+    /// Starts the process. May throw SimCrash.
     RelayProcess(const Surroundings& around, const ProcessOptions& options, std::uint64_t seed);
     ~RelayProcess();
 
-    /// Hands an event in: `json`, which the model knows by this number.
+    /// Submits the event `json`, which has this number in the model.
     void submit(const std::string& json, std::uint64_t number);
 
-    // ---- operators (operators.cpp, source_operators.cpp). What they ask goes on after the call.
+    // ---- operators (operators.cpp, source_operators.cpp). The operations continue after the call
+    // returns.
 
-    /// Has dead letters delivered after all.
+    /// Replays dead letters.
     void replay(std::vector<Seq> letters);
     void drop_letters(std::vector<Seq> letters);
     void drop(std::vector<Seq> events);
     void retry(Seq event);
     void pause(std::size_t slot);
     void resume(std::size_t slot);
-    /// Takes a 410 back, and so does the server.
+    /// Enables the slot after a 410; the server restores the token.
     void enable(std::size_t slot);
     void add_source(const std::string& name, std::size_t token);
     void rotate_source(std::size_t slot, std::size_t token);
     void remove_source(std::size_t slot);
-    /// Has the configuration read again.
+    /// Reloads the configuration.
     void reload();
-    /// Has a configuration read with other limits.
+    /// Reloads a configuration with other limits.
     void set_letter_limits(const core::DeadLetterLimits& limits);
 
-    /// Sees that the wall clock has stepped.
+    /// Lets the relay notice a step of the wall clock.
     void look_at_clock();
 
-    /// Ends as after a SIGTERM. May throw SimCrash.
+    /// Ends the process as SIGTERM does. May throw SimCrash.
     void stop();
 
-    /// Nothing is under way.
+    /// Returns whether no operation is in progress.
     bool idle() const;
-    /// The disk has failed: nothing more becomes durable.
+    /// Returns whether the disk has failed, so that nothing more becomes durable.
     bool failed() const { return storage_->failed(); }
 
     core::Relay& relay() noexcept { return *relay_; }
@@ -162,11 +163,11 @@ private:
     std::unique_ptr<SimStorage> storage_;
     std::optional<runtime::Engine> engine_;
     std::size_t busy_ = 0;
-    bool reporting_ = false;                      ///< a report is under way
-    bool checking_ = false;                       ///< a source is asked for
-    std::size_t calls_ = 0;                       ///< of operators, that have not ended
-    bool dropping_ = false;                       ///< one of them drops
-    std::map<TokenId, std::size_t> passed_over_;  ///< how often, since its last turn
+    bool reporting_ = false;                      ///< a report is in progress
+    bool checking_ = false;                       ///< a source check is in progress
+    std::size_t calls_ = 0;                       ///< operators' calls in progress
+    bool dropping_ = false;                       ///< one of the calls is a drop
+    std::map<TokenId, std::size_t> passed_over_;  ///< how often since its last turn
     std::map<std::size_t, Fingerprint> prints_;
     bool stopping_ = false;
     std::optional<MonoTime> wakeup_;
@@ -175,16 +176,16 @@ private:
     std::shared_ptr<int> alive_ = std::make_shared<int>();
 };
 
-/// What lies on the disk, as a process finds it that starts.
+/// Returns the contents of the disk as a starting process finds them.
 Model::Found look(storage::Spool& spool, const Setup& setup);
 
-/// Of sources that hold what is rejected, if any do.
+/// Returns whether the source holds rejected events, if any source does.
 bool holds_what_is_rejected(const std::string& name);
 
-/// What the registry says of each slot (source_operators.cpp).
+/// Returns the registry's state of each slot (source_operators.cpp).
 std::vector<Slots::Found> slots_on(const storage::Spool& spool, const Setup& setup);
 
-/// The number in the body of an event.
+/// Returns the number in the body of an event.
 std::uint64_t number_of(const core::EventRecord& record);
 
 }  // namespace flowrelay::test

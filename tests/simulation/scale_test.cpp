@@ -1,5 +1,5 @@
-// The heart alone, at the sizes that it is made for: a day without the destination and a million
-// events, a hundred thousand tokens beside a greedy one, a million lanes. Virtual time.
+// Tests core::Relay alone at its design sizes, in virtual time: a million events and a day without
+// the destination, a hundred thousand tokens beside a greedy one, a million lanes.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -38,7 +38,7 @@ public:
     std::uint64_t lines = 0;
 };
 
-/// What is queued lies in memory here, and is read in portions as from a disk.
+/// Keeps queued events in memory and returns them in portions, as a disk would.
 class Backlog {
 public:
     void put(const QueuedEvent& event) { events_[event.lane.token].push_back(event); }
@@ -63,7 +63,7 @@ private:
     std::unordered_map<TokenId, std::vector<QueuedEvent>> events_;
 };
 
-/// A relay whose disk takes no time, and whose requests take some.
+/// A relay whose disk takes no time, but whose requests do.
 class BareRelay final : private Clock {
 public:
     explicit BareRelay(std::size_t connections) : connections_(connections) {
@@ -90,7 +90,7 @@ public:
         relay_->committed(append.record, event.seq);
     }
 
-    /// Goes on until a time, or until nothing is queued.
+    /// Runs until `end`, or until nothing is queued.
     void run_until(MonoTime end) {
         while (now_.mono < end && (relay_->queued() > 0 || !under_way_.empty())) {
             begin();
@@ -231,7 +231,7 @@ TEST(Scale, OneGreedyTokenDoesNotKeepAHundredThousandSmallOnesWaiting) {
     EXPECT_EQ(relay.relay().queued(), 0U);
     EXPECT_EQ(of_greedy, small);
     const auto waited = std::chrono::duration_cast<Milliseconds>(last_small - began);
-    // One turn in each round is the greedy one's, and it has at most a part of what is loaded.
+    // The greedy token gets one turn in each round, and at most a part of what is loaded.
     EXPECT_LE(of_greedy_before_last_small, small / 10 + 100);
     const auto alone = relay.takes * static_cast<std::int64_t>(small / connections);
     EXPECT_LE(waited, alone * 3 / 2 + Seconds(2));
@@ -283,7 +283,7 @@ TEST(Scale, AStepCostsHardlyMoreWithAMillionLanes) {
         "a step of the scheduler: {:.2f} us with 10 tokens and 1000 lanes, {:.2f} us with 100000 "
         "tokens and a million lanes\n",
         few, many);
-    // A thousand times as many. The memory of a million lanes is out of any cache.
+    // A thousand times as many lanes. The memory of a million lanes exceeds any cache.
     EXPECT_LT(many, 30 * few + 5);
 }
 

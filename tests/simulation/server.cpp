@@ -10,7 +10,7 @@
 namespace flowrelay::test {
 namespace {
 
-/// What stands between `before` and the next quotation mark.
+/// Returns the text between `before` and the next quotation mark.
 std::string_view between(std::string_view text, std::string_view before) {
     const auto at = text.find(before);
     if (at == std::string_view::npos) {
@@ -65,7 +65,7 @@ Server::Reply Server::end(core::AttemptEnd how, Milliseconds takes, bool process
 
 Server::Reply Server::wait_please(int status) {
     Reply reply = answer(status, "not so fast");
-    // Some name a time, some too long a one, some none.
+    // Some answers have a Retry-After, some one that is too long, some none.
     if (random_.chance(0.7)) {
         const std::uint64_t most = random_.chance(0.1) ? 20'000 : 1ULL << random_.below(8);
         reply.result.retry_after = Seconds(random_.below(most + 1));
@@ -92,9 +92,8 @@ Server::Reply Server::any_trouble() {
     }
 }
 
-// What it says of all of them and of each contradicts itself, and comes in another order than it
-// was asked: what is said of an outage may come after it, and while it is tried whether that is
-// over.
+// Returns inconsistent answers about all tokens and about each, delayed at random: an answer that
+// shows an outage may arrive after its end, or while the destination is being probed.
 Server::Reply Server::anything() {
     switch (random_.below(8)) {
         case 0:
@@ -127,7 +126,7 @@ Server::Reply Server::later(Reply reply) {
     return reply;
 }
 
-// That the token is gone, that nothing is there, that all shall wait.
+// Answers that must have no effect: the token is gone, nothing is found, all must wait.
 Server::Reply Server::say_to_former(Reply reply) {
     if (random_.chance(reply.processed ? 0.8 : 0.2)) return reply;
     const bool processed = reply.processed;
@@ -146,7 +145,7 @@ Server::Reply Server::say_to_former(Reply reply) {
     return reply;
 }
 
-// As nginx's limit_req and limit_conn.
+// Returns a limit like nginx's limit_req or limit_conn.
 Server::Limit Server::any_limit() {
     constexpr double rates[] = {2, 10, 50};
     Limit limit;
@@ -188,7 +187,8 @@ Server::Reply Server::limited(const PostedEvent& event, MonoTime now) {
     return reply;
 }
 
-// With the event alone: the first request with its key is not done, or it is too large for now.
+// Returns an answer that concerns only this event: the first request with its key is still being
+// processed, or it is too large for now.
 Server::Reply Server::busy_with(const PostedEvent& event) {
     const bool is_known = keys_.contains(event.seq) && random_.chance(0.7);
     Reply reply = answer(is_known ? 409 : 413, "not now");

@@ -1,6 +1,6 @@
-// The destination, as it is when it is at its worst: slow, failing, throttling, answering half,
-// asking to wait, misconfigured, or with a limit; with tokens that are refused, limited or removed.
-// From a seed.
+// Simulates the destination at its worst, from a seed: slow, failing, throttling, sending
+// incomplete answers, requesting waits, misconfigured, or limited; with tokens that are refused,
+// limited or removed.
 #pragma once
 
 #include <cstdint>
@@ -15,19 +15,19 @@
 
 namespace flowrelay::test {
 
-/// A request as it came over the wire.
+/// A request as received.
 struct PostedEvent {
-    Seq seq = Seq::none;  ///< as its key
+    Seq seq = Seq::none;  ///< from its key
     std::uint64_t number = 0;
     std::size_t token = 0;
     std::string id;
     std::string thread;
 };
 
-/// Reads what a relay posts; throws std::logic_error if it is not what simulations send.
+/// Parses a request of the relay; throws std::logic_error if it is not one of the simulation.
 PostedEvent read_post(std::string_view body);
 
-/// What a server says to all that is not the one that was meant.
+/// Status with which a wrong server answers all requests.
 inline constexpr int refuse_all_status = 400;
 
 class Server {
@@ -37,39 +37,39 @@ public:
     struct Reply {
         core::AttemptResult result;
         Milliseconds takes{0};
-        bool processed = false;  ///< the event is on the server now, whatever the relay is told
+        bool processed = false;  ///< the server has processed the event, whatever it answers
     };
     Reply post(const PostedEvent& event, MonoTime now);
 
-    /// What it says to a request after its token or the destination was changed.
+    /// Returns the answer to a request whose token or destination has changed meanwhile.
     Reply say_to_former(Reply reply);
-    /// How long it takes until the request can be written.
+    /// Returns the time until the request can be written.
     Milliseconds connecting() {
         return Milliseconds(random_.chance(0.1) ? random_.below(1ULL << random_.below(14)) : 0);
     }
 
-    /// PUT /sources: what the source of the token shows in its flow.
+    /// Answers PUT /sources, which sets what the token's source shows in its flow.
     Reply show(std::size_t token, const std::string& message);
     const std::string& shown(std::size_t token) { return shown_[token]; }
 
-    /// GET /sources: whether the source of the token lives, which `processed` says of a 200.
+    /// Answers GET /sources. `processed` of a 200 tells whether the token's source exists.
     Reply find(std::size_t token);
 
-    /// Some other trouble, perhaps of this token, or none.
+    /// Switches to another failure mode, perhaps of this token, or to none.
     void change_weather(std::size_t token);
 
-    /// What it says to all, or of one token, does not fit together, for a while.
+    /// Gives inconsistent answers for a while, to all requests or to those of one token.
     void contradict_itself(std::size_t token);
 
-    /// Removes a token for good, or with luck one day not.
+    /// Removes a token, unless restore_token() restores it later.
     void remove_token(std::size_t token) { gone_.insert(token); }
     void restore_token(std::size_t token) { gone_.erase(token); }
     bool is_gone(std::size_t token) const { return gone_.contains(token); }
 
-    /// Takes what it refused before for what it is, or no more.
+    /// Sets whether invalid events are accepted.
     void set_lenient(bool lenient) { lenient_ = lenient; }
 
-    /// Well from now on: only what is wrong with an event is refused, and what is gone is gone.
+    /// Ends all failures: only invalid events and removed tokens are refused from now on.
     void heal();
 
 private:
@@ -89,7 +89,8 @@ private:
     static constexpr std::uint64_t weathers = 11;
     enum class TokenWeather { calm, throttled, refused, mixed, failing, hanging, asking };
 
-    /// So many a second and some at once, or so many at a time, whoever they are of.
+    /// A limit on requests per second with a burst, or on concurrent requests, for all tokens
+    /// together.
     struct Limit {
         int refusal = 503;
         double rate = 0;  ///< 0: `places` counts
@@ -119,13 +120,13 @@ private:
     std::map<std::size_t, TokenWeather> tokens_;
     std::set<std::string> failing_threads_;
     std::set<std::size_t> gone_;
-    std::set<Seq> keys_;  ///< that it has seen
+    std::set<Seq> keys_;  ///< keys of earlier requests
     std::map<std::size_t, std::string> shown_;
     bool healed_ = false;
     bool lenient_ = false;
 };
 
-/// What is refused for what it is, always.
+/// Returns whether the event is invalid and always refused.
 bool is_unacceptable(std::uint64_t number);
 
 }  // namespace flowrelay::test

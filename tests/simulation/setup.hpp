@@ -1,5 +1,5 @@
-// What operators have put into the configuration file: which sources there are, with which tokens,
-// and where events go. It stays from one process to the next.
+// The contents of the configuration file: the sources with their tokens, and the destination.
+// Persists from one process to the next.
 #pragma once
 
 #include <fmt/format.h>
@@ -11,7 +11,7 @@
 
 namespace flowrelay::test {
 
-/// The secret of a token of the simulation; none begins with that of another.
+/// Returns the secret of a token. No secret is a prefix of another.
 inline std::string secret_of(std::size_t token) {
     return fmt::format("s3cret-{}.", token);
 }
@@ -22,15 +22,15 @@ inline std::string source_name(std::size_t number) {
 
 class Setup {
 public:
-    using Sources = std::map<std::string, std::size_t>;  ///< the token of each name
+    using Sources = std::map<std::string, std::size_t>;  ///< the token for each name
 
-    /// A token that nobody has had.
+    /// Returns an unused token.
     std::size_t new_token() { return tokens_++; }
     std::size_t tokens() const noexcept { return tokens_; }
 
     const Sources& sources() const noexcept { return sources_; }
     bool has(const std::string& name) const { return sources_.contains(name); }
-    /// No other source may have the token.
+    /// Sets the token of a source, and removes any other source with that token.
     void set(const std::string& name, std::size_t token) {
         std::erase_if(sources_, [&](const auto& item) { return item.second == token; });
         sources_[name] = token;

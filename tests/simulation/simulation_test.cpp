@@ -43,8 +43,8 @@ struct Totals {
     Milliseconds time{0};
 };
 
-// What the relay does for ever it does at one moment of the virtual time: only a timer of the
-// process sees it. It counts processor time, of which a life takes a few milliseconds.
+// Detects an endless loop, in which virtual time stands still, with a timer of the process. The
+// timer counts CPU time, of which one simulation takes a few milliseconds.
 class Watchdog {
 public:
     explicit Watchdog(std::uint64_t seed) {
@@ -56,7 +56,7 @@ public:
             ::_exit(1);
         };
         ::sigaction(SIGPROF, &action, nullptr);
-        std::fflush(stdout);  // what was said before would be lost
+        std::fflush(stdout);  // otherwise earlier output would be lost
         set(longest_life);
     }
     ~Watchdog() { set(0); }
@@ -69,7 +69,7 @@ private:
         const itimerval timer{{0, 0}, {seconds, 0}};
         ::setitimer(ITIMER_PROF, &timer, nullptr);
     }
-    static inline std::string message;  // a handler may not make one
+    static inline std::string message;  // a signal handler must not allocate it
 };
 
 void live(std::uint64_t seed, bool trace, Totals& totals) {
@@ -116,7 +116,7 @@ TEST(Simulation, KeepsItsPromisesWhateverHappens) {
     if (const char* given = std::getenv("FLOWRELAY_SEEDS")) seeds = std::stoull(given);
     std::uint64_t first = 1;
     if (const char* given = std::getenv("FLOWRELAY_FIRST_SEED")) first = std::stoull(given);
-    // To see how often something fails, let it go on.
+    // Continue after a failure, to see how often it occurs.
     const bool go_on = std::getenv("FLOWRELAY_ALL_SEEDS") != nullptr;
     const auto began = std::chrono::steady_clock::now();
     for (std::uint64_t n = 0; n < seeds && (go_on || totals.failed == 0); ++n) {

@@ -22,7 +22,7 @@ void Slots::note(Slot& slot) {
     ++notes_;
 }
 
-// Nothing of it has reached the disk.
+// Resets a slot of which nothing has reached the disk.
 void Slots::vanish(Slot& slot) {
     slot.is = {slot.is.token, "", Kind::direct, true};
     slot.exists = slot.was_saved = slot.gone = slot.removed = false;
@@ -30,7 +30,7 @@ void Slots::vanish(Slot& slot) {
     slot.versions.clear();
 }
 
-// The one thing that gives a slot another token: an operator has named it.
+// Gives a slot another token. Only an operator who names the successor can do this.
 void Slots::succeed(std::size_t slot, std::size_t token) {
     slots_[slot].is.token = token;
     slots_[slot].tokens.insert(token);
@@ -73,8 +73,8 @@ std::optional<std::size_t> Slots::of_id(TokenId id) const {
     return std::nullopt;
 }
 
-// Whose events go on with the new token of a name: those of its source, or of the only one that
-// has left by that name.
+// Returns the slot that gets the new token of a name: that of its source, or the only former one of
+// that name.
 std::optional<std::size_t> Slots::predecessor(const std::string& name,
                                               const std::set<std::size_t>& taken) const {
     std::vector<std::size_t> left;
@@ -240,8 +240,8 @@ void Slots::forgotten(std::size_t number) {
     vanish(slots_[number]);
 }
 
-// Forgotten slots that are on the disk still: they are what they were, or removed if a later one
-// has their token. Returns the latter.
+// Checks forgotten slots that are still on the disk: they must be unchanged, or removed if a later
+// slot has their token. Returns the latter.
 std::set<TokenId> Slots::come_back(const std::vector<Found>& all, std::vector<std::string>& wrong) {
     std::set<TokenId> removed;
     for (const Found& found : all) {
@@ -270,7 +270,7 @@ std::set<TokenId> Slots::come_back(const std::vector<Found>& all, std::vector<st
     return removed;
 }
 
-// One that a start made which a crash has cut off.
+// Finds the slot that an earlier start created before a crash interrupted it.
 std::optional<std::size_t> Slots::adopt(const Found& found) {
     for (std::size_t i = 0; i < slots_.size(); ++i) {
         Slot& slot = slots_[i];

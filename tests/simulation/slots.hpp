@@ -1,6 +1,6 @@
-// Which events belong together: what docs/sources.md says of names and tokens, as a second opinion.
-// A slot has the queued events of one token. It is told what producers hand in and operators
-// change, and what a start finds on the disk.
+// An independent implementation of what docs/sources.md says about names and tokens: which events
+// belong together. A slot has the queued events of one token. The class is notified of producers'
+// events and operators' changes, and checks what a start finds on the disk.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +19,7 @@ class Slots {
 public:
     enum class Kind { direct, configured, added, left };
 
-    /// What a slot is. It is not known on the disk with which token a configured source posts.
+    /// Identity of a slot. For a configured source, the disk does not show which token it uses.
     struct Identity {
         std::size_t token = 0;
         std::string name;
@@ -31,13 +31,14 @@ public:
 
     struct Slot {
         Identity is;
-        std::set<std::size_t> tokens;  ///< those that it has had: operators named each successor
-        bool exists = true;            ///< false: nothing of it has been accepted
-        bool gone = false;             ///< by a 410 or an operator
-        bool removed = false;          ///< by an operator
-        /// An event has brought its token, with this change, and is not durable yet; 0: none has.
+        /// All tokens so far; each successor was named by an operator.
+        std::set<std::size_t> tokens;
+        bool exists = true;    ///< false: none of its events has been accepted
+        bool gone = false;     ///< by a 410 or an operator
+        bool removed = false;  ///< by an operator
+        /// Change with which a pending event brought the slot's token; 0: none.
         std::size_t waking = 0;
-        std::optional<TokenId> id;  ///< what the relay calls it
+        std::optional<TokenId> id;  ///< the relay's id of the slot
 
         bool is_source() const {
             return !removed && (is.kind == Kind::configured || is.kind == Kind::added);
@@ -48,8 +49,9 @@ public:
             std::size_t change = 0;
             Identity is;
         };
-        std::vector<Version> versions;  ///< that may be on the disk; the first one was saved last
-        bool was_saved = false;         ///< or perhaps none is
+        /// Versions that may be on the disk; the first was saved last.
+        std::vector<Version> versions;
+        bool was_saved = false;  ///< false: perhaps no version is on the disk
     };
 
     const std::vector<Slot>& all() const noexcept { return slots_; }
@@ -57,28 +59,28 @@ public:
 
     // ---- producers
 
-    /// The slot that events of the name, or of the token, belong to; nothing if there is none.
+    /// Returns the slot for events of the name or of the token; nothing if there is none.
     std::optional<std::size_t> of_name(const std::string& name) const;
     std::optional<std::size_t> of_token(std::size_t token) const;
-    /// The slot that an event with the token begins, if it is accepted.
+    /// Returns the slot that an event with the token creates if it is accepted.
     std::size_t begin(std::size_t token);
-    /// An event that brought the token of this slot is on its way to the disk.
+    /// An event that brought the token of this slot is pending.
     void taken(std::size_t slot);
-    /// One is durable that was taken after this change. Returns whether it has brought the token.
+    /// An event that was taken after this change is durable. Returns whether it brought the token.
     bool durable(std::size_t slot, std::size_t change);
-    /// An operator has it go on, so that it waits for no event.
+    /// An operator has resumed the slot, so it does not wait for an event.
     void resumed(std::size_t slot) { slots_.at(slot).waking = 0; }
 
-    // ---- operators. Each returns what was changed.
+    // ---- operators. Each function returns what was changed.
 
     struct Changes {
-        std::vector<std::size_t> rotated;  ///< they have another token
-        std::vector<std::size_t> sources;  ///< new, or were none before
+        std::vector<std::size_t> rotated;  ///< slots with a new token
+        std::vector<std::size_t> sources;  ///< slots that are new sources
     };
     Changes configure(const Setup::Sources& sources);
     Changes add(const std::string& name, std::size_t token);
     Changes rotate(std::size_t slot, std::size_t token);
-    /// Whether the page lets an operator do it.
+    /// Return whether docs/sources.md allows the operation.
     bool may_add(const std::string& name, std::size_t token) const;
     bool may_rotate(std::size_t slot, std::size_t token) const;
     void set_gone(std::size_t slot, bool gone) { slots_.at(slot).gone = gone; }
@@ -86,14 +88,14 @@ public:
 
     // ---- the disk
 
-    /// The number of the last change.
+    /// Returns the number of the last change.
     std::size_t change() const noexcept { return change_; }
-    /// How often a slot was changed in a way that the registry has to hold.
+    /// Returns the number of changes that must be in the registry.
     std::size_t notes() const noexcept { return notes_; }
     void saved(TokenId id, std::size_t change);
     void all_saved();
     void bind(std::size_t slot, TokenId id) { slots_.at(slot).id = id; }
-    /// The relay has forgotten it, and gives its id to no other. It may be on the disk still.
+    /// The relay has forgotten the slot and does not reuse its id. It may still be on the disk.
     void forgotten(std::size_t slot);
     std::optional<std::size_t> of_id(TokenId id) const;
 
@@ -104,9 +106,9 @@ public:
         bool removed = false;
         bool erased = false;
         bool paused = false;
-        std::optional<std::size_t> lives_as;  ///< the token whose source it says it is
+        std::optional<std::size_t> lives_as;  ///< the token of the source that it claims to be
     };
-    /// What a start finds. Returns what it must not be.
+    /// Compares what a start finds with the slots. Returns the violations.
     std::vector<std::string> started(const std::vector<Found>& found);
 
 private:
@@ -121,7 +123,7 @@ private:
     std::optional<std::size_t> adopt(const Found& found);
 
     std::vector<Slot> slots_;
-    std::map<TokenId, std::size_t> forgotten_;  ///< what they were
+    std::map<TokenId, std::size_t> forgotten_;  ///< slot numbers of forgotten ids
     std::size_t change_ = 0;
     std::size_t notes_ = 0;
 };

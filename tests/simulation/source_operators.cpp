@@ -1,5 +1,5 @@
-// What operators do to sources and tokens, as `flowrelay source` does it, and what the relay says
-// of them: that has to be what the model says.
+// Operators' changes to sources and tokens, as made by `flowrelay source`, and checks that the
+// relay reports the same sources as the model.
 #include <algorithm>
 #include <utility>
 
@@ -33,7 +33,7 @@ Kind kind_of(Origin origin) {
     }
 }
 
-/// What is said of the source of a token, for about half of them.
+/// Returns the flow's description of a token's source; half of the tokens have one.
 core::KnownFlowSource flow_source_of(std::size_t token) {
     if (token % 2 == 0) return {};
     core::FlowSource source;
@@ -82,7 +82,7 @@ Fingerprint RelayProcess::print_of(std::size_t token) {
     return print->second;
 }
 
-// What the model says there is, there has to be.
+// Finds the relay's slot for each slot of the model; there must be one.
 void RelayProcess::bind_slots() {
     look_for_forgotten();
     const auto& slots = around_.model.slots().all();
@@ -114,7 +114,7 @@ void RelayProcess::look_for_forgotten() {
     }
 }
 
-// What `source list` says.
+// Compares the output of `source list` with the model.
 void RelayProcess::check_sources() {
     look_for_forgotten();
     const auto& slots = around_.model.slots().all();
@@ -140,7 +140,7 @@ void RelayProcess::check_sources() {
     }
 }
 
-// An event that is not refused makes its slot, or brings the token.
+// Notes that an event that is not refused creates its slot or brings the token.
 void RelayProcess::note_taken(std::uint64_t number) {
     const auto slot = around_.model.slot_of(number);
     if (!slot) return;

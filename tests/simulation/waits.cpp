@@ -11,14 +11,14 @@ using core::DestinationState;
 using core::TokenState;
 using core::Verdict;
 
-// Of docs/protocol.md and docs/architecture.md, once more.
+// From docs/protocol.md and docs/architecture.md, deliberately repeated here.
 constexpr Seconds active_after_success{60};
 constexpr std::size_t most_suspects = 2;
 constexpr unsigned threads_that_ask = 2;
 constexpr Seconds limits_after_good{1};
 constexpr Seconds pace_lasts{600};
 
-// As of a destination that is well.
+// Returns whether the answer shows a healthy destination.
 bool is_healthy(Verdict verdict) {
     return verdict != Verdict::retry && verdict != Verdict::park_destination;
 }
@@ -85,7 +85,7 @@ void Waits::count_failure(const core::BackoffOptions& options, unsigned& failure
     if (failures == 0 || longest < options.max) ++failures;
 }
 
-// Nobody else has events, or was answered well a short while ago.
+// Returns whether no other token has events or has recently had a success.
 bool Waits::is_alone(std::size_t token, bool others_queued, Now now) const {
     return !others_queued && std::ranges::none_of(good_at_, [&](const auto& item) {
         return item.first != token && item.second + active_after_success >= now.mono;
@@ -156,7 +156,7 @@ void Waits::withdrawn(Seq seq, const Lane& lane) {
 void Waits::cancelled(Seq seq, const Lane& lane, Now now) {
     destination_.inside.erase(seq);
     tokens_[lane.first].inside.erase(seq);
-    // The disk may have failed.
+    // The cause may be a failed disk.
     head_of(seq, lane).latest = now.mono + options_.lane_backoff.max;
 }
 
@@ -207,13 +207,13 @@ void Waits::answered(Seq seq, const Lane& lane, const core::AttemptResult& resul
     if (waits || head.unsure) {
         head.latest = std::max(now.mono + options_.lane_backoff.max, asked_until);
     }
-    // Others go first where it may be about this event.
+    // If the cause may be this event, others go first.
     const bool parks = answer.judgement.verdict == Verdict::park_token ||
                        answer.judgement.verdict == Verdict::park_destination;
     if (!waits && parks) head.latest = now.mono + options_.token_probe;
     if (answer.judgement.verdict == Verdict::park_token) head.blamed_token = true;
     if (answer.judgement.verdict == Verdict::park_destination) head.blamed_destination = true;
-    // One that is rejected may be held, and tried again.
+    // A rejected event may be held, and retried.
     if (answer.judgement.verdict == Verdict::delivered) heads_.erase(lane);
 }
 
@@ -225,14 +225,14 @@ std::optional<Milliseconds> Waits::named_time(const core::AttemptResult& result)
     return wait;
 }
 
-// It is being worked on, or too large for now: nobody else is meant.
+// Returns the wait requested for this event only: it is being processed, or too large for now.
 Milliseconds Waits::time_of_event(const core::AttemptResult& result) const {
     const bool can_ask =
         result.end == core::AttemptEnd::response && (result.status == 409 || result.status == 413);
     return can_ask ? std::min(result.retry_after.value_or(Milliseconds(0)), cap_) : Milliseconds(0);
 }
 
-// A failure, or a refusal that others do not get, delays the lane.
+// Returns whether the lane is delayed: after a failure, or a refusal that others do not get.
 bool Waits::lane_waits(const core::Judgement& judgement, const Token& token,
                        const Head& head) const {
     switch (judgement.verdict) {
@@ -300,7 +300,7 @@ void Waits::answer_destination(const Answer& answer, Now now) {
     }
 }
 
-// Only what cannot be the trouble of one token is that of the destination.
+// Only failures that can't be caused by one token count for the destination.
 void Waits::blame_destination(const Answer& answer, Now now) {
     Destination& to = destination_;
     if (answer.kind == Evidence::wrong_url && answer.blamed_url) return;
@@ -406,7 +406,7 @@ void Waits::answer_token(Token& token, const Answer& answer, const Head& head, N
     token.state = token.closed ? TokenState::throttled : TokenState::active;
 }
 
-// What is not the destination's trouble may be that of the token.
+// Failures that do not count for the destination may count for the token.
 void Waits::token_failed(Token& token, const Answer& answer, Now now) {
     if (token.closed && answer.current) {
         token_probe_failed(token, answer, now);
@@ -447,7 +447,7 @@ void Waits::token_failed(Token& token, const Answer& answer, Now now) {
     token.state = state;
 }
 
-// The first refusal may be about its event: another thread may be asked at once.
+// The first refusal may be about its event, so another thread may be tried at once.
 void Waits::park(Token& token, Now now) {
     const bool again = token.state == TokenState::parked;
     const MonoTime until = again ? now.mono + options_.token_probe : now.mono;
@@ -499,7 +499,7 @@ bool Waits::token_is_tried(std::size_t token) const {
 void Waits::check_told(Door& door, const std::string& whose, bool same_state,
                        std::optional<MonoTime> until, Now now) {
     const bool same = same_state && until.has_value() == door.closed;
-    // A probe that may begin may have any time that has passed.
+    // A probe that is due may have any time in the past.
     const bool in_time = !until || (*until <= now.mono && door.earliest <= now.mono) ||
                          (door.earliest <= *until && *until <= door.latest);
     if (!same || !in_time) {
@@ -529,7 +529,7 @@ void Waits::told(std::size_t number, const core::Scheduler::TokenStatus& status,
     Token& token = tokens_[number];
     const bool closed = status.until.has_value();
     const bool named = status.state != TokenState::paused && status.state != TokenState::gone;
-    // Of a token without events that waits no more nothing is known.
+    // The relay forgets a token that has no events and no longer waits.
     const bool forgotten = !closed && token.closed && status.queued == 0 &&
                            token.earliest <= now.mono && token.state == TokenState::throttled;
     if (token.perhaps_parked && !named) {

@@ -1,7 +1,7 @@
-// When the relay may ask the server again: what docs/protocol.md says of Retry-After, of refusals
-// and of outages, as a second opinion. It is told whose turn it is, what the server answered and
-// what operators want, and says which turn comes too early and where the relay says something else
-// of a wait than follows from the answers.
+// An independent implementation of what docs/protocol.md says about Retry-After, refusals and
+// outages: when the relay may send again. It is notified of each turn, answer and operator's
+// request, and reports turns that come too early, and waits reported by the relay that do not
+// follow from the answers.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@
 
 namespace flowrelay::test {
 
-/// What is longer ago than this is on the disk, unless the disk is in trouble.
+/// Writes older than this are on the disk, unless the disk fails or is full.
 inline constexpr Milliseconds durable_after{2000};
 
 class Waits {
@@ -30,80 +30,84 @@ public:
 
     // ---- attempts
 
-    /// Its turn has come.
+    /// The event's attempt begins.
     void began(Seq seq, const Lane& lane, Now now);
-    /// It was not made since it would not have held any longer, or its answer was to a former token
-    /// or destination.
+    /// The attempt was not made because it was no longer valid, or its answer was for a former
+    /// token or destination.
     void withdrawn(Seq seq, const Lane& lane);
-    /// It was not made, or given up without an answer.
+    /// The attempt was not made, or ended without an answer.
     void cancelled(Seq seq, const Lane& lane, Now now);
     struct Situation {
-        bool removed = false;        ///< its token has gone meanwhile
-        bool others_queued = false;  ///< of other tokens something is queued in memory
-        bool of_all = false;         ///< others were refused like it
+        bool removed = false;        ///< its token is gone meanwhile
+        bool others_queued = false;  ///< other tokens have events queued in memory
+        bool of_all = false;         ///< other events were refused like it
     };
     void answered(Seq seq, const Lane& lane, const core::AttemptResult& result, Situation situation,
                   Now now);
 
     // ---- operators
 
-    /// One wants an event of the lane tried now. `under_way`: one of the lane is.
+    /// An operator retries an event of the lane now. `under_way`: an attempt of the lane is in
+    /// progress.
     void hurried(const Lane& lane, bool under_way, Now now);
-    /// The next probe of the destination is wanted now.
+    /// An operator requests the next probe of the destination now.
     void hurried_destination(Now now);
     void resumed(std::size_t token);
     /// An event left its lane before its turn.
     void dropped(Seq seq, const Lane& lane);
-    /// It had left, perhaps when it was too old, and is back.
+    /// An event that had left, perhaps because of its age, is queued again.
     void replayed(Seq seq, const Lane& lane);
-    /// A 410, or another token: nothing that was said of the token before holds.
+    /// The token is gone or replaced: earlier answers about it no longer apply.
     void removed(std::size_t token);
-    /// Events go somewhere else: nothing that was said before holds.
+    /// The destination has changed: earlier answers no longer apply.
     void redirected();
 
     // ---- processes
 
-    /// `unsafe`: what it wrote may not have reached the disk.
+    /// `unsafe`: the process's last writes may not have reached the disk.
     void process_ended(Now now, bool unsafe);
     void process_started(const std::set<std::size_t>& gone, Now now);
 
-    // ---- what the relay says, which is to be what follows from the answers. From then on a wait
-    // of a random length has that length.
+    // ---- the relay's reports, which must follow from the answers. They also fix the length of
+    // random waits.
 
     void told(const core::Scheduler::Status& status, Now now);
     void told(std::size_t token, const core::Scheduler::TokenStatus& status, Now now);
-    /// Whether a lane may wait until then.
+    /// Returns whether a lane may wait until then.
     bool may_wait(const Lane& lane, MonoTime until) const;
 
     // ---- views
 
     bool destination_closed() const { return destination_.closed; }
-    /// The destination is to be left alone, but not by this token: it may show that it is well.
+    /// Returns whether this token may still post although the destination is closed, which can show
+    /// that the destination is well.
     bool admits_early(std::size_t token) const;
-    /// An attempt is under way whose end says something about the destination, or the token.
+    /// Returns whether an attempt is in progress whose result counts for the destination;
+    /// token_is_tried(): for the token.
     bool destination_is_tried() const { return !destination_.inside.empty(); }
     bool token_is_tried(std::size_t token) const;
 
-    /// Whether the server may lately have refused something for going too fast.
+    /// Returns whether the server may recently have refused a request because of its rate.
     bool may_be_paced(Now now) const;
-    /// No pace makes anything wait longer.
+    /// Maximum wait caused by a rate limit.
     static constexpr Seconds longest_pace{30};
 
-    /// Times that were named, and how many of them a later process had to remember.
+    /// Number of waits requested by the server; remembered(): of those, the ones that a later
+    /// process had to keep.
     std::uint64_t asked() const noexcept { return asked_; }
     std::uint64_t remembered() const noexcept { return remembered_; }
 
 private:
-    // A time that the server has named.
+    // A wait requested by the server.
     struct Ask {
         WallTime at;
         Milliseconds wait{0};
         WallTime until;
-        bool is_old = false;   // of a process that has ended
+        bool is_old = false;   // from an earlier process
         bool is_safe = false;  // on the disk
-        bool is_over = false;  // whatever the disk says: an operator or a 410 has ended it
+        bool is_over = false;  // ended by an operator or a 410, whatever is on the disk
     };
-    /// The bad answers since the last good one, by kind.
+    /// The failures since the last success, by kind.
     struct Evidence {
         enum Kind { no_connection, no_answer, server_error, asked_to_wait, wrong_url, none };
         struct Row {
@@ -112,7 +116,7 @@ private:
         };
         std::map<Kind, Row> rows;
         std::set<std::size_t> tokens;
-        bool maybe = false;  // the relay may know less
+        bool maybe = false;  // the relay may have less evidence
 
         void note(Kind kind, const Lane& lane);
         void answered();
@@ -120,16 +124,17 @@ private:
     };
     static Evidence::Kind kind_of(const core::Judgement& judgement);
 
-    /// Of a destination that was held, until an answer came.
+    /// Allowance of a destination after it was held, until an answer comes.
     static constexpr std::size_t first_allowance = 2;
 
     struct Door {
         bool closed = false;
-        bool unsure = false;  // the relay knows better
-        // While closed, the next probe.
+        bool unsure = false;  // the model's state is uncertain
+        // While closed: bounds for the next probe.
         MonoTime earliest = MonoTime::min();
         MonoTime latest = MonoTime::min();
-        std::set<Seq> inside;  // what began since it was last closed: only their ends count
+        // Attempts that began since it was last closed; only their results count.
+        std::set<Seq> inside;
         std::vector<Ask> asks;
 
         void close(MonoTime from, MonoTime to);
@@ -140,29 +145,29 @@ private:
     struct Destination : Door {
         core::DestinationState state = core::DestinationState::up;
         Evidence evidence;
-        std::set<Lane> outage;  ///< of which a probe has shown that a server is there, but not well
-        std::set<std::size_t> suspects;  ///< tokens that have shown the outage
-        bool may_be_theirs = false;      ///< and of no others, so that others may be tried
+        std::set<Lane> outage;  ///< lanes whose probes were answered by a server that is not well
+        std::set<std::size_t> suspects;  ///< tokens whose answers have shown the outage
+        bool may_be_theirs = false;      ///< and no others have, so other tokens may be tried
         bool suspects_unsure = false;
         unsigned probes_failed = 0;
-        std::size_t allowance = 0;           // at most so many at a time
-        MonoTime good_at = MonoTime::min();  // when it was last answered well
+        std::size_t allowance = 0;           // maximum concurrent attempts
+        MonoTime good_at = MonoTime::min();  // time of the last success
     };
     struct Token : Door {
         core::TokenState state = core::TokenState::active;
         unsigned throttled_in_a_row = 0;
         unsigned probes_failed = 0;
         Evidence evidence;
-        bool perhaps_parked = false;  // and paused, so that nobody says it
+        bool perhaps_parked = false;  // and paused, so the relay does not report it
     };
     void park(Token& token, Now now);
-    // What is known of a lane is about the event whose turn it is.
+    // State of a lane; it concerns the lane's first event.
     struct Head {
         Seq seq = Seq::none;
         unsigned failures = 0;
         bool blamed_token = false;
         bool blamed_destination = false;
-        bool unsure = false;  // it may have been forgotten
+        bool unsure = false;  // the relay may have forgotten it
         MonoTime earliest = MonoTime::min();
         MonoTime latest = MonoTime::min();
     };
@@ -174,13 +179,13 @@ private:
         core::Judgement judgement;
         Evidence::Kind kind = Evidence::none;
         std::optional<Milliseconds> asked;
-        bool current = false;  // begun since it was last closed
+        bool current = false;  // began since the door was last closed
         Lane lane;
         bool blamed_url = false;
-        bool unsure = false;  // whether it was blamed
+        bool unsure = false;  // `blamed_url` is uncertain
         bool token_waits = false;
         bool alone = false;
-        bool limits = false;  // it may be the answer of a limit that was passed
+        bool limits = false;  // may be caused by exceeding a rate limit
     };
     void answer_destination(const Answer& answer, Now now);
     void blame_destination(const Answer& answer, Now now);
@@ -209,8 +214,9 @@ private:
     Destination destination_;
     std::map<std::size_t, Token> tokens_;
     std::map<Lane, Head> heads_;
-    std::map<std::size_t, MonoTime> good_at_;  // when a token was last answered well
-    std::optional<MonoTime> refused_at_;       // for going too fast, if it was that
+    std::map<std::size_t, MonoTime> good_at_;  // time of each token's last success
+    // Time of the last refusal because of the rate, if it was that.
+    std::optional<MonoTime> refused_at_;
     std::uint64_t asked_ = 0;
     std::uint64_t remembered_ = 0;
 };

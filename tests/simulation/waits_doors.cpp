@@ -10,7 +10,7 @@ void Waits::Door::close(MonoTime from, MonoTime to) {
         earliest = from;
         latest = to;
     } else {
-        // A time that was named while it was being tried counts however that ended.
+        // A wait that was requested during a probe counts whatever the probe's result.
         earliest = std::max(earliest, from);
         latest = std::max(latest, to);
     }

@@ -1,4 +1,4 @@
-// Operators, and what is remembered from one process of the relay to the next.
+// Operators' requests, and waits that are kept from one process of the relay to the next.
 #include <algorithm>
 #include <utility>
 
@@ -10,7 +10,7 @@ namespace {
 using core::DestinationState;
 using core::TokenState;
 
-// Of docs/protocol.md and docs/architecture.md, once more.
+// From docs/protocol.md and docs/architecture.md, deliberately repeated here.
 constexpr Seconds shortest_remembered{10};
 constexpr Milliseconds wall_clock_tick{1};
 
@@ -79,7 +79,7 @@ void Waits::redirected() {
 // ---------------------------------------------------------------- processes
 
 void Waits::process_ended(Now now, bool unsafe) {
-    // Waits that have ended stay: the timeline of the next process may begin earlier.
+    // Keep waits that have ended: the timeline of the next process may begin earlier.
     const auto look_at = [&](Door& door) {
         for (Ask& ask : door.asks) {
             const bool is_new = !std::exchange(ask.is_old, true);
@@ -90,8 +90,8 @@ void Waits::process_ended(Now now, bool unsafe) {
     for (auto& [number, token] : tokens_) look_at(token);
 }
 
-// What is left of the times that were named. A tenth of each may be missing: answers to one burst
-// say about the same, and only one of them is written.
+// Restores the requested waits. Up to a tenth of each may be missing: the answers to one burst have
+// similar times, and only one of them is written.
 bool Waits::reopen(Door& door, bool gone, Now now) {
     WallTime earliest = WallTime::min();
     WallTime latest = WallTime::min();
@@ -100,7 +100,7 @@ bool Waits::reopen(Door& door, bool gone, Now now) {
         const bool counts = ask.is_safe && !ask.is_over && ask.wait >= shortest_remembered;
         if (counts) earliest = std::max(earliest, ask.until - ask.wait / 10);
     }
-    // The timeline may have gone back, and no wait is longer than the cap.
+    // The timeline may have gone back; no wait exceeds the cap.
     latest = std::min(latest, now.wall + cap_);
     earliest = std::min(earliest, now.wall + cap_);
     if (latest <= now.wall) return false;
@@ -135,7 +135,7 @@ void Waits::process_started(const std::set<std::size_t>& gone, Now now) {
     }
 }
 
-// Whose wait it was is remembered over a start, if it was more than a thread's.
+// Records a requested wait. A restart keeps it if it concerned more than a thread.
 void Waits::note_ask(Token& token, const core::Judgement& judgement, Milliseconds wait,
                      bool removed, Now now) {
     ++asked_;
@@ -151,7 +151,7 @@ void Waits::note_ask(Token& token, const core::Judgement& judgement, Millisecond
     }
     const auto whose = [&](Door& door) {
         if (!door.unsure && (!door.closed || door.latest < until)) return false;
-        ask.is_over = door.unsure || door.earliest < until;  // or it may be shorter
+        ask.is_over = door.unsure || door.earliest < until;  // otherwise the wait may be shorter
         door.asks.push_back(ask);
         return !ask.is_over;
     };

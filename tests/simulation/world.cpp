@@ -87,9 +87,9 @@ ProcessOptions World::choose_options(Random& random) {
     return options;
 }
 
-// The crash may come while it starts: then it starts again.
+// Starts a process, again if it crashes while it starts.
 void World::start() {
-    // Ids that could not be written down are not known any more, and the log says so.
+    // Ids that could not be written are lost; the log says so.
     const std::uint64_t failed = log_.lines["spool.ids_failed"];
     if (failed != std::exchange(ids_failed_, failed)) {
         with_uuid_.clear();
@@ -140,7 +140,7 @@ void World::run_until(MonoTime end) {
 }
 
 void World::hand_in(const std::optional<Model::Address>& to) {
-    // Some are handed in again: not later than they have to be known by their ids.
+    // Some events are submitted again, while their ids must still be known.
     std::erase_if(with_uuid_, [&](const auto& item) {
         return item.first + options_.relay.dedup_window <= agenda_.now().mono;
     });
@@ -156,7 +156,7 @@ void World::hand_in(const std::optional<Model::Address>& to) {
     if (random_.chance(0.3)) {
         event.uuid = fmt::format("uuid-{}", event.number);
         with_uuid_.emplace_back(agenda_.now().mono, event);
-        // Who is impatient does not wait for the answer.
+        // Some producers repeat without waiting for the answer.
         for (std::uint64_t again = random_.chance(0.3) ? random_.below(5) : 0; again > 0; --again) {
             const std::uint64_t soon = random_.below(1U << random_.below(8));
             agenda_.in(Milliseconds(soon), [this, event] { hand_in_again(event); });
@@ -165,7 +165,7 @@ void World::hand_in(const std::optional<Model::Address>& to) {
     hand_in(event);
 }
 
-// An id is known to the slot that it was handed in for.
+// An id is known only for the slot for which it was submitted.
 void World::hand_in_again(Model::HandedIn event) {
     const auto slot = model_.slot_of(event.number);
     const auto to = slot ? address_of(*slot) : std::nullopt;
@@ -227,7 +227,7 @@ void World::trouble() {
                 model_.disk_in_trouble();
                 const bool full = random_.chance(0.5);
                 fs_.set_capacity(full ? 0 : 1ULL << 40);
-                // Troubles do not come one at a time.
+                // Several failures may occur together.
                 if (full && random_.chance(0.3)) {
                     const std::uint64_t soon = random_.below(1U << random_.below(17));
                     agenda_.in(Milliseconds(soon), [this] {
@@ -250,7 +250,7 @@ void World::trouble() {
     }
 }
 
-// Years forwards, or any time backwards.
+// Returns a clock step: years forwards, or any time backwards.
 Milliseconds World::some_step() {
     const Milliseconds size = Seconds(1ULL << random_.below(30));
     return random_.chance(0.5) ? -size : size + core::Timeline::max_time_off;
@@ -263,7 +263,7 @@ void World::set_wall_clock() {
     process_->look_at_clock();
 }
 
-// Many requests at a time, which are answered as if there were many servers.
+// Makes many concurrent requests, which are answered as if by many servers.
 void World::storm() {
     const auto slot = some_slot();
     const auto to = slot ? address_of(*slot) : std::nullopt;
@@ -284,7 +284,7 @@ std::vector<Seq> World::some_of(const std::vector<Seq>& all, double chance) {
 }
 
 void World::operate() {
-    // Where there are rate limits there is something to be hurried.
+    // With rate limits there are more waits to cut short.
     if (random_.chance(options_.source_rate > 0 ? 0.3 : 0.05)) {
         retry_what_is_under_way();
         return;
@@ -337,8 +337,8 @@ void World::operate() {
     }
 }
 
-// The disk may be full or fail just when an erasure begins, and an operator may read in the log
-// that it has failed, and want the source back now.
+// Makes the disk full or fail just when an erasure begins, or lets an operator enable the source
+// after the log has reported a failed erasure.
 void World::watch_erasures() {
     log_.listen("token.gone", [this] {
         if (random_.chance(0.2)) {
@@ -370,7 +370,7 @@ void World::watch_erasures() {
     });
 }
 
-// The process may end while the server waits to be left alone.
+// Ends the process during a wait that the server requested.
 void World::watch_waits() {
     for (const char* line : {"destination.held", "token.throttled"}) {
         log_.listen(line, [this] {
@@ -382,7 +382,7 @@ void World::watch_waits() {
     }
 }
 
-// It may hang there, as far as an operator can see, who has not much patience.
+// Retries events in flight, like an impatient operator.
 void World::retry_what_is_under_way() {
     for (int look = 0; look < 50; ++look) {
         run_until(agenda_.now().mono + Milliseconds(random_.below(30)));
@@ -393,7 +393,7 @@ void World::retry_what_is_under_way() {
     }
 }
 
-// Some of what is dead, and perhaps the server takes it now.
+// Replays some dead letters, which the server may now accept.
 void World::replay() {
     server_.set_lenient(random_.chance(0.5));
     std::vector<Seq> letters;
@@ -434,22 +434,22 @@ void World::settle_everything() {
     fs_.crash_at(0);
     fs_.stop_failing();
     fs_.set_capacity(1ULL << 40);
-    // Whoever fails stays failed until it starts again.
+    // A failed process stays failed until a restart.
     if (process_->failed() || random_.chance(0.3)) restart();
-    run_until(agenda_.now().mono + Seconds(1));  // what operators began before ends
+    run_until(agenda_.now().mono + Seconds(1));  // lets operators' calls end
     give_all_a_source();
     load_setup();
     decide_everything();
-    // A drop that could not be written is none after a restart.
+    // A drop that could not be written has no effect after a restart.
     if (model_.is_unsure_of_a_drop()) {
         restart();
         decide_everything();
     }
-    // The longest waits there are: a Retry-After of an hour, the grace of a token that is gone.
+    // Outlast the longest waits: a Retry-After of an hour, the grace of a token that is gone.
     run_until(agenda_.now().mono + std::chrono::minutes(247));
     if (!model_.violations().empty()) return;
     if (options_.reporting) hand_in_the_last();
-    // The clock may just be on its way to the disk, as it is every five minutes.
+    // The clock may just be being saved, which happens every five minutes.
     if (!process_->idle()) run_until(agenda_.now().mono + Seconds(5));
     if (!process_->idle()) model_.violation("something never ends");
     model_.finished(look(process_->spool(), setup_));
@@ -468,7 +468,7 @@ void World::restart() {
     start();
 }
 
-// The operators decide of everything that waits for them.
+// Lets operators decide about all held events and paused sources.
 void World::decide_everything() {
     const bool lenient = random_.chance(0.5);
     server_.set_lenient(lenient);
@@ -478,8 +478,8 @@ void World::decide_everything() {
     for (int round = 0; round < 1000 && model_.violations().empty(); ++round) {
         run_until(agenda_.now().mono + Seconds(400));
         const auto held = model_.held();
-        // Where all that is left is bad they let it die. Where so many threads begin with a bad
-        // event that the token is parked over and over, they have the server take it.
+        // If only invalid events are left, they are dropped. If so many threads begin with one that
+        // the token is parked again and again, let the server accept them.
         if (round == 30) server_.set_lenient(true);
         for (const std::size_t slot : slots_there_are()) process_->resume(slot);
         if (held.empty()) {
@@ -494,7 +494,7 @@ void World::decide_everything() {
     }
 }
 
-// One more event of each source: then it is known to be well, and its flow is told so.
+// Submits one more event for each source, so that it is known to be well and its flow is told so.
 void World::hand_in_the_last() {
     for (const auto& [name, token] : setup_.sources()) {
         Model::HandedIn event;

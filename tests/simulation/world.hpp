@@ -1,5 +1,5 @@
-// A life of the relay from a seed: producers, weather, crashes, and an end in which everything
-// heals and all has to be settled.
+// One simulation from a seed: producers, failures of server and disk, crashes, and a final phase in
+// which all failures end and every event must be settled.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@
 
 namespace flowrelay::test {
 
-/// Says what happens if it is asked to; knows how often each line came, and that none has a secret.
+/// Counts log lines, checks that none contains a secret, and prints them if tracing is on.
 class SimLog final : public Log {
 public:
     SimLog(const Agenda& agenda, Model& model, bool trace)
@@ -30,7 +30,7 @@ public:
     bool enabled(Severity) const noexcept override { return trace_; }
     void write(const LogEvent& event, std::span<const LogField> fields) noexcept override;
     void say(const std::string& what) const;
-    /// Calls this, which must not throw, whenever the line is written.
+    /// Calls `what`, which must not throw, whenever the line is written.
     void listen(std::string_view name, std::function<void()> what) {
         listeners_[name] = std::move(what);
     }
@@ -49,7 +49,7 @@ public:
     World(std::uint64_t seed, bool trace);
     ~World();
 
-    /// Lives and dies; what was wrong is in model().violations().
+    /// Runs the simulation. model().violations() has what was wrong.
     void live();
 
     const Model& model() const noexcept { return model_; }
@@ -117,8 +117,8 @@ private:
     SimLog log_;
     Surroundings around_{agenda_, fs_, server_, setup_, model_, log_};
     std::unique_ptr<RelayProcess> process_;
-    std::vector<std::size_t> direct_;  ///< tokens that producers use themselves
-    Setup::Sources out_;               ///< what was taken out of the configuration
+    std::vector<std::size_t> direct_;  ///< tokens that producers use directly
+    Setup::Sources out_;               ///< sources removed from the configuration
     std::uint64_t last_number_ = 0;
     std::vector<std::pair<MonoTime, Model::HandedIn>> with_uuid_;
     std::uint64_t ids_failed_ = 0;

@@ -1,4 +1,4 @@
-// What operators change of names, tokens and where events go, and whom producers name meanwhile.
+// Operators' changes to names, tokens and destination, and which sources producers name meanwhile.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -48,13 +48,13 @@ std::vector<std::string> World::source_names() const {
 Model::Address World::some_address() {
     const auto names = source_names();
     const std::size_t which = random_.below(names.size() + direct_.size() + 1);
-    if (random_.chance(0.03)) return {"", random_.below(setup_.tokens())};  // also a former one
+    if (random_.chance(0.03)) return {"", random_.below(setup_.tokens())};  // may be a former one
     if (which < names.size()) return {names[which], 0};
     if (which < names.size() + direct_.size()) return {"", direct_[which - names.size()]};
     return {"", some_token()};
 }
 
-// How a producer names this very slot now, if there is a way.
+// Returns how a producer can name this slot now, if possible.
 std::optional<Model::Address> World::address_of(std::size_t slot) {
     const Slots& slots = model_.slots();
     const auto& of = slots.at(slot);
@@ -78,7 +78,7 @@ std::optional<std::string> World::some_source() {
     return std::next(setup_.sources().begin(), which)->first;
 }
 
-// A new one, or one that somebody has or had.
+// Returns a new token, or one that is or was in use.
 std::size_t World::token_to_use() {
     switch (random_.below(4)) {
         case 0:
@@ -90,7 +90,7 @@ std::size_t World::token_to_use() {
     }
 }
 
-// While requests are under way, if there are any before long.
+// Changes the setup while requests are in flight, if there are any soon.
 void World::change_setup() {
     for (int look = 0; look < 20 && model_.under_way().empty(); ++look) {
         run_until(agenda_.now().mono + Milliseconds(random_.below(30)));
@@ -144,7 +144,7 @@ void World::put_back() {
     setup_.set(name, random_.chance(0.7) ? back.mapped() : token_to_use());
 }
 
-// Renames, swaps, names that move on, and a token that events brought themselves.
+// Renames and swaps sources, moves names to other tokens, and names a token that events brought.
 void World::move_names() {
     Setup::Sources sources = setup_.sources();
     const auto a = some_source();
@@ -212,7 +212,7 @@ void World::enable_what_is_gone() {
     }
 }
 
-// In the end each queue has a source, by a name that is free.
+// Gives each queue a source with an unused name, for the final phase.
 void World::give_all_a_source() {
     std::size_t next = names_there_are;
     for (const std::size_t slot : slots_there_are()) {
