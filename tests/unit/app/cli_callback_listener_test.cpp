@@ -56,7 +56,7 @@ protected:
     std::unique_ptr<CallbackListener> listener_ =
         CallbackListener::open("127.0.0.1", 0, "/callback").value();
 
-    /// Serves what has come until there is nothing more, or something that is ours.
+    /// Serves pending connections until there are no more, or one has the expected callback.
     bool serve() {
         while (true) {
             std::vector<pollfd> waiting;

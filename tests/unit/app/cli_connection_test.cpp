@@ -1,4 +1,4 @@
-// The command's calls to the daemon: each ends in time, whatever the other side does.
+// The command's calls to the daemon: each ends in time, whatever the daemon does.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -24,7 +24,7 @@ using ::testing::HasSubstr;
 constexpr Milliseconds soon{100};
 constexpr Milliseconds patient{5000};
 
-/// A connection that failed, as "CODE MESSAGE".
+/// Returns the error of a failed call as "CODE MESSAGE".
 template <class T>
 std::string failure(const Result<T>& result) {
     if (result) return "none";
@@ -82,7 +82,7 @@ TEST(Exchange, does_not_wait_longer_than_told_for_a_daemon_that_does_not_read) {
 TEST(Exchange, does_not_wait_longer_than_told_for_a_connection) {
     const FakeDaemon daemon;
     const MonoTime deadline = MonoTime::clock::now() + patient;
-    // Fills the queue of connections that wait to be accepted.
+    // Fills the queue of connections not yet accepted.
     std::vector<UnixStream> waiting;
     for (int i = 0; i < 8; ++i) {
         auto stream = UnixStream::connect(daemon.path(), MonoTime::clock::now() + soon);

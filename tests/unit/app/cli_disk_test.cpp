@@ -29,19 +29,19 @@ TEST(DiskProbe, SumsUpLatencies) {
 }
 
 TEST(PowerCut, CountsWhatIsLost) {
-    // Nothing: more is there than was seen, or just that.
+    // Nothing is lost: all that was seen is there, or more.
     EXPECT_EQ(lost_in_power_cut({.first = 1, .last = 100}, 100), 0U);
     EXPECT_EQ(lost_in_power_cut({.first = 1, .last = 160}, 100), 0U);
     EXPECT_EQ(lost_in_power_cut({.first = 5905, .last = 10'000}, 10'000), 0U);
-    // The oldest were settled by a commit whose events are not there.
+    // The oldest events were settled by a commit whose own events are missing.
     EXPECT_EQ(lost_in_power_cut({.first = 5921, .last = 10'000}, 10'000), 0U);
-    // At the end, in the middle, at the beginning, all.
+    // Loss at the end, in the middle, at the beginning, of everything.
     EXPECT_EQ(lost_in_power_cut({.first = 1, .last = 100}, 150), 50U);
     EXPECT_EQ(lost_in_power_cut({.first = 1, .last = 100, .missing = 7}, 100), 7U);
     EXPECT_EQ(lost_in_power_cut({.first = 11, .last = 100}, 100), 10U);
     EXPECT_EQ(lost_in_power_cut({.first = 6000, .last = 10'000}, 10'000), 79U);
     EXPECT_EQ(lost_in_power_cut({}, 100), 100U);
-    // What was settled is not lost.
+    // Settled events are not lost.
     EXPECT_EQ(lost_in_power_cut({}, 10'000), 4096U);
 }
 

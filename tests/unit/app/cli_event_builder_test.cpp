@@ -13,7 +13,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-/// The least that a source needs.
+/// Returns the minimum that a source needs.
 EventOptions ci() {
     EventOptions options;
     options.source = "ci";

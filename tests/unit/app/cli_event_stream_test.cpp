@@ -25,7 +25,7 @@ const std::string full = "{\"status\":\"rejected\",\"code\":\"queue_full\",\"mes
 const std::string invalid =
     "{\"status\":\"rejected\",\"code\":\"invalid_event\",\"message\":\"bad\"}\n";
 
-/// A pipe to read the events from; written by a thread, since it holds 64 KiB only.
+/// A pipe from which the events are read. A thread writes to it, since it holds only 64 KiB.
 class Input {
 public:
     explicit Input(std::string text) {
@@ -41,7 +41,7 @@ public:
         });
     }
     ~Input() {
-        // A writer that still has something would wait for ever for a reader.
+        // Otherwise a blocked writer would wait for ever.
         char rest[65536];
         while (::read(ends_[0], rest, sizeof rest) > 0) {
         }
@@ -280,7 +280,7 @@ TEST(EventStream, connects_anew_after_a_pause_in_which_the_daemon_was_restarted)
     hooks.answered = [&](std::uint64_t, const Answer&, std::string_view) { ++answers; };
     int ticks_after_answer = 0;
     hooks.progress = [&](std::uint64_t events, std::uint64_t) {
-        // The second line comes when the end of the first connection has been seen.
+        // Write the second line when the end of the first connection has been noticed.
         if (events == 1 && ++ticks_after_answer == 4) {
             EXPECT_EQ(::write(ends[1], "{}\n", 3), 3);
             ::close(ends[1]);

@@ -62,7 +62,7 @@ TEST(FlowSetup, a_new_source_has_an_id_and_a_token) {
     EXPECT_EQ(read_new_source(R"({"id":"a-b","flow_token":"t"})")->id, "a-b");
     for (const char* answer : {"", "[]", "17", "{"})
         EXPECT_FALSE(read_new_source(answer)) << answer;
-    // It is in the flow all the same: what is known of it is needed to remove it.
+    // The source exists in the flow, so what is known of it is needed to remove it.
     for (const char* answer :
          {R"({"id":1})", R"({"id":1,"flow_token":""})", R"({"id":1,"flow_token":17})"}) {
         const auto unusable = read_new_source(answer);

@@ -11,7 +11,7 @@ namespace {
 
 using ::testing::ElementsAre;
 
-/// "NUMBER:TEXT@END", or "NUMBER:too long@END".
+/// Returns each line as "NUMBER:TEXT@END" or "NUMBER:too long@END".
 std::vector<std::string> take_all(LineReader& reader) {
     std::vector<std::string> lines;
     while (const auto line = reader.next()) {

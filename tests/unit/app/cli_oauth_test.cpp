@@ -41,7 +41,7 @@ TEST(OAuth, random_words_are_long_and_different) {
     std::set<std::string> seen;
     for (int i = 0; i < 100; ++i) {
         const std::string word = random_word(32);
-        EXPECT_EQ(word.size(), 43U);  // the least that RFC 7636 allows
+        EXPECT_EQ(word.size(), 43U);  // the minimum of RFC 7636
         EXPECT_EQ(word.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
                                          "0123456789-_"),
                   word.npos);

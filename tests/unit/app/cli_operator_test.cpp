@@ -1,4 +1,4 @@
-// What the operator's commands make of the daemon's answers.
+// How the operator's commands interpret the daemon's answers.
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -12,7 +12,7 @@ const FileOwner owner_flowrelay{998, 997, "flowrelay"};
 const FileOwner owner_relay{1001, 1001, "relay"};
 const FileOwner owner_ci{1002, 1002, "ci"};
 
-/// Who there is on the host.
+/// The users of the host.
 FindUser users_of(std::map<std::string, FileOwner> users) {
     users.emplace("root", owner_root);
     return [users = std::move(users)](const std::string& name) {

@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 namespace json = boost::json;
 
 const bool as_root = ::geteuid() == 0;
-/// Another user, where this one can give it something.
+/// Another user if this one can give files away, which only root can; otherwise this user.
 const FileOwner receiver{as_root ? uid_t{4711} : ::geteuid(), as_root ? gid_t{4712} : ::getegid(),
                          "receiver"};
 
@@ -67,7 +67,7 @@ TEST_F(RestoreTargetTest, belongs_to_root_while_it_is_filled) {
         EXPECT_EQ(facts_of(state_).st_mode & 07777U, 0700U);
         write_file(state_ + "/half");
     }
-    // It was not given away: it is as it was.
+    // The directory was not given away and is unchanged.
     EXPECT_TRUE(fs::is_empty(state_));
     EXPECT_EQ(facts_of(state_).st_uid, 17U);
     EXPECT_EQ(facts_of(state_).st_gid, 18U);

@@ -37,7 +37,7 @@ protected:
         return written.has_value() ? *written : 0;
     }
 
-    /// The copy holds exactly the files of the directory that are copied, with their contents.
+    /// Checks that the copy has exactly the files to be copied, with their contents.
     void expect_equal() {
         std::size_t files = 0;
         for (const auto& entry : fs::recursive_directory_iterator(from_)) {

@@ -10,7 +10,7 @@ namespace {
 
 const char* const minimal = "destination: {base_url: \"https://api.example.com\"}\n";
 
-/// What is shown has to mean the same when it is read.
+/// Checks that the text shown has the same meaning when it is parsed.
 void expect_same(const std::string& text) {
     const Config config = parse_config(text, "f");
     const std::string shown = show_config(config);

@@ -16,7 +16,7 @@ using ::testing::Not;
 
 const std::string base_config = "destination: {base_url: https://flowdock.example.com}\n";
 
-/// What is wrong with a text, a line for each problem.
+/// Returns the problems of a text, one line each.
 std::vector<std::string> problems_with(const std::string& text) {
     try {
         parse_config(text, "f.yaml");
@@ -397,8 +397,8 @@ TEST(Config, shortens_long_and_strange_values_in_messages) {
 }
 
 TEST(Config, every_listed_key_is_read) {
-    // A key that is listed but not read would be accepted and ignored. Every key refuses a list
-    // in the place of its value, but the two that take more than a word.
+    // A key that is listed but not read would be accepted and ignored. Every key refuses a list as
+    // its value, except the two that take more than a word.
     for (const std::string_view full : config_keys()) {
         const std::size_t dot = full.find('.');
         const std::string section(full.substr(0, dot));

@@ -95,7 +95,7 @@ TEST_F(DestinationFiles, AKeyThatOthersCanReadIsTold) {
     config_.client_key = write("c.key", identity_.key, 0644);
     EXPECT_TRUE(make_tls_context(config_)->has_certificate());
     EXPECT_THAT(warn_of_exposed_key(config_), HasSubstr("chmod 0600 " + config_.client_key));
-    // A certificate that others can read is in order, unless the key is in there as well.
+    // A certificate may be readable by others, unless the file also contains the key.
     config_.client_key = "";
     config_.client_certificate = write("both.pem", identity_.certificate + identity_.key, 0644);
     EXPECT_THAT(warn_of_exposed_key(config_), HasSubstr("both.pem has mode 0644"));

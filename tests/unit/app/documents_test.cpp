@@ -1,4 +1,4 @@
-// config/flowrelay.yaml and docs/configuration.md have every key, with its default.
+// config/flowrelay.yaml and docs/configuration.md document every key with its default.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -24,7 +24,7 @@ std::string read_file(const std::string& path) {
     return text.str();
 }
 
-/// The annotated file with a base_url, and with the keys that are commented out in force.
+/// Returns the annotated file with a base_url, optionally with the commented keys enabled.
 std::string annotated(bool with_commented_keys) {
     std::string text = read_file("config/flowrelay.yaml");
     text = std::regex_replace(text, std::regex("\n  base_url:\n"),

@@ -1,4 +1,4 @@
-// A daemon for the command to talk to: a Unix socket and a thread that does what a test says.
+// A daemon for tests of the command: a Unix socket and a thread that runs the test's function.
 #pragma once
 
 #include <poll.h>
@@ -17,7 +17,7 @@
 
 namespace flowrelay::cli {
 
-/// One connection, on the daemon's side. Every wait ends after five seconds.
+/// The daemon's side of one connection. Every wait ends after five seconds.
 class FakeConnection {
 public:
     explicit FakeConnection(int fd) : fd_(fd) {}
@@ -29,7 +29,7 @@ public:
         (void)!::send(fd_, text.data(), text.size(), MSG_NOSIGNAL);
     }
 
-    /// The next line without its break; "" at the end.
+    /// Returns the next line without its line break; "" at the end.
     std::string line() {
         std::size_t end;
         while ((end = input_.find('\n')) == std::string::npos) {
@@ -40,7 +40,7 @@ public:
         return line;
     }
 
-    /// Everything until the peer is done, or up to `end`.
+    /// Returns everything up to `end`, or until the peer closes.
     std::string until(const std::string& end) {
         while (input_.find(end) == std::string::npos && more()) {
         }
@@ -66,7 +66,7 @@ class FakeDaemon {
 public:
     using Serve = std::function<void(FakeConnection&)>;
 
-    /// Serves up to `connections` one after the other, in its own thread.
+    /// Serves up to `connections` connections, one after the other, in a separate thread.
     explicit FakeDaemon(Serve serve, int connections = 1) : FakeDaemon() {
         thread_ = std::thread([this, serve = std::move(serve), connections] {
             for (int i = 0; i < connections; ++i) {
@@ -80,7 +80,7 @@ public:
         });
     }
 
-    /// Listens and never accepts.
+    /// Listens but never accepts.
     FakeDaemon() {
         std::string pattern =
             (std::filesystem::temp_directory_path() / "flowrelay-XXXXXX").string();

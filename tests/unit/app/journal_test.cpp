@@ -63,7 +63,7 @@ TEST(JournalEntry, is_bounded_and_valid_utf8) {
     EXPECT_THAT(big, HasSubstr("FLOWRELAY_D=" + std::string(2048, 'x') + "\n"));
     EXPECT_THAT(entry({{"k", "a\xFFz"}}), EndsWith("FLOWRELAY_K=a\xEF\xBF\xBDz\n"));
     EXPECT_THAT(entry({{"k", std::string(2047, 'x') + "\xC3\xA4"}}),
-                EndsWith("x\n"));  // not half of the last letter
+                EndsWith("x\n"));  // the last character is not cut in half
 }
 
 TEST(SyslogPriority, grows_with_less_severity) {
@@ -75,7 +75,7 @@ TEST(SyslogPriority, grows_with_less_severity) {
     EXPECT_EQ(syslog_priority(Severity::debug), 7);
 }
 
-/// Stands for journald.
+/// A stand-in for journald.
 class FakeJournal {
 public:
     FakeJournal() {
@@ -100,7 +100,7 @@ public:
         ::unlink(path_.c_str());
         fd_ = -1;
     }
-    /// Empty when there is none.
+    /// Returns the next entry; empty if there is none.
     std::string receive() {
         std::string entry(1 << 16, '\0');
         const ssize_t size = ::recv(fd_, entry.data(), entry.size(), 0);
@@ -169,7 +169,7 @@ TEST_F(JournalLog, falls_back_when_nobody_listens_and_returns_when_somebody_does
 TEST_F(JournalLog, counts_what_a_journal_that_does_not_read_has_lost) {
     journal_.listen();
     make();
-    // The kernel keeps some of them (net.unix.max_dgram_qlen); the rest has no room.
+    // The kernel queues some of them (net.unix.max_dgram_qlen); the rest is lost.
     constexpr int written = 2000;
     for (int i = 0; i < written; ++i) log_->write(retry, {{"n", i}});
     int received = 0;

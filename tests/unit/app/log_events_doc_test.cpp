@@ -1,4 +1,4 @@
-// docs/log-events.md and the catalogue name the same events with the same severities.
+// docs/log-events.md and the catalogue have the same events with the same severities.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -14,7 +14,7 @@
 namespace flowrelay {
 namespace {
 
-/// Severity by event name: "### name", then "severity · ...".
+/// Returns the severity by event name, from "### name" followed by "severity · ...".
 std::map<std::string, std::string> documented() {
     std::ifstream in(FLOWRELAY_SOURCE_DIR "/docs/log-events.md");
     std::map<std::string, std::string> events;

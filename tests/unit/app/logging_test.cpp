@@ -50,7 +50,7 @@ std::string json(std::initializer_list<LogField> fields) {
     return line(LogFormat::json, fields);
 }
 
-/// The value of one field in a text line.
+/// Returns a value as it appears in a text line.
 std::string value_of(std::string_view value) {
     const std::string all = text({{"k", value}});
     return all.substr(all.find(" k=") + 3);
@@ -226,7 +226,7 @@ TEST(IsJournalStream, compares_device_and_inode) {
 
 // ---- a reader that does not read
 
-/// Two ends of something that lines can be written to.
+/// The two ends of a pipe, socket or terminal.
 struct Ends {
     int read = -1;
     int write = -1;
@@ -248,7 +248,7 @@ std::vector<Ends> unread_outputs() {
     return all;
 }
 
-/// All that can be read at once.
+/// Returns all that can be read without waiting.
 std::string read_all(int fd) {
     std::string text;
     char buffer[4096];
@@ -273,7 +273,7 @@ TEST(LogOutput, LosesLinesRatherThanWait) {
                 log->write(core::log_events::relay_ready, {{"number", i}, {"filler", filler}});
             }
             EXPECT_LT(std::chrono::steady_clock::now() - begin, Seconds(5)) << ends.name;
-            // What was written comes whole and in order; the rest is counted.
+            // Written lines arrive whole and in order; the others are counted.
             std::string text = read_all(ends.read);
             for (int i = 0; i < 40; ++i) {
                 log->write(core::log_events::relay_ready, {{"number", "later"}});

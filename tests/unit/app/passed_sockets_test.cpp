@@ -16,7 +16,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-/// Sockets as systemd makes them; closed at the end of the test.
+/// Creates sockets as systemd does; they are closed at the end of the test.
 class SortPassedSockets : public ::testing::Test {
 protected:
     int make(int family, int type, bool listens) {

@@ -23,7 +23,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
 
-/// The service manager's end.
+/// The service manager's end of the socket.
 class Receiver {
 public:
     explicit Receiver(const std::string& address)
@@ -177,7 +177,7 @@ TEST_F(Systemd, refuses_a_number_of_sockets_that_makes_no_sense) {
     }
 }
 
-/// Runs in a child, which may put descriptors where it likes. The exit status is the result.
+/// Runs in a child process, where it can place descriptors freely. The exit status is the result.
 int passed_sockets_in_child() {
     const int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
     const int other = ::socket(AF_UNIX, SOCK_STREAM, 0);

@@ -1,5 +1,5 @@
-// Races over real sockets. An address that swallows packets is a loopback listener whose queue of
-// connections is full: the kernel drops further ones without an answer.
+// Races over real sockets. An address that drops packets is a loopback listener with a full queue
+// of connections: the kernel drops further ones without an answer.
 #include "flowrelay/runtime/address_race.hpp"
 
 #include <gtest/gtest.h>
@@ -27,7 +27,7 @@ class AddressRaceTest : public testing::Test {
 protected:
     static tcp::endpoint loopback() { return {asio::ip::address_v4::loopback(), 0}; }
 
-    /// Takes connections (the kernel does, without anybody's accept).
+    /// Returns an address that accepts connections (the kernel does, without accept()).
     tcp::endpoint listening() {
         acceptors_.emplace_back(io_, loopback());
         return acceptors_.back().local_endpoint();
@@ -38,7 +38,7 @@ protected:
         return acceptor.local_endpoint();
     }
 
-    /// Answers nothing at all.
+    /// Returns an address that never answers.
     tcp::endpoint silent() {
         auto& acceptor = acceptors_.emplace_back(io_);
         acceptor.open(tcp::v4());
@@ -68,7 +68,7 @@ protected:
         io_.stop();
     }
 
-    /// Runs a race to its end and says how long it took.
+    /// Runs a race and returns its duration.
     Milliseconds run(Endpoints endpoints, Milliseconds patience = Seconds(5)) {
         const MonoTime begun = std::chrono::steady_clock::now();
         result_.reset();
@@ -117,7 +117,7 @@ TEST_F(AddressRaceTest, ASilentAddressCostsTheStaggerAndNotTheTimeout) {
 
 TEST_F(AddressRaceTest, ASlowAddressMayStillWin) {
     const auto hole = silent();
-    // While the second one is tried the first one's listener begins to take connections.
+    // While the second attempt is in progress, the first listener begins to accept connections.
     asio::steady_timer timer(io_, 2 * stagger);
     timer.async_wait([&](const error_code&) { accept_all(acceptors_.front()); });
     run({hole, silent()}, Seconds(10));  // SYNs are repeated after a second

@@ -1,4 +1,4 @@
-// The resources of the control socket on a real engine over a simulated disk, asked by any user.
+// Requests to the control socket as any user, with a real engine on a simulated disk.
 #pragma once
 
 #include <fmt/format.h>
@@ -51,7 +51,7 @@ protected:
         run_until([&done] { return done; });
     }
 
-    /// Runs completions until the condition holds; a test that waits in vain fails.
+    /// Runs completions until the condition holds; fails the test after a time-out.
     template <class Condition>
     void run_until(Condition condition) {
         const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
@@ -61,7 +61,7 @@ protected:
         ASSERT_TRUE(condition()) << "it never came";
     }
 
-    /// Hands an event in and returns its seq.
+    /// Submits an event and returns its seq.
     std::string submit(const std::string& source, const std::string& thread,
                        const std::string& uuid) {
         auto submission = core::Submission::parse(fmt::format(
@@ -81,7 +81,7 @@ protected:
                            target, body.size(), body);
     }
 
-    /// The answer to a request, as bytes; nothing if it is not a request.
+    /// Returns the answer to a request given as bytes; nothing if it is not a valid request.
     std::optional<http::Response> ask(const std::string& bytes, const Peer& peer) {
         http::RequestReader reader{http::RequestLimits()};
         reader.put(bytes);
@@ -98,7 +98,7 @@ protected:
         answer = std::move(response);
     }
 
-    /// Somebody who can connect and look, and nothing else.
+    /// A user with read-only access.
     static Peer looker() {
         Peer peer;
         peer.uid = 65534;
@@ -107,7 +107,7 @@ protected:
     }
     static Peer root() { return Peer(); }
 
-    /// All that a request could have changed.
+    /// Returns everything that a request could have changed.
     std::string state() {
         std::string text = fmt::format("reloads={} disk={}", reloads_, fs_.operations().size());
         for (const auto& [id, token] : relay_.tokens().all()) {

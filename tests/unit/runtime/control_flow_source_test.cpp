@@ -1,4 +1,4 @@
-// Where a source lives, and whether it does, on the control socket.
+// The flow of a source and source checks, over the control socket.
 #include <string>
 
 #include "control_fixture.hpp"
@@ -30,7 +30,7 @@ TEST_F(ControlFlowSource, IsKeptWithASourceAndShown) {
     EXPECT_EQ(add("new", lives).status, 201);
     EXPECT_NE(shown("new").find(R"("flow_source":)" + lives), std::string::npos) << shown("new");
     EXPECT_EQ(shown("extra").find("flow_source"), std::string::npos);
-    // What is not known is left out, and what a later version says is passed over.
+    // Unknown values are left out, and members of a later version are ignored.
     EXPECT_EQ(add("short", R"({"id":"37","later":{"a":1},"flow":""})").status, 201);
     EXPECT_NE(shown("short").find(R"("flow_source":{"id":"37"})"), std::string::npos);
     const auto rotated =
@@ -60,7 +60,7 @@ TEST_F(ControlFlowSource, ThatMakesNoSenseChangesNothing) {
     EXPECT_EQ(shown("nobody").find("not_found") == std::string::npos, false);
 }
 
-// Nothing here delivers.
+// There is no delivery in this test.
 TEST_F(ControlFlowSource, WhatCanNotBeAskedForIsAnswered) {
     const auto answer = post("/v1/sources/ci/check", "");
     EXPECT_EQ(answer.status, 200);
@@ -69,7 +69,7 @@ TEST_F(ControlFlowSource, WhatCanNotBeAskedForIsAnswered) {
     EXPECT_EQ(ask(request("POST", "/v1/sources/ci/check"), looker()).value().status, 403);
 }
 
-// What waits for its turn when the daemon stops is answered, and what comes later as well.
+// Checks that are pending when the daemon stops are answered, and so are later ones.
 TEST_F(ControlFlowSource, AStopAnswersWhoAsked) {
     int asked = 0;
     engine_.set_check_listener([&] { ++asked; });
@@ -90,7 +90,7 @@ TEST_F(ControlFlowSource, AStopAnswersWhoAsked) {
     for (const auto& answer : answers) EXPECT_EQ(answer.life, core::SourceLife::unanswered);
 }
 
-// It waits for its turn while another one is asked for, and is gone by then.
+// The check waits for another one, and its source is gone by then.
 TEST_F(ControlFlowSource, WhatIsGoneWhenItsTurnComesIsRefused) {
     engine_.set_check_listener([] {});
     std::vector<Engine::CheckAnswer> answers;

@@ -1,5 +1,4 @@
-// Who may change something over the control socket: whatever a user who may only look sends,
-// nothing changes.
+// Permissions on the control socket: whatever a user with read-only access sends, nothing changes.
 #include <algorithm>
 #include <array>
 #include <cstdlib>
@@ -132,7 +131,7 @@ TEST_F(ControlRights, PlansAreForAll) {
     }
 }
 
-// ---- anything at all, from a seed
+// ---- random requests, from a seed
 
 class Requests {
 public:

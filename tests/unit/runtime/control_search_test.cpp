@@ -1,4 +1,4 @@
-// Searches of operators: one pass for all ids, an end when nobody waits, a bound on how many run.
+// Operators' searches: one pass for all ids, cancelled when the client is gone, limited in number.
 #include <algorithm>
 #include <chrono>
 
@@ -87,7 +87,7 @@ TEST_F(ControlSearch, EachOfManyIsFoundOnceByWhateverItIsCalled) {
 }
 
 TEST_F(ControlSearch, AnEventWhoseRecordIsDamagedIsFoundAmongManyTokens) {
-    constexpr int tokens = 150;  // more than one trip to the disk looks into
+    constexpr int tokens = 150;  // more than one request to the disk covers
     for (int number = 1; number <= tokens; ++number) {
         auto submission = core::Submission::parse(fmt::format(
             R"({{"flow_token":"made-up-{}","external_thread_id":"t","title":"mark-{}.","event":"activity","author":{{"name":"a"}}}})",
@@ -121,7 +121,7 @@ TEST_F(ControlSearch, APlanWaitsForNoTurn) {
     int asked = 0;
     const auto change = ask_wanted(request("POST", "/v1/queue/drop", R"({"all":true})"), root(),
                                    [&asked] { return ++asked < 5; });
-    EXPECT_EQ(change->status, 503);  // it would have waited for ever
+    EXPECT_EQ(change->status, 503);  // it would otherwise have waited for ever
     engine_.end_change();
 }
 
@@ -137,7 +137,7 @@ TEST_F(ControlSearch, WorkEndsWhenNobodyWaitsForIt) {
             EXPECT_LE(asked, patience + 3) << target;
         }
     }
-    // Their places are free again.
+    // The places are free again.
     EXPECT_TRUE(engine_.begin_search(looker().uid));
     EXPECT_TRUE(engine_.begin_search(looker().uid));
 }
@@ -151,7 +151,7 @@ TEST_F(ControlSearch, OneUsersSearchesDoNotTakeTheOthersPlaces) {
     const auto refused =
         ask_wanted(request("GET", "/v1/queue/unknown"), looker(), [&asked] { return ++asked < 3; });
     EXPECT_EQ(refused->status, 503);
-    // A change takes no place: who may make it does not wait for who looks.
+    // A change takes no place: users who can make changes do not wait for readers.
     const auto changed = ask(request("POST", "/v1/queue/drop", R"({"ids":["unknown"]})"), root());
     EXPECT_EQ(changed->status, 200);
     const auto other = ask(request("GET", "/v1/queue/unknown"), root());

@@ -1,5 +1,5 @@
-// A relay that delivers, from its socket to its disk: the real engine and the real workers over a
-// simulated disk, and a server on loopback that answers as a test wants.
+// A delivering relay with the real engine and workers on a simulated disk, and a server on loopback
+// whose answers the test chooses.
 #pragma once
 
 #include <fmt/format.h>
@@ -34,7 +34,7 @@ namespace flowrelay::runtime {
 namespace asio = boost::asio;
 using asio::ip::tcp;
 
-/// A machine on which nothing is fast: each look at the clock takes a while.
+/// Simulates a slow machine: each reading of the clock takes a while.
 class SlowClock final : public Clock {
 public:
     Now now() const override {
@@ -55,14 +55,14 @@ inline std::string answer_of(int status) {
 
 class DeliveryFixture : public testing::Test {
 public:
-    /// A request as the server saw it.
+    /// A request as received by the server.
     struct Request {
         std::size_t connection = 0;
-        std::size_t number = 0;  ///< from 0 on, since requests_ was cleared
+        std::size_t number = 0;  ///< from 0, since requests_ was cleared
         std::string bytes;
         bool has(std::string_view text) const { return bytes.find(text) != std::string::npos; }
     };
-    /// What is answered; nothing: the connection ends.
+    /// Returns the answer; empty: the connection is closed.
     using Answers = std::function<std::string(const Request&)>;
 
 protected:
@@ -77,7 +77,7 @@ protected:
         storage_.stop();
     }
 
-    /// Begins to deliver the events of the source "ci".
+    /// Starts delivering the events of the source "ci".
     void start(core::RelayOptions options = {}, EngineOptions engine = {}) {
         options_ = std::move(options);
         options_.destination = "http://first.example";
@@ -89,7 +89,7 @@ protected:
         spawn(io_.get_executor(), accept());
     }
 
-    /// As a reload does it; an empty token: the source is not configured.
+    /// Configures the source as a reload does. Empty token: the source is not configured.
     void configure(const std::string& token) {
         std::vector<core::ConfiguredSource> sources;
         if (!token.empty()) sources.push_back({"ci", Secret(token), {}});
@@ -122,7 +122,7 @@ protected:
         run_until([&] { return answered; });
     }
 
-    /// Runs what there is to do until the condition holds; a test that waits in vain fails.
+    /// Runs handlers until the condition holds; fails the test after a time-out.
     template <class Condition>
     void run_until(Condition condition) {
         const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);

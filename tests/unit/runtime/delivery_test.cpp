@@ -13,7 +13,8 @@ namespace {
 
 using DeliveryTest = DeliveryFixture;
 
-// What became due between the last look for work and the arming of the wake-up was seen by nobody.
+// An event that becomes due between the last look for work and the arming of the wake-up must not
+// be missed.
 TEST_F(DeliveryTest, AnEventIsTriedAgainOnASlowMachineAsWell) {
     core::RelayOptions options;
     const core::BackoffOptions soon{Milliseconds(2), Milliseconds(2)};

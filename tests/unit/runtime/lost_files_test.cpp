@@ -1,5 +1,5 @@
-// What a start makes of a registry or of dead letters that were lost, cut or damaged while the log
-// is whole: it says what is missing, and what is queued stays in the operator's hands.
+// A start with a registry or dead letters that are lost, truncated or damaged, and an intact log:
+// it reports what is missing, and the operator can still manage the queued events.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -61,7 +61,7 @@ protected:
         ASSERT_EQ(spool_->take_buried().size(), last + 1 - first);
     }
 
-    /// What the log and the books say is missing; they have to agree.
+    /// Returns what is missing according to the log and the ledger, which must agree.
     std::uint64_t missing_letters() {
         const auto lines = log_.named("dead_letters.missing");
         log_.lines.clear();
@@ -148,7 +148,7 @@ TEST_F(LostFiles, APieceOfTheRegistryThatWasCutOffIsMissedAsTheWholeIs) {
     accept(1);
     const auto path = std::string("/state/tokens");
     spool_.reset();
-    // The salt is the first record; the slot of the source lies behind it.
+    // The salt is the first record; the slot of the source follows it.
     cut(path, storage::journal_header_size + 2 * storage::record_header_size);
     fs_.flip_bit(path, storage::journal_header_size + storage::record_header_size + 40);
     try {

@@ -1,4 +1,4 @@
-// A spool on a simulated file system, and sources to go with them.
+// A spool on a simulated file system, with sources.
 #pragma once
 
 #include <memory>
@@ -28,7 +28,7 @@ inline std::unique_ptr<storage::Spool> open_spool(SimFileSystem& fs, Log& log,
     return opened(storage::Spool::open(fs, "/state", options, log));
 }
 
-/// Two sources of a configuration, `ci` and `web`.
+/// Returns two configured sources, `ci` and `web`.
 inline std::vector<core::ConfiguredSource> ci_and_web() {
     std::vector<core::ConfiguredSource> sources;
     for (const char* name : {"ci", "web"}) {

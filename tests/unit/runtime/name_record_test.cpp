@@ -122,7 +122,7 @@ TEST(NameRecord, WhatWasPassedOverComesLastUntilTheNextAnswer) {
     EXPECT_TRUE(record.has(v6a, start));
     record.pass_over(v4a);
     record.pass_over(v6a);  // again
-    record.pass_over(v6b);  // of another host
+    record.pass_over(v6b);  // an address of another host
     EXPECT_EQ(record.endpoints(start), (Endpoints{v4b, v6a, v4a}));
     record.found({v6a, v4a, v4b}, start + Seconds(60));
     EXPECT_EQ(record.endpoints(start + Seconds(60)), (Endpoints{v6a, v4a, v4b}));

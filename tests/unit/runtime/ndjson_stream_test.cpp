@@ -1,4 +1,4 @@
-// The NDJSON protocol over a real pair of sockets, on a real engine over a simulated disk.
+// The NDJSON protocol over a real socket pair, with a real engine on a simulated disk.
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -50,7 +50,7 @@ protected:
         storage_.stop();
     }
 
-    /// Serves the session on a thread of its own, as the daemon's I/O thread does.
+    /// Serves the session on a separate thread, like the daemon's I/O thread.
     void serve() {
         spawn(io_.get_executor(), run());
         thread_ = std::thread([this] { io_.run_for(std::chrono::seconds(30)); });
@@ -73,7 +73,7 @@ protected:
 
     void finish() { ::shutdown(producer_, SHUT_WR); }
 
-    /// Lines until there are so many, or the end.
+    /// Reads `count` lines, or fewer if the connection ends.
     std::vector<std::string> hear(std::size_t count) {
         std::vector<std::string> lines;
         while (lines.size() < count) {
@@ -273,7 +273,7 @@ TEST_F(IngestSessionTest, AProducerThatGoesAwayTakesNothingWithIt) {
 
 TEST_F(IngestSessionTest, AProducerThatNeverReadsItsAnswersIsNamedOnceAfterAMinute) {
     serve();
-    const timeval patience{0, 500'000};  // until nothing more is read from it
+    const timeval patience{0, 500'000};  // until the session reads nothing more
     ::setsockopt(producer_, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     std::string batch;
     for (int i = 0; i < 50; ++i) batch += event(i);
@@ -308,7 +308,7 @@ TEST_F(IngestSessionTest, AProducerThatReadsItsAnswersIsNotNamed) {
     EXPECT_EQ(hear(1).front(), accepted(1));
     std::promise<void> done;
     boost::asio::post(io_, [&] {
-        // Posted again: the end of the write whose answer was heard comes before it.
+        // Posted twice, so that the write whose answer was received completes before it.
         boost::asio::post(io_, [&] {
             session_->watch(clock_.now().mono + Seconds(1000));
             done.set_value();

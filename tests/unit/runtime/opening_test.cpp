@@ -1,4 +1,4 @@
-// Which protocol a connection speaks, by its first bytes, in pieces of any size.
+// Recognizes the protocol by a connection's first bytes, received in pieces of any size.
 #include "runtime/opening.hpp"
 
 #include <gtest/gtest.h>

@@ -28,7 +28,7 @@ TEST(Peer, IsWhoTheKernelSays) {
     ::close(ends[1]);
 }
 
-// How a relay in a container sees a producer outside it.
+// The case of a relay in a container and a producer outside it.
 TEST(Peer, OfAnotherPidNamespaceHasAUidAllTheSame) {
     enum Outcome { right, no_peer, wrong_uid, wrong_pid, not_permitted };
     std::array<int, 2> ends{};
@@ -85,7 +85,7 @@ TEST(UnitInCgroup, IsEmptyWhereThereIsNone) {
     EXPECT_EQ(unit_in_cgroup("0::/" + std::string(300, 'a') + ".service\n"), "");
 }
 
-// Users who have a systemd of their own name what is below it.
+// Users with their own systemd choose the names below it.
 TEST(UnitInCgroup, IsNotWhatAUserCallsHisCgroups) {
     const std::string below = "0::/user.slice/user-1000.slice/user@1000.service/";
     for (const std::string name : {"cron.service", "app.slice/flowrelayd.service", "\xFF.service",

@@ -11,7 +11,7 @@ namespace {
 
 using Variables = std::map<std::string, std::string>;
 
-/// "host:port" of the proxy that is chosen, "" for none, "error: ..." otherwise.
+/// Returns "host:port" of the chosen proxy, "" for none, or "error: ...".
 std::string chosen(std::string_view configured, const std::string& host, bool tls,
                    const Variables& variables = {}) {
     Destination destination;
@@ -65,8 +65,8 @@ TEST(Proxy, NoProxyNamesHostsAndDomains) {
     EXPECT_FALSE(excepted("", "api.example.com"));
 }
 
-/// What a list of exceptions does for a destination: "direct", "proxy", and the entries that can't
-/// match.
+/// Returns the effect of a list of exceptions on a destination: "direct" or "proxy", and the
+/// entries that can't match.
 std::string with_exceptions(const std::string& list, const std::string& host,
                             std::uint16_t port = 443) {
     Destination destination;

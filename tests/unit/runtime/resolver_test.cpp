@@ -22,7 +22,7 @@ using asio::ip::tcp;
 const tcp::endpoint first(asio::ip::make_address("192.0.2.1"), 443);
 const tcp::endpoint second(asio::ip::make_address("192.0.2.2"), 443);
 
-/// A resolver over look-ups that the test answers.
+/// A resolver whose look-ups the test answers.
 class ResolverTest : public testing::Test {
 protected:
     explicit ResolverTest(NameTimes times = {Milliseconds(0), Milliseconds(0), Seconds(60),
@@ -41,7 +41,7 @@ protected:
         out = std::move(result);
     }
 
-    /// Asks, and lets everything run that can.
+    /// Starts a resolve() and runs all ready handlers.
     void ask(std::optional<Result<Endpoints>>& out, Milliseconds patience = Seconds(20)) {
         spawn(io_.get_executor(), resolve("api.example.com", patience, out));
         run();
@@ -130,7 +130,7 @@ TEST_F(ResolverTest, NobodyWaitsLongerThanTheirDeadline) {
     io_.run_for(std::chrono::seconds(10));
     ASSERT_TRUE(out && out->has_error());
     EXPECT_EQ(out->error().code, boost::system::errc::timed_out);
-    answer(0, {}, {first});  // late, but it is kept
+    answer(0, {}, {first});  // a late answer is kept
     EXPECT_TRUE(resolver_.leads_to("api.example.com", 443, first));
 }
 

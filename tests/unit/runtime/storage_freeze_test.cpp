@@ -17,7 +17,7 @@ TEST(StorageFreeze, HoldsUntilItIsThawed) {
         EXPECT_TRUE(freeze.hold());
         holding = false;
     });
-    // The thread may not have come to hold() yet: then there is nothing to thaw, and it passes.
+    // If the thread has not reached hold() yet, it will not block.
     std::this_thread::sleep_for(Milliseconds(50));
     EXPECT_TRUE(holding);
     EXPECT_TRUE(freeze.thaw());

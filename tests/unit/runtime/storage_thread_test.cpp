@@ -28,7 +28,7 @@ protected:
         storage_.emplace(test::open_spool(fs_, log_, max_events), io_.get_executor(), settle_delay);
     }
 
-    /// Runs completions until the condition holds; a test that waits in vain fails.
+    /// Runs completions until the condition holds; fails the test after a time-out.
     template <class Condition>
     void run_until(Condition condition) {
         const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
@@ -54,7 +54,7 @@ protected:
         return entry;
     }
 
-    /// Appends and waits for the answer.
+    /// Appends an event and waits for the result.
     Result<Seq> append(std::uint64_t number, std::optional<core::TokenEntry> entry = {}) {
         std::optional<Result<Seq>> answer;
         storage_->append(event(number), std::move(entry),
@@ -87,7 +87,7 @@ protected:
     std::optional<StorageThread> storage_;
 };
 
-// What the watchdog goes by: a thread that never sees its work is stuck as well.
+// The watchdog depends on this: a thread that never notices its work is stuck as well.
 TEST_F(StorageThreadTest, IsNotIdleWhenWorkHasComeThatItDoesNotKnowOf) {
     start();
     ASSERT_TRUE(append(0, token()).has_value());

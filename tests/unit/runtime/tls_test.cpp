@@ -1,4 +1,4 @@
-// The client against TLS servers of every kind, over real sockets.
+// The client with various TLS servers, over real sockets.
 #include "flowrelay/runtime/tls.hpp"
 
 #include <gmock/gmock.h>
@@ -55,7 +55,7 @@ protected:
         return {write("ca.pem", authority.certificate()), "", ""};
     }
 
-    /// The server answers one request on each connection, and then ends it.
+    /// Starts a server that answers one request per connection and then closes it.
     void be_server(const Identity& identity, int version = 0) {
         server_.use_certificate_chain(asio::buffer(identity.certificate));
         server_.use_private_key(asio::buffer(identity.key), ssl::context::pem);
@@ -109,7 +109,7 @@ protected:
         io_.stop();
     }
 
-    /// Posts to the server with these files; the last result.
+    /// Posts to the server `times` times with these files; returns the last result.
     AttemptResult run(const TlsFiles& files, int times = 1) {
         context_.emplace(files);
         HttpClient client(io_.get_executor(), destination_, &*context_, resolver_, clock_);
@@ -147,7 +147,7 @@ protected:
     Destination destination_;
     Authority authority_{"Good CA"};
     std::vector<AttemptResult> results_;
-    /// What the first request is answered with, each in a record of its own; the connection stays.
+    /// Answers to the first request, each in a separate TLS record; the connection stays open.
     std::vector<std::string> answers_;
     std::vector<bool> resumed_;
     bool serving_ = false;
