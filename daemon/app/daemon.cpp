@@ -49,7 +49,7 @@ using runtime::spawn;
 namespace {
 
 constexpr auto token_file_interval = Seconds(5);
-// How long requests in flight, then producers that wait for answers, have when the daemon stops. By
+// Time for requests in flight, then for producers that wait for answers, when the daemon stops. By
 // default a container is killed ten seconds after SIGTERM.
 constexpr auto delivery_grace = Seconds(6);
 constexpr auto session_grace = Seconds(3);

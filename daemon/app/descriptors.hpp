@@ -12,7 +12,7 @@ namespace flowrelay::app {
 inline constexpr std::uint64_t unit_descriptors = 16'384;
 
 inline constexpr std::uint32_t max_control_connections = 64;
-/// Additional control connections, for users who may make changes.
+/// Additional control connections, for users who can make changes.
 inline constexpr std::uint32_t reserved_control_connections = 8;
 
 struct DescriptorNeeds {

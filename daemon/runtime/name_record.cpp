@@ -14,8 +14,8 @@ bool contains(const Endpoints& endpoints, const boost::asio::ip::tcp::endpoint& 
 }  // namespace
 
 Endpoints interleave_families(const Endpoints& endpoints) {
-    Endpoints same_family;   // as the first address
-    Endpoints other_family;  // than the first address
+    Endpoints same_family;   // of the first address
+    Endpoints other_family;  // the other one
     for (const auto& endpoint : endpoints) {
         const bool same = endpoint.protocol() == endpoints.front().protocol();
         Endpoints& family = same ? same_family : other_family;

@@ -124,7 +124,7 @@ private:
     };
     static Evidence::Kind kind_of(const core::Judgement& judgement);
 
-    /// Allowance of a destination after it was held, until an answer comes.
+    /// Allowance of a destination after it was deferred, until an answer comes.
     static constexpr std::size_t first_allowance = 2;
 
     struct Door {
@@ -147,7 +147,7 @@ private:
         Evidence evidence;
         std::set<Lane> outage;  ///< lanes whose probes were answered by a server that is not well
         std::set<std::size_t> suspects;  ///< tokens whose answers have shown the outage
-        bool may_be_theirs = false;      ///< and no others have, so other tokens may be tried
+        bool may_be_theirs = false;      ///< only suspects have shown it, so others may be tried
         bool suspects_unsure = false;
         unsigned probes_failed = 0;
         std::size_t allowance = 0;           // maximum concurrent attempts
@@ -158,7 +158,7 @@ private:
         unsigned throttled_in_a_row = 0;
         unsigned probes_failed = 0;
         Evidence evidence;
-        bool perhaps_parked = false;  // and paused, so the relay does not report it
+        bool perhaps_parked = false;  // its pause hides from the model whether it is parked
     };
     void park(Token& token, Now now);
     // State of a lane; it concerns the lane's first event.

@@ -52,7 +52,7 @@ public:
 
     void read(Seq seq, ReadDone done);
 
-    /// Loads queued events for the scheduler; see Spool::load().
+    /// Loads queued events; see Spool::load().
     void load(core::LoadRequest request, std::uint64_t record_bytes, LoadDone done);
     void put_tokens(std::vector<core::TokenEntry> entries, Done done);
     /// Erases what is stored for some tokens, in pieces between other work. Erasures requested
@@ -64,11 +64,13 @@ public:
     /// Queues dead letters for delivery again, and passes their events to `done`.
     void replay(std::vector<Seq> letters, WallTime now, ReplayDone done);
 
-    /// Stores a wait, so that it outlasts a restart. A failed write is not reported.
+    /// Stores a wait that the server requested with Retry-After, so that it outlasts a restart. A
+    /// failed write is not reported.
     void put_hold(const core::Hold& hold);
 
     using DropDone = std::function<void(std::uint64_t)>;
-    /// Drops dead letters that died more than `max_age` ago, and passes their number to `done`.
+    /// Drops dead letters that died more than `max_age` ago. Calls `done` with their number, unless
+    /// there are none or the drop fails.
     void drop_older_letters(Milliseconds max_age, WallTime now, DropDone done);
 
     /// Sets the limits of the queue for this and all later requests.
