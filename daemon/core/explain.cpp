@@ -335,4 +335,11 @@ std::string explain(const PastEvent& past) {
     return "has left";
 }
 
+std::string explain(const FilteredEvent& event, std::string_view source) {
+    return fmt::format(
+        "was filtered at {}, and neither stored nor delivered: the filter of {} lets pass only "
+        "events {}",
+        format_time(event.at), source, describe(*event.filter, event.list));
+}
+
 }  // namespace flowrelay::core

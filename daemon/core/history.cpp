@@ -28,6 +28,11 @@ void History::ended(const PastEvent& event) {
     events_.push_back(event);
 }
 
+void History::filtered(FilteredEvent event) {
+    if (filtered_.size() == most_filtered) filtered_.pop_front();
+    filtered_.push_back(std::move(event));
+}
+
 std::vector<PastAttempt> History::attempts(Seq seq) const {
     std::vector<PastAttempt> found;
     std::ranges::copy_if(attempts_, std::back_inserter(found),
@@ -38,8 +43,8 @@ std::vector<PastAttempt> History::attempts(Seq seq) const {
 namespace {
 
 // The latest: an event may have left more than once (replayed, died again).
-template <class Matches>
-std::optional<PastEvent> find_last(const std::deque<PastEvent>& events, Matches matches) {
+template <class Event, class Matches>
+std::optional<Event> find_last(const std::deque<Event>& events, Matches matches) {
     const auto found = std::find_if(events.rbegin(), events.rend(), matches);
     return found == events.rend() ? std::nullopt : std::optional(*found);
 }
@@ -55,6 +60,12 @@ std::optional<PastEvent> History::find(std::string_view id) const {
     return find_last(events_, [hash](const PastEvent& event) { return event.id_hash == hash; });
 }
 
+std::optional<FilteredEvent> History::find_filtered(std::string_view id) const {
+    const std::size_t hash = hash_of(id);
+    return find_last(filtered_,
+                     [hash](const FilteredEvent& event) { return event.id_hash == hash; });
+}
+
 std::optional<PastEvent> History::last_of(const LaneId& lane) const {
     return find_last(events_, [&lane](const PastEvent& event) {
         return event.token == lane.token && event.thread_hash == lane.thread_hash;
@@ -63,6 +74,7 @@ std::optional<PastEvent> History::last_of(const LaneId& lane) const {
 
 void History::forget(const std::unordered_set<TokenId>& tokens) {
     std::erase_if(attempts_, [&](const PastAttempt& a) { return tokens.contains(a.token); });
+    std::erase_if(filtered_, [&](const FilteredEvent& e) { return tokens.contains(e.token); });
 }
 
 }  // namespace flowrelay::core

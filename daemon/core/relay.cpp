@@ -243,6 +243,11 @@ Relay::Decision Relay::submit(Submission submission, Now now, const Submitter& b
                              forgotten_failures_ + failed_ids_.size()};
         }
     }
+    if (const KnownFilter& filter = token.filter()) {
+        if (const auto list = refused_by(*filter, contents->body, contents->thread)) {
+            return filter_out(slot, *list, std::move(contents->uuid), now);
+        }
+    }
     if (slot == TokenId::none && tokens_.direct() >= options_.max_unknown_tokens) {
         return refuse_new_token(now, by.producer);
     }
@@ -262,6 +267,15 @@ Relay::Decision Relay::submit(Submission submission, Now now, const Submitter& b
     if (!tokens_.use(slot).durable) append.new_token = carry_entry(slot, record.id);
     ++uncommitted_[slot];
     return append;
+}
+
+// The id is not remembered for deduplication: the filter may be another one when it comes again.
+Relay::Filtered Relay::filter_out(TokenId token, FilterList list, std::string uuid, Now now) {
+    ++counters_.filtered;
+    Filtered filtered{uuid.empty() ? ids_.next(now.wall) : std::move(uuid)};
+    history_.filtered(
+        {token, History::hash_of(filtered.id), now.wall, tokens_.use_filter(token).filter(), list});
+    return filtered;
 }
 
 bool Relay::at_quota(TokenId token) const {

@@ -19,6 +19,7 @@ std::vector<std::string> differences(const SourceSlot* before, const SourceSlot&
     if (before->fingerprint != after.fingerprint) {
         what.emplace_back("has another token, with which its queued events are posted");
     }
+    if (before->filter != after.filter) what.emplace_back("has another filter");
     if (settings) what.emplace_back("has other settings");
     return what;
 }
@@ -30,7 +31,7 @@ SourceSlots source_slots(const TokenTable& tokens) {
     for (const auto& [id, token] : tokens.all()) {
         // A slot whose token is gone is none of the configuration's, whatever its name is.
         const bool counts = token.is_source() && !token.gone();
-        slots[id] = {token.entry.source, token.entry.fingerprint, counts};
+        slots[id] = {token.entry.source, token.entry.fingerprint, counts, token.filter()};
     }
     return slots;
 }

@@ -289,6 +289,27 @@ Wish<TokenTable::Changes> TokenTable::resume(TokenId id, WallTime now) {
     return changed(token, before, now);
 }
 
+Wish<TokenTable::Changes> TokenTable::set_filter(TokenId id, KnownFilter filter) {
+    Token& token = tokens_.at(id);
+    if (token.gone()) return is_gone(token);
+    if (token.unknown) return is_unknown(token);
+    if (token.entry.origin == Origin::configured) {
+        return Refusal{Code::conflict,
+                       fmt::format("the filter of {} is the configuration's: change `filter` of "
+                                   "this source there and reload it",
+                                   token.label())};
+    }
+    if (token.entry.origin == Origin::direct) {
+        return Refusal{Code::conflict,
+                       fmt::format("{} came with its events and belongs to no source: add a source "
+                                   "with its token first",
+                                   token.label())};
+    }
+    if (!token.is_source()) return Refusal{Code::conflict, way_back(token)};
+    token.entry.filter = std::move(filter);
+    return Changes{registry_entry(id)};  // `since` is that of its state, name and token
+}
+
 Wish<TokenTable::Changes> TokenTable::enable(TokenId id, WallTime now) {
     const Token& token = at(id);
     if (token.removed() || token.entry.state == State::erased) return is_gone(token);

@@ -167,6 +167,7 @@ TokenTable::Configured TokenTable::configure(std::vector<ConfiguredSource> sourc
         }
         token.entry.source = sources[i].name;
         token.entry.origin = Origin::configured;
+        token.entry.filter = {};  // its rules have the filter now
         if (token.entry.fingerprint != claims[i].print) token.entry.flow_source = {};
         token.entry.fingerprint = claims[i].print;
         token.entry.secret = std::move(sources[i].secret);
@@ -252,6 +253,12 @@ const Token& TokenTable::use(TokenId id) {
     return token;
 }
 
+const Token& TokenTable::use_filter(TokenId id) {
+    Token& token = tokens_.at(id);
+    ++token.filtered;
+    return token;
+}
+
 bool TokenTable::mark_durable(const TokenEntry& entry) {
     const bool is_present = registry_entry(entry.id) == entry;
     if (is_present) tokens_.at(entry.id).durable = true;
@@ -279,6 +286,7 @@ TokenEntry TokenTable::erased(TokenId id, WallTime now) {
     token.entry.since = now;
     token.entry.secret = Secret();
     token.entry.flow_source = {};
+    token.entry.filter = {};
     return registry_entry(id);
 }
 

@@ -87,4 +87,8 @@ std::optional<Milliseconds> earliest(const std::vector<ChainLink>& chain);
 /// What became of an event: "was delivered at …, with attempt 2 (HTTP 202)".
 std::string explain(const PastEvent& past);
 
+/// Why an event was filtered: "was filtered at …: the filter of ci lets pass only events …".
+/// `source`: the label of its token.
+std::string explain(const FilteredEvent& event, std::string_view source);
+
 }  // namespace flowrelay::core

@@ -1,6 +1,6 @@
 // What is remembered of attempts that failed and of events that have left, so that an operator who
 // asks gets an answer. Bounded: the oldest goes first, and a restart forgets it all. Of an event
-// that left only numbers are kept, no text of its producer.
+// that left, or was filtered, only numbers are kept, no text of its producer.
 //
 // Pure; owned by one thread (the I/O thread).
 #pragma once
@@ -16,6 +16,7 @@
 
 #include "flowrelay/base/ids.hpp"
 #include "flowrelay/base/time.hpp"
+#include "flowrelay/core/event_filter.hpp"
 #include "flowrelay/core/queued_event.hpp"
 
 namespace flowrelay::core {
@@ -43,10 +44,20 @@ struct PastEvent {
     int status = 0;  ///< of the last answer; 0: none
 };
 
+/// An event that the filter of its source did not let pass.
+struct FilteredEvent {
+    TokenId token = TokenId::none;
+    std::size_t id_hash = 0;  ///< of the event's id, by History::hash_of()
+    WallTime at;
+    KnownFilter filter;                    ///< as it was then
+    FilterList list = FilterList::events;  ///< which part of it the event did not fit
+};
+
 class History {
 public:
     static constexpr std::size_t most_attempts = 4096;
     static constexpr std::size_t most_events = 8192;
+    static constexpr std::size_t most_filtered = 4096;
     static constexpr std::size_t longest_reason = 240;
 
     /// Of an event's id, for this process alone.
@@ -54,6 +65,7 @@ public:
 
     void attempted(PastAttempt attempt);
     void ended(const PastEvent& event);
+    void filtered(FilteredEvent event);
 
     /// The attempts of one event, oldest first. Looks through all.
     std::vector<PastAttempt> attempts(Seq seq) const;
@@ -61,15 +73,20 @@ public:
     std::optional<PastEvent> find(Seq seq) const;
     std::optional<PastEvent> find(std::string_view id) const;
 
+    /// The latest event of this id that was filtered.
+    std::optional<FilteredEvent> find_filtered(std::string_view id) const;
+
     /// The event that left a lane last.
     std::optional<PastEvent> last_of(const LaneId& lane) const;
 
-    /// What the destination said to this token goes as well when the token is erased.
+    /// What the destination said to these tokens, and their filters, go as well when the tokens are
+    /// erased.
     void forget(const std::unordered_set<TokenId>& tokens);
 
 private:
     std::deque<PastAttempt> attempts_;
     std::deque<PastEvent> events_;
+    std::deque<FilteredEvent> filtered_;
 };
 
 }  // namespace flowrelay::core

@@ -75,6 +75,7 @@ struct SourceCheck {
 struct RelayCounters {
     std::uint64_t accepted = 0;
     std::uint64_t duplicates = 0;
+    std::uint64_t filtered = 0;  ///< answered as accepted, and neither stored nor delivered
     std::uint64_t rejected = 0;  ///< submissions, and requests that could not be any
     std::uint64_t delivered = 0;
     std::uint64_t attempts = 0;   ///< requests made
@@ -137,7 +138,11 @@ public:
         std::string id;
         std::uint64_t failures = 0;  ///< commits of events with ids that had failed before
     };
-    using Decision = std::variant<Append, Duplicate, Rejection>;
+    /// The filter of its source does not let it pass: there is nothing to be done but to answer.
+    struct Filtered {
+        std::string id;
+    };
+    using Decision = std::variant<Append, Duplicate, Filtered, Rejection>;
 
     Decision submit(Submission submission, Now now, const Submitter& by = {});
 
@@ -315,6 +320,10 @@ public:
                                            TokenEntry::Pause why = TokenEntry::Pause::by_operator);
     /// Ends a pause; a token that is parked is tried at once.
     Wish<TokenTable::Changes> resume_source(TokenId token, Now now);
+    /// See TokenTable::set_filter().
+    Wish<TokenTable::Changes> set_source_filter(TokenId token, KnownFilter filter) {
+        return tokens_.set_filter(token, std::move(filter));
+    }
     /// Has all of it erased at once, without a grace. There is no way back.
     Wish<TokenTable::Changes> remove_source(TokenId token, Now now);
     /// What lies in the spool of a slot that is out of use.
@@ -389,6 +398,7 @@ private:
     Rejection refuse_over_quota(TokenId token, Now now, const std::optional<Producer>& by);
     void note_below_quota(TokenId token);
     Rejection refuse_new_token(Now now, const std::optional<Producer>& by);
+    Filtered filter_out(TokenId token, FilterList list, std::string uuid, Now now);
     bool is_unused(const Token& token) const;
     void no_longer_uncommitted(TokenId token);
     TokenEntry carry_entry(TokenId token, const std::string& event_id);

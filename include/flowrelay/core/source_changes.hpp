@@ -15,6 +15,7 @@ struct SourceSlot {
     std::string name;  ///< empty: a token that came with events
     Fingerprint fingerprint{};
     bool configured = false;
+    KnownFilter filter{};
 };
 using SourceSlots = std::map<TokenId, SourceSlot>;
 

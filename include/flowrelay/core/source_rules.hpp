@@ -4,6 +4,7 @@
 #pragma once
 
 #include "flowrelay/core/event.hpp"
+#include "flowrelay/core/event_filter.hpp"
 #include "flowrelay/core/submitter.hpp"
 
 namespace flowrelay::core {
@@ -14,6 +15,7 @@ struct SourceRules {
     bool hold_rejected = false;    ///< a lane whose event is rejected waits for an operator
     AllowRule allow{};             ///< who may use it
     bool report_problems = false;  ///< the flow is told of its trouble
+    KnownFilter filter{};          ///< which events are delivered
 
     friend bool operator==(const SourceRules&, const SourceRules&) = default;
 };

@@ -2,15 +2,15 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
-#include <utility>
 
 #include "flowrelay/base/fingerprint.hpp"
 #include "flowrelay/base/ids.hpp"
 #include "flowrelay/base/secret.hpp"
 #include "flowrelay/base/time.hpp"
+#include "flowrelay/core/event_filter.hpp"
+#include "flowrelay/core/known.hpp"
 #include "flowrelay/core/queued_event.hpp"
 
 namespace flowrelay::core {
@@ -85,25 +85,7 @@ struct FlowSource {
     friend bool operator==(const FlowSource&, const FlowSource&) = default;
 };
 
-/// A FlowSource, or nothing. Most slots have none, so it takes the room of a pointer. Compares by
-/// value.
-class KnownFlowSource {
-public:
-    KnownFlowSource() = default;
-    KnownFlowSource(FlowSource source)
-        : source_(std::make_shared<const FlowSource>(std::move(source))) {}
-
-    const FlowSource* get() const noexcept { return source_.get(); }
-    const FlowSource* operator->() const noexcept { return get(); }
-    explicit operator bool() const noexcept { return source_ != nullptr; }
-
-    friend bool operator==(const KnownFlowSource& a, const KnownFlowSource& b) {
-        return a.source_ == b.source_ || (a && b && *a.source_ == *b.source_);
-    }
-
-private:
-    std::shared_ptr<const FlowSource> source_;
-};
+using KnownFlowSource = Known<FlowSource>;
 
 /// What is known of one token slot. docs/sources.md has what becomes of it at each change.
 struct TokenEntry {
@@ -138,6 +120,7 @@ struct TokenEntry {
     WallTime since;                    ///< of the state, name and token
     WallTime erase_at;                 ///< of `gone` and `removed`
     KnownFlowSource flow_source;       ///< of the token: another token has another one
+    KnownFilter filter;                ///< of an added source, as an operator has set it
 
     friend bool operator==(const TokenEntry&, const TokenEntry&) = default;
 };

@@ -47,16 +47,23 @@ bool is_slot_name(std::string_view name) noexcept;
 
 /// One slot, as the relay works with it.
 struct Token {
-    TokenEntry entry;        ///< of a source the secret is here as well, for posting
-    SourceRules rules;       ///< of its source; of a slot without one the defaults
-    bool durable = true;     ///< the registry is known to hold the slot
-    std::uint64_t used = 0;  ///< when an event of it was taken last, in TokenTable::use()s
+    TokenEntry entry;            ///< of a source the secret is here as well, for posting
+    SourceRules rules;           ///< of its source; of a slot without one the defaults
+    bool durable = true;         ///< the registry is known to hold the slot
+    std::uint64_t used = 0;      ///< when an event of it was taken last, in TokenTable::use()s
+    std::uint64_t filtered = 0;  ///< events since the start that its filter did not let pass
     /// Only the spool mentions the slot: the registry was lost or is of another time. It has no
     /// token, so nothing is posted; its events are kept, listed, dropped and expire as others do.
     bool unknown = false;
 
     /// What logs and answers call it: the source's name, or "token-7".
     std::string label() const;
+
+    /// Which of its events are delivered: what its configuration says of a configured source, what
+    /// an operator has set of an added one. Nothing: all.
+    const KnownFilter& filter() const noexcept {
+        return entry.origin == TokenEntry::Origin::configured ? rules.filter : entry.filter;
+    }
 
     /// Out of use, by a 410 or by an operator: nothing is accepted for it or posted with it.
     bool gone() const noexcept {
@@ -142,6 +149,9 @@ public:
     /// The same; notes that an event of the slot is taken.
     const Token& use(TokenId id);
 
+    /// The same; notes that the filter of the slot did not let an event pass.
+    const Token& use_filter(TokenId id);
+
     // ---- slots of tokens that came with events and belong to no source
 
     /// How many there are, whatever their state; those that an operator removed do not count.
@@ -165,8 +175,8 @@ public:
     /// they were gone before.
     std::vector<TokenEntry> disable(TokenId id, WallTime now, Milliseconds grace);
 
-    /// What was stored for a slot that is gone or removed has been erased: its secret and where its
-    /// source lives go, and of one that was removed the fingerprint as well.
+    /// What was stored for a slot that is gone or removed has been erased: its secret, where its
+    /// source lives and its filter go, and of one that was removed the fingerprint as well.
     TokenEntry erased(TokenId id, WallTime now);
 
     // ---- for operators (daemon/core/token_operations.cpp)
@@ -213,6 +223,10 @@ public:
     Wish<Changes> pause(TokenId id, WallTime now,
                         TokenEntry::Pause why = TokenEntry::Pause::by_operator);
     Wish<Changes> resume(TokenId id, WallTime now);
+
+    /// Sets which events of an added source are delivered. It counts for what is handed in from now
+    /// on; what is queued stays. Refuses a source of the configuration, which has it there.
+    Wish<Changes> set_filter(TokenId id, KnownFilter filter);
 
     /// Takes a 410 back: all slots of its token are active again. Refuses one that is erased, or
     /// removed.

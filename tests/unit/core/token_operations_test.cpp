@@ -371,5 +371,67 @@ TEST(TokenOperations, WhereASourceLivesIsErasedWithIt) {
     EXPECT_FALSE(table.erased(removed, later).flow_source);
 }
 
+KnownFilter filter_with_tag(std::string_view tag) {
+    EventFilter filter;
+    EXPECT_EQ(add_entry(filter, FilterList::tags, tag), std::nullopt);
+    return known_filter(std::move(filter));
+}
+
+TEST(TokenOperations, TheFilterOfAnAddedSourceIsKeptOverARestartARotationAndAPause) {
+    TokenTable table(Salt{}, {});
+    const TokenId id = added(table, "web", "t1");
+    const WallTime since = table.at(id).entry.since;
+    const auto changes = table.set_filter(id, filter_with_tag("a"));
+    ASSERT_TRUE(changes.has_value());
+    ASSERT_EQ(changes->size(), 1U);
+    EXPECT_EQ(changes->front().filter, filter_with_tag("a"));
+    EXPECT_EQ(table.at(id).entry.since, since);
+    ASSERT_TRUE(table.rotate(id, Secret("t2"), later).has_value());
+    ASSERT_TRUE(table.pause(id, later).has_value());
+    TokenTable again(Salt{}, stored_entries(table));
+    again.configure({}, later);
+    EXPECT_EQ(again.at(id).filter(), filter_with_tag("a"));
+    ASSERT_TRUE(again.set_filter(id, {}).has_value());
+    EXPECT_FALSE(again.at(id).filter());
+}
+
+TEST(TokenOperations, TheConfigurationHasTheFilterOfItsSources) {
+    TokenTable table(Salt{}, {});
+    const TokenId id = added(table, "web", "t1");
+    ASSERT_TRUE(table.set_filter(id, filter_with_tag("a")).has_value());
+    SourceRules rules;
+    rules.filter = filter_with_tag("b");
+    const auto changed = table.configure({{"web", Secret("t1"), rules}}, later).entries;
+    ASSERT_EQ(changed.size(), 1U);
+    EXPECT_FALSE(changed[0].filter) << "the registry keeps none of a configured source";
+    EXPECT_EQ(table.at(id).filter(), filter_with_tag("b"));
+    EXPECT_TRUE(says(why_refused(table.set_filter(id, filter_with_tag("c"))),
+                     "the filter of web is the configuration's"));
+    table.configure({{"web", Secret("t1"), {}}}, later);
+    EXPECT_FALSE(table.at(id).filter());
+    // What the configuration said of a source that has left does not come back with it.
+    table.configure({{"web", Secret("t1"), rules}}, later);
+    table.configure({}, later);
+    EXPECT_FALSE(table.at(id).filter());
+    EXPECT_TRUE(says(why_refused(table.set_filter(id, {})), "is not in the configuration"));
+    ASSERT_TRUE(table.add_source("web", Secret("t1"), later).has_value());
+    EXPECT_FALSE(table.at(id).filter());
+    EXPECT_TRUE(table.set_filter(id, filter_with_tag("c")).has_value());
+}
+
+TEST(TokenOperations, AFilterIsOfASourceThatIsInUse) {
+    TokenTable table(Salt{}, {});
+    const TokenId direct = resolved(table, Secret("t0"), true);
+    EXPECT_TRUE(says(why_refused(table.set_filter(direct, {})), "belongs to no source"));
+    const TokenId id = added(table, "web", "t1");
+    ASSERT_TRUE(table.set_filter(id, filter_with_tag("a")).has_value());
+    table.disable(id, later, Milliseconds(1000));
+    EXPECT_TRUE(says(why_refused(table.set_filter(id, {})), "is gone (410)"));
+    EXPECT_EQ(table.registry_entry(id).filter, filter_with_tag("a")) << "enable may take it back";
+    EXPECT_FALSE(table.erased(id, later).filter);
+    table.reserve(TokenId{99});
+    EXPECT_EQ(refused(table.set_filter(TokenId{99}, {})), Refusal::Code::conflict);
+}
+
 }  // namespace
 }  // namespace flowrelay::core
