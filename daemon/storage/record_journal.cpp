@@ -59,7 +59,7 @@ private:
 };
 
 std::uint32_t newest_version(JournalKind kind) {
-    return kind == JournalKind::registry ? flow_source_version : journal_version;
+    return kind == JournalKind::registry ? filter_version : journal_version;
 }
 
 std::array<std::uint8_t, journal_header_size> header_bytes(std::uint32_t version,

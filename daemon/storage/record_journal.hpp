@@ -26,10 +26,11 @@ enum class JournalKind : std::uint32_t { registry = 1, dead_letters = 2, known_i
 
 inline constexpr std::size_t journal_header_size = 64;
 
-/// The format version of a journal, and that of a registry that says where a source lives. Earlier
-/// programs read the first and refuse the second as newer.
+/// The format of a journal, of a registry that says where a source lives, and of one that has the
+/// filter of a source. Earlier programs read what they know and refuse the others as newer.
 inline constexpr std::uint32_t journal_version = 2;
 inline constexpr std::uint32_t flow_source_version = 3;
+inline constexpr std::uint32_t filter_version = 4;
 
 /// A record to be written: the header's own fields and the payload.
 struct JournalRecord {

@@ -12,8 +12,8 @@
 #include <string_view>
 #include <utility>
 
-#include "flowrelay/base/bytes.hpp"
 #include "record_journal.hpp"
+#include "slot_record.hpp"
 
 namespace flowrelay::storage {
 
@@ -22,137 +22,15 @@ namespace {
 constexpr std::string_view advice =
     "put it back from a copy (without it, what is queued keeps waiting)";
 
-// Offsets in the payload of a slot.
-constexpr std::size_t at_state = 0;
-constexpr std::size_t at_origin = 1;
-constexpr std::size_t at_pause = 2;
-constexpr std::size_t at_since = 8;
-constexpr std::size_t at_erase_at = 16;
-constexpr std::size_t at_fingerprint = 24;
-constexpr std::size_t at_source_length = 40;
-constexpr std::size_t at_secret_length = 42;
-constexpr std::size_t at_text = 44;
-
-constexpr std::size_t max_text = 65535;
-
-// After the token: what is known of the source at the server, preceded by the length of each part.
-constexpr std::size_t flow_source_parts = 5;
-
-std::array<std::string*, flow_source_parts> parts_of(core::FlowSource& source) {
-    return {&source.id, &source.flow, &source.flow_name, &source.application,
-            &source.configuration_uri};
-}
-
-std::vector<std::uint8_t> to_bytes(core::FlowSource source) {
-    std::vector<std::uint8_t> bytes(2 * flow_source_parts);
-    std::uint8_t* length = bytes.data();
-    std::string text;
-    for (const std::string* part : parts_of(source)) {
-        if (part->size() > max_text) {
-            throw std::invalid_argument("what is said of a source is longer than 65535 bytes");
-        }
-        store_le(length, static_cast<std::uint16_t>(part->size()));
-        length += 2;
-        text += *part;
-    }
-    bytes.insert(bytes.end(), text.begin(), text.end());
-    return bytes;
-}
-
-/// Returns nothing if the bytes are invalid.
-std::optional<core::FlowSource> to_flow_source(std::span<const std::uint8_t> bytes) {
-    if (bytes.size() < 2 * flow_source_parts) return std::nullopt;
-    const std::uint8_t* length = bytes.data();
-    std::string_view text = as_text(bytes.subspan(2 * flow_source_parts));
-    core::FlowSource source;
-    for (std::string* part : parts_of(source)) {
-        const std::size_t size = load_le<std::uint16_t>(length);
-        length += 2;
-        if (size > text.size()) return std::nullopt;
-        *part = text.substr(0, size);
-        text.remove_prefix(size);
-    }
-    return text.empty() && !source.id.empty() ? std::optional(std::move(source)) : std::nullopt;
-}
-
-// The file is rewritten when it is larger than this and most of it is obsolete.
+// The file is made anew when it is larger than this and mostly of the past.
 constexpr std::uint64_t compact_above = 64 * 1024;
 
 using Entries = std::map<TokenId, TokenEntry>;
 
-void store_time(std::uint8_t* out, WallTime time) {
-    store_le(out, static_cast<std::uint64_t>(time.time_since_epoch().count()));
-}
-
-WallTime load_time(const std::uint8_t* in) {
-    return WallTime(Milliseconds(static_cast<std::int64_t>(load_le<std::uint64_t>(in))));
-}
-
-JournalRecord to_record(const TokenEntry& entry) {
-    const std::string_view secret = entry.secret.reveal();
-    if (entry.source.size() > max_text || secret.size() > max_text) {
-        throw std::invalid_argument("a source's name or a token is longer than 65535 bytes");
-    }
-    JournalRecord record;
-    record.header.type = RecordType::token;
-    record.header.token = entry.id;
-    record.payload.resize(at_text + entry.source.size() + secret.size());
-    std::uint8_t* out = record.payload.data();
-    out[at_state] = static_cast<std::uint8_t>(entry.state);
-    out[at_origin] = static_cast<std::uint8_t>(entry.origin);
-    out[at_pause] = static_cast<std::uint8_t>(entry.pause);
-    store_time(out + at_since, entry.since);
-    store_time(out + at_erase_at, entry.erase_at);
-    std::memcpy(out + at_fingerprint, entry.fingerprint.data(), entry.fingerprint.size());
-    store_le(out + at_source_length, static_cast<std::uint16_t>(entry.source.size()));
-    store_le(out + at_secret_length, static_cast<std::uint16_t>(secret.size()));
-    std::memcpy(out + at_text, entry.source.data(), entry.source.size());
-    std::memcpy(out + at_text + entry.source.size(), secret.data(), secret.size());
-    if (entry.flow_source) {
-        const auto bytes = to_bytes(*entry.flow_source.get());
-        record.payload.insert(record.payload.end(), bytes.begin(), bytes.end());
-    }
-    return record;
-}
-
-std::optional<TokenEntry> to_entry(const RecordHeader& header,
-                                   std::span<const std::uint8_t> payload) {
-    if (payload.size() < at_text || header.token == TokenId::none) return std::nullopt;
-    const std::uint8_t* in = payload.data();
-    const std::size_t source_length = load_le<std::uint16_t>(in + at_source_length);
-    const std::size_t secret_length = load_le<std::uint16_t>(in + at_secret_length);
-    const auto state = static_cast<TokenEntry::State>(in[at_state]);
-    const auto origin = static_cast<TokenEntry::Origin>(in[at_origin]);
-    const auto pause = static_cast<TokenEntry::Pause>(in[at_pause]);
-    const std::size_t at_flow_source = at_text + source_length + secret_length;
-    if (at_flow_source > payload.size() || state < TokenEntry::State::active ||
-        state > TokenEntry::State::forgotten || origin > TokenEntry::Origin::left ||
-        pause > TokenEntry::Pause::other_token) {
-        return std::nullopt;
-    }
-    TokenEntry entry;
-    entry.id = header.token;
-    entry.state = state;
-    entry.origin = origin;
-    entry.pause = pause;
-    entry.since = load_time(in + at_since);
-    entry.erase_at = load_time(in + at_erase_at);
-    std::memcpy(entry.fingerprint.data(), in + at_fingerprint, entry.fingerprint.size());
-    const std::string_view text = as_text(payload.subspan(at_text));
-    entry.source = text.substr(0, source_length);
-    entry.secret = Secret(text.substr(source_length, secret_length));
-    if (at_flow_source < payload.size()) {
-        auto flow_source = to_flow_source(payload.subspan(at_flow_source));
-        if (!flow_source) return std::nullopt;
-        entry.flow_source = std::move(*flow_source);
-    }
-    return entry;
-}
-
 using Holds = std::map<TokenId, core::Hold>;
 
-// Only the fingerprint does not fit into the header.
-JournalRecord to_record(const core::Hold& hold) {
+// The fingerprint is all that does not fit into the header.
+JournalRecord hold_record(const core::Hold& hold) {
     JournalRecord record;
     record.header.type = RecordType::hold;
     record.header.token = hold.token;
@@ -291,7 +169,7 @@ public:
             done = rewrite(journal_, salt_, entries_, next);
             if (done.has_value()) has_forgotten_ = false;
         } else {
-            const JournalRecord record = to_record(hold);
+            const JournalRecord record = hold_record(hold);
             const auto added = journal_.append({&record, 1});
             if (added.has_error()) done = added.error();
         }
@@ -309,9 +187,9 @@ public:
         std::uint32_t version = journal_version;
         for (const auto& [id, entry] : entries) {
             records.push_back(to_record(entry));
-            if (entry.flow_source) version = flow_source_version;
+            version = std::max(version, version_of(entry));
         }
-        for (const auto& [token, hold] : holds) records.push_back(to_record(hold));
+        for (const auto& [token, hold] : holds) records.push_back(hold_record(hold));
         return journal.rewrite(records, version);
     }
 
@@ -328,7 +206,8 @@ private:
         for (const TokenEntry& entry : changed) entries_.insert_or_assign(entry.id, entry);
     }
 
-    /// Whether a secret in the file, or what it says of the secret's source, must not stay there.
+    /// Whether a secret that is in the file, or what is said of its source, or its filter, must not
+    /// be there any more.
     bool loses_secret(std::span<const TokenEntry> changed) const {
         // One call may change a slot several times: the last entry counts.
         std::map<TokenId, const TokenEntry*> seen;
@@ -339,6 +218,7 @@ private:
             if (old != nullptr) {
                 if (!old->secret.empty() && old->secret != entry.secret) return true;
                 if (old->flow_source && old->flow_source != entry.flow_source) return true;
+                if (old->filter && old->filter != entry.filter) return true;
             }
             old = &entry;
         }
@@ -352,9 +232,8 @@ private:
 
     /// Whether the entries need a newer format than the header of the file has.
     bool is_of_newer_format(std::span<const TokenEntry> changed) const {
-        return journal_.version() < flow_source_version &&
-               std::ranges::any_of(
-                   changed, [](const auto& entry) { return bool(entry.flow_source); });
+        return std::ranges::any_of(
+            changed, [this](const auto& entry) { return version_of(entry) > journal_.version(); });
     }
 
     /// Whether most of the file is obsolete. Estimates the sizes of slots and deferrals, so it is

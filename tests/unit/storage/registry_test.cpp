@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "hex.hpp"
+#include "storage/slot_record.hpp"
 #include "support/recording_log.hpp"
 #include "support/sim_file_system.hpp"
 
@@ -219,6 +220,105 @@ TEST_F(RegistryTest, TheFormatIsNewerWhileItSaysWhereASourceLives) {
     entry.flow_source = {};
     put(entry);
     EXPECT_EQ(version(), 2);
+}
+
+std::size_t at_filter(const TokenEntry& entry) {
+    return 44 + entry.source.size() + entry.secret.reveal().size();
+}
+
+core::KnownFilter filter_with(std::string_view tag) {
+    core::EventFilter filter;
+    filter.events = {"activity"};
+    filter.tags = {std::string(tag), "b"};
+    filter.thread_prefixes = {"x-"};
+    return core::known_filter(std::move(filter));
+}
+
+// docs/spool-format.md describes the same bytes: a change here is a new version of the format.
+TEST_F(RegistryTest, TheFilterOfASourceHasItsGoldenBytes) {
+    TokenEntry entry;
+    entry.id = TokenId{7};
+    entry.source = "ci";
+    entry.secret = Secret("tok");
+    entry.filter = filter_with("dep");
+    entry.flow_source = flow_source_of("36");
+    put(entry);
+    const auto bytes = fs.contents(registry_path);
+    EXPECT_EQ(test::hex(std::span(bytes).subspan(8, 4)), "04000000\n");
+    const std::size_t payload =
+        journal_header_size + record_size(sizeof(Salt)) + record_header_size;
+    ASSERT_GE(bytes.size(), payload + 110);
+    EXPECT_EQ(bytes[payload + 3], 1);
+    EXPECT_EQ(test::hex(std::span(bytes).subspan(payload + 40, 40)),
+              "02000300 6369746f 6b010002 00010008\n"
+              "00616374 69766974 79030064 65700100\n"
+              "62020078 2d02000c\n");
+    open();
+    EXPECT_EQ(registry->entries()[0], entry);
+}
+
+TEST_F(RegistryTest, TheFilterOfASourceComesBackAndLeavesTheFile) {
+    TokenEntry entry = entry_of(2, "secret-two");
+    entry.filter = filter_with("tag-one");
+    put(entry_of(4, "secret-four"));
+    put(entry);
+    for (int run = 0; run < 2; ++run) {
+        ASSERT_EQ(registry->entries().size(), 2U);
+        EXPECT_EQ(registry->entries()[0], entry);
+        EXPECT_FALSE(registry->entries()[1].filter);
+        fs.power_failure();
+        open();
+    }
+    entry.filter = filter_with("tag-two");
+    put(entry);
+    EXPECT_FALSE(fs.holds("tag-one"));
+    EXPECT_TRUE(fs.holds("tag-two"));
+    entry.secret = Secret();
+    entry.state = TokenEntry::State::erased;
+    entry.filter = {};
+    put(entry);
+    EXPECT_FALSE(fs.holds("tag-two"));
+    open();
+    EXPECT_EQ(registry->entries()[0], entry);
+}
+
+// Programs that do not know of it refuse the file as newer, and only then.
+TEST_F(RegistryTest, TheFormatIsNewerWhileASourceHasAFilter) {
+    const auto version = [this] { return fs.contents(registry_path)[8]; };
+    TokenEntry entry = entry_of(2, "secret-two");
+    entry.flow_source = flow_source_of("36");
+    put(entry);
+    EXPECT_EQ(version(), 3);
+    entry.filter = filter_with("a");
+    put(entry);
+    EXPECT_EQ(version(), 4);
+    put(entry_of(4));
+    EXPECT_TRUE(registry->confirm().has_value());
+    open();
+    EXPECT_EQ(version(), 4);
+    entry.filter = {};
+    put(entry);
+    EXPECT_EQ(version(), 3);
+}
+
+// A filter that is not all there would let pass what it should not.
+TEST_F(RegistryTest, AFilterThatMakesNoSenseIsDamage) {
+    TokenEntry entry = entry_of(2, "secret-two");
+    entry.filter = filter_with("a");
+    const JournalRecord whole = to_record(entry);
+    const RecordHeader header = whole.header;
+    ASSERT_TRUE(to_entry(header, whole.payload));
+    for (std::size_t size = whole.payload.size() - 1; size > at_filter(entry); --size) {
+        EXPECT_FALSE(to_entry(header, std::span(whole.payload).first(size))) << size;
+    }
+    auto empty = whole.payload;
+    empty.resize(at_filter(entry));
+    EXPECT_FALSE(to_entry(header, empty)) << "the flag says that there is one";
+    empty.resize(at_filter(entry) + 6, 0);
+    EXPECT_FALSE(to_entry(header, empty)) << "without entries it is none";
+    auto unknown = whole.payload;
+    unknown[3] = 2;
+    EXPECT_FALSE(to_entry(header, unknown));
 }
 
 TEST_F(RegistryTest, EveryStateAndOriginComesBack) {
