@@ -50,6 +50,12 @@ void add_retry_after(http::Response& response, const Rejection& rejection) {
     response.fields.emplace_back("Retry-After", std::to_string(seconds));
 }
 
+std::string_view end_of_accepted(const Answer& answer) {
+    if (answer.duplicate) return R"(","duplicate":true})";
+    if (answer.filtered) return R"(","filtered":true})";
+    return R"("})";
+}
+
 }  // namespace
 
 int http_status(RejectCode code) noexcept {
@@ -110,7 +116,7 @@ void append_answer(std::string& out, const Answer& answer) {
         // An id has no character that JSON would escape: core/event.hpp, max_uuid_length.
         out += R"({"status":"accepted","id":")";
         out += answer.id;
-        out += answer.duplicate ? R"(","duplicate":true})" : R"("})";
+        out += end_of_accepted(answer);
         return;
     }
     out += R"({"status":"rejected",)";
@@ -123,7 +129,7 @@ http::Response to_response(const Answer& answer) {
     if (answer.accepted()) {
         response.status = 202;
         response.body = R"({"id":")" + answer.id;
-        response.body += answer.duplicate ? R"(","duplicate":true})" : R"("})";
+        response.body += end_of_accepted(answer);
         return response;
     }
     response.status = http_status(answer.rejection->code);

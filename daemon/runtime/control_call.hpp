@@ -94,6 +94,7 @@ ControlAnswer resume_source(ControlCall& call);
 ControlAnswer enable_source(ControlCall& call);
 ControlAnswer rotate_source(ControlCall& call);
 ControlAnswer remove_source(ControlCall& call);
+ControlAnswer filter_source(ControlCall& call);
 ControlAnswer freeze_spool(ControlCall& call);
 ControlAnswer thaw_spool(ControlCall& call);
 ControlAnswer adopt_spool(ControlCall& call);

@@ -9,6 +9,7 @@
 
 #include "control_call.hpp"
 #include "control_event.hpp"
+#include "control_filter.hpp"
 #include "flowrelay/runtime/engine_operations.hpp"
 #include "status_report.hpp"
 
@@ -76,6 +77,21 @@ json::object explain_dead(const core::Relay& relay, const core::DeadLetter& lett
     out["text"] = core::explain(past);
     add_history(out, relay, letter.seq, 0);
     return out;
+}
+
+json::object explain_filtered(const core::Relay& relay, std::string_view id,
+                              const core::FilteredEvent& event) {
+    const auto slot = relay.tokens().all().find(event.token);
+    const std::string source =
+        slot == relay.tokens().all().end() ? core::slot_name(event.token) : slot->second.label();
+    return {{"kind", "filtered"},
+            {"id", id},
+            {"source", source},
+            {"state", "filtered"},
+            {"ended", format_time(event.at)},
+            {"filter", filter_json(*event.filter)},
+            {"unfit", core::to_string(event.list)},
+            {"text", core::explain(event, source)}};
 }
 
 asio::awaitable<Asked> explain_source(Engine& engine, TokenId token) {
@@ -165,6 +181,11 @@ asio::awaitable<Asked> explain_thread(Engine& engine, std::vector<TokenId> token
     co_return Found(std::move(out));
 }
 
+/// What is named, as the id of an event.
+std::string_view id_in(std::string_view what) {
+    return what.starts_with("id:") ? what.substr(3) : what;
+}
+
 std::optional<core::PastEvent> find_past(const core::Relay& relay, const std::string& what) {
     const bool is_id = what.starts_with("id:");
     if (!is_id && !what.empty() && what.find_first_not_of("0123456789") == what.npos) {
@@ -172,7 +193,7 @@ std::optional<core::PastEvent> find_past(const core::Relay& relay, const std::st
             if (auto past = relay.history().find(Seq{std::stoull(what)})) return past;
         }
     }
-    return relay.history().find(std::string_view(what).substr(is_id ? 3 : 0));
+    return relay.history().find(id_in(what));
 }
 
 asio::awaitable<Asked> explain_waiting(Engine& engine, std::string what, const Wanted& wanted) {
@@ -206,18 +227,25 @@ bool is_settled(const core::Relay& relay, const core::PastEvent& past) {
 /// Looks in the cheapest places first: an unknown id is searched for in the whole queue.
 asio::awaitable<Asked> explain_event(Engine& engine, std::string what, const Wanted& wanted) {
     std::optional<core::PastEvent> past;
+    const auto filtered = engine.relay().history().find_filtered(id_in(what));
     if (!engine.find_in_memory(what)) {
         past = find_past(engine.relay(), what);
+        // The id was used for one event before, and again for another that was filtered.
+        if (past && filtered && filtered->at > past->ended) past.reset();
         if (past && is_settled(engine.relay(), *past))
             co_return Found(explain_past(engine.relay(), *past));
         auto letter = co_await explain_letter(engine, what, wanted);
         if (letter.has_error() || *letter) co_return letter;
     }
     auto event = co_await explain_waiting(engine, what, wanted);
-    if (event.has_value() && !*event && past) {
-        co_return Found(explain_past(engine.relay(), *past));
+    if (event.has_error() || *event) co_return event;
+    Found found;
+    if (past) {
+        found = explain_past(engine.relay(), *past);
+    } else if (filtered) {
+        found = explain_filtered(engine.relay(), id_in(what), *filtered);
     }
-    co_return event;
+    co_return found;
 }
 
 /// What the request names. Empty members were not given.

@@ -47,6 +47,7 @@ constexpr std::array routes{
     Route{"POST", "/v1/sources/*/resume", resume_source, "source.resume"},
     Route{"POST", "/v1/sources/*/enable", enable_source, "source.enable"},
     Route{"POST", "/v1/sources/*/rotate", rotate_source, "source.rotate"},
+    Route{"POST", "/v1/sources/*/filter", filter_source, "source.filter"},
     Route{"POST", "/v1/sources/*/remove", remove_source, "source.remove", Plans::yes, true},
     Route{"POST", "/v1/spool/freeze", freeze_spool, "spool.freeze"},
     Route{"POST", "/v1/spool/thaw", thaw_spool, "spool.thaw"},

@@ -6,6 +6,7 @@
 
 #include "control_call.hpp"
 #include "control_event.hpp"
+#include "control_filter.hpp"
 #include "flowrelay/runtime/engine_operations.hpp"
 #include "status_report.hpp"
 
@@ -87,6 +88,8 @@ json::object describe(const core::Relay& relay, const core::Token& token, Now no
     auto reason = relay.token_reason(id);
     if (!reason.empty()) source["reason"] = std::move(reason);
     if (token.entry.flow_source) source["flow_source"] = to_json(*token.entry.flow_source.get());
+    if (token.filter()) source["filter"] = filter_json(*token.filter());
+    if (token.filtered > 0) source["filtered"] = token.filtered;
     return source;
 }
 
@@ -214,6 +217,17 @@ ControlAnswer rotate_source(ControlCall& call) {
     if (flow_source.has_error()) co_return control_error(flow_source.error());
     auto changes = call.relay().rotate_source(*token, Secret(call.text("flow_token")),
                                               call.engine.clock().now(), std::move(*flow_source));
+    if (changes.has_error()) co_return control_error(changes.error());
+    auto answer = co_await saved(call, std::move(*changes), 200);
+    co_return answer;
+}
+
+ControlAnswer filter_source(ControlCall& call) {
+    const auto token = find_source(call, call.name);
+    if (token.has_error()) co_return control_error(token.error());
+    auto filter = read_filter(call.body);
+    if (filter.has_error()) co_return control_error(filter.error());
+    auto changes = call.relay().set_source_filter(*token, std::move(*filter));
     if (changes.has_error()) co_return control_error(changes.error());
     auto answer = co_await saved(call, std::move(*changes), 200);
     co_return answer;

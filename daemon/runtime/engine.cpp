@@ -56,6 +56,13 @@ void Engine::submit(core::Submission submission, Answered answered, Now now,
         answered(answer);
         return;
     }
+    if (auto* filtered = std::get_if<core::Relay::Filtered>(&decision)) {
+        Answer answer;
+        answer.id = std::move(filtered->id);
+        answer.filtered = true;
+        answered(answer);
+        return;
+    }
     ++unanswered_;
     if (auto* duplicate = std::get_if<core::Relay::Duplicate>(&decision)) {
         confirm(std::move(*duplicate), std::move(answered));

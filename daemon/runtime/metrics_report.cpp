@@ -226,6 +226,9 @@ void add_ingest(MetricsText& out, const core::RelayCounters& counters, const Met
     out.family("flowrelay_duplicate_events", Type::counter, "events",
                "Events since the start that had been handed in before.");
     out.sample(counters.duplicates);
+    out.family("flowrelay_filtered_events", Type::counter, "events",
+               "Events since the start that the filters of their sources did not let pass.");
+    out.sample(counters.filtered);
     out.family("flowrelay_producer_events", Type::counter, "events",
                "Events accepted since the start, by the user and the systemd unit that handed them "
                "in.");

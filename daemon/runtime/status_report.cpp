@@ -214,6 +214,7 @@ std::string status_report(Engine& engine, const StorageMailbox::Snapshot& snapsh
                                      {"retried", counters.retried},
                                      {"ambiguous", counters.ambiguous},
                                      {"duplicates", counters.duplicates},
+                                     {"filtered", counters.filtered},
                                      {"rejected", counters.rejected},
                                      {"dead", counters.dead},
                                      {"dropped_by_age", counters.dropped_by_age},

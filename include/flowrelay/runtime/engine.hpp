@@ -33,6 +33,7 @@ namespace flowrelay::runtime {
 struct Answer {
     std::string id;  ///< of the accepted event
     bool duplicate = false;
+    bool filtered = false;  ///< not stored: the filter of its source does not let it pass
     std::optional<core::Rejection> rejection;  ///< set: not accepted
 
     bool accepted() const noexcept { return !rejection.has_value(); }

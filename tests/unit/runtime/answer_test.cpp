@@ -31,6 +31,11 @@ TEST(Answer, LinesOfTheNdjsonProtocol) {
     EXPECT_EQ(line(accepted_answer("a1")), R"({"status":"accepted","id":"a1"})");
     EXPECT_EQ(line(accepted_answer("a1", true)),
               R"({"status":"accepted","id":"a1","duplicate":true})");
+    Answer filtered = accepted_answer("a1");
+    filtered.filtered = true;
+    EXPECT_EQ(line(filtered), R"({"status":"accepted","id":"a1","filtered":true})");
+    EXPECT_EQ(to_response(filtered).body, R"({"id":"a1","filtered":true})");
+    EXPECT_EQ(to_response(filtered).status, 202);
     EXPECT_EQ(line(rejected_answer(RejectCode::invalid_event)),
               R"({"status":"rejected","code":"invalid_event","message":"why \"not\"",)"
               R"("errors":{"title":["can't be blank"]}})");
