@@ -262,6 +262,7 @@ std::span<const std::string_view> config_keys() noexcept {
         "sources.on_reject",
         "sources.report_problems",
         "sources.allow",
+        "sources.filter",
         "sources.defaults",
     });
     return keys;

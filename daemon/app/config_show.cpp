@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 
+#include "config_filter.hpp"
 #include "config_reader.hpp"
 #include "config_table.hpp"
 #include "flowrelay/app/config.hpp"
@@ -96,6 +97,9 @@ void show_source(std::string& out, const SourceConfig& source) {
         for (const auto gid : source.rules.allow.gids) list += fmt::format("\"group:{}\", ", gid);
         list.resize(list.size() - 2);
         out += fmt::format("    allow: [{}]\n", list);
+    }
+    if (source.rules.filter) {
+        out += fmt::format("    filter: {}\n", show_filter(*source.rules.filter));
     }
     if (source.rules.defaults.empty()) return;
     out += "    defaults:\n";

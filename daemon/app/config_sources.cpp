@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "config_filter.hpp"
 #include "flowrelay/app/secret_file.hpp"
 #include "flowrelay/base/ascii.hpp"
 #include "flowrelay/core/token_table.hpp"
@@ -160,6 +161,7 @@ SourceConfig read_source(const YamlNode& node, ProblemList& problems) {
     source.rules.hold_rejected = map.read_word("on_reject", policies, 0) == 1;
     map.read("report_problems", source.rules.report_problems);
     read_allow(map, source.rules.allow, problems);
+    source.rules.filter = read_filter(map, problems);
     read_defaults(map, source.rules.defaults, problems);
     return source;
 }

@@ -51,6 +51,7 @@ sources:
     flow_token_file: /etc/ci.token
     rate_limit: 0.5
     allow: [root, "4711", "group:12"]
+    filter: {threads: ["b\"-", "c: d"], tags: ["#Deploy", release], events: [activity]}
     defaults: {author: {name: "C \"I\""}, tags: [a, b]}
   - name: web
     flow_token_env: WEB

@@ -290,5 +290,43 @@ TEST_F(LoadToken, a_configuration_that_can_not_be_read_says_why) {
     EXPECT_NO_THROW(load_config(write("good.yaml", base)));
 }
 
+std::string problem_of_filter(const std::string& filter) {
+    return problems_of(
+        base + "sources:\n  - name: s\n    flow_token_env: T\n    filter: " + filter + "\n");
+}
+
+TEST(ConfigSources, may_have_a_filter) {
+    const auto config =
+        parse_config(base +
+                         "sources:\n  - name: s\n    flow_token_env: T\n    filter:\n      tags: "
+                         "['#Deploy', a b]\n"
+                         "      threads: [build-]\n  - name: t\n    flow_token_env: U\n",
+                     "f.yaml");
+    core::EventFilter filter;
+    filter.tags = {"deploy", "a b"};
+    filter.thread_prefixes = {"build-"};
+    EXPECT_EQ(config.sources.at(0).rules.filter, core::KnownFilter(filter));
+    EXPECT_FALSE(config.sources.at(1).rules.filter);
+}
+
+TEST(ConfigSources, say_where_a_filter_is_wrong) {
+    EXPECT_EQ(problem_of_filter("{tag: [a]}"),
+              "f.yaml:5:14: key `sources.filter.tag`: is not known; events, tags, threads are");
+    EXPECT_EQ(problem_of_filter("{events: [activity, chat]}"),
+              "f.yaml:5:33: key `sources.filter.events`: \"chat\" has to be activity or "
+              "discussion");
+    EXPECT_THAT(problem_of_filter("{tags: deploy}"),
+                HasSubstr("f.yaml:5:20: key `sources.filter.tags`: must be a list"));
+    EXPECT_THAT(problem_of_filter("{tags: []}"), HasSubstr("take the key out to let all pass"));
+    EXPECT_THAT(problem_of_filter("{tags: [[a]]}"), HasSubstr("is no text"));
+    EXPECT_THAT(problem_of_filter("{tags: [a, '']}"), HasSubstr("\"\" can't be blank"));
+    EXPECT_THAT(problem_of_filter("{tags: [a], tags: [b]}"), HasSubstr("is there twice"));
+    EXPECT_THAT(problem_of_filter("{threads: [" + std::string(257, 'a') + "]}"),
+                HasSubstr("is too long (at most 256 bytes)"));
+    EXPECT_THAT(problem_of_filter("[a]"), HasSubstr("must hold lists, like"));
+    EXPECT_THAT(problem_of_filter("{}"), HasSubstr("must hold lists, like"));
+    EXPECT_THAT(problem_of_filter(""), HasSubstr("`sources.filter`: has no value"));
+}
+
 }  // namespace
 }  // namespace flowrelay::app
