@@ -39,6 +39,11 @@ std::vector<std::string> errors_of(const json::object& answer) {
     return errors;
 }
 
+bool is_true(const json::object& object, std::string_view name) {
+    const json::value* value = object.if_contains(name);
+    return value != nullptr && value->is_bool() && value->get_bool();
+}
+
 Answer bad_answer() {
     return local_rejection(
         "bad_answer", "what came back is not an answer of flowrelayd; is this the right socket?");
@@ -56,8 +61,8 @@ Answer parse_answer(std::string_view line) {
     Answer answer;
     answer.accepted = status == "accepted";
     answer.id = member_text(object, "id");
-    const json::value* duplicate = object.if_contains("duplicate");
-    answer.duplicate = duplicate != nullptr && duplicate->is_bool() && duplicate->get_bool();
+    answer.duplicate = is_true(object, "duplicate");
+    answer.filtered = is_true(object, "filtered");
     answer.code = member_text(object, "code");
     answer.message = member_text(object, "message");
     answer.errors = errors_of(object);
@@ -81,8 +86,10 @@ std::string to_json(const Answer& answer) {
 
 std::string describe(const Answer& answer) {
     if (answer.accepted) {
-        return app::printable(
-            fmt::format("accepted {}{}", answer.id, answer.duplicate ? " (duplicate)" : ""));
+        const char* const more = answer.duplicate  ? " (duplicate)"
+                                 : answer.filtered ? " (filtered: it is not delivered)"
+                                                   : "";
+        return app::printable(fmt::format("accepted {}{}", answer.id, more));
     }
     std::string text = fmt::format("rejected ({}): {}", answer.code, answer.message);
     for (const std::string& error : answer.errors) {

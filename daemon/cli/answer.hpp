@@ -14,6 +14,7 @@ namespace flowrelay::cli {
 struct Answer {
     bool accepted = false;
     bool duplicate = false;
+    bool filtered = false;
     std::string id;    ///< of an accepted event
     std::string code;  ///< of a rejection: "invalid_event"
     std::string message;

@@ -31,6 +31,7 @@ void add_dead_commands(Command app, Context& context);
 void add_source_commands(Command app, Context& context);
 void add_connect_command(Command source, Context& context);  ///< of `source`
 void add_look_commands(Command source, Context& context);    ///< of `source`: show, check
+void add_filter_command(Command source, Context& context);   ///< of `source`
 void add_health_command(Command app, Context& context);
 void add_top_command(Command app, Context& context);
 void add_daemon_commands(Command app, Context& context);

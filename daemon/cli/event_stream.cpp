@@ -129,6 +129,7 @@ void StreamSender::hand_out(const Answer& answer, std::string_view text) {
     if (answer.accepted) {
         ++counts.accepted;
         if (answer.duplicate) ++counts.duplicates;
+        if (answer.filtered) ++counts.filtered;
     } else {
         ++(code == ExitCode::rejected ? counts.rejected : counts.refused);
     }

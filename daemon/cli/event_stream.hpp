@@ -17,6 +17,7 @@ namespace flowrelay::cli {
 struct StreamCounts {
     std::uint64_t accepted = 0;
     std::uint64_t duplicates = 0;  ///< of these
+    std::uint64_t filtered = 0;    ///< accepted ones that are not delivered
     std::uint64_t rejected = 0;    ///< for good
     std::uint64_t refused = 0;     ///< not now, or not for this user
     std::uint64_t unanswered = 0;  ///< sent; whether they were accepted is not known

@@ -223,6 +223,8 @@ std::string format_explanation(const json::object& answer, bool colour) {
     } else if (kind == "thread") {
         out = fmt::format("the first of thread {} is {}\n", text_of(answer, "thread"),
                           head_line(answer));
+    } else if (kind == "filtered") {
+        out = fmt::format("event {} of {}\n", text_of(answer, "id"), text_of(answer, "source"));
     } else {
         out = head_line(answer) + '\n';
     }

@@ -133,6 +133,7 @@ void print_counts(std::FILE* out, const StreamResult& result) {
     const StreamCounts& counts = result.counts;
     std::string text = fmt::format("{} accepted", counts.accepted);
     if (counts.duplicates > 0) text += " (" + app::counted(counts.duplicates, "duplicate") + ")";
+    if (counts.filtered > 0) text += fmt::format(" ({} of them filtered)", counts.filtered);
     if (counts.rejected > 0) text += fmt::format(", {} rejected", counts.rejected);
     if (counts.refused > 0) text += fmt::format(", {} refused for now", counts.refused);
     if (counts.unanswered > 0) {

@@ -1,11 +1,14 @@
 #include "cli/source_text.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
+#include <vector>
 
 #include "cli/json_members.hpp"
+#include "flowrelay/app/text.hpp"
 
 namespace flowrelay::cli {
 
@@ -48,6 +51,23 @@ std::string format_flow_source(const json::object& flow_source) {
     return fmt::format("{} of {} ({})", id, name, flow);
 }
 
+std::string format_filter(const json::object& filter) {
+    std::vector<std::string> parts;
+    const auto add = [&](std::string_view name, std::string_view what) {
+        const json::array* entries = array_of(filter, name);
+        if (entries == nullptr) return;
+        std::vector<std::string> texts;
+        for (const json::value& entry : *entries) {
+            if (entry.is_string()) texts.push_back(app::printable(entry.get_string()));
+        }
+        if (!texts.empty()) parts.push_back(fmt::format("{} {}", what, fmt::join(texts, ", ")));
+    };
+    add("events", "of the type");
+    add("tags", "with one of the tags");
+    add("threads", "whose external_thread_id begins with one of");
+    return fmt::format("{}", fmt::join(parts, ", "));
+}
+
 std::string format_source(const json::object& source) {
     std::string out;
     for (const char* name : {"name", "slot", "kind", "state", "since"}) {
@@ -55,6 +75,10 @@ std::string format_source(const json::object& source) {
     }
     add_fact(out, "queued", count_of(source, "queued"));
     if (source.contains("rate_limit")) add_fact(out, "rate limit", count_of(source, "rate_limit"));
+    if (const json::object* filter = object_of(source, "filter")) {
+        add_fact(out, "filter", "only events " + format_filter(*filter));
+    }
+    if (source.contains("filtered")) add_fact(out, "filtered", count_of(source, "filtered"));
     add_fact(out, "reason", text_of(source, "reason"));
     add_fact(out, "tried in", seconds_of(source, "until_s"));
     add_fact(out, "erased in", seconds_of(source, "erase_in_s"));

@@ -12,6 +12,9 @@ namespace flowrelay::cli {
 /// "36 of Main (example/main)": the source in its flow, from a `flow_source`; empty without an id.
 std::string format_flow_source(const boost::json::object& flow_source);
 
+/// "of the type activity, with one of the tags deploy, release": the events that pass a `filter`.
+std::string format_filter(const boost::json::object& filter);
+
 /// A source of GET /v1/sources/NAME, a line for each thing that is known.
 std::string format_source(const boost::json::object& source);
 

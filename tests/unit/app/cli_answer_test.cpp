@@ -24,6 +24,8 @@ TEST(Answer, accepted) {
     EXPECT_EQ(shown(R"({"status":"accepted","id":"0197"})"), "accepted 0197");
     EXPECT_EQ(shown(R"({"status":"accepted","id":"0197","duplicate":true})"),
               "accepted 0197 (duplicate)");
+    EXPECT_EQ(shown(R"({"status":"accepted","id":"0197","filtered":true})"),
+              "accepted 0197 (filtered: it is not delivered)");
     EXPECT_EQ(exit_code_of(parse_answer(R"({"status":"accepted","id":"0197"})")), ExitCode::ok);
 }
 

@@ -17,7 +17,8 @@ boost::json::object source_with(std::string_view text) {
 
 TEST(SourceText, ShowsWhatIsKnownOfASource) {
     EXPECT_EQ(format_source(source_with(R"({"name":"ci","slot":"token-7","kind":"added",
-        "state":"active","since":"2026-11-23T15:04:05.000Z","queued":3,"flow_source":{"id":"36",
+        "state":"active","since":"2026-11-23T15:04:05.000Z","queued":3,"filtered":7,
+        "filter":{"events":["activity"],"tags":["a","b"]},"flow_source":{"id":"36",
         "flow":"example/main","flow_name":"Main","application":"app",
         "configuration_uri":"https://x/configure"}})")),
               "name          ci\n"
@@ -26,6 +27,8 @@ TEST(SourceText, ShowsWhatIsKnownOfASource) {
               "state         active\n"
               "since         2026-11-23T15:04:05.000Z\n"
               "queued        3\n"
+              "filter        only events of the type activity, with one of the tags a, b\n"
+              "filtered      7\n"
               "source        36 of Main (example/main)\n"
               "application   app\n"
               "settings      https://x/configure\n");
