@@ -33,6 +33,7 @@ std::size_t Model::handed_in(const HandedIn& handed, Now now) {
     ++event.times_handed_in;
     const bool is_settled = event.accepted && !event.forgotten;
     if (event.seq == Seq::none) event.slot = slot_named(handed.to);
+    event.was_in_doubt = event.in_doubt;
     if (is_settled) return event.slot;
     event.in_doubt = true;
     event.may_expire.insert(handed.expires_in ? now.wall + *handed.expires_in : WallTime::max());
@@ -74,6 +75,22 @@ void Model::rejected(std::uint64_t number, core::RejectCode code) {
     const bool failed = code == core::RejectCode::storage_failed;
     // After a failed sync the event may be found at the next start.
     if (!failed && event.seq == Seq::none && event.times_handed_in == 1) event.in_doubt = false;
+}
+
+bool Model::passes(std::uint64_t number) const {
+    const auto slot = slot_of(number);
+    return !slot || lets_pass(filter_of(*slot), number);
+}
+
+// It was answered at once, and what was said of it before stays as it was.
+void Model::filtered(std::uint64_t number, bool passes) {
+    ++filtered_;
+    Event& event = at(number);
+    if (passes) violation(name(event) + " is filtered, and there is no such filter");
+    const bool is_known =
+        event.accepted && !event.handed.uuid.empty() && !event.id_lost && !event.forgotten;
+    if (is_known && !event.erased) violation(name(event) + " is filtered, and was accepted before");
+    event.in_doubt = event.was_in_doubt;
 }
 
 void Model::set_expiry(Event& event, WallTime when) {

@@ -57,6 +57,11 @@ public:
     void taken(std::uint64_t number);
     void accepted(std::uint64_t number, const std::string& id, bool duplicate);
     void rejected(std::uint64_t number, core::RejectCode code);
+    /// Whether the filter of its source lets the event pass that is handed in now.
+    bool passes(std::uint64_t number) const;
+    /// `passes`: as that was when it was handed in.
+    void filtered(std::uint64_t number, bool passes);
+    std::uint64_t filtered_events() const noexcept { return filtered_; }
 
     // ---- the disk
 
@@ -105,7 +110,10 @@ public:
     void source_added(const std::string& name, std::size_t token);
     void source_rotated(std::size_t slot, std::size_t token);
     void source_removed(std::size_t slot, Now now);
-    /// The changes of these slots up to `change` are on the disk.
+    void source_filtered(std::size_t slot, unsigned filter);
+    /// The filter of a slot that is in force.
+    unsigned filter_of(std::size_t slot) const;
+    /// The changes of these slots up to this one are on the disk.
     void slots_saved(const std::vector<TokenId>& ids, std::size_t change);
     void all_slots_saved() { slots_.all_saved(); }
     void removal_saved(std::size_t slot);
@@ -236,7 +244,8 @@ private:
         std::set<WallTime> may_expire;  ///< from each time it was submitted
         WallTime expires = WallTime::max();
         bool accepted = false;
-        bool in_doubt = false;  ///< submitted, and not answered or answered with a failure
+        bool in_doubt = false;      ///< handed in, not answered, or answered with a failure
+        bool was_in_doubt = false;  ///< before it was handed in the last time
         unsigned processed = 0;
         Last last = Last::none;
         unsigned last_life = 0;
@@ -347,6 +356,8 @@ private:
     std::uint64_t rotations_ = 0;
     std::uint64_t additions_ = 0;
     std::uint64_t removals_ = 0;
+    std::uint64_t filtered_ = 0;
+    std::map<std::string, unsigned> filters_;  ///< of the configuration that is in force
     std::uint64_t forgotten_slots_ = 0;
     std::uint64_t dropped_or_erased_ = 0;  ///< which of the two is not visible
     unsigned life_ = 0;

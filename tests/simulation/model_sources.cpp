@@ -47,6 +47,10 @@ bool Model::configured() {
         if (slots_.at(slot).is_source()) names[slot] = slots_.at(slot).is.name;
     }
     changed(slots_.configure(setup_.sources()));
+    filters_.clear();
+    for (const auto& [source, token] : setup_.sources()) {
+        filters_[source] = setup_.filter_of(source);
+    }
     for (const auto& [slot, before] : names) {
         if (slots_.at(slot).is.name != before) ++renames_;
     }
@@ -94,6 +98,18 @@ void Model::source_removed(std::size_t slot, Now now) {
     slots_.remove(slot);
     waits_.removed(slot);
     leave(slot);
+}
+
+void Model::source_filtered(std::size_t slot, unsigned filter) {
+    if (!slots_.may_filter(slot)) violation(fmt::format("slot {} could get a filter", slot));
+    slots_.set_filter(slot, filter);
+}
+
+unsigned Model::filter_of(std::size_t slot) const {
+    const auto& is = slots_.at(slot).is;
+    if (is.kind != Slots::Kind::configured) return is.filter;
+    const auto found = filters_.find(is.name);
+    return found == filters_.end() ? 0 : found->second;
 }
 
 void Model::removal_saved(std::size_t slot) {

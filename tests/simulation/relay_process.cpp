@@ -188,6 +188,7 @@ std::vector<core::ConfiguredSource> RelayProcess::sources() const {
         source.rules.rate_limit = options_.source_rate;
         source.rules.hold_rejected = options_.holding && holds_what_is_rejected(name);
         source.rules.report_problems = options_.reporting;
+        source.rules.filter = filter_number(around_.setup.filter_of(name));
         sources.push_back(std::move(source));
     }
     return sources;
@@ -201,16 +202,24 @@ RelayProcess::~RelayProcess() {
 void RelayProcess::submit(const std::string& json, std::uint64_t number) {
     auto parsed = core::Submission::parse(json);
     if (parsed.has_error()) throw std::logic_error(parsed.error().message);
-    auto answered = [this, number](const runtime::Answer& answer) {
-        if (answer.accepted()) {
-            around_.model.accepted(number, answer.id, answer.duplicate);
-        } else {
-            around_.model.rejected(number, answer.rejection->code);
-        }
-    };
-    engine_->submit(std::move(*parsed), std::move(answered), around_.agenda.now());
-    note_taken(number);
+    const std::uint64_t filtered = around_.model.filtered_events();
+    auto tell_producer = [this, number, passes = around_.model.passes(number)](
+                             const runtime::Answer& answer) { answered(number, answer, passes); };
+    engine_->submit(std::move(*parsed), std::move(tell_producer), around_.agenda.now());
+    if (around_.model.filtered_events() == filtered) note_taken(number);
     turn();
+}
+
+void RelayProcess::answered(std::uint64_t number, const runtime::Answer& answer, bool passes) {
+    if (!answer.accepted()) {
+        around_.model.rejected(number, answer.rejection->code);
+    } else if (answer.filtered) {
+        around_.model.filtered(number, passes);
+    } else {
+        around_.model.accepted(number, answer.id, answer.duplicate);
+        if (passes || answer.duplicate) return;
+        around_.model.violation(fmt::format("event {} was stored against the filter", number));
+    }
 }
 
 bool RelayProcess::idle() const {

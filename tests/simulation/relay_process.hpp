@@ -99,7 +99,8 @@ public:
     void add_source(const std::string& name, std::size_t token);
     void rotate_source(std::size_t slot, std::size_t token);
     void remove_source(std::size_t slot);
-    /// Reloads the configuration.
+    void filter_source(std::size_t slot, unsigned filter);
+    /// Has the configuration read again.
     void reload();
     /// Reloads a configuration with other limits.
     void set_letter_limits(const core::DeadLetterLimits& limits);
@@ -135,10 +136,12 @@ private:
     Call add(std::string name, std::size_t token);
     Call rotate(std::size_t slot, std::size_t token);
     Call remove(std::size_t slot);
+    Call set_filter(std::size_t slot, unsigned filter);
     Fingerprint print_of(std::size_t token);
     void bind_slots();
     void look_for_forgotten();
     void check_sources();
+    void answered(std::uint64_t number, const runtime::Answer& answer, bool passes);
     void note_taken(std::uint64_t number);
     void ended(const core::Assignment& assignment);
     std::optional<MonoTime> can_run_from(const Model::Head& head) const;

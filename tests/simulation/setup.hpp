@@ -5,9 +5,12 @@
 #include <fmt/format.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <string>
 #include <utility>
+
+#include "flowrelay/core/event_filter.hpp"
 
 namespace flowrelay::test {
 
@@ -18,6 +21,29 @@ inline std::string secret_of(std::size_t token) {
 
 inline std::string source_name(std::size_t number) {
     return fmt::format("source-{}", number);
+}
+
+/// Filter n (0: none) lets the events pass that have the tag `pass-n`: two of three.
+inline constexpr unsigned filters_there_are = 3;
+
+inline bool lets_pass(unsigned filter, std::uint64_t number) {
+    return filter == 0 || number % filters_there_are != filter - 1;
+}
+
+inline core::KnownFilter filter_number(unsigned filter) {
+    core::EventFilter made;
+    if (filter != 0) made.tags.push_back(fmt::format("pass-{}", filter));
+    return core::known_filter(std::move(made));
+}
+
+/// The tags of an event, as JSON.
+inline std::string tags_of(std::uint64_t number) {
+    std::string tags;
+    for (unsigned filter = 1; filter <= filters_there_are; ++filter) {
+        if (!lets_pass(filter, number)) continue;
+        tags += fmt::format(R"({}"#Pass-{}")", tags.empty() ? "" : ",", filter);
+    }
+    return fmt::format("[{}]", tags);
 }
 
 class Setup {
@@ -38,12 +64,19 @@ public:
     void take_out(const std::string& name) { sources_.erase(name); }
     void replace(Sources sources) { sources_ = std::move(sources); }
 
+    void set_filter(const std::string& name, unsigned filter) { filters_[name] = filter; }
+    unsigned filter_of(const std::string& name) const {
+        const auto found = filters_.find(name);
+        return found == filters_.end() ? 0 : found->second;
+    }
+
     void move() { ++moves_; }
     std::string destination() const { return fmt::format("https://flowdock-{}.example", moves_); }
     unsigned moves() const noexcept { return moves_; }
 
 private:
     Sources sources_;
+    std::map<std::string, unsigned> filters_;  ///< of each name
     std::size_t tokens_ = 0;
     unsigned moves_ = 0;
 };

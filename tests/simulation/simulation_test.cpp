@@ -37,6 +37,7 @@ struct Totals {
     std::uint64_t rotations = 0;
     std::uint64_t additions = 0;
     std::uint64_t removals = 0;
+    std::uint64_t filtered = 0;
     std::uint64_t forgotten = 0;
     std::uint64_t asked = 0;
     std::uint64_t remembered = 0;
@@ -95,6 +96,7 @@ void live(std::uint64_t seed, bool trace, Totals& totals) {
     totals.rotations += world.model().rotations();
     totals.additions += world.model().additions();
     totals.removals += world.model().removals();
+    totals.filtered += world.model().filtered_events();
     totals.forgotten += world.model().forgotten_slots();
     totals.asked += world.model().waits().asked();
     totals.remembered += world.model().waits().remembered();
@@ -133,10 +135,10 @@ TEST(Simulation, KeepsItsPromisesWhateverHappens) {
               << " sources asked for, " << totals.found_gone << " of them gone, " << totals.outdated
               << " answers to former tokens or destinations; " << totals.renames
               << " sources renamed, " << totals.rotations << " rotated, " << totals.additions
-              << " added, " << totals.removals << " removed; " << totals.forgotten
-              << " slots forgotten; " << totals.asked << " times named, " << totals.remembered
-              << " of them remembered; " << format_duration(totals.time) << " of relay life in "
-              << took.count() << " s\n";
+              << " added, " << totals.removals << " removed; " << totals.filtered
+              << " events filtered; " << totals.forgotten << " slots forgotten; " << totals.asked
+              << " times named, " << totals.remembered << " of them remembered; "
+              << format_duration(totals.time) << " of relay life in " << took.count() << " s\n";
 }
 
 }  // namespace

@@ -149,6 +149,7 @@ Slots::Changes Slots::configure(const Setup::Sources& sources) {
         if (!slot.is_source()) changes.sources.push_back(number);
         slot.is.name = name;
         slot.is.kind = Kind::configured;
+        slot.is.filter = 0;
         slot.is.known = true;
         slot.waking = 0;
         note(slot);
@@ -210,6 +211,16 @@ Slots::Changes Slots::rotate(std::size_t number, std::size_t token) {
     succeed(number, token);
     note(slots_[number]);
     return changes;
+}
+
+bool Slots::may_filter(std::size_t number) const {
+    return !slots_[number].gone && slots_[number].is.kind == Kind::added;
+}
+
+void Slots::set_filter(std::size_t number, unsigned filter) {
+    ++change_;
+    slots_[number].is.filter = filter;
+    note(slots_[number]);
 }
 
 void Slots::remove(std::size_t slot) {
@@ -312,6 +323,7 @@ std::vector<std::string> Slots::started(const std::vector<Found>& all) {
         const auto is_it = [&](const Slot::Version& version) {
             Identity is = version.is;
             is.known = found.is.known;
+            if (found.erased) is.filter = 0;
             const bool knows =
                 found.gone || is.kind == Kind::configured || is.known == version.is.known;
             return knows && is == found.is;
@@ -327,6 +339,7 @@ std::vector<std::string> Slots::started(const std::vector<Found>& all) {
         }
         slot.is = version->is;
         slot.is.known = found.is.known;
+        slot.is.filter = found.is.filter;
         slot.versions = {{change_, slot.is}};
     }
     for (std::size_t i = 0; i < slots_.size(); ++i) {

@@ -24,7 +24,8 @@ public:
         std::size_t token = 0;
         std::string name;
         Kind kind = Kind::direct;
-        bool known = true;  ///< the relay can post with the token
+        bool known = true;    ///< the relay can post with the token
+        unsigned filter = 0;  ///< that an operator has set; of a configured source the setup has it
 
         friend bool operator==(const Identity&, const Identity&) = default;
     };
@@ -80,9 +81,11 @@ public:
     Changes configure(const Setup::Sources& sources);
     Changes add(const std::string& name, std::size_t token);
     Changes rotate(std::size_t slot, std::size_t token);
-    /// Return whether docs/sources.md allows the operation.
+    void set_filter(std::size_t slot, unsigned filter);
+    /// Whether the page lets an operator do it.
     bool may_add(const std::string& name, std::size_t token) const;
     bool may_rotate(std::size_t slot, std::size_t token) const;
+    bool may_filter(std::size_t slot) const;
     void set_gone(std::size_t slot, bool gone) { slots_.at(slot).gone = gone; }
     void remove(std::size_t slot);
 

@@ -47,6 +47,13 @@ std::optional<std::size_t> lives_as(const core::TokenEntry& entry) {
     return parse_number<std::size_t>(entry.flow_source->id);
 }
 
+unsigned filter_in(const core::KnownFilter& filter) {
+    for (unsigned number = 0; number <= filters_there_are; ++number) {
+        if (filter == filter_number(number)) return number;
+    }
+    return filters_there_are + 1;
+}
+
 }  // namespace
 
 bool holds_what_is_rejected(const std::string& name) {
@@ -69,7 +76,7 @@ std::vector<Slots::Found> slots_on(const storage::Spool& spool, const Setup& set
         slot.lives_as = lives_as(entry);
         const auto token = tokens.find(entry.fingerprint);
         slot.is = {token == tokens.end() ? setup.tokens() : token->second, entry.source,
-                   kind_of(entry.origin), !entry.secret.empty()};
+                   kind_of(entry.origin), !entry.secret.empty(), filter_in(entry.filter)};
     }
     return slots;
 }
@@ -135,6 +142,9 @@ void RelayProcess::check_sources() {
         if (kind_of(token.entry.origin) != slot.is.kind) complain("is of another kind");
         const auto lives = lives_as(token.entry);
         if (lives && *lives != slot.is.token) complain("has the source of another token");
+        if (!slot.gone && token.filter() != filter_number(around_.model.filter_of(number))) {
+            complain("has another filter");
+        }
         if (!slot.gone && token.missing() == slot.is.known)
             complain("waits for its token, or does not");
     }
@@ -219,6 +229,29 @@ RelayProcess::Call RelayProcess::rotate(std::size_t slot, std::size_t token) {
     }
     around_.model.source_rotated(slot, token);
     bind_slots();
+    std::vector<TokenId> ids(1, *id);
+    const std::size_t change = around_.model.slots().change();
+    const auto saved = co_await operations::save(*engine_, std::move(*entries));
+    if (saved.has_error()) co_return;
+    around_.model.slots_saved(ids, change);
+}
+
+void RelayProcess::filter_source(std::size_t slot, unsigned filter) {
+    run(set_filter(slot, filter));
+}
+
+RelayProcess::Call RelayProcess::set_filter(std::size_t slot, unsigned filter) {
+    const auto id = around_.model.slots().at(slot).id;
+    if (!id) co_return;
+    auto entries = relay_->set_source_filter(*id, filter_number(filter));
+    if (entries.has_error()) {
+        if (around_.model.slots().may_filter(slot)) {
+            around_.model.violation("a filter is refused: " + entries.error().message);
+        }
+        co_return;
+    }
+    around_.model.source_filtered(slot, filter);
+    check_sources();
     std::vector<TokenId> ids(1, *id);
     const std::size_t change = around_.model.slots().change();
     const auto saved = co_await operations::save(*engine_, std::move(*entries));

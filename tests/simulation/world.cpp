@@ -44,6 +44,7 @@ World::World(std::uint64_t seed, bool trace)
     while (setup_.tokens() < sources) {
         const std::size_t token = setup_.new_token();
         setup_.set(source_name(token), token);
+        if (random_.chance(0.2)) filter_in_setup(source_name(token));
     }
     while (setup_.tokens() < tokens) direct_.push_back(setup_.new_token());
     model_.set_holding([this](const std::string& name) {
@@ -180,8 +181,8 @@ void World::hand_in(const Model::HandedIn& event) {
                            ? fmt::format(R"({{"flow_token":"{}",)", secret_of(event.to.token))
                            : fmt::format(R"({{"source":"{}",)", event.to.name);
     json += fmt::format(R"("event":"activity","title":"event {}","author":{{"name":"a"}},)"
-                        R"("external_thread_id":"{}","body":"mark-of-{}-{:>{}}")",
-                        event.number, event.thread, slot, ".",
+                        R"("external_thread_id":"{}","tags":{},"body":"mark-of-{}-{:>{}}")",
+                        event.number, event.thread, tags_of(event.number), slot, ".",
                         random_.below(random_.chance(0.1) ? 3000 : 300));
     if (!event.uuid.empty()) json += fmt::format(R"(,"uuid":"{}")", event.uuid);
     if (event.expires_in) {
@@ -500,7 +501,7 @@ void World::hand_in_the_last() {
         Model::HandedIn event;
         do {
             event.number = ++last_number_;
-        } while (is_unacceptable(event.number));
+        } while (is_unacceptable(event.number) || !lets_pass(setup_.filter_of(name), event.number));
         event.to.name = name;
         event.thread = "the-last";
         hand_in(event);

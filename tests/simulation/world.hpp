@@ -87,6 +87,7 @@ private:
     std::size_t token_to_use();
     void change_setup();
     void edit_configuration();
+    void filter_in_setup(const std::string& source);
     void put_back();
     void move_names();
     void change_a_source();

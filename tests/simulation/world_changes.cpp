@@ -107,7 +107,10 @@ void World::change_setup() {
 
 void World::edit_configuration() {
     const auto source = some_source();
-    switch (random_.below(8)) {
+    switch (random_.below(9)) {
+        case 8:
+            if (source) filter_in_setup(*source);
+            return;
         case 0:
             log_.say("-- another base URL");
             setup_.move();
@@ -133,6 +136,12 @@ void World::edit_configuration() {
         default:
             move_names();
     }
+}
+
+void World::filter_in_setup(const std::string& source) {
+    const auto filter = static_cast<unsigned>(random_.below(filters_there_are + 1));
+    log_.say(fmt::format("-- {} gets filter {} in the configuration", source, filter));
+    setup_.set_filter(source, filter);
 }
 
 void World::put_back() {
@@ -179,9 +188,19 @@ void World::load_setup() {
 }
 
 void World::change_a_source() {
-    const auto slot = some_slot();
+    auto slot = some_slot();
     if (!slot) return;
-    switch (random_.below(4)) {
+    switch (random_.below(5)) {
+        case 4: {
+            // Most slots are of another kind, and refuse it.
+            for (const std::size_t other : slots_there_are()) {
+                if (random_.chance(0.7) && model_.slots().may_filter(other)) slot = other;
+            }
+            const auto filter = static_cast<unsigned>(random_.below(filters_there_are + 1));
+            log_.say(fmt::format("-- slot {} gets filter {}", *slot, filter));
+            process_->filter_source(*slot, filter);
+            return;
+        }
         case 0:
             if (!random_.chance(0.4)) return;
             log_.say(fmt::format("-- slot {} is removed", *slot));
