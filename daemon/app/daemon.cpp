@@ -264,9 +264,9 @@ void Daemon::Impl::pause_replaced(storage::Spool& spool, const std::vector<std::
 
 void Daemon::Impl::note_owner() {
     if (!moved_) return;
-    relay_->hold_deliveries(true);
-    log_.write(ev::spool_moved,
-               {{"directory", config_.spool.directory}, {"queued", relay_->queued()}});
+    relay_->destination().hold_deliveries(true);
+    log_.write(ev::spool_moved, {{"directory", config_.spool.directory},
+                                 {"queued", relay_->destination().queued()}});
 }
 
 Result<void> Daemon::Impl::adopt() {
@@ -387,7 +387,7 @@ void Daemon::Impl::run() {
     spawn(executor_, wait_for_signal());
     spawn(executor_, watch_clock());
     spawn(executor_, watch_token_files());
-    log_.write(ev::relay_ready, {{"queued", relay_->queued()}});
+    log_.write(ev::relay_ready, {{"queued", relay_->destination().queued()}});
     notifier_.ready();
     io_.run();
 }
@@ -444,8 +444,9 @@ asio::awaitable<void> Daemon::Impl::watch_clock() {
 asio::awaitable<void> Daemon::Impl::stop(std::string reason) {
     stopping_ = true;
     notifier_.stopping();
-    log_.write(ev::relay_stopping,
-               {{"reason", reason}, {"in_flight", relay_->scheduler().status().in_flight}});
+    log_.write(
+        ev::relay_stopping,
+        {{"reason", reason}, {"in_flight", relay_->destination().scheduler().status().in_flight}});
     co_await delivery_->stop(delivery_grace);
     // Before it stops to listen: then a successor may put its own socket there.
     if (ingest_socket_) runtime::remove_socket(*ingest_socket_);

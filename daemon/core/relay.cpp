@@ -17,9 +17,6 @@ namespace {
 // So many are looked through for a duplicate, while the disk is in trouble.
 constexpr std::size_t most_failed_ids = 4096;
 
-// Shorter waits are not worth a write.
-constexpr Seconds shortest_hold{10};
-
 constexpr std::size_t most_expired_at_once = 1000;
 
 // What is known without the event itself, which only storage has.
@@ -39,34 +36,34 @@ DeadLetter letter_for(const Assignment& assignment, const Completion& completion
 
 Relay::Relay(RelayOptions options, const Salt& salt, std::vector<TokenEntry> tokens, Random random,
              Log& log)
+    : Relay(std::move(options), salt, std::move(tokens),
+            Randomness{Random(random.next()), Random(random.next()), Random(random.next())}, log) {}
+
+Relay::Relay(RelayOptions options, const Salt& salt, std::vector<TokenEntry> tokens,
+             const Randomness& random, Log& log)
     : options_(std::move(options)),
       log_(log),
       tokens_(salt, std::move(tokens)),
-      scheduler_(options_.scheduler, Random(random.next())),
-      active_(scheduler_, options_.active_set),
+      destination_(options_, tokens_, log_, random.scheduler),
+      reporting_(options_, tokens_, destination_, random.checks, log_),
       dedup_(options_.dedup_window, options_.dedup_entries),
-      ids_(Random(random.next())),
-      letter_room_(options_.dead_letters),
-      reports_(options_.problem_reports),
-      report_lines_(10, Seconds(60)),
-      checks_(Random(random.next())),
-      check_lines_(10, Seconds(60)),
-      retry_lines_(10, Seconds(60)),
-      dead_lines_(20, Seconds(60)) {
+      ids_(random.ids),
+      letter_room_(options_.dead_letters) {
     for (const auto& [id, token] : tokens_.all()) schedule_erasure(token.entry);
 }
 
 void Relay::set_options(RelayOptions options) {
     if (options.destination != options_.destination || options.route != options_.route) {
-        destination_changed(options);
+        destination_.change();
+        reporting_.destination_changed(options.destination);
     }
-    scheduler_.set_options(options.scheduler);
-    trim_at_ = MonoTime{};  // long ago: at once
-    dedup_.set_window(options.dedup_window);
-    reports_.set_times(options.problem_reports);
-    letter_room_.set_limits(options.dead_letters);
-    release_held_by_letters();
     options_ = std::move(options);
+    destination_.options_changed();
+    trim_at_ = MonoTime{};  // long ago: at once
+    dedup_.set_window(options_.dedup_window);
+    reporting_.flow().options_changed();
+    letter_room_.set_limits(options_.dead_letters);
+    release_held_by_letters();
 }
 
 std::vector<TokenEntry> Relay::configure(std::vector<ConfiguredSource> sources, Now now) {
@@ -79,17 +76,14 @@ std::vector<TokenEntry> Relay::configure(std::vector<ConfiguredSource> sources, 
             {{"source", tokens_.at(id).label()}, {"before", former}, {"queued", queued(id)}});
     }
     renew_changed_tokens(before);
-    refusals_.forget_all();
+    destination_.refusals().forget_all();
     schedule_erasures();
-    std::set<TokenId> reporting;
     for (const auto& [id, token] : tokens_.all()) {
         scheduler_.set_token_rate(id, token.rules.rate_limit);
-        if (token.rules.report_problems) reporting.insert(id);
     }
-    reports_.configure(reporting);
+    reporting_.flow().configure();
     apply_token_states();
-    checks_.set_interval(options_.check_idle_sources, now.mono);
-    for (const auto& [id, token] : tokens_.all()) watch_source(id, token, now);
+    reporting_.liveness().configure(now);
     for (const TokenId id : holding) {
         const Token& token = tokens_.at(id);
         if (token.is_source() && !token.rules.hold_rejected) release_held(id);
@@ -112,62 +106,7 @@ void Relay::restore(TokenId token, std::uint64_t queued, Seq first) {
 }
 
 void Relay::restore(const Hold& hold, Now now) {
-    const Milliseconds left = std::min(hold.until - now.wall, options_.retry_after_cap);
-    if (left <= Milliseconds(0) || hold.destination != destination_hash()) return;
-    if (hold.token != TokenId::none) {
-        const auto slot = tokens_.all().find(hold.token);
-        if (slot == tokens_.all().end() || slot->second.gone()) return;
-        if (slot->second.entry.fingerprint != hold.fingerprint) return;
-        scheduler_.hold_token(hold.token, now.mono + left);
-        token_reasons_[hold.token] = "asked to wait, before the restart";
-    } else {
-        scheduler_.hold_destination(now.mono + left);
-        destination_reason_ = "asked to wait, before the restart";
-    }
-    remembered_holds_[hold.token] = hold.until;
-}
-
-std::optional<Hold> Relay::hold_to_remember(TokenId token, const Judgement& judgement,
-                                            std::optional<Scope> scope, Now now) {
-    if (!judgement.hold || *judgement.hold < shortest_hold) return std::nullopt;
-    if (!scope || *scope == Scope::thread) return std::nullopt;
-    Hold hold;
-    hold.destination = destination_hash();
-    if (*scope == Scope::token) {
-        if (tokens_.at(token).removed()) return std::nullopt;  // nothing of it stays on the disk
-        hold.token = token;
-        hold.fingerprint = tokens_.at(token).entry.fingerprint;
-    }
-    hold.until = now.wall + *judgement.hold;
-    // Thirty answers to one burst say about the same.
-    WallTime& remembered = remembered_holds_.try_emplace(hold.token, now.wall).first->second;
-    if (hold.until - remembered < *judgement.hold / 10) return std::nullopt;
-    remembered = hold.until;
-    return hold;
-}
-
-void Relay::replayed(std::span<const QueuedEvent> events) {
-    for (const auto& event : events) {
-        const auto slot = tokens_.all().find(event.lane.token);
-        const bool usable = slot != tokens_.all().end() && !slot->second.gone();
-        if (!usable || scheduler_.contains(event.seq)) continue;
-        QueuedEvent letter = event;
-        letter.sent = true;  // what was refused was sent
-        active_.replay(letter);
-    }
-}
-
-void Relay::loaded(const LoadRequest& request, const LoadedSlice& slice) {
-    const auto slot = tokens_.all().find(request.token);
-    const bool usable = slot != tokens_.all().end() && !slot->second.gone();
-    if (usable) active_.loaded(request, slice);
-}
-
-void Relay::load_failed(const LoadRequest& request, std::string_view reason, Now now) {
-    log_.write(ev::spool_read_failed,
-               {{"source", tokens_.at(request.token).label()}, {"reason", reason}});
-    active_.load_failed(request);
-    retry_loads_at_ = now.mono + Seconds(10);
+    if (destination_.restore(hold, now)) reporting_.waits_since_before(hold.token);
 }
 
 void Relay::remember(TokenId token, std::string_view id, WallTime accepted) {
@@ -330,7 +269,7 @@ void Relay::entry_arrived(const EventRecord& record) {
 
 bool Relay::committed(const EventRecord& record, Seq seq) {
     ++counters_.accepted;
-    if (first_own_ == Seq::none) first_own_ = seq;
+    destination_.accepted(seq);
     no_longer_uncommitted(record.token);
     const Token& token = tokens_.at(record.token);
     if (!carried_.empty()) entry_arrived(record);
@@ -391,19 +330,19 @@ bool Relay::confirm(const Duplicate& duplicate, Now now) {
 
 std::optional<Assignment> Relay::next(Now now) {
     auto assignment = scheduler_.next(now);
-    if (assignment) assignment->with = sent_with_now(assignment->lane.token);
+    if (assignment) assignment->with = destination_.sent_with_now(assignment->lane.token);
     return assignment;
 }
 
-Relay::Effects Relay::attempted(const Assignment& assignment, const EventRecord& record,
-                                const AttemptResult& result, Now now) {
+Effects Relay::attempted(const Assignment& assignment, const EventRecord& record,
+                         const AttemptResult& result, Now now) {
     ++counters_.attempts;
-    if (is_outdated(assignment)) {
+    if (destination_.is_outdated(assignment)) {
         return answered_to_former(assignment, record, result, now);
     }
-    if (is_success(result.status)) checks_.heard(assignment.lane.token, now.mono);
+    if (is_success(result.status)) reporting_.liveness().heard(assignment.lane.token, now);
     // What another life of the daemon accepted may have been sent by it.
-    const bool is_own = first_own_ != Seq::none && assignment.seq >= first_own_;
+    const bool is_own = destination_.is_own(assignment.seq);
     Judgement judgement = judge(result, options_.retry_after_cap, assignment.sent || !is_own);
     Effects effects;
     const std::string widened = widen_refusal(assignment, judgement, effects);
@@ -413,9 +352,9 @@ Relay::Effects Relay::attempted(const Assignment& assignment, const EventRecord&
     return conclude(assignment, record, told, judgement, effects, now);
 }
 
-Relay::Effects Relay::conclude(const Assignment& assignment, const EventRecord& record,
-                               const AttemptResult& result, Judgement judgement, Effects& effects,
-                               Now now) {
+Effects Relay::conclude(const Assignment& assignment, const EventRecord& record,
+                        const AttemptResult& result, Judgement judgement, Effects& effects,
+                        Now now) {
     const bool for_operator = tokens_.at(assignment.lane.token).rules.hold_rejected;
     judgement.hold_lane = for_operator || !letter_room_.has_room();
     held_by_letters_.erase(assignment.seq);
@@ -437,7 +376,7 @@ Relay::Effects Relay::conclude(const Assignment& assignment, const EventRecord& 
             break;
         case Completion::Action::hold:
             if (for_operator) {
-                log_held(assignment, record, result, completion);
+                reporting_.held(assignment, record, result, completion);
             } else {
                 held_by_letters_.insert(assignment.seq);
             }
@@ -446,12 +385,9 @@ Relay::Effects Relay::conclude(const Assignment& assignment, const EventRecord& 
             disable(assignment.lane.token, effects, now);
             break;
     }
-    effects.hold =
-        hold_to_remember(assignment.lane.token, judgement, completion.asked_to_wait, now);
-    note_for_reports(assignment, result, completion, now);
-    remember_attempt(assignment, record, result, completion, now);
-    log_state_changes(assignment, result, completion, now);
-    log_attempt(assignment, record, result, completion, now);
+    effects.hold = destination_.hold_to_remember(assignment.lane.token, judgement,
+                                                 completion.asked_to_wait, now);
+    reporting_.attempted(assignment, record, result, completion, now);
     return std::move(effects);
 }
 
@@ -488,16 +424,13 @@ void Relay::bury(const Assignment& assignment, const EventRecord& record,
     letter.status = result.status;
     letter.reason = result.detail;
     letter.server_errors = result.server_errors;
-    if (const auto suppressed = dead_lines_.admit(now.mono)) {
-        log_event(ev::delivery_dead, assignment, record, result, completion,
-                  {{"reason", result.detail}, {"suppressed", *suppressed}});
-    }
+    reporting_.died(assignment, record, result, completion, now);
     bury(std::move(letter), record.body.size() + record.thread.size(), effects);
     note_letter_room(now);
 }
 
-Relay::Effects Relay::unreadable(const Assignment& assignment, std::string_view reason,
-                                 bool damaged, Now now) {
+Effects Relay::unreadable(const Assignment& assignment, std::string_view reason, bool damaged,
+                          Now now) {
     log_.write(ev::spool_read_failed, {{"source", tokens_.at(assignment.lane.token).label()},
                                        {"seq", to_number(assignment.seq)},
                                        {"reason", reason}});
@@ -509,19 +442,15 @@ Relay::Effects Relay::unreadable(const Assignment& assignment, std::string_view 
     active_.left(assignment.lane);
     DeadLetter letter = letter_for(assignment, completion, now);
     letter.reason = reason;
-    reports_.trouble(assignment.lane.token, Problem::lost, 0, now);
-    remember_end(letter);
+    reporting_.died(letter, Problem::lost, now);
     bury(std::move(letter), 0, effects);
     note_letter_room(now);
     return effects;
 }
 
-Relay::Effects Relay::expire(Now now) {
+Effects Relay::expire(Now now) {
     Effects effects;
-    if (retry_loads_at_ && now.mono >= *retry_loads_at_) {
-        retry_loads_at_.reset();
-        active_.retry_failed();
-    }
+    destination_.retry_loads(now);
     note_letter_room(now);
     WallTime oldest = now.wall;
     while (effects.bury.size() < most_expired_at_once && letter_room_.has_room()) {
@@ -538,8 +467,7 @@ Relay::Effects Relay::expire(Now now) {
         letter.died = now.wall;
         letter.reason = event.expires <= now.wall ? "older than its own expires_in"
                                                   : "older than retry.max_age";
-        reports_.trouble(event.lane.token, Problem::expired, 0, now);
-        remember_end(letter);
+        reporting_.died(letter, Problem::expired, now);
         oldest = std::min(oldest, event.accepted);
         bury(std::move(letter), event.bytes, effects);
     }
@@ -553,17 +481,16 @@ Relay::Effects Relay::expire(Now now) {
 }
 
 std::optional<MonoTime> Relay::next_wakeup(Now now) const {
-    auto wakeup = scheduler_.next_wakeup(now);
-    if (retry_loads_at_ && (!wakeup || *retry_loads_at_ < *wakeup)) wakeup = retry_loads_at_;
+    auto wakeup = destination_.next_wakeup(now);
     if (trim_at_ != MonoTime::min() && (!wakeup || trim_at_ < *wakeup)) wakeup = trim_at_;
     if (tell_letters_full_at_ && (!wakeup || *tell_letters_full_at_ < *wakeup)) {
         wakeup = tell_letters_full_at_;
     }
     if (save_again_at_ && (!wakeup || *save_again_at_ < *wakeup)) wakeup = save_again_at_;
     if (!unerased_.empty() && (!wakeup || erase_unused_at_ < *wakeup)) wakeup = erase_unused_at_;
-    const auto report = next_report_wakeup();
+    const auto report = reporting_.flow().next_wakeup();
     if (report && (!wakeup || *report < *wakeup)) wakeup = report;
-    const auto check = next_check_wakeup();
+    const auto check = reporting_.liveness().next_wakeup();
     if (check && (!wakeup || *check < *wakeup)) wakeup = check;
     for (const auto& erasure : erasures_) {
         if (unsaved_.contains(erasure.token)) continue;

@@ -78,7 +78,7 @@ void Relay::note_letter_room(Now now) {
                {{"dead_letters", letter_room_.usage().letters},
                 {"limit", by_count ? "dead_letters.max_events" : "dead_letters.max_bytes"},
                 {"held_threads", held_by_letters_.size()},
-                {"queued", queued()}});
+                {"queued", destination_.queued()}});
 }
 
 // A final refusal that everybody gets is no event's fault: it parks the token, or the destination,
@@ -87,10 +87,10 @@ std::string Relay::widen_refusal(const Assignment& assignment, Judgement& judgem
                                  Effects& effects) {
     const TokenId token = assignment.lane.token;
     if (tokens_.at(token).gone()) return {};
-    if (judgement.verdict == Verdict::delivered) refusals_.delivered(token);
+    if (judgement.verdict == Verdict::delivered) destination_.refusals().delivered(token);
     if (judgement.verdict != Verdict::rejected) return {};
-    const auto found =
-        refusals_.refused(assignment.lane, assignment.seq, threads_with_events(token));
+    const auto found = destination_.refusals().refused(assignment.lane, assignment.seq,
+                                                       destination_.threads_with_events(token));
     if (found.scope == Refusals::Scope::event) return {};
     const bool of_all = found.scope == Refusals::Scope::destination;
     judgement.verdict = of_all ? Verdict::park_destination : Verdict::park_token;
@@ -105,12 +105,6 @@ std::string Relay::widen_refusal(const Assignment& assignment, Judgement& judgem
     }
     return of_all ? "two tokens or more get nothing else: is the destination the right one?"
                   : "every event is refused like this: nothing is wrong with one of them alone";
-}
-
-// Of those on the disk alone some may be of other threads, until all has been looked through.
-Refusals::Threads Relay::threads_with_events(TokenId token) const {
-    if (active_.is_reading(token)) return std::nullopt;
-    return scheduler_.threads(token, Refusals::enough_threads);
 }
 
 std::optional<Milliseconds> Relay::take_due_trim(Now now) {

@@ -15,9 +15,9 @@ Wish<TokenTable::Changes> Relay::add_source(const std::string& name, Secret secr
     if (changes.has_error()) return changes;
     const TokenId token = changes->front().id;
     renew_changed_tokens(before);
-    refusals_.forget(token);
+    destination_.refusals().forget(token);
     apply_state(token, tokens_.at(token));
-    watch_source(token, tokens_.at(token), now);
+    reporting_.liveness().watch(token, now);
     return changes;
 }
 
@@ -27,9 +27,9 @@ Wish<TokenTable::Changes> Relay::rotate_source(TokenId token, Secret secret, Now
     auto changes = tokens_.rotate(token, std::move(secret), now.wall, std::move(flow_source));
     if (changes.has_error()) return changes;
     renew_changed_tokens(before);
-    refusals_.forget(token);
+    destination_.refusals().forget(token);
     apply_state(token, tokens_.at(token));
-    watch_source(token, tokens_.at(token), now);
+    reporting_.liveness().watch(token, now);
     return changes;
 }
 
@@ -43,9 +43,9 @@ Wish<TokenTable::Changes> Relay::resume_source(TokenId token, Now now) {
     auto changes = tokens_.resume(token, now.wall);
     if (changes.has_value()) {
         scheduler_.resume_token(token);
-        refusals_.forget(token);
+        destination_.refusals().forget(token);
     }
-    if (scheduler_.token_status(token).state == TokenState::active) token_reasons_.erase(token);
+    if (scheduler_.token_status(token).state == TokenState::active) reporting_.forget_reason(token);
     return changes;
 }
 
@@ -103,14 +103,14 @@ Wish<TokenTable::Changes> Relay::enable_source(std::span<const StoredBacklog> ba
     for (const StoredBacklog& backlog : backlogs) {
         const TokenId token = backlog.token;
         std::erase_if(erasures_, [token](const Erasure& e) { return e.token == token; });
-        token_reasons_.erase(token);
+        reporting_.forget_reason(token);
         doomed_.erase(token);
         apply_state(token, tokens_.at(token));
-        watch_source(token, tokens_.at(token), now);
+        reporting_.liveness().watch(token, now);
         active_.restore(token, backlog.queued, backlog.first);
-        replayed(backlog.replays);
+        destination_.replayed(backlog.replays);
     }
-    first_own_ = Seq::none;  // some of these were sent
+    destination_.accepted_before();  // some of these were sent
     return changes;
 }
 
@@ -131,7 +131,7 @@ Relay::Drop Relay::drop(const QueuedEvent& event, std::string_view id, Now now) 
         return Drop::not_queued;
     }
     ++counters_.dropped_by_operator;
-    history_.ended(past);
+    reporting_.dropped(past);
     return Drop::dropped;
 }
 
@@ -146,7 +146,7 @@ void Relay::letter_dropped(const DeadLetter& letter, Now now) {
     past.ended = now.wall;
     past.outcome = Outcome::dropped;
     past.attempts = letter.attempts;
-    history_.ended(past);
+    reporting_.dropped(past);
 }
 
 Situation Relay::situation(const QueuedEvent& event) const {
@@ -160,7 +160,7 @@ Situation Relay::situation(const QueuedEvent& event) const {
         situation.head = fmt::format("event {}", to_number(head));
         situation.held_by_letters = held_by_letters_.contains(head);
         if (const auto of_head = scheduler_.why(head)) situation.head_attempts = of_head->attempts;
-        const auto attempts = history_.attempts(head);
+        const auto attempts = reporting_.history().attempts(head);
         if (!attempts.empty()) situation.head_trouble = attempts.back().reason;
     }
     const auto slot = tokens_.all().find(event.lane.token);
@@ -176,9 +176,9 @@ Situation Relay::situation(const QueuedEvent& event) const {
         situation.source = slot_name(event.lane.token);
         situation.unknown = true;
     }
-    situation.deliveries_held = deliveries_held_;
-    situation.destination = options_.destination;
-    situation.destination_trouble = destination_reason_;
+    situation.deliveries_held = destination_.deliveries_held();
+    situation.destination = destination_.url();
+    situation.destination_trouble = reporting_.destination_reason();
     return situation;
 }
 

@@ -1,4 +1,7 @@
 // The heart: what becomes of tokens, from their states at the start to their erasure.
+#include <fmt/format.h>
+
+#include <string>
 #include <unordered_set>
 #include <utility>
 
@@ -9,7 +12,20 @@ namespace flowrelay::core {
 
 namespace ev = log_events;
 
+namespace {
+
 constexpr Seconds save_again_after{10};
+
+std::string pause_reason(const Token& slot) {
+    if (slot.entry.pause == TokenEntry::Pause::by_operator) return "paused by an operator";
+    return fmt::format(
+        "paused after the restore, since its events were accepted for another token and may belong "
+        "to another flow: `source resume {0}` posts them with the token of this host, `queue drop "
+        "--source {0}` drops them",
+        slot.label());
+}
+
+}  // namespace
 
 void Relay::apply_token_states() {
     for (const auto& [id, token] : tokens_.all()) apply_state(id, token);
@@ -30,7 +46,7 @@ void Relay::apply_state(TokenId id, const Token& token) {
             if (!token.missing()) {
                 scheduler_.resume_token(id);
                 if (scheduler_.token_status(id).state == TokenState::active) {
-                    token_reasons_.erase(id);
+                    reporting_.forget_reason(id);
                 }
             } else {
                 scheduler_.pause_token(id);
@@ -40,11 +56,8 @@ void Relay::apply_state(TokenId id, const Token& token) {
 
 void Relay::take_out(TokenId token) {
     doomed_[token] += active_.queued(token);
-    refusals_.forget(token);
-    scheduler_.remove_token(token);
-    active_.forget(token);
-    reports_.renew(token);
-    checks_.forget(token);
+    destination_.take_out(token);
+    reporting_.gone(token);
 }
 
 std::uint64_t Relay::queued(TokenId token) const {
@@ -56,6 +69,13 @@ void Relay::tell_unknown(TokenId token, std::uint64_t queued, std::uint64_t dead
     log_.write(ev::token_unknown, {{"source", tokens_.at(token).label()},
                                    {"queued", queued},
                                    {"dead_letters", dead_letters}});
+}
+
+Relay::CheckEnd Relay::end_check(const SourceCheck& check, const AttemptResult& result,
+                                 bool has_source, Now now) {
+    CheckEnd end{reporting_.liveness().end_check(check, result, has_source, now), {}};
+    if (end.life == SourceLife::gone) disable(check.token, end.effects, now);
+    return end;
 }
 
 void Relay::disable(TokenId token, Effects& effects, Now now) {
@@ -129,12 +149,9 @@ std::vector<TokenId> Relay::take_due_erasures(Now now) {
 std::vector<TokenEntry> Relay::erasing(std::span<const TokenId> tokens, Now now) {
     const std::unordered_set<TokenId> all(tokens.begin(), tokens.end());
     dedup_.forget(all);
-    history_.forget(all);
+    reporting_.erased(all);
     std::vector<TokenEntry> entries;
-    for (const TokenId token : tokens) {
-        token_reasons_.erase(token);
-        entries.push_back(tokens_.erased(token, now.wall));
-    }
+    for (const TokenId token : tokens) entries.push_back(tokens_.erased(token, now.wall));
     return entries;
 }
 
@@ -164,6 +181,32 @@ std::string Relay::erasure_waits(TokenId token) const {
     const auto state = tokens_.at(token).entry.state;
     const bool ends = state == TokenEntry::State::gone || state == TokenEntry::State::removed;
     return ends && to_save_.contains(token) ? "the registry of tokens can't be written" : "";
+}
+
+std::string Relay::token_reason(TokenId token) const {
+    if (const std::string why = erasure_waits(token); !why.empty()) {
+        const bool gone = tokens_.at(token).entry.state == TokenEntry::State::gone;
+        return (gone ? "answered 410" : "removed by an operator") +
+               ("; the erasure waits and is tried again by itself: " + why);
+    }
+    if (const std::string* said = reporting_.token_reason(token)) return *said;
+    const Token& slot = tokens_.at(token);
+    switch (slot.entry.state) {
+        case TokenEntry::State::gone:
+            return "answered 410; erased at " + format_time(slot.entry.erase_at);
+        case TokenEntry::State::erased:
+            return "answered 410; erased";
+        case TokenEntry::State::removed:
+            return "removed by an operator; being erased";
+        case TokenEntry::State::forgotten:
+            return "removed by an operator; erased";
+        case TokenEntry::State::paused:
+            return pause_reason(slot);
+        case TokenEntry::State::active:
+            break;
+    }
+    if (slot.unknown) return "not in the registry of tokens: it was lost, or is of another spool";
+    return slot.missing() ? tokens_.way_back(slot) : std::string();
 }
 
 }  // namespace flowrelay::core

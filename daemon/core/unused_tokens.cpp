@@ -107,12 +107,9 @@ std::vector<TokenId> Relay::forget_unused(std::span<const TokenId> without_lette
     leaving_.clear();
     for (const TokenId id : forgotten) {
         carried_.erase(id);
-        refusals_.forget(id);
-        reports_.renew(id);
-        token_reasons_.erase(id);
-        remembered_holds_.erase(id);
         over_quota_.erase(id);
-        scheduler_.remove_token(id);
+        destination_.forget(id);
+        reporting_.forget(id);
     }
     tokens_.forget(forgotten);
     if (!forgotten.empty()) {

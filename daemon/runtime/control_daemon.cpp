@@ -27,7 +27,8 @@ json::array to_array(const std::vector<std::string>& texts) {
 json::array sources_to_look_at(const core::Relay& relay, Now now) {
     json::array sources;
     for (const auto& [id, token] : relay.tokens().all()) {
-        const std::string_view state = token_state(token, relay.scheduler().token_status(id));
+        const std::string_view state =
+            token_state(token, relay.destination().scheduler().token_status(id));
         const auto queued = relay.queued(id);
         const bool is_over = state == "erased" || state == "removed";
         if (token.entry.source.empty() || state == "active" || state == "throttled") continue;
@@ -46,7 +47,7 @@ json::array sources_to_look_at(const core::Relay& relay, Now now) {
 std::string_view state_in(const core::TokenTable& tokens, TokenId slot, const core::Relay& relay) {
     const auto& now = relay.tokens().all();
     const auto same = now.find(slot);
-    auto status = relay.scheduler().token_status(slot);
+    auto status = relay.destination().scheduler().token_status(slot);
     // What was said of another token says nothing of this one; nor is a pause of the scheduler one
     // that an operator has made.
     const bool renewed =

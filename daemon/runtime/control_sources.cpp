@@ -71,7 +71,7 @@ json::object to_json(const core::FlowSource& source) {
 
 json::object describe(const core::Relay& relay, const core::Token& token, Now now) {
     const TokenId id = token.entry.id;
-    const auto status = relay.scheduler().token_status(id);
+    const auto status = relay.destination().scheduler().token_status(id);
     json::object source{{"name", token.label()},
                         {"slot", core::slot_name(id)},
                         {"kind", kind_of(token)},
@@ -96,7 +96,8 @@ asio::awaitable<http::Response> saved(ControlCall& call, core::TokenTable::Chang
     const TokenId token = changes.front().id;
     const auto done = co_await operations::save(call.engine, std::move(changes));
     const auto& slot = call.relay().tokens().at(token);
-    const std::string state(token_state(slot, call.relay().scheduler().token_status(token)));
+    const std::string state(
+        token_state(slot, call.relay().destination().scheduler().token_status(token)));
     if (done.has_error()) {
         call.result = fmt::format("{} until a restart, but perhaps not after it", state);
         Error error = done.error();

@@ -165,7 +165,7 @@ void Engine::work_appeared() {
 // Reads on in the backlogs that have room in memory again. Their records come along while the cache
 // has room: one by one they would cost a trip to the other thread each.
 void Engine::load() {
-    while (auto request = relay_.next_load()) {
+    while (auto request = relay_.destination().active().next_load()) {
         const std::uint64_t used = cached_bytes_ + loading_bytes_;
         const std::uint64_t room = options_.cache_size - std::min(options_.cache_size, used);
         const std::uint64_t bytes = std::min<std::uint64_t>(room, request->limit * loaded_event);
@@ -174,7 +174,8 @@ void Engine::load() {
                       [this, request = *request, bytes](Result<StorageMailbox::Loaded> result) {
                           loading_bytes_ -= bytes;
                           if (result.has_error()) {
-                              relay_.load_failed(request, result.error().message, clock_.now());
+                              relay_.destination().load_failed(request, result.error().message,
+                                                               clock_.now());
                           } else {
                               loaded(request, std::move(*result));
                           }
@@ -184,15 +185,15 @@ void Engine::load() {
 }
 
 void Engine::loaded(const core::LoadRequest& request, StorageMailbox::Loaded loaded) {
-    relay_.loaded(request, loaded.slice);
+    relay_.destination().loaded(request, loaded.slice);
     for (std::size_t i = 0; i < loaded.records.size(); ++i) {
         const Seq seq = loaded.slice.events[i].seq;
-        if (relay_.scheduler().contains(seq)) keep(seq, std::move(loaded.records[i]));
+        if (relay_.destination().scheduler().contains(seq)) keep(seq, std::move(loaded.records[i]));
     }
 }
 
 std::optional<core::Assignment> Engine::next(Now now) {
-    if (relay_.deliveries_held()) return std::nullopt;
+    if (relay_.destination().deliveries_held()) return std::nullopt;
     return relay_.next(now);
 }
 
@@ -299,26 +300,26 @@ void Engine::withdraw(const core::Assignment& assignment, std::optional<core::Ev
 }
 
 void Engine::keep_if_queued(Seq seq, core::EventRecord&& record) {
-    if (relay_.scheduler().contains(seq)) keep(seq, std::move(record));
+    if (relay_.destination().scheduler().contains(seq)) keep(seq, std::move(record));
 }
 
 void Engine::release(const core::Assignment& assignment) {
-    relay_.release(assignment, clock_.now());
+    relay_.withdraw(assignment, false, clock_.now());
 }
 
 std::optional<Engine::OutgoingReport> Engine::next_report() {
-    if (relay_.deliveries_held()) return std::nullopt;
-    auto report = relay_.next_report(clock_.now());
+    if (relay_.destination().deliveries_held()) return std::nullopt;
+    auto report = relay_.reporting().flow().next_report(clock_.now());
     if (!report) return std::nullopt;
     Secret token = relay_.tokens().at(report->token).entry.secret;
     return OutgoingReport{std::move(*report), std::move(token)};
 }
 
 void Engine::end_report(const core::ProblemReport& report, const core::AttemptResult& result) {
-    relay_.end_report(report, result, clock_.now());
+    relay_.reporting().flow().end_report(report, result, clock_.now());
 }
 
-void Engine::carry_out(core::Relay::Effects effects) {
+void Engine::carry_out(core::Effects effects) {
     if (effects.settle) storage_.settle(*effects.settle);
     for (auto& letter : effects.bury) {
         take_cached(letter.seq);
@@ -383,7 +384,7 @@ void Engine::replay(std::vector<Seq> letters, std::function<void(Result<std::uin
                 done(events.error());
                 return;
             }
-            relay_.replayed(*events);
+            relay_.destination().replayed(*events);
             work_appeared();
             done(events->size());
         });

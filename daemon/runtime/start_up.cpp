@@ -58,7 +58,7 @@ void restore(core::Relay& relay, storage::Spool& spool, std::vector<core::Config
     }
     for (const auto& hold : spool.holds()) relay.restore(hold, now);
     relay.letters_stored(spool.letter_usage(), now);
-    relay.replayed(spool.replays());
+    relay.destination().replayed(spool.replays());
     spool.known_ids(now.wall - dedup_window, relay.dedup_capacity(),
                     [&relay](const storage::EventQueue::KnownId& known) {
                         relay.remember(known.token, known.id, known.accepted);

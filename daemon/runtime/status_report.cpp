@@ -26,7 +26,8 @@ json::object destination_of(const core::Relay& relay, const core::Scheduler::Sta
     if (status.destination_until) {
         destination["until_s"] = seconds_until(*status.destination_until, now);
     }
-    if (!relay.destination_reason().empty()) destination["reason"] = relay.destination_reason();
+    if (!relay.reporting().destination_reason().empty())
+        destination["reason"] = relay.reporting().destination_reason();
     return destination;
 }
 
@@ -37,7 +38,7 @@ std::int64_t whole_seconds(Milliseconds duration) {
 json::object describe(const core::Relay& relay, const core::Token& token, Now at) {
     const MonoTime now = at.mono;
     const TokenId id = token.entry.id;
-    const auto status = relay.scheduler().token_status(id);
+    const auto status = relay.destination().scheduler().token_status(id);
     json::object entry{{"name", token.label()},
                        {"state", token_state(token, status)},
                        {"queued", relay.queued(id)}};
@@ -106,8 +107,10 @@ void add_rates(json::object& report, const Engine& engine, const core::Scheduler
                                        {"left_per_s", longest.left},
                                        {"over_s", std::lround(in_seconds(longest.over))}};
     }
-    const bool held = relay.deliveries_held() || status.destination != core::DestinationState::up;
-    const core::Backlog backlog{relay.queued(), stuck_events(report["tokens"].as_array()), held};
+    const bool held =
+        relay.destination().deliveries_held() || status.destination != core::DestinationState::up;
+    const core::Backlog backlog{relay.destination().queued(),
+                                stuck_events(report["tokens"].as_array()), held};
     const auto estimate = core::estimate_drain(backlog, rates);
     json::object drained{{"state", to_string(estimate.state)}, {"stuck", backlog.stuck}};
     if (estimate.state == core::DrainEstimate::State::drains) {
@@ -174,7 +177,7 @@ std::string status_report(Engine& engine, const StorageMailbox::Snapshot& snapsh
                           const ControlContext& context) {
     const Now now = engine.clock().now();
     const core::Relay& relay = engine.relay();
-    const auto status = relay.scheduler().status();
+    const auto status = relay.destination().scheduler().status();
     const auto& ledger = snapshot.ledger;
     const auto& counters = relay.counters();
     const std::string_view state = snapshot.failed      ? "storage_failed"
@@ -208,7 +211,7 @@ std::string status_report(Engine& engine, const StorageMailbox::Snapshot& snapsh
         {"spool_used_bytes", snapshot.usage.disk_bytes - snapshot.usage.unused_bytes},
         {"spool_max_bytes", context.spool_max_bytes},
         {"spool_capacity_bytes", spool_capacity(snapshot, context)},
-        {"max_age_s", whole_seconds(relay.max_age())},
+        {"max_age_s", whole_seconds(relay.options().scheduler.max_age)},
         {"spool_available_bytes", context.available_bytes()},
         {"since_start", json::object{{"attempts", counters.attempts},
                                      {"retried", counters.retried},
@@ -228,7 +231,7 @@ std::string status_report(Engine& engine, const StorageMailbox::Snapshot& snapsh
     if (refusal) {
         report["refusal"] = json::object{{"code", refusal->code}, {"reason", refusal->reason}};
     }
-    report["deliveries_held"] = relay.deliveries_held();
+    report["deliveries_held"] = relay.destination().deliveries_held();
     if (status.queued > 0) {
         report["oldest_age_s"] = std::max<std::int64_t>(
             0, std::chrono::duration_cast<std::chrono::seconds>(now.wall - status.oldest).count());

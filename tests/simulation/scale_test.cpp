@@ -92,7 +92,7 @@ public:
 
     /// Goes on until a time, or until nothing is queued.
     void run_until(MonoTime end) {
-        while (now_.mono < end && (relay_->queued() > 0 || !under_way_.empty())) {
+        while (now_.mono < end && (relay_->destination().queued() > 0 || !under_way_.empty())) {
             begin();
             MonoTime next = end;
             if (!under_way_.empty()) next = std::min(next, under_way_.top().end);
@@ -127,8 +127,8 @@ private:
     };
 
     void begin() {
-        while (auto request = relay_->next_load()) {
-            relay_->loaded(*request, backlog_.read(*request));
+        while (auto request = relay_->destination().active().next_load()) {
+            relay_->destination().loaded(*request, backlog_.read(*request));
         }
         while (under_way_.size() < connections_) {
             const auto assignment = relay_->next(now_);
@@ -185,7 +185,7 @@ TEST(Scale, ADayWithoutTheDestinationIsQuietAndItsEndPolite) {
         relay.submit(i % tokens, (i / tokens) % 50);
         relay.run_until(relay.now().mono + step);
     }
-    ASSERT_EQ(relay.relay().queued(), events);
+    ASSERT_EQ(relay.relay().destination().queued(), events);
     const std::uint64_t lines = relay.lines();
     const std::uint64_t requests = relay.requests();
     EXPECT_LT(lines, 100U);
@@ -196,7 +196,7 @@ TEST(Scale, ADayWithoutTheDestinationIsQuietAndItsEndPolite) {
     MonoTime last = back;
     relay.delivered = [&](const Assignment&) { last = relay.now().mono; };
     relay.run_until(back + std::chrono::hours(24));
-    EXPECT_EQ(relay.relay().queued(), 0U);
+    EXPECT_EQ(relay.relay().destination().queued(), 0U);
     const auto took = std::chrono::duration_cast<Milliseconds>(last - back);
     const auto ideal = relay.takes * static_cast<std::int64_t>(events / connections);
     // The next probe may be five minutes away.
@@ -228,7 +228,7 @@ TEST(Scale, OneGreedyTokenDoesNotKeepAHundredThousandSmallOnesWaiting) {
         }
     };
     relay.run_until(began + std::chrono::hours(24));
-    EXPECT_EQ(relay.relay().queued(), 0U);
+    EXPECT_EQ(relay.relay().destination().queued(), 0U);
     EXPECT_EQ(of_greedy, small);
     const auto waited = std::chrono::duration_cast<Milliseconds>(last_small - began);
     // One turn in each round is the greedy one's, and it has at most a part of what is loaded.

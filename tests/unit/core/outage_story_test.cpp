@@ -102,7 +102,7 @@ public:
     }
 
     void drain() {
-        while (relay_.queued() > 0) run_until(clock_.now().mono + Seconds(60));
+        while (relay_.destination().queued() > 0) run_until(clock_.now().mono + Seconds(60));
         for (int minute = 0; minute < 3; ++minute) run_until(clock_.now().mono + Seconds(60));
     }
 
@@ -151,7 +151,7 @@ private:
     }
 
     void load() {
-        while (const auto request = relay_.next_load()) {
+        while (const auto request = relay_.destination().active().next_load()) {
             LoadedSlice slice;
             const auto& own = of_token_[request->token];
             auto at = std::ranges::upper_bound(own, request->after, {},
@@ -167,7 +167,7 @@ private:
                 if (fits) slice.events.push_back(event);
             }
             slice.complete = at == own.end();
-            relay_.loaded(*request, slice);
+            relay_.destination().loaded(*request, slice);
         }
     }
 

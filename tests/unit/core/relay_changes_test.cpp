@@ -69,15 +69,19 @@ protected:
     std::size_t ready() {
         std::vector<Assignment> given;
         while (const auto assignment = relay_->next(now_)) given.push_back(*assignment);
-        for (const auto& assignment : given) relay_->release(assignment, now_);
+        for (const auto& assignment : given) relay_->withdraw(assignment, false, now_);
         return given.size();
     }
 
     const Token& slot() const { return relay_->tokens().at(TokenId{1}); }
-    TokenState state() const { return relay_->scheduler().token_status(TokenId{1}).state; }
-    DestinationState destination() const { return relay_->scheduler().status().destination; }
+    TokenState state() const {
+        return relay_->destination().scheduler().token_status(TokenId{1}).state;
+    }
+    DestinationState destination() const {
+        return relay_->destination().scheduler().status().destination;
+    }
 
-    void expect_sent_again(const Relay::Effects& effects) {
+    void expect_sent_again(const Effects& effects) {
         EXPECT_FALSE(effects.settle);
         EXPECT_TRUE(effects.bury.empty());
         EXPECT_TRUE(effects.tokens.empty());
@@ -118,7 +122,7 @@ TEST_F(RelayChangesTest, WhatTheFormerTokenHasDeliveredIsDelivered) {
     const auto open = begin(3);
     configure(next_token);
     for (const auto& assignment : open) EXPECT_TRUE(end(assignment, 202).settle);
-    EXPECT_EQ(relay_->queued(), 0U);
+    EXPECT_EQ(relay_->destination().queued(), 0U);
     EXPECT_EQ(relay_->counters().delivered, 3U);
 }
 
@@ -146,8 +150,8 @@ TEST_F(RelayChangesTest, WhatTheFormerDestinationSaysIsNotSaidOfTheNewOne) {
         EXPECT_FALSE(slot().gone()) << status;
         EXPECT_EQ(state(), TokenState::active) << status;
         EXPECT_EQ(destination(), DestinationState::up) << status;
-        EXPECT_TRUE(relay_->destination_reason().empty()) << status;
-        while (relay_->queued() > 0) answer(202);
+        EXPECT_TRUE(relay_->reporting().destination_reason().empty()) << status;
+        while (relay_->destination().queued() > 0) answer(202);
     }
     const auto lines = log_.named("delivery.outdated");
     ASSERT_EQ(lines.size(), 2 * std::size(statuses));
@@ -306,7 +310,7 @@ TEST_F(RelayChangesTest, ASourceThatIsTakenOutKeepsWhatIsAboutToBeSent) {
     relay_->configure({}, now_);
     EXPECT_FALSE(relay_->may_be_sent(open[0])) << "there is no token to send it with";
     relay_->withdraw(open[0], false, now_);
-    EXPECT_EQ(relay_->queued(), 1U);
+    EXPECT_EQ(relay_->destination().queued(), 1U);
     EXPECT_FALSE(relay_->next(now_));
     configure(token);
     EXPECT_TRUE(relay_->next(now_));
@@ -410,7 +414,7 @@ TEST_F(RelayChangesTest, ARequestIsWrittenOnlyWhileItHolds) {
     end(*other, 410);
     EXPECT_FALSE(relay_->may_be_sent(assignment)) << "gone";
     relay_->withdraw(assignment, false, now_);
-    EXPECT_EQ(relay_->queued(), 0U);
+    EXPECT_EQ(relay_->destination().queued(), 0U);
 }
 
 TEST_F(RelayChangesTest, A409AfterAnAnswerToTheFormerTokenIsStillBeingWorkedOn) {
@@ -419,7 +423,7 @@ TEST_F(RelayChangesTest, A409AfterAnAnswerToTheFormerTokenIsStillBeingWorkedOn) 
     end(open[0], 500);
     const auto effects = answer(409);
     EXPECT_TRUE(effects.bury.empty()) << "the key may be known to the server";
-    EXPECT_EQ(relay_->queued(), 1U);
+    EXPECT_EQ(relay_->destination().queued(), 1U);
 }
 
 TEST_F(RelayChangesTest, AReportWithTheFormerTokenDoesNotSilenceTheNewOne) {
@@ -431,19 +435,19 @@ TEST_F(RelayChangesTest, AReportWithTheFormerTokenDoesNotSilenceTheNewOne) {
         accept("one");
         answer(401);
         pass(Seconds(20));
-        return relay_->next_report(now_);
+        return relay_->reporting().flow().next_report(now_);
     };
     reporting(token);
     const auto former = park_and_report();
     ASSERT_TRUE(former);
     reporting(next_token);
-    EXPECT_FALSE(relay_->may_be_sent(*former));
+    EXPECT_FALSE(relay_->reporting().flow().may_be_sent(*former));
     AttemptResult gone;
     gone.status = 410;
-    relay_->end_report(*former, gone, now_);
+    relay_->reporting().flow().end_report(*former, gone, now_);
     const auto report = park_and_report();
     ASSERT_TRUE(report) << "the 410 was said of the former token";
-    EXPECT_TRUE(relay_->may_be_sent(*report));
+    EXPECT_TRUE(relay_->reporting().flow().may_be_sent(*report));
 }
 
 TEST_F(RelayChangesTest, AnOlderLetterInAHeldThreadIsNotTheOneThatWasRefused) {
@@ -457,8 +461,8 @@ TEST_F(RelayChangesTest, AnOlderLetterInAHeldThreadIsNotTheOneThatWasRefused) {
     letter.lane = LaneId{TokenId{1}, records_.at(old).thread_hash};
     letter.accepted = now_.wall;
     letter.expires = WallTime::max();
-    relay_->replayed(std::vector{letter});
-    EXPECT_EQ(relay_->scheduler().why(old)->lane_next, refused);
+    relay_->destination().replayed(std::vector{letter});
+    EXPECT_EQ(relay_->destination().scheduler().why(old)->lane_next, refused);
     EXPECT_EQ(relay_->situation(letter).head, "event " + std::to_string(to_number(refused)));
     EXPECT_FALSE(relay_->situation(letter).is_next);
 }
@@ -476,7 +480,7 @@ TEST_F(RelayChangesTest, HeldThreadsGoOnWhenTheirSourceHoldsNoLonger) {
     EXPECT_EQ(log_.named("delivery.released").at(0).fields.at("threads"), "2");
     EXPECT_EQ(answer(422).bury.size(), 1U);
     EXPECT_TRUE(answer(202).settle);
-    EXPECT_EQ(relay_->queued(), 0U);
+    EXPECT_EQ(relay_->destination().queued(), 0U);
 }
 
 }  // namespace

@@ -49,14 +49,14 @@ protected:
         return seq;
     }
 
-    Relay::Effects answer(int status, std::optional<Milliseconds> retry_after = {}) {
+    Effects answer(int status, std::optional<Milliseconds> retry_after = {}) {
         const auto assignment = relay_->next(now_);
         if (!assignment) throw std::logic_error("nothing to post");
         return end(*assignment, status, retry_after);
     }
 
-    Relay::Effects end(const Assignment& assignment, int status,
-                       std::optional<Milliseconds> retry_after = {}) {
+    Effects end(const Assignment& assignment, int status,
+                std::optional<Milliseconds> retry_after = {}) {
         AttemptResult result;
         result.status = status;
         result.retry_after = retry_after;
@@ -67,7 +67,7 @@ protected:
     }
 
     /// The dead letters are on the disk.
-    void bury(const Relay::Effects& effects) {
+    void bury(const Effects& effects) {
         std::vector<Seq> buried;
         for (const auto& letter : effects.bury) buried.push_back(letter.seq);
         relay_->buried(buried);

@@ -16,7 +16,7 @@ protected:
     }
 
     /// Carries the burials out.
-    std::size_t store(const Relay::Effects& effects) {
+    std::size_t store(const Effects& effects) {
         usage_.letters += effects.bury.size();
         usage_.buried += effects.bury.size();
         for (const auto& letter : effects.bury) letters_.push_back(letter.seq);
@@ -73,8 +73,8 @@ TEST_F(RelayLettersTest, AThreadWaitsUntilTheDeadLetterOfItsEventIsOnTheDisk) {
         const auto chain = explain(relay_->situation(event), now_.mono);
         ASSERT_FALSE(chain.empty());
         EXPECT_EQ(chain.front().cause, Cause::dead_letter_unwritten);
-        EXPECT_FALSE(relay_->release_lane(second)) << "nobody holds it";
-        relay_->hurry(second, now_);
+        EXPECT_FALSE(relay_->destination().scheduler().release_lane(second)) << "nobody holds it";
+        relay_->destination().scheduler().hurry(second, now_);
         EXPECT_FALSE(relay_->next(now_)) << "an operator can't have it overtake";
         accept(name + "-other");
         EXPECT_TRUE(answer(202).settle) << "other threads go on";
@@ -102,7 +102,7 @@ TEST_F(RelayLettersTest, ARefusedEventThatFindsNoRoomHoldsItsThreadUntilThereIs)
         const auto effects = answer(status);
         EXPECT_TRUE(effects.bury.empty()) << "there is no room";
         EXPECT_FALSE(effects.settle);
-        EXPECT_EQ(relay_->queued(), 1U);
+        EXPECT_EQ(relay_->destination().queued(), 1U);
         EXPECT_EQ(relay_->lanes_held_by_letters(), 1U);
         EXPECT_FALSE(relay_->next(now_)) << "nobody has made room";
         QueuedEvent event;
@@ -119,7 +119,7 @@ TEST_F(RelayLettersTest, ARefusedEventThatFindsNoRoomHoldsItsThreadUntilThereIs)
         ASSERT_TRUE(again);
         EXPECT_EQ(again->seq, third);
         EXPECT_EQ(store(end(*again, status)), 1U);
-        EXPECT_EQ(relay_->queued(), 0U);
+        EXPECT_EQ(relay_->destination().queued(), 0U);
     }
 }
 
@@ -128,7 +128,7 @@ TEST_F(RelayLettersTest, LettersOnTheirWayCount) {
     accept_bad(5);
     EXPECT_EQ(refuse_bad(), 2U);
     EXPECT_EQ(relay_->lanes_held_by_letters(), 3U);
-    EXPECT_EQ(relay_->queued(), 3U);
+    EXPECT_EQ(relay_->destination().queued(), 3U);
 }
 
 TEST_F(RelayLettersTest, NoMoreThreadsGoOnThanThereIsRoomFor) {
@@ -154,7 +154,7 @@ TEST_F(RelayLettersTest, NoMoreEventsExpireThanThereIsRoomForAndTheRestIsDeliver
     pass(std::chrono::hours(2));
     EXPECT_EQ(store(relay_->expire(now_)), 2U);
     EXPECT_EQ(relay_->expire(now_).bury.size(), 0U);
-    EXPECT_EQ(relay_->queued(), 8U);
+    EXPECT_EQ(relay_->destination().queued(), 8U);
     EXPECT_EQ(relay_->counters().expired, 2U);
     // It must not ask for the moment to come again and again.
     const auto wakeup = relay_->next_wakeup(now_);
@@ -166,7 +166,7 @@ TEST_F(RelayLettersTest, NoMoreEventsExpireThanThereIsRoomForAndTheRestIsDeliver
     EXPECT_LE(*relay_->next_wakeup(now_), now_.mono);
     EXPECT_FALSE(relay_->next(now_)) << "what is over its age may expire again";
     EXPECT_EQ(store(relay_->expire(now_)), 1U);
-    EXPECT_EQ(relay_->queued(), 6U);
+    EXPECT_EQ(relay_->destination().queued(), 6U);
 }
 
 TEST_F(RelayLettersTest, AnEventOfItsOwnAgeIsKeptToo) {
@@ -177,7 +177,7 @@ TEST_F(RelayLettersTest, AnEventOfItsOwnAgeIsKeptToo) {
     pass(Seconds(20));
     EXPECT_EQ(store(relay_->expire(now_)), 1U);
     EXPECT_EQ(store(relay_->expire(now_)), 0U);
-    EXPECT_EQ(relay_->queued(), 1U);
+    EXPECT_EQ(relay_->destination().queued(), 1U);
 }
 
 TEST_F(RelayLettersTest, AnEventThatCanNotBeReadWaitsForRoom) {
@@ -185,7 +185,7 @@ TEST_F(RelayLettersTest, AnEventThatCanNotBeReadWaitsForRoom) {
     for (int i = 0; i < 2; ++i) store(answer(422));
     const auto assignment = relay_->next(now_);
     EXPECT_TRUE(relay_->unreadable(*assignment, "damaged", true, now_).bury.empty());
-    EXPECT_EQ(relay_->queued(), 1U);
+    EXPECT_EQ(relay_->destination().queued(), 1U);
     leave(2);
     pass(std::chrono::minutes(10));
     const auto again = relay_->next(now_);

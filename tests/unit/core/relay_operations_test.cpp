@@ -16,7 +16,7 @@ TEST_F(RelayTest, WhatATokenThatIsGoneHasLeftOnDiskIsCountedUntilItIsErased) {
     const auto effects = answer(410);
     relay_->tokens_saved(effects.tokens);
     EXPECT_EQ(relay_->queued(gone), 3U);
-    EXPECT_EQ(relay_->queued(), 0U) << "nothing of it waits for its delivery";
+    EXPECT_EQ(relay_->destination().queued(), 0U) << "nothing of it waits for its delivery";
     QueuedEvent second;
     second.seq = Seq{2};
     second.lane = LaneId{gone, records_.at(Seq{2}).thread_hash};
@@ -54,11 +54,11 @@ TEST_F(RelayTest, AnEventThatWasReplayedIsRememberedAsWhatItWas) {
     letter.lane = LaneId{TokenId{1}, records_.at(seq).thread_hash};
     letter.accepted = now_.wall;  // for its age
     letter.expires = WallTime::max();
-    relay_->replayed(std::vector{letter});
+    relay_->destination().replayed(std::vector{letter});
     answer(202);
-    ASSERT_TRUE(relay_->history().find(seq));
-    EXPECT_EQ(relay_->history().find(seq)->accepted, accepted);
-    EXPECT_EQ(relay_->history().find(seq)->outcome, Outcome::delivered);
+    ASSERT_TRUE(relay_->reporting().history().find(seq));
+    EXPECT_EQ(relay_->reporting().history().find(seq)->accepted, accepted);
+    EXPECT_EQ(relay_->reporting().history().find(seq)->outcome, Outcome::delivered);
 }
 
 TEST_F(RelayTest, ADeadLetterThatIsDroppedIsRememberedAsDropped) {
@@ -67,7 +67,7 @@ TEST_F(RelayTest, ADeadLetterThatIsDroppedIsRememberedAsDropped) {
     ASSERT_EQ(letters.size(), 1U);
     letters[0].event = records_.at(seq);
     relay_->letter_dropped(letters[0], now_);
-    const auto past = relay_->history().find(letters[0].event.id);
+    const auto past = relay_->reporting().history().find(letters[0].event.id);
     ASSERT_TRUE(past);
     EXPECT_EQ(past->outcome, Outcome::dropped);
 }
@@ -83,7 +83,7 @@ TEST_F(RelayTest, WhatIsReplayedComesBackWithATokenThatIsEnabled) {
     letter.accepted = now_.wall;
     letter.expires = WallTime::max();
     const std::vector letters{letter};
-    relay_->replayed(letters);
+    relay_->destination().replayed(letters);
     EXPECT_FALSE(relay_->next(now_)) << "of a token that is gone";
     ASSERT_TRUE(relay_
                     ->enable_source(

@@ -16,7 +16,7 @@ TEST_F(RelayTest, AnAcceptedEventIsPostedAndSettled) {
     ASSERT_TRUE(effects.settle);
     EXPECT_EQ(effects.settle->seq, seq);
     EXPECT_EQ(effects.settle->outcome, Outcome::delivered);
-    EXPECT_EQ(relay_->queued(), 0U);
+    EXPECT_EQ(relay_->destination().queued(), 0U);
     EXPECT_EQ(relay_->counters().delivered, 1U);
 }
 
@@ -46,7 +46,7 @@ TEST_F(RelayTest, OtherOptionsHoldFromNowOn) {
     EXPECT_EQ(log_.named("destination.parked").at(0).fields.at("destination"),
               "https://elsewhere.example.com");
     EXPECT_FALSE(relay_->next(now_));
-    relay_->try_destination_now(now_);
+    relay_->destination().scheduler().hurry_destination(now_);
     EXPECT_TRUE(relay_->next(now_));
 }
 
@@ -181,7 +181,7 @@ TEST_F(RelayTest, AnEventWaitsAfterA503AndKeepsItsId) {
     EXPECT_FALSE(effects.settle);
     EXPECT_TRUE(effects.bury.empty());
     EXPECT_FALSE(relay_->next(now_));
-    EXPECT_EQ(relay_->queued(), 1U);
+    EXPECT_EQ(relay_->destination().queued(), 1U);
     pass(Seconds(2));
     const auto again = relay_->next(now_);
     ASSERT_TRUE(again);
@@ -199,7 +199,7 @@ TEST_F(RelayTest, ARejectedEventGoesToTheDeadLetters) {
     EXPECT_EQ(effects.bury.front().outcome, Outcome::dead);
     EXPECT_EQ(effects.bury.front().status, 422);
     EXPECT_EQ(effects.bury.front().reason, "says the server");
-    EXPECT_EQ(relay_->queued(), 0U);
+    EXPECT_EQ(relay_->destination().queued(), 0U);
     EXPECT_EQ(log_.named("delivery.dead").size(), 1U);
 }
 
@@ -211,7 +211,7 @@ TEST_F(RelayTest, AnOldEventExpires) {
     ASSERT_EQ(effects.bury.size(), 1U);
     EXPECT_EQ(effects.bury.front().outcome, Outcome::expired);
     EXPECT_EQ(effects.bury.front().event.token, TokenId{1});
-    EXPECT_EQ(relay_->queued(), 1U);
+    EXPECT_EQ(relay_->destination().queued(), 1U);
     EXPECT_EQ(log_.named("delivery.expired").front().fields.at("reason"),
               "older than its own expires_in");
 }
@@ -275,7 +275,8 @@ TEST_F(RelayTest, AGoneTokenIsRememberedOverARestart) {
     const auto effects = answer(410);
     restart(effects.tokens);
     relay_->restore(TokenId{1}, 1, Seq{1});
-    EXPECT_FALSE(relay_->next_load()) << "its events are not to be delivered";
+    EXPECT_FALSE(relay_->destination().active().next_load())
+        << "its events are not to be delivered";
     EXPECT_EQ(std::get<Rejection>(relay_->submit(event(), now_)).code, RejectCode::token_gone);
     pass(options_.gone_grace);
     EXPECT_EQ(relay_->take_due_erasures(now_).size(), 1U);
@@ -324,9 +325,9 @@ TEST_F(RelayTest, AParkedTokenIsProbedAndSaysWhy) {
 TEST_F(RelayTest, AWrongBaseUrlParksTheDestination) {
     accept();
     answer(404);
-    EXPECT_EQ(relay_->scheduler().status().destination, DestinationState::parked);
-    EXPECT_EQ(relay_->destination_reason(), "HTTP 404: says the server");
-    EXPECT_EQ(relay_->queued(), 1U);
+    EXPECT_EQ(relay_->destination().scheduler().status().destination, DestinationState::parked);
+    EXPECT_EQ(relay_->reporting().destination_reason(), "HTTP 404: says the server");
+    EXPECT_EQ(relay_->destination().queued(), 1U);
     EXPECT_EQ(log_.named("destination.parked").size(), 1U);
 }
 
@@ -340,7 +341,7 @@ TEST_F(RelayTest, TheReasonIsThatOfTheLastProbe) {
         relay_->attempted(assignment, records_.at(assignment.seq), failed, now_);
     };
     for (std::size_t i = 0; i < 6; ++i) fail(begun[i]);
-    EXPECT_EQ(relay_->destination_reason(), "connect_failed");
+    EXPECT_EQ(relay_->reporting().destination_reason(), "connect_failed");
     pass(Seconds(1));
     // The network is mended, and shows the next trouble.
     failed.end = AttemptEnd::tls_failed;
@@ -348,11 +349,11 @@ TEST_F(RelayTest, TheReasonIsThatOfTheLastProbe) {
     const auto probe = relay_->next(now_);
     ASSERT_TRUE(probe);
     fail(*probe);
-    EXPECT_EQ(relay_->destination_reason(), "tls_failed: the certificate has expired");
+    EXPECT_EQ(relay_->reporting().destination_reason(), "tls_failed: the certificate has expired");
     // What began before the outage tells nothing new.
     failed.end = AttemptEnd::timed_out;
     fail(begun[6]);
-    EXPECT_EQ(relay_->destination_reason(), "tls_failed: the certificate has expired");
+    EXPECT_EQ(relay_->reporting().destination_reason(), "tls_failed: the certificate has expired");
 }
 
 TEST_F(RelayTest, AnOutageIsAFewLines) {
@@ -375,12 +376,12 @@ TEST_F(RelayTest, AnUnreadableEventDiesOrWaits) {
     accept("t1");
     auto effects = relay_->unreadable(*relay_->next(now_), "EIO", false, now_);
     EXPECT_TRUE(effects.bury.empty());
-    EXPECT_EQ(relay_->queued(), 1U);
+    EXPECT_EQ(relay_->destination().queued(), 1U);
     pass(Seconds(5));
     effects = relay_->unreadable(*relay_->next(now_), "damaged", true, now_);
     ASSERT_EQ(effects.bury.size(), 1U);
     EXPECT_EQ(effects.bury.front().reason, "damaged");
-    EXPECT_EQ(relay_->queued(), 0U);
+    EXPECT_EQ(relay_->destination().queued(), 0U);
     EXPECT_EQ(log_.named("spool.read_failed").size(), 2U);
 }
 
@@ -391,14 +392,14 @@ TEST_F(RelayTest, EventsOfASourceThatLeftTheConfigurationWaitAndAreAnnounced) {
     relay_->configure({}, now_);
     relay_->restore(TokenId{1}, 7, Seq{1});
     EXPECT_EQ(log_.named("token.missing").front().fields.at("queued"), "7");
-    const auto request = relay_->next_load();
+    const auto request = relay_->destination().active().next_load();
     ASSERT_TRUE(request);
     QueuedEvent queued;
     queued.seq = Seq{1};
     queued.lane.token = TokenId{1};
     queued.accepted = now_.wall;
     queued.expires = WallTime::max();
-    relay_->loaded(*request, {{queued}, Seq{1}, true});
+    relay_->destination().loaded(*request, {{queued}, Seq{1}, true});
     EXPECT_FALSE(relay_->next(now_)) << "there is no token to post it with";
 }
 
@@ -420,7 +421,7 @@ TEST_F(RelayTest, ASourceGoesAtTheRateOfTheConfiguration) {
 }
 
 TEST_F(RelayTest, SlowAnswersBringTheAllowanceDown) {
-    const auto most = relay_->scheduler().status().allowance;
+    const auto most = relay_->destination().scheduler().status().allowance;
     for (int i = 0; i < 20; ++i) {
         std::vector<Assignment> under_way;
         for (std::size_t n = 0; n < most; ++n) accept("t" + std::to_string(n));
@@ -432,7 +433,7 @@ TEST_F(RelayTest, SlowAnswersBringTheAllowanceDown) {
             relay_->attempted(assignment, records_.at(assignment.seq), result, now_);
         }
     }
-    EXPECT_LT(relay_->scheduler().status().allowance, most);
+    EXPECT_LT(relay_->destination().scheduler().status().allowance, most);
 }
 
 TEST_F(RelayTest, ABacklogThatCanNotBeReadIsTriedAgain) {
@@ -440,21 +441,21 @@ TEST_F(RelayTest, ABacklogThatCanNotBeReadIsTriedAgain) {
     const TokenEntry entry = registry_;
     restart({entry});
     relay_->restore(TokenId{1}, 1, Seq{1});
-    const auto request = relay_->next_load();
+    const auto request = relay_->destination().active().next_load();
     ASSERT_TRUE(request);
-    relay_->load_failed(*request, "EIO", now_);
-    EXPECT_FALSE(relay_->next_load());
+    relay_->destination().load_failed(*request, "EIO", now_);
+    EXPECT_FALSE(relay_->destination().active().next_load());
     ASSERT_TRUE(relay_->next_wakeup(now_));
     pass(Seconds(10));
     relay_->expire(now_);
-    EXPECT_TRUE(relay_->next_load());
+    EXPECT_TRUE(relay_->destination().active().next_load());
 }
 
 TEST_F(RelayTest, AReleasedEventIsGivenAgain) {
     const Seq seq = accept();
     const auto assignment = relay_->next(now_);
     ASSERT_TRUE(assignment);
-    relay_->release(*assignment, now_);
+    relay_->withdraw(*assignment, false, now_);
     const auto again = relay_->next(now_);
     ASSERT_TRUE(again);
     EXPECT_EQ(again->seq, seq);
@@ -493,8 +494,8 @@ TEST_F(RelayTest, ASourceCanHaveItsThreadsHeldWhenAnEventIsRejected) {
     EXPECT_FALSE(effects.settle);
     EXPECT_EQ(log_.named("delivery.held").size(), 1U);
     EXPECT_FALSE(relay_->next(now_)) << "not the second before the first";
-    EXPECT_EQ(relay_->queued(), 2U);
-    EXPECT_TRUE(relay_->release_lane(first));
+    EXPECT_EQ(relay_->destination().queued(), 2U);
+    EXPECT_TRUE(relay_->destination().scheduler().release_lane(first));
     EXPECT_EQ(answer(202).settle->seq, first);
 }
 
@@ -510,11 +511,11 @@ TEST_F(RelayTest, AReplayedEventTakesItsOldPlace) {
     QueuedEvent stranger = letter;
     stranger.seq = Seq{77};
     stranger.lane.token = TokenId{99};
-    relay_->replayed(std::vector{letter, letter, stranger});
-    EXPECT_EQ(relay_->queued(), 2U);
+    relay_->destination().replayed(std::vector{letter, letter, stranger});
+    EXPECT_EQ(relay_->destination().queued(), 2U);
     EXPECT_EQ(answer(202).settle->seq, first);
     EXPECT_EQ(answer(202).settle->seq, Seq{2});
-    EXPECT_EQ(relay_->queued(), 0U);
+    EXPECT_EQ(relay_->destination().queued(), 0U);
 }
 
 TEST_F(RelayTest, AWaitThatTheServerAsksForCountsOverARestart) {
@@ -561,7 +562,8 @@ TEST_F(RelayTest, AThrottledTokenWaitsOverARestartAndOneOfManyAnswersIsWritten) 
     restart({registry_});
     relay_->restore(*hold, now_);
     accept("t1");
-    EXPECT_EQ(relay_->scheduler().token_status(TokenId{1}).state, TokenState::throttled);
+    EXPECT_EQ(relay_->destination().scheduler().token_status(TokenId{1}).state,
+              TokenState::throttled);
     EXPECT_FALSE(relay_->next(now_));
     pass(options_.retry_after_cap);
     EXPECT_TRUE(relay_->next(now_));

@@ -111,10 +111,10 @@ protected:
     std::string state() {
         std::string text = fmt::format("reloads={} disk={}", reloads_, fs_.operations().size());
         for (const auto& [id, token] : relay_.tokens().all()) {
-            text += fmt::format("\n{} {} state={} secret={} queued={} status={}", to_number(id),
-                                token.label(), static_cast<int>(token.entry.state),
-                                token.entry.secret.reveal(), relay_.queued(id),
-                                static_cast<int>(relay_.scheduler().token_status(id).state));
+            text += fmt::format(
+                "\n{} {} state={} secret={} queued={} status={}", to_number(id), token.label(),
+                static_cast<int>(token.entry.state), token.entry.secret.reveal(), relay_.queued(id),
+                static_cast<int>(relay_.destination().scheduler().token_status(id).state));
         }
         return text;
     }

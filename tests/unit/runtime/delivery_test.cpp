@@ -83,11 +83,11 @@ TEST_F(DeliveryTest, NothingIsSentWithoutATokenThatLeftWhileTheEventWasRead) {
     engine.cache_size = 0;
     start({}, engine);
     submit("one");
-    run_until([this] { return relay_->scheduler().status().in_flight == 1; });
+    run_until([this] { return relay_->destination().scheduler().status().in_flight == 1; });
     configure("");
-    run_until([this] { return relay_->scheduler().status().in_flight == 0; });
+    run_until([this] { return relay_->destination().scheduler().status().in_flight == 0; });
     EXPECT_TRUE(requests_.empty());
-    EXPECT_EQ(relay_->queued(), 1U);
+    EXPECT_EQ(relay_->destination().queued(), 1U);
     configure("first-t0ken");
     run_until_delivered(1);
     EXPECT_TRUE(requests_.at(0).has("first-t0ken"));
@@ -131,7 +131,7 @@ TEST_P(LostAnswer, IsNotAskedForAgainWithWhatHoldsNoLonger) {
         EXPECT_EQ(requests_.back().has("second-t0ken"), GetParam() == "rotated");
         EXPECT_EQ(requests_.back().has("second.example"), GetParam() == "redirected");
     } else {
-        run_until([this] { return relay_->scheduler().status().in_flight == 0; });
+        run_until([this] { return relay_->destination().scheduler().status().in_flight == 0; });
     }
     EXPECT_EQ(requests_.size(), goes_on ? 3U : 2U);
     EXPECT_EQ(relay_->counters().ambiguous, 1U) << "it may have been taken";
@@ -149,7 +149,7 @@ TEST_F(DeliveryTest, BodiesOfATokenThatIsGoneLeaveTheMemory) {
     for (int i = 0; i < 50; ++i) submit("thread-" + std::to_string(i));
     EXPECT_GT(engine_->cached_bytes(), 0U) << "some wait for a connection";
     holding_ = false;
-    run_until([this] { return relay_->scheduler().status().in_flight == 0; });
+    run_until([this] { return relay_->destination().scheduler().status().in_flight == 0; });
     EXPECT_TRUE(slot().gone());
     EXPECT_EQ(engine_->cached_bytes(), 0U);
 }
@@ -163,7 +163,7 @@ TEST_F(DeliveryTest, BodiesOfARemovedSourceLeaveTheMemory) {
     engine_->wake();
     EXPECT_EQ(engine_->cached_bytes(), 0U);
     holding_ = false;
-    run_until([this] { return relay_->scheduler().status().in_flight == 0; });
+    run_until([this] { return relay_->destination().scheduler().status().in_flight == 0; });
     EXPECT_EQ(engine_->cached_bytes(), 0U) << "what was answered later comes back to nobody";
 }
 

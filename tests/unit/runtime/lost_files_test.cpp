@@ -107,12 +107,12 @@ TEST_F(LostFiles, EventsOfAnUnknownTokenAreNeverPostedAndExpire) {
     accept(3);
     ASSERT_TRUE(fs_.remove("/state/tokens").has_value());
     start();
-    const auto request = relay_->next_load();
+    const auto request = relay_->destination().active().next_load();
     ASSERT_TRUE(request);
     ASSERT_EQ(request->token, ci);
     auto loaded = spool_->load(*request, 0);
     ASSERT_TRUE(loaded.has_value());
-    relay_->loaded(*request, loaded->slice);
+    relay_->destination().loaded(*request, loaded->slice);
     EXPECT_FALSE(relay_->next(now_));
     const auto first = loaded->slice.events.front();
     const auto chain = core::explain(relay_->situation(first), now_.mono);
