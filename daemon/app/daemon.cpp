@@ -254,11 +254,13 @@ void Daemon::Impl::pause_replaced(storage::Spool& spool, const std::vector<std::
                                   Now now) {
     for (const std::string& name : names) {
         const auto token = relay_->tokens().find(name);
-        if (!token || relay_->queued(*token) == 0) continue;
-        const auto entry = relay_->pause_source(*token, now, core::TokenEntry::Pause::other_token);
+        if (!token || relay_->lifecycle().queued(*token) == 0) continue;
+        const auto entry =
+            relay_->lifecycle().pause_source(*token, now, core::TokenEntry::Pause::other_token);
         if (entry.has_error()) continue;
         runtime::put_at_start(*relay_, spool, *entry, now);
-        log_.write(ev::token_replaced, {{"source", name}, {"queued", relay_->queued(*token)}});
+        log_.write(ev::token_replaced,
+                   {{"source", name}, {"queued", relay_->lifecycle().queued(*token)}});
     }
 }
 

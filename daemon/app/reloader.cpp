@@ -276,7 +276,7 @@ Reloader::SourcesChanged Reloader::configure_sources(const Config& before,
     for (const auto& entry : changed.entries) names.insert(entry.source);  // new, or another token
     for (const auto& [name, id] : were_configured) {
         const core::Token& token = parts_.engine.relay().tokens().at(id);
-        const auto queued = parts_.engine.relay().queued(id);
+        const auto queued = parts_.engine.relay().lifecycle().queued(id);
         if (!token.missing() || queued == 0) continue;
         log_.write(ev::token_missing,
                    {{"source", name}, {"slot", core::slot_name(id)}, {"queued", queued}});

@@ -47,10 +47,9 @@ Relay::Relay(RelayOptions options, const Salt& salt, std::vector<TokenEntry> tok
       destination_(options_, tokens_, log_, random.scheduler),
       reporting_(options_, tokens_, destination_, random.checks, log_),
       dedup_(options_.dedup_window, options_.dedup_entries),
+      lifecycle_(options_, tokens_, dedup_, destination_, reporting_, log_),
       ids_(random.ids),
-      letter_room_(options_.dead_letters) {
-    for (const auto& [id, token] : tokens_.all()) schedule_erasure(token.entry);
-}
+      letter_room_(options_.dead_letters) {}
 
 void Relay::set_options(RelayOptions options) {
     if (options.destination != options_.destination || options.route != options_.route) {
@@ -67,42 +66,13 @@ void Relay::set_options(RelayOptions options) {
 }
 
 std::vector<TokenEntry> Relay::configure(std::vector<ConfiguredSource> sources, Now now) {
-    const auto before = fingerprints();
     const auto holding = holding_tokens();
-    auto [changed, renamed] = tokens_.configure(std::move(sources), now.wall);
-    for (const auto& [id, former] : renamed) {
-        log_.write(
-            ev::token_renamed,
-            {{"source", tokens_.at(id).label()}, {"before", former}, {"queued", queued(id)}});
-    }
-    renew_changed_tokens(before);
-    destination_.refusals().forget_all();
-    schedule_erasures();
-    for (const auto& [id, token] : tokens_.all()) {
-        scheduler_.set_token_rate(id, token.rules.rate_limit);
-    }
-    reporting_.flow().configure();
-    apply_token_states();
-    reporting_.liveness().configure(now);
+    auto changed = lifecycle_.configure(std::move(sources), now);
     for (const TokenId id : holding) {
         const Token& token = tokens_.at(id);
         if (token.is_source() && !token.rules.hold_rejected) release_held(id);
     }
     return changed;
-}
-
-void Relay::restore(TokenId token, std::uint64_t queued, Seq first) {
-    const Token& slot = tokens_.at(token);
-    // Those that are unknown have a line of their own, with their dead letters.
-    if (slot.missing() && !slot.unknown) {
-        log_.write(ev::token_missing,
-                   {{"source", slot.label()}, {"slot", slot_name(token)}, {"queued", queued}});
-    }
-    if (slot.gone()) {
-        doomed_[token] = queued;
-    } else {
-        active_.restore(token, queued, first);
-    }
 }
 
 void Relay::restore(const Hold& hold, Now now) {
@@ -263,7 +233,7 @@ void Relay::entry_arrived(const EventRecord& record) {
     if (!was_durable && is_direct) log_.write(ev::token_added, {{"source", token.label()}});
     // Its slot may have been without a token until now. What the server has said of it stays.
     if (scheduler_.token_status(record.token).state == TokenState::paused) {
-        apply_state(record.token, token);
+        lifecycle_.apply_state(record.token);
     }
 }
 
@@ -275,7 +245,7 @@ bool Relay::committed(const EventRecord& record, Seq seq) {
     if (!carried_.empty()) entry_arrived(record);
     // Accepted a moment before its token was gone: it is erased with the others of that token.
     if (token.gone()) {
-        ++doomed_[record.token];
+        lifecycle_.committed_too_late(record.token);
         return false;
     }
 
@@ -382,7 +352,7 @@ Effects Relay::conclude(const Assignment& assignment, const EventRecord& record,
             }
             break;
         case Completion::Action::disable_token:
-            disable(assignment.lane.token, effects, now);
+            effects.tokens = lifecycle_.disable(assignment.lane.token, now);
             break;
     }
     effects.hold = destination_.hold_to_remember(assignment.lane.token, judgement,
@@ -393,15 +363,10 @@ Effects Relay::conclude(const Assignment& assignment, const EventRecord& record,
 
 void Relay::settle_delivered(const Assignment& assignment, Effects& effects) {
     active_.left(assignment.lane);
-    if (tokens_.at(assignment.lane.token).gone()) one_doomed_less(assignment);
+    const TokenId token = assignment.lane.token;
+    if (tokens_.at(token).gone()) lifecycle_.delivered_too_late(token);
     ++counters_.delivered;
     effects.settle = Settlement{assignment.seq, Outcome::delivered};
-}
-
-// It was under way when its token went.
-void Relay::one_doomed_less(const Assignment& assignment) {
-    auto& doomed = doomed_[assignment.lane.token];
-    doomed -= std::min<std::uint64_t>(1, doomed);
 }
 
 // What is known of its size is an estimate until the store has it.
@@ -448,6 +413,13 @@ Effects Relay::unreadable(const Assignment& assignment, std::string_view reason,
     return effects;
 }
 
+Relay::CheckEnd Relay::end_check(const SourceCheck& check, const AttemptResult& result,
+                                 bool has_source, Now now) {
+    CheckEnd end{reporting_.liveness().end_check(check, result, has_source, now), {}};
+    if (end.life == SourceLife::gone) end.effects.tokens = lifecycle_.disable(check.token, now);
+    return end;
+}
+
 Effects Relay::expire(Now now) {
     Effects effects;
     destination_.retry_loads(now);
@@ -486,17 +458,13 @@ std::optional<MonoTime> Relay::next_wakeup(Now now) const {
     if (tell_letters_full_at_ && (!wakeup || *tell_letters_full_at_ < *wakeup)) {
         wakeup = tell_letters_full_at_;
     }
-    if (save_again_at_ && (!wakeup || *save_again_at_ < *wakeup)) wakeup = save_again_at_;
+    const auto tokens = lifecycle_.next_wakeup(now);
+    if (tokens && (!wakeup || *tokens < *wakeup)) wakeup = tokens;
     if (!unerased_.empty() && (!wakeup || erase_unused_at_ < *wakeup)) wakeup = erase_unused_at_;
     const auto report = reporting_.flow().next_wakeup();
     if (report && (!wakeup || *report < *wakeup)) wakeup = report;
     const auto check = reporting_.liveness().next_wakeup();
     if (check && (!wakeup || *check < *wakeup)) wakeup = check;
-    for (const auto& erasure : erasures_) {
-        if (unsaved_.contains(erasure.token)) continue;
-        const auto at = now.mono + std::max(Milliseconds(0), erasure.due - now.wall);
-        if (!wakeup || at < *wakeup) wakeup = at;
-    }
     return wakeup;
 }
 

@@ -1,23 +1,8 @@
-// The relay's state machine: what becomes of requests under way and of waits when the token of a
-// slot or the destination is changed.
+// The relay's state machine: what becomes of requests under way when the token of a slot or the
+// destination is changed.
 #include "flowrelay/core/relay.hpp"
 
 namespace flowrelay::core {
-
-std::map<TokenId, Fingerprint> Relay::fingerprints() const {
-    std::map<TokenId, Fingerprint> prints;
-    for (const auto& [id, token] : tokens_.all()) prints.emplace(id, token.entry.fingerprint);
-    return prints;
-}
-
-// What was said of the former token says nothing about the new one.
-void Relay::renew_changed_tokens(const std::map<TokenId, Fingerprint>& before) {
-    for (const auto& [id, print] : before) {
-        if (tokens_.at(id).entry.fingerprint == print) continue;
-        destination_.renew(id);
-        reporting_.renew(id);
-    }
-}
 
 bool Relay::may_be_sent(const Assignment& assignment) const {
     const Token& slot = tokens_.at(assignment.lane.token);

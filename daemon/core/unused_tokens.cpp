@@ -65,7 +65,8 @@ void TokenTable::forget(std::span<const TokenId> slots) {
 // nothing that was asked of the relay.
 bool Relay::is_unused(const Token& token) const {
     const TokenId id = token.entry.id;
-    if (queued(id) > 0 || uncommitted_.contains(id) || unsaved_.contains(id)) return false;
+    if (lifecycle_.queued(id) > 0 || uncommitted_.contains(id) || lifecycle_.is_unsaved(id))
+        return false;
     const auto status = scheduler_.token_status(id);
     const bool waits = status.state == TokenState::throttled || status.state == TokenState::paused;
     return status.queued == 0 && !waits;

@@ -29,14 +29,14 @@ json::array sources_to_look_at(const core::Relay& relay, Now now) {
     for (const auto& [id, token] : relay.tokens().all()) {
         const std::string_view state =
             token_state(token, relay.destination().scheduler().token_status(id));
-        const auto queued = relay.queued(id);
+        const auto queued = relay.lifecycle().queued(id);
         const bool is_over = state == "erased" || state == "removed";
         if (token.entry.source.empty() || state == "active" || state == "throttled") continue;
         if (is_over && !token.is_source()) continue;
         if (state == "missing" && queued == 0) continue;
         json::object source{{"name", token.label()}, {"state", state}, {"queued", queued}};
         add_erasure(source, relay, token, now.wall);
-        auto reason = relay.token_reason(id);
+        auto reason = relay.lifecycle().token_reason(id);
         if (!reason.empty()) source["reason"] = std::move(reason);
         sources.push_back(std::move(source));
     }
@@ -69,7 +69,7 @@ json::array to_array(const std::vector<core::SourceChange>& changes, const core:
                             {"change", to_array(change.what)}};
         if (const auto token = tokens.find(change.slot); token != tokens.end()) {
             source["state"] = state_in(table, change.slot, relay);
-            source["queued"] = relay.queued(change.slot);
+            source["queued"] = relay.lifecycle().queued(change.slot);
         }
         sources.push_back(std::move(source));
     }

@@ -91,7 +91,7 @@ asio::awaitable<Asked> explain_source(Engine& engine, TokenId token) {
         {"kind", "source"},
         {"source", slot.label()},
         {"state", token_state(slot, relay.destination().scheduler().token_status(token))},
-        {"queued", relay.queued(token)}};
+        {"queued", relay.lifecycle().queued(token)}};
     const Now now = engine.clock().now();
     core::QueuedEvent oldest;
     oldest.lane.token = token;
@@ -235,12 +235,12 @@ void add_others(json::object& out, Engine& engine, const std::string& name, Toke
     const Now now = engine.clock().now();
     json::array others;
     for (const TokenId id : relay.tokens().find_all(name)) {
-        if (id == shown || relay.queued(id) == 0) continue;
+        if (id == shown || relay.lifecycle().queued(id) == 0) continue;
         const core::Token& slot = relay.tokens().at(id);
         json::object other{
             {"slot", core::slot_name(id)},
             {"state", token_state(slot, relay.destination().scheduler().token_status(id))},
-            {"queued", relay.queued(id)}};
+            {"queued", relay.lifecycle().queued(id)}};
         add_erasure(other, relay, slot, now.wall);
         others.push_back(std::move(other));
     }

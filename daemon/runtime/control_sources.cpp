@@ -76,7 +76,7 @@ json::object describe(const core::Relay& relay, const core::Token& token, Now no
                         {"slot", core::slot_name(id)},
                         {"kind", kind_of(token)},
                         {"state", token_state(token, status)},
-                        {"queued", relay.queued(id)}};
+                        {"queued", relay.lifecycle().queued(id)}};
     if (!token.unknown) source["since"] = format_time(token.entry.since);
     if (token.rules.rate_limit > 0) source["rate_limit"] = token.rules.rate_limit;
     add_erasure(source, relay, token, now.wall);
@@ -84,7 +84,7 @@ json::object describe(const core::Relay& relay, const core::Token& token, Now no
         source["until_s"] = in_seconds(
             std::max(Milliseconds(0), std::chrono::ceil<Milliseconds>(*until - now.mono)));
     }
-    auto reason = relay.token_reason(id);
+    auto reason = relay.lifecycle().token_reason(id);
     if (!reason.empty()) source["reason"] = std::move(reason);
     if (token.entry.flow_source) source["flow_source"] = to_json(*token.entry.flow_source.get());
     return source;
@@ -189,8 +189,8 @@ ControlAnswer add_source(ControlCall& call) {
     }
     auto flow_source = read_flow_source(call.body);
     if (flow_source.has_error()) co_return control_error(flow_source.error());
-    auto changes = call.relay().add_source(name, Secret(call.text("flow_token")),
-                                           call.engine.clock().now(), std::move(*flow_source));
+    auto changes = call.relay().lifecycle().add_source(
+        name, Secret(call.text("flow_token")), call.engine.clock().now(), std::move(*flow_source));
     if (changes.has_error()) co_return control_error(changes.error());
     auto answer = co_await saved(call, std::move(*changes), 201);
     co_return answer;
@@ -198,13 +198,13 @@ ControlAnswer add_source(ControlCall& call) {
 
 ControlAnswer pause_source(ControlCall& call) {
     return change_source(call, [](core::Relay& relay, TokenId token, Now now) {
-        return relay.pause_source(token, now);
+        return relay.lifecycle().pause_source(token, now);
     });
 }
 
 ControlAnswer resume_source(ControlCall& call) {
     return change_source(call, [](core::Relay& relay, TokenId token, Now now) {
-        return relay.resume_source(token, now);
+        return relay.lifecycle().resume_source(token, now);
     });
 }
 
@@ -213,8 +213,9 @@ ControlAnswer rotate_source(ControlCall& call) {
     if (token.has_error()) co_return control_error(token.error());
     auto flow_source = read_flow_source(call.body);
     if (flow_source.has_error()) co_return control_error(flow_source.error());
-    auto changes = call.relay().rotate_source(*token, Secret(call.text("flow_token")),
-                                              call.engine.clock().now(), std::move(*flow_source));
+    auto changes =
+        call.relay().lifecycle().rotate_source(*token, Secret(call.text("flow_token")),
+                                               call.engine.clock().now(), std::move(*flow_source));
     if (changes.has_error()) co_return control_error(changes.error());
     auto answer = co_await saved(call, std::move(*changes), 200);
     co_return answer;
@@ -227,14 +228,14 @@ ControlAnswer enable_source(ControlCall& call) {
     if (const auto gone = call.relay().tokens().find_gone(call.name)) token = *gone;
     auto tokens = call.relay().tokens().gone_with(*token);
     if (tokens.empty()) tokens.push_back(*token);
-    std::vector<core::Relay::StoredBacklog> backlogs;
+    std::vector<core::TokenLifecycle::StoredBacklog> backlogs;
     // Nothing is accepted for it while it is gone, so the count stays right until it is used.
     for (const TokenId each : tokens) {
         auto backlog = co_await operations::backlog_to_go_on_with(call.engine, each);
         if (backlog.has_error()) co_return control_error(backlog.error());
         backlogs.push_back({each, backlog->queued, backlog->first, std::move(backlog->replays)});
     }
-    auto changes = call.relay().enable_source(backlogs, call.engine.clock().now());
+    auto changes = call.relay().lifecycle().enable_source(backlogs, call.engine.clock().now());
     if (changes.has_error()) co_return control_error(changes.error());
     auto answer = co_await saved(call, std::move(*changes), 200);
     co_return answer;
@@ -243,7 +244,7 @@ ControlAnswer enable_source(ControlCall& call) {
 ControlAnswer remove_source(ControlCall& call) {
     if (!call.plan) {
         const SourceChange remove = [](core::Relay& relay, TokenId id, Now now) {
-            return relay.remove_source(id, now);
+            return relay.lifecycle().remove_source(id, now);
         };
         auto answer = co_await change_source(call, remove);
         co_return answer;

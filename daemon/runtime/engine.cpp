@@ -351,9 +351,9 @@ void Engine::wake() {
 void Engine::save(std::vector<core::TokenEntry> entries, StorageMailbox::Done saved) {
     auto put = [this, entries, done = std::move(saved)](const Result<void>& result) {
         if (result.has_error()) {
-            relay_.tokens_not_saved(entries, result.error().message, clock_.now());
+            relay_.lifecycle().tokens_not_saved(entries, result.error().message, clock_.now());
         } else {
-            relay_.tokens_saved(entries);
+            relay_.lifecycle().tokens_saved(entries);
         }
         if (done) done(result);
         work_appeared();
@@ -363,14 +363,14 @@ void Engine::save(std::vector<core::TokenEntry> entries, StorageMailbox::Done sa
 
 void Engine::tick() {
     carry_out(relay_.expire(clock_.now()));
-    auto unsaved = relay_.take_unsaved_tokens(clock_.now());
+    auto unsaved = relay_.lifecycle().take_unsaved_tokens(clock_.now());
     if (!unsaved.empty()) save(std::move(unsaved));
     if (const auto max_age = relay_.take_due_trim(clock_.now())) {
         storage_.drop_older_letters(*max_age, clock_.now().wall, [this](std::uint64_t letters) {
             relay_.letters_aged(letters);
         });
     }
-    auto due = relay_.take_due_erasures(clock_.now());
+    auto due = relay_.lifecycle().take_due_erasures(clock_.now());
     if (!due.empty()) erase(std::move(due));
     forget_unused_tokens();
     load();
@@ -394,7 +394,7 @@ void Engine::erase(std::vector<TokenId> tokens) {
     auto done = [this, tokens](const Result<StorageMailbox::Erased>& result) {
         if (result.has_error()) {
             for (const TokenId token : tokens) {
-                relay_.erase_failed(token, result.error().message, clock_.now());
+                relay_.lifecycle().erase_failed(token, result.error().message, clock_.now());
             }
             count_left(tokens);
             work_appeared();
@@ -413,7 +413,7 @@ void Engine::count_left(const std::vector<TokenId>& tokens) {
         return [this, tokens, left = *all] {
             for (const TokenId token : tokens) {
                 const auto found = std::ranges::find(left, token, &storage::Spool::Backlog::token);
-                relay_.left_to_erase(token, found == left.end() ? 0 : found->events);
+                relay_.lifecycle().left_to_erase(token, found == left.end() ? 0 : found->events);
             }
         };
     });
@@ -429,15 +429,15 @@ void Engine::forget_secrets(const std::vector<TokenId>& tokens,
         };
         for (const TokenId token : tokens) {
             if (result.has_error()) {
-                relay_.erase_failed(token, result.error().message, clock_.now());
+                relay_.lifecycle().erase_failed(token, result.error().message, clock_.now());
             } else {
-                relay_.erased(token, count(erased.events, token),
-                              count(erased.dead_letters, token));
+                relay_.lifecycle().erased(token, count(erased.events, token),
+                                          count(erased.dead_letters, token));
             }
         }
         work_appeared();
     };
-    storage_.put_tokens(relay_.erasing(tokens, clock_.now()), std::move(put));
+    storage_.put_tokens(relay_.lifecycle().erasing(tokens, clock_.now()), std::move(put));
 }
 
 std::optional<MonoTime> Engine::next_wakeup(Now looked_at) const {

@@ -139,7 +139,7 @@ void add_tokens(MetricsText& out, const core::Relay& relay) {
     for (const auto& [id, token] : relay.tokens().all()) {
         const std::string_view state =
             token_state(token, relay.destination().scheduler().token_status(id));
-        const auto queued = relay.queued(id);
+        const auto queued = relay.lifecycle().queued(id);
         ++states[state];
         events[state] += queued;
         if (relay.at_quota(id)) ++full;

@@ -18,8 +18,9 @@ void tell_unknown(core::Relay& relay, const storage::Spool::Recovered& recovered
         if (!token.unknown) continue;
         const auto backlog = std::ranges::find(recovered.backlogs, id, &Backlog::token);
         const auto letters = recovered.letters.find(id);
-        relay.tell_unknown(id, backlog == recovered.backlogs.end() ? 0 : backlog->events,
-                           letters == recovered.letters.end() ? 0 : letters->second);
+        relay.lifecycle().tell_unknown(id,
+                                       backlog == recovered.backlogs.end() ? 0 : backlog->events,
+                                       letters == recovered.letters.end() ? 0 : letters->second);
     }
 }
 
@@ -33,7 +34,7 @@ void put_at_start(core::Relay& relay, storage::Spool& spool,
         if (!storage::is_disk_full(put.error().code)) {
             throw std::runtime_error(put.error().message);
         }
-        relay.tokens_not_saved(entries, put.error().message, now);
+        relay.lifecycle().tokens_not_saved(entries, put.error().message, now);
         return;
     }
     for (const auto& entry : entries) relay.tokens().mark_durable(entry);
@@ -54,7 +55,7 @@ void restore(core::Relay& relay, storage::Spool& spool, std::vector<core::Config
         relay.tell_letters_missing(status.missing_letters, status.dead_letters + status.replayed);
     }
     for (const auto& backlog : recovered->backlogs) {
-        relay.restore(backlog.token, backlog.events, backlog.first);
+        relay.lifecycle().restore(backlog.token, backlog.events, backlog.first);
     }
     for (const auto& hold : spool.holds()) relay.restore(hold, now);
     relay.letters_stored(spool.letter_usage(), now);

@@ -41,12 +41,12 @@ json::object describe(const core::Relay& relay, const core::Token& token, Now at
     const auto status = relay.destination().scheduler().token_status(id);
     json::object entry{{"name", token.label()},
                        {"state", token_state(token, status)},
-                       {"queued", relay.queued(id)}};
+                       {"queued", relay.lifecycle().queued(id)}};
     const auto until = std::max(status.until, status.probe_by);
     if (until) entry["until_s"] = seconds_until(*until, now);
     if (relay.at_quota(id)) entry["full"] = true;
     add_erasure(entry, relay, token, at.wall);
-    auto reason = relay.token_reason(id);
+    auto reason = relay.lifecycle().token_reason(id);
     if (!reason.empty()) entry["reason"] = std::move(reason);
     return entry;
 }
@@ -147,7 +147,7 @@ void add_erasure(json::object& entry, const core::Relay& relay, const core::Toke
         token.entry.state == core::TokenEntry::State::forgotten) {
         entry["erased_at"] = format_time(token.entry.since);
     }
-    if (auto why = relay.erasure_waits(token.entry.id); !why.empty()) {
+    if (auto why = relay.lifecycle().erasure_waits(token.entry.id); !why.empty()) {
         entry["erasure_waits"] = std::move(why);
         return;
     }

@@ -83,7 +83,8 @@ RelayProcess::Call RelayProcess::set_paused(std::size_t slot, bool paused) {
     const auto id = around_.model.slots().at(slot).id;
     if (!id) co_return;
     const Now now = around_.agenda.now();
-    auto entry = paused ? relay_->pause_source(*id, now) : relay_->resume_source(*id, now);
+    auto entry = paused ? relay_->lifecycle().pause_source(*id, now)
+                        : relay_->lifecycle().resume_source(*id, now);
     if (entry.has_error()) co_return;
     const std::uint64_t change = around_.model.pause_begins(slot, paused);
     const auto saved = co_await operations::save(*engine_, std::move(*entry));

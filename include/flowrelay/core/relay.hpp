@@ -35,6 +35,7 @@
 #include "flowrelay/core/reporting.hpp"
 #include "flowrelay/core/scheduler.hpp"
 #include "flowrelay/core/stored_event.hpp"
+#include "flowrelay/core/token_lifecycle.hpp"
 #include "flowrelay/core/token_table.hpp"
 #include "flowrelay/core/verdict.hpp"
 
@@ -56,12 +57,8 @@ public:
     /// registry has to hold. A token that was parked is tried at once.
     std::vector<TokenEntry> configure(std::vector<ConfiguredSource> sources, Now now);
 
-    /// Takes what recovery found of one token, after configure().
-    void restore(TokenId token, std::uint64_t queued, Seq first);
     /// Logs that `missing` of the dead letters that the books have are not in their file.
     void tell_letters_missing(std::uint64_t missing, std::uint64_t kept);
-    /// Logs that a token is unknown (Token::unknown), and what the spool holds of it.
-    void tell_unknown(TokenId token, std::uint64_t queued, std::uint64_t dead_letters);
     /// So many ids fit into the deduplication window.
     std::size_t dedup_capacity() const noexcept { return options_.dedup_entries; }
     void remember(TokenId token, std::string_view id, WallTime accepted);
@@ -142,38 +139,12 @@ public:
     /// queued and are tried on.
     Effects expire(Now now);
 
-    /// Entries were put into the registry, or could not be: those are tried again in a while. A
-    /// token that is gone, or was removed, is not erased before its entry says so durably.
-    void tokens_saved(std::span<const TokenEntry> entries);
-    void tokens_not_saved(std::span<const TokenEntry> entries, std::string_view reason, Now now);
-    std::vector<TokenEntry> take_unsaved_tokens(Now now);
-
     /// Once an hour, and after set_options(): dead letters older than this have to be dropped.
     std::optional<Milliseconds> take_due_trim(Now now);
     /// So many were.
     void letters_aged(std::uint64_t letters) { counters_.dropped_by_age += letters; }
 
-    /// Slots whose grace is over, to be erased; none of them twice unless erase_failed() says so.
-    std::vector<TokenId> take_due_erasures(Now now);
-
-    /// The events of a slot are erased: gives the entry without its secret for the registry.
-    std::vector<TokenEntry> erasing(std::span<const TokenId> tokens, Now now);
-
-    /// The secret has gone from the registry as well: nothing is left of the slot but a
-    /// fingerprint.
-    void erased(TokenId token, std::uint64_t events, std::uint64_t dead_letters);
-
-    /// Any of these steps failed: it all is tried again in a minute.
-    void erase_failed(TokenId token, std::string_view reason, Now now);
-
-    /// So many events of a slot whose erasure failed are still there.
-    void left_to_erase(TokenId token, std::uint64_t events);
-
-    /// Why what is stored for a token that is gone or was removed can't be erased at present: the
-    /// disk is full, say. Empty if nothing has failed.
-    std::string erasure_waits(TokenId token) const;
-
-    /// When to call next(), expire() and take_due_erasures() again if nothing comes in before.
+    /// When there may be something to do if nothing comes in before: for any part.
     std::optional<MonoTime> next_wakeup(Now now) const;
 
     // ---- tokens that came with events and have none any more (daemon/core/unused_tokens.cpp)
@@ -203,29 +174,6 @@ public:
                        Now now);
 
     // ---- for operators (daemon/core/relay_operations.cpp)
-    //
-    // Entries that come back are for the registry.
-
-    Wish<TokenTable::Changes> add_source(const std::string& name, Secret secret, Now now,
-                                         KnownFlowSource flow_source = {});
-    Wish<TokenTable::Changes> rotate_source(TokenId token, Secret secret, Now now,
-                                            KnownFlowSource flow_source = {});
-    Wish<TokenTable::Changes> pause_source(TokenId token, Now now,
-                                           TokenEntry::Pause why = TokenEntry::Pause::by_operator);
-    /// Ends a pause; a token that is parked is tried at once.
-    Wish<TokenTable::Changes> resume_source(TokenId token, Now now);
-    /// Has all of it erased at once, without a grace. There is no way back.
-    Wish<TokenTable::Changes> remove_source(TokenId token, Now now);
-    /// What lies in the spool of a slot that is out of use.
-    struct StoredBacklog {
-        TokenId token = TokenId::none;
-        std::uint64_t queued = 0;
-        Seq first = Seq::none;             ///< of the queued ones
-        std::vector<QueuedEvent> replays;  ///< its dead letters that are to be delivered after all
-    };
-    /// Takes a 410 back while nothing is erased yet, for all slots of the token: `backlogs` has
-    /// those of TokenTable::gone_with(), the one that is meant first.
-    Wish<TokenTable::Changes> enable_source(std::span<const StoredBacklog> backlogs, Now now);
 
     enum class Drop {
         dropped,     ///< record it as such, then call drop_settled()
@@ -247,20 +195,17 @@ public:
     const Destination& destination() const noexcept { return destination_; }
     Reporting& reporting() noexcept { return reporting_; }
     const Reporting& reporting() const noexcept { return reporting_; }
+    TokenLifecycle& lifecycle() noexcept { return lifecycle_; }
+    const TokenLifecycle& lifecycle() const noexcept { return lifecycle_; }
     const RelayOptions& options() const noexcept { return options_; }
     const TokenTable& tokens() const noexcept { return tokens_; }
     TokenTable& tokens() noexcept { return tokens_; }
-    /// Events of a token that wait for delivery; of one that is gone what still lies on the disk
-    /// until it is erased.
-    std::uint64_t queued(TokenId token) const;
-    /// Whether its events are refused because spool.max_events_per_token is reached.
+    /// Whether events of the token are refused because spool.max_events_per_token is reached.
     bool at_quota(TokenId token) const;
     const RelayCounters& counters() const noexcept { return counters_; }
     const LetterRoom& letter_room() const noexcept { return letter_room_; }
     /// Threads that are held because the dead letters are full.
     std::size_t lanes_held_by_letters() const noexcept { return held_by_letters_.size(); }
-    /// Why a token does not take events, in a sentence; empty when it does.
-    std::string token_reason(TokenId token) const;
 
 private:
     /// What the parts draw from, in the order in which they are named.
@@ -271,11 +216,6 @@ private:
     };
     Relay(RelayOptions options, const Salt& salt, std::vector<TokenEntry> tokens,
           const Randomness& random, Log& log);
-
-    struct Erasure {
-        TokenId token;
-        WallTime due;
-    };
 
     Rejection rejected(Rejection rejection, std::string_view label,
                        const std::optional<Producer>& by, MonoTime now);
@@ -288,20 +228,11 @@ private:
     void no_longer_uncommitted(TokenId token);
     TokenEntry carry_entry(TokenId token, const std::string& event_id);
     void entry_arrived(const EventRecord& record);
-    std::map<TokenId, Fingerprint> fingerprints() const;
-    void renew_changed_tokens(const std::map<TokenId, Fingerprint>& before);
     std::set<TokenId> holding_tokens() const;
     void release_held(TokenId token);
     Effects answered_to_former(const Assignment& assignment, const EventRecord& record,
                                const AttemptResult& result, Now now);
     void settle_delivered(const Assignment& assignment, Effects& effects);
-    void apply_token_states();
-    void apply_state(TokenId id, const Token& token);
-    void take_out(TokenId token);
-    std::optional<Refusal> refuse_enable(std::span<const StoredBacklog> backlogs) const;
-    void one_doomed_less(const Assignment& assignment);
-    void schedule_erasure(const TokenEntry& entry);
-    void schedule_erasures();
     std::string widen_refusal(const Assignment& assignment, Judgement& judgement, Effects& effects);
     void bury(DeadLetter letter, std::uint64_t event_bytes, Effects& effects);
     void note_letter_room(Now now);
@@ -310,7 +241,7 @@ private:
               const Completion& completion, Effects& effects, Now now);
     Effects conclude(const Assignment& assignment, const EventRecord& record,
                      const AttemptResult& result, Judgement judgement, Effects& effects, Now now);
-    void disable(TokenId token, Effects& effects, Now now);
+
     RelayOptions options_;
     Log& log_;
     TokenTable tokens_;
@@ -319,9 +250,9 @@ private:
     ActiveSet& active_ = destination_.active();
     Reporting reporting_;
     DedupWindow dedup_;
+    TokenLifecycle lifecycle_;
     std::deque<std::pair<TokenId, std::uint64_t>> failed_ids_;  ///< the last, by their hashes
     std::uint64_t forgotten_failures_ = 0;                      ///< that came before these
-    std::map<TokenId, std::uint64_t> doomed_;                   ///< events of tokens that are gone
     /// Tokens at their quota, and when the next reminder of that is due.
     std::unordered_map<TokenId, MonoTime> over_quota_;
     std::unordered_map<TokenId, std::uint64_t> uncommitted_;  ///< events on their way to the disk
@@ -344,12 +275,6 @@ private:
     std::set<Seq> held_by_letters_;    ///< events that were refused while there was no room
     std::optional<MonoTime> tell_letters_full_at_;
     RefusalLog refusal_log_{log_};
-    std::vector<Erasure> erasures_;
-    std::set<TokenId> erasing_;  ///< begun, perhaps in vain so far: some of it is gone
-    std::map<TokenId, std::string> erase_failures_;  ///< of them: why it was in vain
-    std::set<TokenId> unsaved_;  ///< the registry does not have the present entry yet
-    std::set<TokenId> to_save_;  ///< of them: it was tried in vain
-    std::optional<MonoTime> save_again_at_;
     MonoTime trim_at_ = MonoTime::min();
     bool accepting_ = true;
 };

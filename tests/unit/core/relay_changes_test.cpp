@@ -39,13 +39,13 @@ protected:
     }
 
     void remove_and_erase() {
-        const auto removed = relay_->remove_source(TokenId{1}, now_);
+        const auto removed = relay_->lifecycle().remove_source(TokenId{1}, now_);
         ASSERT_TRUE(removed.has_value());
-        relay_->tokens_saved(*removed);
-        const auto due = relay_->take_due_erasures(now_);
+        relay_->lifecycle().tokens_saved(*removed);
+        const auto due = relay_->lifecycle().take_due_erasures(now_);
         ASSERT_EQ(due.size(), 1U);
-        relay_->tokens_saved(relay_->erasing(due, now_));
-        relay_->erased(due.front(), 0, 0);
+        relay_->lifecycle().tokens_saved(relay_->lifecycle().erasing(due, now_));
+        relay_->lifecycle().erased(due.front(), 0, 0);
         ASSERT_EQ(slot().entry.state, TokenEntry::State::forgotten);
     }
 
@@ -128,12 +128,14 @@ TEST_F(RelayChangesTest, WhatTheFormerTokenHasDeliveredIsDelivered) {
 
 TEST_F(RelayChangesTest, ARotationByAnOperatorIsOneAsWell) {
     relay_->configure({}, now_);
-    ASSERT_TRUE(relay_->add_source("cron", Secret(std::string("tok-cron")), now_).has_value());
+    ASSERT_TRUE(
+        relay_->lifecycle().add_source("cron", Secret(std::string("tok-cron")), now_).has_value());
     const TokenId id = *relay_->tokens().find("cron");
     accept("one", "cron");
     const auto open = relay_->next(now_);
     ASSERT_TRUE(open);
-    ASSERT_TRUE(relay_->rotate_source(id, Secret(std::string("tok-new")), now_).has_value());
+    ASSERT_TRUE(
+        relay_->lifecycle().rotate_source(id, Secret(std::string("tok-new")), now_).has_value());
     expect_sent_again(end(*open, 410));
     EXPECT_FALSE(relay_->tokens().at(id).gone());
     EXPECT_TRUE(relay_->next(now_));
@@ -195,7 +197,7 @@ TEST_F(RelayChangesTest, WaitsOfTheFormerTokenEndWithIt) {
     EXPECT_EQ(ready(), 0U) << "the thread waits";
     configure(next_token);
     EXPECT_EQ(ready(), 1U);
-    EXPECT_EQ(relay_->token_reason(TokenId{1}), "");
+    EXPECT_EQ(relay_->lifecycle().token_reason(TokenId{1}), "");
 }
 
 TEST_F(RelayChangesTest, WaitsOfTheFormerTokenEndWhenItsSourceIsTakenBackWithAnother) {
@@ -207,9 +209,9 @@ TEST_F(RelayChangesTest, WaitsOfTheFormerTokenEndWhenItsSourceIsTakenBackWithAno
         EXPECT_EQ(ready(), 0U);
         relay_->configure({}, now_);
         const Secret secret("an0ther-" + std::to_string(status));
-        ASSERT_TRUE(relay_->add_source("ci", secret, now_).has_value());
+        ASSERT_TRUE(relay_->lifecycle().add_source("ci", secret, now_).has_value());
         EXPECT_EQ(state(), TokenState::active);
-        EXPECT_EQ(relay_->token_reason(TokenId{1}), "");
+        EXPECT_EQ(relay_->lifecycle().token_reason(TokenId{1}), "");
         EXPECT_EQ(ready(), 1U);
         answer(202);
     }
@@ -218,7 +220,8 @@ TEST_F(RelayChangesTest, WaitsOfTheFormerTokenEndWhenItsSourceIsTakenBackWithAno
 TEST_F(RelayChangesTest, WhatTheFormerTokenIsToldIsNotSaidOfTheOneItsSourceIsTakenBackWith) {
     const auto open = begin(1);
     relay_->configure({}, now_);
-    ASSERT_TRUE(relay_->add_source("ci", Secret(std::string(next_token)), now_).has_value());
+    ASSERT_TRUE(
+        relay_->lifecycle().add_source("ci", Secret(std::string(next_token)), now_).has_value());
     expect_sent_again(end(open.front(), 410));
     EXPECT_FALSE(slot().gone());
     EXPECT_EQ(ready(), 1U);
@@ -255,7 +258,7 @@ TEST_F(RelayChangesTest, NothingIsRememberedOfATokenThatWasRemoved) {
         if (erased) {
             remove_and_erase();
         } else {
-            ASSERT_TRUE(relay_->remove_source(TokenId{1}, now_).has_value());
+            ASSERT_TRUE(relay_->lifecycle().remove_source(TokenId{1}, now_).has_value());
         }
         EXPECT_FALSE(end(open.front(), 429, Seconds(600)).hold) << erased;
     }
@@ -263,7 +266,7 @@ TEST_F(RelayChangesTest, NothingIsRememberedOfATokenThatWasRemoved) {
 
 TEST_F(RelayChangesTest, APauseDoesNotEndWithTheToken) {
     accept("one");
-    ASSERT_TRUE(relay_->pause_source(TokenId{1}, now_).has_value());
+    ASSERT_TRUE(relay_->lifecycle().pause_source(TokenId{1}, now_).has_value());
     configure(next_token);
     EXPECT_EQ(ready(), 0U);
 }
@@ -324,7 +327,7 @@ TEST_F(RelayChangesTest, AnEventThatBringsTheTokenSetsItsSlotGoingWhateverIsWrit
     auto& append = std::get<Relay::Append>(decision);
     ASSERT_TRUE(append.new_token);
     EXPECT_FALSE(append.new_token->secret.empty());
-    relay_->tokens_saved(left);
+    relay_->lifecycle().tokens_saved(left);
     EXPECT_FALSE(slot().durable) << "the registry does not have its token yet";
     EXPECT_FALSE(relay_->next(now_));
     relay_->committed(append.record, Seq{2});
@@ -342,7 +345,7 @@ TEST_F(RelayChangesTest, TheNextOneDoesIfThatOneIsNotWritten) {
 }
 
 TEST_F(RelayChangesTest, AnEventFromBeforeAChangeDoesNotMakeItDurable) {
-    relay_->tokens_saved(std::vector{relay_->tokens().registry_entry(TokenId{1})});
+    relay_->lifecycle().tokens_saved(std::vector{relay_->tokens().registry_entry(TokenId{1})});
     ASSERT_TRUE(slot().durable);
     auto before = relay_->submit(event("one"), now_);
     EXPECT_FALSE(std::get<Relay::Append>(before).new_token);
@@ -355,32 +358,34 @@ TEST_F(RelayChangesTest, AnEventFromBeforeAChangeDoesNotMakeItDurable) {
 
 TEST_F(RelayChangesTest, AnEventBehindARotationByAnOperatorBringsItAlong) {
     relay_->configure({}, now_);
-    ASSERT_TRUE(relay_->add_source("cron", Secret(std::string("tok-cron")), now_).has_value());
+    ASSERT_TRUE(
+        relay_->lifecycle().add_source("cron", Secret(std::string("tok-cron")), now_).has_value());
     const TokenId id = *relay_->tokens().find("cron");
-    relay_->tokens_saved(std::vector{relay_->tokens().registry_entry(id)});
+    relay_->lifecycle().tokens_saved(std::vector{relay_->tokens().registry_entry(id)});
     ASSERT_TRUE(relay_->tokens().at(id).durable);
-    const auto changes = relay_->rotate_source(id, Secret(std::string("tok-new")), now_);
+    const auto changes =
+        relay_->lifecycle().rotate_source(id, Secret(std::string("tok-new")), now_);
     ASSERT_TRUE(changes.has_value());
-    relay_->tokens_not_saved(*changes, "the disk is full", now_);
+    relay_->lifecycle().tokens_not_saved(*changes, "the disk is full", now_);
     auto parsed = Submission::parse(
         R"({"source":"cron","title":"x","author":{"name":"a"},"external_thread_id":"t"})");
     const auto decision = relay_->submit(std::move(*parsed), now_);
     const auto& append = std::get<Relay::Append>(decision);
     ASSERT_TRUE(append.new_token) << "after a crash it would be posted with the former token";
     EXPECT_EQ(append.new_token->secret.reveal(), "tok-new");
-    ASSERT_TRUE(relay_->pause_source(id, now_).has_value());
+    ASSERT_TRUE(relay_->lifecycle().pause_source(id, now_).has_value());
     EXPECT_FALSE(relay_->tokens().at(id).durable) << "other changes leave that as it is";
 }
 
 TEST_F(RelayChangesTest, WhatIsAnsweredAfterAnErasureStillTellsHowTheDestinationIs) {
     const auto open = begin(1);
     const TokenId removed{1};
-    const auto changes = relay_->remove_source(removed, now_);
+    const auto changes = relay_->lifecycle().remove_source(removed, now_);
     ASSERT_TRUE(changes.has_value());
-    relay_->tokens_saved(*changes);
-    ASSERT_EQ(relay_->take_due_erasures(now_).size(), 1U);
-    relay_->erasing({&removed, 1}, now_);
-    relay_->erased(removed, 1, 0);
+    relay_->lifecycle().tokens_saved(*changes);
+    ASSERT_EQ(relay_->lifecycle().take_due_erasures(now_).size(), 1U);
+    relay_->lifecycle().erasing({&removed, 1}, now_);
+    relay_->lifecycle().erased(removed, 1, 0);
     end(open[0], 202);
     EXPECT_TRUE(log_.named("delivery.outdated").empty());
 }
@@ -393,10 +398,10 @@ TEST_F(RelayChangesTest, ARequestIsWrittenOnlyWhileItHolds) {
     };
     accept("one");
     auto assignment = begin_one();
-    ASSERT_TRUE(relay_->pause_source(TokenId{1}, now_).has_value());
+    ASSERT_TRUE(relay_->lifecycle().pause_source(TokenId{1}, now_).has_value());
     EXPECT_FALSE(relay_->may_be_sent(assignment)) << "paused";
     relay_->withdraw(assignment, false, now_);
-    ASSERT_TRUE(relay_->resume_source(TokenId{1}, now_).has_value());
+    ASSERT_TRUE(relay_->lifecycle().resume_source(TokenId{1}, now_).has_value());
     assignment = begin_one();
     configure(next_token);
     EXPECT_FALSE(relay_->may_be_sent(assignment)) << "rotated";

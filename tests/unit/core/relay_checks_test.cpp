@@ -66,8 +66,8 @@ TEST_F(RelayChecksTest, OneThatIsGoneIsDisabledAsAfterA410) {
     auto refused = relay_->submit(event(), now_);
     EXPECT_EQ(std::get<Rejection>(refused).code, RejectCode::token_gone);
     EXPECT_FALSE(after_a_day());
-    relay_->tokens_saved(found.effects.tokens);
-    EXPECT_EQ(relay_->take_due_erasures(now_).size(), 1U);
+    relay_->lifecycle().tokens_saved(found.effects.tokens);
+    EXPECT_EQ(relay_->lifecycle().take_due_erasures(now_).size(), 1U);
 }
 
 TEST_F(RelayChecksTest, AnyOtherAnswerChangesNothingAndIsToldOnce) {
@@ -93,9 +93,9 @@ TEST_F(RelayChecksTest, WhatIsQueuedTellsInItsPlace) {
 }
 
 TEST_F(RelayChecksTest, OneThatIsPausedOrLatelyHeardOfIsLeftAlone) {
-    ASSERT_TRUE(relay_->pause_source(ci(), now_).has_value());
+    ASSERT_TRUE(relay_->lifecycle().pause_source(ci(), now_).has_value());
     EXPECT_FALSE(after_a_day());
-    ASSERT_TRUE(relay_->resume_source(ci(), now_).has_value());
+    ASSERT_TRUE(relay_->lifecycle().resume_source(ci(), now_).has_value());
     for (int hour = 0; hour < 60; ++hour) {
         accept();
         answer(202);

@@ -86,8 +86,9 @@ TEST_F(RelayRefusalsTest, TheTokenIsParkedAndTheLettersGoBackToTheirPlaces) {
         EXPECT_EQ(relay_->destination().queued(), 60U);
         const TokenId id = records_.at(first).token;
         EXPECT_EQ(relay_->destination().scheduler().token_status(id).state, TokenState::parked);
-        EXPECT_EQ(relay_->token_reason(id).find("HTTP " + std::to_string(status)), 0U);
-        EXPECT_NE(relay_->token_reason(id).find("every event is refused"), std::string::npos);
+        EXPECT_EQ(relay_->lifecycle().token_reason(id).find("HTTP " + std::to_string(status)), 0U);
+        EXPECT_NE(relay_->lifecycle().token_reason(id).find("every event is refused"),
+                  std::string::npos);
         pass(std::chrono::minutes(6));
         answer_all(status);  // a probe
         EXPECT_EQ(relay_->destination().queued(), 60U);
@@ -124,7 +125,7 @@ TEST_F(RelayRefusalsTest, OfAFewThreadsNothingIsLostEither) {
                 EXPECT_TRUE(letters_.empty());
                 const auto status = relay_->destination().scheduler().token_status(TokenId{1});
                 EXPECT_EQ(status.state, TokenState::parked);
-                EXPECT_FALSE(relay_->token_reason(TokenId{1}).empty());
+                EXPECT_FALSE(relay_->lifecycle().token_reason(TokenId{1}).empty());
                 deliver_all();
                 EXPECT_EQ(delivered_.size(), is_known_good ? 301U : 300U);
             }

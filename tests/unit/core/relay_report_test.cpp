@@ -115,10 +115,10 @@ TEST_F(RelayReportTest, NothingIsSentWhileTheDestinationIsNotWell) {
 TEST_F(RelayReportTest, APausedSourceGetsNoRequest) {
     accept();
     answer(422);
-    relay_->pause_source(ci(), now_);
+    relay_->lifecycle().pause_source(ci(), now_);
     pass(Seconds(10));
     EXPECT_FALSE(relay_->reporting().flow().next_report(now_));
-    relay_->resume_source(ci(), now_);
+    relay_->lifecycle().resume_source(ci(), now_);
     pass(Seconds(60));
     EXPECT_EQ(reported(), Problem::refused);
 }

@@ -224,16 +224,16 @@ TEST_F(RelayTest, A410DisablesTheTokenAndErasesItAfterTheGrace) {
     EXPECT_EQ(effects.tokens.front().state, TokenEntry::State::gone);
     EXPECT_FALSE(relay_->next(now_)) << "no request after a 410";
     EXPECT_EQ(std::get<Rejection>(relay_->submit(event(), now_)).code, RejectCode::token_gone);
-    relay_->tokens_saved(effects.tokens);
-    EXPECT_TRUE(relay_->take_due_erasures(now_).empty());
+    relay_->lifecycle().tokens_saved(effects.tokens);
+    EXPECT_TRUE(relay_->lifecycle().take_due_erasures(now_).empty());
 
     pass(options_.gone_grace);
-    EXPECT_EQ(relay_->take_due_erasures(now_), std::vector<TokenId>{TokenId{1}});
-    EXPECT_TRUE(relay_->take_due_erasures(now_).empty()) << "once";
+    EXPECT_EQ(relay_->lifecycle().take_due_erasures(now_), std::vector<TokenId>{TokenId{1}});
+    EXPECT_TRUE(relay_->lifecycle().take_due_erasures(now_).empty()) << "once";
     const TokenId gone{1};
-    const TokenEntry entry = relay_->erasing({&gone, 1}, now_).front();
+    const TokenEntry entry = relay_->lifecycle().erasing({&gone, 1}, now_).front();
     EXPECT_TRUE(entry.secret.empty());
-    relay_->erased(TokenId{1}, 2, 0);
+    relay_->lifecycle().erased(TokenId{1}, 2, 0);
     EXPECT_EQ(log_.named("token.erased").front().fields.at("events"), "2");
     EXPECT_FALSE(logged_the_token());
 }
@@ -242,44 +242,44 @@ TEST_F(RelayTest, AReloadDoesNotStartAnErasureOver) {
     options_.gone_grace = Milliseconds(0);
     restart({});
     accept("t1");
-    relay_->tokens_saved(answer(410).tokens);
-    ASSERT_EQ(relay_->take_due_erasures(now_).size(), 1U);
+    relay_->lifecycle().tokens_saved(answer(410).tokens);
+    ASSERT_EQ(relay_->lifecycle().take_due_erasures(now_).size(), 1U);
     relay_->configure({}, now_);
-    EXPECT_TRUE(relay_->take_due_erasures(now_).empty()) << "it is under way";
-    relay_->erase_failed(TokenId{1}, "the disk", now_);
+    EXPECT_TRUE(relay_->lifecycle().take_due_erasures(now_).empty()) << "it is under way";
+    relay_->lifecycle().erase_failed(TokenId{1}, "the disk", now_);
     relay_->configure({}, now_);
-    EXPECT_TRUE(relay_->take_due_erasures(now_).empty()) << "a minute has not passed";
+    EXPECT_TRUE(relay_->lifecycle().take_due_erasures(now_).empty()) << "a minute has not passed";
     pass(Seconds(60));
-    EXPECT_EQ(relay_->take_due_erasures(now_).size(), 1U);
+    EXPECT_EQ(relay_->lifecycle().take_due_erasures(now_).size(), 1U);
     relay_->configure({}, now_);
-    EXPECT_TRUE(relay_->take_due_erasures(now_).empty()) << "it is under way again";
+    EXPECT_TRUE(relay_->lifecycle().take_due_erasures(now_).empty()) << "it is under way again";
 }
 
 TEST_F(RelayTest, AnErasureThatFailedIsTriedAgain) {
     options_.gone_grace = Milliseconds(0);
     restart({});
     accept();
-    relay_->tokens_saved(answer(410).tokens);
-    ASSERT_EQ(relay_->take_due_erasures(now_).size(), 1U);
-    relay_->erase_failed(TokenId{1}, "the disk", now_);
-    EXPECT_TRUE(relay_->take_due_erasures(now_).empty());
+    relay_->lifecycle().tokens_saved(answer(410).tokens);
+    ASSERT_EQ(relay_->lifecycle().take_due_erasures(now_).size(), 1U);
+    relay_->lifecycle().erase_failed(TokenId{1}, "the disk", now_);
+    EXPECT_TRUE(relay_->lifecycle().take_due_erasures(now_).empty());
     const auto wakeup = relay_->next_wakeup(now_);
     ASSERT_TRUE(wakeup);
     EXPECT_LE(*wakeup, now_.mono + Seconds(60));
     pass(Seconds(60));
-    EXPECT_EQ(relay_->take_due_erasures(now_).size(), 1U);
+    EXPECT_EQ(relay_->lifecycle().take_due_erasures(now_).size(), 1U);
 }
 
 TEST_F(RelayTest, AGoneTokenIsRememberedOverARestart) {
     accept();
     const auto effects = answer(410);
     restart(effects.tokens);
-    relay_->restore(TokenId{1}, 1, Seq{1});
+    relay_->lifecycle().restore(TokenId{1}, 1, Seq{1});
     EXPECT_FALSE(relay_->destination().active().next_load())
         << "its events are not to be delivered";
     EXPECT_EQ(std::get<Rejection>(relay_->submit(event(), now_)).code, RejectCode::token_gone);
     pass(options_.gone_grace);
-    EXPECT_EQ(relay_->take_due_erasures(now_).size(), 1U);
+    EXPECT_EQ(relay_->lifecycle().take_due_erasures(now_).size(), 1U);
 }
 
 TEST_F(RelayTest, WhatWasInFlightWhenTheTokenWentIsLeftToTheErasure) {
@@ -308,18 +308,19 @@ TEST_F(RelayTest, AParkedTokenIsProbedAndSaysWhy) {
     answer(401);
     answer(401);  // another thread, at once: it may have been about the event
     EXPECT_FALSE(relay_->next(now_));
-    EXPECT_EQ(relay_->token_reason(TokenId{1}), "HTTP 401: says the server");
+    EXPECT_EQ(relay_->lifecycle().token_reason(TokenId{1}), "HTTP 401: says the server");
     EXPECT_EQ(log_.named("token.parked").front().fields.at("queued"), "2");
     pass(std::chrono::minutes(5));
     answer(403);
-    EXPECT_EQ(relay_->token_reason(TokenId{1}), "HTTP 403: says the server") << "as of now";
+    EXPECT_EQ(relay_->lifecycle().token_reason(TokenId{1}), "HTTP 403: says the server")
+        << "as of now";
     pass(std::chrono::minutes(5));
     const auto probe = relay_->next(now_);
     ASSERT_TRUE(probe);
     EXPECT_TRUE(probe->probe);
     end(*probe, 202);
     EXPECT_EQ(log_.named("token.active").size(), 1U);
-    EXPECT_EQ(relay_->token_reason(TokenId{1}), "");
+    EXPECT_EQ(relay_->lifecycle().token_reason(TokenId{1}), "");
 }
 
 TEST_F(RelayTest, AWrongBaseUrlParksTheDestination) {
@@ -390,7 +391,7 @@ TEST_F(RelayTest, EventsOfASourceThatLeftTheConfigurationWaitAndAreAnnounced) {
     const TokenEntry entry = relay_->tokens().registry_entry(TokenId{1});
     restart({entry});
     relay_->configure({}, now_);
-    relay_->restore(TokenId{1}, 7, Seq{1});
+    relay_->lifecycle().restore(TokenId{1}, 7, Seq{1});
     EXPECT_EQ(log_.named("token.missing").front().fields.at("queued"), "7");
     const auto request = relay_->destination().active().next_load();
     ASSERT_TRUE(request);
@@ -440,7 +441,7 @@ TEST_F(RelayTest, ABacklogThatCanNotBeReadIsTriedAgain) {
     accept();
     const TokenEntry entry = registry_;
     restart({entry});
-    relay_->restore(TokenId{1}, 1, Seq{1});
+    relay_->lifecycle().restore(TokenId{1}, 1, Seq{1});
     const auto request = relay_->destination().active().next_load();
     ASSERT_TRUE(request);
     relay_->destination().load_failed(*request, "EIO", now_);
@@ -468,17 +469,17 @@ TEST_F(RelayTest, AGoneTokenThatCanNotBeSavedIsSavedLaterAndErasedOnlyThen) {
     accept();
     const auto effects = answer(410);
     ASSERT_EQ(effects.tokens.size(), 1U);
-    relay_->tokens_not_saved(effects.tokens, "no space", now_);
-    EXPECT_TRUE(relay_->take_unsaved_tokens(now_).empty()) << "not at once";
+    relay_->lifecycle().tokens_not_saved(effects.tokens, "no space", now_);
+    EXPECT_TRUE(relay_->lifecycle().take_unsaved_tokens(now_).empty()) << "not at once";
     pass(Seconds(20));
-    EXPECT_TRUE(relay_->take_due_erasures(now_).empty());
+    EXPECT_TRUE(relay_->lifecycle().take_due_erasures(now_).empty());
     EXPECT_LE(relay_->next_wakeup(now_).value(), now_.mono);
-    const auto again = relay_->take_unsaved_tokens(now_);
+    const auto again = relay_->lifecycle().take_unsaved_tokens(now_);
     ASSERT_EQ(again.size(), 1U);
     EXPECT_EQ(again[0].state, TokenEntry::State::gone);
-    EXPECT_TRUE(relay_->take_unsaved_tokens(now_).empty());
-    relay_->tokens_saved(again);
-    EXPECT_EQ(relay_->take_due_erasures(now_).size(), 1U);
+    EXPECT_TRUE(relay_->lifecycle().take_unsaved_tokens(now_).empty());
+    relay_->lifecycle().tokens_saved(again);
+    EXPECT_EQ(relay_->lifecycle().take_due_erasures(now_).size(), 1U);
 }
 
 TEST_F(RelayTest, ASourceCanHaveItsThreadsHeldWhenAnEventIsRejected) {

@@ -47,7 +47,7 @@ protected:
     /// What is forgotten, if the disk has nothing against it.
     std::vector<TokenId> forget() {
         pass(Seconds(1));
-        return relay_->forget_unused(relay_->take_unused_tokens(now_));
+        return relay_->forget_unused(relay_->unused().take_unused_tokens(now_));
     }
 };
 
@@ -95,7 +95,7 @@ TEST_F(UnusedTokens, WhatRefersToASlotKeepsIt) {
     }
     const TokenId known = deliver(2, R"(,"uuid":"mine")");
     const TokenId paused = deliver(3);
-    ASSERT_TRUE(relay_->pause_source(paused, now_).has_value());
+    ASSERT_TRUE(relay_->lifecycle().pause_source(paused, now_).has_value());
     const TokenId gone = accept_of(4);
     answer(410);
     auto on_its_way = submit(5);
@@ -128,9 +128,9 @@ TEST_F(UnusedTokens, OneThatAnOperatorTakesMeanwhileStays) {
     for (int number = 0; number < 6; ++number) slots.push_back(deliver(number));
     pass(Seconds(1));
     const auto asked = relay_->take_unused_tokens(now_);
-    ASSERT_TRUE(relay_->add_source("ci", Secret("made-up-0"), now_).has_value());
-    ASSERT_TRUE(relay_->pause_source(slots[1], now_).has_value());
-    ASSERT_TRUE(relay_->resume_source(slots[1], now_).has_value());
+    ASSERT_TRUE(relay_->lifecycle().add_source("ci", Secret("made-up-0"), now_).has_value());
+    ASSERT_TRUE(relay_->lifecycle().pause_source(slots[1], now_).has_value());
+    ASSERT_TRUE(relay_->lifecycle().resume_source(slots[1], now_).has_value());
     EXPECT_TRUE(relay_->forget_unused(asked).empty());
 }
 
@@ -179,7 +179,7 @@ TEST_F(UnusedTokens, ThereIsRoomForANewTokenWhateverTheLimit) {
 TEST_F(UnusedTokens, OneThatAnOperatorRemovedTakesNoPlace) {
     for (int number = 0; number < 8; ++number) accept_of(number);
     EXPECT_TRUE(std::holds_alternative<Rejection>(submit(8)));
-    ASSERT_TRUE(relay_->remove_source(TokenId{1}, now_).has_value());
+    ASSERT_TRUE(relay_->lifecycle().remove_source(TokenId{1}, now_).has_value());
     EXPECT_EQ(relay_->tokens().direct(), 7U);
     EXPECT_TRUE(std::holds_alternative<Relay::Append>(submit(8)));
     EXPECT_TRUE(std::holds_alternative<Rejection>(submit(9)));

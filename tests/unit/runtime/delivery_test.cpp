@@ -98,9 +98,9 @@ class LostAnswer : public DeliveryTest, public testing::WithParamInterface<std::
 protected:
     void change(std::string_view what) {
         if (what == "removed") {
-            ASSERT_TRUE(relay_->remove_source(TokenId{1}, clock_.now()).has_value());
+            ASSERT_TRUE(relay_->lifecycle().remove_source(TokenId{1}, clock_.now()).has_value());
         } else if (what == "paused") {
-            ASSERT_TRUE(relay_->pause_source(TokenId{1}, clock_.now()).has_value());
+            ASSERT_TRUE(relay_->lifecycle().pause_source(TokenId{1}, clock_.now()).has_value());
         } else if (what == "rotated") {
             configure("second-t0ken");
         } else if (what == "unconfigured") {
@@ -159,7 +159,7 @@ TEST_F(DeliveryTest, BodiesOfARemovedSourceLeaveTheMemory) {
     holding_ = true;
     answers_ = [](const Request&) { return answer_of(500); };
     for (int i = 0; i < 50; ++i) submit("thread-" + std::to_string(i));
-    ASSERT_TRUE(relay_->remove_source(TokenId{1}, clock_.now()).has_value());
+    ASSERT_TRUE(relay_->lifecycle().remove_source(TokenId{1}, clock_.now()).has_value());
     engine_->wake();
     EXPECT_EQ(engine_->cached_bytes(), 0U);
     holding_ = false;
