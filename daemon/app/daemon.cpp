@@ -453,7 +453,7 @@ asio::awaitable<void> Daemon::Impl::stop(std::string reason) {
     // Before it stops to listen: then a successor may put its own socket there.
     if (ingest_socket_) runtime::remove_socket(*ingest_socket_);
     co_await ingest_->stop(session_grace);
-    relay_->stop_accepting();
+    relay_->admission().stop_accepting();
     if (control_socket_) runtime::remove_socket(*control_socket_);
     co_await control_->stop(session_grace);
     co_await metrics_server_->stop(session_grace);

@@ -48,7 +48,7 @@ Engine::Engine(asio::any_io_executor io, core::Relay& relay, StorageMailbox& sto
 
 void Engine::submit(core::Submission submission, Answered answered, Now now,
                     const core::Submitter& by) {
-    auto decision = relay_.submit(std::move(submission), now, by);
+    auto decision = relay_.admission().submit(std::move(submission), now, by);
     if (auto* rejection = std::get_if<core::Rejection>(&decision)) {
         Answer answer;
         options_.metrics->note_rejection(rejection->code);
@@ -57,21 +57,21 @@ void Engine::submit(core::Submission submission, Answered answered, Now now,
         return;
     }
     ++unanswered_;
-    if (auto* duplicate = std::get_if<core::Relay::Duplicate>(&decision)) {
+    if (auto* duplicate = std::get_if<core::Admission::Duplicate>(&decision)) {
         confirm(std::move(*duplicate), std::move(answered));
         return;
     }
-    append(std::move(std::get<core::Relay::Append>(decision)), now.mono, std::move(answered));
+    append(std::move(std::get<core::Admission::Append>(decision)), now.mono, std::move(answered));
 }
 
 Answer Engine::refuse(core::Rejection rejection, const core::Submitter& by) {
     options_.metrics->note_rejection(rejection.code);
     Answer answer;
-    answer.rejection = relay_.refuse(std::move(rejection), by, clock_.now());
+    answer.rejection = relay_.admission().refuse(std::move(rejection), by, clock_.now());
     return answer;
 }
 
-void Engine::append(core::Relay::Append&& append, MonoTime handed_in, Answered answered) {
+void Engine::append(core::Admission::Append&& append, MonoTime handed_in, Answered answered) {
     const std::uint64_t bytes = weight(append.record);
     pending_bytes_ += bytes;
     uncommitted_.push_back({bytes, handed_in, std::move(answered)});
@@ -89,8 +89,8 @@ void Engine::appended(core::EventRecord&& record, const Result<Seq>& result) {
     give_turn_soon();
     Answer answer;
     if (result.has_error()) {
-        answer.rejection =
-            relay_.commit_failed(record, result.error().code == storage::QueueErrc::full);
+        answer.rejection = relay_.admission().commit_failed(
+            record, result.error().code == storage::QueueErrc::full);
         options_.metrics->note_rejection(answer.rejection->code);
         event.answered(answer);
         return;
@@ -100,7 +100,7 @@ void Engine::appended(core::EventRecord&& record, const Result<Seq>& result) {
     options_.metrics->commit_latency.observe(
         in_seconds(std::max(committed_at_ - event.handed_in, MonoTime::duration(0))));
     options_.metrics->producers.note(record.producer);
-    const bool is_scheduled = relay_.committed(record, *result);
+    const bool is_scheduled = relay_.admission().committed(record, *result);
     work_appeared();
     answer.id.swap(record.id);  // lent for the answer: there are many of them
     event.answered(answer);
@@ -109,11 +109,11 @@ void Engine::appended(core::EventRecord&& record, const Result<Seq>& result) {
     if (is_scheduled) keep(*result, std::move(record));
 }
 
-void Engine::confirm(core::Relay::Duplicate duplicate, Answered answered) {
+void Engine::confirm(core::Admission::Duplicate duplicate, Answered answered) {
     storage_.barrier([this, duplicate = std::move(duplicate), answered = std::move(answered)] {
         --unanswered_;
         Answer answer;
-        if (relay_.confirm(duplicate, clock_.now())) {
+        if (relay_.admission().confirm(duplicate, clock_.now())) {
             answer.id = duplicate.id;
             answer.duplicate = true;
         } else {

@@ -142,7 +142,7 @@ void add_tokens(MetricsText& out, const core::Relay& relay) {
         const auto queued = relay.lifecycle().queued(id);
         ++states[state];
         events[state] += queued;
-        if (relay.at_quota(id)) ++full;
+        if (relay.admission().at_quota(id)) ++full;
         if (token.is_source()) {
             sources.emplace_back(queued, token.entry.source);
         } else {

@@ -60,9 +60,9 @@ void restore(core::Relay& relay, storage::Spool& spool, std::vector<core::Config
     for (const auto& hold : spool.holds()) relay.restore(hold, now);
     relay.letters_stored(spool.letter_usage(), now);
     relay.destination().replayed(spool.replays());
-    spool.known_ids(now.wall - dedup_window, relay.dedup_capacity(),
+    spool.known_ids(now.wall - dedup_window, relay.admission().dedup_capacity(),
                     [&relay](const storage::EventQueue::KnownId& known) {
-                        relay.remember(known.token, known.id, known.accepted);
+                        relay.admission().remember(known.token, known.id, known.accepted);
                     });
 }
 

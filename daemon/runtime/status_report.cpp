@@ -44,7 +44,7 @@ json::object describe(const core::Relay& relay, const core::Token& token, Now at
                        {"queued", relay.lifecycle().queued(id)}};
     const auto until = std::max(status.until, status.probe_by);
     if (until) entry["until_s"] = seconds_until(*until, now);
-    if (relay.at_quota(id)) entry["full"] = true;
+    if (relay.admission().at_quota(id)) entry["full"] = true;
     add_erasure(entry, relay, token, at.wall);
     auto reason = relay.lifecycle().token_reason(id);
     if (!reason.empty()) entry["reason"] = std::move(reason);
@@ -164,7 +164,7 @@ std::uint64_t spool_capacity(const StorageMailbox::Snapshot& snapshot,
 std::optional<storage::RefusingBecause> refusing(const core::Relay& relay,
                                                  const StorageMailbox::Snapshot& snapshot) {
     // One that stops serves its producers to the last.
-    if (!relay.accepting()) {
+    if (!relay.admission().accepting()) {
         return storage::RefusingBecause{"stopping", "flowrelayd is stopping"};
     }
     if (snapshot.refusing || !snapshot.failed) return snapshot.refusing;

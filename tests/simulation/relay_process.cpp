@@ -524,7 +524,7 @@ void RelayProcess::ended(const core::Assignment& assignment) {
 }
 
 void RelayProcess::stop() {
-    relay_->stop_accepting();
+    relay_->admission().stop_accepting();
     stopping_ = true;
     // What has no answer by now gets none any more.
     for (const auto& [number, assignment] : std::exchange(under_way_, {})) {

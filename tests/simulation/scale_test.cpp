@@ -79,15 +79,15 @@ public:
             Submission::parse(fmt::format(R"({{"flow_token":"t{}","event":"activity","title":"x",)"
                                           R"("author":{{"name":"a"}},"external_thread_id":"{}"}})",
                                           token, thread));
-        auto decision = relay_->submit(std::move(*parsed), now_);
-        auto& append = std::get<Relay::Append>(decision);
+        auto decision = relay_->admission().submit(std::move(*parsed), now_);
+        auto& append = std::get<Admission::Append>(decision);
         QueuedEvent event;
         event.seq = Seq{++accepted_};
         event.lane = LaneId{append.record.token, append.record.thread_hash};
         event.accepted = append.record.accepted;
         event.expires = append.record.expires;
         backlog_.put(event);
-        relay_->committed(append.record, event.seq);
+        relay_->admission().committed(append.record, event.seq);
     }
 
     /// Goes on until a time, or until nothing is queued.

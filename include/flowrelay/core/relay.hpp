@@ -23,6 +23,7 @@
 
 #include "flowrelay/base/log.hpp"
 #include "flowrelay/core/active_set.hpp"
+#include "flowrelay/core/admission.hpp"
 #include "flowrelay/core/dedup_window.hpp"
 #include "flowrelay/core/destination.hpp"
 #include "flowrelay/core/effects.hpp"
@@ -30,13 +31,13 @@
 #include "flowrelay/core/explain.hpp"
 #include "flowrelay/core/letter_room.hpp"
 #include "flowrelay/core/liveness_checks.hpp"
-#include "flowrelay/core/refusal_log.hpp"
 #include "flowrelay/core/relay_options.hpp"
 #include "flowrelay/core/reporting.hpp"
 #include "flowrelay/core/scheduler.hpp"
 #include "flowrelay/core/stored_event.hpp"
 #include "flowrelay/core/token_lifecycle.hpp"
 #include "flowrelay/core/token_table.hpp"
+#include "flowrelay/core/unused_tokens.hpp"
 #include "flowrelay/core/verdict.hpp"
 
 namespace flowrelay::core {
@@ -59,9 +60,6 @@ public:
 
     /// Logs that `missing` of the dead letters that the books have are not in their file.
     void tell_letters_missing(std::uint64_t missing, std::uint64_t kept);
-    /// So many ids fit into the deduplication window.
-    std::size_t dedup_capacity() const noexcept { return options_.dedup_entries; }
-    void remember(TokenId token, std::string_view id, WallTime accepted);
     /// A wait that the server had asked for, of the destination or of a known token.
     void restore(const Hold& hold, Now now);
     /// The store of dead letters holds this much now: at the start and after each change. Threads
@@ -72,44 +70,6 @@ public:
     void buried(std::span<const Seq> events);
     /// Dead letters that are not on the disk yet; each blocks its thread.
     std::size_t unwritten_letters() const noexcept { return unwritten_.size(); }
-
-    // ---- submissions
-
-    /// Make this durable (the token first, if there is one), then call committed().
-    struct Append {
-        EventRecord record;
-        std::optional<TokenEntry> new_token;
-    };
-    /// Was handed in before, perhaps a moment ago: when all that was handed to storage before now
-    /// is committed, answer what confirm() says.
-    struct Duplicate {
-        TokenId token = TokenId::none;
-        std::string id;
-        std::uint64_t failures = 0;  ///< commits of events with ids that had failed before
-    };
-    using Decision = std::variant<Append, Duplicate, Rejection>;
-
-    Decision submit(Submission submission, Now now, const Submitter& by = {});
-
-    /// Counts and logs what was refused before it was an event (it is no JSON, no request for
-    /// /messages, ...); returns the rejection.
-    Rejection refuse(Rejection rejection, const Submitter& by, Now now);
-
-    /// Logs that a producer has let `bytes` of answers lie for a minute.
-    void note_unread(const Submitter& by, std::uint64_t bytes);
-
-    /// The event is durable as `seq`. True: the scheduler has it; otherwise it waits on disk.
-    bool committed(const EventRecord& record, Seq seq);
-
-    /// It is not; gives what to tell the producer. `full`: try again later.
-    Rejection commit_failed(const EventRecord& record, bool full);
-
-    /// Whether a duplicate still is one: its original may have failed meanwhile.
-    bool confirm(const Duplicate& duplicate, Now now);
-
-    /// From now on submissions are refused with shutting_down.
-    void stop_accepting() noexcept { accepting_ = false; }
-    bool accepting() const noexcept { return accepting_; }
 
     // ---- deliveries
 
@@ -147,24 +107,6 @@ public:
     /// When there may be something to do if nothing comes in before: for any part.
     std::optional<MonoTime> next_wakeup(Now now) const;
 
-    // ---- tokens that came with events and have none any more (daemon/core/unused_tokens.cpp)
-
-    /// Whether take_unused_tokens() may have something. O(1).
-    bool may_have_unused() const noexcept {
-        return tokens_.direct() > options_.kept_unused_tokens() && leaving_.empty();
-    }
-    /// Slots that could be forgotten, should their outcomes be durable and none have dead letters:
-    /// forget_unused() has to follow with those of which both is so. Nothing until then. As long
-    /// as there is no room for a new token, at least half of those that could be are given.
-    std::vector<TokenId> take_unused_tokens(Now now);
-    /// Forgets those that have not been used meanwhile, and returns them: what the disk still has
-    /// of their delivered events is to be erased, and then the registry can drop them. A token that
-    /// comes back gets a new slot at once.
-    std::vector<TokenId> forget_unused(std::span<const TokenId> without_letters);
-    /// That erasure failed: take_unerased() returns them again in a minute.
-    void forget_failed(std::span<const TokenId> slots, Now now);
-    std::vector<TokenId> take_unerased(Now now);
-
     /// How a check of LivenessChecks ended.
     struct CheckEnd : CheckAnswer {
         Effects effects;  ///< of a source that is gone: as after the 410 to an event
@@ -195,13 +137,14 @@ public:
     const Destination& destination() const noexcept { return destination_; }
     Reporting& reporting() noexcept { return reporting_; }
     const Reporting& reporting() const noexcept { return reporting_; }
+    Admission& admission() noexcept { return admission_; }
+    const Admission& admission() const noexcept { return admission_; }
+    UnusedTokens& unused() noexcept { return unused_; }
     TokenLifecycle& lifecycle() noexcept { return lifecycle_; }
     const TokenLifecycle& lifecycle() const noexcept { return lifecycle_; }
     const RelayOptions& options() const noexcept { return options_; }
     const TokenTable& tokens() const noexcept { return tokens_; }
     TokenTable& tokens() noexcept { return tokens_; }
-    /// Whether events of the token are refused because spool.max_events_per_token is reached.
-    bool at_quota(TokenId token) const;
     const RelayCounters& counters() const noexcept { return counters_; }
     const LetterRoom& letter_room() const noexcept { return letter_room_; }
     /// Threads that are held because the dead letters are full.
@@ -217,17 +160,6 @@ private:
     Relay(RelayOptions options, const Salt& salt, std::vector<TokenEntry> tokens,
           const Randomness& random, Log& log);
 
-    Rejection rejected(Rejection rejection, std::string_view label,
-                       const std::optional<Producer>& by, MonoTime now);
-    /// Events of a token that are queued or on their way to the disk.
-    std::uint64_t counted_for_quota(TokenId token) const;
-    Rejection refuse_over_quota(TokenId token, Now now, const std::optional<Producer>& by);
-    void note_below_quota(TokenId token);
-    Rejection refuse_new_token(Now now, const std::optional<Producer>& by);
-    bool is_unused(const Token& token) const;
-    void no_longer_uncommitted(TokenId token);
-    TokenEntry carry_entry(TokenId token, const std::string& event_id);
-    void entry_arrived(const EventRecord& record);
     std::set<TokenId> holding_tokens() const;
     void release_held(TokenId token);
     Effects answered_to_former(const Assignment& assignment, const EventRecord& record,
@@ -245,38 +177,20 @@ private:
     RelayOptions options_;
     Log& log_;
     TokenTable tokens_;
+    RelayCounters counters_;
     Destination destination_;
     Scheduler& scheduler_ = destination_.scheduler();
     ActiveSet& active_ = destination_.active();
     Reporting reporting_;
     DedupWindow dedup_;
     TokenLifecycle lifecycle_;
-    std::deque<std::pair<TokenId, std::uint64_t>> failed_ids_;  ///< the last, by their hashes
-    std::uint64_t forgotten_failures_ = 0;                      ///< that came before these
-    /// Tokens at their quota, and when the next reminder of that is due.
-    std::unordered_map<TokenId, MonoTime> over_quota_;
-    std::unordered_map<TokenId, std::uint64_t> uncommitted_;  ///< events on their way to the disk
-    /// What an event on its way to the disk has with it: the entry of its slot, which is new or was
-    /// changed.
-    struct Carried {
-        std::string event_id;  ///< empty: that one was not written, and any after it tells
-        TokenEntry entry;
-    };
-    std::unordered_map<TokenId, Carried> carried_;
-    /// Asked to be forgotten, with Token::used at that time.
-    std::unordered_map<TokenId, std::uint64_t> leaving_;
-    MonoTime look_for_unused_at_ = MonoTime::min();
-    std::vector<TokenId> unerased_;  ///< forgotten slots
-    MonoTime erase_unused_at_{};
-    UuidGenerator ids_;
-    RelayCounters counters_;
+    Admission admission_;
+    UnusedTokens unused_;
     LetterRoom letter_room_;
     std::map<Seq, LaneId> unwritten_;  ///< see buried()
     std::set<Seq> held_by_letters_;    ///< events that were refused while there was no room
     std::optional<MonoTime> tell_letters_full_at_;
-    RefusalLog refusal_log_{log_};
     MonoTime trim_at_ = MonoTime::min();
-    bool accepting_ = true;
 };
 
 }  // namespace flowrelay::core

@@ -97,7 +97,7 @@ public:
 
     /// A producer has let `bytes` of answers lie for a minute.
     void note_unread(const core::Submitter& by, std::uint64_t bytes) {
-        relay_.note_unread(by, bytes);
+        relay_.admission().note_unread(by, bytes);
     }
 
     /// Events handed in that are not answered yet.
@@ -234,9 +234,9 @@ public:
     const Clock& clock() const noexcept { return clock_; }
 
 private:
-    void append(core::Relay::Append&& append, MonoTime handed_in, Answered answered);
+    void append(core::Admission::Append&& append, MonoTime handed_in, Answered answered);
     void appended(core::EventRecord&& record, const Result<Seq>& result);
-    void confirm(core::Relay::Duplicate duplicate, Answered answered);
+    void confirm(core::Admission::Duplicate duplicate, Answered answered);
     void carry_out(core::Effects effects);
     void unreadable(const core::Assignment& assignment, const Error& error);
     void erase(std::vector<TokenId> tokens);

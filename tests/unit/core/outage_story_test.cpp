@@ -97,7 +97,7 @@ public:
             events_.push_back(
                 {seq, {record.token, record.thread_hash}, record.accepted, record.expires, 500});
             of_token_[record.token].push_back(events_.size() - 1);
-            relay_.committed(record, seq);
+            relay_.admission().committed(record, seq);
         }
     }
 

@@ -26,10 +26,10 @@ protected:
             Submission::parse(R"({"source":")" + std::string(source) +
                               R"(","event":"activity","title":"x","author":{"name":"a"},)" +
                               R"("external_thread_id":")" + std::string(thread) + "\"}");
-        auto decision = relay_->submit(std::move(*parsed), now_);
-        auto& append = std::get<Relay::Append>(decision);
+        auto decision = relay_->admission().submit(std::move(*parsed), now_);
+        auto& append = std::get<Admission::Append>(decision);
         const Seq seq{++last_seq_};
-        relay_->committed(append.record, seq);
+        relay_->admission().committed(append.record, seq);
         records_[seq] = std::move(append.record);
         return seq;
     }
@@ -323,37 +323,37 @@ TEST_F(RelayChangesTest, ASourceThatIsTakenOutKeepsWhatIsAboutToBeSent) {
 TEST_F(RelayChangesTest, AnEventThatBringsTheTokenSetsItsSlotGoingWhateverIsWrittenMeanwhile) {
     accept("one");
     const auto left = relay_->configure({}, now_);
-    auto decision = relay_->submit(event("two"), now_);
-    auto& append = std::get<Relay::Append>(decision);
+    auto decision = relay_->admission().submit(event("two"), now_);
+    auto& append = std::get<Admission::Append>(decision);
     ASSERT_TRUE(append.new_token);
     EXPECT_FALSE(append.new_token->secret.empty());
     relay_->lifecycle().tokens_saved(left);
     EXPECT_FALSE(slot().durable) << "the registry does not have its token yet";
     EXPECT_FALSE(relay_->next(now_));
-    relay_->committed(append.record, Seq{2});
+    relay_->admission().committed(append.record, Seq{2});
     EXPECT_TRUE(slot().durable);
     EXPECT_EQ(ready(), 2U);
 }
 
 TEST_F(RelayChangesTest, TheNextOneDoesIfThatOneIsNotWritten) {
     relay_->configure({}, now_);
-    auto first = relay_->submit(event("one"), now_);
-    auto second = relay_->submit(event("two"), now_);
-    relay_->commit_failed(std::get<Relay::Append>(first).record, false);
-    relay_->committed(std::get<Relay::Append>(second).record, Seq{1});
+    auto first = relay_->admission().submit(event("one"), now_);
+    auto second = relay_->admission().submit(event("two"), now_);
+    relay_->admission().commit_failed(std::get<Admission::Append>(first).record, false);
+    relay_->admission().committed(std::get<Admission::Append>(second).record, Seq{1});
     EXPECT_EQ(ready(), 1U);
 }
 
 TEST_F(RelayChangesTest, AnEventFromBeforeAChangeDoesNotMakeItDurable) {
     relay_->lifecycle().tokens_saved(std::vector{relay_->tokens().registry_entry(TokenId{1})});
     ASSERT_TRUE(slot().durable);
-    auto before = relay_->submit(event("one"), now_);
-    EXPECT_FALSE(std::get<Relay::Append>(before).new_token);
+    auto before = relay_->admission().submit(event("one"), now_);
+    EXPECT_FALSE(std::get<Admission::Append>(before).new_token);
     configure(next_token);
-    relay_->committed(std::get<Relay::Append>(before).record, Seq{1});
+    relay_->admission().committed(std::get<Admission::Append>(before).record, Seq{1});
     EXPECT_FALSE(slot().durable);
-    auto after = relay_->submit(event("two"), now_);
-    EXPECT_TRUE(std::get<Relay::Append>(after).new_token) << "it brings the change along";
+    auto after = relay_->admission().submit(event("two"), now_);
+    EXPECT_TRUE(std::get<Admission::Append>(after).new_token) << "it brings the change along";
 }
 
 TEST_F(RelayChangesTest, AnEventBehindARotationByAnOperatorBringsItAlong) {
@@ -369,8 +369,8 @@ TEST_F(RelayChangesTest, AnEventBehindARotationByAnOperatorBringsItAlong) {
     relay_->lifecycle().tokens_not_saved(*changes, "the disk is full", now_);
     auto parsed = Submission::parse(
         R"({"source":"cron","title":"x","author":{"name":"a"},"external_thread_id":"t"})");
-    const auto decision = relay_->submit(std::move(*parsed), now_);
-    const auto& append = std::get<Relay::Append>(decision);
+    const auto decision = relay_->admission().submit(std::move(*parsed), now_);
+    const auto& append = std::get<Admission::Append>(decision);
     ASSERT_TRUE(append.new_token) << "after a crash it would be posted with the former token";
     EXPECT_EQ(append.new_token->secret.reveal(), "tok-new");
     ASSERT_TRUE(relay_->lifecycle().pause_source(id, now_).has_value());

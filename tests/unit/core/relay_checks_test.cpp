@@ -63,7 +63,7 @@ TEST_F(RelayChecksTest, OneThatIsGoneIsDisabledAsAfterA410) {
     EXPECT_EQ(found.effects.tokens[0].state, TokenEntry::State::gone);
     EXPECT_EQ(found.effects.tokens[0].erase_at, now_.wall + Seconds(3600));
     EXPECT_EQ(log_.named("token.gone").size(), 1U);
-    auto refused = relay_->submit(event(), now_);
+    auto refused = relay_->admission().submit(event(), now_);
     EXPECT_EQ(std::get<Rejection>(refused).code, RejectCode::token_gone);
     EXPECT_FALSE(after_a_day());
     relay_->lifecycle().tokens_saved(found.effects.tokens);

@@ -40,11 +40,11 @@ protected:
 
     /// Hands an event in and makes it durable.
     Seq accept(std::string_view thread = "t1", std::string_view more = "") {
-        auto decision = relay_->submit(event(thread, more), now_);
-        auto& append = std::get<Relay::Append>(decision);
+        auto decision = relay_->admission().submit(event(thread, more), now_);
+        auto& append = std::get<Admission::Append>(decision);
         if (append.new_token) registry_ = *append.new_token;
         const Seq seq{++last_seq_};
-        relay_->committed(append.record, seq);
+        relay_->admission().committed(append.record, seq);
         records_[seq] = std::move(append.record);
         return seq;
     }

@@ -33,10 +33,10 @@ protected:
             Submission::parse(R"({"source":")" + source +
                               R"(","event":"activity","title":"x","author":{"name":"a"},)" +
                               R"("external_thread_id":")" + thread + "\"}");
-        auto decision = relay_->submit(std::move(*parsed), now_);
-        auto& append = std::get<Relay::Append>(decision);
+        auto decision = relay_->admission().submit(std::move(*parsed), now_);
+        auto& append = std::get<Admission::Append>(decision);
         const Seq seq{++last_seq_};
-        relay_->committed(append.record, seq);
+        relay_->admission().committed(append.record, seq);
         records_[seq] = std::move(append.record);
         return seq;
     }

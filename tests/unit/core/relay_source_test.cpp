@@ -12,7 +12,7 @@ TEST_F(RelayTest, ARefusedEventMakesNoSlotAndTakesNone) {
     const auto refuse = [this] {
         auto parsed = Submission::parse(R"({"flow_token":")" + std::string(token) + "\"}");
         ASSERT_TRUE(parsed.has_value());
-        const auto decision = relay_->submit(std::move(*parsed), now_);
+        const auto decision = relay_->admission().submit(std::move(*parsed), now_);
         ASSERT_TRUE(std::holds_alternative<Rejection>(decision));
     };
     refuse();

@@ -21,13 +21,13 @@ TEST_F(RelayTest, AnAcceptedEventIsPostedAndSettled) {
 }
 
 TEST_F(RelayTest, TheFirstEventOfATokenBringsTheTokenAlong) {
-    auto first = relay_->submit(event(), now_);
-    EXPECT_TRUE(std::get<Relay::Append>(first).new_token);
-    auto second = relay_->submit(event(), now_);
-    EXPECT_TRUE(std::get<Relay::Append>(second).new_token) << "the first may still fail";
-    relay_->committed(std::get<Relay::Append>(first).record, Seq{1});
-    auto third = relay_->submit(event(), now_);
-    EXPECT_FALSE(std::get<Relay::Append>(third).new_token);
+    auto first = relay_->admission().submit(event(), now_);
+    EXPECT_TRUE(std::get<Admission::Append>(first).new_token);
+    auto second = relay_->admission().submit(event(), now_);
+    EXPECT_TRUE(std::get<Admission::Append>(second).new_token) << "the first may still fail";
+    relay_->admission().committed(std::get<Admission::Append>(first).record, Seq{1});
+    auto third = relay_->admission().submit(event(), now_);
+    EXPECT_FALSE(std::get<Admission::Append>(third).new_token);
 }
 
 TEST_F(RelayTest, OtherOptionsHoldFromNowOn) {
@@ -37,8 +37,8 @@ TEST_F(RelayTest, OtherOptionsHoldFromNowOn) {
     other.scheduler.max_age = Seconds(10);
     other.destination = "https://elsewhere.example.com";
     relay_->set_options(other);
-    EXPECT_TRUE(std::holds_alternative<Relay::Append>(
-        relay_->submit(event("t1", R"(,"uuid":"mine")"), now_)));
+    EXPECT_TRUE(std::holds_alternative<Admission::Append>(
+        relay_->admission().submit(event("t1", R"(,"uuid":"mine")"), now_)));
     pass(Seconds(11));
     EXPECT_EQ(relay_->expire(now_).bury.size(), 1U);
     accept("t2");
@@ -77,40 +77,44 @@ TEST_F(RelayTest, AnEventHasItsOwnIdOrGetsOne) {
 
 TEST_F(RelayTest, AnEventThatComesAgainIsADuplicate) {
     accept("t1", R"(,"uuid":"mine")");
-    auto again = relay_->submit(event("t1", R"(,"uuid":"mine")"), now_);
-    const auto* duplicate = std::get_if<Relay::Duplicate>(&again);
+    auto again = relay_->admission().submit(event("t1", R"(,"uuid":"mine")"), now_);
+    const auto* duplicate = std::get_if<Admission::Duplicate>(&again);
     ASSERT_NE(duplicate, nullptr);
-    EXPECT_TRUE(relay_->confirm(*duplicate, now_));
+    EXPECT_TRUE(relay_->admission().confirm(*duplicate, now_));
     pass(options_.dedup_window + Milliseconds(1));
-    EXPECT_TRUE(std::holds_alternative<Relay::Append>(
-        relay_->submit(event("t1", R"(,"uuid":"mine")"), now_)));
+    EXPECT_TRUE(std::holds_alternative<Admission::Append>(
+        relay_->admission().submit(event("t1", R"(,"uuid":"mine")"), now_)));
 }
 
 TEST_F(RelayTest, ADuplicateOfAnEventThatCouldNotBeStoredIsNone) {
-    auto first = relay_->submit(event("t1", R"(,"uuid":"mine")"), now_);
-    auto again = relay_->submit(event("t1", R"(,"uuid":"mine")"), now_);
-    const auto rejection = relay_->commit_failed(std::get<Relay::Append>(first).record, false);
+    auto first = relay_->admission().submit(event("t1", R"(,"uuid":"mine")"), now_);
+    auto again = relay_->admission().submit(event("t1", R"(,"uuid":"mine")"), now_);
+    const auto rejection =
+        relay_->admission().commit_failed(std::get<Admission::Append>(first).record, false);
     EXPECT_EQ(rejection.code, RejectCode::storage_failed);
-    EXPECT_FALSE(relay_->confirm(std::get<Relay::Duplicate>(again), now_));
+    EXPECT_FALSE(relay_->admission().confirm(std::get<Admission::Duplicate>(again), now_));
 }
 
 TEST_F(RelayTest, ADuplicateIsNoneAlthoughItsIdWasHandedInOnceMoreSince) {
-    const auto submit = [this] { return relay_->submit(event("t1", R"(,"uuid":"x")"), now_); };
+    const auto submit = [this] {
+        return relay_->admission().submit(event("t1", R"(,"uuid":"x")"), now_);
+    };
     auto first = submit();
     auto second = submit();
-    relay_->commit_failed(std::get<Relay::Append>(first).record, true);
+    relay_->admission().commit_failed(std::get<Admission::Append>(first).record, true);
     auto third = submit();
-    EXPECT_TRUE(std::holds_alternative<Relay::Append>(third));
-    EXPECT_FALSE(relay_->confirm(std::get<Relay::Duplicate>(second), now_))
+    EXPECT_TRUE(std::holds_alternative<Admission::Append>(third));
+    EXPECT_FALSE(relay_->admission().confirm(std::get<Admission::Duplicate>(second), now_))
         << "the third is not durable yet";
     auto fourth = submit();
-    relay_->committed(std::get<Relay::Append>(third).record, Seq{1});
-    EXPECT_TRUE(relay_->confirm(std::get<Relay::Duplicate>(fourth), now_));
+    relay_->admission().committed(std::get<Admission::Append>(third).record, Seq{1});
+    EXPECT_TRUE(relay_->admission().confirm(std::get<Admission::Duplicate>(fourth), now_));
 }
 
 TEST_F(RelayTest, AFullQueueSaysWhenToTryAgain) {
-    auto decision = relay_->submit(event(), now_);
-    const auto rejection = relay_->commit_failed(std::get<Relay::Append>(decision).record, true);
+    auto decision = relay_->admission().submit(event(), now_);
+    const auto rejection =
+        relay_->admission().commit_failed(std::get<Admission::Append>(decision).record, true);
     EXPECT_EQ(rejection.code, RejectCode::queue_full);
     EXPECT_GT(rejection.retry_after.value_or(Milliseconds(0)).count(), 0);
 }
@@ -119,18 +123,19 @@ TEST_F(RelayTest, AFullTokenLeavesRoomForOthers) {
     options_.max_events_per_token = 2;
     relay_->set_options(options_);
     accept("t1", R"(,"uuid":"mine")");
-    const auto second = relay_->submit(event("t2"), now_);  // on its way to the disk
-    ASSERT_TRUE(std::holds_alternative<Relay::Append>(second));
-    const auto third = relay_->submit(event("t3"), now_);
+    const auto second = relay_->admission().submit(event("t2"), now_);  // on its way to the disk
+    ASSERT_TRUE(std::holds_alternative<Admission::Append>(second));
+    const auto third = relay_->admission().submit(event("t3"), now_);
     ASSERT_TRUE(std::holds_alternative<Rejection>(third));
     EXPECT_EQ(std::get<Rejection>(third).code, RejectCode::token_queue_full);
-    EXPECT_TRUE(relay_->at_quota(TokenId{1}));
+    EXPECT_TRUE(relay_->admission().at_quota(TokenId{1}));
     EXPECT_GT(std::get<Rejection>(third).retry_after.value_or(Milliseconds(0)).count(), 0);
     // What is there already is no new event.
-    EXPECT_TRUE(std::holds_alternative<Relay::Duplicate>(
-        relay_->submit(event("t1", R"(,"uuid":"mine")"), now_)));
-    relay_->commit_failed(std::get<Relay::Append>(second).record, false);
-    EXPECT_TRUE(std::holds_alternative<Relay::Append>(relay_->submit(event("t3"), now_)));
+    EXPECT_TRUE(std::holds_alternative<Admission::Duplicate>(
+        relay_->admission().submit(event("t1", R"(,"uuid":"mine")"), now_)));
+    relay_->admission().commit_failed(std::get<Admission::Append>(second).record, false);
+    EXPECT_TRUE(
+        std::holds_alternative<Admission::Append>(relay_->admission().submit(event("t3"), now_)));
 }
 
 TEST_F(RelayTest, TheLineOfAFullTokenCountsWhatIsOnItsWayToTheDisk) {
@@ -142,9 +147,11 @@ TEST_F(RelayTest, TheLineOfAFullTokenCountsWhatIsOnItsWayToTheDisk) {
         relay_->set_options(options_);
         for (unsigned n = 0; n < committed; ++n) accept("t" + std::to_string(n));
         for (unsigned n = committed; n < 5; ++n) {
-            ASSERT_TRUE(std::holds_alternative<Relay::Append>(relay_->submit(event("t"), now_)));
+            ASSERT_TRUE(std::holds_alternative<Admission::Append>(
+                relay_->admission().submit(event("t"), now_)));
         }
-        EXPECT_TRUE(std::holds_alternative<Rejection>(relay_->submit(event("t"), now_)));
+        EXPECT_TRUE(
+            std::holds_alternative<Rejection>(relay_->admission().submit(event("t"), now_)));
         ASSERT_EQ(log_.named("token.queue_full").size(), 1U);
         EXPECT_EQ(log_.named("token.queue_full").front().fields.at("queued"), "5");
     }
@@ -156,22 +163,24 @@ TEST_F(RelayTest, AFullTokenHasALineWhenItBeginsEachHourAndWhenItEnds) {
     accept("t1");
     const auto lines = [this](std::string_view name) { return log_.named(name).size(); };
     for (int minute = 0; minute < 90; ++minute) {
-        EXPECT_TRUE(std::holds_alternative<Rejection>(relay_->submit(event("t2"), now_)));
+        EXPECT_TRUE(
+            std::holds_alternative<Rejection>(relay_->admission().submit(event("t2"), now_)));
         pass(Seconds(60));
     }
     EXPECT_EQ(lines("token.queue_full"), 2U);
     EXPECT_EQ(lines("token.has_room"), 0U);
     answer(200);
-    EXPECT_FALSE(relay_->at_quota(TokenId{1}));
-    EXPECT_TRUE(std::holds_alternative<Relay::Append>(relay_->submit(event("t2"), now_)));
+    EXPECT_FALSE(relay_->admission().at_quota(TokenId{1}));
+    EXPECT_TRUE(
+        std::holds_alternative<Admission::Append>(relay_->admission().submit(event("t2"), now_)));
     EXPECT_EQ(lines("token.has_room"), 1U);
-    EXPECT_TRUE(std::holds_alternative<Rejection>(relay_->submit(event("t3"), now_)));
+    EXPECT_TRUE(std::holds_alternative<Rejection>(relay_->admission().submit(event("t3"), now_)));
     EXPECT_EQ(lines("token.queue_full"), 3U);
 }
 
 TEST_F(RelayTest, NothingIsAcceptedWhileItStops) {
-    relay_->stop_accepting();
-    const auto decision = relay_->submit(event(), now_);
+    relay_->admission().stop_accepting();
+    const auto decision = relay_->admission().submit(event(), now_);
     EXPECT_EQ(std::get<Rejection>(decision).code, RejectCode::shutting_down);
 }
 
@@ -223,7 +232,8 @@ TEST_F(RelayTest, A410DisablesTheTokenAndErasesItAfterTheGrace) {
     ASSERT_EQ(effects.tokens.size(), 1U);
     EXPECT_EQ(effects.tokens.front().state, TokenEntry::State::gone);
     EXPECT_FALSE(relay_->next(now_)) << "no request after a 410";
-    EXPECT_EQ(std::get<Rejection>(relay_->submit(event(), now_)).code, RejectCode::token_gone);
+    EXPECT_EQ(std::get<Rejection>(relay_->admission().submit(event(), now_)).code,
+              RejectCode::token_gone);
     relay_->lifecycle().tokens_saved(effects.tokens);
     EXPECT_TRUE(relay_->lifecycle().take_due_erasures(now_).empty());
 
@@ -277,7 +287,8 @@ TEST_F(RelayTest, AGoneTokenIsRememberedOverARestart) {
     relay_->lifecycle().restore(TokenId{1}, 1, Seq{1});
     EXPECT_FALSE(relay_->destination().active().next_load())
         << "its events are not to be delivered";
-    EXPECT_EQ(std::get<Rejection>(relay_->submit(event(), now_)).code, RejectCode::token_gone);
+    EXPECT_EQ(std::get<Rejection>(relay_->admission().submit(event(), now_)).code,
+              RejectCode::token_gone);
     pass(options_.gone_grace);
     EXPECT_EQ(relay_->lifecycle().take_due_erasures(now_).size(), 1U);
 }
@@ -296,9 +307,9 @@ TEST_F(RelayTest, WhatWasInFlightWhenTheTokenWentIsLeftToTheErasure) {
 
 TEST_F(RelayTest, AnEventAcceptedJustBeforeItsTokenWentIsNotPosted) {
     accept("t1");
-    auto late = relay_->submit(event("t2"), now_);
+    auto late = relay_->admission().submit(event("t2"), now_);
     answer(410);
-    relay_->committed(std::get<Relay::Append>(late).record, Seq{2});
+    relay_->admission().committed(std::get<Admission::Append>(late).record, Seq{2});
     EXPECT_FALSE(relay_->next(now_));
 }
 
