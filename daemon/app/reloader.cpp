@@ -195,7 +195,7 @@ void Reloader::note_consequences(const Config& wanted, runtime::ReloadResult& re
                         "room for; the oldest is {} old",
                         format_duration(max_age), format_duration(age)));
     }
-    const core::LetterUsage& letters = parts_.engine.relay().letter_room().usage();
+    const core::LetterUsage& letters = parts_.engine.relay().letters().room().usage();
     if (letters.letters >= wanted.dead_letters.max_events ||
         letters.bytes >= wanted.dead_letters.max_bytes) {
         result.consequences.emplace_back(

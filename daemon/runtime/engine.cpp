@@ -35,11 +35,11 @@ Engine::Engine(asio::any_io_executor io, core::Relay& relay, StorageMailbox& sto
     : io_(io), relay_(relay), storage_(storage), clock_(clock), options_(std::move(options)) {
     storage_.watch_letters(
         [this](const core::LetterUsage& usage) {
-            relay_.letters_stored(usage, clock_.now());
+            relay_.letters().stored(usage, clock_.now());
             work_appeared();
         },
         [this](std::span<const Seq> buried) {
-            relay_.buried(buried);
+            relay_.letters().buried(buried);
             work_appeared();
         });
 }
@@ -194,7 +194,7 @@ void Engine::loaded(const core::LoadRequest& request, StorageMailbox::Loaded loa
 
 std::optional<core::Assignment> Engine::next(Now now) {
     if (relay_.destination().deliveries_held()) return std::nullopt;
-    return relay_.next(now);
+    return relay_.delivery().next(now);
 }
 
 void Engine::keep(Seq seq, core::EventRecord&& record) {
@@ -259,7 +259,7 @@ asio::awaitable<Result<core::EventRecord>> Engine::read(Seq seq) {
 
 std::optional<Engine::Outgoing> Engine::prepare(const core::Assignment& assignment,
                                                 Result<core::EventRecord>&& event) {
-    if (!relay_.may_be_sent(assignment)) {
+    if (!relay_.delivery().may_be_sent(assignment)) {
         withdraw(assignment, event.has_value() ? std::optional(std::move(*event)) : std::nullopt,
                  false);
         return std::nullopt;
@@ -275,7 +275,7 @@ std::optional<Engine::Outgoing> Engine::prepare(const core::Assignment& assignme
 
 void Engine::attempted(const core::Assignment& assignment, core::EventRecord&& record,
                        const core::AttemptResult& result, Now now) {
-    auto effects = relay_.attempted(assignment, record, result, now);
+    auto effects = relay_.delivery().attempted(assignment, record, result, now);
     Metrics& metrics = *options_.metrics;
     metrics.note_attempt(result);
     if (effects.settle && effects.settle->outcome == core::Outcome::delivered) {
@@ -288,13 +288,13 @@ void Engine::attempted(const core::Assignment& assignment, core::EventRecord&& r
 }
 
 void Engine::unreadable(const core::Assignment& assignment, const Error& error) {
-    carry_out(relay_.unreadable(assignment, error.message,
-                                error.code == storage::QueueErrc::damaged, clock_.now()));
+    carry_out(relay_.delivery().unreadable(
+        assignment, error.message, error.code == storage::QueueErrc::damaged, clock_.now()));
 }
 
 void Engine::withdraw(const core::Assignment& assignment, std::optional<core::EventRecord> record,
                       bool sent) {
-    relay_.withdraw(assignment, sent, clock_.now());
+    relay_.delivery().withdraw(assignment, sent, clock_.now());
     if (record) keep_if_queued(assignment.seq, std::move(*record));
     work_appeared();
 }
@@ -304,7 +304,7 @@ void Engine::keep_if_queued(Seq seq, core::EventRecord&& record) {
 }
 
 void Engine::release(const core::Assignment& assignment) {
-    relay_.withdraw(assignment, false, clock_.now());
+    relay_.delivery().withdraw(assignment, false, clock_.now());
 }
 
 std::optional<Engine::OutgoingReport> Engine::next_report() {
@@ -362,12 +362,12 @@ void Engine::save(std::vector<core::TokenEntry> entries, StorageMailbox::Done sa
 }
 
 void Engine::tick() {
-    carry_out(relay_.expire(clock_.now()));
+    carry_out(relay_.delivery().expire(clock_.now()));
     auto unsaved = relay_.lifecycle().take_unsaved_tokens(clock_.now());
     if (!unsaved.empty()) save(std::move(unsaved));
-    if (const auto max_age = relay_.take_due_trim(clock_.now())) {
+    if (const auto max_age = relay_.letters().take_due_trim(clock_.now())) {
         storage_.drop_older_letters(*max_age, clock_.now().wall, [this](std::uint64_t letters) {
-            relay_.letters_aged(letters);
+            relay_.letters().aged(letters);
         });
     }
     auto due = relay_.lifecycle().take_due_erasures(clock_.now());

@@ -49,7 +49,7 @@ void add_books(MetricsText& out, const StorageMailbox::Snapshot& snapshot) {
 
 void add_letters(MetricsText& out, const core::Relay& relay,
                  const StorageMailbox::Snapshot& snapshot) {
-    const core::LetterRoom& room = relay.letter_room();
+    const core::LetterRoom& room = relay.letters().room();
     const core::RelayCounters& counters = relay.counters();
     out.family(
         "flowrelay_deaths", Type::counter, "",
@@ -84,7 +84,7 @@ void add_letters(MetricsText& out, const core::Relay& relay,
     out.sample(std::uint64_t{room.is_store_full() ? 1U : 0U});
     out.family("flowrelay_threads_held_by_dead_letters", Type::gauge, "",
                "Threads whose event was refused while the dead letters had no room.");
-    out.sample(std::uint64_t{relay.lanes_held_by_letters()});
+    out.sample(std::uint64_t{relay.letters().held_threads()});
 }
 
 void add_queue(MetricsText& out, const core::Relay& relay, const StorageMailbox::Snapshot& snapshot,

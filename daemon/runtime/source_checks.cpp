@@ -49,7 +49,7 @@ std::optional<Engine::OutgoingCheck> Engine::next_check() {
 
 void Engine::end_check(const core::SourceCheck& check, const core::AttemptResult& result,
                        bool has_source) {
-    auto end = relay_.end_check(check, result, has_source, clock_.now());
+    auto end = relay_.delivery().end_check(check, result, has_source, clock_.now());
     carry_out(std::move(end.effects));
     CheckAnswer answer;
     answer.life = end.life;

@@ -52,13 +52,13 @@ void restore(core::Relay& relay, storage::Spool& spool, std::vector<core::Config
     tell_unknown(relay, *recovered);
     const auto status = spool.status();
     if (status.missing_letters > 0) {
-        relay.tell_letters_missing(status.missing_letters, status.dead_letters + status.replayed);
+        relay.letters().tell_missing(status.missing_letters, status.dead_letters + status.replayed);
     }
     for (const auto& backlog : recovered->backlogs) {
         relay.lifecycle().restore(backlog.token, backlog.events, backlog.first);
     }
-    for (const auto& hold : spool.holds()) relay.restore(hold, now);
-    relay.letters_stored(spool.letter_usage(), now);
+    for (const auto& hold : spool.holds()) relay.delivery().restore(hold, now);
+    relay.letters().stored(spool.letter_usage(), now);
     relay.destination().replayed(spool.replays());
     spool.known_ids(now.wall - dedup_window, relay.admission().dedup_capacity(),
                     [&relay](const storage::EventQueue::KnownId& known) {

@@ -101,7 +101,7 @@ public:
             }
             pass_to(next);
             while (!under_way_.empty() && under_way_.top().end <= now_.mono) complete();
-            relay_->expire(now_);
+            relay_->delivery().expire(now_);
             if (now_.mono >= flush_at_) {
                 flush_at_ = now_.mono + Seconds(60);
                 log_.flush();
@@ -131,7 +131,7 @@ private:
             relay_->destination().loaded(*request, backlog_.read(*request));
         }
         while (under_way_.size() < connections_) {
-            const auto assignment = relay_->next(now_);
+            const auto assignment = relay_->delivery().next(now_);
             if (!assignment) return;
             ++requests_;
             under_way_.push({now_.mono + takes, *assignment});
@@ -152,7 +152,7 @@ private:
         record.token = assignment.lane.token;
         record.id = "id";
         record.thread = "e:t";
-        relay_->attempted(assignment, record, result, now_);
+        relay_->delivery().attempted(assignment, record, result, now_);
         if (up) delivered(assignment);
     }
 

@@ -126,9 +126,9 @@ public:
     void attempted(const core::Assignment& assignment, core::EventRecord&& record,
                    const core::AttemptResult& result, Now now);
 
-    /// Whether the request of an assignment may be written now; see Relay::may_be_sent.
+    /// Whether the request of an assignment may be written now; see Delivery::may_be_sent.
     bool may_be_sent(const core::Assignment& assignment) const {
-        return relay_.may_be_sent(assignment);
+        return relay_.delivery().may_be_sent(assignment);
     }
 
     bool may_be_sent(const core::ProblemReport& report) const {

@@ -135,17 +135,17 @@ private:
     bool post() {
         for (int i = 0; i < 32; ++i) {
             load();
-            const auto assignment = relay_.next(clock_.now());
+            const auto assignment = relay_.delivery().next(clock_.now());
             if (!assignment) return false;
             EventRecord record;
             record.token = assignment->lane.token;
             record.id = fmt::format("event-{}", to_number(assignment->seq));
             record.thread = fmt::format("x:build-{}", assignment->lane.thread_hash);
             const auto since = std::chrono::duration_cast<Milliseconds>(clock_.now().mono - start_);
-            const auto effects =
-                relay_.attempted(*assignment, record, answer_(*assignment, since), clock_.now());
+            const auto effects = relay_.delivery().attempted(
+                *assignment, record, answer_(*assignment, since), clock_.now());
             dead += effects.bury.size();
-            for (const auto& letter : effects.bury) relay_.buried({&letter.seq, 1});
+            for (const auto& letter : effects.bury) relay_.letters().buried({&letter.seq, 1});
         }
         return true;
     }

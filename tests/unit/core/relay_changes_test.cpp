@@ -61,15 +61,15 @@ protected:
     std::vector<Assignment> begin(int threads) {
         for (int i = 0; i < threads; ++i) accept("thread-" + std::to_string(i));
         std::vector<Assignment> open;
-        while (const auto assignment = relay_->next(now_)) open.push_back(*assignment);
+        while (const auto assignment = relay_->delivery().next(now_)) open.push_back(*assignment);
         EXPECT_EQ(open.size(), static_cast<std::size_t>(threads));
         return open;
     }
 
     std::size_t ready() {
         std::vector<Assignment> given;
-        while (const auto assignment = relay_->next(now_)) given.push_back(*assignment);
-        for (const auto& assignment : given) relay_->withdraw(assignment, false, now_);
+        while (const auto assignment = relay_->delivery().next(now_)) given.push_back(*assignment);
+        for (const auto& assignment : given) relay_->delivery().withdraw(assignment, false, now_);
         return given.size();
     }
 
@@ -105,7 +105,7 @@ TEST_F(RelayChangesTest, WhatTheFormerTokenIsToldIsNotSaidOfTheNewOne) {
         EXPECT_EQ(state(), TokenState::active) << status;
         EXPECT_EQ(destination(), DestinationState::up) << status;
         ASSERT_EQ(ready(), 3U) << status << ": each can be sent again at once";
-        const auto again = relay_->next(now_);
+        const auto again = relay_->delivery().next(now_);
         EXPECT_EQ(again->attempt, 1U) << status;
         EXPECT_TRUE(again->sent) << status;
         end(*again, 202);
@@ -132,13 +132,13 @@ TEST_F(RelayChangesTest, ARotationByAnOperatorIsOneAsWell) {
         relay_->lifecycle().add_source("cron", Secret(std::string("tok-cron")), now_).has_value());
     const TokenId id = *relay_->tokens().find("cron");
     accept("one", "cron");
-    const auto open = relay_->next(now_);
+    const auto open = relay_->delivery().next(now_);
     ASSERT_TRUE(open);
     ASSERT_TRUE(
         relay_->lifecycle().rotate_source(id, Secret(std::string("tok-new")), now_).has_value());
     expect_sent_again(end(*open, 410));
     EXPECT_FALSE(relay_->tokens().at(id).gone());
-    EXPECT_TRUE(relay_->next(now_));
+    EXPECT_TRUE(relay_->delivery().next(now_));
 }
 
 TEST_F(RelayChangesTest, WhatTheFormerDestinationSaysIsNotSaidOfTheNewOne) {
@@ -177,7 +177,7 @@ TEST_F(RelayChangesTest, ConnectionsThatFailAtTheFormerDestinationDoNotTakeTheNe
     for (const auto& assignment : open) {
         AttemptResult result;
         result.end = AttemptEnd::connect_failed;
-        relay_->attempted(assignment, records_.at(assignment.seq), result, now_);
+        relay_->delivery().attempted(assignment, records_.at(assignment.seq), result, now_);
     }
     EXPECT_EQ(destination(), DestinationState::up);
     EXPECT_GT(ready(), 0U);
@@ -273,11 +273,11 @@ TEST_F(RelayChangesTest, APauseDoesNotEndWithTheToken) {
 
 TEST_F(RelayChangesTest, WaitsOfTheFormerDestinationEndWithIt) {
     for (int i = 0; i < 6; ++i) accept("t" + std::to_string(i));
-    const auto probe = relay_->next(now_);
+    const auto probe = relay_->delivery().next(now_);
     answer(404);
     EXPECT_EQ(destination(), DestinationState::parked);
     pass(Seconds(61));
-    const auto second_probe = relay_->next(now_);
+    const auto second_probe = relay_->delivery().next(now_);
     ASSERT_TRUE(second_probe);
     correct_base_url();
     EXPECT_EQ(destination(), DestinationState::up);
@@ -299,7 +299,7 @@ TEST_F(RelayChangesTest, AWaitIsRememberedForItsTokenAndItsDestinationAlone) {
     const auto held_after_restart = [&](const TokenEntry& found, std::string_view secret) {
         restart({found});
         configure(secret);
-        relay_->restore(*hold, now_);
+        relay_->delivery().restore(*hold, now_);
         return state() == TokenState::throttled;
     };
     EXPECT_TRUE(held_after_restart(entry, token));
@@ -311,12 +311,12 @@ TEST_F(RelayChangesTest, AWaitIsRememberedForItsTokenAndItsDestinationAlone) {
 TEST_F(RelayChangesTest, ASourceThatIsTakenOutKeepsWhatIsAboutToBeSent) {
     const auto open = begin(1);
     relay_->configure({}, now_);
-    EXPECT_FALSE(relay_->may_be_sent(open[0])) << "there is no token to send it with";
-    relay_->withdraw(open[0], false, now_);
+    EXPECT_FALSE(relay_->delivery().may_be_sent(open[0])) << "there is no token to send it with";
+    relay_->delivery().withdraw(open[0], false, now_);
     EXPECT_EQ(relay_->destination().queued(), 1U);
-    EXPECT_FALSE(relay_->next(now_));
+    EXPECT_FALSE(relay_->delivery().next(now_));
     configure(token);
-    EXPECT_TRUE(relay_->next(now_));
+    EXPECT_TRUE(relay_->delivery().next(now_));
 }
 
 // The entries of a reload are written, and answered, between an event and its commit.
@@ -329,7 +329,7 @@ TEST_F(RelayChangesTest, AnEventThatBringsTheTokenSetsItsSlotGoingWhateverIsWrit
     EXPECT_FALSE(append.new_token->secret.empty());
     relay_->lifecycle().tokens_saved(left);
     EXPECT_FALSE(slot().durable) << "the registry does not have its token yet";
-    EXPECT_FALSE(relay_->next(now_));
+    EXPECT_FALSE(relay_->delivery().next(now_));
     relay_->admission().committed(append.record, Seq{2});
     EXPECT_TRUE(slot().durable);
     EXPECT_EQ(ready(), 2U);
@@ -392,33 +392,33 @@ TEST_F(RelayChangesTest, WhatIsAnsweredAfterAnErasureStillTellsHowTheDestination
 
 TEST_F(RelayChangesTest, ARequestIsWrittenOnlyWhileItHolds) {
     const auto begin_one = [this] {
-        const auto assignment = relay_->next(now_);
-        EXPECT_TRUE(assignment && relay_->may_be_sent(*assignment));
+        const auto assignment = relay_->delivery().next(now_);
+        EXPECT_TRUE(assignment && relay_->delivery().may_be_sent(*assignment));
         return *assignment;
     };
     accept("one");
     auto assignment = begin_one();
     ASSERT_TRUE(relay_->lifecycle().pause_source(TokenId{1}, now_).has_value());
-    EXPECT_FALSE(relay_->may_be_sent(assignment)) << "paused";
-    relay_->withdraw(assignment, false, now_);
+    EXPECT_FALSE(relay_->delivery().may_be_sent(assignment)) << "paused";
+    relay_->delivery().withdraw(assignment, false, now_);
     ASSERT_TRUE(relay_->lifecycle().resume_source(TokenId{1}, now_).has_value());
     assignment = begin_one();
     configure(next_token);
-    EXPECT_FALSE(relay_->may_be_sent(assignment)) << "rotated";
-    relay_->withdraw(assignment, true, now_);
+    EXPECT_FALSE(relay_->delivery().may_be_sent(assignment)) << "rotated";
+    relay_->delivery().withdraw(assignment, true, now_);
     EXPECT_EQ(relay_->counters().ambiguous, 1U);
     assignment = begin_one();
     EXPECT_TRUE(assignment.sent);
     correct_base_url();
-    EXPECT_FALSE(relay_->may_be_sent(assignment)) << "goes somewhere else";
-    relay_->withdraw(assignment, false, now_);
+    EXPECT_FALSE(relay_->delivery().may_be_sent(assignment)) << "goes somewhere else";
+    relay_->delivery().withdraw(assignment, false, now_);
     assignment = begin_one();
     accept("two");
-    const auto other = relay_->next(now_);
+    const auto other = relay_->delivery().next(now_);
     ASSERT_TRUE(other);
     end(*other, 410);
-    EXPECT_FALSE(relay_->may_be_sent(assignment)) << "gone";
-    relay_->withdraw(assignment, false, now_);
+    EXPECT_FALSE(relay_->delivery().may_be_sent(assignment)) << "gone";
+    relay_->delivery().withdraw(assignment, false, now_);
     EXPECT_EQ(relay_->destination().queued(), 0U);
 }
 

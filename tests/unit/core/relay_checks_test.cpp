@@ -32,11 +32,11 @@ protected:
         return relay_->reporting().liveness().next_check(now_);
     }
 
-    Relay::CheckEnd end(const SourceCheck& check, int status, bool has_source = false) {
+    Delivery::CheckEnd end(const SourceCheck& check, int status, bool has_source = false) {
         AttemptResult result;
         result.status = status;
         result.detail = "says the server";
-        return relay_->end_check(check, result, has_source, now_);
+        return relay_->delivery().end_check(check, result, has_source, now_);
     }
 };
 

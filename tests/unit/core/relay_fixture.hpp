@@ -50,7 +50,7 @@ protected:
     }
 
     Effects answer(int status, std::optional<Milliseconds> retry_after = {}) {
-        const auto assignment = relay_->next(now_);
+        const auto assignment = relay_->delivery().next(now_);
         if (!assignment) throw std::logic_error("nothing to post");
         return end(*assignment, status, retry_after);
     }
@@ -61,7 +61,8 @@ protected:
         result.status = status;
         result.retry_after = retry_after;
         result.detail = status >= 400 ? "says the server" : "";
-        auto effects = relay_->attempted(assignment, records_.at(assignment.seq), result, now_);
+        auto effects =
+            relay_->delivery().attempted(assignment, records_.at(assignment.seq), result, now_);
         if (disk_takes_letters_) bury(effects);
         return effects;
     }
@@ -70,7 +71,7 @@ protected:
     void bury(const Effects& effects) {
         std::vector<Seq> buried;
         for (const auto& letter : effects.bury) buried.push_back(letter.seq);
-        relay_->buried(buried);
+        relay_->letters().buried(buried);
     }
 
     void pass(Milliseconds time) {

@@ -36,8 +36,8 @@ TEST_F(RelayTest, WhatATokenThatIsGoneHasLeftOnDiskIsCountedUntilItIsErased) {
 TEST_F(RelayTest, OneThatIsDeliveredAfterItsTokenWentIsNotToBeErased) {
     accept("t1");
     accept("t2");
-    const auto first = relay_->next(now_);
-    const auto second = relay_->next(now_);
+    const auto first = relay_->delivery().next(now_);
+    const auto second = relay_->delivery().next(now_);
     end(*first, 410);
     EXPECT_EQ(relay_->lifecycle().queued(TokenId{1}), 2U);
     end(*second, 202);
@@ -66,7 +66,7 @@ TEST_F(RelayTest, ADeadLetterThatIsDroppedIsRememberedAsDropped) {
     auto letters = answer(422).bury;
     ASSERT_EQ(letters.size(), 1U);
     letters[0].event = records_.at(seq);
-    relay_->letter_dropped(letters[0], now_);
+    relay_->delivery().letter_dropped(letters[0], now_);
     const auto past = relay_->reporting().history().find(letters[0].event.id);
     ASSERT_TRUE(past);
     EXPECT_EQ(past->outcome, Outcome::dropped);
@@ -84,7 +84,7 @@ TEST_F(RelayTest, WhatIsReplayedComesBackWithATokenThatIsEnabled) {
     letter.expires = WallTime::max();
     const std::vector letters{letter};
     relay_->destination().replayed(letters);
-    EXPECT_FALSE(relay_->next(now_)) << "of a token that is gone";
+    EXPECT_FALSE(relay_->delivery().next(now_)) << "of a token that is gone";
     ASSERT_TRUE(
         relay_->lifecycle()
             .enable_source(
@@ -201,12 +201,12 @@ TEST_F(RelayTest, AnEventWithTheTokenOfASourceThatLeftComesBehindThoseThatWait) 
     relay_->configure({{"ci", Secret(std::string(token)), {}}}, now_);
     accept("one");
     relay_->configure({}, now_);
-    EXPECT_FALSE(relay_->next(now_));
+    EXPECT_FALSE(relay_->delivery().next(now_));
     accept("one");
-    const auto first = relay_->next(now_);
+    const auto first = relay_->delivery().next(now_);
     ASSERT_TRUE(first);
     EXPECT_EQ(first->seq, Seq{1});
-    EXPECT_FALSE(relay_->next(now_)) << "the other one is of the same lane";
+    EXPECT_FALSE(relay_->delivery().next(now_)) << "the other one is of the same lane";
     EXPECT_EQ(relay_->tokens().all().size(), 1U);
 }
 

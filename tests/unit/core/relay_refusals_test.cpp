@@ -10,7 +10,7 @@ class RelayRefusalsTest : public RelayTest {
 protected:
     /// Posts all that may be posted now, in the way of the engine; answered in turn.
     void answer_all(const std::vector<int>& statuses) {
-        while (const auto assignment = relay_->next(now_)) {
+        while (const auto assignment = relay_->delivery().next(now_)) {
             const auto effects = end(*assignment, statuses[answers_++ % statuses.size()]);
             for (const auto& letter : effects.bury) letters_.insert(letter.seq);
             std::vector<QueuedEvent> back;
@@ -196,7 +196,7 @@ TEST_F(RelayRefusalsTest, ASickTokenAmongHealthyOnesIsParkedAlone) {
     for (int n = 0; n < 40; ++n) {
         for (int source = 0; source < 3; ++source) accept_of(name_of(source), std::to_string(n));
         if (n % 10 == 5) accept_of(name_of(1), "bad");
-        while (const auto next = relay_->next(now_)) {
+        while (const auto next = relay_->delivery().next(now_)) {
             const bool is_bad = records_.at(next->seq).thread.find("bad") != std::string::npos;
             const auto effects = end(*next, next->lane.token == sick || is_bad ? 400 : 202);
             if (is_bad) dead += effects.bury.size();
@@ -241,7 +241,7 @@ TEST_F(RelayRefusalsTest, AStatusThatIsNeverAboutOneEventParksAtOnce) {
         EXPECT_TRUE(answer(status).bury.empty());
         EXPECT_EQ(relay_->counters().dead, before);
         EXPECT_EQ(relay_->destination().queued(), 1U);
-        EXPECT_FALSE(relay_->next(now_)) << status;
+        EXPECT_FALSE(relay_->delivery().next(now_)) << status;
     }
 }
 
@@ -255,7 +255,7 @@ TEST_F(RelayRefusalsTest, AConflictIsStillBeingWorkedOnAfterAnyAnswerToTheEvent)
         EXPECT_TRUE(effects.bury.empty()) << before;
         EXPECT_EQ(relay_->destination().queued(), 1U);
         pass(Milliseconds(6999));
-        EXPECT_FALSE(relay_->next(now_)) << before;
+        EXPECT_FALSE(relay_->delivery().next(now_)) << before;
         pass(std::chrono::minutes(10));
         EXPECT_TRUE(answer(202).settle);
     }
@@ -288,7 +288,7 @@ TEST_F(RelayRefusalsTest, WhatIsTooLargeForNowWaitsAloneAsLongAsTheServerSays) {
         accept("other");
         EXPECT_TRUE(answer(202).settle) << "neither the token nor the destination waits";
         pass(wait - Milliseconds(1));
-        EXPECT_FALSE(relay_->next(now_)) << asked.count();
+        EXPECT_FALSE(relay_->delivery().next(now_)) << asked.count();
         pass(Milliseconds(1));
         EXPECT_TRUE(answer(202).settle) << asked.count();
         EXPECT_EQ(answer(413).bury.size(), 1U) << "without a time";

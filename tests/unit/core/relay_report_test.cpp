@@ -69,13 +69,13 @@ TEST_F(RelayReportTest, EachWayToDieIsReported) {
     EXPECT_EQ(reported(), Problem::refused);
 
     accept("t2");
-    relay_->unreadable(*relay_->next(now_), "damaged", true, now_);
+    relay_->delivery().unreadable(*relay_->delivery().next(now_), "damaged", true, now_);
     pass(Seconds(60));
     EXPECT_EQ(reported(), Problem::lost);
 
     accept("t3");
     pass(Seconds(1001));
-    relay_->expire(now_);
+    relay_->delivery().expire(now_);
     EXPECT_EQ(reported(), Problem::expired);
 }
 

@@ -22,9 +22,9 @@ TEST_F(RelayTest, ARefusedEventMakesNoSlotAndTakesNone) {
     relay_->configure({}, now_);
     refuse();
     EXPECT_TRUE(relay_->tokens().at(TokenId{1}).missing());
-    EXPECT_FALSE(relay_->next(now_));
+    EXPECT_FALSE(relay_->delivery().next(now_));
     relay_->configure({{"ci", Secret("another"), {}}}, now_);
-    EXPECT_EQ(relay_->next(now_)->lane.token, TokenId{1});
+    EXPECT_EQ(relay_->delivery().next(now_)->lane.token, TokenId{1});
     EXPECT_EQ(relay_->tokens().at(TokenId{1}).entry.secret.reveal(), "another");
 }
 

@@ -40,14 +40,14 @@ TEST_F(RelayTest, OtherOptionsHoldFromNowOn) {
     EXPECT_TRUE(std::holds_alternative<Admission::Append>(
         relay_->admission().submit(event("t1", R"(,"uuid":"mine")"), now_)));
     pass(Seconds(11));
-    EXPECT_EQ(relay_->expire(now_).bury.size(), 1U);
+    EXPECT_EQ(relay_->delivery().expire(now_).bury.size(), 1U);
     accept("t2");
     answer(404);
     EXPECT_EQ(log_.named("destination.parked").at(0).fields.at("destination"),
               "https://elsewhere.example.com");
-    EXPECT_FALSE(relay_->next(now_));
+    EXPECT_FALSE(relay_->delivery().next(now_));
     relay_->destination().scheduler().hurry_destination(now_);
-    EXPECT_TRUE(relay_->next(now_));
+    EXPECT_TRUE(relay_->delivery().next(now_));
 }
 
 TEST_F(RelayTest, ADestinationInTroubleIsToldOfEveryHour) {
@@ -189,10 +189,10 @@ TEST_F(RelayTest, AnEventWaitsAfterA503AndKeepsItsId) {
     const auto effects = answer(503);
     EXPECT_FALSE(effects.settle);
     EXPECT_TRUE(effects.bury.empty());
-    EXPECT_FALSE(relay_->next(now_));
+    EXPECT_FALSE(relay_->delivery().next(now_));
     EXPECT_EQ(relay_->destination().queued(), 1U);
     pass(Seconds(2));
-    const auto again = relay_->next(now_);
+    const auto again = relay_->delivery().next(now_);
     ASSERT_TRUE(again);
     EXPECT_EQ(again->attempt, 2U);
     EXPECT_EQ(log_.named("delivery.retry").size(), 1U);
@@ -216,7 +216,7 @@ TEST_F(RelayTest, AnOldEventExpires) {
     accept("t1", R"(,"relay":{"expires_in":"10s"})");
     accept("t2");
     pass(Seconds(11));
-    const auto effects = relay_->expire(now_);
+    const auto effects = relay_->delivery().expire(now_);
     ASSERT_EQ(effects.bury.size(), 1U);
     EXPECT_EQ(effects.bury.front().outcome, Outcome::expired);
     EXPECT_EQ(effects.bury.front().event.token, TokenId{1});
@@ -231,7 +231,7 @@ TEST_F(RelayTest, A410DisablesTheTokenAndErasesItAfterTheGrace) {
     const auto effects = answer(410);
     ASSERT_EQ(effects.tokens.size(), 1U);
     EXPECT_EQ(effects.tokens.front().state, TokenEntry::State::gone);
-    EXPECT_FALSE(relay_->next(now_)) << "no request after a 410";
+    EXPECT_FALSE(relay_->delivery().next(now_)) << "no request after a 410";
     EXPECT_EQ(std::get<Rejection>(relay_->admission().submit(event(), now_)).code,
               RejectCode::token_gone);
     relay_->lifecycle().tokens_saved(effects.tokens);
@@ -296,8 +296,8 @@ TEST_F(RelayTest, AGoneTokenIsRememberedOverARestart) {
 TEST_F(RelayTest, WhatWasInFlightWhenTheTokenWentIsLeftToTheErasure) {
     accept("t1");
     accept("t2");
-    const auto first = relay_->next(now_);
-    const auto second = relay_->next(now_);
+    const auto first = relay_->delivery().next(now_);
+    const auto second = relay_->delivery().next(now_);
     ASSERT_TRUE(first && second);
     end(*first, 410);
     const auto effects = end(*second, 503);
@@ -310,7 +310,7 @@ TEST_F(RelayTest, AnEventAcceptedJustBeforeItsTokenWentIsNotPosted) {
     auto late = relay_->admission().submit(event("t2"), now_);
     answer(410);
     relay_->admission().committed(std::get<Admission::Append>(late).record, Seq{2});
-    EXPECT_FALSE(relay_->next(now_));
+    EXPECT_FALSE(relay_->delivery().next(now_));
 }
 
 TEST_F(RelayTest, AParkedTokenIsProbedAndSaysWhy) {
@@ -318,7 +318,7 @@ TEST_F(RelayTest, AParkedTokenIsProbedAndSaysWhy) {
     accept("t2");
     answer(401);
     answer(401);  // another thread, at once: it may have been about the event
-    EXPECT_FALSE(relay_->next(now_));
+    EXPECT_FALSE(relay_->delivery().next(now_));
     EXPECT_EQ(relay_->lifecycle().token_reason(TokenId{1}), "HTTP 401: says the server");
     EXPECT_EQ(log_.named("token.parked").front().fields.at("queued"), "2");
     pass(std::chrono::minutes(5));
@@ -326,7 +326,7 @@ TEST_F(RelayTest, AParkedTokenIsProbedAndSaysWhy) {
     EXPECT_EQ(relay_->lifecycle().token_reason(TokenId{1}), "HTTP 403: says the server")
         << "as of now";
     pass(std::chrono::minutes(5));
-    const auto probe = relay_->next(now_);
+    const auto probe = relay_->delivery().next(now_);
     ASSERT_TRUE(probe);
     EXPECT_TRUE(probe->probe);
     end(*probe, 202);
@@ -348,9 +348,9 @@ TEST_F(RelayTest, TheReasonIsThatOfTheLastProbe) {
     AttemptResult failed;
     failed.end = AttemptEnd::connect_failed;
     std::vector<Assignment> begun;
-    while (const auto assignment = relay_->next(now_)) begun.push_back(*assignment);
+    while (const auto assignment = relay_->delivery().next(now_)) begun.push_back(*assignment);
     const auto fail = [&](const Assignment& assignment) {
-        relay_->attempted(assignment, records_.at(assignment.seq), failed, now_);
+        relay_->delivery().attempted(assignment, records_.at(assignment.seq), failed, now_);
     };
     for (std::size_t i = 0; i < 6; ++i) fail(begun[i]);
     EXPECT_EQ(relay_->reporting().destination_reason(), "connect_failed");
@@ -358,7 +358,7 @@ TEST_F(RelayTest, TheReasonIsThatOfTheLastProbe) {
     // The network is mended, and shows the next trouble.
     failed.end = AttemptEnd::tls_failed;
     failed.detail = "the certificate has expired";
-    const auto probe = relay_->next(now_);
+    const auto probe = relay_->delivery().next(now_);
     ASSERT_TRUE(probe);
     fail(*probe);
     EXPECT_EQ(relay_->reporting().destination_reason(), "tls_failed: the certificate has expired");
@@ -373,8 +373,8 @@ TEST_F(RelayTest, AnOutageIsAFewLines) {
     AttemptResult refused;
     refused.end = AttemptEnd::connect_failed;
     for (int step = 0; step < 24 * 60; ++step) {
-        while (const auto assignment = relay_->next(now_)) {
-            relay_->attempted(*assignment, records_.at(assignment->seq), refused, now_);
+        while (const auto assignment = relay_->delivery().next(now_)) {
+            relay_->delivery().attempted(*assignment, records_.at(assignment->seq), refused, now_);
         }
         pass(Seconds(60));
     }
@@ -386,11 +386,12 @@ TEST_F(RelayTest, AnOutageIsAFewLines) {
 
 TEST_F(RelayTest, AnUnreadableEventDiesOrWaits) {
     accept("t1");
-    auto effects = relay_->unreadable(*relay_->next(now_), "EIO", false, now_);
+    auto effects =
+        relay_->delivery().unreadable(*relay_->delivery().next(now_), "EIO", false, now_);
     EXPECT_TRUE(effects.bury.empty());
     EXPECT_EQ(relay_->destination().queued(), 1U);
     pass(Seconds(5));
-    effects = relay_->unreadable(*relay_->next(now_), "damaged", true, now_);
+    effects = relay_->delivery().unreadable(*relay_->delivery().next(now_), "damaged", true, now_);
     ASSERT_EQ(effects.bury.size(), 1U);
     EXPECT_EQ(effects.bury.front().reason, "damaged");
     EXPECT_EQ(relay_->destination().queued(), 0U);
@@ -412,7 +413,7 @@ TEST_F(RelayTest, EventsOfASourceThatLeftTheConfigurationWaitAndAreAnnounced) {
     queued.accepted = now_.wall;
     queued.expires = WallTime::max();
     relay_->destination().loaded(*request, {{queued}, Seq{1}, true});
-    EXPECT_FALSE(relay_->next(now_)) << "there is no token to post it with";
+    EXPECT_FALSE(relay_->delivery().next(now_)) << "there is no token to post it with";
 }
 
 TEST_F(RelayTest, ASourceGoesAtTheRateOfTheConfiguration) {
@@ -420,14 +421,14 @@ TEST_F(RelayTest, ASourceGoesAtTheRateOfTheConfiguration) {
     accept("t1");
     accept("t2");
     answer(202);
-    EXPECT_FALSE(relay_->next(now_));
+    EXPECT_FALSE(relay_->delivery().next(now_));
     EXPECT_EQ(relay_->next_wakeup(now_), now_.mono + Seconds(2));
     pass(Seconds(2));
     answer(202);
     EXPECT_EQ(relay_->counters().delivered, 2U);
 
     accept("t3");
-    EXPECT_FALSE(relay_->next(now_));
+    EXPECT_FALSE(relay_->delivery().next(now_));
     relay_->configure({{"ci", Secret(std::string(token)), {}}}, now_);
     answer(202);
 }
@@ -437,12 +438,13 @@ TEST_F(RelayTest, SlowAnswersBringTheAllowanceDown) {
     for (int i = 0; i < 20; ++i) {
         std::vector<Assignment> under_way;
         for (std::size_t n = 0; n < most; ++n) accept("t" + std::to_string(n));
-        while (const auto assignment = relay_->next(now_)) under_way.push_back(*assignment);
+        while (const auto assignment = relay_->delivery().next(now_))
+            under_way.push_back(*assignment);
         for (const auto& assignment : under_way) {
             AttemptResult result;
             result.status = 202;
             result.elapsed = i < 10 ? Milliseconds(20) : Milliseconds(2000);
-            relay_->attempted(assignment, records_.at(assignment.seq), result, now_);
+            relay_->delivery().attempted(assignment, records_.at(assignment.seq), result, now_);
         }
     }
     EXPECT_LT(relay_->destination().scheduler().status().allowance, most);
@@ -459,16 +461,16 @@ TEST_F(RelayTest, ABacklogThatCanNotBeReadIsTriedAgain) {
     EXPECT_FALSE(relay_->destination().active().next_load());
     ASSERT_TRUE(relay_->next_wakeup(now_));
     pass(Seconds(10));
-    relay_->expire(now_);
+    relay_->delivery().expire(now_);
     EXPECT_TRUE(relay_->destination().active().next_load());
 }
 
 TEST_F(RelayTest, AReleasedEventIsGivenAgain) {
     const Seq seq = accept();
-    const auto assignment = relay_->next(now_);
+    const auto assignment = relay_->delivery().next(now_);
     ASSERT_TRUE(assignment);
-    relay_->withdraw(*assignment, false, now_);
-    const auto again = relay_->next(now_);
+    relay_->delivery().withdraw(*assignment, false, now_);
+    const auto again = relay_->delivery().next(now_);
     ASSERT_TRUE(again);
     EXPECT_EQ(again->seq, seq);
     EXPECT_EQ(again->attempt, 1U);
@@ -505,7 +507,7 @@ TEST_F(RelayTest, ASourceCanHaveItsThreadsHeldWhenAnEventIsRejected) {
     EXPECT_TRUE(effects.bury.empty());
     EXPECT_FALSE(effects.settle);
     EXPECT_EQ(log_.named("delivery.held").size(), 1U);
-    EXPECT_FALSE(relay_->next(now_)) << "not the second before the first";
+    EXPECT_FALSE(relay_->delivery().next(now_)) << "not the second before the first";
     EXPECT_EQ(relay_->destination().queued(), 2U);
     EXPECT_TRUE(relay_->destination().scheduler().release_lane(first));
     EXPECT_EQ(answer(202).settle->seq, first);
@@ -535,8 +537,8 @@ TEST_F(RelayTest, AWaitThatTheServerAsksForCountsOverARestart) {
     restart({});
     accept();
     accept("t2");
-    const auto first = relay_->next(now_);
-    const auto second = relay_->next(now_);
+    const auto first = relay_->delivery().next(now_);
+    const auto second = relay_->delivery().next(now_);
     EXPECT_FALSE(end(*first, 503, Seconds(5)).hold);
     EXPECT_FALSE(end(*second, 503, Seconds(5)).hold) << "not worth a write";
     pass(std::chrono::minutes(10));
@@ -546,25 +548,25 @@ TEST_F(RelayTest, AWaitThatTheServerAsksForCountsOverARestart) {
     EXPECT_EQ(hold->until, now_.wall + Seconds(120));
 
     restart({});
-    relay_->restore(*hold, now_);
+    relay_->delivery().restore(*hold, now_);
     accept();
     pass(Seconds(119));
-    EXPECT_FALSE(relay_->next(now_));
+    EXPECT_FALSE(relay_->delivery().next(now_));
     pass(Seconds(1));
-    EXPECT_TRUE(relay_->next(now_));
+    EXPECT_TRUE(relay_->delivery().next(now_));
 
     options_.destination = "https://other.example";
     restart({});
-    relay_->restore(*hold, Now{now_.mono, hold->until - Seconds(60)});
+    relay_->delivery().restore(*hold, Now{now_.mono, hold->until - Seconds(60)});
     accept();
-    EXPECT_TRUE(relay_->next(now_)) << "the other one has asked for nothing";
+    EXPECT_TRUE(relay_->delivery().next(now_)) << "the other one has asked for nothing";
 }
 
 TEST_F(RelayTest, AThrottledTokenWaitsOverARestartAndOneOfManyAnswersIsWritten) {
     accept("t1");
     accept("t2");
-    const auto first = relay_->next(now_);
-    const auto second = relay_->next(now_);
+    const auto first = relay_->delivery().next(now_);
+    const auto second = relay_->delivery().next(now_);
     const auto hold = end(*first, 429, std::chrono::hours(9)).hold;
     ASSERT_TRUE(hold);
     EXPECT_EQ(hold->token, TokenId{1});
@@ -572,16 +574,16 @@ TEST_F(RelayTest, AThrottledTokenWaitsOverARestartAndOneOfManyAnswersIsWritten) 
     EXPECT_FALSE(end(*second, 429, std::chrono::hours(9)).hold);
 
     restart({registry_});
-    relay_->restore(*hold, now_);
+    relay_->delivery().restore(*hold, now_);
     accept("t1");
     EXPECT_EQ(relay_->destination().scheduler().token_status(TokenId{1}).state,
               TokenState::throttled);
-    EXPECT_FALSE(relay_->next(now_));
+    EXPECT_FALSE(relay_->delivery().next(now_));
     pass(options_.retry_after_cap);
-    EXPECT_TRUE(relay_->next(now_));
+    EXPECT_TRUE(relay_->delivery().next(now_));
     Hold of_unknown = *hold;
     of_unknown.token = TokenId{99};
-    relay_->restore(of_unknown, Now{now_.mono, hold->until - Seconds(60)});
+    relay_->delivery().restore(of_unknown, Now{now_.mono, hold->until - Seconds(60)});
 }
 
 }  // namespace

@@ -88,7 +88,7 @@ TEST_F(UnusedTokens, WhatRefersToASlotKeepsIt) {
     const TokenId queued = accept_of(0);
     const TokenId waits = accept_of(1);
     for (int i = 0; i < 2; ++i) {
-        const auto next = relay_->next(now_);
+        const auto next = relay_->delivery().next(now_);
         const bool hold = next->lane.token == waits;
         end(*next, hold ? 429 : 401,
             hold ? std::optional<Milliseconds>(Seconds(50)) : std::nullopt);

@@ -113,19 +113,19 @@ TEST_F(LostFiles, EventsOfAnUnknownTokenAreNeverPostedAndExpire) {
     auto loaded = spool_->load(*request, 0);
     ASSERT_TRUE(loaded.has_value());
     relay_->destination().loaded(*request, loaded->slice);
-    EXPECT_FALSE(relay_->next(now_));
+    EXPECT_FALSE(relay_->delivery().next(now_));
     const auto first = loaded->slice.events.front();
     const auto chain = core::explain(relay_->situation(first), now_.mono);
     ASSERT_FALSE(chain.empty());
     EXPECT_EQ(chain.back().cause, core::Cause::token_unknown);
     EXPECT_NE(chain.back().text.find("token-1"), std::string::npos);
-    EXPECT_EQ(relay_->drop(first, "event-1", now_), core::Relay::Drop::dropped);
-    relay_->drop_settled(first.seq);
+    EXPECT_EQ(relay_->delivery().drop(first, "event-1", now_), core::Delivery::Drop::dropped);
+    relay_->delivery().drop_settled(first.seq);
 
     now_.mono += max_age + Seconds(1);
     now_.wall += max_age + Seconds(1);
-    EXPECT_FALSE(relay_->next(now_));
-    EXPECT_EQ(relay_->expire(now_).bury.size(), 2U);
+    EXPECT_FALSE(relay_->delivery().next(now_));
+    EXPECT_EQ(relay_->delivery().expire(now_).bury.size(), 2U);
 }
 
 TEST_F(LostFiles, AnUnknownTokenIsNeitherPausedNorGivenATokenButRemoved) {
@@ -137,7 +137,7 @@ TEST_F(LostFiles, AnUnknownTokenIsNeitherPausedNorGivenATokenButRemoved) {
     const auto rotated = relay_->lifecycle().rotate_source(ci, Secret("an0ther"), now_);
     ASSERT_TRUE(rotated.has_error());
     EXPECT_NE(rotated.error().message.find("flowrelay restore"), std::string::npos);
-    EXPECT_FALSE(relay_->next(now_));
+    EXPECT_FALSE(relay_->delivery().next(now_));
     const auto removed = relay_->lifecycle().remove_source(ci, now_);
     ASSERT_TRUE(removed.has_value());
     relay_->lifecycle().tokens_saved(*removed);
