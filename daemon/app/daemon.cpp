@@ -254,19 +254,21 @@ void Daemon::Impl::pause_replaced(storage::Spool& spool, const std::vector<std::
                                   Now now) {
     for (const std::string& name : names) {
         const auto token = relay_->tokens().find(name);
-        if (!token || relay_->queued(*token) == 0) continue;
-        const auto entry = relay_->pause_source(*token, now, core::TokenEntry::Pause::other_token);
+        if (!token || relay_->lifecycle().queued(*token) == 0) continue;
+        const auto entry =
+            relay_->lifecycle().pause_source(*token, now, core::TokenEntry::Pause::other_token);
         if (entry.has_error()) continue;
         runtime::put_at_start(*relay_, spool, *entry, now);
-        log_.write(ev::token_replaced, {{"source", name}, {"queued", relay_->queued(*token)}});
+        log_.write(ev::token_replaced,
+                   {{"source", name}, {"queued", relay_->lifecycle().queued(*token)}});
     }
 }
 
 void Daemon::Impl::note_owner() {
     if (!moved_) return;
-    relay_->hold_deliveries(true);
-    log_.write(ev::spool_moved,
-               {{"directory", config_.spool.directory}, {"queued", relay_->queued()}});
+    relay_->destination().hold_deliveries(true);
+    log_.write(ev::spool_moved, {{"directory", config_.spool.directory},
+                                 {"queued", relay_->destination().queued()}});
 }
 
 Result<void> Daemon::Impl::adopt() {
@@ -387,7 +389,7 @@ void Daemon::Impl::run() {
     spawn(executor_, wait_for_signal());
     spawn(executor_, watch_clock());
     spawn(executor_, watch_token_files());
-    log_.write(ev::relay_ready, {{"queued", relay_->queued()}});
+    log_.write(ev::relay_ready, {{"queued", relay_->destination().queued()}});
     notifier_.ready();
     io_.run();
 }
@@ -444,13 +446,14 @@ asio::awaitable<void> Daemon::Impl::watch_clock() {
 asio::awaitable<void> Daemon::Impl::stop(std::string reason) {
     stopping_ = true;
     notifier_.stopping();
-    log_.write(ev::relay_stopping,
-               {{"reason", reason}, {"in_flight", relay_->scheduler().status().in_flight}});
+    log_.write(
+        ev::relay_stopping,
+        {{"reason", reason}, {"in_flight", relay_->destination().scheduler().status().in_flight}});
     co_await delivery_->stop(delivery_grace);
     // Remove it while still listening: afterwards a successor may create its own socket there.
     if (ingest_socket_) runtime::remove_socket(*ingest_socket_);
     co_await ingest_->stop(session_grace);
-    relay_->stop_accepting();
+    relay_->admission().stop_accepting();
     if (control_socket_) runtime::remove_socket(*control_socket_);
     co_await control_->stop(session_grace);
     co_await metrics_server_->stop(session_grace);

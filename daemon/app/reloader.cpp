@@ -119,7 +119,7 @@ runtime::ReloadResult Reloader::try_reload(const runtime::ReloadRequest& request
         if (another_destination) tell_route(around.destination, log_);
         parts_.delivery.retarget(std::move(around.destination), std::move(around.tls));
     }
-    parts_.engine.relay().try_destination_now(clock_.now());
+    parts_.engine.relay().destination().scheduler().hurry_destination(clock_.now());
     parts_.control.spool_max_bytes = parts_.config.spool.max_size;
     parts_.control.base_url = parts_.config.destination.base_url;
     const std::uint64_t needed = descriptors_needed(parts_.config).total();
@@ -186,7 +186,7 @@ bool Reloader::would_destroy(const Config& wanted, const runtime::ReloadRequest&
 }
 
 void Reloader::note_consequences(const Config& wanted, runtime::ReloadResult& result) const {
-    const auto status = parts_.engine.relay().scheduler().status();
+    const auto status = parts_.engine.relay().destination().scheduler().status();
     const Milliseconds max_age = wanted.retry.max_age;
     const Milliseconds age = clock_.now().wall - status.oldest;
     if (max_age < parts_.config.retry.max_age && status.queued > 0 && age > max_age) {
@@ -196,7 +196,7 @@ void Reloader::note_consequences(const Config& wanted, runtime::ReloadResult& re
                         "room for; the oldest is {} old",
                         format_duration(max_age), format_duration(age)));
     }
-    const core::LetterUsage& letters = parts_.engine.relay().letter_room().usage();
+    const core::LetterUsage& letters = parts_.engine.relay().letters().room().usage();
     if (letters.letters >= wanted.dead_letters.max_events ||
         letters.bytes >= wanted.dead_letters.max_bytes) {
         result.consequences.emplace_back(
@@ -213,7 +213,7 @@ bool Reloader::is_renewed(const SourceConfig& source) {
         return item.second.is_source() && item.second.entry.source == source.name;
     });
     if (slot == slots.end()) return false;
-    const auto status = relay.scheduler().token_status(slot->first);
+    const auto status = relay.destination().scheduler().token_status(slot->first);
     if (status.state != core::TokenState::parked) return false;
     return load_token(source) != slot->second.entry.secret;
 }
@@ -278,7 +278,7 @@ Reloader::SourcesChanged Reloader::configure_sources(const Config& before,
     for (const auto& entry : changed.entries) names.insert(entry.source);
     for (const auto& [name, id] : were_configured) {
         const core::Token& token = parts_.engine.relay().tokens().at(id);
-        const auto queued = parts_.engine.relay().queued(id);
+        const auto queued = parts_.engine.relay().lifecycle().queued(id);
         if (!token.missing() || queued == 0) continue;
         log_.write(ev::token_missing,
                    {{"source", name}, {"slot", core::slot_name(id)}, {"queued", queued}});

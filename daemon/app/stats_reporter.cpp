@@ -58,7 +58,7 @@ asio::awaitable<void> StatsReporter::report() {
 void StatsReporter::write(const runtime::StorageMailbox::Snapshot& snapshot) {
     const Now now = engine_.clock().now();
     const auto& counters = engine_.relay().counters();
-    const auto status = engine_.relay().scheduler().status();
+    const auto status = engine_.relay().destination().scheduler().status();
     const auto destination = core::to_string(status.destination);
     const auto oldest =
         status.queued == 0 ? Milliseconds(0) : std::max(Milliseconds(0), now.wall - status.oldest);
@@ -88,7 +88,7 @@ void StatsReporter::remind(const runtime::StorageMailbox::Snapshot& snapshot) {
 
 void StatsReporter::tell_systemd(const runtime::StorageMailbox::Snapshot& snapshot) {
     const core::Relay& relay = engine_.relay();
-    const auto status = relay.scheduler().status();
+    const auto status = relay.destination().scheduler().status();
     std::string text = fmt::format("{} queued", snapshot.usage.events);
     if (status.queued > 0) {
         const auto age = engine_.clock().now().wall - status.oldest;
@@ -97,7 +97,8 @@ void StatsReporter::tell_systemd(const runtime::StorageMailbox::Snapshot& snapsh
     }
     text += fmt::format(", {} delivered, destination {}", snapshot.ledger.delivered,
                         core::to_string(status.destination));
-    if (!relay.destination_reason().empty()) text += ": " + relay.destination_reason();
+    if (!relay.reporting().destination_reason().empty())
+        text += ": " + relay.reporting().destination_reason();
     if (snapshot.refusing) text += "; NO EVENTS ARE ACCEPTED: " + snapshot.refusing->reason;
     notifier_.status(text);
 }

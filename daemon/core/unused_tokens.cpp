@@ -1,14 +1,12 @@
-// Tokens that came with their events and have none any more: which of them are forgotten, so that
-// producers who make tokens up can't fill the memory and the registry. What the disk has of their
-// delivered events is erased with them: a later 410 concerns the next slot of the token alone.
-#include <fmt/format.h>
+#include "flowrelay/core/unused_tokens.hpp"
 
 #include <algorithm>
+#include <cassert>
+#include <functional>
 #include <unordered_set>
 #include <utility>
 
 #include "flowrelay/core/log_events.hpp"
-#include "flowrelay/core/relay.hpp"
 
 namespace flowrelay::core {
 
@@ -61,17 +59,31 @@ void TokenTable::forget(std::span<const TokenId> slots) {
     }
 }
 
+UnusedTokens::UnusedTokens(const RelayOptions& options, TokenTable& tokens,
+                           const DedupWindow& known_ids, Destination& destination,
+                           Reporting& reporting, const TokenLifecycle& lifecycle,
+                           Admission& admission, Log& log)
+    : options_(options),
+      tokens_(tokens),
+      dedup_(known_ids),
+      destination_(destination),
+      reporting_(reporting),
+      lifecycle_(lifecycle),
+      admission_(admission),
+      log_(log) {}
+
 // Nothing refers to the slot but the token itself: no event, be it on its way to the disk, and
 // nothing that was asked of the relay.
-bool Relay::is_unused(const Token& token) const {
+bool UnusedTokens::is_unused(const Token& token) const {
     const TokenId id = token.entry.id;
-    if (queued(id) > 0 || uncommitted_.contains(id) || unsaved_.contains(id)) return false;
-    const auto status = scheduler_.token_status(id);
+    if (lifecycle_.queued(id) > 0 || lifecycle_.is_unsaved(id)) return false;
+    if (admission_.has_uncommitted(id)) return false;
+    const auto status = destination_.scheduler().token_status(id);
     const bool waits = status.state == TokenState::throttled || status.state == TokenState::paused;
     return status.queued == 0 && !waits;
 }
 
-std::vector<TokenId> Relay::take_unused_tokens(Now now) {
+std::vector<TokenId> UnusedTokens::take_unused_tokens(Now now) {
     if (!may_have_unused() || now.mono < look_for_unused_at_) return {};
     look_for_unused_at_ = now.mono + look_for_unused_again_after(tokens_.all().size());
     auto unused = tokens_.unused([this](const Token& token) { return is_unused(token); });
@@ -89,7 +101,7 @@ std::vector<TokenId> Relay::take_unused_tokens(Now now) {
     return unused;
 }
 
-std::vector<TokenId> Relay::forget_unused(std::span<const TokenId> without_letters) {
+std::vector<TokenId> UnusedTokens::forget_unused(std::span<const TokenId> without_letters) {
     std::vector<TokenId> forgotten;
     // Those with dead letters count as used just now, so that the next look goes on to others.
     const std::unordered_set<TokenId> free(without_letters.begin(), without_letters.end());
@@ -106,13 +118,9 @@ std::vector<TokenId> Relay::forget_unused(std::span<const TokenId> without_lette
     }
     leaving_.clear();
     for (const TokenId id : forgotten) {
-        carried_.erase(id);
-        refusals_.forget(id);
-        reports_.renew(id);
-        token_reasons_.erase(id);
-        remembered_holds_.erase(id);
-        over_quota_.erase(id);
-        scheduler_.remove_token(id);
+        admission_.forget(id);
+        destination_.forget(id);
+        reporting_.forget(id);
     }
     tokens_.forget(forgotten);
     if (!forgotten.empty()) {
@@ -121,26 +129,19 @@ std::vector<TokenId> Relay::forget_unused(std::span<const TokenId> without_lette
     return forgotten;
 }
 
-void Relay::forget_failed(std::span<const TokenId> slots, Now now) {
+void UnusedTokens::forget_failed(std::span<const TokenId> slots, Now now) {
     unerased_.insert(unerased_.end(), slots.begin(), slots.end());
     erase_unused_at_ = now.mono + erase_again_after;
 }
 
-std::vector<TokenId> Relay::take_unerased(Now now) {
+std::vector<TokenId> UnusedTokens::take_unerased(Now now) {
     if (unerased_.empty() || now.mono < erase_unused_at_) return {};
     return std::exchange(unerased_, {});
 }
 
-Rejection Relay::refuse_new_token(Now now, const std::optional<Producer>& by) {
-    return rejected({RejectCode::too_many_tokens,
-                     fmt::format("{} tokens that belong to no source are in use, as many as "
-                                 "ingest.max_unknown_tokens allows, and this one is new: hand the "
-                                 "event in again later; an operator can add its token as a source "
-                                 "(`flowrelay source add`) or raise that limit",
-                                 tokens_.direct()),
-                     {},
-                     Milliseconds(5000)},
-                    {}, by, now.mono);
+std::optional<MonoTime> UnusedTokens::next_wakeup() const {
+    if (unerased_.empty()) return std::nullopt;
+    return erase_unused_at_;
 }
 
 }  // namespace flowrelay::core

@@ -27,15 +27,16 @@ json::array to_array(const std::vector<std::string>& texts) {
 json::array sources_to_look_at(const core::Relay& relay, Now now) {
     json::array sources;
     for (const auto& [id, token] : relay.tokens().all()) {
-        const std::string_view state = token_state(token, relay.scheduler().token_status(id));
-        const auto queued = relay.queued(id);
+        const std::string_view state =
+            token_state(token, relay.destination().scheduler().token_status(id));
+        const auto queued = relay.lifecycle().queued(id);
         const bool is_over = state == "erased" || state == "removed";
         if (token.entry.source.empty() || state == "active" || state == "throttled") continue;
         if (is_over && !token.is_source()) continue;
         if (state == "missing" && queued == 0) continue;
         json::object source{{"name", token.label()}, {"state", state}, {"queued", queued}};
         add_erasure(source, relay, token, now.wall);
-        auto reason = relay.token_reason(id);
+        auto reason = relay.lifecycle().token_reason(id);
         if (!reason.empty()) source["reason"] = std::move(reason);
         sources.push_back(std::move(source));
     }
@@ -46,7 +47,7 @@ json::array sources_to_look_at(const core::Relay& relay, Now now) {
 std::string_view state_in(const core::TokenTable& tokens, TokenId slot, const core::Relay& relay) {
     const auto& now = relay.tokens().all();
     const auto same = now.find(slot);
-    auto status = relay.scheduler().token_status(slot);
+    auto status = relay.destination().scheduler().token_status(slot);
     // The scheduler's state does not apply if the slot has another token. A pause in the scheduler
     // is not one by an operator.
     const bool renewed =
@@ -68,7 +69,7 @@ json::array to_array(const std::vector<core::SourceChange>& changes, const core:
                             {"change", to_array(change.what)}};
         if (const auto token = tokens.find(change.slot); token != tokens.end()) {
             source["state"] = state_in(table, change.slot, relay);
-            source["queued"] = relay.queued(change.slot);
+            source["queued"] = relay.lifecycle().queued(change.slot);
         }
         sources.push_back(std::move(source));
     }

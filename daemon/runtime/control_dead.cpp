@@ -187,7 +187,7 @@ ControlAnswer change_letters(ControlCall& call, LetterChange make, std::string d
     if (make == operations::drop_dead) {
         const Now now = call.engine.clock().now();
         for (const auto& letter : selected->letters) {
-            if (!letter.replayed) call.relay().letter_dropped(letter, now);
+            if (!letter.replayed) call.relay().delivery().letter_dropped(letter, now);
         }
     }
     call.result = fmt::format("{} {}", *count, done);

@@ -24,7 +24,7 @@ using Asked = Result<Found>;
 
 void add_history(json::object& out, const core::Relay& relay, Seq seq, unsigned attempts) {
     json::array history;
-    for (const auto& attempt : relay.history().attempts(seq)) {
+    for (const auto& attempt : relay.reporting().history().attempts(seq)) {
         json::object entry{{"at", format_time(attempt.at)},
                            {"attempt", attempt.number},
                            {"reason", attempt.reason}};
@@ -103,10 +103,11 @@ asio::awaitable<Asked> explain_source(Engine& engine, TokenId token) {
     const auto found = relay.tokens().all().find(token);
     if (found == relay.tokens().all().end()) co_return Found();
     const core::Token& slot = found->second;
-    json::object out{{"kind", "source"},
-                     {"source", slot.label()},
-                     {"state", token_state(slot, relay.scheduler().token_status(token))},
-                     {"queued", relay.queued(token)}};
+    json::object out{
+        {"kind", "source"},
+        {"source", slot.label()},
+        {"state", token_state(slot, relay.destination().scheduler().token_status(token))},
+        {"queued", relay.lifecycle().queued(token)}};
     const Now now = engine.clock().now();
     core::QueuedEvent oldest;
     oldest.lane.token = token;
@@ -144,7 +145,7 @@ std::optional<core::PastEvent> last_of_thread(const core::Relay& relay,
     for (const auto& [id, slot] : relay.tokens().all()) {
         if (!tokens.empty() && !std::ranges::binary_search(tokens, id)) continue;
         for (const char* kind : {"e:", "t:"}) {
-            const auto past = relay.history().last_of({id, hash_thread(kind + thread)});
+            const auto past = relay.reporting().history().last_of({id, hash_thread(kind + thread)});
             if (past) return past;
         }
     }
@@ -190,10 +191,10 @@ std::optional<core::PastEvent> find_past(const core::Relay& relay, const std::st
     const bool is_id = what.starts_with("id:");
     if (!is_id && !what.empty() && what.find_first_not_of("0123456789") == what.npos) {
         if (what.size() < 20) {
-            if (auto past = relay.history().find(Seq{std::stoull(what)})) return past;
+            if (auto past = relay.reporting().history().find(Seq{std::stoull(what)})) return past;
         }
     }
-    return relay.history().find(id_in(what));
+    return relay.reporting().history().find(id_in(what));
 }
 
 asio::awaitable<Asked> explain_waiting(Engine& engine, std::string what, const Wanted& wanted) {
@@ -227,7 +228,7 @@ bool is_settled(const core::Relay& relay, const core::PastEvent& past) {
 /// Looks in the cheapest places first: an unknown id is searched for in the whole queue.
 asio::awaitable<Asked> explain_event(Engine& engine, std::string what, const Wanted& wanted) {
     std::optional<core::PastEvent> past;
-    const auto filtered = engine.relay().history().find_filtered(id_in(what));
+    const auto filtered = engine.relay().reporting().history().find_filtered(id_in(what));
     if (!engine.find_in_memory(what)) {
         past = find_past(engine.relay(), what);
         // The id was used for one event before, and again for another that was filtered.
@@ -264,11 +265,12 @@ void add_others(json::object& out, Engine& engine, const std::string& name, Toke
     const Now now = engine.clock().now();
     json::array others;
     for (const TokenId id : relay.tokens().find_all(name)) {
-        if (id == shown || relay.queued(id) == 0) continue;
+        if (id == shown || relay.lifecycle().queued(id) == 0) continue;
         const core::Token& slot = relay.tokens().at(id);
-        json::object other{{"slot", core::slot_name(id)},
-                           {"state", token_state(slot, relay.scheduler().token_status(id))},
-                           {"queued", relay.queued(id)}};
+        json::object other{
+            {"slot", core::slot_name(id)},
+            {"state", token_state(slot, relay.destination().scheduler().token_status(id))},
+            {"queued", relay.lifecycle().queued(id)}};
         add_erasure(other, relay, slot, now.wall);
         others.push_back(std::move(other));
     }

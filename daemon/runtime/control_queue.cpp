@@ -190,12 +190,12 @@ ControlAnswer retry_events(ControlCall& call) {
     for (const auto& listed : selected->events) {
         const auto& slot = call.relay().tokens().all();
         const auto token = slot.find(listed.event.lane.token);
-        const bool held = call.relay().deliveries_held() || token == slot.end() ||
+        const bool held = call.relay().destination().deliveries_held() || token == slot.end() ||
                           token->second.missing() ||
                           token->second.entry.state != core::TokenEntry::State::active;
         if (held) ++paused;
-        if (held || !call.relay().scheduler().contains(listed.event.seq)) continue;
-        if (!call.plan) call.relay().hurry(listed.event.seq, now);
+        if (held || !call.relay().destination().scheduler().contains(listed.event.seq)) continue;
+        if (!call.plan) call.relay().destination().scheduler().hurry(listed.event.seq, now);
         ++hurried;
     }
     if (!call.plan) call.engine.wake();

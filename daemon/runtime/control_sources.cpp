@@ -72,12 +72,12 @@ json::object to_json(const core::FlowSource& source) {
 
 json::object describe(const core::Relay& relay, const core::Token& token, Now now) {
     const TokenId id = token.entry.id;
-    const auto status = relay.scheduler().token_status(id);
+    const auto status = relay.destination().scheduler().token_status(id);
     json::object source{{"name", token.label()},
                         {"slot", core::slot_name(id)},
                         {"kind", kind_of(token)},
                         {"state", token_state(token, status)},
-                        {"queued", relay.queued(id)}};
+                        {"queued", relay.lifecycle().queued(id)}};
     if (!token.unknown) source["since"] = format_time(token.entry.since);
     if (token.rules.rate_limit > 0) source["rate_limit"] = token.rules.rate_limit;
     add_erasure(source, relay, token, now.wall);
@@ -85,7 +85,7 @@ json::object describe(const core::Relay& relay, const core::Token& token, Now no
         source["until_s"] = in_seconds(
             std::max(Milliseconds(0), std::chrono::ceil<Milliseconds>(*until - now.mono)));
     }
-    auto reason = relay.token_reason(id);
+    auto reason = relay.lifecycle().token_reason(id);
     if (!reason.empty()) source["reason"] = std::move(reason);
     if (token.entry.flow_source) source["flow_source"] = to_json(*token.entry.flow_source.get());
     if (token.filter()) source["filter"] = filter_json(*token.filter());
@@ -99,7 +99,8 @@ asio::awaitable<http::Response> saved(ControlCall& call, core::TokenTable::Chang
     const TokenId token = changes.front().id;
     const auto done = co_await operations::save(call.engine, std::move(changes));
     const auto& slot = call.relay().tokens().at(token);
-    const std::string state(token_state(slot, call.relay().scheduler().token_status(token)));
+    const std::string state(
+        token_state(slot, call.relay().destination().scheduler().token_status(token)));
     if (done.has_error()) {
         call.result = fmt::format("{} until a restart, but perhaps not after it", state);
         Error error = done.error();
@@ -191,8 +192,8 @@ ControlAnswer add_source(ControlCall& call) {
     }
     auto flow_source = read_flow_source(call.body);
     if (flow_source.has_error()) co_return control_error(flow_source.error());
-    auto changes = call.relay().add_source(name, Secret(call.text("flow_token")),
-                                           call.engine.clock().now(), std::move(*flow_source));
+    auto changes = call.relay().lifecycle().add_source(
+        name, Secret(call.text("flow_token")), call.engine.clock().now(), std::move(*flow_source));
     if (changes.has_error()) co_return control_error(changes.error());
     auto answer = co_await saved(call, std::move(*changes), 201);
     co_return answer;
@@ -200,13 +201,13 @@ ControlAnswer add_source(ControlCall& call) {
 
 ControlAnswer pause_source(ControlCall& call) {
     return change_source(call, [](core::Relay& relay, TokenId token, Now now) {
-        return relay.pause_source(token, now);
+        return relay.lifecycle().pause_source(token, now);
     });
 }
 
 ControlAnswer resume_source(ControlCall& call) {
     return change_source(call, [](core::Relay& relay, TokenId token, Now now) {
-        return relay.resume_source(token, now);
+        return relay.lifecycle().resume_source(token, now);
     });
 }
 
@@ -215,8 +216,9 @@ ControlAnswer rotate_source(ControlCall& call) {
     if (token.has_error()) co_return control_error(token.error());
     auto flow_source = read_flow_source(call.body);
     if (flow_source.has_error()) co_return control_error(flow_source.error());
-    auto changes = call.relay().rotate_source(*token, Secret(call.text("flow_token")),
-                                              call.engine.clock().now(), std::move(*flow_source));
+    auto changes =
+        call.relay().lifecycle().rotate_source(*token, Secret(call.text("flow_token")),
+                                               call.engine.clock().now(), std::move(*flow_source));
     if (changes.has_error()) co_return control_error(changes.error());
     auto answer = co_await saved(call, std::move(*changes), 200);
     co_return answer;
@@ -227,7 +229,7 @@ ControlAnswer filter_source(ControlCall& call) {
     if (token.has_error()) co_return control_error(token.error());
     auto filter = read_filter(call.body);
     if (filter.has_error()) co_return control_error(filter.error());
-    auto changes = call.relay().set_source_filter(*token, std::move(*filter));
+    auto changes = call.relay().lifecycle().set_source_filter(*token, std::move(*filter));
     if (changes.has_error()) co_return control_error(changes.error());
     auto answer = co_await saved(call, std::move(*changes), 200);
     co_return answer;
@@ -240,14 +242,14 @@ ControlAnswer enable_source(ControlCall& call) {
     if (const auto gone = call.relay().tokens().find_gone(call.name)) token = *gone;
     auto tokens = call.relay().tokens().gone_with(*token);
     if (tokens.empty()) tokens.push_back(*token);
-    std::vector<core::Relay::StoredBacklog> backlogs;
+    std::vector<core::TokenLifecycle::StoredBacklog> backlogs;
     // No events are accepted for a token that is gone, so the count stays valid until it is used.
     for (const TokenId each : tokens) {
         auto backlog = co_await operations::backlog_to_go_on_with(call.engine, each);
         if (backlog.has_error()) co_return control_error(backlog.error());
         backlogs.push_back({each, backlog->queued, backlog->first, std::move(backlog->replays)});
     }
-    auto changes = call.relay().enable_source(backlogs, call.engine.clock().now());
+    auto changes = call.relay().lifecycle().enable_source(backlogs, call.engine.clock().now());
     if (changes.has_error()) co_return control_error(changes.error());
     auto answer = co_await saved(call, std::move(*changes), 200);
     co_return answer;
@@ -256,7 +258,7 @@ ControlAnswer enable_source(ControlCall& call) {
 ControlAnswer remove_source(ControlCall& call) {
     if (!call.plan) {
         const SourceChange remove = [](core::Relay& relay, TokenId id, Now now) {
-            return relay.remove_source(id, now);
+            return relay.lifecycle().remove_source(id, now);
         };
         auto answer = co_await change_source(call, remove);
         co_return answer;

@@ -62,14 +62,14 @@ ControlAnswer thaw_spool(ControlCall& call) {
 
 ControlAnswer adopt_spool(ControlCall& call) {
     call.target = "the spool";
-    if (!call.relay().deliveries_held()) {
+    if (!call.relay().destination().deliveries_held()) {
         co_return control_error(409, "conflict",
                                 "the spool belongs to this machine: nothing is held");
     }
     if (auto adopted = call.context.adopt(); adopted.has_error()) {
         co_return control_error(adopted.error());
     }
-    call.relay().hold_deliveries(false);
+    call.relay().destination().hold_deliveries(false);
     call.engine.wake();
     co_return json_response({{"adopted", true}});
 }

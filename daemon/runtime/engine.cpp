@@ -35,11 +35,11 @@ Engine::Engine(asio::any_io_executor io, core::Relay& relay, StorageMailbox& sto
     : io_(io), relay_(relay), storage_(storage), clock_(clock), options_(std::move(options)) {
     storage_.watch_letters(
         [this](const core::LetterUsage& usage) {
-            relay_.letters_stored(usage, clock_.now());
+            relay_.letters().stored(usage, clock_.now());
             work_appeared();
         },
         [this](std::span<const Seq> buried) {
-            relay_.buried(buried);
+            relay_.letters().buried(buried);
             work_appeared();
         });
 }
@@ -48,7 +48,7 @@ Engine::Engine(asio::any_io_executor io, core::Relay& relay, StorageMailbox& sto
 
 void Engine::submit(core::Submission submission, Answered answered, Now now,
                     const core::Submitter& by) {
-    auto decision = relay_.submit(std::move(submission), now, by);
+    auto decision = relay_.admission().submit(std::move(submission), now, by);
     if (auto* rejection = std::get_if<core::Rejection>(&decision)) {
         Answer answer;
         options_.metrics->note_rejection(rejection->code);
@@ -56,7 +56,7 @@ void Engine::submit(core::Submission submission, Answered answered, Now now,
         answered(answer);
         return;
     }
-    if (auto* filtered = std::get_if<core::Relay::Filtered>(&decision)) {
+    if (auto* filtered = std::get_if<core::Admission::Filtered>(&decision)) {
         Answer answer;
         answer.id = std::move(filtered->id);
         answer.filtered = true;
@@ -64,21 +64,21 @@ void Engine::submit(core::Submission submission, Answered answered, Now now,
         return;
     }
     ++unanswered_;
-    if (auto* duplicate = std::get_if<core::Relay::Duplicate>(&decision)) {
+    if (auto* duplicate = std::get_if<core::Admission::Duplicate>(&decision)) {
         confirm(std::move(*duplicate), std::move(answered));
         return;
     }
-    append(std::move(std::get<core::Relay::Append>(decision)), now.mono, std::move(answered));
+    append(std::move(std::get<core::Admission::Append>(decision)), now.mono, std::move(answered));
 }
 
 Answer Engine::refuse(core::Rejection rejection, const core::Submitter& by) {
     options_.metrics->note_rejection(rejection.code);
     Answer answer;
-    answer.rejection = relay_.refuse(std::move(rejection), by, clock_.now());
+    answer.rejection = relay_.admission().refuse(std::move(rejection), by, clock_.now());
     return answer;
 }
 
-void Engine::append(core::Relay::Append&& append, MonoTime handed_in, Answered answered) {
+void Engine::append(core::Admission::Append&& append, MonoTime handed_in, Answered answered) {
     const std::uint64_t bytes = weight(append.record);
     pending_bytes_ += bytes;
     uncommitted_.push_back({bytes, handed_in, std::move(answered)});
@@ -96,8 +96,8 @@ void Engine::appended(core::EventRecord&& record, const Result<Seq>& result) {
     give_turn_soon();
     Answer answer;
     if (result.has_error()) {
-        answer.rejection =
-            relay_.commit_failed(record, result.error().code == storage::QueueErrc::full);
+        answer.rejection = relay_.admission().commit_failed(
+            record, result.error().code == storage::QueueErrc::full);
         options_.metrics->note_rejection(answer.rejection->code);
         event.answered(answer);
         return;
@@ -107,7 +107,7 @@ void Engine::appended(core::EventRecord&& record, const Result<Seq>& result) {
     options_.metrics->commit_latency.observe(
         in_seconds(std::max(committed_at_ - event.handed_in, MonoTime::duration(0))));
     options_.metrics->producers.note(record.producer);
-    const bool is_scheduled = relay_.committed(record, *result);
+    const bool is_scheduled = relay_.admission().committed(record, *result);
     work_appeared();
     answer.id.swap(record.id);  // lent for the answer: there are many of them
     event.answered(answer);
@@ -116,11 +116,11 @@ void Engine::appended(core::EventRecord&& record, const Result<Seq>& result) {
     if (is_scheduled) keep(*result, std::move(record));
 }
 
-void Engine::confirm(core::Relay::Duplicate duplicate, Answered answered) {
+void Engine::confirm(core::Admission::Duplicate duplicate, Answered answered) {
     storage_.barrier([this, duplicate = std::move(duplicate), answered = std::move(answered)] {
         --unanswered_;
         Answer answer;
-        if (relay_.confirm(duplicate, clock_.now())) {
+        if (relay_.admission().confirm(duplicate, clock_.now())) {
             answer.id = duplicate.id;
             answer.duplicate = true;
         } else {
@@ -172,7 +172,7 @@ void Engine::work_appeared() {
 // Reads on in the backlogs that have room in memory again. Their records come along while the cache
 // has room: one by one they would cost a trip to the other thread each.
 void Engine::load() {
-    while (auto request = relay_.next_load()) {
+    while (auto request = relay_.destination().active().next_load()) {
         const std::uint64_t used = cached_bytes_ + loading_bytes_;
         const std::uint64_t room = options_.cache_size - std::min(options_.cache_size, used);
         const std::uint64_t bytes = std::min<std::uint64_t>(room, request->limit * loaded_event);
@@ -181,7 +181,8 @@ void Engine::load() {
                       [this, request = *request, bytes](Result<StorageMailbox::Loaded> result) {
                           loading_bytes_ -= bytes;
                           if (result.has_error()) {
-                              relay_.load_failed(request, result.error().message, clock_.now());
+                              relay_.destination().load_failed(request, result.error().message,
+                                                               clock_.now());
                           } else {
                               loaded(request, std::move(*result));
                           }
@@ -191,16 +192,16 @@ void Engine::load() {
 }
 
 void Engine::loaded(const core::LoadRequest& request, StorageMailbox::Loaded loaded) {
-    relay_.loaded(request, loaded.slice);
+    relay_.destination().loaded(request, loaded.slice);
     for (std::size_t i = 0; i < loaded.records.size(); ++i) {
         const Seq seq = loaded.slice.events[i].seq;
-        if (relay_.scheduler().contains(seq)) keep(seq, std::move(loaded.records[i]));
+        if (relay_.destination().scheduler().contains(seq)) keep(seq, std::move(loaded.records[i]));
     }
 }
 
 std::optional<core::Assignment> Engine::next(Now now) {
-    if (relay_.deliveries_held()) return std::nullopt;
-    return relay_.next(now);
+    if (relay_.destination().deliveries_held()) return std::nullopt;
+    return relay_.delivery().next(now);
 }
 
 void Engine::keep(Seq seq, core::EventRecord&& record) {
@@ -265,7 +266,7 @@ asio::awaitable<Result<core::EventRecord>> Engine::read(Seq seq) {
 
 std::optional<Engine::Outgoing> Engine::prepare(const core::Assignment& assignment,
                                                 Result<core::EventRecord>&& event) {
-    if (!relay_.may_be_sent(assignment)) {
+    if (!relay_.delivery().may_be_sent(assignment)) {
         withdraw(assignment, event.has_value() ? std::optional(std::move(*event)) : std::nullopt,
                  false);
         return std::nullopt;
@@ -281,7 +282,7 @@ std::optional<Engine::Outgoing> Engine::prepare(const core::Assignment& assignme
 
 void Engine::attempted(const core::Assignment& assignment, core::EventRecord&& record,
                        const core::AttemptResult& result, Now now) {
-    auto effects = relay_.attempted(assignment, record, result, now);
+    auto effects = relay_.delivery().attempted(assignment, record, result, now);
     Metrics& metrics = *options_.metrics;
     metrics.note_attempt(result);
     if (effects.settle && effects.settle->outcome == core::Outcome::delivered) {
@@ -294,38 +295,38 @@ void Engine::attempted(const core::Assignment& assignment, core::EventRecord&& r
 }
 
 void Engine::unreadable(const core::Assignment& assignment, const Error& error) {
-    carry_out(relay_.unreadable(assignment, error.message,
-                                error.code == storage::QueueErrc::damaged, clock_.now()));
+    carry_out(relay_.delivery().unreadable(
+        assignment, error.message, error.code == storage::QueueErrc::damaged, clock_.now()));
 }
 
 void Engine::withdraw(const core::Assignment& assignment, std::optional<core::EventRecord> record,
                       bool sent) {
-    relay_.withdraw(assignment, sent, clock_.now());
+    relay_.delivery().withdraw(assignment, sent, clock_.now());
     if (record) keep_if_queued(assignment.seq, std::move(*record));
     work_appeared();
 }
 
 void Engine::keep_if_queued(Seq seq, core::EventRecord&& record) {
-    if (relay_.scheduler().contains(seq)) keep(seq, std::move(record));
+    if (relay_.destination().scheduler().contains(seq)) keep(seq, std::move(record));
 }
 
 void Engine::release(const core::Assignment& assignment) {
-    relay_.release(assignment, clock_.now());
+    relay_.delivery().withdraw(assignment, false, clock_.now());
 }
 
 std::optional<Engine::OutgoingReport> Engine::next_report() {
-    if (relay_.deliveries_held()) return std::nullopt;
-    auto report = relay_.next_report(clock_.now());
+    if (relay_.destination().deliveries_held()) return std::nullopt;
+    auto report = relay_.reporting().flow().next_report(clock_.now());
     if (!report) return std::nullopt;
     Secret token = relay_.tokens().at(report->token).entry.secret;
     return OutgoingReport{std::move(*report), std::move(token)};
 }
 
 void Engine::end_report(const core::ProblemReport& report, const core::AttemptResult& result) {
-    relay_.end_report(report, result, clock_.now());
+    relay_.reporting().flow().end_report(report, result, clock_.now());
 }
 
-void Engine::carry_out(core::Relay::Effects effects) {
+void Engine::carry_out(core::Effects effects) {
     if (effects.settle) storage_.settle(*effects.settle);
     for (auto& letter : effects.bury) {
         take_cached(letter.seq);
@@ -357,9 +358,9 @@ void Engine::wake() {
 void Engine::save(std::vector<core::TokenEntry> entries, StorageMailbox::Done saved) {
     auto put = [this, entries, done = std::move(saved)](const Result<void>& result) {
         if (result.has_error()) {
-            relay_.tokens_not_saved(entries, result.error().message, clock_.now());
+            relay_.lifecycle().tokens_not_saved(entries, result.error().message, clock_.now());
         } else {
-            relay_.tokens_saved(entries);
+            relay_.lifecycle().tokens_saved(entries);
         }
         if (done) done(result);
         work_appeared();
@@ -368,15 +369,15 @@ void Engine::save(std::vector<core::TokenEntry> entries, StorageMailbox::Done sa
 }
 
 void Engine::tick() {
-    carry_out(relay_.expire(clock_.now()));
-    auto unsaved = relay_.take_unsaved_tokens(clock_.now());
+    carry_out(relay_.delivery().expire(clock_.now()));
+    auto unsaved = relay_.lifecycle().take_unsaved_tokens(clock_.now());
     if (!unsaved.empty()) save(std::move(unsaved));
-    if (const auto max_age = relay_.take_due_trim(clock_.now())) {
+    if (const auto max_age = relay_.letters().take_due_trim(clock_.now())) {
         storage_.drop_older_letters(*max_age, clock_.now().wall, [this](std::uint64_t letters) {
-            relay_.letters_aged(letters);
+            relay_.letters().aged(letters);
         });
     }
-    auto due = relay_.take_due_erasures(clock_.now());
+    auto due = relay_.lifecycle().take_due_erasures(clock_.now());
     if (!due.empty()) erase(std::move(due));
     forget_unused_tokens();
     load();
@@ -390,7 +391,7 @@ void Engine::replay(std::vector<Seq> letters, std::function<void(Result<std::uin
                 done(events.error());
                 return;
             }
-            relay_.replayed(*events);
+            relay_.destination().replayed(*events);
             work_appeared();
             done(events->size());
         });
@@ -400,7 +401,7 @@ void Engine::erase(std::vector<TokenId> tokens) {
     auto done = [this, tokens](const Result<StorageMailbox::Erased>& result) {
         if (result.has_error()) {
             for (const TokenId token : tokens) {
-                relay_.erase_failed(token, result.error().message, clock_.now());
+                relay_.lifecycle().erase_failed(token, result.error().message, clock_.now());
             }
             count_left(tokens);
             work_appeared();
@@ -419,7 +420,7 @@ void Engine::count_left(const std::vector<TokenId>& tokens) {
         return [this, tokens, left = *all] {
             for (const TokenId token : tokens) {
                 const auto found = std::ranges::find(left, token, &storage::Spool::Backlog::token);
-                relay_.left_to_erase(token, found == left.end() ? 0 : found->events);
+                relay_.lifecycle().left_to_erase(token, found == left.end() ? 0 : found->events);
             }
         };
     });
@@ -435,15 +436,15 @@ void Engine::forget_secrets(const std::vector<TokenId>& tokens,
         };
         for (const TokenId token : tokens) {
             if (result.has_error()) {
-                relay_.erase_failed(token, result.error().message, clock_.now());
+                relay_.lifecycle().erase_failed(token, result.error().message, clock_.now());
             } else {
-                relay_.erased(token, count(erased.events, token),
-                              count(erased.dead_letters, token));
+                relay_.lifecycle().erased(token, count(erased.events, token),
+                                          count(erased.dead_letters, token));
             }
         }
         work_appeared();
     };
-    storage_.put_tokens(relay_.erasing(tokens, clock_.now()), std::move(put));
+    storage_.put_tokens(relay_.lifecycle().erasing(tokens, clock_.now()), std::move(put));
 }
 
 std::optional<MonoTime> Engine::next_wakeup(Now looked_at) const {

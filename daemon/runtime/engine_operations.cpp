@@ -79,16 +79,16 @@ asio::awaitable<Result<DropCount>> drop(Engine& engine, std::vector<ListedEvent>
     auto outcomes = std::make_shared<std::vector<core::Settlement>>();
     const Now now = engine.clock().now();
     for (const auto& listed : events) {
-        switch (engine.relay().drop(listed.event, listed.record.id, now)) {
-            case core::Relay::Drop::dropped:
+        switch (engine.relay().delivery().drop(listed.event, listed.record.id, now)) {
+            case core::Delivery::Drop::dropped:
                 outcomes->push_back({listed.event.seq, core::Outcome::dropped});
                 engine.take_cached(listed.event.seq);
                 ++count.dropped;
                 break;
-            case core::Relay::Drop::in_flight:
+            case core::Delivery::Drop::in_flight:
                 ++count.in_flight;
                 break;
-            case core::Relay::Drop::not_queued:
+            case core::Delivery::Drop::not_queued:
                 ++count.not_queued;
                 break;
         }
@@ -100,7 +100,7 @@ asio::awaitable<Result<DropCount>> drop(Engine& engine, std::vector<ListedEvent>
     const auto settled = co_await on_storage<Result<void>>(engine, std::move(settle));
     // What could not be written stays dropped in this process, and is there again after a restart.
     if (settled->has_error()) co_return settled->error();
-    for (const auto& outcome : *outcomes) engine.relay().drop_settled(outcome.seq);
+    for (const auto& outcome : *outcomes) engine.relay().delivery().drop_settled(outcome.seq);
     engine.wake();
     co_return count;
 }

@@ -49,7 +49,7 @@ void add_books(MetricsText& out, const StorageMailbox::Snapshot& snapshot) {
 
 void add_letters(MetricsText& out, const core::Relay& relay,
                  const StorageMailbox::Snapshot& snapshot) {
-    const core::LetterRoom& room = relay.letter_room();
+    const core::LetterRoom& room = relay.letters().room();
     const core::RelayCounters& counters = relay.counters();
     out.family(
         "flowrelay_deaths", Type::counter, "",
@@ -84,12 +84,12 @@ void add_letters(MetricsText& out, const core::Relay& relay,
     out.sample(std::uint64_t{room.is_store_full() ? 1U : 0U});
     out.family("flowrelay_threads_held_by_dead_letters", Type::gauge, "",
                "Threads whose event was refused while the dead letters had no room.");
-    out.sample(std::uint64_t{relay.lanes_held_by_letters()});
+    out.sample(std::uint64_t{relay.letters().held_threads()});
 }
 
 void add_queue(MetricsText& out, const core::Relay& relay, const StorageMailbox::Snapshot& snapshot,
                const ControlContext& context, Now now) {
-    const auto status = relay.scheduler().status();
+    const auto status = relay.destination().scheduler().status();
     out.family("flowrelay_queued_events", Type::gauge, "events", "Events that wait for delivery.");
     out.sample(snapshot.usage.events);
     const auto oldest = status.queued == 0 ? Milliseconds(0) : now.wall - status.oldest;
@@ -109,7 +109,7 @@ void add_queue(MetricsText& out, const core::Relay& relay, const StorageMailbox:
     out.sample(spool_capacity(snapshot, context));
     out.family("flowrelay_max_age_seconds", Type::gauge, "seconds",
                "retry.max_age: older events become dead letters.");
-    out.sample(in_seconds(relay.max_age()));
+    out.sample(in_seconds(relay.options().scheduler.max_age));
     out.family("flowrelay_spool_available_bytes", Type::gauge, "bytes",
                "What is free on the file system of the spool.");
     out.sample(context.available_bytes());
@@ -137,11 +137,12 @@ void add_tokens(MetricsText& out, const core::Relay& relay) {
     std::uint64_t others = 0;
     std::uint64_t full = 0;
     for (const auto& [id, token] : relay.tokens().all()) {
-        const std::string_view state = token_state(token, relay.scheduler().token_status(id));
-        const auto queued = relay.queued(id);
+        const std::string_view state =
+            token_state(token, relay.destination().scheduler().token_status(id));
+        const auto queued = relay.lifecycle().queued(id);
         ++states[state];
         events[state] += queued;
-        if (relay.at_quota(id)) ++full;
+        if (relay.admission().at_quota(id)) ++full;
         if (token.is_source()) {
             sources.emplace_back(queued, token.entry.source);
         } else {
@@ -172,7 +173,7 @@ void add_tokens(MetricsText& out, const core::Relay& relay) {
 }
 
 void add_destination(MetricsText& out, const core::Relay& relay, const ControlContext& context) {
-    const auto status = relay.scheduler().status();
+    const auto status = relay.destination().scheduler().status();
     out.family("flowrelay_destination_state", Type::stateset, "",
                "Whether the destination takes events; see docs/operations.md.");
     for (const auto state : {core::DestinationState::up, core::DestinationState::held,
@@ -252,7 +253,7 @@ void add_ingest(MetricsText& out, const core::RelayCounters& counters, const Met
 void add_process(MetricsText& out, const Engine& engine, const ControlContext& context, Now now) {
     out.family("flowrelay_deliveries_held", Type::gauge, "",
                "1 while nothing is posted because the spool came from another machine.");
-    out.sample(std::uint64_t{engine.relay().deliveries_held() ? 1U : 0U});
+    out.sample(std::uint64_t{engine.relay().destination().deliveries_held() ? 1U : 0U});
     out.family("flowrelay_build", Type::info, "", "The version that runs.");
     out.sample(std::uint64_t{1}, {{"version", context.version}});
     out.family("flowrelay_uptime_seconds", Type::gauge, "seconds", "Time since the start.");

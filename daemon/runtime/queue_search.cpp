@@ -111,7 +111,7 @@ void append_loaded(QueuePage& page, StorageMailbox::Loaded& loaded, const QueueF
 std::vector<TokenId> tokens_with_backlog(Engine& engine) {
     std::vector<TokenId> tokens;
     for (const auto& [token, slot] : engine.relay().tokens().all()) {
-        if (engine.relay().queued(token) > 0 || slot.gone()) tokens.push_back(token);
+        if (engine.relay().lifecycle().queued(token) > 0 || slot.gone()) tokens.push_back(token);
     }
     return tokens;
 }
@@ -245,7 +245,8 @@ asio::awaitable<Result<void>> scan_for_ids(Engine& engine, TokenId token, Ids& i
 asio::awaitable<Result<void>> guess(Engine& engine, TokenId token, Ids& ids, std::string id,
                                     std::vector<ListedEvent>& found, const Wanted& wanted) {
     const auto time = time_of_id(id);
-    if (!time || engine.relay().queued(token) <= small_backlog) co_return Result<void>();
+    if (!time || engine.relay().lifecycle().queued(token) <= small_backlog)
+        co_return Result<void>();
     const auto start = co_await search_start(engine, token, *time, wanted);
     if (start.has_error()) co_return start.error();
     Ids one{id};
@@ -355,7 +356,7 @@ asio::awaitable<Result<QueuePage>> list_queue(Engine& engine, QueueFilter filter
         if (!request) co_return page;
         // Skip tokens without queued events: there may be thousands.
         const core::Token& slot = engine.relay().tokens().at(request->token);
-        if (!slot.gone() && engine.relay().queued(request->token) == 0) {
+        if (!slot.gone() && engine.relay().lifecycle().queued(request->token) == 0) {
             cursor = {TokenId{to_number(request->token) + 1}, 0, Seq::none};
             --loads;
             continue;

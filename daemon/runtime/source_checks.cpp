@@ -23,7 +23,7 @@ void Engine::check_source(TokenId token, Checked checked) {
 }
 
 std::optional<Engine::OutgoingCheck> Engine::next_check() {
-    if (relay_.is_checking()) return std::nullopt;
+    if (relay_.reporting().liveness().is_checking()) return std::nullopt;
     while (!asked_checks_.empty()) {
         AskedCheck asked = std::move(asked_checks_.front());
         asked_checks_.pop_front();
@@ -32,24 +32,24 @@ std::optional<Engine::OutgoingCheck> Engine::next_check() {
         if (!relay_.tokens().all().contains(asked.token)) {
             answer.refusal = core::Refusal{core::Refusal::Code::not_found, "it was forgotten"};
         } else {
-            answer.refusal = relay_.refuse_check(asked.token);
+            answer.refusal = relay_.reporting().liveness().refuse_check(asked.token);
         }
         if (answer.refusal) {
             asked.checked(answer);
             continue;
         }
         checking_ = std::move(asked.checked);
-        return OutgoingCheck{relay_.begin_check(asked.token, true),
+        return OutgoingCheck{relay_.reporting().liveness().begin_check(asked.token, true),
                              relay_.tokens().at(asked.token).entry.secret};
     }
-    auto check = relay_.next_check(clock_.now());
+    auto check = relay_.reporting().liveness().next_check(clock_.now());
     if (!check) return std::nullopt;
     return OutgoingCheck{*check, relay_.tokens().at(check->token).entry.secret};
 }
 
 void Engine::end_check(const core::SourceCheck& check, const core::AttemptResult& result,
                        bool has_source) {
-    auto end = relay_.end_check(check, result, has_source, clock_.now());
+    auto end = relay_.delivery().end_check(check, result, has_source, clock_.now());
     carry_out(std::move(end.effects));
     CheckAnswer answer;
     answer.life = end.life;
@@ -59,7 +59,7 @@ void Engine::end_check(const core::SourceCheck& check, const core::AttemptResult
 }
 
 void Engine::release_check(const core::SourceCheck&) {
-    relay_.release_check(clock_.now());
+    relay_.reporting().liveness().release_check(clock_.now());
     if (const Checked checked = std::exchange(checking_, {})) checked(not_asked());
 }
 

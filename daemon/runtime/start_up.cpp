@@ -19,8 +19,9 @@ void tell_unknown(core::Relay& relay, const storage::Spool::Recovered& recovered
         if (!token.unknown) continue;
         const auto backlog = std::ranges::find(recovered.backlogs, id, &Backlog::token);
         const auto letters = recovered.letters.find(id);
-        relay.tell_unknown(id, backlog == recovered.backlogs.end() ? 0 : backlog->events,
-                           letters == recovered.letters.end() ? 0 : letters->second);
+        relay.lifecycle().tell_unknown(id,
+                                       backlog == recovered.backlogs.end() ? 0 : backlog->events,
+                                       letters == recovered.letters.end() ? 0 : letters->second);
     }
 }
 
@@ -34,7 +35,7 @@ void put_at_start(core::Relay& relay, storage::Spool& spool,
         if (!storage::is_disk_full(put.error().code)) {
             throw std::runtime_error(put.error().message);
         }
-        relay.tokens_not_saved(entries, put.error().message, now);
+        relay.lifecycle().tokens_not_saved(entries, put.error().message, now);
         return;
     }
     for (const auto& entry : entries) relay.tokens().mark_durable(entry);
@@ -52,17 +53,17 @@ void restore(core::Relay& relay, storage::Spool& spool, std::vector<core::Config
     tell_unknown(relay, *recovered);
     const auto status = spool.status();
     if (status.missing_letters > 0) {
-        relay.tell_letters_missing(status.missing_letters, status.dead_letters + status.replayed);
+        relay.letters().tell_missing(status.missing_letters, status.dead_letters + status.replayed);
     }
     for (const auto& backlog : recovered->backlogs) {
-        relay.restore(backlog.token, backlog.events, backlog.first);
+        relay.lifecycle().restore(backlog.token, backlog.events, backlog.first);
     }
-    for (const auto& hold : spool.holds()) relay.restore(hold, now);
-    relay.letters_stored(spool.letter_usage(), now);
-    relay.replayed(spool.replays());
-    spool.known_ids(now.wall - dedup_window, relay.dedup_capacity(),
+    for (const auto& hold : spool.holds()) relay.delivery().restore(hold, now);
+    relay.letters().stored(spool.letter_usage(), now);
+    relay.destination().replayed(spool.replays());
+    spool.known_ids(now.wall - dedup_window, relay.admission().dedup_capacity(),
                     [&relay](const storage::EventQueue::KnownId& known) {
-                        relay.remember(known.token, known.id, known.accepted);
+                        relay.admission().remember(known.token, known.id, known.accepted);
                     });
 }
 

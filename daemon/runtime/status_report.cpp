@@ -26,7 +26,8 @@ json::object destination_of(const core::Relay& relay, const core::Scheduler::Sta
     if (status.destination_until) {
         destination["until_s"] = seconds_until(*status.destination_until, now);
     }
-    if (!relay.destination_reason().empty()) destination["reason"] = relay.destination_reason();
+    if (!relay.reporting().destination_reason().empty())
+        destination["reason"] = relay.reporting().destination_reason();
     return destination;
 }
 
@@ -37,15 +38,15 @@ std::int64_t whole_seconds(Milliseconds duration) {
 json::object describe(const core::Relay& relay, const core::Token& token, Now at) {
     const MonoTime now = at.mono;
     const TokenId id = token.entry.id;
-    const auto status = relay.scheduler().token_status(id);
+    const auto status = relay.destination().scheduler().token_status(id);
     json::object entry{{"name", token.label()},
                        {"state", token_state(token, status)},
-                       {"queued", relay.queued(id)}};
+                       {"queued", relay.lifecycle().queued(id)}};
     const auto until = std::max(status.until, status.probe_by);
     if (until) entry["until_s"] = seconds_until(*until, now);
-    if (relay.at_quota(id)) entry["full"] = true;
+    if (relay.admission().at_quota(id)) entry["full"] = true;
     add_erasure(entry, relay, token, at.wall);
-    auto reason = relay.token_reason(id);
+    auto reason = relay.lifecycle().token_reason(id);
     if (!reason.empty()) entry["reason"] = std::move(reason);
     return entry;
 }
@@ -106,8 +107,10 @@ void add_rates(json::object& report, const Engine& engine, const core::Scheduler
                                        {"left_per_s", longest.left},
                                        {"over_s", std::lround(in_seconds(longest.over))}};
     }
-    const bool held = relay.deliveries_held() || status.destination != core::DestinationState::up;
-    const core::Backlog backlog{relay.queued(), stuck_events(report["tokens"].as_array()), held};
+    const bool held =
+        relay.destination().deliveries_held() || status.destination != core::DestinationState::up;
+    const core::Backlog backlog{relay.destination().queued(),
+                                stuck_events(report["tokens"].as_array()), held};
     const auto estimate = core::estimate_drain(backlog, rates);
     json::object drained{{"state", to_string(estimate.state)}, {"stuck", backlog.stuck}};
     if (estimate.state == core::DrainEstimate::State::drains) {
@@ -144,7 +147,7 @@ void add_erasure(json::object& entry, const core::Relay& relay, const core::Toke
         token.entry.state == core::TokenEntry::State::forgotten) {
         entry["erased_at"] = format_time(token.entry.since);
     }
-    if (auto why = relay.erasure_waits(token.entry.id); !why.empty()) {
+    if (auto why = relay.lifecycle().erasure_waits(token.entry.id); !why.empty()) {
         entry["erasure_waits"] = std::move(why);
         return;
     }
@@ -161,7 +164,7 @@ std::uint64_t spool_capacity(const StorageMailbox::Snapshot& snapshot,
 std::optional<storage::RefusingBecause> refusing(const core::Relay& relay,
                                                  const StorageMailbox::Snapshot& snapshot) {
     // A stopping daemon still serves its producers.
-    if (!relay.accepting()) {
+    if (!relay.admission().accepting()) {
         return storage::RefusingBecause{"stopping", "flowrelayd is stopping"};
     }
     if (snapshot.refusing || !snapshot.failed) return snapshot.refusing;
@@ -174,7 +177,7 @@ std::string status_report(Engine& engine, const StorageMailbox::Snapshot& snapsh
                           const ControlContext& context) {
     const Now now = engine.clock().now();
     const core::Relay& relay = engine.relay();
-    const auto status = relay.scheduler().status();
+    const auto status = relay.destination().scheduler().status();
     const auto& ledger = snapshot.ledger;
     const auto& counters = relay.counters();
     const std::string_view state = snapshot.failed      ? "storage_failed"
@@ -201,14 +204,14 @@ std::string status_report(Engine& engine, const StorageMailbox::Snapshot& snapsh
         {"dead_letters", snapshot.dead_letters},
         {"dead_letters_replayed", snapshot.replayed},
         {"dead_letters_missing", snapshot.missing_letters},
-        {"dead_letters_bytes", relay.letter_room().usage().bytes},
-        {"dead_letters_full", relay.letter_room().is_store_full()},
-        {"dead_letters_unwritten", relay.unwritten_letters()},
+        {"dead_letters_bytes", relay.letters().room().usage().bytes},
+        {"dead_letters_full", relay.letters().room().is_store_full()},
+        {"dead_letters_unwritten", relay.letters().unwritten()},
         {"spool_bytes", snapshot.usage.disk_bytes},
         {"spool_used_bytes", snapshot.usage.disk_bytes - snapshot.usage.unused_bytes},
         {"spool_max_bytes", context.spool_max_bytes},
         {"spool_capacity_bytes", spool_capacity(snapshot, context)},
-        {"max_age_s", whole_seconds(relay.max_age())},
+        {"max_age_s", whole_seconds(relay.options().scheduler.max_age)},
         {"spool_available_bytes", context.available_bytes()},
         {"since_start", json::object{{"attempts", counters.attempts},
                                      {"retried", counters.retried},
@@ -229,7 +232,7 @@ std::string status_report(Engine& engine, const StorageMailbox::Snapshot& snapsh
     if (refusal) {
         report["refusal"] = json::object{{"code", refusal->code}, {"reason", refusal->reason}};
     }
-    report["deliveries_held"] = relay.deliveries_held();
+    report["deliveries_held"] = relay.destination().deliveries_held();
     if (status.queued > 0) {
         report["oldest_age_s"] = std::max<std::int64_t>(
             0, std::chrono::duration_cast<std::chrono::seconds>(now.wall - status.oldest).count());

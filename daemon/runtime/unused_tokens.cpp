@@ -9,18 +9,18 @@
 namespace flowrelay::runtime {
 
 void Engine::forget_unused_tokens() {
-    if (auto again = relay_.take_unerased(clock_.now()); !again.empty()) {
+    if (auto again = relay_.unused().take_unerased(clock_.now()); !again.empty()) {
         erase_unused(std::move(again));
     }
-    if (!relay_.may_have_unused()) return;
-    auto unused = relay_.take_unused_tokens(clock_.now());
+    if (!relay_.unused().may_have_unused()) return;
+    auto unused = relay_.unused().take_unused_tokens(clock_.now());
     if (unused.empty()) return;
     storage_.ask(
         [this, unused = std::move(unused)](storage::Spool& spool) -> std::function<void()> {
             // Empty while an event could come back after a crash because its outcome is not
             // durable.
             return [this, free = spool.without_letters(unused)] {
-                auto forgotten = relay_.forget_unused(free);
+                auto forgotten = relay_.unused().forget_unused(free);
                 if (!forgotten.empty()) erase_unused(std::move(forgotten));
             };
         });
@@ -31,7 +31,7 @@ void Engine::forget_unused_tokens() {
 void Engine::erase_unused(std::vector<TokenId> slots) {
     auto done = [this, slots](const Result<StorageMailbox::Erased>& erased) {
         if (erased.has_error()) {
-            relay_.forget_failed(slots, clock_.now());
+            relay_.unused().forget_failed(slots, clock_.now());
             work_appeared();
             return;
         }

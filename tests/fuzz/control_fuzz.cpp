@@ -63,7 +63,7 @@ public:
         };
         const Now now = clock_.now();
         engine_.save(relay_.configure(test::ci_and_web(), now));
-        if (auto added = relay_.add_source("extra", Secret("t0ken-of-extra"), now)) {
+        if (auto added = relay_.lifecycle().add_source("extra", Secret("t0ken-of-extra"), now)) {
             engine_.save(std::move(*added));
         }
         for (int number = 0; number < 5; ++number) submit(number);
@@ -88,7 +88,7 @@ public:
         for (const auto& [id, token] : relay_.tokens().all()) {
             text += '\n' + token.label() + ' ' + std::string(token.entry.secret.reveal()) + ' ' +
                     std::to_string(static_cast<int>(token.entry.state)) + ' ' +
-                    std::to_string(relay_.queued(id));
+                    std::to_string(relay_.lifecycle().queued(id));
         }
         return text;
     }

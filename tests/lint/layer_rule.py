@@ -2,7 +2,7 @@
 """The layers: base <- core <- {storage, http} <- runtime <- app <- cli. A file includes only from
 its own layer and from those below, of those what lies in include/flowrelay; and a header lies there
 only if another layer uses it, or a header there needs it. Decisions (core) take time as an argument
-and never ask for it."""
+and never ask for it. The parts of the relay (core) know those below them, and none knows the relay."""
 
 import pathlib
 import re
@@ -21,9 +21,26 @@ BELOW = {
     "cli": {"base", "core", "storage", "http", "runtime", "app"},
 }
 
+# The parts of core::Relay, and which of the others each of them knows.
+PARTS = {
+    "destination": set(),
+    "flow_reports": {"destination"},
+    "liveness_checks": {"destination"},
+    "reporting": {"destination", "flow_reports", "liveness_checks"},
+    "token_lifecycle": {"destination", "reporting"},
+    "admission": {"destination", "reporting", "token_lifecycle"},
+    "letter_holds": {"destination"},
+    "delivery": {"destination", "letter_holds", "liveness_checks", "reporting", "token_lifecycle"},
+    "unused_tokens": {"admission", "destination", "reporting", "token_lifecycle"},
+}
+PARTS["relay"] = set(PARTS)
+# Sources of a part that are called otherwise than its header.
+PART_OF = {"source_operations": "token_lifecycle", "delivery_operations": "delivery"}
+
 _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*[<"]([^">]+)[">]', re.MULTILINE)
 _OWN = re.compile(r"(?:^|/)(?:flowrelay|daemon)/(base|core|storage|http|runtime|app|cli)/")
 _PRIVATE = re.compile(r"^(?:daemon/)?(base|core|storage|http|runtime|app|cli)/")
+_PART = re.compile(r"(?:^|/)flowrelay/core/(" + "|".join(PARTS) + r")\.hpp$")
 _CLOCK = re.compile(r"(system_clock|steady_clock|high_resolution_clock)::now|\bgettimeofday|"
                     r"\bclock_gettime|std::random_device")
 
@@ -53,10 +70,22 @@ def problems(name, text):
             found.append((line, f"{header} is of {private.group(1)} alone: move it to "
                                 f"include/flowrelay/{private.group(1)}, or do without"))
     if layer == "core" and not name.startswith("tests/"):
+        found += [(line, f"{part} must not know {known}") for line, part, known in upward(name, text)]
         for match in _CLOCK.finditer(text):
             line = text.count("\n", 0, match.start()) + 1
             found.append((line, f"core asks for {match.group()}: take it as an argument"))
     return found
+
+
+def upward(name, text):
+    """Where a file of core includes a part of the relay that it must not know, as line, its part (or
+    its own name), the part included."""
+    stem = pathlib.PurePosixPath(name).stem
+    part = PART_OF.get(stem, stem)
+    for match in _INCLUDE.finditer(text):
+        known = _PART.search(match.group(1))
+        if known and known.group(1) not in PARTS.get(part, set()) | {part}:
+            yield text.count("\n", 0, match.start()) + 1, part, known.group(1)
 
 
 def needless(sources):
@@ -103,6 +132,23 @@ class LayerRule(unittest.TestCase):
                    "daemon/core/y.cpp": '#include "flowrelay/core/c.hpp"',
                    "tests/z.cpp": '#include "flowrelay/core/c.hpp"'}
         self.assertEqual(needless(sources), [c])
+
+    def test_parts_of_the_relay_know_those_below_them(self):
+        delivery = '#include "flowrelay/core/delivery.hpp"'
+        reporting = '#include "flowrelay/core/reporting.hpp"'
+        self.assertFalse(self.check("daemon/core/relay.cpp", delivery))
+        self.assertFalse(self.check("daemon/core/delivery_operations.cpp", delivery))
+        self.assertFalse(self.check("include/flowrelay/core/delivery.hpp", reporting))
+        self.assertFalse(self.check("daemon/runtime/engine.cpp", delivery))
+
+    def test_parts_of_the_relay_that_know_others_above_them_are_found(self):
+        delivery = '#include "flowrelay/core/delivery.hpp"'
+        self.assertTrue(self.check("daemon/core/reporting.cpp", delivery))
+        self.assertTrue(self.check("include/flowrelay/core/admission.hpp", delivery))
+        self.assertTrue(self.check("daemon/core/source_operations.cpp", delivery))
+        self.assertTrue(self.check("daemon/core/verdict.cpp", delivery), "no part at all")
+        self.assertTrue(self.check("daemon/core/delivery.cpp",
+                                   '#include "flowrelay/core/relay.hpp"'))
 
     def test_storage_and_http_do_not_know_each_other(self):
         self.assertTrue(self.check("daemon/storage/a.cpp", '#include "flowrelay/http/a.hpp"'))

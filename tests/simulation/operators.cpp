@@ -65,7 +65,7 @@ RelayProcess::Call RelayProcess::drop_each_letter(std::vector<Seq> letters) {
 }
 
 void RelayProcess::retry(Seq event) {
-    if (!relay_->hurry(event, around_.agenda.now())) return;
+    if (!relay_->destination().scheduler().hurry(event, around_.agenda.now())) return;
     around_.model.retried(event, around_.agenda.now());
     engine_->wake();
     turn();
@@ -83,7 +83,8 @@ RelayProcess::Call RelayProcess::set_paused(std::size_t slot, bool paused) {
     const auto id = around_.model.slots().at(slot).id;
     if (!id) co_return;
     const Now now = around_.agenda.now();
-    auto entry = paused ? relay_->pause_source(*id, now) : relay_->resume_source(*id, now);
+    auto entry = paused ? relay_->lifecycle().pause_source(*id, now)
+                        : relay_->lifecycle().resume_source(*id, now);
     if (entry.has_error()) co_return;
     const std::uint64_t change = around_.model.pause_begins(slot, paused);
     const auto saved = co_await operations::save(*engine_, std::move(*entry));
@@ -94,7 +95,7 @@ void RelayProcess::reload() {
     const Now now = around_.agenda.now();
     options_.relay.destination = around_.setup.destination();
     relay_->set_options(options_.relay);
-    relay_->try_destination_now(now);
+    relay_->destination().scheduler().hurry_destination(now);
     auto entries = relay_->configure(sources(), now);
     const bool changes = around_.model.configured();
     bind_slots();

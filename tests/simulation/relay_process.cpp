@@ -302,18 +302,18 @@ void RelayProcess::pump() {
 void RelayProcess::tell() {
     const Now now = around_.agenda.now();
     Waits& waits = around_.model.waits();
-    waits.told(relay_->scheduler().status(), now);
+    waits.told(relay_->destination().scheduler().status(), now);
     const auto& slots = around_.model.slots().all();
     for (std::size_t slot = 0; slot < slots.size(); ++slot) {
         if (!slots[slot].exists || !slots[slot].id) continue;
-        waits.told(slot, relay_->scheduler().token_status(*slots[slot].id), now);
+        waits.told(slot, relay_->destination().scheduler().token_status(*slots[slot].id), now);
     }
 }
 
 // Returns when the event can be posted: a time, which is past if it can be now, or MonoTime::max()
 // if something else has to happen first. Nothing if it is still on disk, or after one that expires.
 std::optional<MonoTime> RelayProcess::can_run_from(const Model::Head& head) const {
-    const auto why = relay_->scheduler().why(head.seq);
+    const auto why = relay_->destination().scheduler().why(head.seq);
     if (!why || why->lane_next != head.seq) return std::nullopt;
     const Model& model = around_.model;
     const auto& token = why->token;
@@ -357,7 +357,7 @@ void RelayProcess::check_causes() const {
     for (const auto& head : around_.model.heads(around_.agenda.now())) {
         const auto from = can_run_from(head);
         if (!from || *from == MonoTime::max()) continue;
-        const auto why = relay_->scheduler().why(head.seq);
+        const auto why = relay_->destination().scheduler().why(head.seq);
         check_length(head, *why);
         if (*from > now && wakeup && *wakeup <= *from) continue;
         around_.model.violation(fmt::format(
@@ -405,7 +405,7 @@ void RelayProcess::check_length(const Model::Head& head,
 // something changed meanwhile. A token whose requests take half of the places is not ready: that is
 // its share while another token is ready.
 void RelayProcess::check_fairness(TokenId whose_turn) {
-    const auto& scheduler = relay_->scheduler();
+    const auto& scheduler = relay_->destination().scheduler();
     const std::size_t share = (scheduler.status().allowance + 1) / 2;
     std::map<TokenId, std::size_t> under_way;
     for (const Seq seq : around_.model.under_way()) {
@@ -513,15 +513,15 @@ void RelayProcess::answered(const core::Assignment& assignment, const core::Even
         reply = around_.server.say_to_former(std::move(reply));
         if (reply.processed) around_.model.processed(number);
     }
-    const auto& scheduler = relay_->scheduler();
+    const auto& scheduler = relay_->destination().scheduler();
     const bool others_queued =
         scheduler.status().queued != scheduler.token_status(assignment.lane.token).queued;
     around_.model.answered(number, reply,
                            {others_queued, assignment.lane.thread_hash,
-                            relay_->threads_with_events(assignment.lane.token)},
+                            relay_->destination().threads_with_events(assignment.lane.token)},
                            around_.agenda.now());
     engine_->attempted(assignment, core::EventRecord(record), reply.result, around_.agenda.now());
-    const auto why = relay_->scheduler().why(assignment.seq);
+    const auto why = relay_->destination().scheduler().why(assignment.seq);
     if (why && why->lane_held) around_.model.found_no_room(number);
     tell();
     turn();
@@ -533,7 +533,7 @@ void RelayProcess::ended(const core::Assignment& assignment) {
 }
 
 void RelayProcess::stop() {
-    relay_->stop_accepting();
+    relay_->admission().stop_accepting();
     stopping_ = true;
     // Requests without an answer by now do not get one.
     for (const auto& [number, assignment] : std::exchange(under_way_, {})) {

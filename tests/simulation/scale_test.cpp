@@ -79,20 +79,20 @@ public:
             Submission::parse(fmt::format(R"({{"flow_token":"t{}","event":"activity","title":"x",)"
                                           R"("author":{{"name":"a"}},"external_thread_id":"{}"}})",
                                           token, thread));
-        auto decision = relay_->submit(std::move(*parsed), now_);
-        auto& append = std::get<Relay::Append>(decision);
+        auto decision = relay_->admission().submit(std::move(*parsed), now_);
+        auto& append = std::get<Admission::Append>(decision);
         QueuedEvent event;
         event.seq = Seq{++accepted_};
         event.lane = LaneId{append.record.token, append.record.thread_hash};
         event.accepted = append.record.accepted;
         event.expires = append.record.expires;
         backlog_.put(event);
-        relay_->committed(append.record, event.seq);
+        relay_->admission().committed(append.record, event.seq);
     }
 
     /// Runs until `end`, or until nothing is queued.
     void run_until(MonoTime end) {
-        while (now_.mono < end && (relay_->queued() > 0 || !under_way_.empty())) {
+        while (now_.mono < end && (relay_->destination().queued() > 0 || !under_way_.empty())) {
             begin();
             MonoTime next = end;
             if (!under_way_.empty()) next = std::min(next, under_way_.top().end);
@@ -101,7 +101,7 @@ public:
             }
             pass_to(next);
             while (!under_way_.empty() && under_way_.top().end <= now_.mono) complete();
-            relay_->expire(now_);
+            relay_->delivery().expire(now_);
             if (now_.mono >= flush_at_) {
                 flush_at_ = now_.mono + Seconds(60);
                 log_.flush();
@@ -127,11 +127,11 @@ private:
     };
 
     void begin() {
-        while (auto request = relay_->next_load()) {
-            relay_->loaded(*request, backlog_.read(*request));
+        while (auto request = relay_->destination().active().next_load()) {
+            relay_->destination().loaded(*request, backlog_.read(*request));
         }
         while (under_way_.size() < connections_) {
-            const auto assignment = relay_->next(now_);
+            const auto assignment = relay_->delivery().next(now_);
             if (!assignment) return;
             ++requests_;
             under_way_.push({now_.mono + takes, *assignment});
@@ -152,7 +152,7 @@ private:
         record.token = assignment.lane.token;
         record.id = "id";
         record.thread = "e:t";
-        relay_->attempted(assignment, record, result, now_);
+        relay_->delivery().attempted(assignment, record, result, now_);
         if (up) delivered(assignment);
     }
 
@@ -185,7 +185,7 @@ TEST(Scale, ADayWithoutTheDestinationIsQuietAndItsEndPolite) {
         relay.submit(i % tokens, (i / tokens) % 50);
         relay.run_until(relay.now().mono + step);
     }
-    ASSERT_EQ(relay.relay().queued(), events);
+    ASSERT_EQ(relay.relay().destination().queued(), events);
     const std::uint64_t lines = relay.lines();
     const std::uint64_t requests = relay.requests();
     EXPECT_LT(lines, 100U);
@@ -196,7 +196,7 @@ TEST(Scale, ADayWithoutTheDestinationIsQuietAndItsEndPolite) {
     MonoTime last = back;
     relay.delivered = [&](const Assignment&) { last = relay.now().mono; };
     relay.run_until(back + std::chrono::hours(24));
-    EXPECT_EQ(relay.relay().queued(), 0U);
+    EXPECT_EQ(relay.relay().destination().queued(), 0U);
     const auto took = std::chrono::duration_cast<Milliseconds>(last - back);
     const auto ideal = relay.takes * static_cast<std::int64_t>(events / connections);
     // The next probe may be five minutes away.
@@ -228,7 +228,7 @@ TEST(Scale, OneGreedyTokenDoesNotKeepAHundredThousandSmallOnesWaiting) {
         }
     };
     relay.run_until(began + std::chrono::hours(24));
-    EXPECT_EQ(relay.relay().queued(), 0U);
+    EXPECT_EQ(relay.relay().destination().queued(), 0U);
     EXPECT_EQ(of_greedy, small);
     const auto waited = std::chrono::duration_cast<Milliseconds>(last_small - began);
     // The greedy token gets one turn in each round, and at most a part of what is loaded.

@@ -176,9 +176,9 @@ RelayProcess::Call RelayProcess::take_410_back(std::size_t slot) {
     if (!id) co_return;
     auto backlog = co_await operations::backlog_to_go_on_with(*engine_, *id);
     if (backlog.has_error()) co_return;
-    std::vector<core::Relay::StoredBacklog> backlogs;
+    std::vector<core::TokenLifecycle::StoredBacklog> backlogs;
     backlogs.push_back({*id, backlog->queued, backlog->first, std::move(backlog->replays)});
-    auto entries = relay_->enable_source(backlogs, around_.agenda.now());
+    auto entries = relay_->lifecycle().enable_source(backlogs, around_.agenda.now());
     if (entries.has_error()) co_return;
     around_.server.restore_token(around_.model.slots().at(slot).is.token);
     around_.model.enabled(slot);
@@ -194,8 +194,8 @@ void RelayProcess::add_source(const std::string& name, std::size_t token) {
 }
 
 RelayProcess::Call RelayProcess::add(std::string name, std::size_t token) {
-    auto entries = relay_->add_source(name, Secret(secret_of(token)), around_.agenda.now(),
-                                      flow_source_of(token));
+    auto entries = relay_->lifecycle().add_source(name, Secret(secret_of(token)),
+                                                  around_.agenda.now(), flow_source_of(token));
     if (entries.has_error()) {
         if (around_.model.slots().may_add(name, token)) {
             around_.model.violation("it is refused to add: " + entries.error().message);
@@ -219,8 +219,8 @@ void RelayProcess::rotate_source(std::size_t slot, std::size_t token) {
 RelayProcess::Call RelayProcess::rotate(std::size_t slot, std::size_t token) {
     const auto id = around_.model.slots().at(slot).id;
     if (!id) co_return;
-    auto entries = relay_->rotate_source(*id, Secret(secret_of(token)), around_.agenda.now(),
-                                         flow_source_of(token));
+    auto entries = relay_->lifecycle().rotate_source(*id, Secret(secret_of(token)),
+                                                     around_.agenda.now(), flow_source_of(token));
     if (entries.has_error()) {
         if (around_.model.slots().may_rotate(slot, token)) {
             around_.model.violation("it is refused to rotate: " + entries.error().message);
@@ -243,7 +243,7 @@ void RelayProcess::filter_source(std::size_t slot, unsigned filter) {
 RelayProcess::Call RelayProcess::set_filter(std::size_t slot, unsigned filter) {
     const auto id = around_.model.slots().at(slot).id;
     if (!id) co_return;
-    auto entries = relay_->set_source_filter(*id, filter_number(filter));
+    auto entries = relay_->lifecycle().set_source_filter(*id, filter_number(filter));
     if (entries.has_error()) {
         if (around_.model.slots().may_filter(slot)) {
             around_.model.violation("a filter is refused: " + entries.error().message);
@@ -266,7 +266,7 @@ void RelayProcess::remove_source(std::size_t slot) {
 RelayProcess::Call RelayProcess::remove(std::size_t slot) {
     const auto id = around_.model.slots().at(slot).id;
     if (!id) co_return;
-    auto entries = relay_->remove_source(*id, around_.agenda.now());
+    auto entries = relay_->lifecycle().remove_source(*id, around_.agenda.now());
     if (entries.has_error()) {
         if (!around_.model.slots().at(slot).removed) {
             around_.model.violation("it is refused to remove: " + entries.error().message);

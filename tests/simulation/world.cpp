@@ -454,7 +454,7 @@ void World::settle_everything() {
     if (!process_->idle()) run_until(agenda_.now().mono + Seconds(5));
     if (!process_->idle()) model_.violation("something never ends");
     model_.finished(look(process_->spool(), setup_));
-    if (process_->relay().queued() != process_->spool().usage().events) {
+    if (process_->relay().destination().queued() != process_->spool().usage().events) {
         model_.violation("the relay has another idea than the disk of what is queued");
     }
     check_erased();

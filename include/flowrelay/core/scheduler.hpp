@@ -107,7 +107,7 @@ struct Assignment {
     unsigned attempt = 1;  ///< of this event, this one included; 429 is not counted
     bool probe = false;    ///< sent to find out whether a token or the destination is well again
     bool sent = false;     ///< it may have been sent before, by this process
-    SentWith with;         ///< as Relay::next() fills it in
+    SentWith with;         ///< as Destination::sent_with_now() says
 };
 
 /// What has to be done after an attempt.

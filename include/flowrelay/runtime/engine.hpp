@@ -98,7 +98,7 @@ public:
 
     /// A producer has let `bytes` of answers lie for a minute.
     void note_unread(const core::Submitter& by, std::uint64_t bytes) {
-        relay_.note_unread(by, bytes);
+        relay_.admission().note_unread(by, bytes);
     }
 
     /// Events handed in that are not answered yet.
@@ -127,12 +127,14 @@ public:
     void attempted(const core::Assignment& assignment, core::EventRecord&& record,
                    const core::AttemptResult& result, Now now);
 
-    /// Whether the request of an assignment may be written now; see Relay::may_be_sent.
+    /// Whether the request of an assignment may be written now; see Delivery::may_be_sent.
     bool may_be_sent(const core::Assignment& assignment) const {
-        return relay_.may_be_sent(assignment);
+        return relay_.delivery().may_be_sent(assignment);
     }
 
-    bool may_be_sent(const core::ProblemReport& report) const { return relay_.may_be_sent(report); }
+    bool may_be_sent(const core::ProblemReport& report) const {
+        return relay_.reporting().flow().may_be_sent(report);
+    }
 
     /// The request was not written, or not once more (`sent`), since it might not any longer.
     /// `record`: if it is at hand.
@@ -150,7 +152,9 @@ public:
     };
     std::optional<OutgoingReport> next_report();
     void end_report(const core::ProblemReport& report, const core::AttemptResult& result);
-    void release_report(const core::ProblemReport& report) { relay_.release_report(report); }
+    void release_report(const core::ProblemReport& report) {
+        relay_.reporting().flow().release_report(report);
+    }
 
     /// A source that the server is asked for, if any; end_check() or release_check() has to follow.
     /// What an operator asks for goes first.
@@ -162,7 +166,9 @@ public:
     void end_check(const core::SourceCheck& check, const core::AttemptResult& result,
                    bool has_source);
     void release_check(const core::SourceCheck& check);
-    bool may_be_sent(const core::SourceCheck& check) const { return relay_.may_be_sent(check); }
+    bool may_be_sent(const core::SourceCheck& check) const {
+        return relay_.reporting().liveness().may_be_sent(check);
+    }
 
     /// Puts entries of slots into the registry; what it does not take is tried again in a while.
     /// `saved`, if given, is told how the first try has ended.
@@ -185,7 +191,8 @@ public:
 
     /// Notes how much has come and gone. To be called once a second.
     void note_throughput() {
-        throughput_.note(clock_.now().mono, relay_.counters().accepted, relay_.queued());
+        throughput_.note(clock_.now().mono, relay_.counters().accepted,
+                         relay_.destination().queued());
     }
     const core::Throughput& throughput() const noexcept { return throughput_; }
     const Metrics& metrics() const noexcept { return *options_.metrics; }
@@ -228,10 +235,10 @@ public:
     const Clock& clock() const noexcept { return clock_; }
 
 private:
-    void append(core::Relay::Append&& append, MonoTime handed_in, Answered answered);
+    void append(core::Admission::Append&& append, MonoTime handed_in, Answered answered);
     void appended(core::EventRecord&& record, const Result<Seq>& result);
-    void confirm(core::Relay::Duplicate duplicate, Answered answered);
-    void carry_out(core::Relay::Effects effects);
+    void confirm(core::Admission::Duplicate duplicate, Answered answered);
+    void carry_out(core::Effects effects);
     void unreadable(const core::Assignment& assignment, const Error& error);
     void erase(std::vector<TokenId> tokens);
     void count_left(const std::vector<TokenId>& tokens);

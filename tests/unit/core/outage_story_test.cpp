@@ -97,12 +97,12 @@ public:
             events_.push_back(
                 {seq, {record.token, record.thread_hash}, record.accepted, record.expires, 500});
             of_token_[record.token].push_back(events_.size() - 1);
-            relay_.committed(record, seq);
+            relay_.admission().committed(record, seq);
         }
     }
 
     void drain() {
-        while (relay_.queued() > 0) run_until(clock_.now().mono + Seconds(60));
+        while (relay_.destination().queued() > 0) run_until(clock_.now().mono + Seconds(60));
         for (int minute = 0; minute < 3; ++minute) run_until(clock_.now().mono + Seconds(60));
     }
 
@@ -135,23 +135,23 @@ private:
     bool post() {
         for (int i = 0; i < 32; ++i) {
             load();
-            const auto assignment = relay_.next(clock_.now());
+            const auto assignment = relay_.delivery().next(clock_.now());
             if (!assignment) return false;
             EventRecord record;
             record.token = assignment->lane.token;
             record.id = fmt::format("event-{}", to_number(assignment->seq));
             record.thread = fmt::format("x:build-{}", assignment->lane.thread_hash);
             const auto since = std::chrono::duration_cast<Milliseconds>(clock_.now().mono - start_);
-            const auto effects =
-                relay_.attempted(*assignment, record, answer_(*assignment, since), clock_.now());
+            const auto effects = relay_.delivery().attempted(
+                *assignment, record, answer_(*assignment, since), clock_.now());
             dead += effects.bury.size();
-            for (const auto& letter : effects.bury) relay_.buried({&letter.seq, 1});
+            for (const auto& letter : effects.bury) relay_.letters().buried({&letter.seq, 1});
         }
         return true;
     }
 
     void load() {
-        while (const auto request = relay_.next_load()) {
+        while (const auto request = relay_.destination().active().next_load()) {
             LoadedSlice slice;
             const auto& own = of_token_[request->token];
             auto at = std::ranges::upper_bound(own, request->after, {},
@@ -167,7 +167,7 @@ private:
                 if (fits) slice.events.push_back(event);
             }
             slice.complete = at == own.end();
-            relay_.loaded(*request, slice);
+            relay_.destination().loaded(*request, slice);
         }
     }
 

@@ -29,14 +29,14 @@ protected:
     /// What an idle day brings.
     std::optional<SourceCheck> after_a_day() {
         pass(Seconds(27 * 3600));
-        return relay_->next_check(now_);
+        return relay_->reporting().liveness().next_check(now_);
     }
 
-    Relay::CheckEnd end(const SourceCheck& check, int status, bool has_source = false) {
+    Delivery::CheckEnd end(const SourceCheck& check, int status, bool has_source = false) {
         AttemptResult result;
         result.status = status;
         result.detail = "says the server";
-        return relay_->end_check(check, result, has_source, now_);
+        return relay_->delivery().end_check(check, result, has_source, now_);
     }
 };
 
@@ -47,9 +47,9 @@ TEST_F(RelayChecksTest, AnIdleSourceIsAskedForAndTheClockIsSetForThat) {
     const auto check = after_a_day();
     ASSERT_TRUE(check);
     EXPECT_EQ(check->token, ci());
-    EXPECT_FALSE(relay_->next_check(now_)) << "one at a time";
+    EXPECT_FALSE(relay_->reporting().liveness().next_check(now_)) << "one at a time";
     EXPECT_EQ(end(*check, 200, true).life, SourceLife::found);
-    EXPECT_FALSE(relay_->next_check(now_));
+    EXPECT_FALSE(relay_->reporting().liveness().next_check(now_));
     EXPECT_TRUE(log_.named("source.check_failed").empty());
     EXPECT_TRUE(after_a_day());
 }
@@ -63,11 +63,11 @@ TEST_F(RelayChecksTest, OneThatIsGoneIsDisabledAsAfterA410) {
     EXPECT_EQ(found.effects.tokens[0].state, TokenEntry::State::gone);
     EXPECT_EQ(found.effects.tokens[0].erase_at, now_.wall + Seconds(3600));
     EXPECT_EQ(log_.named("token.gone").size(), 1U);
-    auto refused = relay_->submit(event(), now_);
+    auto refused = relay_->admission().submit(event(), now_);
     EXPECT_EQ(std::get<Rejection>(refused).code, RejectCode::token_gone);
     EXPECT_FALSE(after_a_day());
-    relay_->tokens_saved(found.effects.tokens);
-    EXPECT_EQ(relay_->take_due_erasures(now_).size(), 1U);
+    relay_->lifecycle().tokens_saved(found.effects.tokens);
+    EXPECT_EQ(relay_->lifecycle().take_due_erasures(now_).size(), 1U);
 }
 
 TEST_F(RelayChecksTest, AnyOtherAnswerChangesNothingAndIsToldOnce) {
@@ -93,23 +93,23 @@ TEST_F(RelayChecksTest, WhatIsQueuedTellsInItsPlace) {
 }
 
 TEST_F(RelayChecksTest, OneThatIsPausedOrLatelyHeardOfIsLeftAlone) {
-    ASSERT_TRUE(relay_->pause_source(ci(), now_).has_value());
+    ASSERT_TRUE(relay_->lifecycle().pause_source(ci(), now_).has_value());
     EXPECT_FALSE(after_a_day());
-    ASSERT_TRUE(relay_->resume_source(ci(), now_).has_value());
+    ASSERT_TRUE(relay_->lifecycle().resume_source(ci(), now_).has_value());
     for (int hour = 0; hour < 60; ++hour) {
         accept();
         answer(202);
         pass(Seconds(3600));
-        EXPECT_FALSE(relay_->next_check(now_));
+        EXPECT_FALSE(relay_->reporting().liveness().next_check(now_));
     }
     EXPECT_TRUE(after_a_day());
 }
 
 TEST_F(RelayChecksTest, NothingIsAskedWhileTheDestinationIsDownOrDeliveriesAreHeld) {
-    relay_->hold_deliveries(true);
+    relay_->destination().hold_deliveries(true);
     EXPECT_FALSE(after_a_day());
     EXPECT_FALSE(relay_->next_wakeup(now_)) << "it must not be woken for nothing";
-    relay_->hold_deliveries(false);
+    relay_->destination().hold_deliveries(false);
     accept();
     answer(405);  // the set-up is wrong: the destination is parked
     EXPECT_FALSE(after_a_day());
@@ -119,7 +119,7 @@ TEST_F(RelayChecksTest, AnAnswerAboutAFormerTokenSaysNothing) {
     const auto check = after_a_day();
     ASSERT_TRUE(check);
     configure("another-t0ken");
-    EXPECT_FALSE(relay_->may_be_sent(*check));
+    EXPECT_FALSE(relay_->reporting().liveness().may_be_sent(*check));
     const auto found = end(*check, 410);
     EXPECT_EQ(found.life, SourceLife::unanswered);
     EXPECT_TRUE(found.effects.tokens.empty());
@@ -127,13 +127,13 @@ TEST_F(RelayChecksTest, AnAnswerAboutAFormerTokenSaysNothing) {
 }
 
 TEST_F(RelayChecksTest, AnOperatorAsksForWhatHasAToken) {
-    EXPECT_FALSE(relay_->refuse_check(ci()));
-    const SourceCheck check = relay_->begin_check(ci(), true);
-    EXPECT_TRUE(relay_->is_checking());
+    EXPECT_FALSE(relay_->reporting().liveness().refuse_check(ci()));
+    const SourceCheck check = relay_->reporting().liveness().begin_check(ci(), true);
+    EXPECT_TRUE(relay_->reporting().liveness().is_checking());
     EXPECT_EQ(end(check, 404).life, SourceLife::unknown);
     EXPECT_TRUE(log_.named("source.check_failed").empty()) << "who asked is told";
     relay_->configure({}, now_);
-    const auto refused = relay_->refuse_check(ci());
+    const auto refused = relay_->reporting().liveness().refuse_check(ci());
     ASSERT_TRUE(refused);
     EXPECT_NE(refused->message.find("no token to ask with"), std::string::npos);
 }

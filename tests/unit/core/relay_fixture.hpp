@@ -40,37 +40,38 @@ protected:
 
     /// Hands an event in and makes it durable.
     Seq accept(std::string_view thread = "t1", std::string_view more = "") {
-        auto decision = relay_->submit(event(thread, more), now_);
-        auto& append = std::get<Relay::Append>(decision);
+        auto decision = relay_->admission().submit(event(thread, more), now_);
+        auto& append = std::get<Admission::Append>(decision);
         if (append.new_token) registry_ = *append.new_token;
         const Seq seq{++last_seq_};
-        relay_->committed(append.record, seq);
+        relay_->admission().committed(append.record, seq);
         records_[seq] = std::move(append.record);
         return seq;
     }
 
-    Relay::Effects answer(int status, std::optional<Milliseconds> retry_after = {}) {
-        const auto assignment = relay_->next(now_);
+    Effects answer(int status, std::optional<Milliseconds> retry_after = {}) {
+        const auto assignment = relay_->delivery().next(now_);
         if (!assignment) throw std::logic_error("nothing to post");
         return end(*assignment, status, retry_after);
     }
 
-    Relay::Effects end(const Assignment& assignment, int status,
-                       std::optional<Milliseconds> retry_after = {}) {
+    Effects end(const Assignment& assignment, int status,
+                std::optional<Milliseconds> retry_after = {}) {
         AttemptResult result;
         result.status = status;
         result.retry_after = retry_after;
         result.detail = status >= 400 ? "says the server" : "";
-        auto effects = relay_->attempted(assignment, records_.at(assignment.seq), result, now_);
+        auto effects =
+            relay_->delivery().attempted(assignment, records_.at(assignment.seq), result, now_);
         if (disk_takes_letters_) bury(effects);
         return effects;
     }
 
     /// The dead letters are on the disk.
-    void bury(const Relay::Effects& effects) {
+    void bury(const Effects& effects) {
         std::vector<Seq> buried;
         for (const auto& letter : effects.bury) buried.push_back(letter.seq);
-        relay_->buried(buried);
+        relay_->letters().buried(buried);
     }
 
     void pass(Milliseconds time) {

@@ -10,7 +10,7 @@ class RelayRefusalsTest : public RelayTest {
 protected:
     /// Posts all that may be posted now, in the way of the engine; answered in turn.
     void answer_all(const std::vector<int>& statuses) {
-        while (const auto assignment = relay_->next(now_)) {
+        while (const auto assignment = relay_->delivery().next(now_)) {
             const auto effects = end(*assignment, statuses[answers_++ % statuses.size()]);
             for (const auto& letter : effects.bury) letters_.insert(letter.seq);
             std::vector<QueuedEvent> back;
@@ -20,7 +20,7 @@ protected:
                 back.push_back(
                     {seq, {record.token, record.thread_hash}, now_.wall, WallTime::max(), 100});
             }
-            relay_->replayed(back);
+            relay_->destination().replayed(back);
             if (effects.settle) delivered_.push_back(assignment->seq);
         }
     }
@@ -33,10 +33,10 @@ protected:
             Submission::parse(R"({"source":")" + source +
                               R"(","event":"activity","title":"x","author":{"name":"a"},)" +
                               R"("external_thread_id":")" + thread + "\"}");
-        auto decision = relay_->submit(std::move(*parsed), now_);
-        auto& append = std::get<Relay::Append>(decision);
+        auto decision = relay_->admission().submit(std::move(*parsed), now_);
+        auto& append = std::get<Admission::Append>(decision);
         const Seq seq{++last_seq_};
-        relay_->committed(append.record, seq);
+        relay_->admission().committed(append.record, seq);
         records_[seq] = std::move(append.record);
         return seq;
     }
@@ -57,7 +57,9 @@ protected:
         }
         relay_->configure(std::move(configured), now_);
     }
-    DestinationState destination() const { return relay_->scheduler().status().destination; }
+    DestinationState destination() const {
+        return relay_->destination().scheduler().status().destination;
+    }
     /// The set-up has been corrected.
     void deliver_all() {
         for (int hours = 0; hours < 3; ++hours) {
@@ -81,17 +83,18 @@ TEST_F(RelayRefusalsTest, TheTokenIsParkedAndTheLettersGoBackToTheirPlaces) {
         for (int n = 0; n < 60; ++n) accept("t" + std::to_string(n % 20));
         answer_all(status);
         EXPECT_TRUE(letters_.empty()) << status;
-        EXPECT_EQ(relay_->queued(), 60U);
+        EXPECT_EQ(relay_->destination().queued(), 60U);
         const TokenId id = records_.at(first).token;
-        EXPECT_EQ(relay_->scheduler().token_status(id).state, TokenState::parked);
-        EXPECT_EQ(relay_->token_reason(id).find("HTTP " + std::to_string(status)), 0U);
-        EXPECT_NE(relay_->token_reason(id).find("every event is refused"), std::string::npos);
+        EXPECT_EQ(relay_->destination().scheduler().token_status(id).state, TokenState::parked);
+        EXPECT_EQ(relay_->lifecycle().token_reason(id).find("HTTP " + std::to_string(status)), 0U);
+        EXPECT_NE(relay_->lifecycle().token_reason(id).find("every event is refused"),
+                  std::string::npos);
         pass(std::chrono::minutes(6));
         answer_all(status);  // a probe
-        EXPECT_EQ(relay_->queued(), 60U);
+        EXPECT_EQ(relay_->destination().queued(), 60U);
         pass(std::chrono::minutes(6));
         answer_all(202);
-        EXPECT_EQ(relay_->scheduler().token_status(id).state, TokenState::active);
+        EXPECT_EQ(relay_->destination().scheduler().token_status(id).state, TokenState::active);
         ASSERT_EQ(delivered_.size(), 60U);
         // In the order of each thread.
         std::map<std::uint64_t, Seq> last;
@@ -120,9 +123,9 @@ TEST_F(RelayRefusalsTest, OfAFewThreadsNothingIsLostEither) {
                 }
                 answer_all(statuses);
                 EXPECT_TRUE(letters_.empty());
-                const auto status = relay_->scheduler().token_status(TokenId{1});
+                const auto status = relay_->destination().scheduler().token_status(TokenId{1});
                 EXPECT_EQ(status.state, TokenState::parked);
-                EXPECT_FALSE(relay_->token_reason(TokenId{1}).empty());
+                EXPECT_FALSE(relay_->lifecycle().token_reason(TokenId{1}).empty());
                 deliver_all();
                 EXPECT_EQ(delivered_.size(), is_known_good ? 301U : 300U);
             }
@@ -144,7 +147,8 @@ TEST_F(RelayRefusalsTest, OfManyTokensItIsTheDestinationAndTheLettersOfAllGoBack
                 answer_all(400);
                 EXPECT_TRUE(letters_.empty()) << letters_.size();
                 EXPECT_EQ(destination(), DestinationState::parked);
-                EXPECT_NE(relay_->destination_reason().find("HTTP 400"), std::string::npos);
+                EXPECT_NE(relay_->reporting().destination_reason().find("HTTP 400"),
+                          std::string::npos);
                 pass(std::chrono::minutes(2));
                 answer_all(413);
                 EXPECT_TRUE(letters_.empty()) << letters_.size();
@@ -166,8 +170,9 @@ TEST_F(RelayRefusalsTest, AFewBadEventsOfATokenWithNothingElseAreLetters) {
             }
             answer_all(400);
             EXPECT_EQ(letters_.size(), std::size_t(events));
-            EXPECT_EQ(relay_->scheduler().token_status(TokenId{1}).state, TokenState::active);
-            EXPECT_EQ(relay_->queued(), 0U);
+            EXPECT_EQ(relay_->destination().scheduler().token_status(TokenId{1}).state,
+                      TokenState::active);
+            EXPECT_EQ(relay_->destination().queued(), 0U);
         }
     }
 }
@@ -191,7 +196,7 @@ TEST_F(RelayRefusalsTest, ASickTokenAmongHealthyOnesIsParkedAlone) {
     for (int n = 0; n < 40; ++n) {
         for (int source = 0; source < 3; ++source) accept_of(name_of(source), std::to_string(n));
         if (n % 10 == 5) accept_of(name_of(1), "bad");
-        while (const auto next = relay_->next(now_)) {
+        while (const auto next = relay_->delivery().next(now_)) {
             const bool is_bad = records_.at(next->seq).thread.find("bad") != std::string::npos;
             const auto effects = end(*next, next->lane.token == sick || is_bad ? 400 : 202);
             if (is_bad) dead += effects.bury.size();
@@ -201,7 +206,7 @@ TEST_F(RelayRefusalsTest, ASickTokenAmongHealthyOnesIsParkedAlone) {
         pass(Seconds(70));
     }
     EXPECT_EQ(dead, 4U) << "truly bad ones of a healthy token";
-    EXPECT_EQ(relay_->scheduler().token_status(sick).state, TokenState::parked);
+    EXPECT_EQ(relay_->destination().scheduler().token_status(sick).state, TokenState::parked);
 }
 
 TEST_F(RelayRefusalsTest, ABadProducerBesideAGoodOneIsStillOne) {
@@ -235,8 +240,8 @@ TEST_F(RelayRefusalsTest, AStatusThatIsNeverAboutOneEventParksAtOnce) {
         accept();
         EXPECT_TRUE(answer(status).bury.empty());
         EXPECT_EQ(relay_->counters().dead, before);
-        EXPECT_EQ(relay_->queued(), 1U);
-        EXPECT_FALSE(relay_->next(now_)) << status;
+        EXPECT_EQ(relay_->destination().queued(), 1U);
+        EXPECT_FALSE(relay_->delivery().next(now_)) << status;
     }
 }
 
@@ -248,9 +253,9 @@ TEST_F(RelayRefusalsTest, AConflictIsStillBeingWorkedOnAfterAnyAnswerToTheEvent)
         pass(std::chrono::minutes(10));
         const auto effects = answer(409, Seconds(7));
         EXPECT_TRUE(effects.bury.empty()) << before;
-        EXPECT_EQ(relay_->queued(), 1U);
+        EXPECT_EQ(relay_->destination().queued(), 1U);
         pass(Milliseconds(6999));
-        EXPECT_FALSE(relay_->next(now_)) << before;
+        EXPECT_FALSE(relay_->delivery().next(now_)) << before;
         pass(std::chrono::minutes(10));
         EXPECT_TRUE(answer(202).settle);
     }
@@ -264,9 +269,9 @@ TEST_F(RelayRefusalsTest, AConflictOfADeadLetterThatIsReplayedIsStillBeingWorked
         const EventRecord& record = records_.at(seq);
         const QueuedEvent letter{
             seq, {record.token, record.thread_hash}, now_.wall, WallTime::max(), 100};
-        relay_->replayed(std::vector{letter});
+        relay_->destination().replayed(std::vector{letter});
         EXPECT_TRUE(answer(409).bury.empty()) << before;
-        EXPECT_EQ(relay_->queued(), 1U);
+        EXPECT_EQ(relay_->destination().queued(), 1U);
         pass(Seconds(1));
         EXPECT_TRUE(answer(202).settle);
     }
@@ -283,7 +288,7 @@ TEST_F(RelayRefusalsTest, WhatIsTooLargeForNowWaitsAloneAsLongAsTheServerSays) {
         accept("other");
         EXPECT_TRUE(answer(202).settle) << "neither the token nor the destination waits";
         pass(wait - Milliseconds(1));
-        EXPECT_FALSE(relay_->next(now_)) << asked.count();
+        EXPECT_FALSE(relay_->delivery().next(now_)) << asked.count();
         pass(Milliseconds(1));
         EXPECT_TRUE(answer(202).settle) << asked.count();
         EXPECT_EQ(answer(413).bury.size(), 1U) << "without a time";

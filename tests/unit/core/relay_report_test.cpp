@@ -25,13 +25,13 @@ protected:
     TokenId ci() const { return *relay_->tokens().find("ci"); }
 
     std::optional<Problem> reported(int status = 200) {
-        const auto report = relay_->next_report(now_);
+        const auto report = relay_->reporting().flow().next_report(now_);
         if (!report) return std::nullopt;
         EXPECT_EQ(report->message.find(token), std::string::npos);
         AttemptResult result;
         result.status = status;
         result.detail = status >= 400 ? "says the server" : "";
-        relay_->end_report(*report, result, now_);
+        relay_->reporting().flow().end_report(*report, result, now_);
         return report->problem;
     }
 
@@ -41,7 +41,7 @@ protected:
 TEST_F(RelayReportTest, AParkedTokenIsReportedAndClearedWhenItIsTakenAgain) {
     accept();
     answer(401);
-    EXPECT_FALSE(relay_->next_report(now_));
+    EXPECT_FALSE(relay_->reporting().flow().next_report(now_));
     EXPECT_LE(relay_->next_wakeup(now_), now_.mono + Seconds(10));
     pass(Seconds(10));
     EXPECT_EQ(reported(), Problem::parked);
@@ -49,14 +49,14 @@ TEST_F(RelayReportTest, AParkedTokenIsReportedAndClearedWhenItIsTakenAgain) {
     pass(Seconds(300));
     answer(202);
     pass(Seconds(119));
-    EXPECT_FALSE(relay_->next_report(now_));
+    EXPECT_FALSE(relay_->reporting().flow().next_report(now_));
     pass(Seconds(1));
-    const auto report = relay_->next_report(now_);
+    const auto report = relay_->reporting().flow().next_report(now_);
     ASSERT_TRUE(report);
     EXPECT_EQ(report->message, "");
     AttemptResult taken;
     taken.status = 200;
-    relay_->end_report(*report, taken, now_);
+    relay_->reporting().flow().end_report(*report, taken, now_);
     EXPECT_EQ(lines("report.cleared"), 1U);
 }
 
@@ -69,13 +69,13 @@ TEST_F(RelayReportTest, EachWayToDieIsReported) {
     EXPECT_EQ(reported(), Problem::refused);
 
     accept("t2");
-    relay_->unreadable(*relay_->next(now_), "damaged", true, now_);
+    relay_->delivery().unreadable(*relay_->delivery().next(now_), "damaged", true, now_);
     pass(Seconds(60));
     EXPECT_EQ(reported(), Problem::lost);
 
     accept("t3");
     pass(Seconds(1001));
-    relay_->expire(now_);
+    relay_->delivery().expire(now_);
     EXPECT_EQ(reported(), Problem::expired);
 }
 
@@ -89,12 +89,12 @@ TEST_F(RelayReportTest, AHeldThreadIsNotOverBecauseOthersAreDelivered) {
         accept("t2");
         answer(202);
         pass(Seconds(121));
-        EXPECT_FALSE(relay_->next_report(now_));
+        EXPECT_FALSE(relay_->reporting().flow().next_report(now_));
     }
-    relay_->release_lane(held);
+    relay_->destination().scheduler().release_lane(held);
     answer(202);
     pass(Seconds(121));
-    const auto report = relay_->next_report(now_);
+    const auto report = relay_->reporting().flow().next_report(now_);
     ASSERT_TRUE(report);
     EXPECT_EQ(report->message, "");
 }
@@ -105,7 +105,7 @@ TEST_F(RelayReportTest, NothingIsSentWhileTheDestinationIsNotWell) {
     accept();
     answer(404);
     pass(Seconds(59));
-    EXPECT_FALSE(relay_->next_report(now_));
+    EXPECT_FALSE(relay_->reporting().flow().next_report(now_));
     EXPECT_GE(relay_->next_wakeup(now_), now_.mono + Seconds(1)) << "no waking up for nothing";
     pass(Seconds(1));
     answer(202);
@@ -115,10 +115,10 @@ TEST_F(RelayReportTest, NothingIsSentWhileTheDestinationIsNotWell) {
 TEST_F(RelayReportTest, APausedSourceGetsNoRequest) {
     accept();
     answer(422);
-    relay_->pause_source(ci(), now_);
+    relay_->lifecycle().pause_source(ci(), now_);
     pass(Seconds(10));
-    EXPECT_FALSE(relay_->next_report(now_));
-    relay_->resume_source(ci(), now_);
+    EXPECT_FALSE(relay_->reporting().flow().next_report(now_));
+    relay_->lifecycle().resume_source(ci(), now_);
     pass(Seconds(60));
     EXPECT_EQ(reported(), Problem::refused);
 }
@@ -129,7 +129,7 @@ TEST_F(RelayReportTest, AGoneTokenGetsNoRequest) {
     accept();
     answer(410);
     pass(std::chrono::hours(10));
-    EXPECT_FALSE(relay_->next_report(now_));
+    EXPECT_FALSE(relay_->reporting().flow().next_report(now_));
 }
 
 TEST_F(RelayReportTest, AnotherTokenIsAnotherBeginning) {
@@ -140,7 +140,7 @@ TEST_F(RelayReportTest, AnotherTokenIsAnotherBeginning) {
     configure(true, "another-one");
     answer(202);
     pass(Seconds(121));
-    EXPECT_TRUE(relay_->next_report(now_)) << "cleared once";
+    EXPECT_TRUE(relay_->reporting().flow().next_report(now_)) << "cleared once";
 }
 
 TEST_F(RelayReportTest, WithoutTheOptionNothingIsSaid) {
@@ -150,7 +150,7 @@ TEST_F(RelayReportTest, WithoutTheOptionNothingIsSaid) {
     pass(Seconds(300));
     answer(422);
     pass(Seconds(3600));
-    EXPECT_FALSE(relay_->next_report(now_));
+    EXPECT_FALSE(relay_->reporting().flow().next_report(now_));
 }
 
 TEST_F(RelayReportTest, TakingTheOptionOutClears) {
@@ -160,11 +160,11 @@ TEST_F(RelayReportTest, TakingTheOptionOutClears) {
     EXPECT_EQ(reported(), Problem::refused);
     configure(false);
     pass(Seconds(60));
-    const auto report = relay_->next_report(now_);
+    const auto report = relay_->reporting().flow().next_report(now_);
     ASSERT_TRUE(report);
     EXPECT_EQ(report->message, "");
-    relay_->release_report(*report);
-    EXPECT_TRUE(relay_->next_report(now_)) << "it was not made";
+    relay_->reporting().flow().release_report(*report);
+    EXPECT_TRUE(relay_->reporting().flow().next_report(now_)) << "it was not made";
 }
 
 TEST_F(RelayReportTest, ASourceThatLeftTheConfigurationHasNoTokenToReportWith) {
@@ -174,7 +174,7 @@ TEST_F(RelayReportTest, ASourceThatLeftTheConfigurationHasNoTokenToReportWith) {
     EXPECT_EQ(reported(), Problem::refused);
     relay_->configure({}, now_);
     pass(Seconds(60));
-    EXPECT_FALSE(relay_->next_report(now_));
+    EXPECT_FALSE(relay_->reporting().flow().next_report(now_));
 }
 
 TEST_F(RelayReportTest, AFailureIsOneLineAndTouchesNothingElse) {
@@ -186,7 +186,7 @@ TEST_F(RelayReportTest, AFailureIsOneLineAndTouchesNothingElse) {
     }
     const auto failed = log_.named("report.failed");
     ASSERT_EQ(failed.size(), 1U);
-    EXPECT_EQ(relay_->scheduler().status().destination, DestinationState::up);
+    EXPECT_EQ(relay_->destination().scheduler().status().destination, DestinationState::up);
     EXPECT_EQ(relay_->counters().attempts, 1U);
     EXPECT_FALSE(logged_the_token());
 }

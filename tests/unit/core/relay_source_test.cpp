@@ -12,7 +12,7 @@ TEST_F(RelayTest, ARefusedEventMakesNoSlotAndTakesNone) {
     const auto refuse = [this] {
         auto parsed = Submission::parse(R"({"flow_token":")" + std::string(token) + "\"}");
         ASSERT_TRUE(parsed.has_value());
-        const auto decision = relay_->submit(std::move(*parsed), now_);
+        const auto decision = relay_->admission().submit(std::move(*parsed), now_);
         ASSERT_TRUE(std::holds_alternative<Rejection>(decision));
     };
     refuse();
@@ -22,9 +22,9 @@ TEST_F(RelayTest, ARefusedEventMakesNoSlotAndTakesNone) {
     relay_->configure({}, now_);
     refuse();
     EXPECT_TRUE(relay_->tokens().at(TokenId{1}).missing());
-    EXPECT_FALSE(relay_->next(now_));
+    EXPECT_FALSE(relay_->delivery().next(now_));
     relay_->configure({{"ci", Secret("another"), {}}}, now_);
-    EXPECT_EQ(relay_->next(now_)->lane.token, TokenId{1});
+    EXPECT_EQ(relay_->delivery().next(now_)->lane.token, TokenId{1});
     EXPECT_EQ(relay_->tokens().at(TokenId{1}).entry.secret.reveal(), "another");
 }
 
@@ -42,22 +42,24 @@ TEST_F(RelayTest, ASourceThatWasRemovedIsErasedAndItsTokenComesAgain) {
     const std::vector<ConfiguredSource> ci{{"ci", Secret(std::string(token)), {}}};
     relay_->configure(ci, now_);
     accept("one");
-    const auto removed = relay_->remove_source(TokenId{1}, now_);
+    const auto removed = relay_->lifecycle().remove_source(TokenId{1}, now_);
     ASSERT_TRUE(removed.has_value());
-    relay_->tokens_saved(*removed);
+    relay_->lifecycle().tokens_saved(*removed);
     relay_->configure(ci, now_);
     EXPECT_EQ(accept("two"), Seq{2});
     EXPECT_EQ(records_.at(Seq{2}).token, TokenId{2});
-    EXPECT_EQ(relay_->take_due_erasures(now_), std::vector{TokenId{1}});
+    EXPECT_EQ(relay_->lifecycle().take_due_erasures(now_), std::vector{TokenId{1}});
     restart({removed->front()});
     relay_->configure(ci, now_);
-    relay_->restore(TokenId{1}, 1, Seq{1});
-    EXPECT_EQ(relay_->take_due_erasures(now_), std::vector{TokenId{1}}) << "it begins again";
+    relay_->lifecycle().restore(TokenId{1}, 1, Seq{1});
+    EXPECT_EQ(relay_->lifecycle().take_due_erasures(now_), std::vector{TokenId{1}})
+        << "it begins again";
     const TokenId erased{1};
-    EXPECT_EQ(relay_->erasing({&erased, 1}, now_).front().state, TokenEntry::State::forgotten);
-    relay_->erased(erased, 1, 0);
+    EXPECT_EQ(relay_->lifecycle().erasing({&erased, 1}, now_).front().state,
+              TokenEntry::State::forgotten);
+    relay_->lifecycle().erased(erased, 1, 0);
     relay_->configure(ci, now_);
-    EXPECT_TRUE(relay_->take_due_erasures(now_).empty());
+    EXPECT_TRUE(relay_->lifecycle().take_due_erasures(now_).empty());
     EXPECT_FALSE(relay_->tokens().at(TokenId{2}).gone());
 }
 

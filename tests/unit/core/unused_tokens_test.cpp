@@ -18,20 +18,20 @@ protected:
         restart({});
     }
 
-    Relay::Decision submit(int number, const std::string& more = "") {
+    Admission::Decision submit(int number, const std::string& more = "") {
         const std::string json = R"({"flow_token":"made-up-)" + std::to_string(number) +
                                  R"(","event":"activity","title":"x","author":{"name":"a"},)" +
                                  R"("external_thread_id":"t")" + more + "}";
         auto parsed = Submission::parse(json);
-        return relay_->submit(std::move(*parsed), now_);
+        return relay_->admission().submit(std::move(*parsed), now_);
     }
 
     TokenId accept_of(int number, const std::string& more = "") {
         auto decision = submit(number, more);
-        auto& append = std::get<Relay::Append>(decision);
+        auto& append = std::get<Admission::Append>(decision);
         const Seq seq{++last_seq_};
         const TokenId slot = append.record.token;
-        relay_->committed(append.record, seq);
+        relay_->admission().committed(append.record, seq);
         records_[seq] = std::move(append.record);
         return slot;
     }
@@ -47,7 +47,7 @@ protected:
     /// What is forgotten, if the disk has nothing against it.
     std::vector<TokenId> forget() {
         pass(Seconds(1));
-        return relay_->forget_unused(relay_->take_unused_tokens(now_));
+        return relay_->unused().forget_unused(relay_->unused().take_unused_tokens(now_));
     }
 };
 
@@ -68,10 +68,10 @@ TEST_F(UnusedTokens, OneThatComesBackHasANewSlotAndBringsItsTokenAlong) {
     for (int number = 0; number < 6; ++number) slots.push_back(deliver(number));
     forget();
     auto decision = submit(0);
-    auto& append = std::get<Relay::Append>(decision);
+    auto& append = std::get<Admission::Append>(decision);
     EXPECT_GT(append.record.token, slots.back()) << "an id is not given out twice";
     EXPECT_TRUE(append.new_token);
-    relay_->committed(append.record, Seq{++last_seq_});
+    relay_->admission().committed(append.record, Seq{++last_seq_});
     records_[Seq{last_seq_}] = append.record;
     EXPECT_TRUE(answer(202).settle);
 }
@@ -88,18 +88,18 @@ TEST_F(UnusedTokens, WhatRefersToASlotKeepsIt) {
     const TokenId queued = accept_of(0);
     const TokenId waits = accept_of(1);
     for (int i = 0; i < 2; ++i) {
-        const auto next = relay_->next(now_);
+        const auto next = relay_->delivery().next(now_);
         const bool hold = next->lane.token == waits;
         end(*next, hold ? 429 : 401,
             hold ? std::optional<Milliseconds>(Seconds(50)) : std::nullopt);
     }
     const TokenId known = deliver(2, R"(,"uuid":"mine")");
     const TokenId paused = deliver(3);
-    ASSERT_TRUE(relay_->pause_source(paused, now_).has_value());
+    ASSERT_TRUE(relay_->lifecycle().pause_source(paused, now_).has_value());
     const TokenId gone = accept_of(4);
     answer(410);
     auto on_its_way = submit(5);
-    const TokenId appended = std::get<Relay::Append>(on_its_way).record.token;
+    const TokenId appended = std::get<Admission::Append>(on_its_way).record.token;
     const TokenId idle = deliver(6);
     const TokenId newest = deliver(7);
     EXPECT_EQ(forget(), std::vector{idle});
@@ -114,12 +114,12 @@ TEST_F(UnusedTokens, OneThatIsUsedMeanwhileStays) {
     std::vector<TokenId> slots;
     for (int number = 0; number < 6; ++number) slots.push_back(deliver(number));
     pass(Seconds(1));
-    const auto asked = relay_->take_unused_tokens(now_);
+    const auto asked = relay_->unused().take_unused_tokens(now_);
     EXPECT_EQ(asked, (std::vector{slots[0], slots[1]}));
     pass(Seconds(1));
-    EXPECT_TRUE(relay_->take_unused_tokens(now_).empty()) << "there is no answer yet";
+    EXPECT_TRUE(relay_->unused().take_unused_tokens(now_).empty()) << "there is no answer yet";
     deliver(0);
-    EXPECT_EQ(relay_->forget_unused(asked), std::vector{slots[1]});
+    EXPECT_EQ(relay_->unused().forget_unused(asked), std::vector{slots[1]});
     EXPECT_TRUE(knows(slots[0]));
 }
 
@@ -127,19 +127,19 @@ TEST_F(UnusedTokens, OneThatAnOperatorTakesMeanwhileStays) {
     std::vector<TokenId> slots;
     for (int number = 0; number < 6; ++number) slots.push_back(deliver(number));
     pass(Seconds(1));
-    const auto asked = relay_->take_unused_tokens(now_);
-    ASSERT_TRUE(relay_->add_source("ci", Secret("made-up-0"), now_).has_value());
-    ASSERT_TRUE(relay_->pause_source(slots[1], now_).has_value());
-    ASSERT_TRUE(relay_->resume_source(slots[1], now_).has_value());
-    EXPECT_TRUE(relay_->forget_unused(asked).empty());
+    const auto asked = relay_->unused().take_unused_tokens(now_);
+    ASSERT_TRUE(relay_->lifecycle().add_source("ci", Secret("made-up-0"), now_).has_value());
+    ASSERT_TRUE(relay_->lifecycle().pause_source(slots[1], now_).has_value());
+    ASSERT_TRUE(relay_->lifecycle().resume_source(slots[1], now_).has_value());
+    EXPECT_TRUE(relay_->unused().forget_unused(asked).empty());
 }
 
 TEST_F(UnusedTokens, OneWithDeadLettersStays) {
     std::vector<TokenId> slots;
     for (int number = 0; number < 6; ++number) slots.push_back(deliver(number));
     pass(Seconds(1));
-    relay_->take_unused_tokens(now_);
-    EXPECT_TRUE(relay_->forget_unused({}).empty());
+    relay_->unused().take_unused_tokens(now_);
+    EXPECT_TRUE(relay_->unused().forget_unused({}).empty());
     EXPECT_TRUE(knows(slots[0]));
     EXPECT_FALSE(forget().empty()) << "it is asked again";
 }
@@ -155,7 +155,7 @@ TEST_F(UnusedTokens, MoreThanMayBeAreRefused) {
     accept_of(3);  // it is known
     for (int number = 0; number < 9; ++number) answer(202);
     forget();
-    EXPECT_TRUE(std::holds_alternative<Relay::Append>(submit(8)));
+    EXPECT_TRUE(std::holds_alternative<Admission::Append>(submit(8)));
 }
 
 TEST_F(UnusedTokens, ThereIsRoomForANewTokenWhateverTheLimit) {
@@ -171,7 +171,7 @@ TEST_F(UnusedTokens, ThereIsRoomForANewTokenWhateverTheLimit) {
             for (int number = 0; number < static_cast<int>(busy); ++number) accept_of(number);
             EXPECT_TRUE(std::holds_alternative<Rejection>(submit(total)));
             EXPECT_FALSE(forget().empty());
-            EXPECT_TRUE(std::holds_alternative<Relay::Append>(submit(total)));
+            EXPECT_TRUE(std::holds_alternative<Admission::Append>(submit(total)));
         }
     }
 }
@@ -179,9 +179,9 @@ TEST_F(UnusedTokens, ThereIsRoomForANewTokenWhateverTheLimit) {
 TEST_F(UnusedTokens, OneThatAnOperatorRemovedTakesNoPlace) {
     for (int number = 0; number < 8; ++number) accept_of(number);
     EXPECT_TRUE(std::holds_alternative<Rejection>(submit(8)));
-    ASSERT_TRUE(relay_->remove_source(TokenId{1}, now_).has_value());
+    ASSERT_TRUE(relay_->lifecycle().remove_source(TokenId{1}, now_).has_value());
     EXPECT_EQ(relay_->tokens().direct(), 7U);
-    EXPECT_TRUE(std::holds_alternative<Relay::Append>(submit(8)));
+    EXPECT_TRUE(std::holds_alternative<Admission::Append>(submit(8)));
     EXPECT_TRUE(std::holds_alternative<Rejection>(submit(9)));
 }
 
@@ -189,16 +189,16 @@ TEST_F(UnusedTokens, ThoseWithDeadLettersDoNotKeepOthers) {
     std::vector<TokenId> slots;
     for (int number = 0; number < 8; ++number) slots.push_back(deliver(number));
     pass(Seconds(1));
-    EXPECT_EQ(relay_->take_unused_tokens(now_).front(), slots[0]);
-    relay_->forget_unused({});
+    EXPECT_EQ(relay_->unused().take_unused_tokens(now_).front(), slots[0]);
+    relay_->unused().forget_unused({});
     pass(Seconds(1));
-    EXPECT_EQ(relay_->take_unused_tokens(now_).front(), slots[4]);
+    EXPECT_EQ(relay_->unused().take_unused_tokens(now_).front(), slots[4]);
 }
 
 TEST_F(UnusedTokens, ThoseOfEventsThatCouldNotBeStoredAreForgotten) {
     for (int number = 0; number < 7; ++number) {
         auto decision = submit(number);
-        relay_->commit_failed(std::get<Relay::Append>(decision).record, true);
+        relay_->admission().commit_failed(std::get<Admission::Append>(decision).record, true);
     }
     deliver(7);
     EXPECT_EQ(forget().size(), 4U);

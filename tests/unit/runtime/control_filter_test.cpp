@@ -69,7 +69,7 @@ TEST_F(ControlFilter, ThatMakesNoSenseChangesNothing) {
 TEST_F(ControlFilter, WhatItDoesNotLetPassIsCountedAndExplained) {
     EXPECT_EQ(set("extra", R"({"tags":["deploy"]})").status, 200);
     submit("extra", "t", "filtered-1");
-    EXPECT_EQ(relay_.queued(), 0U);
+    EXPECT_EQ(relay_.destination().queued(), 0U);
     EXPECT_TRUE(has(shown("extra"), R"("filtered":1)"));
     EXPECT_EQ(set("extra", R"({"all":true})").status, 200);
     const auto told = explained("filtered-1");
@@ -80,7 +80,7 @@ TEST_F(ControlFilter, WhatItDoesNotLetPassIsCountedAndExplained) {
     EXPECT_TRUE(has(told.body, "the filter of extra lets pass only events with one of the tags"));
     // Handed in again it is queued, and that is what there is to say.
     submit("extra", "t", "filtered-1");
-    EXPECT_EQ(relay_.queued(), 1U);
+    EXPECT_EQ(relay_.destination().queued(), 1U);
     EXPECT_TRUE(has(explained("filtered-1").body, R"("kind":"event")"));
 }
 

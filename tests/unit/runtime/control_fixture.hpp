@@ -36,9 +36,9 @@ protected:
         };
         const Now now = clock_.now();
         save(relay_.configure(test::ci_and_web(), now));
-        const auto added = relay_.add_source("extra", Secret("t0ken-of-extra"), now);
+        const auto added = relay_.lifecycle().add_source("extra", Secret("t0ken-of-extra"), now);
         if (added.has_value()) save(*added);
-        const auto web = relay_.pause_source(*relay_.tokens().find("web"), now);
+        const auto web = relay_.lifecycle().pause_source(*relay_.tokens().find("web"), now);
         if (web.has_value()) save(*web);
     }
 
@@ -111,10 +111,11 @@ protected:
     std::string state() {
         std::string text = fmt::format("reloads={} disk={}", reloads_, fs_.operations().size());
         for (const auto& [id, token] : relay_.tokens().all()) {
-            text += fmt::format("\n{} {} state={} secret={} queued={} status={}", to_number(id),
-                                token.label(), static_cast<int>(token.entry.state),
-                                token.entry.secret.reveal(), relay_.queued(id),
-                                static_cast<int>(relay_.scheduler().token_status(id).state));
+            text += fmt::format(
+                "\n{} {} state={} secret={} queued={} status={}", to_number(id), token.label(),
+                static_cast<int>(token.entry.state), token.entry.secret.reveal(),
+                relay_.lifecycle().queued(id),
+                static_cast<int>(relay_.destination().scheduler().token_status(id).state));
         }
         return text;
     }

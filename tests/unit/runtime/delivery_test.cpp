@@ -84,11 +84,11 @@ TEST_F(DeliveryTest, NothingIsSentWithoutATokenThatLeftWhileTheEventWasRead) {
     engine.cache_size = 0;
     start({}, engine);
     submit("one");
-    run_until([this] { return relay_->scheduler().status().in_flight == 1; });
+    run_until([this] { return relay_->destination().scheduler().status().in_flight == 1; });
     configure("");
-    run_until([this] { return relay_->scheduler().status().in_flight == 0; });
+    run_until([this] { return relay_->destination().scheduler().status().in_flight == 0; });
     EXPECT_TRUE(requests_.empty());
-    EXPECT_EQ(relay_->queued(), 1U);
+    EXPECT_EQ(relay_->destination().queued(), 1U);
     configure("first-t0ken");
     run_until_delivered(1);
     EXPECT_TRUE(requests_.at(0).has("first-t0ken"));
@@ -99,9 +99,9 @@ class LostAnswer : public DeliveryTest, public testing::WithParamInterface<std::
 protected:
     void change(std::string_view what) {
         if (what == "removed") {
-            ASSERT_TRUE(relay_->remove_source(TokenId{1}, clock_.now()).has_value());
+            ASSERT_TRUE(relay_->lifecycle().remove_source(TokenId{1}, clock_.now()).has_value());
         } else if (what == "paused") {
-            ASSERT_TRUE(relay_->pause_source(TokenId{1}, clock_.now()).has_value());
+            ASSERT_TRUE(relay_->lifecycle().pause_source(TokenId{1}, clock_.now()).has_value());
         } else if (what == "rotated") {
             configure("second-t0ken");
         } else if (what == "unconfigured") {
@@ -132,7 +132,7 @@ TEST_P(LostAnswer, IsNotAskedForAgainWithWhatHoldsNoLonger) {
         EXPECT_EQ(requests_.back().has("second-t0ken"), GetParam() == "rotated");
         EXPECT_EQ(requests_.back().has("second.example"), GetParam() == "redirected");
     } else {
-        run_until([this] { return relay_->scheduler().status().in_flight == 0; });
+        run_until([this] { return relay_->destination().scheduler().status().in_flight == 0; });
     }
     EXPECT_EQ(requests_.size(), goes_on ? 3U : 2U);
     EXPECT_EQ(relay_->counters().ambiguous, 1U) << "it may have been taken";
@@ -150,7 +150,7 @@ TEST_F(DeliveryTest, BodiesOfATokenThatIsGoneLeaveTheMemory) {
     for (int i = 0; i < 50; ++i) submit("thread-" + std::to_string(i));
     EXPECT_GT(engine_->cached_bytes(), 0U) << "some wait for a connection";
     holding_ = false;
-    run_until([this] { return relay_->scheduler().status().in_flight == 0; });
+    run_until([this] { return relay_->destination().scheduler().status().in_flight == 0; });
     EXPECT_TRUE(slot().gone());
     EXPECT_EQ(engine_->cached_bytes(), 0U);
 }
@@ -160,11 +160,11 @@ TEST_F(DeliveryTest, BodiesOfARemovedSourceLeaveTheMemory) {
     holding_ = true;
     answers_ = [](const Request&) { return answer_of(500); };
     for (int i = 0; i < 50; ++i) submit("thread-" + std::to_string(i));
-    ASSERT_TRUE(relay_->remove_source(TokenId{1}, clock_.now()).has_value());
+    ASSERT_TRUE(relay_->lifecycle().remove_source(TokenId{1}, clock_.now()).has_value());
     engine_->wake();
     EXPECT_EQ(engine_->cached_bytes(), 0U);
     holding_ = false;
-    run_until([this] { return relay_->scheduler().status().in_flight == 0; });
+    run_until([this] { return relay_->destination().scheduler().status().in_flight == 0; });
     EXPECT_EQ(engine_->cached_bytes(), 0U) << "what was answered later comes back to nobody";
 }
 

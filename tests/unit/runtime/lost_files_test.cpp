@@ -94,54 +94,54 @@ TEST_F(LostFiles, WithoutTheRegistryEventsAreKeptUnderTheNameOfTheirSlot) {
     EXPECT_TRUE(tokens.at(ci).unknown);
     EXPECT_EQ(tokens.find("token-1"), ci);
     EXPECT_EQ(tokens.find("ci"), TokenId{2}) << "another slot: nothing falls to another token";
-    EXPECT_EQ(relay_->queued(ci), 3U);
+    EXPECT_EQ(relay_->lifecycle().queued(ci), 3U);
     const auto lines = log_.named("token.unknown");
     ASSERT_EQ(lines.size(), 1U);
     EXPECT_EQ(lines[0].fields.at("source"), "token-1");
     EXPECT_EQ(lines[0].fields.at("queued"), "3");
     EXPECT_EQ(lines[0].fields.at("dead_letters"), "2");
-    EXPECT_NE(relay_->token_reason(ci).find("not in the registry"), std::string::npos);
+    EXPECT_NE(relay_->lifecycle().token_reason(ci).find("not in the registry"), std::string::npos);
 }
 
 TEST_F(LostFiles, EventsOfAnUnknownTokenAreNeverPostedAndExpire) {
     accept(3);
     ASSERT_TRUE(fs_.remove("/state/tokens").has_value());
     start();
-    const auto request = relay_->next_load();
+    const auto request = relay_->destination().active().next_load();
     ASSERT_TRUE(request);
     ASSERT_EQ(request->token, ci);
     auto loaded = spool_->load(*request, 0);
     ASSERT_TRUE(loaded.has_value());
-    relay_->loaded(*request, loaded->slice);
-    EXPECT_FALSE(relay_->next(now_));
+    relay_->destination().loaded(*request, loaded->slice);
+    EXPECT_FALSE(relay_->delivery().next(now_));
     const auto first = loaded->slice.events.front();
     const auto chain = core::explain(relay_->situation(first), now_.mono);
     ASSERT_FALSE(chain.empty());
     EXPECT_EQ(chain.back().cause, core::Cause::token_unknown);
     EXPECT_NE(chain.back().text.find("token-1"), std::string::npos);
-    EXPECT_EQ(relay_->drop(first, "event-1", now_), core::Relay::Drop::dropped);
-    relay_->drop_settled(first.seq);
+    EXPECT_EQ(relay_->delivery().drop(first, "event-1", now_), core::Delivery::Drop::dropped);
+    relay_->delivery().drop_settled(first.seq);
 
     now_.mono += max_age + Seconds(1);
     now_.wall += max_age + Seconds(1);
-    EXPECT_FALSE(relay_->next(now_));
-    EXPECT_EQ(relay_->expire(now_).bury.size(), 2U);
+    EXPECT_FALSE(relay_->delivery().next(now_));
+    EXPECT_EQ(relay_->delivery().expire(now_).bury.size(), 2U);
 }
 
 TEST_F(LostFiles, AnUnknownTokenIsNeitherPausedNorGivenATokenButRemoved) {
     accept(1);
     ASSERT_TRUE(fs_.remove("/state/tokens").has_value());
     start();
-    EXPECT_TRUE(relay_->pause_source(ci, now_).has_error());
-    EXPECT_TRUE(relay_->resume_source(ci, now_).has_error());
-    const auto rotated = relay_->rotate_source(ci, Secret("an0ther"), now_);
+    EXPECT_TRUE(relay_->lifecycle().pause_source(ci, now_).has_error());
+    EXPECT_TRUE(relay_->lifecycle().resume_source(ci, now_).has_error());
+    const auto rotated = relay_->lifecycle().rotate_source(ci, Secret("an0ther"), now_);
     ASSERT_TRUE(rotated.has_error());
     EXPECT_NE(rotated.error().message.find("flowrelay restore"), std::string::npos);
-    EXPECT_FALSE(relay_->next(now_));
-    const auto removed = relay_->remove_source(ci, now_);
+    EXPECT_FALSE(relay_->delivery().next(now_));
+    const auto removed = relay_->lifecycle().remove_source(ci, now_);
     ASSERT_TRUE(removed.has_value());
-    relay_->tokens_saved(*removed);
-    EXPECT_EQ(relay_->take_due_erasures(now_), std::vector<TokenId>{ci});
+    relay_->lifecycle().tokens_saved(*removed);
+    EXPECT_EQ(relay_->lifecycle().take_due_erasures(now_), std::vector<TokenId>{ci});
 }
 
 TEST_F(LostFiles, APieceOfTheRegistryThatWasCutOffIsMissedAsTheWholeIs) {

@@ -1,18 +1,47 @@
-// What the flow is told of a source's trouble: the heart's side of ProblemReports.
-#include <fmt/format.h>
+#include "flowrelay/core/flow_reports.hpp"
 
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "flowrelay/core/log_events.hpp"
-#include "flowrelay/core/relay.hpp"
 
 namespace flowrelay::core {
 
 namespace ev = log_events;
 
-void Relay::note_for_reports(const Assignment& assignment, const AttemptResult& result,
-                             const Completion& completion, Now now) {
+FlowReports::FlowReports(const RelayOptions& options, const TokenTable& tokens,
+                         const Destination& destination, Log& log)
+    : options_(options),
+      tokens_(tokens),
+      destination_(destination),
+      log_(log),
+      reports_(options.problem_reports),
+      report_lines_(10, Seconds(60)) {}
+
+void FlowReports::options_changed() {
+    reports_.set_times(options_.problem_reports);
+}
+
+void FlowReports::configure() {
+    std::set<TokenId> reporting;
+    for (const auto& [id, token] : tokens_.all()) {
+        if (token.rules.report_problems) reporting.insert(id);
+    }
+    reports_.configure(reporting);
+}
+
+void FlowReports::renew_all() {
+    for (const auto& [id, token] : tokens_.all()) reports_.renew(id);
+}
+
+void FlowReports::trouble(TokenId token, Problem problem, Now now) {
+    reports_.trouble(token, problem, 0, now);
+}
+
+void FlowReports::attempted(const Assignment& assignment, const AttemptResult& result,
+                            const Completion& completion, Now now) {
     const TokenId token = assignment.lane.token;
     if (completion.token_changed == TokenState::parked) {
         reports_.trouble(token, Problem::parked, result.status, now);
@@ -28,13 +57,13 @@ void Relay::note_for_reports(const Assignment& assignment, const AttemptResult& 
 }
 
 // A token that is paused gets no request, and one that is gone never again.
-bool Relay::can_report(TokenId token) const {
+bool FlowReports::can_report(TokenId token) const {
     const Token& slot = tokens_.at(token);
     return slot.is_source() && !slot.gone() && !slot.missing();
 }
 
-std::optional<ProblemReport> Relay::next_report(Now now) {
-    if (scheduler_.status().destination != DestinationState::up) return std::nullopt;
+std::optional<ProblemReport> FlowReports::next_report(Now now) {
+    if (destination_.scheduler().status().destination != DestinationState::up) return std::nullopt;
     while (const auto token = reports_.due(now.mono)) {
         if (!can_report(*token)) {
             reports_.drop(*token);
@@ -45,7 +74,7 @@ std::optional<ProblemReport> Relay::next_report(Now now) {
             reports_.postpone(*token, now.mono);
             continue;
         }
-        if (scheduler_.token_status(*token).held_lanes > 0) {
+        if (destination_.scheduler().token_status(*token).held_lanes > 0) {
             reports_.not_well_yet(*token, now.mono);
         }
         if (auto report = reports_.begin(*token, slot.label(), now.mono)) return report;
@@ -53,12 +82,12 @@ std::optional<ProblemReport> Relay::next_report(Now now) {
     return std::nullopt;
 }
 
-bool Relay::may_be_sent(const ProblemReport& report) const {
+bool FlowReports::may_be_sent(const ProblemReport& report) const {
     return can_report(report.token) && reports_.is_current(report) &&
            tokens_.at(report.token).entry.state != TokenEntry::State::paused;
 }
 
-void Relay::end_report(const ProblemReport& report, const AttemptResult& result, Now now) {
+void FlowReports::end_report(const ProblemReport& report, const AttemptResult& result, Now now) {
     const bool worth_a_line = reports_.ended(report, result, now.mono);
     if (!worth_a_line) return;
     const std::string label = tokens_.at(report.token).label();
@@ -83,8 +112,8 @@ void Relay::end_report(const ProblemReport& report, const AttemptResult& result,
 }
 
 // Who waits for the destination is woken by what is delivered.
-std::optional<MonoTime> Relay::next_report_wakeup() const {
-    if (scheduler_.status().destination != DestinationState::up) return std::nullopt;
+std::optional<MonoTime> FlowReports::next_wakeup() const {
+    if (destination_.scheduler().status().destination != DestinationState::up) return std::nullopt;
     return reports_.next_wakeup();
 }
 

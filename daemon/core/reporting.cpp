@@ -1,12 +1,11 @@
-// The log lines of the heart: which attempts are worth a line, and what changed by them.
-#include <fmt/format.h>
+#include "flowrelay/core/reporting.hpp"
 
 #include <algorithm>
-#include <string>
+#include <chrono>
 #include <vector>
 
+#include "flowrelay/core/event.hpp"
 #include "flowrelay/core/log_events.hpp"
-#include "flowrelay/core/relay.hpp"
 
 namespace flowrelay::core {
 
@@ -46,21 +45,113 @@ const LogEvent* line_of(TokenState state) {
 
 constexpr auto quirk_again = std::chrono::hours(1);
 
-std::string pause_reason(const Token& slot) {
-    if (slot.entry.pause == TokenEntry::Pause::by_operator) return "paused by an operator";
-    return fmt::format(
-        "paused after the restore, since its events were accepted for another token and may belong "
-        "to another flow: `source resume {0}` posts them with the token of this host, `queue drop "
-        "--source {0}` drops them",
-        slot.label());
+}  // namespace
+
+Reporting::Reporting(const RelayOptions& options, const TokenTable& tokens,
+                     const Destination& destination, Random random, Log& log)
+    : tokens_(tokens),
+      destination_(destination),
+      scheduler_(destination.scheduler()),
+      log_(log),
+      flow_(options, tokens, destination, log),
+      liveness_(options, tokens, destination, random, log),
+      retry_lines_(10, Seconds(60)),
+      dead_lines_(20, Seconds(60)) {}
+
+// ---------------------------------------------------------------- deliveries
+
+void Reporting::attempted(const Assignment& assignment, const EventRecord& record,
+                          const AttemptResult& result, const Completion& completion, Now now) {
+    flow_.attempted(assignment, result, completion, now);
+    remember_attempt(assignment, record, result, completion, now);
+    log_state_changes(assignment, result, completion, now);
+    log_attempt(assignment, record, result, completion, now);
 }
 
-}  // namespace
+void Reporting::answered_to_former(const Assignment& assignment, const EventRecord& record,
+                                   const AttemptResult& result, const Completion& completion,
+                                   Now now) {
+    remember_attempt(assignment, record, result, completion, now);
+    const bool delivered =
+        completion.action == Completion::Action::settle && completion.outcome == Outcome::delivered;
+    if (delivered) {
+        log_attempt(assignment, record, result, completion, now);
+    } else {
+        log_answer_to_former(assignment, record, result, completion);
+    }
+}
+
+void Reporting::held(const Assignment& assignment, const EventRecord& record,
+                     const AttemptResult& result, const Completion& completion) {
+    log_event(ev::delivery_held, assignment, record, result, completion,
+              {{"reason", describe(result)}});
+}
+
+void Reporting::died(const Assignment& assignment, const EventRecord& record,
+                     const AttemptResult& result, const Completion& completion, Now now) {
+    const auto suppressed = dead_lines_.admit(now.mono);
+    if (!suppressed) return;
+    log_event(ev::delivery_dead, assignment, record, result, completion,
+              {{"reason", result.detail}, {"suppressed", *suppressed}});
+}
+
+void Reporting::died(const DeadLetter& letter, Problem problem, Now now) {
+    flow_.trouble(letter.event.token, problem, now);
+    history_.ended({letter.seq, letter.event.token, 0, letter.event.thread_hash,
+                    letter.event.accepted, letter.died, letter.outcome, letter.attempts,
+                    letter.status});
+}
+
+// ---------------------------------------------------------------- reasons and changes
+
+const std::string* Reporting::token_reason(TokenId token) const {
+    const auto found = token_reasons_.find(token);
+    return found == token_reasons_.end() ? nullptr : &found->second;
+}
+
+void Reporting::waits_since_before(TokenId token) {
+    std::string& reason = token == TokenId::none ? destination_reason_ : token_reasons_[token];
+    reason = "asked to wait, before the restart";
+}
+
+// What the former destination said says nothing about the new one.
+void Reporting::destination_changed(const std::string& to) {
+    quirks_told_.clear();
+    destination_reason_.clear();
+    trouble_since_.reset();
+    token_reasons_.clear();
+    flow_.renew_all();
+    log_.write(
+        ev::destination_changed,
+        {{"destination", to}, {"former", destination_.url()}, {"queued", destination_.queued()}});
+}
+
+void Reporting::renew(TokenId token) {
+    token_reasons_.erase(token);
+    flow_.renew(token);
+}
+
+void Reporting::gone(TokenId token) {
+    flow_.renew(token);
+    liveness_.forget(token);
+}
+
+void Reporting::forget(TokenId token) {
+    flow_.renew(token);
+    token_reasons_.erase(token);
+}
+
+void Reporting::erased(const std::unordered_set<TokenId>& tokens) {
+    history_.forget(tokens);
+    for (const TokenId token : tokens) token_reasons_.erase(token);
+}
+
+// ---------------------------------------------------------------- log lines
 
 // While the trouble goes on the line comes again now and then: who looks at the log of today should
 // not have to know that of yesterday.
-void Relay::log_destination(const Assignment& assignment, const AttemptResult& result,
-                            const Completion& completion, Now now) {
+void Reporting::log_destination(const Assignment& assignment, const AttemptResult& result,
+                                const Completion& completion, Now now) {
     const auto status = scheduler_.status();
     const DestinationState state = completion.destination_changed.value_or(status.destination);
     const bool up = state == DestinationState::up;
@@ -75,9 +166,9 @@ void Relay::log_destination(const Assignment& assignment, const AttemptResult& r
     if (up) {
         trouble_since_.reset();
         destination_reason_.clear();
-        log_.write(
-            ev::destination_up,
-            {{"destination", options_.destination}, {"after", lasted}, {"queued", queued()}});
+        log_.write(ev::destination_up, {{"destination", destination_.url()},
+                                        {"after", lasted},
+                                        {"queued", destination_.queued()}});
         return;
     }
     trouble_since_ = since;
@@ -87,15 +178,15 @@ void Relay::log_destination(const Assignment& assignment, const AttemptResult& r
         next_try = format_duration(std::chrono::duration_cast<Milliseconds>(
             std::max(*status.destination_until - now.mono, MonoTime::duration::zero())));
     }
-    log_.write(line_of(state), {{"destination", options_.destination},
+    log_.write(line_of(state), {{"destination", destination_.url()},
                                 {"reason", destination_reason_},
                                 {"for", lasted},
                                 {"next_try_in", next_try},
-                                {"queued", queued()}});
+                                {"queued", destination_.queued()}});
 }
 
-void Relay::log_state_changes(const Assignment& assignment, const AttemptResult& result,
-                              const Completion& completion, Now now) {
+void Reporting::log_state_changes(const Assignment& assignment, const AttemptResult& result,
+                                  const Completion& completion, Now now) {
     log_destination(assignment, result, completion, now);
     const TokenId id = assignment.lane.token;
     const auto state_now = scheduler_.token_status(id).state;
@@ -112,7 +203,7 @@ void Relay::log_state_changes(const Assignment& assignment, const AttemptResult&
             token_reasons_.erase(id);
             log_.write(ev::token_active, {{"source", tokens_.at(id).label()},
                                           {"status", result.status},
-                                          {"queued", active_.queued(id)}});
+                                          {"queued", destination_.active().queued(id)}});
             return;
         }
         token_reasons_[id] = describe(result);
@@ -121,12 +212,13 @@ void Relay::log_state_changes(const Assignment& assignment, const AttemptResult&
         log_.write(*line, {{"source", tokens_.at(id).label()},
                            {"status", result.status},
                            {"reason", token_reasons_[id]},
-                           {"queued", active_.queued(id)}});
+                           {"queued", destination_.active().queued(id)}});
     }
 }
 
-void Relay::remember_attempt(const Assignment& assignment, const EventRecord& record,
-                             const AttemptResult& result, const Completion& completion, Now now) {
+void Reporting::remember_attempt(const Assignment& assignment, const EventRecord& record,
+                                 const AttemptResult& result, const Completion& completion,
+                                 Now now) {
     if (completion.action == Completion::Action::retry ||
         completion.action == Completion::Action::hold) {
         history_.attempted({assignment.seq, assignment.lane.token, now.wall, completion.attempt,
@@ -139,16 +231,10 @@ void Relay::remember_attempt(const Assignment& assignment, const EventRecord& re
                     completion.attempt, result.status});
 }
 
-void Relay::remember_end(const DeadLetter& letter) {
-    history_.ended({letter.seq, letter.event.token, 0, letter.event.thread_hash,
-                    letter.event.accepted, letter.died, letter.outcome, letter.attempts,
-                    letter.status});
-}
-
 // A request without an answer has no status, and its line none either.
-void Relay::log_event(const LogEvent& line, const Assignment& assignment, const EventRecord& record,
-                      const AttemptResult& result, const Completion& completion,
-                      std::initializer_list<LogField> more) {
+void Reporting::log_event(const LogEvent& line, const Assignment& assignment,
+                          const EventRecord& record, const AttemptResult& result,
+                          const Completion& completion, std::initializer_list<LogField> more) {
     const std::string source = tokens_.at(assignment.lane.token).label();
     std::vector<LogField> fields{
         {"source", source}, {"thread", thread_label(record.thread)}, {"id", record.id}};
@@ -159,15 +245,15 @@ void Relay::log_event(const LogEvent& line, const Assignment& assignment, const 
 }
 
 // A server that does something strange does it each time.
-bool Relay::is_news(std::string_view quirk, MonoTime now) {
+bool Reporting::is_news(std::string_view quirk, MonoTime now) {
     const auto [told, is_first] = quirks_told_.try_emplace(quirk, now);
     if (!is_first && now - told->second < quirk_again) return false;
     told->second = now;
     return true;
 }
 
-void Relay::log_attempt(const Assignment& assignment, const EventRecord& record,
-                        const AttemptResult& result, const Completion& completion, Now now) {
+void Reporting::log_attempt(const Assignment& assignment, const EventRecord& record,
+                            const AttemptResult& result, const Completion& completion, Now now) {
     if (!result.quirk.empty() && is_news(result.quirk, now.mono)) {
         log_event(ev::destination_odd_answer, assignment, record, result, completion,
                   {{"reason", result.quirk}});
@@ -195,37 +281,13 @@ void Relay::log_attempt(const Assignment& assignment, const EventRecord& record,
                {"suppressed", *suppressed}});
 }
 
-void Relay::log_held(const Assignment& assignment, const EventRecord& record,
-                     const AttemptResult& result, const Completion& completion) {
-    log_event(ev::delivery_held, assignment, record, result, completion,
-              {{"reason", describe(result)}});
-}
-
-std::string Relay::token_reason(TokenId token) const {
-    if (const std::string why = erasure_waits(token); !why.empty()) {
-        const bool gone = tokens_.at(token).entry.state == TokenEntry::State::gone;
-        return (gone ? "answered 410" : "removed by an operator") +
-               ("; the erasure waits and is tried again by itself: " + why);
-    }
-    const auto found = token_reasons_.find(token);
-    if (found != token_reasons_.end()) return found->second;
-    const Token& slot = tokens_.at(token);
-    switch (slot.entry.state) {
-        case TokenEntry::State::gone:
-            return "answered 410; erased at " + format_time(slot.entry.erase_at);
-        case TokenEntry::State::erased:
-            return "answered 410; erased";
-        case TokenEntry::State::removed:
-            return "removed by an operator; being erased";
-        case TokenEntry::State::forgotten:
-            return "removed by an operator; erased";
-        case TokenEntry::State::paused:
-            return pause_reason(slot);
-        case TokenEntry::State::active:
-            break;
-    }
-    if (slot.unknown) return "not in the registry of tokens: it was lost, or is of another spool";
-    return slot.missing() ? tokens_.way_back(slot) : std::string();
+void Reporting::log_answer_to_former(const Assignment& assignment, const EventRecord& record,
+                                     const AttemptResult& result, const Completion& completion) {
+    const bool same_place = destination_.is_here(assignment.with);
+    log_event(ev::delivery_outdated, assignment, record, result, completion,
+              {{"asked", destination_.url_of(assignment.with)},
+               {"changed", same_place ? "token" : "destination"},
+               {"reason", describe(result)}});
 }
 
 }  // namespace flowrelay::core

@@ -1,19 +1,33 @@
-// Whether sources still live in their flows: the relay's side of SourceChecks.
+#include "flowrelay/core/liveness_checks.hpp"
+
 #include <fmt/format.h>
 
-#include <string>
+#include <cassert>
 #include <utility>
 #include <vector>
 
 #include "flowrelay/core/log_events.hpp"
-#include "flowrelay/core/relay.hpp"
 
 namespace flowrelay::core {
 
 namespace ev = log_events;
 
-/// Watches the slot while it is a source that could be asked for.
-void Relay::watch_source(TokenId id, const Token& token, Now now) {
+LivenessChecks::LivenessChecks(const RelayOptions& options, const TokenTable& tokens,
+                               const Destination& destination, Random random, Log& log)
+    : options_(options),
+      tokens_(tokens),
+      destination_(destination),
+      log_(log),
+      checks_(random),
+      check_lines_(10, Seconds(60)) {}
+
+void LivenessChecks::configure(Now now) {
+    checks_.set_interval(options_.check_idle_sources, now.mono);
+    for (const auto& [id, token] : tokens_.all()) watch(id, now);
+}
+
+void LivenessChecks::watch(TokenId id, Now now) {
+    const Token& token = tokens_.at(id);
     const bool lives = token.is_source() && !token.gone() && !token.missing();
     if (lives) {
         checks_.watch(id, now.mono);
@@ -22,7 +36,7 @@ void Relay::watch_source(TokenId id, const Token& token, Now now) {
     }
 }
 
-std::optional<Refusal> Relay::refuse_check(TokenId token) const {
+std::optional<Refusal> LivenessChecks::refuse_check(TokenId token) const {
     const Token& slot = tokens_.at(token);
     const auto conflict = [](std::string message) {
         return Refusal{Refusal::Code::conflict, std::move(message)};
@@ -41,15 +55,17 @@ std::optional<Refusal> Relay::refuse_check(TokenId token) const {
     return std::nullopt;
 }
 
-std::optional<SourceCheck> Relay::next_check(Now now) {
-    if (deliveries_held_ || scheduler_.status().destination != DestinationState::up) {
+std::optional<SourceCheck> LivenessChecks::next_check(Now now) {
+    if (destination_.deliveries_held() ||
+        destination_.scheduler().status().destination != DestinationState::up) {
         return std::nullopt;
     }
     while (const auto token = checks_.due(now.mono)) {
         const Token& slot = tokens_.at(*token);
         // What waits to be posted will tell. An operator's pause keeps the token out of use.
-        if (slot.entry.state != TokenEntry::State::active || queued(*token) > 0 ||
-            scheduler_.token_status(*token).state != TokenState::active) {
+        if (slot.entry.state != TokenEntry::State::active ||
+            destination_.active().queued(*token) > 0 ||
+            destination_.scheduler().token_status(*token).state != TokenState::active) {
             checks_.postpone(*token, now.mono);
             continue;
         }
@@ -58,20 +74,22 @@ std::optional<SourceCheck> Relay::next_check(Now now) {
     return std::nullopt;
 }
 
-SourceCheck Relay::begin_check(TokenId token, bool asked) {
+SourceCheck LivenessChecks::begin_check(TokenId token, bool asked) {
     checks_.begin(token);
-    return {token, sent_with_now(token), asked};
+    return {token, destination_.sent_with_now(token), asked};
 }
 
-bool Relay::may_be_sent(const SourceCheck& check) const {
+bool LivenessChecks::may_be_sent(const SourceCheck& check) const {
     const auto slot = tokens_.all().find(check.token);
     return slot != tokens_.all().end() && !slot->second.gone() &&
-           !slot->second.entry.secret.empty() && check.with == sent_with_now(check.token);
+           !slot->second.entry.secret.empty() &&
+           check.with == destination_.sent_with_now(check.token);
 }
 
-Relay::CheckEnd Relay::end_check(const SourceCheck& check, const AttemptResult& result,
-                                 bool has_source, Now now) {
-    CheckEnd end;
+CheckAnswer LivenessChecks::end_check(const SourceCheck& check, const AttemptResult& result,
+                                      bool has_source, Now now) {
+    assert(is_checking());
+    CheckAnswer end;
     end.life = life_of(result, has_source);
     // An answer about a token or a destination that is another one by now says nothing.
     const bool counts = may_be_sent(check);
@@ -84,14 +102,10 @@ Relay::CheckEnd Relay::end_check(const SourceCheck& check, const AttemptResult& 
     }
     end.status = result.status;
     end.reason = describe(result);
-    const std::string label = tokens_.at(check.token).label();
-    if (end.life == SourceLife::gone) {
-        disable(check.token, end.effects, now);
-        return end;
-    }
-    if (!is_news || check.asked) return end;
+    if (end.life == SourceLife::gone || !is_news || check.asked) return end;
     const auto suppressed = check_lines_.admit(now.mono);
     if (!suppressed) return end;
+    const std::string label = tokens_.at(check.token).label();
     std::vector<LogField> fields{{"source", label}, {"result", to_string(end.life)}};
     if (result.status != 0) fields.emplace_back("status", result.status);
     fields.emplace_back("reason", end.reason);
@@ -101,8 +115,9 @@ Relay::CheckEnd Relay::end_check(const SourceCheck& check, const AttemptResult& 
 }
 
 // Who waits for the destination is woken by what is delivered.
-std::optional<MonoTime> Relay::next_check_wakeup() const {
-    if (deliveries_held_ || scheduler_.status().destination != DestinationState::up) {
+std::optional<MonoTime> LivenessChecks::next_wakeup() const {
+    if (destination_.deliveries_held() ||
+        destination_.scheduler().status().destination != DestinationState::up) {
         return std::nullopt;
     }
     return checks_.next_wakeup();
