@@ -126,7 +126,7 @@ void MapReader::check_keys() const {
 // Sections, and keys that stand for "none" when they are empty.
 bool MapReader::may_be_empty(std::string_view key) const {
     // The last five have messages of their own when they are missing.
-    constexpr std::array<std::string_view, 22> optional{"ca_file",
+    constexpr std::array<std::string_view, 25> optional{"ca_file",
                                                         "client_certificate",
                                                         "client_certificate_credential",
                                                         "client_key",
@@ -140,6 +140,9 @@ bool MapReader::may_be_empty(std::string_view key) const {
                                                         "authorize_url",
                                                         "token_url",
                                                         "revoke_url",
+                                                        "public_url",
+                                                        "organizations",
+                                                        "users",
                                                         "socket_group",
                                                         "admin_group",
                                                         "listen",

@@ -36,12 +36,17 @@ std::string authorize_url(const Config& config);
 std::string token_url(const Config& config);
 std::string revoke_url(const Config& config);
 
+/// The application in whose name the pages make sources, with their callback as redirect URI: that
+/// of `pages`, or else that of `connect`.
+ConnectConfig pages_application(const Config& config);
+
 /// The scopes in a list that is separated by spaces, commas or both, each once.
 std::vector<std::string> split_scopes(std::string_view list);
 
 /// Reads the secret of the application; empty if the configuration names none. Throws ConfigError:
 /// it can't be read, or others can read it (mode beyond 0640). Never repeats what it read.
-Secret load_client_secret(const ConnectConfig& config);
+/// `section`: of the configuration, for messages.
+Secret load_client_secret(const ConnectConfig& config, std::string_view section = "connect");
 
 /// What is wrong with the mode of the secret's file, or that it is not there; empty if nothing is.
 /// The file itself is not read: the daemon does not need it.
