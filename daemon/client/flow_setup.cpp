@@ -200,8 +200,8 @@ std::string Flow::title() const {
 std::string refusal_of(const Flow& flow) {
     if (flow.disabled) return fmt::format("the flow {} is disabled: enable it first", flow.title());
     if (!flow.joined) {
-        return fmt::format("this user is not in the flow {}: join it{} and run this again",
-                           flow.title(), flow.web_url.empty() ? "" : " at " + flow.web_url);
+        return fmt::format("this user is not in the flow {}: join it{} and try again", flow.title(),
+                           flow.web_url.empty() ? "" : " at " + flow.web_url);
     }
     if (!flow.may_add) {
         return fmt::format(

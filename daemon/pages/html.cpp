@@ -27,7 +27,7 @@ legend{font-weight:bold}
 label{display:block;font-weight:bold;margin-top:1rem}
 .choice{display:flex;gap:.75rem;margin:0;padding:.4rem 0}
 .choice label{font-weight:normal;margin:0;overflow-wrap:anywhere}
-.hint{margin:.25rem 0 0}
+.hint{margin:.25rem 0}
 input[type=text],textarea{box-sizing:border-box;font:inherit;padding:.5rem;width:100%}
 button{font:inherit;font-weight:bold;margin-top:1rem;min-height:2.75rem;padding:.5rem 1.25rem}
 :focus-visible{outline:3px solid;outline-offset:2px}

@@ -103,7 +103,7 @@ TEST(FlowSetup, a_flow_is_shown_by_what_is_known_of_it) {
 
 TEST(FlowSetup, a_flow_that_takes_no_source_says_why) {
     const std::pair<const char*, const char*> cases[] = {
-        {R"("joined":false,"web_url":"https://w")", "join it at https://w and run this again"},
+        {R"("joined":false,"web_url":"https://w")", "join it at https://w and try again"},
         {R"("disabled":true)", "is disabled"},
         {R"("links":{"sources":{"url":"/s","methods":["GET","HEAD"]}})", "may not add sources"},
         {R"("links":{"sources":{"url":"/s","methods":"GET"}})", "may not add sources"},
