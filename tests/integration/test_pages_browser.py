@@ -157,10 +157,8 @@ class InBrowser(PagesTestCase):
         self.look("connected")
         self.send_event()
         self.server.wait_for(1)
-        # Back and once more: no second source.
-        self.chrome.back()
-        self.wait_for_title("Connect")
-        self.open(self.public_url + "/done")
+        # Once more: no second source.
+        self.open(self.public_url + "/confirm")
         self.wait_for_title("Connected")
 
         self.open(self.public_url + "/configure?integration_id=36&flow=example:main")
