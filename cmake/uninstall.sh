@@ -10,9 +10,11 @@ if [ ! -s "$manifest" ]; then
     exit 1
 fi
 if [ -z "$destdir" ] && [ -d /run/systemd/system ] &&
-    systemctl --quiet is-active flowrelayd.service flowrelayd.socket flowrelayd-control.socket; then
-    echo "flowrelayd is in use. Stop it first:" >&2
-    echo "    systemctl disable --now flowrelayd.socket flowrelayd-control.socket flowrelayd" >&2
+    systemctl --quiet is-active flowrelayd.service flowrelayd.socket flowrelayd-control.socket \
+        flowrelay-connect.socket flowrelay-connect-invite.socket; then
+    echo "flowrelayd or its pages are in use. Stop them first:" >&2
+    echo "    systemctl disable --now flowrelayd.socket flowrelayd-control.socket flowrelayd \\" >&2
+    echo "        flowrelay-connect.socket flowrelay-connect-invite.socket flowrelay-connect" >&2
     exit 1
 fi
 
@@ -33,5 +35,6 @@ echo "$removed files are removed. Left, where they exist:"
 echo "    $destdir/etc/flowrelay      the configuration, and tokens: secrets"
 echo "    $destdir/var/lib/flowrelay  the spool: events that are not delivered yet, and tokens: secrets"
 echo "    $destdir/var/lib/private/flowrelay  the same, of a service with DynamicUser=: secrets"
+echo "    $destdir/var/lib/flowrelay-connect  invitations and links of the pages: no tokens"
 echo "    the journal of flowrelayd (no secrets), and the user and the groups flowrelay, flowrelay-send, flowrelay-admin"
 echo "docs/operations.md says how to remove them."

@@ -23,7 +23,7 @@ _flowrelay() {
     done
 
     case $previous in
-        --token-file | --access-token-file | --config | --socket)
+        --token-file | --access-token-file | --config | --socket | --invite-socket)
             COMPREPLY=($(compgen -f -- "$current"))
             return
             ;;
@@ -57,7 +57,7 @@ _flowrelay() {
             case $command:$action in
                 queue:) words="list show retry drop --help" ;;
                 dead:) words="list show replay drop --help" ;;
-                source:) words="list show check add connect filter rotate pause resume enable remove --help" ;;
+                source:) words="list show check add connect filter invite rotate pause resume enable remove --help" ;;
                 config:) words="check show --help" ;;
                 config:check) words="--user --unit --json --help" ;;
                 config:show) words="--help" ;;
@@ -79,6 +79,7 @@ _flowrelay() {
                 source:add) words="--token-file --json --help" ;;
                 source:connect) words="--flow --access-token-file --title --url --config --no-browser --wait --yes --hello --json --help" ;;
                 source:filter) words="--event --tag --thread --all --json --help $(_flowrelay_sources)" ;;
+                source:invite) words="--flow --expires --list --revoke --invite-socket --json --help" ;;
                 source:rotate) words="--token-file --json --help $(_flowrelay_sources)" ;;
                 source:remove) words="--plan --yes --delete-remote --flow --source-id --title --access-token-file --config --no-browser --wait --json --help $(_flowrelay_sources)" ;;
                 source:*) words="--json --help $(_flowrelay_sources)" ;;

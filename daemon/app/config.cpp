@@ -14,6 +14,7 @@
 #include "config_connect.hpp"
 #include "config_destination.hpp"
 #include "config_file.hpp"
+#include "config_pages.hpp"
 #include "config_reader.hpp"
 #include "config_sources.hpp"
 #include "config_yaml.hpp"
@@ -173,6 +174,7 @@ Config read_config(const YamlNode& root, ProblemList& problems) {
     read_dead_letters(section("dead_letters"), config.dead_letters);
     read_problem_reports(section("problem_reports"), config.problem_reports);
     read_connect(section("connect"), config.destination, config.connect);
+    read_pages(section("pages"), config.pages);
     read_log(section("log"), config.log);
     const MapReader metrics = section("metrics");
     read_metrics(metrics, config.metrics);
@@ -249,6 +251,15 @@ std::span<const std::string_view> config_keys() noexcept {
         "connect.token_url",
         "connect.revoke_url",
         "connect.scopes",
+        "pages.public_url",
+        "pages.listen",
+        "pages.invite_socket",
+        "pages.state_directory",
+        "pages.client_id",
+        "pages.client_secret_file",
+        "pages.client_secret_credential",
+        "pages.organizations",
+        "pages.users",
         "log.format",
         "log.level",
         "log.stats_interval",

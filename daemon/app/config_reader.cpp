@@ -127,7 +127,7 @@ void MapReader::check_keys() const {
 // Returns whether a key may be empty: sections, and keys for which empty means "none".
 bool MapReader::may_be_empty(std::string_view key) const {
     // If one of the last five is missing, that is reported elsewhere.
-    constexpr std::array<std::string_view, 22> optional{"ca_file",
+    constexpr std::array<std::string_view, 25> optional{"ca_file",
                                                         "client_certificate",
                                                         "client_certificate_credential",
                                                         "client_key",
@@ -141,6 +141,9 @@ bool MapReader::may_be_empty(std::string_view key) const {
                                                         "authorize_url",
                                                         "token_url",
                                                         "revoke_url",
+                                                        "public_url",
+                                                        "organizations",
+                                                        "users",
                                                         "socket_group",
                                                         "admin_group",
                                                         "listen",

@@ -65,6 +65,15 @@ inline constexpr bool restart = false;  // takes effect at the next start
     X(connect.token_url, "connect.token_url", reload)                                         \
     X(connect.revoke_url, "connect.revoke_url", reload)                                       \
     X(connect.scopes, "connect.scopes", reload)                                               \
+    X(pages.public_url, "pages.public_url", reload)                                           \
+    X(pages.listen, "pages.listen", reload)                                                   \
+    X(pages.invite_socket, "pages.invite_socket", reload)                                     \
+    X(pages.state_directory, "pages.state_directory", reload)                                 \
+    X(pages.client_id, "pages.client_id", reload)                                             \
+    X(pages.client_secret_file, "pages.client_secret_file", reload)                           \
+    X(pages.client_secret_credential, "pages.client_secret_credential", reload)               \
+    X(pages.organizations, "pages.organizations", reload)                                     \
+    X(pages.users, "pages.users", reload)                                                     \
     X(log.format, "log.format", restart)                                                      \
     X(log.level, "log.level", reload)                                                         \
     X(log.stats_interval, "log.stats_interval", reload)                                       \

@@ -74,6 +74,17 @@ std::string revoke_url(const Config& config) {
     return below_base(config, config.connect.revoke_url, "/oauth/revoke");
 }
 
+ConnectConfig pages_application(const Config& config) {
+    ConnectConfig result = config.connect;
+    if (!config.pages.client_id.empty()) {
+        result.client_id = config.pages.client_id;
+        result.client_secret_file = config.pages.client_secret_file;
+        result.client_secret_credential = config.pages.client_secret_credential;
+    }
+    result.redirect_uri = config.pages.public_url + "/callback";
+    return result;
+}
+
 std::vector<std::string> split_scopes(std::string_view list) {
     std::vector<std::string> scopes;
     while (true) {
@@ -86,10 +97,10 @@ std::vector<std::string> split_scopes(std::string_view list) {
     }
 }
 
-Secret load_client_secret(const ConnectConfig& config) {
+Secret load_client_secret(const ConnectConfig& config, std::string_view section) {
     const bool is_credential = !config.client_secret_credential.empty();
-    const char* const key =
-        is_credential ? "connect.client_secret_credential" : "connect.client_secret_file";
+    const std::string key = fmt::format(
+        "{}.{}", section, is_credential ? "client_secret_credential" : "client_secret_file");
     const auto fail = [&](std::string message) {
         return ConfigError({{"configuration", 0, 0, fmt::format("{}: {}", key, message)}});
     };

@@ -12,10 +12,10 @@
 #include <vector>
 
 #include "cli/complain.hpp"
-#include "cli/unix_stream.hpp"
-#include "flowrelay/app/api_client.hpp"
 #include "flowrelay/app/connect_settings.hpp"
 #include "flowrelay/app/text.hpp"
+#include "flowrelay/client/token_exchange.hpp"
+#include "flowrelay/client/unix_stream.hpp"
 
 namespace flowrelay::cli {
 
@@ -50,20 +50,6 @@ bool open_browser(const std::string& url) {
     return error == 0;
 }
 
-/// The server of a URL, for people.
-std::string host_of(const std::string& url) {
-    const auto parts = app::parse_base_url(url);
-    return parts ? parts->authority : url;
-}
-
-/// The configuration with another server in the place of the destination: its certificates and its
-/// proxy stay.
-app::Config config_for(const app::Config& config, std::string url) {
-    app::Config other = config;
-    other.destination.base_url = std::move(url);
-    return other;
-}
-
 }  // namespace
 
 Authorization::Authorization(const app::Config& config, const AuthorizationOptions& options,
@@ -86,8 +72,8 @@ bool Authorization::begin() {
     request_.client_id = config_.connect.client_id;
     request_.redirect_uri = uri;
     request_.scopes = config_.connect.scopes;
-    request_.state = random_word(word_bytes);
-    request_.verifier = random_word(word_bytes);
+    request_.state = client::random_word(word_bytes);
+    request_.verifier = client::random_word(word_bytes);
     const auto redirect = app::parse_redirect_uri(uri);
     if (redirect && redirect->kind == app::RedirectUri::Kind::loopback) {
         auto listener = CallbackListener::open(redirect->address, redirect->port, redirect->path);
@@ -102,7 +88,7 @@ bool Authorization::begin() {
         listener_ = std::move(*listener);
         request_.redirect_uri = app::with_port(uri, listener_->port());
     }
-    url_ = authorization_url(request_);
+    url_ = client::authorization_url(request_);
     return true;
 }
 
@@ -114,7 +100,7 @@ void Authorization::show_address() const {
                                   : "the code, or the whole address that the browser ends up at,";
     if (options_.may_browse) {
         note(fmt::format("Press Enter to open {} in a browser here, or paste {} and press Enter.",
-                         host_of(url_.substr(0, url_.find('?'))), paste));
+                         client::server_of(url_), paste));
     } else if (input_.descriptor() >= 0) {
         note(fmt::format("Then paste {} here and press Enter.", paste));
     }
@@ -133,7 +119,7 @@ std::optional<Grant> Authorization::look_at_lines() {
             }
             continue;
         }
-        Grant grant = read_pasted(*line, request_);
+        Grant grant = client::read_pasted(*line, request_);
         if (grant.kind != Grant::Kind::foreign) return grant;
         note(fmt::format("That can't be used: {}. Paste the code again.", grant.text));
     }
@@ -155,7 +141,7 @@ std::optional<std::string> Authorization::wait_for_code(MonoTime deadline) {
                 return std::nullopt;
             }
             if (listener_) listener_->add_to(waiting);
-            const int left = milliseconds_until(deadline);
+            const int left = client::milliseconds_until(deadline);
             if (left == 0) {
                 fail(ExitCode::try_later,
                      fmt::format("expired: no code came within {}; run this again",
@@ -172,7 +158,7 @@ std::optional<std::string> Authorization::wait_for_code(MonoTime deadline) {
             }
             if (waiting[1].revents != 0) input_.read_some();
             const auto is_ours = [&](std::string_view query) {
-                Grant given = read_callback(query, request_);
+                Grant given = client::read_callback(query, request_);
                 if (given.kind == Grant::Kind::foreign) return false;
                 grant = std::move(given);
                 return true;
@@ -183,41 +169,24 @@ std::optional<std::string> Authorization::wait_for_code(MonoTime deadline) {
         if (grant->kind == Grant::Kind::code) return std::move(grant->text);
         if (listener_) listener_->answer(false, "Not connected", grant->text);
         fail(ExitCode::not_permitted,
-             fmt::format("{} did not allow it: {}", host_of(request_.authorize_url), grant->text));
+             fmt::format("{} did not allow it: {}", client::server_of(request_.authorize_url),
+                         grant->text));
         return std::nullopt;
     }
 }
 
 std::optional<AccessGrant> Authorization::exchange(const std::string& code, bool& ask_again) {
-    const std::string where = app::token_url(config_);
-    app::ApiClient server(config_for(config_, where));
-    const auto answer = server.post_form("", token_request(request_, code, client_secret_));
-    ask_again = false;
-    std::string problem;
-    if (!answer) {
-        problem = fmt::format("{} does not answer: {}", host_of(where),
-                              app::printable(answer.error().message));
-        exit_code_ = ExitCode::try_later;
-    } else if (answer->status != 200) {
-        const auto refusal =
-            read_token_refusal(answer->status, answer->body,
-                               {client_secret_, Secret(code), Secret(request_.verifier)});
-        problem = fmt::format("{} gives no access token: {}", host_of(where), refusal.text);
-        exit_code_ = answer->status == 429 || answer->status >= 500 ? ExitCode::try_later
-                                                                    : ExitCode::not_permitted;
-        ask_again = refusal.wrong_code;
-        was_refused_ = was_refused_ || ask_again;
-    } else if (auto grant = read_access_grant(answer->body, request_.scopes)) {
-        return std::move(*grant);
-    } else {
-        problem = fmt::format("{}: {}", host_of(where), grant.error().message);
-        exit_code_ = ExitCode::rejected;
-    }
+    auto exchange = client::exchange_code(config_, request_, code, client_secret_);
+    ask_again = exchange.wrong_code;
+    was_refused_ = was_refused_ || ask_again;
+    if (exchange.problem.empty()) return std::move(exchange.grant);
     if (listener_) {
         listener_->answer(false, "Not connected",
-                          problem + ". Go on in the terminal, where it is said what to do.");
+                          exchange.problem +
+                              ". Go on in the terminal, where it is said what to "
+                              "do.");
     }
-    complain(problem);
+    fail(exit_code_of(exchange.failure), exchange.problem);
     return std::nullopt;
 }
 
@@ -241,7 +210,7 @@ std::optional<AccessGrant> Authorization::run() {
             note("Paste the right code, or open the address above once more.");
             continue;
         }
-        const std::string missing = missing_scopes(request_.scopes, grant->scopes);
+        const std::string missing = client::missing_scopes(request_.scopes, grant->scopes);
         if (missing.empty()) {
             if (listener_) {
                 listener_->answer(true, "Allowed",
@@ -252,7 +221,7 @@ std::optional<AccessGrant> Authorization::run() {
         }
         const std::string problem =
             fmt::format("{} did not grant {}, which is needed to add a source",
-                        host_of(request_.authorize_url), app::printable(missing));
+                        client::server_of(request_.authorize_url), app::printable(missing));
         if (listener_) listener_->answer(false, "Not connected", problem);
         revoke(grant->access_token);
         fail(ExitCode::not_permitted, problem + "; are the scopes of the application right?");
@@ -261,16 +230,13 @@ std::optional<AccessGrant> Authorization::run() {
 }
 
 void Authorization::revoke(const Secret& access_token) const {
-    const std::string where = app::revoke_url(config_);
-    app::ApiClient server(config_for(config_, where));
-    const auto answer =
-        server.post_form("", revocation_request(request_.client_id, client_secret_, access_token));
-    if (answer && answer->status == 200) return;
-    note(fmt::format(
-        "The access token could not be given back to {} ({}): it ends by itself, or "
-        "withdraw it on the page of allowed applications there.",
-        host_of(where),
-        answer ? fmt::format("HTTP {}", answer->status) : app::printable(answer.error().message)));
+    const auto given =
+        client::revoke_token(config_, request_.client_id, client_secret_, access_token);
+    if (given) return;
+    note(
+        fmt::format("The access token could not be given back to {} ({}): it ends by itself, or "
+                    "withdraw it on the page of allowed applications there.",
+                    client::server_of(app::revoke_url(config_)), given.error().message));
 }
 
 }  // namespace flowrelay::cli

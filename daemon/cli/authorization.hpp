@@ -10,12 +10,16 @@
 #include "cli/exit_code.hpp"
 #include "cli/held_signals.hpp"
 #include "cli/line_input.hpp"
-#include "cli/oauth.hpp"
 #include "flowrelay/app/config.hpp"
 #include "flowrelay/base/secret.hpp"
 #include "flowrelay/base/time.hpp"
+#include "flowrelay/client/oauth.hpp"
 
 namespace flowrelay::cli {
+
+using client::AccessGrant;
+using client::AuthorizationRequest;
+using client::Grant;
 
 struct AuthorizationOptions {
     bool may_browse = false;     ///< a browser may be opened on this machine

@@ -135,8 +135,9 @@ Result<void> copy_configuration(const std::string& directory, const std::string&
         if (!path.empty()) paths.push_back(path);
     };
     const auto& to = config.destination;
-    for (const auto& path : {to.ca_file, to.client_certificate, to.client_key,
-                             to.proxy_credentials_file, config.connect.client_secret_file}) {
+    for (const auto& path :
+         {to.ca_file, to.client_certificate, to.client_key, to.proxy_credentials_file,
+          config.connect.client_secret_file, config.pages.client_secret_file}) {
         add(path);
     }
     const auto leave_out = [&left_out](std::string_view what, const std::string& name) {
@@ -146,6 +147,7 @@ Result<void> copy_configuration(const std::string& directory, const std::string&
     leave_out("the credential", to.client_key_credential);
     leave_out("the credential", to.proxy_credential);
     leave_out("the credential", config.connect.client_secret_credential);
+    leave_out("the credential", config.pages.client_secret_credential);
     for (const auto& source : config.sources) {
         add(source.flow_token_file);
         leave_out("the credential", source.flow_token_credential);

@@ -14,6 +14,7 @@ namespace flowrelay::cli {
 struct Context {
     std::string ingest_socket = "/run/flowrelay/ingest.sock";
     std::string control_socket = "/run/flowrelay/control.sock";
+    std::string invite_socket = "/run/flowrelay-connect/invite.sock";
     std::string socket;             ///< --socket: whichever of the two the command talks to
     std::function<ExitCode()> run;  ///< set by the command that was chosen
     /// Whether output that can't be written is a failure. Not of `send`: it has done its work.
@@ -30,6 +31,7 @@ void add_explain_command(Command app, Context& context);
 void add_dead_commands(Command app, Context& context);
 void add_source_commands(Command app, Context& context);
 void add_connect_command(Command source, Context& context);  ///< of `source`
+void add_invite_command(Command source, Context& context);   ///< of `source`
 void add_look_commands(Command source, Context& context);    ///< of `source`: show, check
 void add_filter_command(Command source, Context& context);   ///< of `source`
 void add_health_command(Command app, Context& context);

@@ -2,15 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <utility>
 
 #include "cli/control_client.hpp"
-#include "cli/json_members.hpp"
 #include "cli/operator.hpp"
-#include "flowrelay/app/secret_file.hpp"
 #include "flowrelay/app/text.hpp"
 #include "flowrelay/base/ascii.hpp"
 #include "flowrelay/base/utf8.hpp"
@@ -21,11 +18,15 @@ namespace json = boost::json;
 
 namespace {
 
-// What the daemon takes of a text about the source in its flow.
-constexpr std::size_t max_flow_source_text = 1024;
-
 std::string labelled(std::string_view name, std::string_view value) {
     return value.empty() ? std::string() : fmt::format("  {:<13} {}\n", name, value);
+}
+
+client::AskDaemon ask_daemon(std::string socket) {
+    return [socket = std::move(socket)](std::string_view method, std::string_view target,
+                                        std::string_view body) {
+        return call_daemon(socket, method, target, body, patience_with_disk);
+    };
 }
 
 }  // namespace
@@ -37,17 +38,12 @@ Connecting::Connecting(const Context& context, const ConnectOptions& options,
       config_(config),
       input_(input),
       signals_(signals),
-      api_(config, input, signals) {}
+      api_(config, input, signals),
+      making_(api_, ask_daemon(context.control()),
+              {options.name, title(), options.url, config.connect.client_id}, complain) {}
 
 ExitCode Connecting::prepare() {
-    Operator daemon(context_);
-    if (daemon.post("/v1/sources", {{"name", options_.name}, {"plan", true}})) return ExitCode::ok;
-    return daemon.exit_code();
-}
-
-std::string Connecting::flow_name() const {
-    if (!options_.flow.empty()) return options_.flow;
-    return flow_.path.empty() ? flow_.id : flow_.path;
+    return making_.is_name_free() ? ExitCode::ok : exit_code_of(making_.failure());
 }
 
 bool Connecting::stop_if_interrupted() {
@@ -56,26 +52,18 @@ bool Connecting::stop_if_interrupted() {
     return true;
 }
 
-void Connecting::list_before() {
-    before_ = api_.sources(place_);
-    if (!before_) return;
-    const auto same = std::ranges::find(*before_, app::printable(title()), &ListedSource::name);
-    if (same == before_->end()) return;
-    note(fmt::format("The flow has a source called {} already ({}); this adds another one.",
-                     same->name, same->id));
-}
-
 bool Connecting::may_go_on(const Flow& flow) {
-    std::string problem = refusal_of(flow);
+    std::string problem = client::refusal_of(flow);
     if (problem.empty() && flow.sources.empty()) problem = flow.sources_problem;
     if (!problem.empty()) {
         complain(problem);
         exit_code_ = ExitCode::rejected;
         return false;
     }
-    flow_ = flow;
-    place_ = flow.sources;
-    list_before();
+    if (const auto same = making_.choose(flow, options_.flow)) {
+        note(fmt::format("The flow has a source called {} already ({}); this adds another one.",
+                         same->name, same->id));
+    }
     if (!options_.access.interactive || options_.yes) return true;
     const bool own = options_.access.token_file.empty();
     note(labelled("source", app::printable(title())) + labelled("flow", flow.title()) +
@@ -101,136 +89,21 @@ bool Connecting::connect() {
     const auto flow = api_.find_flow(options_.flow);
     if (!flow) exit_code_ = api_.exit_code();
     if (!flow || !may_go_on(*flow) || stop_if_interrupted()) return false;
-    const auto source = make();
-    if (!source || !hand_over(*source)) return false;
-    show(*source);
-    return is_settled_ && (!options_.hello || say_hello());
-}
-
-bool Connecting::has_usable_token(const NewSource& source) const {
-    return !source.id.empty() &&
-           app::check_secret(source.flow_token.reveal(), {"flow_token"}).has_value();
-}
-
-std::optional<NewSource> Connecting::make() {
-    json::object wanted{{"name", title()}};
-    if (!options_.url.empty()) wanted["external_url"] = options_.url;
-    constexpr std::string_view what = "when asked to make the source";
-    const auto answer = api_.try_call("POST", place_, repair_utf8(json::serialize(wanted)));
-    if (api_.says_why_not(answer, what)) {
-        exit_code_ = api_.exit_code();
-        if (!answer || answer->status >= 500) look_for_lost_source();
-        return std::nullopt;
-    }
-    auto source = read_new_source(answer->body);
-    if (source && has_usable_token(*source)) return std::move(*source);
-    exit_code_ = ExitCode::rejected;
-    complain(!source              ? app::printable(source.error().message)
-             : source->id.empty() ? "the API made the source, but gave no id for it"
-             : source->flow_token.empty()
-                 ? "the API made the source, but gave no flow_token for it"
-                 : "the API made the source, but its flow_token is none that can be used");
-    if (source && !source->id.empty()) {
-        take_back(source->id);
-    } else {
-        look_for_lost_source();
-    }
-    return std::nullopt;
-}
-
-/// Whether the daemon has the source; nothing: it can't be asked.
-std::optional<bool> Connecting::is_with_daemon() {
-    Operator daemon(context_);
-    bool found = false;
-    bool more = false;
-    const auto look = [&](const std::string& lines) {
-        for (const auto& source : parse_lines(lines)) {
-            // One of an earlier source of that name may still be listed.
-            const std::string state = text_of(source, "state");
-            const bool is_past = state == "removed" || state == "erased" || state == "gone";
-            found = found || (!is_past && text_of(source, "name") == options_.name);
-        }
-        return true;
-    };
-    if (!daemon.pages("/v1/sources", 0, look, more)) return std::nullopt;
-    return found;
-}
-
-bool Connecting::hand_over(const NewSource& source) {
-    if (signals_.pending()) {
+    const auto source = making_.make();
+    if (source && signals_.pending()) {
         complain("stopped");
-        take_back(source.id);
+        making_.take_back(source->id);
         return false;
     }
-    json::object lives{{"id", source.id}};
-    const auto add = [&](const char* member, const std::string& value) {
-        if (!value.empty() && value.size() <= max_flow_source_text) lives[member] = value;
-    };
-    add("flow", flow_.path.empty() ? flow_name() : flow_.path);
-    add("flow_name", flow_.name);
-    add("application", source.application.empty() ? config_.connect.client_id : source.application);
-    add("configuration_uri", source.configuration_uri);
-    const json::object body{{"name", options_.name},
-                            {"flow_token", source.flow_token.reveal()},
-                            {"flow_source", std::move(lives)}};
-    const auto reply = call_daemon(context_.control(), "POST", "/v1/sources",
-                                   repair_utf8(json::serialize(body)), patience_with_disk);
-    if (reply && reply->ok()) return true;
-    complain(reply ? message_of(*reply) : reply.error().message);
-    exit_code_ = reply ? exit_code_of(*reply) : exit_code_of(reply.error());
-    if (reply && reply->code < 500) {
-        take_back(source.id);
-        return false;
-    }
-    // The daemon may have taken the token, and only its answer or its disk failed.
-    const auto taken = is_with_daemon();
-    if (taken && *taken) {
-        is_settled_ = !reply;
-        return true;
-    }
-    if (taken) {
-        take_back(source.id);
-    } else {
-        complain(
-            fmt::format("whether flowrelayd has the token is not known: if `flowrelay source list` "
-                        "shows {}, it "
-                        "is connected; if not, remove source {} in the flow",
-                        options_.name, source.id));
-    }
-    return false;
-}
-
-/// Nobody has the token of that source now.
-void Connecting::take_back(const std::string& id) {
-    const auto gone = api_.call("DELETE", place_ + "/" + url_encode(id), {},
-                                "when asked to remove the source again");
-    complain(gone ? "the source in the flow was removed again"
-                  : fmt::format("source {} stays in the flow without use: remove it there", id));
-}
-
-void Connecting::look_for_lost_source() {
-    const auto advice = [&] {
-        complain(
-            fmt::format("whether a source called {} was made is not known: look at the sources "
-                        "of {}, and remove it there",
-                        app::printable(title()), flow_name()));
-    };
-    const auto now = api_.sources(place_);
-    if (!before_ || !now) return advice();
-    const auto made = new_sources(*before_, *now, title());
-    if (made.empty()) return complain("no source was made");
-    if (made.size() == 1) {
-        complain(fmt::format("source {} was made all the same", made.front().id));
-        return take_back(made.front().id);
-    }
-    std::string ids;
-    for (const auto& source : made) ids += (ids.empty() ? "" : ", ") + source.id;
-    complain(fmt::format("one of the sources {} of {} was made without use: remove it there", ids,
-                         flow_name()));
+    const bool connected = source && making_.hand_over(*source);
+    exit_code_ = exit_code_of(making_.failure());
+    if (!connected) return false;
+    show(*source);
+    return making_.is_settled() && (!options_.hello || say_hello());
 }
 
 void Connecting::show(const NewSource& source) const {
-    const std::string flow = app::printable(flow_name());
+    const std::string flow = app::printable(making_.flow_name());
     if (options_.as_json) {
         json::object shown{{"name", options_.name}, {"flow", flow}, {"source_id", source.id}};
         const auto add = [&](const char* member, const std::string& value) {

@@ -1,19 +1,17 @@
 // `flowrelay source connect`: from the flow to the daemon, without a source that is half connected.
 #pragma once
 
-#include <optional>
 #include <string>
-#include <string_view>
-#include <vector>
 
 #include "cli/access.hpp"
 #include "cli/commands.hpp"
 #include "cli/flow_access.hpp"
-#include "cli/flow_setup.hpp"
 #include "cli/held_signals.hpp"
 #include "cli/line_input.hpp"
 #include "flowrelay/app/config.hpp"
 #include "flowrelay/base/secret.hpp"
+#include "flowrelay/client/flow_setup.hpp"
+#include "flowrelay/client/source_making.hpp"
 
 namespace flowrelay::cli {
 
@@ -44,20 +42,12 @@ public:
 private:
     bool connect();
     bool may_go_on(const Flow& flow);
-    void list_before();
-    std::optional<NewSource> make();
-    bool has_usable_token(const NewSource& source) const;
-    bool hand_over(const NewSource& source);
-    std::optional<bool> is_with_daemon();
-    void look_for_lost_source();
-    void take_back(const std::string& id);
     bool say_hello();
     void show(const NewSource& source) const;
     bool stop_if_interrupted();
     const std::string& title() const {
         return options_.title.empty() ? options_.name : options_.title;
     }
-    std::string flow_name() const;
 
     const Context& context_;
     const ConnectOptions& options_;
@@ -65,12 +55,8 @@ private:
     LineInput& input_;
     const HeldSignals& signals_;
     FlowAccess api_;
+    client::SourceMaking making_;
     std::string user_;
-    Flow flow_;
-    std::string place_;  ///< of the flow's sources
-    std::optional<std::vector<ListedSource>>
-        before_;              ///< those that were there; nothing: not known
-    bool is_settled_ = true;  ///< false: the daemon has the source, but perhaps not on its disk
     ExitCode exit_code_ = ExitCode::try_later;
 };
 

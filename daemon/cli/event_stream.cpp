@@ -13,7 +13,7 @@
 #include <utility>
 
 #include "cli/line_reader.hpp"
-#include "cli/unix_stream.hpp"
+#include "flowrelay/client/unix_stream.hpp"
 
 namespace flowrelay::cli {
 
@@ -67,7 +67,7 @@ private:
 
     LineReader lines_{longest_line};
     LineReader answers_{longest_answer};
-    std::optional<UnixStream> stream_;
+    std::optional<client::UnixStream> stream_;
     std::string output_;
     std::deque<Pending> pending_;
     std::size_t kept_ = 0;  ///< bytes of the texts in pending_
@@ -178,7 +178,8 @@ void StreamSender::take(const Line& line) {
 
 /// Waits for a daemon that is being restarted. False: stopped.
 bool StreamSender::connect(MonoTime deadline) {
-    auto connected = UnixStream::connect(socket_, deadline, UnixStream::Absent::waits);
+    auto connected =
+        client::UnixStream::connect(socket_, deadline, client::UnixStream::Absent::waits);
     if (!connected) {
         stop(exit_code_of(connected.error()), connected.error().message);
         return false;
@@ -283,7 +284,8 @@ void StreamSender::read_answers() {
 
 int StreamSender::timeout() const {
     int limit = -1;
-    if (stream_ && (!pending_.empty() || !output_.empty())) limit = milliseconds_until(deadline_);
+    if (stream_ && (!pending_.empty() || !output_.empty()))
+        limit = client::milliseconds_until(deadline_);
     const int tick_ms = static_cast<int>(tick.count());
     if (hooks_.ticks && (limit < 0 || limit > tick_ms)) limit = tick_ms;
     return limit;

@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "cli/line_reader.hpp"
-#include "cli/unix_stream.hpp"
+#include "flowrelay/client/unix_stream.hpp"
 
 namespace flowrelay::cli {
 
@@ -17,7 +17,7 @@ namespace {
 
 namespace errc = boost::system::errc;
 
-Result<std::string> read_answer(UnixStream& stream, MonoTime deadline) {
+Result<std::string> read_answer(client::UnixStream& stream, MonoTime deadline) {
     LineReader answers(longest_answer);
     std::array<char, 4096> chunk;
     for (;;) {
@@ -40,7 +40,7 @@ bool is_end(const error_code& code) {
 /// message.
 Result<std::string> try_exchange(const std::string& socket, std::string_view event,
                                  MonoTime deadline, Milliseconds wait) {
-    auto stream = UnixStream::connect(socket, deadline, UnixStream::Absent::waits);
+    auto stream = client::UnixStream::connect(socket, deadline, client::UnixStream::Absent::waits);
     if (!stream) return stream.error();
     const auto sent = stream->write_all(event, deadline);
     if (!sent && !is_end(sent.error().code)) return sent.error();
@@ -66,7 +66,7 @@ Result<std::string> exchange(const std::string& socket, std::string_view event, 
     auto answer = try_exchange(socket, event, deadline, wait);
     while (!answer && answer.error().code == errc::connection_reset) {
         ::poll(nullptr, 0, 10);  // a daemon that stops still has its socket
-        if (milliseconds_until(deadline) == 0) break;
+        if (client::milliseconds_until(deadline) == 0) break;
         auto again = try_exchange(socket, event, deadline, wait);
         if (again || again.error().code != errc::timed_out) answer = std::move(again);
     }

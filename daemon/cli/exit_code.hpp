@@ -2,6 +2,7 @@
 #pragma once
 
 #include "flowrelay/base/error.hpp"
+#include "flowrelay/client/failure.hpp"
 
 namespace flowrelay::cli {
 
@@ -15,6 +16,9 @@ enum class ExitCode : int {
     not_permitted = 77,  ///< the socket, or the source, is closed to this user
     bad_config = 78,     ///< the configuration can't be used
 };
+
+/// For a step that failed.
+ExitCode exit_code_of(client::Failure failure) noexcept;
 
 /// For a connection that failed.
 ExitCode exit_code_of(const Error& error) noexcept;

@@ -4,47 +4,18 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 #include <cmath>
 #include <cstdint>
 
-#include "flowrelay/app/text.hpp"
 #include "flowrelay/base/time.hpp"
-#include "flowrelay/core/json.hpp"
 
 namespace flowrelay::cli {
 
 namespace json = boost::json;
 
-namespace {
-
-const json::value* find(const json::object& object, std::string_view name) {
-    const json::value* value = object.if_contains(name);
-    return value != nullptr && !value->is_null() ? value : nullptr;
-}
-
-}  // namespace
-
-Result<json::object> parse_object(std::string_view text) {
-    boost::system::error_code error;
-    // The body of an event may have half of a surrogate pair, which this parser refuses.
-    const auto mended = core::json::replace_lone_surrogates(text);
-    json::value parsed = json::parse(mended ? std::string_view(*mended) : text, error);
-    if (error || !parsed.is_object()) {
-        return Error{make_error_code(boost::system::errc::protocol_error),
-                     "what came back is not an answer of flowrelayd; is this the right socket?"};
-    }
-    return std::move(parsed.get_object());
-}
-
-std::string text_of(const json::object& object, std::string_view name) {
-    const json::value* value = find(object, name);
-    return value != nullptr && value->is_string() ? app::printable(value->get_string()) : "";
-}
-
 std::optional<double> number_of(const json::object& object, std::string_view name) {
-    const json::value* value = find(object, name);
+    const json::value* value = object.if_contains(name);
     if (value == nullptr || !value->is_number()) return std::nullopt;
     return value->to_number<double>();
 }
@@ -80,16 +51,6 @@ std::string format_bytes(double bytes) {
     }
     return unit == 0 ? fmt::format("{:.0f} B", bytes)
                      : fmt::format("{:.1f} {}", bytes, units[unit]);
-}
-
-const json::array* array_of(const json::object& object, std::string_view name) {
-    const json::value* value = find(object, name);
-    return value != nullptr ? value->if_array() : nullptr;
-}
-
-const json::object* object_of(const json::object& object, std::string_view name) {
-    const json::value* value = find(object, name);
-    return value != nullptr ? value->if_object() : nullptr;
 }
 
 }  // namespace flowrelay::cli

@@ -2,21 +2,19 @@
 // members, or fewer.
 #pragma once
 
-#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 
-#include "flowrelay/base/error.hpp"
+#include "flowrelay/client/json_members.hpp"
 
 namespace flowrelay::cli {
 
-/// The object in a text; an error with a sentence for people if it is none.
-Result<boost::json::object> parse_object(std::string_view text);
-
-/// A string, fit to print; empty when it is not there.
-std::string text_of(const boost::json::object& object, std::string_view name);
+using client::array_of;
+using client::object_of;
+using client::parse_object;
+using client::text_of;
 
 std::optional<double> number_of(const boost::json::object& object, std::string_view name);
 
@@ -35,9 +33,5 @@ std::string format_seconds(double seconds);
 
 /// "1.5 MiB"
 std::string format_bytes(double bytes);
-
-/// An array or an object; null when it is not there.
-const boost::json::array* array_of(const boost::json::object& object, std::string_view name);
-const boost::json::object* object_of(const boost::json::object& object, std::string_view name);
 
 }  // namespace flowrelay::cli

@@ -149,6 +149,7 @@ int run(int argc, char** argv) {
     Context context;
     take_from_environment("FLOWRELAY_SOCKET", context.ingest_socket);
     take_from_environment("FLOWRELAY_CONTROL_SOCKET", context.control_socket);
+    take_from_environment("FLOWRELAY_INVITE_SOCKET", context.invite_socket);
     CLI::App app("Hands activity events to flowrelayd, which delivers them.", "flowrelay");
     app.set_version_flag("--version", std::string("flowrelay ") + FLOWRELAY_VERSION);
     app.require_subcommand(1);

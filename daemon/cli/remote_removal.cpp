@@ -52,7 +52,7 @@ std::optional<ListedSource> RemoteRemoval::choose(const Flow& flow) {
         complain("nothing was removed");
         return std::nullopt;
     }
-    const auto sources = read_sources(answer->body);
+    const auto sources = client::read_sources(answer->body);
     if (!sources) {
         complain(fmt::format("{}; nothing was removed", app::printable(sources.error().message)));
         return std::nullopt;

@@ -203,7 +203,7 @@ void add_token_option(Command command, SourceOptions& options) {
 
 void add_source_commands(Command app, Context& context) {
     const Command source = app.add_subcommand(
-        "source", "See, check, add, connect, filter, pause, rotate and remove sources");
+        "source", "See, check, add, connect, filter, invite, pause, rotate and remove sources");
     source.require_subcommand();
     const auto options = std::make_shared<SourceOptions>();
 
@@ -226,6 +226,7 @@ void add_source_commands(Command app, Context& context) {
     });
 
     add_connect_command(source, context);
+    add_invite_command(source, context);
     add_look_commands(source, context);
 
     add_filter_command(source, context);

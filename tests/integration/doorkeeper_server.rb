@@ -54,7 +54,7 @@ end
 # The flow example/main.
 class ApiController < ActionController::API
   before_action(only: :user) { doorkeeper_authorize! :profile }
-  before_action(only: %i[flow sources]) { doorkeeper_authorize! :flow }
+  before_action(only: %i[flow sources source]) { doorkeeper_authorize! :flow }
   before_action(only: %i[add remove]) { doorkeeper_authorize! :integration }
   SOURCES = {}
 
@@ -67,6 +67,11 @@ class ApiController < ActionController::API
   end
 
   def sources = render(json: SOURCES.values)
+
+  def source
+    found = SOURCES[params[:id].to_i]
+    found ? render(json: found) : head(404)
+  end
 
   def add
     id = SOURCES.size + 1
@@ -90,6 +95,7 @@ Server.routes.draw do
   get "/flows/example/main", to: "api#flow"
   get "/flows/example/main/sources", to: "api#sources"
   post "/flows/example/main/sources", to: "api#add"
+  get "/flows/example/main/sources/:id", to: "api#source"
   delete "/flows/example/main/sources/:id", to: "api#remove"
 end
 

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""The layers: base <- core <- {storage, http} <- runtime <- app <- cli. A file includes only from
+"""The layers: base <- core <- {storage, http} <- runtime <- app <- client <-
+{cli, pages}. A file includes only from
 its own layer and from those below, of those what lies in include/flowrelay; and a header lies there
 only if another layer uses it, or a header there needs it. Decisions (core) take time as an argument
 and never ask for it. The parts of the relay (core) know those below them, and none knows the relay."""
@@ -18,7 +19,9 @@ BELOW = {
     "http": {"base", "core"},
     "runtime": {"base", "core", "storage", "http"},
     "app": {"base", "core", "storage", "http", "runtime"},
-    "cli": {"base", "core", "storage", "http", "runtime", "app"},
+    "client": {"base", "core", "storage", "http", "runtime", "app"},
+    "cli": {"base", "core", "storage", "http", "runtime", "app", "client"},
+    "pages": {"base", "core", "storage", "http", "runtime", "app", "client"},
 }
 
 # The parts of core::Relay, and which of the others each of them knows.
@@ -38,8 +41,8 @@ PARTS["relay"] = set(PARTS)
 PART_OF = {"source_operations": "token_lifecycle", "delivery_operations": "delivery"}
 
 _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*[<"]([^">]+)[">]', re.MULTILINE)
-_OWN = re.compile(r"(?:^|/)(?:flowrelay|daemon)/(base|core|storage|http|runtime|app|cli)/")
-_PRIVATE = re.compile(r"^(?:daemon/)?(base|core|storage|http|runtime|app|cli)/")
+_OWN = re.compile(r"(?:^|/)(?:flowrelay|daemon)/(base|core|storage|http|runtime|app|client|cli|pages)/")
+_PRIVATE = re.compile(r"^(?:daemon/)?(base|core|storage|http|runtime|app|client|cli|pages)/")
 _PART = re.compile(r"(?:^|/)flowrelay/core/(" + "|".join(PARTS) + r")\.hpp$")
 _CLOCK = re.compile(r"(system_clock|steady_clock|high_resolution_clock)::now|\bgettimeofday|"
                     r"\bclock_gettime|std::random_device")
@@ -48,6 +51,8 @@ _CLOCK = re.compile(r"(system_clock|steady_clock|high_resolution_clock)::now|\bg
 def layer_of(name):
     """The layer that a file (by its name in the tree) belongs to, or None."""
     parts = pathlib.PurePosixPath(name).parts
+    if parts[:3] == ("tests", "unit", "app") and parts[-1].startswith("cli_"):
+        return "cli"  # its tests are in the program of those of app
     for room in (("include", "flowrelay"), ("daemon",), ("tests", "unit")):
         if parts[:len(room)] == room and len(parts) > len(room) + 1 and parts[len(room)] in BELOW:
             return parts[len(room)]
@@ -153,6 +158,11 @@ class LayerRule(unittest.TestCase):
     def test_storage_and_http_do_not_know_each_other(self):
         self.assertTrue(self.check("daemon/storage/a.cpp", '#include "flowrelay/http/a.hpp"'))
         self.assertTrue(self.check("tests/unit/http/a.cpp", '#include "flowrelay/storage/a.hpp"'))
+
+    def test_commands_and_pages_do_not_know_each_other(self):
+        self.assertTrue(self.check("daemon/pages/a.cpp", '#include "cli/a.hpp"'))
+        self.assertTrue(self.check("daemon/cli/a.cpp", '#include "pages/a.hpp"'))
+        self.assertFalse(self.check("daemon/pages/a.cpp", '#include "flowrelay/client/a.hpp"'))
 
     def test_the_whole_of_asio_is_found(self):
         self.assertTrue(self.check("daemon/cli/a.cpp", "#include <boost/asio.hpp>"))

@@ -12,7 +12,7 @@ mkdir -p "$root/etc/flowrelay"
 echo mine > "$root/etc/flowrelay/flowrelay.yaml"
 DESTDIR=$root cmake --install "$build" --prefix /usr > "$root.log"
 grep -qx mine "$root/etc/flowrelay/flowrelay.yaml" || fail "the configuration was overwritten"
-for file in sbin/flowrelayd bin/flowrelay share/doc/flowrelay/LICENSE share/doc/flowrelay/docs/operations.md \
+for file in sbin/flowrelayd sbin/flowrelay-connect bin/flowrelay share/doc/flowrelay/LICENSE share/doc/flowrelay/docs/operations.md \
     share/man/man1/flowrelay-send.1 share/man/man7/flowrelay-protocol.7 lib/systemd/catalog/flowrelay.catalog \
     share/fish/vendor_completions.d/flowrelay.fish; do
     [ -e "$root/usr/$file" ] || fail "/usr/$file was not installed"

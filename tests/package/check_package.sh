@@ -35,7 +35,8 @@ rm -f /usr/sbin/policy-rc.d
 check "the packages are installed" dpkg -i "$packages"/flowrelay_*.deb "$packages"/flowrelay-devserver_*.deb
 check "the user and the groups are there" getent group flowrelay flowrelay-send flowrelay-admin
 check "the directory of the sockets is there" test "$(stat -c %U /run/flowrelay)" = flowrelay
-for name in flowrelayd.service flowrelayd.socket flowrelayd-control.socket; do
+for name in flowrelayd.service flowrelayd.socket flowrelayd-control.socket flowrelay-connect.service \
+    flowrelay-connect.socket flowrelay-connect-invite.socket; do
     check "$name is not enabled" fails enabled "$name"
     check "$name is not started" fails active "$name"
 done

@@ -114,6 +114,20 @@ struct ConnectConfig {
     std::string scopes = "flow integration profile";  ///< separated by spaces
 };
 
+/// The pages with which people set a source up in a browser (flowrelay-connect). The daemon itself
+/// uses none of it.
+struct PagesConfig {
+    std::string public_url;  ///< where browsers find them, no slash at the end; empty: no pages
+    std::string listen = "127.0.0.1:8026";  ///< or the path of a Unix socket
+    std::string invite_socket = "/run/flowrelay-connect/invite.sock";
+    std::string state_directory = "/var/lib/flowrelay-connect";
+    std::string client_id;  ///< empty: the application is that of `connect`
+    std::string client_secret_file;
+    std::string client_secret_credential;
+    std::string organizations;  ///< who needs no invitation, as in URLs; separated by spaces
+    std::string users;          ///< the same by email address or id
+};
+
 struct MetricsConfig {
     std::string listen;         ///< "127.0.0.1:9925"; empty: off
     bool allow_remote = false;  ///< allow other addresses than loopback
@@ -148,6 +162,7 @@ struct Config {
     core::DeadLetterLimits dead_letters;
     core::ProblemReportTimes problem_reports;
     ConnectConfig connect;
+    PagesConfig pages;
     LogConfig log;
     MetricsConfig metrics;
     std::vector<SourceConfig> sources;

@@ -38,12 +38,17 @@ std::string authorize_url(const Config& config);
 std::string token_url(const Config& config);
 std::string revoke_url(const Config& config);
 
+/// The application in whose name the pages make sources, with their callback as redirect URI: that
+/// of `pages`, or else that of `connect`.
+ConnectConfig pages_application(const Config& config);
+
 /// Splits a list of scopes separated by spaces, commas or both, and removes duplicates.
 std::vector<std::string> split_scopes(std::string_view list);
 
 /// Reads the application's secret; empty if none is configured. Throws ConfigError if it can't be
 /// read, or if others can read it (mode beyond 0640). The message never repeats the contents.
-Secret load_client_secret(const ConnectConfig& config);
+/// `section`: of the configuration, for messages.
+Secret load_client_secret(const ConnectConfig& config, std::string_view section = "connect");
 
 /// Returns a warning if the secret's file does not exist or has a wrong mode; empty otherwise. Does
 /// not read the file: the daemon does not need it.

@@ -168,6 +168,18 @@ namespace flowrelay::core::log_events {
       "everything stored for a token was erased")                                                \
     X(token_erase_failed, "token.erase_failed", error, "6934e7e00a604db890bbb424d3684abd",       \
       "a token's data could not be erased yet")                                                  \
+    X(pages_ready, "pages.ready", notice, "4325bc8a579c4787b90803953eec3b32",                    \
+      "the pages are served")                                                                    \
+    X(pages_invited, "pages.invited", notice, "405d749d3dcc4166be64b202dfd2d8f6",                \
+      "an operator made or withdrew an invitation")                                              \
+    X(pages_connected, "pages.connected", notice, "dd99f55c9e984f2ab5164ee585db7ec8",            \
+      "somebody connected a source in a browser")                                                \
+    X(pages_changed, "pages.changed", notice, "6ebc949c8e3d4ef9bd3c71c5646f0532",                \
+      "somebody changed the settings of a source in a browser")                                  \
+    X(pages_refused, "pages.refused", notice, "895bcc6303184672862338ac7da6b5a5",                \
+      "somebody without an invitation wanted to connect a source")                               \
+    X(pages_failed, "pages.failed", warning, "70fbb280e0224493b7c98c035635ca3e",                 \
+      "a step of the pages could not be done")                                                   \
     X(destination_proxy, "destination.proxy", info, "5e0f7d2c9b1a4c0f8d3e6a7b1c2d4f90",          \
       "which way leads to the destination")                                                      \
     X(destination_proxy_unclear, "destination.proxy_unclear", warning,                           \

@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "cli/unix_stream.hpp"
+#include "flowrelay/client/unix_stream.hpp"
 
 namespace flowrelay::cli {
 namespace {

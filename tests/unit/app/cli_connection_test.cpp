@@ -13,8 +13,8 @@
 #include "cli/control_client.hpp"
 #include "cli/exchange.hpp"
 #include "cli/exit_code.hpp"
-#include "cli/unix_stream.hpp"
 #include "fake_daemon.hpp"
+#include "flowrelay/client/unix_stream.hpp"
 
 namespace flowrelay::cli {
 namespace {
@@ -83,9 +83,9 @@ TEST(Exchange, does_not_wait_longer_than_told_for_a_connection) {
     const FakeDaemon daemon;
     const MonoTime deadline = MonoTime::clock::now() + patient;
     // Fills the queue of connections not yet accepted.
-    std::vector<UnixStream> waiting;
+    std::vector<client::UnixStream> waiting;
     for (int i = 0; i < 8; ++i) {
-        auto stream = UnixStream::connect(daemon.path(), MonoTime::clock::now() + soon);
+        auto stream = client::UnixStream::connect(daemon.path(), MonoTime::clock::now() + soon);
         if (!stream) break;
         waiting.push_back(std::move(*stream));
     }

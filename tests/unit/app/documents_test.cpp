@@ -91,6 +91,15 @@ TEST(AnnotatedConfiguration, ShowsTheDefaults) {
     EXPECT_EQ(shown.connect.token_url, plain.connect.token_url);
     EXPECT_EQ(shown.connect.revoke_url, plain.connect.revoke_url);
     EXPECT_EQ(shown.connect.scopes, plain.connect.scopes);
+    EXPECT_EQ(shown.pages.public_url, plain.pages.public_url);
+    EXPECT_EQ(shown.pages.listen, plain.pages.listen);
+    EXPECT_EQ(shown.pages.invite_socket, plain.pages.invite_socket);
+    EXPECT_EQ(shown.pages.state_directory, plain.pages.state_directory);
+    EXPECT_EQ(shown.pages.client_id, plain.pages.client_id);
+    EXPECT_EQ(shown.pages.client_secret_file, plain.pages.client_secret_file);
+    EXPECT_EQ(shown.pages.client_secret_credential, plain.pages.client_secret_credential);
+    EXPECT_EQ(shown.pages.organizations, plain.pages.organizations);
+    EXPECT_EQ(shown.pages.users, plain.pages.users);
     EXPECT_EQ(shown.log.format, plain.log.format);
     EXPECT_EQ(shown.log.level, plain.log.level);
     EXPECT_EQ(shown.log.stats_interval, plain.log.stats_interval);

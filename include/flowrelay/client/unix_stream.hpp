@@ -9,7 +9,7 @@
 #include "flowrelay/base/error.hpp"
 #include "flowrelay/base/time.hpp"
 
-namespace flowrelay::cli {
+namespace flowrelay::client {
 
 /// Owned by one thread.
 class UnixStream {
@@ -50,4 +50,4 @@ private:
 /// The time that is left until then, for poll(2): 0 when it has passed.
 int milliseconds_until(MonoTime deadline);
 
-}  // namespace flowrelay::cli
+}  // namespace flowrelay::client

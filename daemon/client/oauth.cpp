@@ -1,4 +1,4 @@
-#include "cli/oauth.hpp"
+#include "flowrelay/client/oauth.hpp"
 
 #include <fmt/format.h>
 #include <sys/random.h>
@@ -11,14 +11,14 @@
 #include <stdexcept>
 #include <utility>
 
-#include "cli/control_client.hpp"
 #include "flowrelay/app/connect_settings.hpp"
 #include "flowrelay/app/text.hpp"
 #include "flowrelay/base/ascii.hpp"
 #include "flowrelay/base/digest.hpp"
 #include "flowrelay/http/request_reader.hpp"
+#include "flowrelay/http/request_writer.hpp"
 
-namespace flowrelay::cli {
+namespace flowrelay::client {
 
 namespace json = boost::json;
 
@@ -148,9 +148,9 @@ std::string authorization_url(const AuthorizationRequest& request) {
     return fmt::format(
         "{}?response_type=code&client_id={}&redirect_uri={}&scope={}&state={}"
         "&code_challenge={}&code_challenge_method=S256",
-        request.authorize_url, url_encode(request.client_id), url_encode(request.redirect_uri),
-        url_encode(request.scopes), url_encode(request.state),
-        url_encode(pkce_challenge(request.verifier)));
+        request.authorize_url, http::url_encode(request.client_id),
+        http::url_encode(request.redirect_uri), http::url_encode(request.scopes),
+        http::url_encode(request.state), http::url_encode(pkce_challenge(request.verifier)));
 }
 
 Grant read_callback(std::string_view query, const AuthorizationRequest& request) {
@@ -180,17 +180,20 @@ std::string token_request(const AuthorizationRequest& request, std::string_view 
                           const Secret& client_secret) {
     std::string body = fmt::format(
         "grant_type=authorization_code&code={}&redirect_uri={}&client_id={}&code_verifier={}",
-        url_encode(code), url_encode(request.redirect_uri), url_encode(request.client_id),
-        url_encode(request.verifier));
-    if (!client_secret.empty()) body += "&client_secret=" + url_encode(client_secret.reveal());
+        http::url_encode(code), http::url_encode(request.redirect_uri),
+        http::url_encode(request.client_id), http::url_encode(request.verifier));
+    if (!client_secret.empty())
+        body += "&client_secret=" + http::url_encode(client_secret.reveal());
     return body;
 }
 
 std::string revocation_request(std::string_view client_id, const Secret& client_secret,
                                const Secret& access_token) {
-    std::string body = fmt::format("token={}&token_type_hint=access_token&client_id={}",
-                                   url_encode(access_token.reveal()), url_encode(client_id));
-    if (!client_secret.empty()) body += "&client_secret=" + url_encode(client_secret.reveal());
+    std::string body =
+        fmt::format("token={}&token_type_hint=access_token&client_id={}",
+                    http::url_encode(access_token.reveal()), http::url_encode(client_id));
+    if (!client_secret.empty())
+        body += "&client_secret=" + http::url_encode(client_secret.reveal());
     return body;
 }
 
@@ -243,4 +246,4 @@ std::string missing_scopes(const std::string& asked, const std::vector<std::stri
     return missing;
 }
 
-}  // namespace flowrelay::cli
+}  // namespace flowrelay::client

@@ -8,7 +8,7 @@
 #include "flowrelay/base/error.hpp"
 #include "flowrelay/base/secret.hpp"
 
-namespace flowrelay::cli {
+namespace flowrelay::client {
 
 /// "ORG/FLOW", the path of a flow; anything else is the id of one.
 bool is_flow_path(std::string_view flow);
@@ -45,7 +45,15 @@ Result<std::vector<Flow>> read_flows(std::string_view answer, std::string_view b
 std::string refusal_of(const Flow& flow);
 
 /// Who the access token belongs to, as GET /user has answered, fit to print; empty: not known.
-std::string read_user(std::string_view answer);
+struct Person {
+    std::string id;
+    std::string name;
+    std::string email;
+
+    /// "Dev User <dev@example.com>", or what is known of that.
+    std::string title() const;
+};
+Person read_person(std::string_view answer);
 
 /// The source as POST /flows/:org/:flow/sources has answered.
 struct NewSource {
@@ -69,4 +77,4 @@ Result<std::vector<ListedSource>> read_sources(std::string_view answer);
 std::vector<ListedSource> new_sources(const std::vector<ListedSource>& before,
                                       const std::vector<ListedSource>& now, std::string_view name);
 
-}  // namespace flowrelay::cli
+}  // namespace flowrelay::client

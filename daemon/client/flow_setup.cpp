@@ -1,4 +1,4 @@
-#include "cli/flow_setup.hpp"
+#include "flowrelay/client/flow_setup.hpp"
 
 #include <fmt/format.h>
 
@@ -9,12 +9,12 @@
 #include <boost/json/value.hpp>
 #include <utility>
 
-#include "cli/control_client.hpp"
-#include "cli/json_members.hpp"
 #include "flowrelay/app/text.hpp"
 #include "flowrelay/base/ascii.hpp"
+#include "flowrelay/client/json_members.hpp"
+#include "flowrelay/http/request_writer.hpp"
 
-namespace flowrelay::cli {
+namespace flowrelay::client {
 
 namespace json = boost::json;
 
@@ -165,8 +165,8 @@ bool is_flow_path(std::string_view flow) {
 
 std::string sources_of_path(std::string_view flow) {
     const std::size_t slash = flow.find('/');
-    return fmt::format("/flows/{}/{}/sources", url_encode(flow.substr(0, slash)),
-                       url_encode(flow.substr(slash + 1)));
+    return fmt::format("/flows/{}/{}/sources", http::url_encode(flow.substr(0, slash)),
+                       http::url_encode(flow.substr(slash + 1)));
 }
 
 Result<std::string> sources_of_answer(std::string_view answer, std::string_view base_url) {
@@ -200,8 +200,8 @@ std::string Flow::title() const {
 std::string refusal_of(const Flow& flow) {
     if (flow.disabled) return fmt::format("the flow {} is disabled: enable it first", flow.title());
     if (!flow.joined) {
-        return fmt::format("this user is not in the flow {}: join it{} and run this again",
-                           flow.title(), flow.web_url.empty() ? "" : " at " + flow.web_url);
+        return fmt::format("this user is not in the flow {}: join it{} and try again", flow.title(),
+                           flow.web_url.empty() ? "" : " at " + flow.web_url);
     }
     if (!flow.may_add) {
         return fmt::format(
@@ -213,14 +213,17 @@ std::string refusal_of(const Flow& flow) {
     return {};
 }
 
-std::string read_user(std::string_view answer) {
+Person read_person(std::string_view answer) {
     const auto user = read_object(answer);
     if (!user) return {};
-    std::string who = text_of(*user, "name");
-    if (who.empty()) who = text_of(*user, "nick");
-    const std::string email = text_of(*user, "email");
-    if (email.empty()) return who;
-    return who.empty() ? email : fmt::format("{} <{}>", who, email);
+    Person person{id_of(*user), text_of(*user, "name"), text_of(*user, "email")};
+    if (person.name.empty()) person.name = text_of(*user, "nick");
+    return person;
+}
+
+std::string Person::title() const {
+    if (email.empty()) return name;
+    return name.empty() ? email : fmt::format("{} <{}>", name, email);
 }
 
 Result<NewSource> read_new_source(std::string_view answer) {
@@ -262,4 +265,4 @@ std::vector<ListedSource> new_sources(const std::vector<ListedSource>& before,
     return result;
 }
 
-}  // namespace flowrelay::cli
+}  // namespace flowrelay::client

@@ -10,7 +10,7 @@
 #include "flowrelay/base/error.hpp"
 #include "flowrelay/base/secret.hpp"
 
-namespace flowrelay::cli {
+namespace flowrelay::client {
 
 /// This many bytes of the kernel's generator, in letters, digits, "-" and "_". Throws
 /// std::runtime_error when there is none.
@@ -82,4 +82,4 @@ TokenRefusal read_token_refusal(int status, std::string_view body,
 /// needed: it only shows who somebody is.
 std::string missing_scopes(const std::string& asked, const std::vector<std::string>& granted);
 
-}  // namespace flowrelay::cli
+}  // namespace flowrelay::client

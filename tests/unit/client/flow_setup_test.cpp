@@ -1,4 +1,4 @@
-#include "cli/flow_setup.hpp"
+#include "flowrelay/client/flow_setup.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -7,9 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "cli/remote_removal.hpp"
-
-namespace flowrelay::cli {
+namespace flowrelay::client {
 namespace {
 
 using ::testing::HasSubstr;
@@ -105,7 +103,7 @@ TEST(FlowSetup, a_flow_is_shown_by_what_is_known_of_it) {
 
 TEST(FlowSetup, a_flow_that_takes_no_source_says_why) {
     const std::pair<const char*, const char*> cases[] = {
-        {R"("joined":false,"web_url":"https://w")", "join it at https://w and run this again"},
+        {R"("joined":false,"web_url":"https://w")", "join it at https://w and try again"},
         {R"("disabled":true)", "is disabled"},
         {R"("links":{"sources":{"url":"/s","methods":["GET","HEAD"]}})", "may not add sources"},
         {R"("links":{"sources":{"url":"/s","methods":"GET"}})", "may not add sources"},
@@ -126,11 +124,11 @@ TEST(FlowSetup, a_flow_that_takes_no_source_says_why) {
 }
 
 TEST(FlowSetup, a_user_has_a_name_or_a_nick_or_an_address) {
-    EXPECT_EQ(read_user(R"({"name":"A B","nick":"ab","email":"a@b"})"), "A B <a@b>");
-    EXPECT_EQ(read_user(R"({"nick":"ab"})"), "ab");
-    EXPECT_EQ(read_user(R"({"email":"a@b"})"), "a@b");
+    EXPECT_EQ(read_person(R"({"name":"A B","nick":"ab","email":"a@b"})").title(), "A B <a@b>");
+    EXPECT_EQ(read_person(R"({"nick":"ab"})").title(), "ab");
+    EXPECT_EQ(read_person(R"({"email":"a@b"})").title(), "a@b");
     for (const char* answer : {"", "[]", "{}", R"({"name":17})"}) {
-        EXPECT_EQ(read_user(answer), "") << answer;
+        EXPECT_EQ(read_person(answer).title(), "") << answer;
     }
 }
 
@@ -146,18 +144,5 @@ TEST(FlowSetup, a_source_whose_answer_was_lost_is_the_new_one_of_its_name) {
     EXPECT_FALSE(read_sources("{}"));
 }
 
-TEST(FlowSetup, the_source_to_remove_is_exactly_one) {
-    const std::vector<ListedSource> sources{{"1", "ci"}, {"2", "web"}, {"3", "ci"}, {"", "lost"}};
-    std::string problem;
-    EXPECT_EQ(choose_source(sources, "", "web", problem)->id, "2");
-    EXPECT_EQ(choose_source(sources, "3", "web", problem)->id, "3");
-    for (const auto& [id, title] : {std::pair{"", "ci"}, {"", "no"}, {"9", "web"}, {"", "lost"}}) {
-        EXPECT_FALSE(choose_source(sources, id, title, problem)) << id << title;
-        EXPECT_THAT(problem, HasSubstr("--source-id; there are 1 (ci), 2 (web), 3 (ci)"));
-    }
-    EXPECT_FALSE(choose_source({}, "", "ci", problem));
-    EXPECT_EQ(problem, "the flow has no source ci");
-}
-
 }  // namespace
-}  // namespace flowrelay::cli
+}  // namespace flowrelay::client

@@ -1,4 +1,4 @@
-#include "cli/oauth.hpp"
+#include "flowrelay/client/oauth.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 
-namespace flowrelay::cli {
+namespace flowrelay::client {
 namespace {
 
 using ::testing::ElementsAre;
@@ -185,4 +185,4 @@ TEST(OAuth, only_the_profile_may_be_missing) {
 }
 
 }  // namespace
-}  // namespace flowrelay::cli
+}  // namespace flowrelay::client

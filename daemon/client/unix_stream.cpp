@@ -1,4 +1,4 @@
-#include "cli/unix_stream.hpp"
+#include "flowrelay/client/unix_stream.hpp"
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -14,9 +14,7 @@
 #include <limits>
 #include <utility>
 
-#include "cli/exit_code.hpp"
-
-namespace flowrelay::cli {
+namespace flowrelay::client {
 
 namespace {
 
@@ -42,18 +40,6 @@ Error connect_error(int errno_value, const std::string& path) {
 }
 
 }  // namespace
-
-ExitCode exit_code_of(const Error& error) noexcept {
-    const error_code& code = error.code;
-    if (code == errc::no_such_file_or_directory || code == errc::connection_refused ||
-        code == errc::not_a_directory || code == errc::filename_too_long) {
-        return ExitCode::unavailable;
-    }
-    if (code == errc::permission_denied || code == errc::operation_not_permitted) {
-        return ExitCode::not_permitted;
-    }
-    return ExitCode::try_later;
-}
 
 int milliseconds_until(MonoTime deadline) {
     const auto left = std::chrono::ceil<Milliseconds>(deadline - MonoTime::clock::now()).count();
@@ -144,4 +130,4 @@ Result<std::size_t> UnixStream::read(std::span<char> out, MonoTime deadline) {
     }
 }
 
-}  // namespace flowrelay::cli
+}  // namespace flowrelay::client

@@ -1,0 +1,68 @@
+// The sockets of the process: a thread for each connection, one request on each. A web server is in
+// front of the pages, and reads from slow browsers for them.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <functional>
+#include <list>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "flowrelay/base/log.hpp"
+#include "flowrelay/base/time.hpp"
+#include "flowrelay/http/request_reader.hpp"
+#include "flowrelay/http/response_writer.hpp"
+
+namespace flowrelay::pages {
+
+/// Answers a complete request that came over a connection. Called by many threads at once.
+using Answer = std::function<http::Response(const http::RequestReader& reader, int connection)>;
+
+/// A socket that connections are accepted from.
+struct Listener {
+    int fd = -1;  ///< does not block; stays the caller's
+    Answer answer;
+    std::size_t max_connections = 64;  ///< further ones wait in the kernel
+};
+
+struct ServerLimits {
+    http::RequestLimits request{16 * 1024, 16 * 1024};
+    Milliseconds patience = Seconds(10);  ///< for a whole request, and for a whole answer
+};
+
+class Server {
+public:
+    /// `log` outlives this.
+    Server(std::vector<Listener> listeners, ServerLimits limits, Log& log);
+    ~Server();
+    Server(const Server&) = delete;
+    Server& operator=(const Server&) = delete;
+
+    /// Serves until `stop` can be read, then waits for the requests that are being answered.
+    /// `now_and_then` is called about twice a minute, in this thread.
+    void run(int stop, const std::function<void()>& now_and_then);
+
+private:
+    struct Connection {
+        int fd = -1;
+        std::size_t listener = 0;
+        std::atomic<bool> done = false;
+        std::thread thread;
+    };
+
+    void accept_from(std::size_t listener);
+    void serve(Connection& connection);
+    std::size_t open_of(std::size_t listener) const;
+    void reap();
+    void close_all();
+
+    std::vector<Listener> listeners_;
+    ServerLimits limits_;
+    Log& log_;
+    int wake_ = -1;  ///< eventfd: a connection has ended
+    std::list<Connection> connections_;
+};
+
+}  // namespace flowrelay::pages
