@@ -51,7 +51,7 @@ public:
     }
 
     client::UnixStream connect() const {
-        return std::move(*client::UnixStream::connect(path_, MonoTime::clock::now() + patient));
+        return *client::UnixStream::connect(path_, MonoTime::clock::now() + patient);
     }
 
     /// Sends bytes and reads all that comes back.
