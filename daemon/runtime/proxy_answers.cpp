@@ -24,12 +24,31 @@ bool is_last_in(std::string_view via, std::string_view server) {
     return ascii::iequals(product_of(via.substr(open + 1, via.rfind(')') - open - 1)), product);
 }
 
+/// Whether a Proxy-Status has the parameter `error` (RFC 9209, section 2.1.1). A text in quotes may
+/// contain the word as well, and a semicolon (RFC 8941, section 3.3.3).
+bool has_error(std::string_view list) {
+    bool quoted = false;
+    for (std::size_t i = 0; i < list.size(); ++i) {
+        if (quoted && list[i] == '\\') {
+            ++i;
+        } else if (list[i] == '"') {
+            quoted = !quoted;
+        } else if (!quoted && list[i] == ';') {
+            const std::string_view rest = list.substr(i + 1);
+            if (ascii::iequals(ascii::trim(rest.substr(0, rest.find_first_of("=;,"))), "error")) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 }  // namespace
 
 bool is_of_proxy_itself(int status, const ProxyMarks& marks, bool passes_without_via) {
     if (is_success(status)) return false;
     if (status == 407 || !marks.authenticate.empty() || !marks.squid_error.empty()) return true;
-    if (ascii::lower(marks.proxy_status).find("error=") != std::string::npos) return true;
+    if (has_error(marks.proxy_status)) return true;
     if (marks.via.empty()) return !passes_without_via;
     return is_last_in(marks.via, marks.server);
 }
