@@ -119,7 +119,7 @@ void Model::durable(std::uint64_t number, Seq seq, WallTime expires) {
     event.erased = false;
     const bool wakes = slots_.durable(event.slot, event.change);
     if (wakes && !is_paused(event.slot)) waits_.resumed(event.slot);
-    if (const auto id = slots_.at(event.slot).id) slots_.saved(*id, event.change);
+    if (const auto id = slots_.at(event.slot).id) slots_.brought(*id, event.change);
     event.change = 0;
     if (!is_erased(event)) pending_[lane_of(event)][seq] = number;
 }

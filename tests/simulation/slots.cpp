@@ -240,6 +240,22 @@ void Slots::saved(TokenId id, std::size_t change) {
     }
 }
 
+void Slots::brought(TokenId id, std::size_t change) {
+    const auto number = of_id(id);
+    if (!number) return;
+    Slot& slot = slots_[*number];
+    slot.was_saved = true;
+    const auto is_more_than_a_filter = [&slot] {
+        Identity next = slot.versions[1].is;
+        next.filter = slot.versions[0].is.filter;
+        return next != slot.versions[0].is;
+    };
+    while (slot.versions.size() > 1 && slot.versions[1].change <= change &&
+           is_more_than_a_filter()) {
+        slot.versions.erase(slot.versions.begin());
+    }
+}
+
 void Slots::all_saved() {
     for (const Slot& slot : slots_) {
         if (slot.id) saved(*slot.id, change_);

@@ -96,6 +96,9 @@ public:
     /// Returns the number of changes that must be in the registry.
     std::size_t notes() const noexcept { return notes_; }
     void saved(TokenId id, std::size_t change);
+    /// An event that was taken after this change is durable: what it can't do without is, too. Its
+    /// slot's filter need not be.
+    void brought(TokenId id, std::size_t change);
     void all_saved();
     void bind(std::size_t slot, TokenId id) { slots_.at(slot).id = id; }
     /// The relay has forgotten the slot and does not reuse its id. It may still be on the disk.

@@ -53,7 +53,12 @@ void Waits::dropped(Seq seq, const Lane& lane) {
 
 void Waits::replayed(Seq seq, const Lane& lane) {
     const auto head = heads_.find(lane);
-    if (head != heads_.end() && head->second.seq == seq) heads_.erase(head);
+    if (head == heads_.end() || head->second.seq != seq) return;
+    // A letter that was replayed before this one may have kept the lane, and its wait, meanwhile.
+    head->second.unsure = true;
+    head->second.earliest = MonoTime::min();
+    head->second.failures = 0;
+    head->second.blamed_token = head->second.blamed_destination = false;
 }
 
 void Waits::removed(std::size_t token) {
