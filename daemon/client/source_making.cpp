@@ -69,7 +69,7 @@ std::optional<NewSource> SourceMaking::make() {
     const auto answer = api_.try_call("POST", place_, repair_utf8(json::serialize(wanted)));
     if (api_.says_why_not(answer, what)) {
         failure_ = api_.failure();
-        if (!answer || answer->status >= 500) look_for_lost_source();
+        if (!answer || answer->status >= 500) look_for_lost_source(!answer);
         return std::nullopt;
     }
     auto source = read_new_source(answer->body);
@@ -83,7 +83,7 @@ std::optional<NewSource> SourceMaking::make() {
     if (source && !source->id.empty()) {
         take_back(source->id);
     } else {
-        look_for_lost_source();
+        look_for_lost_source(true);
     }
     return std::nullopt;
 }
@@ -148,7 +148,7 @@ void SourceMaking::take_back(const std::string& id) {
               : fmt::format("source {} stays in the flow without use: remove it there", id));
 }
 
-void SourceMaking::look_for_lost_source() {
+void SourceMaking::look_for_lost_source(bool lost) {
     const auto advice = [&] {
         say_(
             fmt::format("whether a source called {} was made is not known: look at the sources "
@@ -158,7 +158,12 @@ void SourceMaking::look_for_lost_source() {
     const auto now = api_.sources(place_);
     if (!before_ || !now) return advice();
     const auto made = new_sources(*before_, *now, wish_.title);
-    if (made.empty()) return say_("no source was made");
+    if (made.empty()) {
+        return say_(lost ? fmt::format("no source was made so far; the API may still make one, "
+                                       "called {}: look at the sources of {} later",
+                                       app::printable(wish_.title), flow_name())
+                         : std::string("no source was made"));
+    }
     if (made.size() == 1) {
         say_(fmt::format("source {} was made all the same", made.front().id));
         return take_back(made.front().id);

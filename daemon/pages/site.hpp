@@ -119,6 +119,8 @@ private:
                              std::vector<std::string>& said) const;
     http::Response not_open(Session& session, Right right, std::vector<std::string> said);
     Result<boost::json::object> source_of(const Session& session) const;
+    bool is_gone_all_the_same(const Session& session, client::FlowApi& api,
+                              std::vector<std::string>& said) const;
     SettingsText settings_text(Call& call) const;
 
     client::AskDaemon ask_daemon() const;

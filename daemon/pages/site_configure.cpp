@@ -73,6 +73,25 @@ json::array to_array(const std::vector<std::string>& words) {
     return list;
 }
 
+/// A text without the carriage returns of a browser, and without line ends at its end.
+std::string plain_lines(std::string_view text) {
+    std::string out;
+    for (const char c : text) {
+        if (c != '\r') out += c;
+    }
+    while (out.ends_with('\n')) out.pop_back();
+    return out;
+}
+
+/// The list of a filter that a form asks for. A field that was not edited keeps the list as it is:
+/// the form can't show every entry as it is stored.
+json::array asked_list(const json::object& present, std::string_view name,
+                       std::string_view posted) {
+    const json::array* list = client::array_of(present, name);
+    if (list != nullptr && plain_lines(posted) == filter_lines(present, name)) return *list;
+    return to_array(split_lines(repair_utf8(posted)));
+}
+
 }  // namespace
 
 /// Asks whether the API shows the source to the person, and the daemon has it. Notes its name and
@@ -191,6 +210,9 @@ http::Response Site::resume(Call& call) {
 }
 
 http::Response Site::change_filter(Call& call) {
+    if (call.session->purpose != Purpose::configure || call.session->access.empty()) {
+        return no_visit();
+    }
     std::vector<std::string> events;
     for (const char* event : {"activity", "discussion"}) {
         if (!call.field(event).empty()) events.emplace_back(event);
@@ -200,10 +222,19 @@ http::Response Site::change_filter(Call& call) {
         return go("/settings");
     }
     if (events.size() == 2) events.clear();  // all of them
-    const json::object filter{
-        {"events", to_array(events)},
-        {"tags", to_array(split_words(repair_utf8(call.field("tags"))))},
-        {"threads", to_array(split_lines(repair_utf8(call.field("threads"))))}};
+    auto source = source_of(*call.session);
+    if (!source) {
+        call.session->problem = source.error().message;
+        return go("/settings");
+    }
+    const json::object* now = client::object_of(*source, "filter");
+    const json::object present = now == nullptr ? json::object() : *now;
+    json::object filter{{"events", to_array(events)},
+                        {"tags", asked_list(present, "tags", call.field("tags"))},
+                        {"threads", asked_list(present, "threads", call.field("threads"))}};
+    const bool all = std::ranges::all_of(
+        filter, [](const auto& member) { return member.value().get_array().empty(); });
+    if (all) filter = {{"all", true}};
     return change(call, "filter", json::serialize(filter),
                   "Saved. It counts for events that are sent from now on.");
 }
@@ -226,6 +257,25 @@ http::Response Site::show_removal(Call& call) {
                 removal(settings_text(call), *plan));
 }
 
+/// After a removal that failed: whether the source is out of the flow, since only the answer was
+/// lost. If not, or not known, that is said.
+bool Site::is_gone_all_the_same(const Session& session, client::FlowApi& api,
+                                std::vector<std::string>& said) const {
+    if (api.failure() != client::Failure::try_later) {
+        said.emplace_back("nothing was removed");
+        return false;
+    }
+    const auto answer =
+        api.try_call("GET", session.sources_place + "/" + http::url_encode(session.source_id), {});
+    if (answer && (answer->status == 404 || answer->status == 410)) return true;
+    said.emplace_back(
+        answer && answer->status == http_ok
+            ? "the source is still in the flow, unless the API carries the removal out later: look "
+              "at the sources of the flow"
+            : "whether the source was removed is not known: look at the sources of the flow");
+    return false;
+}
+
 /// From the flow first: what fails then can be tried again.
 http::Response Site::remove(Call& call) {
     Session& session = *call.session;
@@ -239,8 +289,7 @@ http::Response Site::remove(Call& call) {
     const auto gone =
         api.call("DELETE", session.sources_place + "/" + http::url_encode(session.source_id), {},
                  "when asked to remove the source");
-    if (!gone) {
-        said.emplace_back("nothing was removed");
+    if (!gone && !is_gone_all_the_same(session, api, said)) {
         log_failure("remove", session.source, said);
         return failed(502, "Not removed", std::move(said), url("/settings/remove"));
     }

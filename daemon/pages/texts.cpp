@@ -35,19 +35,6 @@ std::string link(std::string_view url, std::string_view label) {
     return fmt::format("<p><a href=\"{}\">{}</a></p>", escape(url), escape(label));
 }
 
-/// The strings of a list in the filter of a source, with `separator` between them.
-std::string list_of(const json::object& filter, std::string_view name, char separator) {
-    std::string out;
-    const json::array* list = client::array_of(filter, name);
-    if (list == nullptr) return out;
-    for (const json::value& each : *list) {
-        if (!each.is_string()) continue;
-        if (!out.empty()) out += separator;
-        out += app::printable(each.get_string());
-    }
-    return out;
-}
-
 bool has(const json::object& filter, std::string_view name, std::string_view word) {
     const json::array* list = client::array_of(filter, name);
     if (list == nullptr || list->empty()) return true;
@@ -65,11 +52,11 @@ std::string filter_form(const SettingsText& text, const json::object& filter) {
     return "<h2>Which events pass</h2>" +
            form(text.base + "/filter", text.csrf,
                 events +
-                    text_input({"tags", "Tags", list_of(filter, "tags", ' '),
-                                "Events with one of these pass. Separate them by spaces; leave it "
-                                "empty to let all pass.",
-                                false}) +
-                    text_area({"threads", "Threads", list_of(filter, "threads", '\n'),
+                    text_area({"tags", "Tags", filter_lines(filter, "tags"),
+                               "Events with one of these pass, one a line. Leave it empty to let "
+                               "all pass.",
+                               false}) +
+                    text_area({"threads", "Threads", filter_lines(filter, "threads"),
                                "Threads whose id begins with one of these lines pass. Leave it "
                                "empty to let all pass.",
                                false}) +
@@ -164,6 +151,18 @@ std::string connected(std::string_view name, const client::Flow& flow, std::stri
     return out;
 }
 
+std::string filter_lines(const json::object& filter, std::string_view name) {
+    std::string out;
+    const json::array* list = client::array_of(filter, name);
+    if (list == nullptr) return out;
+    for (const json::value& each : *list) {
+        if (!each.is_string()) continue;
+        if (!out.empty()) out += '\n';
+        out += app::printable(each.get_string());
+    }
+    return out;
+}
+
 std::string settings(const SettingsText& text) {
     const json::object& source = text.source;
     const json::object* lives = client::object_of(source, "flow_source");
@@ -174,8 +173,10 @@ std::string settings(const SettingsText& text) {
         row("Flow", lives == nullptr ? std::string() : client::text_of(*lives, "flow")) +
         row("State", state) + row("Reason", client::text_of(source, "reason")) +
         row("As", text.user));
-    if (const json::object* filter = client::object_of(source, "filter")) {
-        out += filter_form(text, *filter);
+    // The filter of a source in the configuration can be changed there alone.
+    if (client::text_of(source, "kind") != "configured") {
+        const json::object* filter = client::object_of(source, "filter");
+        out += filter_form(text, filter == nullptr ? json::object() : *filter);
     }
     if (state == "paused") {
         out += "<h2>Paused</h2>" +

@@ -37,8 +37,10 @@ std::string confirm(const ConfirmText& text);
 std::string connected(std::string_view name, const client::Flow& flow, std::string_view source_id,
                       const std::vector<std::string>& notes);
 
-/// The settings of a source, as GET /v1/sources/NAME shows it. Of a daemon that knows no filters
-/// there are none to change.
+/// One list of a source's filter as the form shows it, one entry a line.
+std::string filter_lines(const boost::json::object& filter, std::string_view name);
+
+/// The settings of a source, as GET /v1/sources/NAME shows it.
 struct SettingsText {
     std::string base;  ///< the URL that the actions are below
     std::string csrf;

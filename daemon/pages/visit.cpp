@@ -110,10 +110,6 @@ bool OpenTo::is_organization_of(const client::Flow& flow) const {
     return std::ranges::find(organizations, flow.path.substr(0, slash)) != organizations.end();
 }
 
-std::vector<std::string> split_words(std::string_view text) {
-    return split_at(text, " ,\t\r\n");
-}
-
 std::vector<std::string> split_lines(std::string_view text) {
     return split_at(text, "\n");
 }

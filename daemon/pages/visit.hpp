@@ -40,9 +40,6 @@ struct OpenTo {
     bool is_organization_of(const client::Flow& flow) const;
 };
 
-/// The words of a text, separated by blanks, commas and line breaks, each once; for tags.
-std::vector<std::string> split_words(std::string_view text);
-
 /// The lines of a text without blanks around them and without empty ones, each once.
 std::vector<std::string> split_lines(std::string_view text);
 

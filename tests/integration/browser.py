@@ -14,6 +14,7 @@ class Form(html.parser.HTMLParser):
         self.forms = []
         self.code = ""
         self._in_code = False
+        self._area = None
         self.feed(page)
 
     def handle_starttag(self, tag, attributes):
@@ -21,14 +22,25 @@ class Form(html.parser.HTMLParser):
         if tag == "form":
             self.forms.append((attributes.get("action"), {}))
         elif tag == "input" and self.forms and attributes.get("name"):
-            self.forms[-1][1][attributes["name"]] = attributes.get("value", "")
+            if attributes.get("type") not in ("checkbox", "radio") or "checked" in attributes:
+                self.forms[-1][1][attributes["name"]] = attributes.get("value", "")
+        elif tag == "textarea" and self.forms:
+            self._area = attributes.get("name")
+            self.forms[-1][1][self._area] = ""
         self._in_code = tag == "code" or self._in_code
 
     def handle_endtag(self, tag):
         self._in_code = self._in_code and tag != "code"
+        if tag == "textarea" and self._area:
+            # The first line end is no part of it; a browser sends the others as CRLF.
+            text = self.forms[-1][1][self._area].removeprefix("\n")
+            self.forms[-1][1][self._area] = text.replace("\n", "\r\n")
+            self._area = None
 
     def handle_data(self, data):
         self.code += data if self._in_code else ""
+        if self._area:
+            self.forms[-1][1][self._area] += data
 
 
 class Page:

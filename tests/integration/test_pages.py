@@ -374,20 +374,40 @@ class Settings(PagesTestCase):
         self.change(page, "/settings/leave")
         self.assertEqual(self.get("/settings").status, 403)
 
-    def test_the_filter_where_the_daemon_has_one(self):
+    def test_the_filter(self):
         self.start()
         self.connect()
         page = self.open_settings()
-        if "filter" not in self.source():
-            self.assertNotIn("Which events pass", page.body)
-            self.skipTest("this daemon has no filters")
-        page = self.change(page, "/settings/filter", tags="ci  Build", threads="build-\r\ndeploy 1\r\n",
+        self.assertNotIn("filter", self.source())
+        page = self.change(page, "/settings/filter", tags="ci\r\n Build", threads="build-\r\ndeploy 1\r\n",
                            discussion="")
         self.assertIn("Saved.", page.body)
-        self.assertEqual(self.source()["filter"], {"events": ["activity"], "tags": ["ci", "Build"],
+        self.assertEqual(self.source()["filter"], {"events": ["activity"], "tags": ["ci", "build"],
                                                    "threads": ["build-", "deploy 1"]})
         page = self.change(page, "/settings/filter", activity="", discussion="")
-        self.assertIn("At least one type", page.body)
+        self.assertIn("at least one type", page.body)
+        # What was not edited stays as it is, also what a form can't show.
+        odd = {"tags": ["a b"], "threads": [" lead", "e\u202e"]}
+        self.flowrelay(self.relay, "source", "filter", "ci", "--tag", "a b", "--thread", " lead",
+                       "--thread", "e\u202e")
+        self.assertEqual(self.source()["filter"], odd)
+        page = self.change(self.get("/settings"), "/settings/filter")
+        self.assertIn("Saved.", page.body)
+        self.assertEqual(self.source()["filter"], odd)
+        page = self.change(page, "/settings/filter", tags="", threads=" \r\n")
+        self.assertIn("Saved.", page.body)
+        self.assertNotIn("filter", self.source())
+
+    def test_a_removal_whose_answer_is_lost(self):
+        self.start()
+        self.connect()
+        self.open_settings()
+        page = self.get("/settings/remove")
+        self.server.rules({"match": {"path": "/flows/example/main/sources/36", "method": "DELETE"},
+                           "action": "accept_then_close", "times": 1})
+        page = self.change(page, "/settings/remove")
+        self.assertIn("is not in the flow any more", page.body)
+        self.assertIn((self.source() or {"state": "removed"})["state"], ("removed", "erased"))
 
     def test_remove(self):
         self.start()

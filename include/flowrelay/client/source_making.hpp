@@ -62,7 +62,8 @@ public:
 private:
     void fail(const Result<DaemonReply>& reply);
     std::optional<bool> is_with_daemon();
-    void look_for_lost_source();
+    /// `lost`: the API may have made one, or may do it yet.
+    void look_for_lost_source(bool lost);
 
     FlowApi& api_;
     AskDaemon ask_;

@@ -57,13 +57,16 @@ TEST(ConfirmPage, shows_one_flow_and_lets_choose_of_several) {
                       HasSubstr("&lt;b&gt; (example/b) (disabled)"), HasSubstr("name=\"name\"")));
 }
 
-TEST(SettingsPage, offers_a_filter_only_where_the_daemon_has_one) {
-    EXPECT_THAT(settings(settings_of(R"({"name":"ci","state":"active"})")),
-                AllOf(HasSubstr("/settings/pause\""), Not(HasSubstr("Which events pass"))));
+TEST(SettingsPage, offers_a_filter_unless_the_configuration_has_it) {
+    EXPECT_THAT(settings(settings_of(R"({"name":"ci","state":"active","kind":"added"})")),
+                AllOf(HasSubstr("/settings/pause\""), HasSubstr("Which events pass"),
+                      HasSubstr("name=\"activity\" value=\"yes\" checked")));
+    EXPECT_THAT(settings(settings_of(R"({"name":"ci","state":"active","kind":"configured"})")),
+                Not(HasSubstr("Which events pass")));
     const std::string page = settings(settings_of(
         R"({"name":"ci","state":"paused","filter":{"events":["activity"],"tags":["a","b"],
             "threads":["build-","x y"]}})"));
-    EXPECT_THAT(page, AllOf(HasSubstr("/settings/resume\""), HasSubstr("value=\"a b\""),
+    EXPECT_THAT(page, AllOf(HasSubstr("/settings/resume\""), HasSubstr("a\nb\n"),
                             HasSubstr("build-\nx y\n")));
     EXPECT_THAT(page, HasSubstr("name=\"activity\" value=\"yes\" checked"));
     EXPECT_THAT(page, Not(HasSubstr("name=\"discussion\" value=\"yes\" checked")));
