@@ -6,6 +6,9 @@ namespace flowrelay::core::scheduling {
 
 namespace {
 
+// How long a good answer speaks for the destination against what other tokens get.
+constexpr Seconds well_for{2};
+
 void note(std::vector<LaneId>& lanes, LaneId lane) {
     if (std::find(lanes.begin(), lanes.end(), lane) == lanes.end()) lanes.push_back(lane);
 }
@@ -30,11 +33,15 @@ void Breaker::suspect(TokenId token) {
     if (can_be_others() && !is_suspect(token)) suspects_.push_back(token);
 }
 
-// Trouble that is wide and cannot be one token's.
-bool Breaker::is_ours(Evidence evidence, Known known,
-                      const SchedulerOptions& options) const noexcept {
+// Trouble that is wide and cannot be one token's. What several tokens get is theirs as well, while
+// another one is answered well.
+bool Breaker::is_ours(Evidence evidence, Known known, const SchedulerOptions& options,
+                      MonoTime now) const noexcept {
     if (!trouble_.is_wide(evidence, options)) return false;
-    return !threshold_of(evidence, options).two_tokens || trouble_.tokens() >= 2 || known.alone;
+    if (!threshold_of(evidence, options).two_tokens || known.alone) return true;
+    const bool another_is_well = good_at_ != MonoTime::min() && now - good_at_ <= well_for &&
+                                 !trouble_.has(good_token_);
+    return trouble_.tokens() >= 2 && !another_is_well;
 }
 
 std::optional<DestinationState> Breaker::end(const Pass& pass, const Judgement& judgement,
@@ -46,7 +53,7 @@ std::optional<DestinationState> Breaker::end(const Pass& pass, const Judgement& 
     if (current && !gate_.is_closed()) adapt(pass, judgement, known);
     const Evidence evidence = evidence_of(judgement);
     if (evidence == Evidence::asked_to_wait) {
-        return asked_to_wait(now + *judgement.hold, current, lane, known, options);
+        return asked_to_wait(now + *judgement.hold, current, lane, known, options, now);
     }
     if (!current) return std::nullopt;
     if (shows_health(judgement.verdict)) return answered(lane.token, now);
@@ -58,7 +65,7 @@ std::optional<DestinationState> Breaker::end(const Pass& pass, const Judgement& 
     if (!known.token_waits || evidence == Evidence::no_connection) {
         trouble_.note(evidence, lane, options);
     }
-    if (!is_ours(evidence, known, options)) return std::nullopt;
+    if (!is_ours(evidence, known, options, now)) return std::nullopt;
     if (evidence == Evidence::wrong_url) {
         return blame(evidence, DestinationState::parked, now + options.destination_probe);
     }
@@ -68,7 +75,8 @@ std::optional<DestinationState> Breaker::end(const Pass& pass, const Judgement& 
 // What the server asks for explicitly counts whenever it comes.
 std::optional<DestinationState> Breaker::asked_to_wait(MonoTime until, bool current, LaneId lane,
                                                        Known known,
-                                                       const SchedulerOptions& options) {
+                                                       const SchedulerOptions& options,
+                                                       MonoTime now) {
     if (gate_.is_closed() && !current) {
         gate_.extend(until);
         suspect(lane.token);
@@ -80,7 +88,7 @@ std::optional<DestinationState> Breaker::asked_to_wait(MonoTime until, bool curr
     }
     trouble_.answered();
     if (!known.token_waits) trouble_.note(Evidence::asked_to_wait, lane, options);
-    if (!is_ours(Evidence::asked_to_wait, known, options)) return std::nullopt;
+    if (!is_ours(Evidence::asked_to_wait, known, options, now)) return std::nullopt;
     return blame(Evidence::asked_to_wait, DestinationState::held, until);
 }
 
@@ -141,6 +149,7 @@ void Breaker::renew() {
 std::optional<DestinationState> Breaker::answered(TokenId token, MonoTime now) {
     trouble_.clear();
     good_at_ = now;
+    good_token_ = token;
     if (probes_failed_ > 0) --probes_failed_;
     if (!gate_.is_closed()) return std::nullopt;
     const bool theirs = can_be_others() && !is_suspect(token);
@@ -164,6 +173,8 @@ std::optional<DestinationState> Breaker::probe_failed(Evidence evidence, LaneId 
     // next probe is another lane's, since this one waits.
     auto state = answered ? state_ : DestinationState::down;
     if (evidence == Evidence::wrong_url) state = DestinationState::parked;
+    // The answer to a token that was tried early: the others wait for as long as before.
+    if (reached && gate_.until() > now) return close(state, gate_.until());
     if (state == DestinationState::parked) return close(state, now + options.destination_probe);
     // So may no answer at all. As long as nobody else had that in this outage, who comes next need
     // not wait as long as that event does.

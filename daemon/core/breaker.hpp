@@ -100,13 +100,15 @@ private:
     }
     bool is_suspect(TokenId token) const noexcept;
     void suspect(TokenId token);
-    bool is_ours(Evidence evidence, Known known, const SchedulerOptions& options) const noexcept;
+    bool is_ours(Evidence evidence, Known known, const SchedulerOptions& options,
+                 MonoTime now) const noexcept;
     std::optional<DestinationState> change(DestinationState state);
     std::optional<DestinationState> close(DestinationState state, MonoTime until);
     std::optional<DestinationState> blame(Evidence evidence, DestinationState state,
                                           MonoTime until);
     std::optional<DestinationState> asked_to_wait(MonoTime until, bool current, LaneId lane,
-                                                  Known known, const SchedulerOptions& options);
+                                                  Known known, const SchedulerOptions& options,
+                                                  MonoTime now);
     std::optional<DestinationState> answered(TokenId token, MonoTime now);
     void adapt(const Pass& pass, const Judgement& judgement, Known known) noexcept;
     std::optional<DestinationState> probe_failed(Evidence evidence, LaneId lane,
@@ -121,6 +123,7 @@ private:
     std::vector<LaneId> outage_lanes_;  // of the outage: a server was there, and did no better
     std::vector<TokenId> suspects_;     // of the outage; empty: it can't be that of a few tokens
     MonoTime good_at_ = MonoTime::min();
+    TokenId good_token_ = TokenId::none;  // whose answer that was
     unsigned probes_failed_ = 0;  // each good answer takes one off
 };
 

@@ -58,8 +58,9 @@ Threshold threshold_of(Evidence evidence, const SchedulerOptions& options) noexc
 /// tokens than it takes.
 class Trouble {
 public:
-    /// More tokens than these make no difference.
-    static constexpr std::size_t enough_tokens = 3;
+    /// Where this many tokens are in trouble, it is not the trouble of a few: further ones are not
+    /// remembered.
+    static constexpr std::size_t enough_tokens = 9;
 
     void note(Evidence evidence, LaneId lane, const SchedulerOptions& options);
 

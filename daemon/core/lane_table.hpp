@@ -121,6 +121,7 @@ struct TokenQueue : Timer, TurnHook, TreeHook<InAll> {
     std::size_t held_lanes = 0;
     std::uint32_t era = 0;      ///< of the destination, in which `under_way` was last counted
     std::size_t under_way = 0;  ///< attempts of that era
+    MonoTime good_at = MonoTime::min();  ///< the last healthy answer since it last had no events
     TokenGate gate;
     std::unique_ptr<RateLimiter> rate;  ///< null: no limit
     std::unique_ptr<Pace> pace;         ///< null: the server has not refused it for going too fast

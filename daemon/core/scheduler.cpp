@@ -11,6 +11,7 @@
 #include "lane_waits.hpp"
 #include "lately_active.hpp"
 #include "pacing.hpp"
+#include "shares.hpp"
 #include "turns.hpp"
 
 namespace flowrelay::core {
@@ -84,14 +85,13 @@ struct Scheduler::Impl {
         return std::min(share_of_all(token), pacing.allowance(token));
     }
 
-    // Requests of one token may hang, and must leave some places to others.
     std::size_t share_of_all(const TokenQueue& token) const noexcept {
-        const std::size_t all = allowance();
-        if (turns.is_another_ready(token)) return (all + 1) / 2;
-        const bool alone = !begun_lately.others(token.id, begun - attempts_with_company);
-        const bool answered = good_lately.has(token.id, looked_at - active_after_success);
-        if ((alone && (answered || all < 8)) || all == 1) return all;
-        return all - std::max<std::size_t>(all / 8, 1);
+        const MonoTime since = looked_at - active_after_success;
+        return scheduling::share_of_places(
+            {allowance(), breaker.under_way(), under_way(token), turns.is_another_ready(token),
+             !begun_lately.others(token.id, begun - attempts_with_company),
+             token.good_at >= since || good_lately.has(token.id, since),
+             good_lately.others(token.id, since)});
     }
 
     // Nobody else has events, or was answered well a short while ago.
@@ -246,7 +246,10 @@ struct Scheduler::Impl {
         completion.destination_changed =
             breaker.end(attempt.destination, judgement, lane.id(), known, options, now, random);
         if (completion.destination_changed == DestinationState::up) destination_is_back(now);
-        if (shows_health(judgement.verdict)) good_lately.note(lane.token->id, now);
+        if (shows_health(judgement.verdict)) {
+            good_lately.note(lane.token->id, now);
+            lane.token->good_at = now;
+        }
         if (attempt.removed) {
             const bool delivered = judgement.verdict == Verdict::delivered;
             completion.asked_to_wait =

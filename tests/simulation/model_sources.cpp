@@ -149,7 +149,7 @@ void Model::slot_forgotten(std::size_t number, Milliseconds window, Now now) {
     slots_.forgotten(number);
     rows_.forget(number);
     pauses_.erase(number);
-    waits_.removed(number);
+    waits_.forgotten(number);
 }
 
 // ---------------------------------------------------------------- a start

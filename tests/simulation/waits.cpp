@@ -13,7 +13,8 @@ using core::Verdict;
 
 // From docs/protocol.md and docs/architecture.md, deliberately repeated here.
 constexpr Seconds active_after_success{60};
-constexpr std::size_t most_suspects = 2;
+constexpr std::size_t most_suspects = 8;
+constexpr Seconds well_for{2};
 constexpr unsigned threads_that_ask = 2;
 constexpr Seconds limits_after_good{1};
 constexpr Seconds pace_lasts{600};
@@ -277,6 +278,7 @@ void Waits::answer_destination(const Answer& answer, Now now) {
     if (is_healthy(answer.judgement.verdict)) {
         to.evidence = Evidence();
         to.good_at = now.mono;
+        to.good_token = answer.lane.first;
         if (to.probes_failed > 0) --to.probes_failed;
         const bool theirs = admits_early(answer.lane.first);
         if (!to.closed) {
@@ -313,7 +315,10 @@ void Waits::blame_destination(const Answer& answer, Now now) {
     }
     if (!to.evidence.is_wide(answer.kind, options_)) return;
     const bool any_token = answer.kind == Evidence::no_connection || answer.alone;
-    if (!any_token && to.evidence.tokens.size() < 2) return;
+    const bool another_is_well = to.good_at != MonoTime::min() &&
+                                 now.mono - to.good_at <= well_for &&
+                                 !to.evidence.tokens.contains(to.good_token);
+    if (!any_token && (to.evidence.tokens.size() < 2 || another_is_well)) return;
     auto state = DestinationState::down;
     Range until;
     if (answer.kind == Evidence::asked_to_wait) {
@@ -345,6 +350,11 @@ void Waits::probe_failed(const Answer& answer, Now now) {
     if (reached && destination_.may_be_theirs) destination_.suspects.insert(answer.lane.first);
     auto state = answered ? destination_.state : DestinationState::down;
     if (answer.kind == Evidence::wrong_url) state = DestinationState::parked;
+    // The answer to a token that was tried early: the others wait for as long as before.
+    if (reached && now.mono < destination_.earliest) {
+        close_destination(state, {destination_.earliest, destination_.latest});
+        return;
+    }
     const MonoTime parked_until = now.mono + options_.destination_probe;
     if (state == DestinationState::parked) {
         close_destination(state, {parked_until, parked_until});

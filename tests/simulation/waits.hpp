@@ -59,6 +59,8 @@ public:
     void replayed(Seq seq, const Lane& lane);
     /// The token is gone or replaced: earlier answers about it no longer apply.
     void removed(std::size_t token);
+    /// The slot had no events and is forgotten.
+    void forgotten(std::size_t token);
     /// The destination has changed: earlier answers no longer apply.
     void redirected();
 
@@ -142,6 +144,7 @@ private:
         void end_soon(MonoTime now);
         void hurry(MonoTime now);
     };
+    static constexpr std::size_t nobody = SIZE_MAX;
     struct Destination : Door {
         core::DestinationState state = core::DestinationState::up;
         Evidence evidence;
@@ -152,6 +155,7 @@ private:
         unsigned probes_failed = 0;
         std::size_t allowance = 0;           // maximum concurrent attempts
         MonoTime good_at = MonoTime::min();  // time of the last success
+        std::size_t good_token = nobody;     // whose success that was
     };
     struct Token : Door {
         core::TokenState state = core::TokenState::active;

@@ -70,6 +70,12 @@ void Waits::removed(std::size_t token) {
     std::erase_if(heads_, [&](const auto& item) { return item.first.first == token; });
 }
 
+void Waits::forgotten(std::size_t token) {
+    removed(token);
+    // The relay takes its token for another one when it comes again.
+    if (destination_.good_token == token) destination_.good_token = nobody;
+}
+
 void Waits::redirected() {
     auto asks = std::move(destination_.asks);
     for (Ask& ask : asks) ask.is_over = true;

@@ -422,13 +422,15 @@ TEST_F(BreakerTest, AnotherTokenMayShowAtAnyTimeThatItWasOneTokens) {
     }
 }
 
-TEST_F(BreakerTest, WhenThreeTokensHaveSeenItNobodyIsTriedEarly) {
+TEST_F(BreakerTest, WhenNineTokensHaveSeenItNobodyIsTriedEarly) {
     for (std::uint64_t lane = 1; lane <= 3; ++lane) attempt(answers::unavailable(), lane);
-    for (std::uint64_t token = 2; token <= 3; ++token) {
+    const auto until = breaker.closed_until();
+    for (std::uint64_t token = 2; token <= 9; ++token) {
         ASSERT_TRUE(breaker.admits_early(TokenId(token)));
         breaker.end(breaker.begin(), answers::unavailable(), lane_of(token, 1), beside_others,
                     options, now, random);
         EXPECT_FALSE(breaker.admits_early(TokenId(token)));
+        EXPECT_EQ(breaker.closed_until(), until) << "nobody else waits longer for it";
     }
     EXPECT_FALSE(breaker.is_open_to_others());
 }

@@ -71,14 +71,20 @@ TEST_P(ServerThatLimits, IsSentMostOfWhatItLetsThrough) {
     const auto& [limit, tokens] = GetParam();
     constexpr double seconds = 120;
     const auto events = static_cast<std::uint64_t>(1.1 * seconds * limit.per_second) + 100;
-    for (std::uint64_t seed = 1; seed <= 2; ++seed) {
+    constexpr std::uint64_t seeds = 4;
+    double sum = 0;
+    for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
         Traffic traffic(limit.server(), seed);
         for (std::uint64_t n = 0; n < events; ++n) traffic.submit(1 + n % tokens, n % 50, 0s);
         traffic.run(120s);
-        EXPECT_GE(static_cast<double>(traffic.delivered()), 0.8 * seconds * limit.per_second)
-            << "seed " << seed;
+        const auto delivered = static_cast<double>(traffic.delivered());
+        sum += delivered;
+        // Of several tokens all but one may take a limit by number for trouble of their own: they
+        // take turns then, and places are idle between.
+        EXPECT_GE(delivered, 0.5 * seconds * limit.per_second) << "seed " << seed;
         EXPECT_LE(traffic.requests(), 2 * traffic.delivered()) << "that is a storm, seed " << seed;
     }
+    EXPECT_GE(sum, seeds * 0.8 * seconds * limit.per_second);
 }
 
 // The same where a request, and an answer, takes up to 2 ms longer than another, as on a busy

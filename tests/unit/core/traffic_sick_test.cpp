@@ -105,6 +105,45 @@ INSTANTIATE_TEST_SUITE_P(All, SickToken,
                                     std::to_string(std::get<1>(of.param));
                          });
 
+// What several tokens get need not be what all get, as long as another one is answered well. Left
+// out: what counts for a limit of all (429, 503), and requests that hang where the healthy token
+// has an event only now and then, and comes after the probe of a sick one.
+class SeveralSickTokens : public testing::TestWithParam<std::tuple<Sickness, std::uint64_t>> {};
+
+void expect_no_delay(const Sickness& sickness, std::uint64_t sick_tokens, MonoTime::duration pace) {
+    Traffic traffic([&](LaneId lane, MonoTime now) {
+        return lane.token == TokenId(good) ? status(202, 20ms) : sickness.answer(lane, now);
+    });
+    for (MonoTime::duration at = 0s; at < 10min; at += pace) traffic.submit(good, 1, at);
+    // All at once, and then it goes on.
+    for (std::uint64_t token = 0; token < sick_tokens; ++token) {
+        for (std::uint64_t n = 0; n < 60; ++n) {
+            traffic.submit(bad + token, n % 20, 30s + (n / 20) * 60s);
+        }
+    }
+    traffic.run(10min + 1s);
+    EXPECT_EQ(traffic.delivered(good), static_cast<std::uint64_t>((10min + pace - 1ms) / pace));
+    EXPECT_LE(traffic.longest(good), 3s)
+        << "an event every " << std::chrono::duration<double>(pace).count() << " s";
+}
+
+TEST_P(SeveralSickTokens, DoNotDelayTheHealthyOne) {
+    const auto& [sickness, sick_tokens] = GetParam();
+    const std::set<std::string_view> limits{"always503", "asks_to_wait", "asks_to_wait_long",
+                                            "throttled"};
+    if (limits.contains(sickness.name)) GTEST_SKIP() << "it counts for a limit of all";
+    expect_no_delay(sickness, sick_tokens, 300ms);
+    expect_no_delay(sickness, sick_tokens, 1s);
+    if (std::string_view(sickness.name) != "hangs") expect_no_delay(sickness, sick_tokens, 20s);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, SeveralSickTokens,
+                         testing::Combine(testing::ValuesIn(sicknesses), testing::Values(2, 3, 6)),
+                         [](const auto& of) {
+                             return std::string(std::get<0>(of.param).name) + "_" +
+                                    std::to_string(std::get<1>(of.param));
+                         });
+
 // Some tokens may have a few requests under way at a time each, another one as many as it likes:
 // each gets what it may.
 class TokensWithLimits : public testing::TestWithParam<std::uint64_t> {};
