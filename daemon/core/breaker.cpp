@@ -39,8 +39,8 @@ bool Breaker::is_ours(Evidence evidence, Known known, const SchedulerOptions& op
                       MonoTime now) const noexcept {
     if (!trouble_.is_wide(evidence, options)) return false;
     if (!threshold_of(evidence, options).two_tokens || known.alone) return true;
-    const bool another_is_well = good_at_ != MonoTime::min() && now - good_at_ <= well_for &&
-                                 !trouble_.has(good_token_);
+    const bool another_is_well =
+        good_at_ != MonoTime::min() && now - good_at_ <= well_for && !trouble_.has(good_token_);
     return trouble_.tokens() >= 2 && !another_is_well;
 }
 
@@ -74,8 +74,7 @@ std::optional<DestinationState> Breaker::end(const Pass& pass, const Judgement& 
 
 // What the server asks for explicitly counts whenever it comes.
 std::optional<DestinationState> Breaker::asked_to_wait(MonoTime until, bool current, LaneId lane,
-                                                       Known known,
-                                                       const SchedulerOptions& options,
+                                                       Known known, const SchedulerOptions& options,
                                                        MonoTime now) {
     if (gate_.is_closed() && !current) {
         gate_.extend(until);

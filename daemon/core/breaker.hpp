@@ -124,7 +124,7 @@ private:
     std::vector<TokenId> suspects_;     // of the outage; empty: it can't be that of a few tokens
     MonoTime good_at_ = MonoTime::min();
     TokenId good_token_ = TokenId::none;  // whose answer that was
-    unsigned probes_failed_ = 0;  // each good answer takes one off
+    unsigned probes_failed_ = 0;          // each good answer takes one off
 };
 
 }  // namespace flowrelay::core::scheduling

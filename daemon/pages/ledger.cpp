@@ -37,8 +37,11 @@ std::optional<Invitation> read_invitation(const json::value& value) {
     auto flow = string_of(object, "flow");
     const json::value* expires = object.if_contains("expires_ms");
     if (!hash || !name || !flow || expires == nullptr || !expires->is_int64()) return std::nullopt;
+    const json::value* in_use = object.if_contains("in_use");
+    if (in_use != nullptr && !in_use->is_bool()) return std::nullopt;
     return Invitation{std::move(*hash), std::move(*name), std::move(*flow),
-                      WallTime(Milliseconds(expires->get_int64()))};
+                      WallTime(Milliseconds(expires->get_int64())),
+                      in_use != nullptr && in_use->get_bool()};
 }
 
 std::optional<Link> read_link(const json::value& value) {
@@ -72,22 +75,33 @@ bool Ledger::invite(Invitation invitation, WallTime now) {
 
 const Invitation* Ledger::find_invitation(std::string_view hash, WallTime now) const {
     const auto found = std::ranges::find(invitations_, hash, &Invitation::hash);
-    return found == invitations_.end() || found->expires <= now ? nullptr : &*found;
+    const bool is_open = found != invitations_.end() && found->expires > now && !found->in_use;
+    return is_open ? &*found : nullptr;
 }
 
 std::optional<Invitation> Ledger::claim(std::string_view hash, WallTime now) {
     expire(now);
     const auto found = std::ranges::find(invitations_, hash, &Invitation::hash);
-    if (found == invitations_.end()) return std::nullopt;
-    Invitation claimed = std::move(*found);
-    invitations_.erase(found);
-    return claimed;
+    if (found == invitations_.end() || found->in_use) return std::nullopt;
+    found->in_use = true;
+    return *found;
 }
 
-void Ledger::give_back(Invitation invitation) {
-    // The operator may have made another one for the name meanwhile, which counts.
-    const auto same = std::ranges::find(invitations_, invitation.name, &Invitation::name);
-    if (same == invitations_.end()) invitations_.push_back(std::move(invitation));
+void Ledger::used(std::string_view hash) {
+    std::erase_if(invitations_, [&](const Invitation& each) { return each.hash == hash; });
+}
+
+void Ledger::reopen(std::string_view hash) {
+    const auto found = std::ranges::find(invitations_, hash, &Invitation::hash);
+    if (found != invitations_.end()) found->in_use = false;
+}
+
+std::vector<std::string> Ledger::reopen_all() {
+    std::vector<std::string> names;
+    for (Invitation& each : invitations_) {
+        if (std::exchange(each.in_use, false)) names.push_back(each.name);
+    }
+    return names;
 }
 
 bool Ledger::revoke(std::string_view name, WallTime now) {
@@ -123,11 +137,12 @@ void Ledger::remove_link(std::string_view flow, std::string_view source_id) {
 std::string Ledger::to_text() const {
     json::array invitations;
     for (const Invitation& each : invitations_) {
-        invitations.push_back(
-            json::object{{"hash", each.hash},
-                         {"name", each.name},
-                         {"flow", each.flow},
-                         {"expires_ms", each.expires.time_since_epoch().count()}});
+        json::object invitation{{"hash", each.hash},
+                                {"name", each.name},
+                                {"flow", each.flow},
+                                {"expires_ms", each.expires.time_since_epoch().count()}};
+        if (each.in_use) invitation["in_use"] = true;
+        invitations.push_back(std::move(invitation));
     }
     json::array links;
     for (const Link& each : links_) {

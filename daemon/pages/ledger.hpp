@@ -20,6 +20,7 @@ struct Invitation {
     std::string name;  ///< of the source
     std::string flow;  ///< ORG/FLOW, or an id; empty: the person chooses
     WallTime expires;
+    bool in_use = false;  ///< somebody is making the source
 
     friend bool operator==(const Invitation&, const Invitation&) = default;
 };
@@ -44,19 +45,28 @@ public:
     /// Replaces the invitation for a source of the same name. False: there are too many.
     bool invite(Invitation invitation, WallTime now);
 
-    /// An invitation that is open; null: there is none.
+    /// Returns an invitation that is open and not in use; null if there is none.
     const Invitation* find_invitation(std::string_view hash, WallTime now) const;
 
-    /// Takes an invitation out, for the one who uses it. Nothing: it is not there any more.
+    /// Marks an invitation as in use and returns it. Nothing if it is not open any more, or in use.
+    /// used() or reopen() follows.
     std::optional<Invitation> claim(std::string_view hash, WallTime now);
 
-    /// Puts an invitation back that could not be used.
-    void give_back(Invitation invitation);
+    /// Removes an invitation whose source was made.
+    void used(std::string_view hash);
+
+    /// Opens an invitation again that could not be used, unless it was revoked or replaced
+    /// meanwhile.
+    void reopen(std::string_view hash);
+
+    /// Opens those again that were in use when the process ended. Returns the names of their
+    /// sources.
+    std::vector<std::string> reopen_all();
 
     /// Removes the invitation for a source. False: there is none.
     bool revoke(std::string_view name, WallTime now);
 
-    /// The invitations that are open, by name.
+    /// Returns the invitations that are open or in use, ordered by name.
     std::vector<Invitation> open_invitations(WallTime now) const;
 
     /// Adds a link, in the place of another one to the same source.

@@ -45,6 +45,9 @@ LedgerFile::LedgerFile(const std::string& directory)
                         path_, ledger.error().message));
     }
     ledger_ = std::move(*ledger);
+    interrupted_ = ledger_.reopen_all();
+    // If this fails they are reported again after the next start.
+    if (!interrupted_.empty()) static_cast<void>(change([](Ledger&) { return true; }));
 }
 
 void LedgerFile::read(const std::function<void(const Ledger&)>& look) const {

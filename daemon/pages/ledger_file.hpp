@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "flowrelay/base/error.hpp"
 #include "flowrelay/storage/file_system.hpp"
@@ -26,12 +27,16 @@ public:
     /// durable. Error: it is not, and was undone.
     Result<void> change(const std::function<bool(Ledger&)>& change);
 
+    /// Returns the names of the sources whose invitations were in use when the last process ended.
+    const std::vector<std::string>& interrupted() const noexcept { return interrupted_; }
+
 private:
     mutable std::mutex mutex_;
     std::unique_ptr<storage::FileSystem> files_;
     std::shared_ptr<void> lock_;
     std::string path_;
     Ledger ledger_;
+    std::vector<std::string> interrupted_;
 };
 
 }  // namespace flowrelay::pages

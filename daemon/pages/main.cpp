@@ -72,9 +72,20 @@ void serve(const app::Config& config) {
     pages::Server server(std::move(listeners), pages::ServerLimits(), *log);
     log->write(core::log_events::pages_ready,
                {{"url", config.pages.public_url}, {"listen", sockets.describe()}});
+    for (const std::string& name : ledger.interrupted()) {
+        log->write(
+            core::log_events::pages_failed,
+            {{"step", "connect"},
+             {"source", name},
+             {"reason",
+              "the process ended while the source was made: its invitation is open again. If "
+              "`flowrelay source list` does not show it, remove it in its flow, should it be "
+              "there"}});
+    }
     notifier.ready();
     server.run(stop, [&] { site.tidy(); });
     notifier.stopping();
+    site.end();
     ::close(stop);
 }
 

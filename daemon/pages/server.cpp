@@ -174,6 +174,7 @@ void Server::serve(Connection& connection) {
                 response = plain(500, "The relay could not do this. Try again later.\n");
             }
             response.minor_version = reader.request().minor_version;
+            response.head_only = reader.request().method == "HEAD";
         }
         response.keep_alive = false;
         std::string bytes;

@@ -20,6 +20,8 @@ namespace {
 constexpr std::size_t max_sessions = 2000;
 constexpr Milliseconds session_lifetime = std::chrono::minutes(30);
 constexpr std::size_t id_bytes = 32;
+/// How long a process that ends may take to give access tokens back.
+constexpr Milliseconds patience_at_end = Seconds(20);
 
 /// The prefix has browsers take the cookie from this host by https alone, for all its paths.
 constexpr std::string_view cookie_name = "__Host-flowrelay";
@@ -184,7 +186,7 @@ http::Response Site::answer(const http::RequestReader& reader) {
     const Route* const route = find_route(request, call.path, allow);
     http::Response response;
     if (route == nullptr) {
-        response = failed(allow.empty() ? 404 : 405, "Not found",
+        response = failed(allow.empty() ? 404 : 405, allow.empty() ? "Not found" : "Not this way",
                           {"There is no such page here",
                            "Start from the sources of your flow, or open the invitation that "
                            "you were sent"});
@@ -234,6 +236,24 @@ void Site::tidy() {
         gone = sessions_.expire(clock_.now().mono);
     }
     for (const auto& session : gone) give_back_access(*session);
+}
+
+void Site::end() {
+    std::vector<std::shared_ptr<Session>> all;
+    {
+        const std::lock_guard guard(mutex_);
+        all = sessions_.expire(MonoTime::max());
+    }
+    const MonoTime deadline = clock_.now().mono + patience_at_end;
+    for (const auto& session : all) {
+        if (session->access.empty()) continue;
+        if (clock_.now().mono >= deadline) {
+            log_failure("give access tokens back", "",
+                        {"the OAuth server is too slow: those that are left end by themselves"});
+            return;
+        }
+        give_back_access(*session);
+    }
 }
 
 client::AskDaemon Site::ask_daemon() const {

@@ -44,6 +44,9 @@ public:
     /// then.
     void tidy();
 
+    /// Gives all access tokens back. To be called when the process ends and no request is left.
+    void end();
+
 private:
     /// One request, and the session of its browser if there is one.
     struct Call {

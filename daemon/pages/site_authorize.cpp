@@ -184,6 +184,7 @@ http::Response Site::take_callback(Call& call) {
              "Nothing was changed"},
             url("/authorize"));
     }
+    give_back_access(session);  // of a log-in before this one
     session.access = std::move(exchange.grant.access_token);
     const std::string missing = client::missing_scopes(request.scopes, exchange.grant.scopes);
     if (!missing.empty()) {

@@ -80,7 +80,7 @@ http::Response Site::connect(Call& call) {
     }
     std::optional<Invitation> claimed;
     if (problem.empty() && !session.ticket.empty()) {
-        // Taken out before anything is made, so that it can't be used twice.
+        // Marked on the disk before anything is made, so that it can't be used twice.
         const auto saved = ledger_.change([&](Ledger& ledger) {
             claimed = ledger.claim(session.ticket, clock_.now().wall);
             return claimed.has_value();
@@ -125,10 +125,14 @@ http::Response Site::make_source(Call& call, const client::Flow& flow, client::S
     if (!connected_now) {
         if (claimed) {
             const auto saved = ledger_.change([&](Ledger& ledger) {
-                ledger.give_back(std::move(*claimed));
+                ledger.reopen(claimed->hash);
                 return true;
             });
-            if (!saved) log_failure("put an invitation back", name, {saved.error().message});
+            if (!saved) {
+                log_failure("open an invitation again", name, {saved.error().message});
+                said.emplace_back(
+                    "the invitation can't be used again now: ask whoever sent it to you");
+            }
         }
         log_failure("connect", name, said);
         std::string all;
@@ -142,6 +146,13 @@ http::Response Site::make_source(Call& call, const client::Flow& flow, client::S
                                      {"source_id", source->id},
                                      {"user", session.person.title()},
                                      {"invited", claimed.has_value()}});
+    if (claimed) {
+        const auto saved = ledger_.change([&](Ledger& ledger) {
+            ledger.used(claimed->hash);
+            return true;
+        });
+        if (!saved) log_failure("close a used invitation", name, {saved.error().message});
+    }
     if (!making.is_settled()) {
         said.emplace_back(
             "whether the source is safe on the relay's disk is not sure: tell "

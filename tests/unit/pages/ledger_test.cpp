@@ -34,8 +34,36 @@ TEST(Ledger, an_invitation_is_claimed_once) {
     ASSERT_TRUE(claimed);
     EXPECT_EQ(claimed->name, "ci");
     EXPECT_FALSE(ledger.claim(hash_of("ticket"), start));
-    ledger.give_back(*claimed);
+    EXPECT_EQ(ledger.find_invitation(hash_of("ticket"), start), nullptr);
+    EXPECT_EQ(ledger.open_invitations(start).size(), 1U) << "it may be open again";
+    ledger.reopen(hash_of("ticket"));
     EXPECT_TRUE(ledger.claim(hash_of("ticket"), start));
+    ledger.used(hash_of("ticket"));
+    EXPECT_TRUE(ledger.open_invitations(start).empty());
+    ledger.reopen(hash_of("ticket"));
+    EXPECT_FALSE(ledger.claim(hash_of("ticket"), start));
+}
+
+TEST(Ledger, an_invitation_in_use_can_be_revoked) {
+    Ledger ledger;
+    EXPECT_TRUE(ledger.invite(for_source("ci"), start));
+    EXPECT_TRUE(ledger.claim(hash_of("ticket"), start));
+    EXPECT_TRUE(ledger.revoke("ci", start));
+    ledger.reopen(hash_of("ticket"));
+    EXPECT_EQ(ledger.find_invitation(hash_of("ticket"), start), nullptr);
+}
+
+TEST(Ledger, what_was_in_use_when_the_process_ended_is_open_again) {
+    Ledger ledger;
+    EXPECT_TRUE(ledger.invite(for_source("ci"), start));
+    EXPECT_TRUE(ledger.invite(for_source("web", "other"), start));
+    EXPECT_TRUE(ledger.claim(hash_of("ticket"), start));
+    auto read = Ledger::from_text(ledger.to_text());
+    ASSERT_TRUE(read.has_value());
+    EXPECT_FALSE(read->claim(hash_of("ticket"), start));
+    EXPECT_EQ(read->reopen_all(), std::vector<std::string>{"ci"});
+    EXPECT_TRUE(read->reopen_all().empty());
+    EXPECT_TRUE(read->claim(hash_of("ticket"), start));
 }
 
 TEST(Ledger, an_invitation_expires) {
@@ -49,9 +77,9 @@ TEST(Ledger, an_invitation_expires) {
 TEST(Ledger, the_newest_invitation_for_a_source_counts) {
     Ledger ledger;
     EXPECT_TRUE(ledger.invite(for_source("ci", "old"), start));
-    const auto claimed = ledger.claim(hash_of("old"), start);
+    EXPECT_TRUE(ledger.claim(hash_of("old"), start));
     EXPECT_TRUE(ledger.invite(for_source("ci", "new"), start));
-    ledger.give_back(*claimed);
+    ledger.reopen(hash_of("old"));
     EXPECT_EQ(ledger.find_invitation(hash_of("old"), start), nullptr);
     EXPECT_TRUE(ledger.invite(for_source("ci", "newest"), start));
     EXPECT_EQ(ledger.find_invitation(hash_of("new"), start), nullptr);
