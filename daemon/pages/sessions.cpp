@@ -53,11 +53,6 @@ void Sessions::rename(std::string_view from, std::string to) {
     sessions_[std::move(to)] = std::move(session);
 }
 
-void Sessions::remove(std::string_view id) {
-    const auto found = sessions_.find(id);
-    if (found != sessions_.end()) sessions_.erase(found);
-}
-
 std::vector<std::shared_ptr<Session>> Sessions::expire(MonoTime now) {
     std::vector<std::shared_ptr<Session>> gone;
     std::erase_if(sessions_, [&](auto& entry) {

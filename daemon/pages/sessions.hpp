@@ -70,9 +70,6 @@ public:
     /// Gives a session a new id, so that one that was known before is worth nothing.
     void rename(std::string_view from, std::string to);
 
-    /// Forgets a session.
-    void remove(std::string_view id);
-
     /// Forgets what has expired and returns it, for access tokens that have to be given back.
     std::vector<std::shared_ptr<Session>> expire(MonoTime now);
 

@@ -1,4 +1,4 @@
-// What is written down: the shapes that the heart of the relay hands to storage and gets back.
+// The records that core::Relay passes to storage and gets back.
 #pragma once
 
 #include <cstdint>

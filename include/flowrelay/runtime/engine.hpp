@@ -1,4 +1,4 @@
-// The heart with its hands: carries out what core::Relay decides, by way of the storage thread.
+// Carries out the decisions of core::Relay, through the storage thread.
 // Sessions submit to it, delivery workers take their work from it. I/O thread only.
 #pragma once
 
