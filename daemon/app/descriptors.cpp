@@ -22,7 +22,7 @@ std::uint64_t with_tcp(const IngestConfig& ingest, std::uint64_t connections) {
                                  : connections + std::max<std::uint64_t>(connections / 4, 1);
 }
 
-std::uint64_t most_producers(const IngestConfig& ingest, std::uint64_t descriptors) {
+std::uint64_t max_producers(const IngestConfig& ingest, std::uint64_t descriptors) {
     return ingest.listen.empty() ? descriptors : descriptors * 4 / 5;
 }
 
@@ -55,7 +55,7 @@ DescriptorShares share_descriptors(const Config& config, std::uint64_t limit) {
     const std::uint64_t left = limit - std::min(limit, needs.others);
     shares.files = std::clamp(left - std::min(left, needs.producers), least_files, best_files);
     const std::uint64_t producers =
-        most_producers(config.ingest, left - std::min(left, shares.files));
+        max_producers(config.ingest, left - std::min(left, shares.files));
     shares.producers = static_cast<std::uint32_t>(
         std::clamp<std::uint64_t>(producers, 1, config.ingest.max_connections));
     return shares;

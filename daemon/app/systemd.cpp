@@ -25,7 +25,7 @@ namespace {
 constexpr int first_passed_fd = 3;  // SD_LISTEN_FDS_START
 // A lost READY=1 would make the start time out, while a watchdog message is repeated.
 constexpr Milliseconds state_patience{1000};
-constexpr std::uint64_t most_passed_fds = 1024;
+constexpr std::uint64_t max_passed_fds = 1024;
 
 std::optional<std::string> take_variable(const char* name) {
     const char* value = std::getenv(name);
@@ -149,7 +149,7 @@ Result<std::vector<PassedSocket>> take_passed_sockets() {
     const auto names_text = take_variable("LISTEN_FDNAMES");
     if (!pid || !count_text || !is_this_process(*pid)) return std::vector<PassedSocket>();
     const auto count = parse_number<std::uint64_t>(*count_text);
-    if (!count || *count > most_passed_fds) {
+    if (!count || *count > max_passed_fds) {
         return Error{make_error_code(boost::system::errc::invalid_argument),
                      fmt::format("LISTEN_FDS=\"{:.20}\" is not a number of sockets", *count_text)};
     }

@@ -21,9 +21,9 @@ namespace {
 
 namespace errc = boost::system::errc;
 
-constexpr std::size_t most_unanswered = 4096;
-constexpr std::size_t most_output = 1 << 20;
-constexpr std::size_t most_kept = 64 << 20;     // bytes of lines without an answer
+constexpr std::size_t max_unanswered = 4096;
+constexpr std::size_t max_output = 1 << 20;
+constexpr std::size_t max_kept = 64 << 20;      // bytes of lines without an answer
 constexpr std::size_t longest_line = 17 << 20;  // over the most that ingest.max_event_size may be
 constexpr Milliseconds tick{100};
 
@@ -193,8 +193,8 @@ bool StreamSender::connect(MonoTime deadline) {
 void StreamSender::take_lines() {
     held_ = false;
     while (!stopped_) {
-        if (pending_.size() >= most_unanswered || output_.size() >= most_output ||
-            kept_ >= most_kept) {
+        if (pending_.size() >= max_unanswered || output_.size() >= max_output ||
+            kept_ >= max_kept) {
             held_ = true;
             break;
         }

@@ -30,8 +30,8 @@ constexpr Microseconds fastest_sync{20};
 constexpr std::uint64_t mebibyte = 1U << 20;
 // Two files of this size are made whole, and all three written to once.
 constexpr std::uint64_t probe_bytes = 4 * max_probe_commits * probe_commit_size;
-constexpr std::uint64_t most_at_once = 64 * mebibyte;
-constexpr std::uint64_t most_written = probe_bytes + 2 * max_kills * max_bytes_between_kills;
+constexpr std::uint64_t max_at_once = 64 * mebibyte;
+constexpr std::uint64_t max_written = probe_bytes + 2 * max_kills * max_bytes_between_kills;
 
 struct TestOptions {
     std::string directory;
@@ -94,7 +94,7 @@ private:
         fmt::print(
             "Testing {}: about {} s, at most {} MiB written, {} MiB at a time, in a "
             "directory that is removed afterwards.\n",
-            parent_, seconds_, most_written / mebibyte, most_at_once / mebibyte);
+            parent_, seconds_, max_written / mebibyte, max_at_once / mebibyte);
         std::fflush(stdout);
         say("file system", facts->mount.empty() ? facts->kind.name : facts->mount);
         if (facts->kind.is_lost) {
@@ -110,10 +110,10 @@ private:
                                       "only if the disk has no cache, or one that keeps its "
                                       "contents without power");
         }
-        if (facts->free_bytes < 2 * most_at_once) {
+        if (facts->free_bytes < 2 * max_at_once) {
             return not_tested(fmt::format("{} has {} MiB free: the test needs {} MiB", parent_,
                                           facts->free_bytes / mebibyte,
-                                          2 * most_at_once / mebibyte));
+                                          2 * max_at_once / mebibyte));
         }
         return {};
     }

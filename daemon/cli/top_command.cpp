@@ -25,7 +25,7 @@ namespace flowrelay::cli {
 namespace {
 
 // Samples that the charts are drawn of.
-constexpr std::size_t most_seen = 60;
+constexpr std::size_t max_seen = 60;
 
 constexpr Milliseconds longest_refresh = Seconds(5);
 
@@ -111,7 +111,7 @@ ExitCode run_top(const std::string& socket, Milliseconds interval, unsigned coun
                 const int rows = known && screen.active() ? std::max(1, size.ws_row - 1) : 1000;
                 const TopPicture picture{rows, known ? size.ws_col : 200, colour, unicode};
                 screen.show(render_top(*status, sample, seen, picture));
-                if (seen.size() == most_seen) seen.erase(seen.begin());
+                if (seen.size() == max_seen) seen.erase(seen.begin());
                 seen.push_back(sample);
             } else if (seen.empty() || !screen.active()) {
                 failed = status.error();

@@ -29,8 +29,8 @@ bool has_usable_token(const NewSource& source) {
 
 }  // namespace
 
-SourceMaking::SourceMaking(FlowApi& api, AskDaemon ask, SourceWish wish, Say say)
-    : api_(api), ask_(std::move(ask)), wish_(std::move(wish)), say_(std::move(say)) {}
+SourceMaking::SourceMaking(FlowApi& api, AskDaemon ask, SourceRequest request, Say say)
+    : api_(api), ask_(std::move(ask)), request_(std::move(request)), say_(std::move(say)) {}
 
 /// Says why the daemon did not do what it was asked.
 void SourceMaking::fail(const Result<DaemonReply>& reply) {
@@ -39,7 +39,7 @@ void SourceMaking::fail(const Result<DaemonReply>& reply) {
 }
 
 bool SourceMaking::is_name_free() {
-    const json::object plan{{"name", wish_.name}, {"plan", true}};
+    const json::object plan{{"name", request_.name}, {"plan", true}};
     const auto reply = ask_("POST", "/v1/sources", repair_utf8(json::serialize(plan)));
     if (reply && reply->ok()) return true;
     fail(reply);
@@ -57,14 +57,15 @@ std::optional<ListedSource> SourceMaking::choose(const Flow& flow, const std::st
     place_ = flow.sources;
     before_ = api_.sources(place_);
     if (!before_) return std::nullopt;
-    const auto same = std::ranges::find(*before_, app::printable(wish_.title), &ListedSource::name);
+    const auto same =
+        std::ranges::find(*before_, app::printable(request_.title), &ListedSource::name);
     if (same == before_->end()) return std::nullopt;
     return *same;
 }
 
 std::optional<NewSource> SourceMaking::make() {
-    json::object wanted{{"name", wish_.title}};
-    if (!wish_.url.empty()) wanted["external_url"] = wish_.url;
+    json::object wanted{{"name", request_.title}};
+    if (!request_.url.empty()) wanted["external_url"] = request_.url;
     constexpr std::string_view what = "when asked to make the source";
     const auto answer = api_.try_call("POST", place_, repair_utf8(json::serialize(wanted)));
     if (api_.says_why_not(answer, what)) {
@@ -90,7 +91,7 @@ std::optional<NewSource> SourceMaking::make() {
 
 /// Whether the daemon has the source; nothing: it can't be asked, and that was said.
 std::optional<bool> SourceMaking::is_with_daemon() {
-    const auto reply = ask_("GET", "/v1/sources/" + http::url_encode(wish_.name), {});
+    const auto reply = ask_("GET", "/v1/sources/" + http::url_encode(request_.name), {});
     if (reply && reply->code == 404) return false;
     const auto source =
         reply && reply->ok() ? parse_object(reply->body) : Result<json::object>(json::object());
@@ -112,9 +113,9 @@ bool SourceMaking::hand_over(const NewSource& source) {
     };
     add("flow", flow_.path.empty() ? flow_name() : flow_.path);
     add("flow_name", flow_.name);
-    add("application", source.application.empty() ? wish_.application : source.application);
+    add("application", source.application.empty() ? request_.application : source.application);
     add("configuration_uri", source.configuration_uri);
-    const json::object body{{"name", wish_.name},
+    const json::object body{{"name", request_.name},
                             {"flow_token", source.flow_token.reveal()},
                             {"flow_source", std::move(lives)}};
     const auto reply = ask_("POST", "/v1/sources", repair_utf8(json::serialize(body)));
@@ -136,7 +137,7 @@ bool SourceMaking::hand_over(const NewSource& source) {
         say_(
             fmt::format("whether flowrelayd has the token is not known: if `flowrelay source list` "
                         "shows {}, it is connected; if not, remove source {} in the flow",
-                        wish_.name, source.id));
+                        request_.name, source.id));
     }
     return false;
 }
@@ -153,15 +154,15 @@ void SourceMaking::look_for_lost_source(bool lost) {
         say_(
             fmt::format("whether a source called {} was made is not known: look at the sources "
                         "of {}, and remove it there",
-                        app::printable(wish_.title), flow_name()));
+                        app::printable(request_.title), flow_name()));
     };
     const auto now = api_.sources(place_);
     if (!before_ || !now) return advice();
-    const auto made = new_sources(*before_, *now, wish_.title);
+    const auto made = new_sources(*before_, *now, request_.title);
     if (made.empty()) {
         return say_(lost ? fmt::format("no source was made so far; the API may still make one, "
                                        "called {}: look at the sources of {} later",
-                                       app::printable(wish_.title), flow_name())
+                                       app::printable(request_.title), flow_name())
                          : std::string("no source was made"));
     }
     if (made.size() == 1) {

@@ -102,7 +102,7 @@ private:
     http::Response confirm_page(Call& call, int status, std::size_t chosen, const std::string& name,
                                 const std::string& title, const std::string& problem);
     http::Response connect(Call& call);
-    http::Response make_source(Call& call, const client::Flow& flow, client::SourceWish wish,
+    http::Response make_source(Call& call, const client::Flow& flow, client::SourceRequest request,
                                std::optional<Invitation> claimed);
     bool set_link(const client::NewSource& source, const client::Flow& flow);
     http::Response show_done(Call& call);

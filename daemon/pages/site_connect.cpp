@@ -102,19 +102,20 @@ http::Response Site::connect(Call& call) {
     }
     if (problem.empty() && name.empty()) problem = "the source needs a name";
     if (!problem.empty()) return confirm_page(call, 400, *number, name, title, problem);
-    client::SourceWish wish{name, title.empty() ? name : title, {}, config_.connect.client_id};
-    return make_source(call, flow, std::move(wish), std::move(claimed));
+    client::SourceRequest request{
+        name, title.empty() ? name : title, {}, config_.connect.client_id};
+    return make_source(call, flow, std::move(request), std::move(claimed));
 }
 
-http::Response Site::make_source(Call& call, const client::Flow& flow, client::SourceWish wish,
-                                 std::optional<Invitation> claimed) {
+http::Response Site::make_source(Call& call, const client::Flow& flow,
+                                 client::SourceRequest request, std::optional<Invitation> claimed) {
     Session& session = *call.session;
-    const std::string name = wish.name;
-    const std::string title = wish.title == name ? std::string() : wish.title;
+    const std::string name = request.name;
+    const std::string title = request.title == name ? std::string() : request.title;
     std::vector<std::string> said;
     client::FlowApi api(config_, into(said));
     api.use(session.access);
-    client::SourceMaking making(api, ask_daemon(), std::move(wish), into(said));
+    client::SourceMaking making(api, ask_daemon(), std::move(request), into(said));
     std::optional<client::NewSource> source;
     bool connected_now = false;
     if (making.is_name_free()) {

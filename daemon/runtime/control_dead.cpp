@@ -44,7 +44,7 @@ struct SelectedLetters {
     Seq next = Seq::none;
 };
 
-constexpr std::size_t most_at_once = 500;
+constexpr std::size_t max_at_once = 500;
 
 asio::awaitable<Result<SelectedLetters>> select_ids(ControlCall& call,
                                                     std::vector<std::string> named) {
@@ -59,8 +59,8 @@ asio::awaitable<Result<SelectedLetters>> select_ids(ControlCall& call,
 asio::awaitable<SelectedLetters> select_filtered(Engine& engine, std::optional<TokenId> token,
                                                  Seq after) {
     SelectedLetters selected;
-    auto letters = co_await operations::list_dead(engine, after, most_at_once);
-    if (letters.size() == most_at_once) selected.next = letters.back().seq;
+    auto letters = co_await operations::list_dead(engine, after, max_at_once);
+    if (letters.size() == max_at_once) selected.next = letters.back().seq;
     for (auto& letter : letters) {
         if (!token || letter.event.token == *token) selected.letters.push_back(std::move(letter));
     }
@@ -85,7 +85,7 @@ asio::awaitable<boost::system::result<SelectedLetters, http::Response>> select(C
                                 R"(say which: {"ids": […]}, {"source": …}, or {"all": true})");
     }
     if (ids != nullptr) {
-        auto named = read_ids(*ids, most_at_once);
+        auto named = read_ids(*ids, max_at_once);
         if (named.has_error()) co_return control_error(named.error());
         auto selected = co_await select_ids(call, std::move(*named));
         if (selected.has_error()) co_return control_error(selected.error());
@@ -170,7 +170,7 @@ ControlAnswer change_letters(ControlCall& call, LetterChange make, std::string d
     add_rest(answer, *selected);
     if (call.plan) {
         json::array shown;
-        for (std::size_t i = 0; i < selected->letters.size() && i < most_examples; ++i) {
+        for (std::size_t i = 0; i < selected->letters.size() && i < max_examples; ++i) {
             shown.push_back(
                 describe(call.relay(), selected->letters[i], call.engine.clock().now()));
         }

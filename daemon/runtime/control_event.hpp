@@ -13,7 +13,7 @@
 namespace flowrelay::runtime {
 
 /// How many of the affected events a plan shows.
-inline constexpr std::size_t most_examples = 5;
+inline constexpr std::size_t max_examples = 5;
 
 /// Returns the members that queued events and dead letters share: seq, id, source, thread,
 /// accepted, age_s, and the like.

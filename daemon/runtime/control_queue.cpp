@@ -16,8 +16,8 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr std::size_t most_ids = 1000;         // per request
-constexpr std::size_t most_for_filter = 5000;  // maximum events per request
+constexpr std::size_t max_ids = 1000;         // per request
+constexpr std::size_t max_for_filter = 5000;  // maximum events per request
 
 /// The events that a POST selects.
 struct Selection {
@@ -51,7 +51,7 @@ core::Wish<Selection> read_selection(const ControlCall& call) {
             R"(say which events: {"ids": […]}, {"source": …, "thread": …}, or {"all": true})");
     }
     if (ids != nullptr) {
-        auto read = read_ids(*ids, most_ids);
+        auto read = read_ids(*ids, max_ids);
         if (read.has_error()) return read.error();
         selection.ids = std::move(*read);
         return selection;
@@ -88,7 +88,7 @@ asio::awaitable<Result<SelectedEvents>> select(Engine& engine, Selection selecti
         co_return selected;
     }
     selected.next = selection.from;
-    while (selected.next && selected.events.size() < most_for_filter) {
+    while (selected.next && selected.events.size() < max_for_filter) {
         if (!wanted()) co_return operations::abandoned();
         auto page =
             co_await operations::list_queue(engine, selection.filter, *selected.next, 1000, false);
@@ -103,7 +103,7 @@ asio::awaitable<Result<SelectedEvents>> select(Engine& engine, Selection selecti
 
 asio::awaitable<json::array> examples(Engine& engine, const std::vector<ListedEvent>& events) {
     json::array shown;
-    for (std::size_t i = 0; i < events.size() && i < most_examples; ++i) {
+    for (std::size_t i = 0; i < events.size() && i < max_examples; ++i) {
         auto event = events[i];
         if (event.record.id.empty()) {
             auto read =

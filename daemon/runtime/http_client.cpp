@@ -39,7 +39,7 @@ std::span<const std::string_view> wanted_fields(const Destination& destination) 
 }
 
 // Many servers close a connection that has idled for a minute.
-constexpr auto most_idle = Seconds(45);
+constexpr auto max_idle = Seconds(45);
 
 /// Whether there are bytes to read, or the server has ended its side.
 bool has_news(int fd) {
@@ -323,7 +323,7 @@ AttemptResult HttpClient::result_of_answer(MonoTime now) {
     const bool trusted = now >= distrusted_until_;
     if (open_ && trusted && reader_.keep_alive() && !timed_out_ && !aborted_) {
         answered_at_ = now;
-        kept_until_ = now + http::keep_alive_time(reader_.field("Keep-Alive"), most_idle);
+        kept_until_ = now + http::keep_alive_time(reader_.field("Keep-Alive"), max_idle);
     } else {
         close();
     }

@@ -22,7 +22,7 @@ using core::MetricsText;
 using Type = core::MetricsText::Type;
 
 // Limits the load on the monitoring system: further sources are reported together.
-constexpr std::size_t most_sources = 50;
+constexpr std::size_t max_sources = 50;
 
 void add_books(MetricsText& out, const StorageMailbox::Snapshot& snapshot) {
     const core::Ledger& ledger = snapshot.ledger;
@@ -157,7 +157,7 @@ void add_tokens(MetricsText& out, const core::Relay& relay) {
     out.family("flowrelay_full_tokens", Type::gauge, "",
                "Tokens whose events are refused: spool.max_events_per_token is reached.");
     out.sample(full);
-    const auto kept = std::min(sources.size(), most_sources);
+    const auto kept = std::min(sources.size(), max_sources);
     std::ranges::partial_sort(sources, sources.begin() + static_cast<std::ptrdiff_t>(kept),
                               std::greater());
     out.family("flowrelay_source_queued_events", Type::gauge, "events",

@@ -53,14 +53,14 @@ json::object describe(const core::Relay& relay, const core::Token& token, Now at
 
 // Limits the time in which deliveries wait for the report: producers that send their own tokens may
 // have sent a hundred thousand. Sources come first; GET /v1/sources has all tokens.
-constexpr std::size_t most_tokens = 1000;
+constexpr std::size_t max_tokens = 1000;
 
 void add_tokens(json::object& report, const core::Relay& relay, Now now) {
     const auto& all = relay.tokens().all();
     json::array tokens;
     for (const bool sources : {true, false}) {
         for (const auto& [id, token] : all) {
-            if (tokens.size() == most_tokens) break;
+            if (tokens.size() == max_tokens) break;
             if (token.entry.source.empty() == sources) continue;
             tokens.push_back(describe(relay, token, now));
         }

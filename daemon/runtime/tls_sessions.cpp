@@ -8,7 +8,7 @@ namespace {
 
 // A server sends one or two sessions per connection. Each takes about 4 KiB, including the
 // certificates.
-constexpr std::size_t most_sessions = 64;
+constexpr std::size_t max_sessions = 64;
 
 /// Index of the TlsSessions pointer in a context; OpenSSL's callbacks have no other access to it.
 int slot() {
@@ -39,7 +39,7 @@ int TlsSessions::take(SSL* stream, SSL_SESSION* session) {
 
 void TlsSessions::keep(Session session) {
     sessions_.push_back(std::move(session));
-    if (sessions_.size() > most_sessions) sessions_.pop_front();
+    if (sessions_.size() > max_sessions) sessions_.pop_front();
 }
 
 void TlsSessions::offer(SSL* stream) {

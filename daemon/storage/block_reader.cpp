@@ -48,15 +48,15 @@ std::optional<core::EventRecord> parse_event(std::span<const std::uint8_t> bytes
 }
 
 std::vector<core::EventRecord> read_records(const std::vector<LogSegments::Place>& places,
-                                            std::uint64_t most_bytes) {
+                                            std::uint64_t max_bytes) {
     std::vector<core::EventRecord> records;
-    if (most_bytes == 0) return records;
+    if (max_bytes == 0) return records;
     records.reserve(places.size());
     BlockReader reader;
     std::uint64_t taken = 0;
     for (const auto& [segment, event] : places) {
         taken += event.bytes;
-        if (taken > most_bytes && !records.empty()) break;
+        if (taken > max_bytes && !records.empty()) break;
         const auto bytes = reader.read(*segment, event);
         if (bytes.has_error()) break;  // read() of this event reports the error
         auto record = parse_event(*bytes, event.seq, segment->header.salt);

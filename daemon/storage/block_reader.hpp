@@ -29,9 +29,9 @@ private:
 std::optional<core::EventRecord> parse_event(std::span<const std::uint8_t> bytes, Seq seq,
                                              std::uint32_t salt);
 
-/// Reads the records of the first events: as many as can be read and take at most `most_bytes` on
-/// disk. Unless `most_bytes` is 0, the first record is read whatever its size.
+/// Reads the records of the first events: as many as can be read and take at most `max_bytes` on
+/// disk. Unless `max_bytes` is 0, the first record is read whatever its size.
 std::vector<core::EventRecord> read_records(const std::vector<LogSegments::Place>& places,
-                                            std::uint64_t most_bytes);
+                                            std::uint64_t max_bytes);
 
 }  // namespace flowrelay::storage

@@ -19,7 +19,7 @@ namespace flowrelay::client {
 using AskDaemon = std::function<Result<DaemonReply>(
     std::string_view method, std::string_view target, std::string_view body)>;
 
-struct SourceWish {
+struct SourceRequest {
     std::string name;         ///< as producers will call it
     std::string title;        ///< as the flow will
     std::string url;          ///< where what it reports on is found; empty: not said
@@ -31,7 +31,7 @@ struct SourceWish {
 class SourceMaking {
 public:
     /// `api` outlives this.
-    SourceMaking(FlowApi& api, AskDaemon ask, SourceWish wish, Say say);
+    SourceMaking(FlowApi& api, AskDaemon ask, SourceRequest request, Say say);
 
     /// Says whether the daemon would take a source of this name. To be called before anything is
     /// made, since a flow_token is shown once.
@@ -67,7 +67,7 @@ private:
 
     FlowApi& api_;
     AskDaemon ask_;
-    SourceWish wish_;
+    SourceRequest request_;
     Say say_;
     Flow flow_;
     std::string wanted_;
