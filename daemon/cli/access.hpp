@@ -1,4 +1,4 @@
-// Where a command has its access token from: a file, or somebody who allows it in a browser.
+// Gets the access token of a command: from a file, or from a user who allows access in a browser.
 #pragma once
 
 #include <functional>
@@ -14,29 +14,30 @@
 namespace flowrelay::cli {
 
 struct AccessOptions {
-    std::string token_file;  ///< "-": stdin; empty: the server is asked for a token
+    std::string token_file;  ///< "-": stdin; empty: get one from the server
     std::string config = "/etc/flowrelay/flowrelay.yaml";
     unsigned wait_seconds = 900;
     bool no_browser = false;
-    bool interactive = false;  ///< somebody sits at a terminal; see is_interactive()
+    bool interactive = false;  ///< a user can be asked; see is_interactive()
 };
 
-/// Whether somebody can be asked: stdin and stderr are a terminal, and stdin brings no token.
+/// Returns whether a user can be asked: stdin and stderr are a terminal, and the token is not read
+/// from stdin.
 bool is_interactive(const AccessOptions& options);
 
-/// What a command does with an access token. All that is given lives until it has ended.
+/// The work of a command with an access token. All references given to it stay valid until it ends.
 class AccessUser {
 public:
     virtual ~AccessUser() = default;
-    /// What can be found out without a token. Anything but `ok` ends the command.
+    /// Checks what can be checked without a token. Any result but `ok` ends the command.
     virtual ExitCode prepare() = 0;
     virtual ExitCode work(const Secret& access) = 0;
 };
 using MakeAccessUser = std::function<std::unique_ptr<AccessUser>(
     const app::Config& config, LineInput& input, const HeldSignals& signals)>;
 
-/// Reads the configuration, prepares, gets the token, works, and gives a token that was asked for
-/// back. Signals that end the process wait until then.
+/// Reads the configuration, calls prepare(), gets the token, calls work(), and revokes the token if
+/// it came from the server. Holds back signals that would end the process until then.
 ExitCode run_with_access(const AccessOptions& options, const MakeAccessUser& make);
 
 }  // namespace flowrelay::cli

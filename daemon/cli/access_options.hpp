@@ -1,4 +1,4 @@
-// The options of the commands that need an access token.
+// Options of the commands that need an access token.
 #pragma once
 
 #include "cli/access.hpp"
@@ -6,7 +6,7 @@
 
 namespace flowrelay::cli {
 
-/// Adds --access-token-file, --config, --no-browser and --wait. `options` lives as long as the
+/// Adds --access-token-file, --config, --no-browser and --wait. `options` must live as long as the
 /// parser.
 void add_access_options(Command command, AccessOptions& options);
 

@@ -1,4 +1,4 @@
-// The daemon's answer to one event, as the NDJSON protocol has it.
+// The daemon's answer to one event in the NDJSON protocol.
 #pragma once
 
 #include <optional>
@@ -22,19 +22,19 @@ struct Answer {
     std::optional<Milliseconds> retry_after;
 };
 
-/// A rejection by the command itself, for what need not be sent.
+/// Returns a rejection by the command itself, for input that is not sent to the daemon.
 Answer local_rejection(std::string code, std::string message);
 
-/// A local rejection as the daemon would have written it.
+/// Formats a local rejection the way the daemon would have written it.
 std::string to_json(const Answer& answer);
 
-/// Reads one line. What is no answer becomes a rejection with the code "bad_answer".
+/// Parses one line. Anything but an answer becomes a rejection with the code "bad_answer".
 Answer parse_answer(std::string_view line);
 
-/// "rejected (invalid_event): the message; title can't be blank": one line, fit for a terminal.
+/// Returns "rejected (invalid_event): the message; title can't be blank": one line, safe to print.
 std::string describe(const Answer& answer);
 
-/// The number that the answer alone would end the command with.
+/// Returns the exit code of a command that got only this answer.
 ExitCode exit_code_of(const Answer& answer);
 
 }  // namespace flowrelay::cli

@@ -1,5 +1,5 @@
-// Getting an access token from the server: somebody allows it in a browser, here or elsewhere, and
-// the code comes to a listener on loopback or is pasted, whichever is first.
+// Gets an access token from the server: a user allows access in a browser, on this machine or
+// another one. The code arrives at a listener on loopback or is pasted, whichever is first.
 #pragma once
 
 #include <memory>
@@ -22,22 +22,22 @@ using client::AuthorizationRequest;
 using client::Grant;
 
 struct AuthorizationOptions {
-    bool may_browse = false;     ///< a browser may be opened on this machine
+    bool may_browse = false;     ///< may open a browser on this machine
     Milliseconds wait{900'000};  ///< for the code
 };
 
-/// One authorization, bound to this process. Everything is said on stderr.
+/// One authorization, bound to this process. Writes all messages to stderr.
 class Authorization {
 public:
-    /// All references outlive this. Throws ConfigError: the secret can't be read.
+    /// All references must outlive this. Throws ConfigError if the secret can't be read.
     Authorization(const app::Config& config, const AuthorizationOptions& options, LineInput& input,
                   const HeldSignals& signals);
 
-    /// Shows the address, waits for the code and exchanges it. Nothing: it was said why, and
-    /// exit_code() is what the command ends with.
+    /// Shows the address, waits for the code and exchanges it. On failure prints the reason and
+    /// returns nothing; exit_code() then returns the command's exit code.
     std::optional<AccessGrant> run();
 
-    /// Gives an access token back to the server (RFC 7009). Says so if that fails.
+    /// Revokes an access token at the server (RFC 7009). Prints a message if that fails.
     void revoke(const Secret& access_token) const;
 
     ExitCode exit_code() const noexcept { return exit_code_; }
@@ -58,7 +58,7 @@ private:
     AuthorizationRequest request_;
     std::string url_;
     std::unique_ptr<CallbackListener> listener_;
-    bool was_refused_ = false;  ///< the server did not take a code
+    bool was_refused_ = false;  ///< the server refused a code
     ExitCode exit_code_ = ExitCode::try_later;
 };
 

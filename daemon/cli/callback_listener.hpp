@@ -1,4 +1,4 @@
-// The HTTP server on loopback that the browser is sent back to with the code.
+// The HTTP server on loopback to which the browser is redirected with the code.
 #pragma once
 
 #include <poll.h>
@@ -16,11 +16,12 @@
 
 namespace flowrelay::cli {
 
-/// Serves one path, GET alone. Everything else gets 404. One thread, which waits with poll(2).
+/// Serves GET for one path. All other requests get 404. Used by one thread, which waits with
+/// poll(2).
 class CallbackListener {
 public:
-    /// `address`: of this machine, "127.0.0.1" or "::1"; port 0 takes a free one. Error: the port
-    /// is taken, say; a sentence with what to do.
+    /// Opens the listener on `address`, "127.0.0.1" or "::1". Port 0 chooses a free port. Error:
+    /// for example, the port is in use; the message is a sentence that says what to do.
     static Result<std::unique_ptr<CallbackListener>> open(const std::string& address,
                                                           std::uint16_t port, std::string path);
     ~CallbackListener();
@@ -29,16 +30,16 @@ public:
 
     std::uint16_t port() const noexcept { return port_; }
 
-    /// Adds what is to be waited for.
+    /// Adds the descriptors to wait for.
     void add_to(std::vector<pollfd>& waiting) const;
 
-    /// Serves what poll(2) has found. Each request for the path is shown to `is_ours` with its
-    /// query until that returns true; the browser of that request then waits for answer(). False
-    /// gets 404. Returns whether there was one that is ours.
+    /// Serves the ready descriptors. Calls `is_ours` with the query of each request for the path
+    /// until it returns true; the browser of that request then waits for answer(). The others get
+    /// 404. Returns whether a request was ours.
     bool serve(const std::vector<pollfd>& found,
                const std::function<bool(std::string_view query)>& is_ours);
 
-    /// Sends a page to the browser that waits, if it still does.
+    /// Sends a page to the waiting browser, if it is still connected.
     void answer(bool success, std::string_view heading, std::string_view text);
 
 private:
@@ -51,10 +52,10 @@ private:
     std::uint16_t port_;
     std::string path_;
     std::list<Browser> browsers_;
-    int waiting_ = -1;  ///< the connection of the browser that answer() is for
+    int waiting_ = -1;  ///< the connection that answer() writes to
 };
 
-/// The page for people: no scripts, nothing from elsewhere, the text escaped.
+/// Returns the page for the user: without scripts or external resources, with the text escaped.
 std::string callback_page(bool success, std::string_view heading, std::string_view text);
 
 }  // namespace flowrelay::cli

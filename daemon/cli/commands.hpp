@@ -1,5 +1,5 @@
-// The commands of `flowrelay`. Each adds its options to the parser; when it was chosen, it sets
-// what is to be run.
+// The commands of `flowrelay`. Each adds its options to the parser, and sets Context::run if the
+// command line selects it.
 #pragma once
 
 #include <functional>
@@ -10,14 +10,15 @@
 
 namespace flowrelay::cli {
 
-/// What is common to the commands. Lives as long as the parser.
+/// Settings that commands share. Lives as long as the parser.
 struct Context {
     std::string ingest_socket = "/run/flowrelay/ingest.sock";
     std::string control_socket = "/run/flowrelay/control.sock";
     std::string invite_socket = "/run/flowrelay-connect/invite.sock";
-    std::string socket;             ///< --socket: whichever of the two the command talks to
-    std::function<ExitCode()> run;  ///< set by the command that was chosen
-    /// Whether output that can't be written is a failure. Not of `send`: it has done its work.
+    std::string socket;             ///< --socket: replaces the socket that the command uses
+    std::function<ExitCode()> run;  ///< set by the selected command
+    /// Whether output that can't be written is a failure. False for `send`, whose work is done
+    /// then.
     bool output_counts = true;
 
     const std::string& ingest() const { return socket.empty() ? ingest_socket : socket; }

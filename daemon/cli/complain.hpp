@@ -1,15 +1,14 @@
-// What is said on stderr. That nobody can hear it changes nothing: what cannot be written is lost,
-// and the exit status says the same.
+// Messages on stderr. Errors of writing them are ignored: the exit status reports the result too.
 #pragma once
 
 #include <string_view>
 
 namespace flowrelay::cli {
 
-/// "flowrelay: MESSAGE".
+/// Prints "flowrelay: MESSAGE".
 void complain(std::string_view message);
 
-/// A line without that.
+/// Prints a line without the prefix.
 void note(std::string_view line);
 
 }  // namespace flowrelay::cli

@@ -1,4 +1,5 @@
-// `flowrelay source connect`: from the flow to the daemon, without a source that is half connected.
+// `flowrelay source connect`: creates a source in a flow and gives it to the daemon, without
+// leaving one half connected.
 #pragma once
 
 #include <string>
@@ -17,8 +18,8 @@ namespace flowrelay::cli {
 
 struct ConnectOptions {
     std::string name;
-    std::string flow;   ///< empty: chosen from a list
-    std::string title;  ///< empty: the name
+    std::string flow;   ///< empty: the user chooses from a list
+    std::string title;  ///< empty: same as the name
     std::string url;
     AccessOptions access;
     bool yes = false;
@@ -26,15 +27,15 @@ struct ConnectOptions {
     bool as_json = false;
 };
 
-/// Makes one source with an access token. Each step says what went wrong.
+/// Creates one source with an access token. Each step prints what went wrong.
 class Connecting final : public AccessUser {
 public:
-    /// All references outlive this. Throws ConfigError.
+    /// All references must outlive this. Throws ConfigError.
     Connecting(const Context& context, const ConnectOptions& options, const app::Config& config,
                LineInput& input, const HeldSignals& signals);
 
-    /// Whether the daemon would take a source of this name: asked before anything is made, since a
-    /// flow_token is shown once.
+    /// Checks whether the daemon would accept a source with this name. Runs before a source is
+    /// created, because the API shows a flow_token only once.
     ExitCode prepare() override;
 
     ExitCode work(const Secret& access) override;

@@ -1,4 +1,4 @@
-// The operator's calls to the daemon: HTTP over the control socket.
+// Calls to the daemon for operators: HTTP over the control socket.
 #pragma once
 
 #include <string>
@@ -18,16 +18,16 @@ using client::patience;
 using client::patience_with_disk;
 using http::url_encode;
 
-/// One request and its answer; all of it takes at most `wait`. `body` is JSON, or empty for none.
-/// A long wait is said on stderr. Error: there was no proper answer.
+/// Sends one request and returns the answer, within `wait`. `body` is JSON, or empty for no body.
+/// Prints a message on stderr during a long wait. Error: no valid answer.
 Result<DaemonReply> call_daemon(const std::string& socket, std::string_view method,
                                 std::string_view target, std::string_view body, Milliseconds wait);
 
-/// The body of the answer to GET `target`, if that is 200.
+/// Returns the body of a 200 answer to GET `target`. Error: any other answer, or none.
 Result<std::string> get_from_daemon(const std::string& socket, std::string_view target,
                                     Milliseconds wait);
 
-/// How the command ends when the daemon refused.
+/// Returns the exit code for a request that the daemon refused.
 ExitCode exit_code_of(const DaemonReply& reply) noexcept;
 
 }  // namespace flowrelay::cli

@@ -1,5 +1,5 @@
-// Measures what a disk and its file system do for a log: what they are, what a sync costs, what
-// kinds of files it is cheap for.
+// Examines a disk and its file system for use by a log: what they are, what a sync costs, and for
+// which kinds of files it is cheap.
 #pragma once
 
 #include <cstdint>
@@ -13,21 +13,21 @@
 
 namespace flowrelay::cli {
 
-/// What is known of a file system by its type.
+/// Properties of a file system type.
 struct FileSystemKind {
     std::string name;       ///< "ext4", or its number
-    std::string warning;    ///< what that means for a spool; empty: it is one to rely on
-    bool is_lost = false;   ///< nothing in it survives a power cut
-    bool may_lose = false;  ///< the warning means that a power cut may lose what was synced
+    std::string warning;    ///< the risk for a spool; empty: none
+    bool is_lost = false;   ///< its contents do not survive a power cut
+    bool may_lose = false;  ///< a power cut may lose synced data; see `warning`
 };
 
-/// `magic` as statfs(2) gives it.
+/// Looks up a type by the magic number from statfs(2).
 FileSystemKind kind_of_file_system(std::uint64_t magic);
 
 struct FileSystemFacts {
     FileSystemKind kind;
-    std::string mount;       ///< device, type and options of the mount; empty: not found
-    std::string disk_cache;  ///< what the kernel takes the disk's cache for; empty: not known
+    std::string mount;       ///< device, type and mount options; empty: not found
+    std::string disk_cache;  ///< the kernel's setting for the disk's cache; empty: unknown
     std::uint64_t free_bytes = 0;
 };
 Result<FileSystemFacts> look_at_file_system(const std::string& directory);
@@ -40,12 +40,12 @@ struct Latency {
     std::size_t samples = 0;
 };
 
-/// Of at least one sample; these are sorted.
+/// Computes the latency from at least one sample. Sorts `samples`.
 Latency latency_of(std::vector<Microseconds>& samples);
 
 struct CommitLatencies {
-    Latency sync;       ///< fdatasync alone, after a write to blocks written before
-    Latency written;    ///< write and fdatasync, to blocks written before
+    Latency sync;       ///< only the fdatasync, after writing to used blocks
+    Latency written;    ///< write and fdatasync, to used blocks
     Latency allocated;  ///< to a file that fallocate() made
     Latency growing;    ///< at the end of a file
 };
@@ -53,15 +53,15 @@ struct CommitLatencies {
 inline constexpr std::size_t probe_commit_size = 8192;
 inline constexpr std::size_t max_probe_commits = 1000;
 
-/// Commits to three files in turn, so that all three see the same load of the machine. Ends at the
-/// time, after max_probe_commits, or when `stop` gives true.
+/// Commits to three files in turn, so that all three see the same load on the machine. Ends at
+/// `until`, after max_probe_commits, or when `stop` returns true.
 Result<CommitLatencies> measure_commits(const std::string& directory, MonoTime until,
                                         const std::function<bool()>& stop);
 
-/// Whether fallocate(2) works, or the C library has to write to each block instead.
+/// Returns whether fallocate(2) works. Otherwise the C library writes to each block instead.
 Result<bool> has_fallocate(const std::string& directory);
 
-/// Creates files and syncs the directory after each.
+/// Measures syncing a directory after each of several new files.
 Result<Latency> measure_directory_sync(const std::string& directory);
 
 }  // namespace flowrelay::cli

@@ -1,4 +1,4 @@
-// An event out of the options of `flowrelay send`.
+// Builds an event from the options of `flowrelay send`.
 #pragma once
 
 #include <optional>
@@ -10,7 +10,7 @@
 
 namespace flowrelay::cli {
 
-/// What the options say, as they were given. An absent option is an absent member.
+/// The options as given. An absent option is an absent member.
 struct EventOptions {
     std::optional<std::string> source;
     std::optional<std::string> thread;  ///< external_thread_id
@@ -24,14 +24,14 @@ struct EventOptions {
     std::optional<std::string> url;   ///< thread.external_url
     std::vector<std::string> fields;  ///< "Branch=main"
     std::vector<std::string> tags;
-    std::optional<std::string> body;  ///< already read when it was "-"
+    std::optional<std::string> body;  ///< the text itself, even if the option was "-"
     std::optional<std::string> uuid;
     std::optional<std::string> expires_in;  ///< "2h"
 };
 
-/// One JSON object without line breaks. Bytes that are not UTF-8 become U+FFFD. Whether the event
-/// is complete is the daemon's business, which knows the defaults of the source. Errors: an option
-/// that can't be read.
+/// Returns the event as one JSON object without line breaks. Bytes that are not UTF-8 become
+/// U+FFFD. Does not check whether the event is complete: only the daemon knows the defaults of the
+/// source. Error: an option can't be parsed.
 Result<std::string> build_event(const EventOptions& options, const std::optional<Secret>& token);
 
 }  // namespace flowrelay::cli

@@ -1,4 +1,4 @@
-// What `queue` and `dead` have in common: `list` and `show`.
+// The subcommands `list` and `show` of `queue` and `dead`.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -9,22 +9,22 @@
 
 namespace flowrelay::cli {
 
-/// Makes a table of the lines of a list.
+/// Formats the lines of a list as a table.
 using FormatEvents = std::string (*)(const std::vector<boost::json::object>& events, bool colour);
 
 struct EventList {
     const char* help;
-    const char* target;     ///< of the control API: "/v1/queue"
-    bool with_thread;       ///< --thread as well as --source
-    const char* none;       ///< what is said on stderr when there is nothing to list, ...
-    const char* none_such;  ///< ... or nothing of the source or thread that was asked for
+    const char* target;     ///< of the control socket: "/v1/queue"
+    bool with_thread;       ///< offer --thread as well as --source
+    const char* none;       ///< message on stderr if there are no events
+    const char* none_such;  ///< message if the given source or thread has none
     FormatEvents format;
 };
 
 /// Adds `list` with --source, --limit and --json.
 Command add_event_list(Command parent, Context& context, const EventList& list);
 
-/// Adds `show ID` with --json. `target` is that of the list.
+/// Adds `show ID` with --json. `target` is the list's.
 void add_event_show(Command parent, Context& context, const char* help, const char* target);
 
 }  // namespace flowrelay::cli

@@ -1,4 +1,4 @@
-// One event to the daemon and its answer back.
+// Sends one event to the daemon and receives its answer.
 #pragma once
 
 #include <string>
@@ -9,9 +9,9 @@
 
 namespace flowrelay::cli {
 
-/// Sends `event`, a whole line, and returns the line that comes back, without its line break. Tries
-/// again when nobody listens or the connection ends without an answer, since the daemon may be
-/// restarting. All of it takes at most `wait`.
+/// Sends `event`, a whole line, and returns the answer line without its line break. Tries again if
+/// nothing listens on the socket or the connection ends without an answer, since the daemon may be
+/// restarting. Takes at most `wait` in total.
 Result<std::string> exchange(const std::string& socket, std::string_view event, Milliseconds wait);
 
 }  // namespace flowrelay::cli

@@ -1,5 +1,5 @@
-// The API with somebody's access token, for a command: what goes wrong is said on stderr, and a
-// flow can be chosen from a list.
+// Calls to the API with a user's access token, for a command: failures are printed on stderr, and
+// the user can choose a flow from a list.
 #pragma once
 
 #include <optional>
@@ -20,16 +20,16 @@ using client::NewSource;
 
 class FlowAccess final : public client::FlowApi {
 public:
-    /// All references outlive this. Throws ConfigError.
+    /// All references must outlive this. Throws ConfigError.
     FlowAccess(const app::Config& config, LineInput& input, const HeldSignals& signals);
 
-    /// `wanted`: ORG/FLOW, an id, or empty: it is chosen from a list.
+    /// Finds a flow. `wanted` is ORG/FLOW, an id, or empty: then the user chooses from a list.
     std::optional<Flow> find_flow(const std::string& wanted);
 
-    /// Whose token it is, fit to print; empty: not known.
+    /// Returns the owner of the token, safe to print; empty if unknown.
     std::string user() { return person().title(); }
 
-    /// What the command ends with after something was said.
+    /// Returns the command's exit code after a failure.
     ExitCode exit_code() const noexcept { return exit_code_of(failure()); }
 
 private:

@@ -1,4 +1,4 @@
-// What `status` and `top` say of rates, of the time until the queue is empty, and how they draw.
+// Rates, the expected time until the queue is empty, and charts, for `status` and `top`.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -7,23 +7,23 @@
 
 namespace flowrelay::cli {
 
-/// "12/s accepted, 340/s left, over 1m"; empty when the daemon does not know it yet.
+/// Returns "12/s accepted, 340/s left, over 1m"; empty if the daemon does not know the rates yet.
 std::string describe_rates(const boost::json::object& status);
 
-/// "in 12s to 40s at this rate", "not at this rate: ..."; empty when nothing is queued or the
-/// daemon is older.
+/// Returns "in 12s to 40s at this rate" or "not at this rate: ..."; empty if nothing is queued or
+/// an older daemon does not tell.
 std::string describe_drained(const boost::json::object& status);
 
-/// One sign for each value, as high as the value beside the largest one. Without `unicode` in
-/// ASCII.
+/// Draws a chart with one character for each value, in proportion to the largest value. Uses ASCII
+/// unless `unicode`.
 std::string draw_line(std::span<const double> values, bool unicode);
 
-/// "[####....]": `share` of `width` signs. A share that is not 0 has a sign at least, and only a
-/// whole one has all.
+/// Draws "[####....]": `share` of `width` characters. Only a share of 0 has none, and only a share
+/// of 1 has all.
 std::string draw_bar(double share, int width);
 
-/// Whether the environment says that the terminal shows UTF-8: the first that is set of LC_ALL,
-/// LC_CTYPE and LANG.
+/// Returns whether the terminal shows UTF-8, according to the first of LC_ALL, LC_CTYPE and LANG
+/// that is set.
 bool shows_unicode();
 
 }  // namespace flowrelay::cli

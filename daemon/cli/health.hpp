@@ -1,4 +1,4 @@
-// What a monitoring system should think of a state: the rules of `flowrelay health`. Pure.
+// The rules of `flowrelay health`: rates the state of the relay for monitoring systems. Pure.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -10,7 +10,7 @@
 
 namespace flowrelay::cli {
 
-/// As the monitoring plug-ins of Nagios and its heirs end.
+/// Exit codes of monitoring plug-ins for Nagios and compatible systems.
 enum class Health : int { ok = 0, warning = 1, critical = 2, unknown = 3 };
 
 struct HealthLimits {
@@ -18,7 +18,7 @@ struct HealthLimits {
     Milliseconds crit_age{7'200'000};
     double warn_spool = 80;  ///< per cent of spool.max_size
     double crit_spool = 95;
-    std::uint64_t warn_dead = 0;  ///< dead letters; 0: any number is well
+    std::uint64_t warn_dead = 0;  ///< dead letters; 0: never warn
 };
 
 struct HealthReport {
@@ -26,11 +26,11 @@ struct HealthReport {
     std::string line;  ///< "OK - 12 queued, ... | queued=12 ..."
 };
 
-/// The daemon gave no status. Critical when it does not run or does not answer; unknown when that
-/// can't be found out: no permission, or something else answers there.
+/// Rates a daemon that returned no status. Critical if it does not run or does not answer. Unknown
+/// if that can't be determined: no permission, or another program answers.
 HealthReport judge_no_answer(const Error& error);
 
-/// `status`: the answer to GET /v1/status.
+/// Rates the answer to GET /v1/status.
 HealthReport judge_health(const boost::json::object& status, const HealthLimits& limits);
 
 }  // namespace flowrelay::cli

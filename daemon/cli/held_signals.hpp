@@ -1,13 +1,12 @@
-// SIGINT, SIGTERM, SIGHUP and SIGQUIT while something is half made: they wait until it is whole or
-// gone.
+// Holds back SIGINT, SIGTERM, SIGHUP and SIGQUIT during work that must be completed or undone.
 #pragma once
 
 #include <csignal>
 
 namespace flowrelay::cli {
 
-/// Holds the signals back as long as it lives, in the thread that made it. One that came has its
-/// usual effect when this ends, which is to end the process.
+/// Holds back the signals during its lifetime, in the thread that created it. Its destructor lets a
+/// pending signal take its usual effect: it ends the process.
 class HeldSignals {
 public:
     HeldSignals();
@@ -15,10 +14,10 @@ public:
     HeldSignals(const HeldSignals&) = delete;
     HeldSignals& operator=(const HeldSignals&) = delete;
 
-    /// Whether one of the signals has come.
+    /// Returns whether one of the signals is pending.
     bool pending() const;
 
-    /// Readable once one of the signals has come. Nothing is to be read from it.
+    /// Returns a descriptor that becomes readable when a signal is pending. Do not read from it.
     int descriptor() const noexcept { return fd_; }
 
 private:

@@ -1,5 +1,5 @@
-// Members of what the daemon answered, made fit to print. Daemons of other versions may have more
-// members, or fewer.
+// Reads members of the daemon's answers and makes them safe to print. Daemons of other versions may
+// have more members, or fewer.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -18,20 +18,20 @@ using client::text_of;
 
 std::optional<double> number_of(const boost::json::object& object, std::string_view name);
 
-/// A count as text; "-" when it is not there.
+/// Returns a count as text; "-" if it is missing.
 std::string count_of(const boost::json::object& object, std::string_view name);
 
-/// A count with what it counts: "1 thread", "2 threads"; "- threads" when it is not there.
+/// Returns a count with its noun: "1 thread", "2 threads"; "- threads" if the count is missing.
 std::string counted_of(const boost::json::object& object, std::string_view name,
                        std::string_view what);
 
-/// A number of seconds as "1m30s"; empty when it is not there.
+/// Returns a number of seconds as "1m30s"; empty if it is missing.
 std::string seconds_of(const boost::json::object& object, std::string_view name);
 
-/// "1m30s"
+/// Formats seconds like "1m30s".
 std::string format_seconds(double seconds);
 
-/// "1.5 MiB"
+/// Formats bytes like "1.5 MiB".
 std::string format_bytes(double bytes);
 
 }  // namespace flowrelay::cli

@@ -1,4 +1,4 @@
-// Lines that somebody types, waited for beside other things.
+// Reads lines that a user types, while also waiting for other descriptors.
 #pragma once
 
 #include <optional>
@@ -6,22 +6,22 @@
 
 namespace flowrelay::cli {
 
-/// Reads lines of a descriptor, which stays the caller's. One thread.
+/// Reads lines from a descriptor, which the caller owns. Used by one thread.
 class LineInput {
 public:
     explicit LineInput(int fd) noexcept : fd_(fd) {}
 
-    /// To be waited for with poll(2); -1 once nothing more can come.
+    /// Returns the descriptor to wait for with poll(2); -1 after the end of the input.
     int descriptor() const noexcept { return ended_ ? -1 : fd_; }
 
-    /// Reads what is there; blocks if nothing is. False: the end was reached before, or now.
+    /// Reads what is available; blocks if nothing is. Returns false at the end of the input.
     bool read_some();
 
-    /// The next whole line without its end; at the end of input also one without a line break.
+    /// Returns the next whole line without its line break. The last line need not have one.
     std::optional<std::string> take_line();
 
-    /// The next line, waited for. Nothing: the input ended, or `interrupted` (a descriptor) became
-    /// readable.
+    /// Waits for the next line. Returns nothing if the input ended or the descriptor `interrupted`
+    /// became readable.
     std::optional<std::string> wait_for_line(int interrupted);
 
 private:

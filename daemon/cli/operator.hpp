@@ -1,4 +1,4 @@
-// What the commands that talk to the control socket have in common.
+// Functions shared by the commands that use the control socket.
 #pragma once
 
 #include <boost/json/array.hpp>
@@ -15,8 +15,8 @@
 
 namespace flowrelay::cli {
 
-/// Asks the daemon. Nothing when that did not go well: then it was said why, and `exit_code` is
-/// what the command ends with.
+/// Sends requests to the daemon. On failure the methods print the reason and return nothing or
+/// false; exit_code() then returns the command's exit code.
 class Operator {
 public:
     explicit Operator(const Context& context) : socket_(context.control()) {}
@@ -24,8 +24,9 @@ public:
     std::optional<DaemonReply> get(std::string_view target);
     std::optional<DaemonReply> post(std::string_view target, const boost::json::object& body);
 
-    /// Goes through all pages of a list, calling `page` with the lines of each; at most `limit`
-    /// lines (0: all). False when it failed, or `page` gives false. `more`: there was more.
+    /// Fetches all pages of a list and calls `page` with the lines of each, up to `limit` lines (0:
+    /// all). Returns false on failure, or if `page` returns false. Sets `more` to whether the list
+    /// continues.
     bool pages(const std::string& target, std::size_t limit,
                const std::function<bool(const std::string& lines)>& page, bool& more);
 
@@ -39,19 +40,19 @@ private:
     ExitCode exit_code_ = ExitCode::try_later;
 };
 
-/// The lines of JSON in a text as objects; others are left out.
+/// Parses the lines that are JSON objects, and skips others.
 std::vector<boost::json::object> parse_lines(std::string_view lines);
 
-/// Adds "name=value" to a target, when there is a value.
+/// Adds "name=value" to the query of a target, unless the value is empty.
 void add_query(std::string& target, std::string_view name, std::string_view value);
 
-/// Prints text that ends with a line break, whether it had one or not.
+/// Prints text, and a line break if the text does not end with one.
 void print_text(std::string_view text);
 
-/// The same for JSON: on a terminal, characters that would steer it are escaped.
+/// Prints JSON, and a line break if needed. On a terminal, escapes control characters.
 void print_json(std::string_view text);
 
-/// What is to be retried, replayed or dropped.
+/// The events to retry, replay or drop.
 struct Selection {
     std::vector<std::string> ids;  ///< "-": read them from stdin
     std::string source;
@@ -61,11 +62,11 @@ struct Selection {
     bool empty() const { return ids.empty() && source.empty() && thread.empty() && !all; }
 };
 
-/// Ids, one a line: an id, a seq, or a line of `queue list --json` or `dead list --json`.
+/// Reads ids, one per line: an id, a seq, or a line of `queue list --json` or `dead list --json`.
 std::vector<std::string> read_ids(std::FILE* in);
 
-/// Carries out a POST about a selection, in portions, and adds the numbers of the answers up.
-/// `done`: the number that says how many were changed. False when it failed.
+/// POSTs a selection in batches and adds up the numbers in the answers. `done` is the name of the
+/// number that counts changed events. Returns false on failure.
 bool post_selection(Operator& daemon, std::string_view target, std::string_view done,
                     const Selection& selection, bool plan, boost::json::object& sum);
 

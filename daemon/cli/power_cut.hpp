@@ -1,4 +1,4 @@
-// The test of a disk that pulls the plug: write until the power is cut, and look afterwards.
+// A disk test in two phases: writes until the power is cut, then checks what is left.
 #pragma once
 
 #include <cstdint>
@@ -12,33 +12,34 @@
 
 namespace flowrelay::cli {
 
-/// What the log of the test holds after a power cut. Events are numbered from 1.
+/// Contents of the test's log after a power cut. Events are numbered from 1.
 struct PowerCutFindings {
-    std::uint64_t first = 0;    ///< of those that are there; 0: none are
-    std::uint64_t last = 0;     ///< 0: none are
-    std::uint64_t missing = 0;  ///< between them, or unreadable
-    std::uint64_t damaged = 0;  ///< ranges of bytes that recovery reported
+    std::uint64_t first = 0;    ///< first event found; 0: none
+    std::uint64_t last = 0;     ///< last event found; 0: none
+    std::uint64_t missing = 0;  ///< events between them that are missing or unreadable
+    std::uint64_t damaged = 0;  ///< damaged ranges that recovery reported
 };
 
-/// Where the test keeps its log, between the two phases.
+/// Returns the directory that holds the test's log between the two phases.
 std::string power_cut_directory(const std::string& parent);
 
-/// Writes until the time or until `stop`. Calls `acknowledged` with the number of the last event
-/// that is durable, after each commit.
+/// Writes until `until`, or until `stop` returns true. After each commit, calls `acknowledged` with
+/// the number of the last durable event.
 Result<void> write_until_power_cut(const std::string& parent, MonoTime until,
                                    const std::function<bool()>& stop,
                                    const std::function<void(std::uint64_t)>& acknowledged);
 
-/// Recovers the log and looks. An error: it is not there, or can't be opened.
+/// Recovers the log and examines it. Error: it is missing, or can't be opened.
 Result<PowerCutFindings> look_after_power_cut(const std::string& parent);
 
-/// Events that are lost, when this was the last number that was seen acknowledged (0: not known).
+/// Returns the number of lost events. `acknowledged` is the last number seen acknowledged (0:
+/// unknown).
 std::uint64_t lost_in_power_cut(const PowerCutFindings& found, std::uint64_t acknowledged);
 
-/// Removes what the test wrote, and keeps `result` in its place, for result_of_power_cut().
+/// Removes the test's log, and stores `result` in its place for result_of_power_cut().
 Result<void> close_power_cut(const std::string& parent, std::string_view result);
 
-/// What was kept by close_power_cut(), if the last test was closed.
+/// Returns what close_power_cut() stored, if the last test was closed.
 std::optional<std::string> result_of_power_cut(const std::string& parent);
 
 }  // namespace flowrelay::cli

@@ -1,4 +1,4 @@
-// The progress bar of `flowrelay send`, on a terminal and only when it takes long.
+// The progress bar of `flowrelay send`, shown on a terminal when sending takes long.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 namespace flowrelay::cli {
 
-/// How far it is.
+/// Progress of the sending.
 struct ProgressState {
     std::uint64_t events = 0;       ///< answered
     std::uint64_t bytes = 0;        ///< of the input, answered
@@ -16,10 +16,10 @@ struct ProgressState {
     Milliseconds elapsed{0};
 };
 
-/// "[#####     ]  52%  12345 events, 33000/s, 2s left", at most `width` columns. Pure.
+/// Returns "[#####     ]  52%  12345 events, 33000/s, 2s left", at most `width` columns. Pure.
 std::string render_progress(const ProgressState& state, int width);
 
-/// Owned by one thread.
+/// Used by one thread.
 class Progress {
 public:
     /// Draws on stderr if that is a terminal and `wanted`.
@@ -30,10 +30,10 @@ public:
 
     bool active() const noexcept { return active_; }
 
-    /// Draws anew when it is time to.
+    /// Draws the bar again if enough time has passed.
     void update(std::uint64_t events, std::uint64_t bytes, MonoTime now);
 
-    /// Takes the bar away, so that something else can be written.
+    /// Erases the bar, so that other text can be printed.
     void clear();
 
 private:

@@ -1,4 +1,4 @@
-// A secret from stdin: it is never a command line's, where ps(1) shows it.
+// Reads a secret from stdin. Secrets are never on a command line, where ps(1) shows them.
 #pragma once
 
 #include <string>
@@ -6,7 +6,7 @@
 
 namespace flowrelay::cli {
 
-/// All of stdin without the white space at its end. `what`: asked for when it is a terminal.
+/// Returns all of stdin without trailing white space. On a terminal, asks for `what` first.
 std::string read_secret_line(std::string_view what);
 
 }  // namespace flowrelay::cli

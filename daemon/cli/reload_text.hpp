@@ -1,4 +1,4 @@
-// What a reload has changed, or would change, for people.
+// Formats for users what a reload has changed, or would change.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -6,13 +6,13 @@
 
 namespace flowrelay::cli {
 
-/// The answer of a reload that was carried out.
+/// Formats the answer of a completed reload.
 std::string format_reload(const boost::json::object& answer);
 
-/// The answer to a plan: what a reload would do.
+/// Formats the answer to a plan: what a reload would do.
 std::string format_reload_plan(const boost::json::object& plan);
 
-/// What keeps a configuration from being put in force, a line each.
+/// Formats the problems that prevent a configuration from taking effect, one per line.
 std::string format_problems(const boost::json::object& answer);
 
 }  // namespace flowrelay::cli

@@ -1,4 +1,4 @@
-// `flowrelay source remove --delete-remote`: a source is removed from its flow, and then here.
+// `flowrelay source remove --delete-remote`: removes a source from its flow, then from the daemon.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -15,33 +15,33 @@ namespace flowrelay::cli {
 
 struct RemoteOptions {
     bool wanted = false;
-    std::string flow;       ///< empty: chosen from a list
-    std::string title;      ///< what the flow calls it; empty: the name
+    std::string flow;       ///< empty: the user chooses from a list
+    std::string title;      ///< its name in the flow; empty: same as the name
     std::string source_id;  ///< empty: found by its title
-    bool is_known = false;  ///< source_id is what the daemon has noted
+    bool is_known = false;  ///< source_id comes from the daemon's record
     AccessOptions access;
 
-    /// Whether anything is given that means nothing unless `wanted`.
+    /// Returns whether an option is given that is only valid if `wanted`.
     bool says_something() const;
 };
 
-/// Takes flow and id from what the daemon says of a source, if it knows and the options do not say
-/// otherwise. Pure.
+/// Sets flow and id from the daemon's information about a source, unless the options name them.
+/// Pure.
 void use_known_source(RemoteOptions& options, const boost::json::object& source);
 
-/// Removes one source at the server, and then here. Everything that goes wrong is said; what was
-/// removed by then, too.
+/// Removes one source at the server, then from the daemon. Prints all failures, and what was
+/// already removed.
 class RemoteRemoval final : public AccessUser {
 public:
-    /// Removes the source from the daemon, and says how that went.
+    /// Removes the source from the daemon, and prints the result.
     using RemoveHere = std::function<ExitCode()>;
 
-    /// All references outlive this. Throws ConfigError.
+    /// All references must outlive this. Throws ConfigError.
     RemoteRemoval(const Context& context, const std::string& name, const RemoteOptions& options,
                   RemoveHere remove_here, const app::Config& config, LineInput& input,
                   const HeldSignals& signals);
 
-    /// Whether the daemon has the source.
+    /// Checks whether the daemon has the source.
     ExitCode prepare() override;
 
     ExitCode work(const Secret& access) override;
@@ -58,8 +58,8 @@ private:
     ExitCode exit_code_ = ExitCode::try_later;
 };
 
-/// The one source that is meant: by its id if there is one, or else by its name. Nothing, and what
-/// to do in `problem`, if that is not exactly one. Pure.
+/// Returns the source with the id, or without an id the one with the title. If that is not exactly
+/// one, returns nothing and sets `problem` to what to do. Pure.
 std::optional<ListedSource> choose_source(const std::vector<ListedSource>& sources,
                                           const std::string& id, const std::string& title,
                                           std::string& problem);

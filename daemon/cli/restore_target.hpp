@@ -1,6 +1,6 @@
-// The state directory that `flowrelay restore` fills. Root does not work in a directory of another
-// user, who could have its steps lead elsewhere: it takes the directory over first, and gives it
-// away when it is complete.
+// The state directory that `flowrelay restore` fills. Root must not work in a directory that
+// another user can change, because that user could redirect it to other files. So root becomes the
+// owner first, and gives the directory to its final owner when it is complete.
 #pragma once
 
 #include <sys/types.h>
@@ -13,26 +13,26 @@
 
 namespace flowrelay::cli {
 
-/// Unless it was given away, the end of a target removes what is in the directory, and the
-/// directory is again as it was before.
+/// Unless give_away() was called, the destructor removes the contents of the directory and restores
+/// its former state.
 class RestoreTarget {
 public:
-    /// Finds where the state directory really is: a link of root's is followed, as systemd makes
-    /// one for DynamicUser=. Error: a daemon uses it, or there is something in it. Changes nothing.
+    /// Finds the real state directory: follows a link owned by root, as systemd creates for
+    /// DynamicUser=. Error: a daemon uses the directory, or it is not empty. Changes nothing.
     static Result<RestoreTarget> find(const std::string& state);
 
     RestoreTarget(RestoreTarget&& other) noexcept;
     RestoreTarget& operator=(RestoreTarget&&) = delete;
     ~RestoreTarget();
 
-    /// The directory itself, not a link to it.
+    /// Returns the directory itself, not a link to it.
     const std::string& path() const noexcept { return path_; }
 
-    /// Makes the directory, or takes it over, and looks again that it is empty. Directories above
-    /// it that are missing are made so that `owner` can pass.
+    /// Creates the directory or becomes its owner, and checks again that it is empty. Creates
+    /// missing parent directories so that `owner` can pass through them.
     Result<void> take_over(const FileOwner& owner);
 
-    /// Gives everything in it to the owner, and the directory last.
+    /// Makes `owner` the owner of all contents, and of the directory last.
     Result<void> give_away(const FileOwner& owner);
 
 private:
@@ -41,20 +41,20 @@ private:
     void put_back();
 
     std::string path_;
-    std::vector<std::string> made_;  ///< directories, the outermost first
-    int fd_ = -1;                    ///< of the directory, while this has it
+    std::vector<std::string> made_;  ///< created directories, the outermost first
+    int fd_ = -1;                    ///< of the directory, while root owns it
     uid_t uid_before_ = 0;
     gid_t gid_before_ = 0;
-    mode_t mode_ = 0700;  ///< that the directory has in the end
+    mode_t mode_ = 0700;  ///< final mode of the directory
 };
 
-/// Makes the directories above a path that are missing: root's, and `owner` can pass. Adds them to
-/// `made`, the outermost first.
+/// Creates missing parent directories, owned by root, so that `owner` can pass through them. Adds
+/// them to `made`, the outermost first.
 Result<void> make_parents(const std::string& path, const FileOwner& owner,
                           std::vector<std::string>& made);
 
-/// Gives a file to its owner with a mode. Root only; others set the mode alone. Does not follow a
-/// link.
+/// Sets the owner and mode of a file. Users other than root set only the mode. Does not follow
+/// links.
 Result<void> give_file(const std::string& path, const FileOwner& owner, mode_t mode);
 
 }  // namespace flowrelay::cli

@@ -1,4 +1,4 @@
-// The options of the commands that change many events at once.
+// Options of the commands that change many events at once.
 #pragma once
 
 #include <boost/json/array.hpp>
@@ -16,17 +16,18 @@ struct SelectionOptions {
     bool as_json = false;
 };
 
-/// Adds ID.., --source, --thread (where there are threads), --all, --plan, --yes (where something
-/// is destroyed) and --json.
+/// Adds ID.., --source, --thread (if `with_thread`), --all, --plan, --yes (if the command
+/// `destroys` data) and --json.
 std::shared_ptr<SelectionOptions> add_selection(Command command, bool with_thread, bool destroys);
 
-/// Says what is wrong with them. `harmless`: neither --plan nor --yes is needed.
+/// Returns whether the options are valid, and prints what is wrong with them. `harmless`: neither
+/// --plan nor --yes is required.
 bool check_selection(const SelectionOptions& options, bool harmless);
 
-/// The first of the events that a plan is about.
+/// Prints the first events of a plan.
 void print_examples(const boost::json::array& examples, bool dead);
 
-/// Says which of the ids were not found ("no event 7 IS"). Whether there were any.
+/// Prints which ids were not found ("no event 7 IS"). Returns whether there were any.
 bool complain_of_missing(const boost::json::object& sum, std::string_view is);
 
 }  // namespace flowrelay::cli

@@ -1,5 +1,4 @@
-// The daemon's systemd unit, as the command sees it: what it hides and protects, and as whom it
-// runs.
+// What the command knows of the daemon's systemd unit: what it hides and protects, and its user.
 #pragma once
 
 #include <optional>
@@ -11,15 +10,15 @@
 
 namespace flowrelay::cli {
 
-/// Asks systemd about a unit. Nothing when there is no such unit, or systemd does not run here.
+/// Asks systemd about a unit. Returns nothing if there is no such unit, or systemd does not run.
 std::optional<app::ServiceView> ask_for_service(const std::string& unit);
 
-/// Makes this process one of the user, with the user's groups and those of the unit, for good.
-/// Returns why it can't be done, or "".
+/// Changes this process permanently to the user, with the user's groups and those of the unit.
+/// Returns why that failed, or "".
 std::string become(const std::string& user, const app::ServiceView& service);
 
-/// What a start of the unit would fail on and only a process of its user can find out: directories
-/// that it can't write to, groups to which it can't give a socket.
+/// Returns problems of a start that only a process of the unit's user can find: directories that it
+/// can't write to, groups to which it can't give a socket.
 std::vector<app::ConfigProblem> check_as_this_user(const app::Config& config,
                                                    const std::string& file,
                                                    const app::ServiceView& service,

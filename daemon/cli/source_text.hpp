@@ -1,4 +1,4 @@
-// What `flowrelay source show` and `flowrelay source check` print. Pure.
+// Formats the output of `flowrelay source show` and `flowrelay source check`. Pure.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -9,22 +9,22 @@
 
 namespace flowrelay::cli {
 
-/// "36 of Main (example/main)": the source in its flow, from a `flow_source`; empty without an id.
+/// Formats a `flow_source` as "36 of Main (example/main)"; empty without an id.
 std::string format_flow_source(const boost::json::object& flow_source);
 
-/// "of the type activity, with one of the tags deploy, release": the events that pass a `filter`.
+/// Describes a `filter`: "of the type activity, with one of the tags deploy, release".
 std::string format_filter(const boost::json::object& filter);
 
-/// A source of GET /v1/sources/NAME, a line for each thing that is known.
+/// Formats the answer of GET /v1/sources/NAME, one line per fact.
 std::string format_source(const boost::json::object& source);
 
-/// The answer of POST /v1/sources/NAME/check in a line: what was found out, and what follows.
+/// Formats the answer of POST /v1/sources/NAME/check in one line: the result and its consequence.
 std::string format_check(const boost::json::object& answer);
 
-/// `result`: as that answer has it.
+/// Returns the exit code for the `result` in that answer.
 ExitCode exit_code_of_check(std::string_view result);
 
-/// Of two sources that were checked: the one that a script has to know of.
+/// Returns the more serious of the exit codes of two checks.
 ExitCode worse_check(ExitCode a, ExitCode b);
 
 }  // namespace flowrelay::cli

@@ -1,11 +1,11 @@
-// The commands below `flowrelay spool`.
+// Subcommands of `flowrelay spool`.
 #pragma once
 
 #include "cli/commands.hpp"
 
 namespace flowrelay::cli {
 
-/// Adds `test` to the command `spool`.
+/// Adds `test`.
 void add_spool_test(Command spool, Context& context);
 
 }  // namespace flowrelay::cli

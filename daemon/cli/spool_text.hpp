@@ -1,4 +1,4 @@
-// How the report of `flowrelay spool verify` looks. Pure.
+// Formats the report of `flowrelay spool verify`. Pure.
 #pragma once
 
 #include <string>
@@ -8,11 +8,11 @@
 
 namespace flowrelay::cli {
 
-/// For people: a line for each file, damage, what is queued, the books, and a last line that sums
-/// up. `quiet` leaves out the files.
+/// Formats the report for users: a line for each file, damage, the queue, the ledger, and a summary
+/// in the last line. `quiet` leaves out the files.
 std::string format_spool_report(const storage::SpoolReport& report, WallTime now, bool quiet);
 
-/// A line of JSON for each file, damage and token, and one of type "summary".
+/// Formats the report as JSON: a line for each file, damage and token, and one of type "summary".
 std::string format_spool_json(const storage::SpoolReport& report);
 
 }  // namespace flowrelay::cli

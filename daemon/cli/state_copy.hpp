@@ -1,5 +1,5 @@
-// Copies a state directory, also one that changes meanwhile: what changed is copied again, until
-// somebody has the files stand still for the last pass.
+// Copies a state directory, even while it changes: each pass copies what has changed since the one
+// before. For the last pass the caller stops the changes.
 #pragma once
 
 #include <sys/types.h>
@@ -16,16 +16,16 @@ namespace flowrelay::cli {
 
 class StateCopy {
 public:
-    /// `to` is made, mode 0700; all files in it have mode 0600.
+    /// Creates `to` with mode 0700; all files in it have mode 0600.
     StateCopy(std::string from, std::string to) : from_(std::move(from)), to_(std::move(to)) {}
 
-    /// Makes the copy what the directory is now. Returns how many bytes it had to write.
+    /// Updates the copy to the present state of the directory. Returns the number of bytes written.
     Result<std::uint64_t> pass();
 
     /// Makes the copy durable.
     Result<void> sync();
 
-    std::uint64_t bytes() const noexcept { return bytes_; }  ///< of all files, as last seen
+    std::uint64_t bytes() const noexcept { return bytes_; }  ///< of all files in the last pass
 
 private:
     struct Seen {
@@ -44,7 +44,7 @@ private:
     std::map<std::string, Seen> seen_;
 };
 
-/// Copies one file as it is, with the mode 0600, durably. Directories above `to` are made (0700).
+/// Copies one file durably, with mode 0600. Creates missing parent directories of `to` (0700).
 Result<void> copy_plain(const std::string& from, const std::string& to);
 
 }  // namespace flowrelay::cli

@@ -1,4 +1,4 @@
-// The state of the relay as a table for people.
+// Formats the state of the relay as a table for users.
 #pragma once
 
 #include <string>
@@ -8,8 +8,8 @@
 
 namespace flowrelay::cli {
 
-/// `json`: the answer to GET /v1/status (docs/protocol.md). Members that are not there are left
-/// out. Error: it is not a JSON object.
+/// Formats the answer to GET /v1/status (docs/protocol.md). Leaves out missing members. Error: it
+/// is not a JSON object.
 Result<std::string> format_status(std::string_view json, bool colour = false);
 
 }  // namespace flowrelay::cli

@@ -1,4 +1,4 @@
-// What `flowrelay support` leaves out of what it prints.
+// Removes from the output of `flowrelay support` what must not be disclosed.
 #pragma once
 
 #include <string>
@@ -6,8 +6,8 @@
 
 namespace flowrelay::cli {
 
-/// Returns the text (lines of the log, or JSON of the control socket) with what the destination
-/// said left out of the reasons: it may quote what it was sent. Its status stays.
+/// Returns the text (lines of the log, or JSON of the control socket) without the destination's
+/// words in the reasons, since they may quote the contents of events. Keeps the HTTP status.
 std::string without_server_words(std::string_view text);
 
 }  // namespace flowrelay::cli

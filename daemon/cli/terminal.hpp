@@ -1,4 +1,4 @@
-// How text looks on a terminal, and tables.
+// Colours, safe text and tables for terminals.
 #pragma once
 
 #include <cstdio>
@@ -10,22 +10,22 @@ namespace flowrelay::cli {
 
 enum class Colour { none, red, yellow, green, bold, faint };
 
-/// Whether to colour what goes to `stream`: it is a terminal that can, and NO_COLOR is not set
-/// (https://no-color.org).
+/// Returns whether to use colours on `stream`: it is a terminal that has colours, and NO_COLOR is
+/// not set (https://no-color.org).
 bool wants_colour(std::FILE* stream);
 
-/// `text` in a colour, or as it is.
+/// Returns `text` in a colour if `wanted`, otherwise unchanged.
 std::string paint(std::string_view text, Colour colour, bool wanted);
 
-/// A JSON text with its control characters, and those that turn the direction of text around, as
-/// escapes: a terminal would obey them.
+/// Escapes control characters and characters that change the direction of text in JSON, because a
+/// terminal would obey them.
 std::string escape_json(std::string_view text);
 
-/// What an operator should think of a state: green is well, yellow waits, red needs somebody.
+/// Returns the colour for a state: green is good, yellow waits, red needs an operator.
 Colour colour_of_state(std::string_view state) noexcept;
 
-/// Rows under a head, the columns as wide as their widest cell, two spaces between them. Cells are
-/// fit to print already. The column `right` is set to the right (-1: none), `state` is coloured.
+/// A table: rows below a head, columns as wide as their widest cell, separated by two spaces. Cells
+/// must be safe to print. The column `right` is right-aligned (-1: none), `state` is coloured.
 struct Table {
     std::vector<std::string> head;
     std::vector<std::vector<std::string>> rows;

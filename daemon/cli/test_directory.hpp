@@ -1,4 +1,4 @@
-// What the tests of a disk share: a directory of their own, and the wish of the user to stop.
+// Parts shared by the disk tests: a directory of their own, and interruption by the user.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace flowrelay::cli {
 
-/// A fresh directory in another one; goes away with everything in it.
+/// A new directory in another one. The destructor removes it with its contents.
 class TestDirectory {
 public:
     static Result<TestDirectory> make(const std::string& parent);
@@ -23,7 +23,7 @@ private:
     std::string path_;
 };
 
-/// Turns SIGINT, SIGTERM and SIGHUP into something to ask for, so that what was made is removed.
+/// Turns SIGINT, SIGTERM and SIGHUP into a condition to check, so that the test can clean up.
 class Interruption {
 public:
     Interruption();
@@ -31,10 +31,10 @@ public:
     Interruption(const Interruption&) = delete;
     Interruption& operator=(const Interruption&) = delete;
 
-    /// Whether one of them has come.
+    /// Returns whether one of the signals has arrived.
     bool pending();
 
-    /// Sleeps, not longer than until one comes.
+    /// Sleeps for `time`, or until a signal arrives.
     void sleep(Milliseconds time);
 
 private:

@@ -1,4 +1,4 @@
-// One picture of `flowrelay top`. Pure.
+// Renders the screen of `flowrelay top`. Pure.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -7,7 +7,7 @@
 
 namespace flowrelay::cli {
 
-/// What was seen last time, for the rates.
+/// Counters at one time, for computing rates.
 struct TopSample {
     double at_s = 0;  ///< on any clock
     double accepted = 0;
@@ -18,16 +18,16 @@ struct TopSample {
 
 TopSample take_sample(const boost::json::object& status, double at_s);
 
-/// What the terminal takes.
+/// Size and abilities of the terminal.
 struct TopPicture {
-    int rows = 0;     ///< lines at most
-    int columns = 0;  ///< characters of a line at most
+    int rows = 0;     ///< maximum number of lines
+    int columns = 0;  ///< maximum length of a line
     bool colour = false;
     bool unicode = false;
 };
 
-/// `seen`: the samples taken before this one, the oldest first. Rates are those since the last of
-/// them; the small charts show all.
+/// Renders one screen. `seen` has the samples before `now`, the oldest first. Rates are computed
+/// since the last of them; the small charts show all.
 std::string render_top(const boost::json::object& status, const TopSample& now,
                        std::span<const TopSample> seen, const TopPicture& picture);
 

@@ -29,8 +29,8 @@ Error no_answer(Milliseconds waited) {
                         format_duration(waited))};
 }
 
-/// Whether it is the ingest socket that answered: it knows nothing of /v1/status and the like, and
-/// says so without the "code" that every error of the control socket has.
+/// Returns whether the ingest socket answered. It does not know resources like /v1/status, and its
+/// error lacks the "code" that every error of the control socket has.
 bool is_of_ingest(const DaemonReply& reply) {
     if (reply.code != 404 && reply.code != 405) return false;
     boost::system::error_code error;
@@ -63,7 +63,7 @@ Result<DaemonReply> call_daemon(const std::string& socket, std::string_view meth
     limits.body = limits.drain = 64ULL << 20;
     http::ResponseReader reader(limits);
     std::array<char, 16384> chunk;
-    // Whoever looks at a screen should not have to guess why nothing happens.
+    // After a few silent seconds, tell the user why nothing happens.
     bool told = !still_waiting || wait <= 2 * silent_wait;
     while (reader.status() == http::ResponseStatus::need_more) {
         const auto got = stream->read(chunk, told ? deadline : deadline - wait + silent_wait);

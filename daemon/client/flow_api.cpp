@@ -23,7 +23,7 @@ Failure failure_of_status(int status) noexcept {
     return status == 429 || status >= 500 ? Failure::try_later : Failure::rejected;
 }
 
-/// {"name": ["can't be blank"]} as "name can't be blank".
+/// Formats {"name": ["can't be blank"]} as "name can't be blank".
 std::string errors_text(const std::string& errors) {
     boost::system::error_code error;
     const json::value parsed = json::parse(errors, error);
@@ -115,7 +115,7 @@ std::optional<Flow> FlowApi::find_flow(const std::string& wanted) {
         fail(Failure::rejected, app::printable(flow.error().message));
         return std::nullopt;
     }
-    // What was asked for by its path is below the base URL whatever the answer says.
+    // The path of a flow requested by path is known, so ignore the URL in the answer.
     if (is_path) flow->sources = sources_of_path(wanted);
     return std::move(*flow);
 }

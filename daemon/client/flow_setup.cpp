@@ -31,7 +31,7 @@ Result<json::object> read_object(std::string_view text) {
     return std::move(parsed.get_object());
 }
 
-/// A URL, written as a string or as an object with it.
+/// Returns a URL that is a string, or the member of an object.
 std::string url_of(const json::value* value) {
     if (value == nullptr) return {};
     if (value->is_string()) return std::string(value->get_string());
@@ -50,7 +50,7 @@ Result<json::array> read_array(std::string_view text) {
     return std::move(parsed.get_array());
 }
 
-/// A number or a string, fit to print.
+/// Returns the id, which is a number or a string, safe to print.
 std::string id_of(const json::object& object) {
     const json::value* id = object.if_contains("id");
     if (id != nullptr && id->is_int64()) return fmt::format("{}", id->get_int64());
@@ -62,7 +62,7 @@ bool is_target(std::string_view path) {
            std::ranges::all_of(path, [](char c) { return c > ' ' && c < 0x7F; });
 }
 
-/// The entry of `links` for the sources: `links` is an object by name, or a list.
+/// Finds the entry for the sources in `links`, which is an object by name, or a list.
 const json::value* sources_link(const json::object& flow) {
     const json::value* links = flow.if_contains("links");
     if (links == nullptr) return nullptr;
@@ -77,8 +77,7 @@ const json::value* sources_link(const json::object& flow) {
     return nullptr;
 }
 
-/// Whether a link says that a method may not be used. One that does not speak of methods allows
-/// all.
+/// Returns whether a link forbids a method. A link without a list of methods allows all.
 bool forbids(const json::value* link, std::string_view method) {
     if (link == nullptr || !link->is_object()) return false;
     for (const char* name : {"methods", "allowed_methods", "allow"}) {
@@ -104,8 +103,8 @@ Result<std::string> sources_of(const json::object& flow, std::string_view base_u
         url += "/sources";
     }
     while (base_url.ends_with('/')) base_url.remove_suffix(1);
-    // Only below the base URL: the comparison of two URLs by their texts may refuse too much, and
-    // never too little.
+    // Accept only URLs below the base URL. Comparing texts may refuse an equivalent URL, but never
+    // accepts a different one.
     std::string_view path = url;
     if (path.starts_with(base_url)) path.remove_prefix(base_url.size());
     if (!is_target(path)) {
@@ -118,7 +117,7 @@ Result<std::string> sources_of(const json::object& flow, std::string_view base_u
     return std::string(path);
 }
 
-/// "ORG/FLOW" of a flow's URL.
+/// Returns "ORG/FLOW" from a flow's URL.
 std::string path_in_url(std::string_view url) {
     const std::size_t at = url.rfind("/flows/");
     if (at == url.npos) return {};

@@ -13,7 +13,7 @@ namespace json = boost::json;
 
 Result<json::object> parse_object(std::string_view text) {
     boost::system::error_code error;
-    // The body of an event may have half of a surrogate pair, which this parser refuses.
+    // The body of an event may contain half of a surrogate pair, which this parser refuses.
     const auto mended = core::json::replace_lone_surrogates(text);
     json::value parsed = json::parse(mended ? std::string_view(*mended) : text, error);
     if (error || !parsed.is_object()) {

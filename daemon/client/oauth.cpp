@@ -33,7 +33,7 @@ Error strange_grant(std::string message) {
 
 constexpr std::string_view oauth_blanks = " \t\r\n";
 
-/// "https://host:port" of a URL, in small letters.
+/// Returns the "https://host:port" of a URL, in lower case.
 std::string origin_of(std::string_view url) {
     const std::size_t scheme = url.find("://");
     if (scheme == url.npos) return {};
@@ -45,7 +45,7 @@ bool is_code(std::string_view text) {
            std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7F; });
 }
 
-/// Fit to print, without secrets and not endless.
+/// Makes a text safe to print: without secrets, and of limited length.
 std::string quotable(std::string text, const std::vector<Secret>& secrets) {
     for (const Secret& secret : secrets) {
         if (secret.empty()) continue;
@@ -58,7 +58,7 @@ std::string quotable(std::string text, const std::vector<Secret>& secrets) {
     return app::printable(text);
 }
 
-/// An error of the authorization or the token endpoint: "access_denied (The user said no)".
+/// Formats an error of the authorization or token endpoint: "access_denied (The user said no)".
 std::string error_text(const std::string& code, const std::string& description,
                        const std::vector<Secret>& secrets) {
     const std::string text = quotable(code, secrets);
@@ -70,7 +70,7 @@ Grant foreign(std::string why) {
     return {Grant::Kind::foreign, std::move(why)};
 }
 
-/// A query that is known to belong to the request.
+/// Parses a query whose state was checked.
 Grant read_grant(std::string_view query, const AuthorizationRequest& request) {
     const std::string issuer = http::query_parameter(query, "iss");
     if (!issuer.empty() && origin_of(issuer) != origin_of(request.authorize_url)) {

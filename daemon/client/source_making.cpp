@@ -19,7 +19,7 @@ namespace json = boost::json;
 
 namespace {
 
-// What the daemon takes of a text about the source in its flow.
+// The maximum length of a text about the source in its flow that the daemon accepts.
 constexpr std::size_t max_flow_source_text = 1024;
 
 bool has_usable_token(const NewSource& source) {
@@ -32,7 +32,7 @@ bool has_usable_token(const NewSource& source) {
 SourceMaking::SourceMaking(FlowApi& api, AskDaemon ask, SourceRequest request, Say say)
     : api_(api), ask_(std::move(ask)), request_(std::move(request)), say_(std::move(say)) {}
 
-/// Says why the daemon did not do what it was asked.
+/// Reports why the daemon refused a request.
 void SourceMaking::fail(const Result<DaemonReply>& reply) {
     say_(reply ? message_of(*reply) : reply.error().message);
     failure_ = reply ? failure_of(*reply) : failure_of(reply.error());
@@ -89,7 +89,7 @@ std::optional<NewSource> SourceMaking::make() {
     return std::nullopt;
 }
 
-/// Whether the daemon has the source; nothing: it can't be asked, and that was said.
+/// Returns whether the daemon has the source; nothing if it can't be asked, which was reported.
 std::optional<bool> SourceMaking::is_with_daemon() {
     const auto reply = ask_("GET", "/v1/sources/" + http::url_encode(request_.name), {});
     if (reply && reply->code == 404) return false;
@@ -101,7 +101,7 @@ std::optional<bool> SourceMaking::is_with_daemon() {
                             : source.error().message);
         return std::nullopt;
     }
-    // An earlier source of that name may still be there.
+    // An earlier source with that name may still exist.
     const std::string state = text_of(*source, "state");
     return state != "removed" && state != "erased" && state != "gone";
 }
@@ -125,7 +125,7 @@ bool SourceMaking::hand_over(const NewSource& source) {
         take_back(source.id);
         return false;
     }
-    // The daemon may have taken the token, and only its answer or its disk failed.
+    // The daemon may have the token even though its answer or its disk failed.
     const auto taken = is_with_daemon();
     if (taken && *taken) {
         is_settled_ = !reply;

@@ -12,8 +12,7 @@ namespace flowrelay::client {
 
 namespace {
 
-/// The configuration with another server in the place of the destination: its certificates and its
-/// proxy stay.
+/// Returns the configuration with another server as the destination. Certificates and proxy stay.
 app::Config config_for(const app::Config& config, std::string url) {
     app::Config other = config;
     other.destination.base_url = std::move(url);

@@ -24,7 +24,7 @@ Error timed_out(std::string message) {
     return {make_error_code(errc::timed_out), std::move(message)};
 }
 
-/// Nobody listens there.
+/// Returns whether the error means that nothing listens on the socket.
 bool is_absent(int errno_value) noexcept {
     return errno_value == ENOENT || errno_value == ECONNREFUSED;
 }
@@ -54,8 +54,8 @@ Result<UnixStream> UnixStream::connect(const std::string& path, MonoTime deadlin
     const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) return system_error(errno, "make a socket for", path);
     UnixStream stream(fd);
-    // EAGAIN: the queue of connections that wait to be accepted is full. Nothing tells when it no
-    // longer is, nor when somebody listens again (unix(7)).
+    // EAGAIN: the backlog of the socket is full. There is no notification when it has room again,
+    // or when the socket is listened on again, so poll (unix(7)).
     while (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
         const int error = errno;
         if (error == EINTR) continue;

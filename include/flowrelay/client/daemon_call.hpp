@@ -12,32 +12,32 @@
 
 namespace flowrelay::client {
 
-/// How long a question that the daemon answers from memory may take.
+/// Time limit for a request that the daemon answers from memory.
 inline constexpr Milliseconds patience = Seconds(10);
-/// How long what reads files or waits for the disk may take.
+/// Time limit for a request that reads files or waits for the disk.
 inline constexpr Milliseconds patience_with_disk = Seconds(30);
 
-/// An answer of the daemon, whatever its status.
+/// An answer of the daemon, with any status.
 struct DaemonReply {
     int code = 0;      ///< the HTTP status
     std::string body;  ///< JSON, or lines of it
-    std::string next;  ///< where the next page begins; empty: that was all
+    std::string next;  ///< where the next page begins; empty: this is the last page
 
     bool ok() const noexcept { return is_success(code); }
 };
 
-/// Makes one request and returns its answer; all of it takes at most `wait`. `body` is JSON, or
-/// empty for none. `still_waiting` is called once if there is no answer after a few seconds of a
-/// long wait.
-/// Error: there was no proper answer.
+/// Sends one request and returns the answer. Connecting, sending and waiting together take at most
+/// `wait`. `body` is JSON, or empty for no body. If `wait` is long, `still_waiting` is called once
+/// when there is no answer after a few seconds.
+/// Error: no valid answer.
 Result<DaemonReply> call_daemon(const std::string& socket, std::string_view method,
                                 std::string_view target, std::string_view body, Milliseconds wait,
                                 const std::function<void()>& still_waiting = {});
 
-/// What the daemon says of a request that it refused: the "message" of the answer, fit to print.
+/// Returns why the daemon refused a request: the "message" of the answer, safe to print.
 std::string message_of(const DaemonReply& reply);
 
-/// Precondition: the daemon refused.
+/// Classifies the answer to a refused request. Precondition: `reply` is not ok().
 Failure failure_of(const DaemonReply& reply) noexcept;
 
 }  // namespace flowrelay::client

@@ -1,4 +1,4 @@
-// Why a step failed, as far as programs have to tell the cases apart. People get a sentence.
+// Reasons for failed steps, as far as programs must distinguish them. Users get a sentence.
 #pragma once
 
 #include <functional>
@@ -9,17 +9,18 @@
 namespace flowrelay::client {
 
 enum class Failure {
-    usage,          ///< the request can't be right, whoever makes it
-    rejected,       ///< the same request will be refused again
-    unavailable,    ///< nobody listens there
-    not_permitted,  ///< this user may not do that
-    try_later,      ///< it may do later
+    usage,          ///< the request is invalid for every user
+    rejected,       ///< the same request would be refused again
+    unavailable,    ///< nothing listens on the socket
+    not_permitted,  ///< this user lacks the permission
+    try_later,      ///< the same request may succeed later
 };
 
-/// Of a connection that failed.
+/// Classifies the error of a failed connection.
 Failure failure_of(const Error& error) noexcept;
 
-/// Takes one sentence for people: what went wrong, and what to do. Fit to print, without secrets.
+/// Receives one sentence for users: what went wrong, and what to do. Safe to print, without
+/// secrets.
 using Say = std::function<void(std::string_view sentence)>;
 
 }  // namespace flowrelay::client

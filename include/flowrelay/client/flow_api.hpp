@@ -1,4 +1,4 @@
-// The API with somebody's access token: their flows, and the sources in them.
+// Calls to the API with a user's access token: the user's flows, and the sources in them.
 #pragma once
 
 #include <optional>
@@ -14,40 +14,43 @@
 
 namespace flowrelay::client {
 
-/// One thread; a call blocks. What goes wrong is said, and failure() tells the case.
+/// Used by one thread; calls block. Failures are reported through Say, and failure() returns the
+/// reason of the last one.
 class FlowApi {
 public:
     using Answer = app::ApiClient::Answer;
 
-    /// `config` outlives this. Throws ConfigError.
+    /// `config` must outlive this. Throws ConfigError.
     FlowApi(const app::Config& config, Say say);
 
-    /// To be called first.
+    /// Sets the access token. Must be called before any other method.
     void use(const Secret& access) { access_ = access; }
 
-    /// A request and its answer, whatever that is.
+    /// Sends a request and returns the answer, with any status.
     Result<Answer> try_call(std::string_view method, std::string_view target,
                             std::string_view body);
 
-    /// The answer if it is 2xx. Otherwise it was said why not, as by says_why_not().
+    /// Sends a request and returns a 2xx answer. Otherwise reports the failure like says_why_not()
+    /// and returns nothing.
     std::optional<Answer> call(std::string_view method, std::string_view target,
                                std::string_view body, std::string_view what);
 
-    /// Says what is wrong with an answer that is not 2xx and returns true. `what`: "when asked for
-    /// the flow".
+    /// Returns false for a 2xx answer. Otherwise reports what is wrong and returns true. `what`
+    /// completes the sentence: "when asked for the flow".
     bool says_why_not(const Result<Answer>& answer, std::string_view what);
 
-    /// `wanted`: ORG/FLOW, or an id.
+    /// Fetches a flow. `wanted` is ORG/FLOW or an id.
     std::optional<Flow> find_flow(const std::string& wanted);
 
-    /// All flows of the user; at least one.
+    /// Returns all flows of the user, at least one; nothing after a failure.
     std::optional<std::vector<Flow>> flows();
 
-    /// Who the access token belongs to. Servers that do not say it, or not without the scope
-    /// `profile`, are no obstacle: then all is empty.
+    /// Returns the owner of the access token. All members are empty if the server does not tell, or
+    /// only with the scope `profile`.
     Person person();
 
-    /// The sources in a flow, by their place; nothing: not known. Says nothing.
+    /// Returns the sources of a flow; nothing if the request failed. Reports no failures. `place`
+    /// is Flow::sources.
     std::optional<std::vector<ListedSource>> sources(const std::string& place);
 
     Failure failure() const noexcept { return failure_; }

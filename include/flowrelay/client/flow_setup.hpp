@@ -1,4 +1,4 @@
-// What is asked of the API to make a source in a flow, and how its answers are read. Pure.
+// Builds the API requests for creating a source in a flow, and parses the answers. Pure.
 #pragma once
 
 #include <string>
@@ -10,70 +10,71 @@
 
 namespace flowrelay::client {
 
-/// "ORG/FLOW", the path of a flow; anything else is the id of one.
+/// Returns whether `flow` is the path of a flow, "ORG/FLOW". Anything else is an id.
 bool is_flow_path(std::string_view flow);
 
-/// Where the sources of a flow are, as a path behind the base URL.
-/// Of "ORG/FLOW":
+/// Returns the path of the sources of the flow "ORG/FLOW", relative to the base URL.
 std::string sources_of_path(std::string_view flow);
-/// Of what GET /flows/find has answered: links.sources, or else the flow's own url + "/sources".
-/// Error: it is neither there, or somewhere else than the base URL. The access token is never taken
-/// to another server.
+/// Returns the path of a flow's sources, relative to the base URL, from the answer of GET
+/// /flows/find: links.sources, or else the flow's own url + "/sources".
+/// Error: the answer has neither, or a URL that is not below the base URL, since the access token
+/// is never sent to another server.
 Result<std::string> sources_of_answer(std::string_view answer, std::string_view base_url);
 
-/// A flow, as GET /flows/find, GET /flows/:org/:flow and each of GET /flows answer. What an answer
-/// leaves out, older ones do, is taken to be well.
+/// A flow from the answers of GET /flows/find, GET /flows/:org/:flow and GET /flows. Members that
+/// older servers leave out get the value that permits adding sources.
 struct Flow {
     std::string id;
-    std::string path;  ///< "example/main"; empty: the answer does not tell
-    std::string name;  ///< fit to print, as all that follow
+    std::string path;  ///< "example/main"; empty: unknown
+    std::string name;  ///< safe to print, like all following texts
     std::string organization;
     std::string web_url;
-    std::string sources;          ///< where its sources are, as a path behind the base URL
-    std::string sources_problem;  ///< why `sources` is empty: the access token is not taken there
-    bool joined = true;           ///< the user is in it
+    std::string sources;          ///< path of its sources, relative to the base URL
+    std::string sources_problem;  ///< why `sources` is empty: the token is not sent there
+    bool joined = true;           ///< the user is a member
     bool disabled = false;
     bool may_add = true;  ///< the user may add sources
 
-    /// "Main (example/main)", or what is known of that.
+    /// Returns "Main (example/main)", or the part of it that is known.
     std::string title() const;
 };
 Result<Flow> read_flow(std::string_view answer, std::string_view base_url);
 Result<std::vector<Flow>> read_flows(std::string_view answer, std::string_view base_url);
 
-/// Why no source can be added to a flow, with what to do; empty if one can.
+/// Returns why no source can be added to a flow, and what to do; empty if one can.
 std::string refusal_of(const Flow& flow);
 
-/// Who the access token belongs to, as GET /user has answered, fit to print; empty: not known.
+/// The owner of an access token, from the answer of GET /user. All texts are safe to print; empty
+/// if unknown.
 struct Person {
     std::string id;
     std::string name;
     std::string email;
 
-    /// "Dev User <dev@example.com>", or what is known of that.
+    /// Returns "Dev User <dev@example.com>", or the part of it that is known.
     std::string title() const;
 };
 Person read_person(std::string_view answer);
 
-/// The source as POST /flows/:org/:flow/sources has answered.
+/// A new source, from the answer of POST /flows/:org/:flow/sources. Texts are safe to print.
 struct NewSource {
-    std::string id;           ///< fit to print, as all but the token; empty: the answer has none
-    Secret flow_token;        ///< empty: the answer has none
-    std::string application;  ///< the name of the application in whose name it was made
-    std::string configuration_uri;  ///< where its settings are changed; empty: nowhere
+    std::string id;                 ///< empty: the answer has none
+    Secret flow_token;              ///< empty: the answer has none
+    std::string application;        ///< name of the application that created it
+    std::string configuration_uri;  ///< URL of its settings; empty: none
 };
-/// Error: not an object. A source without an id or a token is none that can be used, and is in the
-/// flow all the same.
+/// Parses the answer. Error: it is not an object. A source without an id or a token can't be used,
+/// but exists in the flow.
 Result<NewSource> read_new_source(std::string_view answer);
 
-/// One of a flow's sources, as GET /flows/:org/:flow/sources has answered.
+/// One source of a flow, from the answer of GET /flows/:org/:flow/sources.
 struct ListedSource {
     std::string id;
     std::string name;
 };
 Result<std::vector<ListedSource>> read_sources(std::string_view answer);
 
-/// The sources with a name that are in `now` and were not in `before`.
+/// Returns the sources called `name` that are in `now` but not in `before`.
 std::vector<ListedSource> new_sources(const std::vector<ListedSource>& before,
                                       const std::vector<ListedSource>& now, std::string_view name);
 

@@ -1,5 +1,5 @@
-// Members of what the daemon or the API answered, made fit to print. Servers of other versions may
-// have more members, or fewer.
+// Reads members of JSON answers of the daemon and the API, and makes their texts safe to print.
+// Servers of other versions may have more members, or fewer.
 #pragma once
 
 #include <boost/json/array.hpp>
@@ -11,13 +11,13 @@
 
 namespace flowrelay::client {
 
-/// The object in a text; an error with a sentence for people if it is none.
+/// Parses a JSON object. Error: the text is not one; the message is a sentence for users.
 Result<boost::json::object> parse_object(std::string_view text);
 
-/// A string, fit to print; empty when it is not there.
+/// Returns a string member, safe to print; empty if it is missing.
 std::string text_of(const boost::json::object& object, std::string_view name);
 
-/// An array or an object; null when it is not there.
+/// Return an array or object member; null if it is missing.
 const boost::json::array* array_of(const boost::json::object& object, std::string_view name);
 const boost::json::object* object_of(const boost::json::object& object, std::string_view name);
 

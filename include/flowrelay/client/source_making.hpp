@@ -1,5 +1,5 @@
-// From a flow to the daemon: makes a source in the flow and hands its token over, without leaving
-// a source that is half connected.
+// Creates a source in a flow and gives its token to the daemon, without leaving a source that is
+// half connected.
 #pragma once
 
 #include <functional>
@@ -15,54 +15,56 @@
 
 namespace flowrelay::client {
 
-/// Makes one request of the control socket. `body` is JSON, or empty.
+/// Sends one request to the control socket. `body` is JSON, or empty.
 using AskDaemon = std::function<Result<DaemonReply>(
     std::string_view method, std::string_view target, std::string_view body)>;
 
+/// The source to create.
 struct SourceRequest {
-    std::string name;         ///< as producers will call it
-    std::string title;        ///< as the flow will
-    std::string url;          ///< where what it reports on is found; empty: not said
-    std::string application;  ///< what is noted if the API does not name the application
+    std::string name;         ///< for producers
+    std::string title;        ///< shown in the flow
+    std::string url;          ///< of the system that it reports on; empty: none
+    std::string application;  ///< recorded if the API does not name the application
 };
 
-/// One thread; calls block. What goes wrong is said, with what is left where, and failure() tells
-/// the case.
+/// Used by one thread; calls block. Failures are reported through Say, including what they leave
+/// behind, and failure() returns the reason.
 class SourceMaking {
 public:
-    /// `api` outlives this.
+    /// `api` must outlive this.
     SourceMaking(FlowApi& api, AskDaemon ask, SourceRequest request, Say say);
 
-    /// Says whether the daemon would take a source of this name. To be called before anything is
-    /// made, since a flow_token is shown once.
+    /// Asks whether the daemon would accept a source with this name. Must be called before a source
+    /// is created, because the API shows a flow_token only once.
     bool is_name_free();
 
-    /// Chooses the flow, which has to have a place for its sources, and returns the source there
-    /// that has the title already, if there is one. `wanted`: what the flow was asked for by.
+    /// Sets the flow, whose Flow::sources must not be empty. Returns an existing source there with
+    /// the same title, if there is one. `wanted` is how the user named the flow.
     std::optional<ListedSource> choose(const Flow& flow, const std::string& wanted);
 
-    /// Makes the source in the flow. Nothing: no source is left there, or it was said which.
+    /// Creates the source in the flow. On failure returns nothing, after removing the source again
+    /// or reporting which one may be left there.
     std::optional<NewSource> make();
 
-    /// Gives the source to the daemon. False: the daemon has not got it, and it was taken back
-    /// where that is sure.
+    /// Gives the source to the daemon. Returns false if the daemon does not have it. If that is
+    /// certain, the source was removed from the flow.
     bool hand_over(const NewSource& source);
 
-    /// Removes a source that nobody has the token of from the flow again.
+    /// Removes a source from the flow again whose token nobody has.
     void take_back(const std::string& id);
 
-    /// False after hand_over(): the daemon has the source, but perhaps not on its disk.
+    /// Returns false after hand_over() if the daemon has the source, but perhaps not on its disk.
     bool is_settled() const noexcept { return is_settled_; }
 
     Failure failure() const noexcept { return failure_; }
 
-    /// The flow as the daemon notes it: its path, or what it was asked for by.
+    /// Returns the flow as the daemon records it: its path, or else how the user named it.
     std::string flow_name() const;
 
 private:
     void fail(const Result<DaemonReply>& reply);
     std::optional<bool> is_with_daemon();
-    /// `lost`: the API may have made one, or may do it yet.
+    /// `lost`: no answer came, so the API may have created the source or may still do so.
     void look_for_lost_source(bool lost);
 
     FlowApi& api_;
@@ -73,7 +75,7 @@ private:
     std::string wanted_;
     std::string place_;
     std::optional<std::vector<ListedSource>>
-        before_;  ///< the sources that were there; nothing: not known
+        before_;  ///< the sources of the flow; nothing: unknown
     bool is_settled_ = true;
     Failure failure_ = Failure::try_later;
 };

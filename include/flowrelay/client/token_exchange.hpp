@@ -1,4 +1,4 @@
-// The calls to the OAuth server: a code for an access token, and the token given back.
+// Calls to the OAuth server: exchanges a code for an access token, and revokes the token.
 #pragma once
 
 #include <string>
@@ -11,24 +11,24 @@
 
 namespace flowrelay::client {
 
-/// What a server gave for a code.
+/// The result of exchanging a code.
 struct Exchange {
-    AccessGrant grant;    ///< meant only without a problem
-    std::string problem;  ///< why there is no grant, fit to print; empty: there is one
+    AccessGrant grant;    ///< valid only if `problem` is empty
+    std::string problem;  ///< why there is no grant, safe to print
     Failure failure = Failure::try_later;
-    bool wrong_code = false;  ///< another code may do
+    bool wrong_code = false;  ///< another code may be accepted
 };
 
-/// Exchanges a code at the token endpoint of the configuration. Blocks. Throws ConfigError.
+/// Exchanges a code at the configured token endpoint. Blocks. Throws ConfigError.
 Exchange exchange_code(const app::Config& config, const AuthorizationRequest& request,
                        const std::string& code, const Secret& client_secret);
 
-/// Gives an access token back (RFC 7009). Blocks. Error: the server did not take it back; the
-/// message says why. Throws ConfigError.
+/// Revokes an access token (RFC 7009). Blocks. Error: the server did not revoke it; the message
+/// says why. Throws ConfigError.
 Result<void> revoke_token(const app::Config& config, const std::string& client_id,
                           const Secret& client_secret, const Secret& access_token);
 
-/// The server of a URL, for people: "api.example.com".
+/// Returns the server of a URL, for users: "api.example.com".
 std::string server_of(const std::string& url);
 
 }  // namespace flowrelay::client

@@ -1,4 +1,4 @@
-// A connection to the daemon. Every call ends at a point in time that the caller sets.
+// A connection to the daemon over a Unix socket, with deadlines.
 #pragma once
 
 #include <cstddef>
@@ -11,16 +11,17 @@
 
 namespace flowrelay::client {
 
-/// Owned by one thread.
+/// Used by one thread.
 class UnixStream {
 public:
-    /// What connect() does when nobody listens.
+    /// What connect() does if nothing listens on the socket.
     enum class Absent {
         fails,  ///< returns the error at once
         waits,  ///< tries again until the deadline: the daemon may be restarting
     };
 
-    /// Errors have the errno of connect(2), or errc::timed_out; the message names the path.
+    /// Connects to `path`. Error: the errno of connect(2), or errc::timed_out; the message names
+    /// the path.
     static Result<UnixStream> connect(const std::string& path, MonoTime deadline,
                                       Absent absent = Absent::fails);
 
@@ -28,15 +29,16 @@ public:
     UnixStream& operator=(UnixStream&& other) noexcept;
     ~UnixStream();
 
-    /// For poll(2). Does not block.
+    /// Returns the descriptor, for poll(2). It is non-blocking.
     int descriptor() const noexcept { return fd_; }
 
-    /// What can be written or read at once. `would_block` when that is nothing; reading gives 0 at
-    /// the end of the stream.
+    /// Writes or reads as much as is possible without waiting, and returns the number of bytes.
+    /// Error: `would_block` if that is none. read_some() returns 0 at the end of the stream.
     Result<std::size_t> write_some(std::string_view bytes);
     Result<std::size_t> read_some(std::span<char> out);
 
-    /// Waits where the others do not.
+    /// Like write_some() and read_some(), but wait until the deadline. write_all() writes
+    /// everything.
     Result<void> write_all(std::string_view bytes, MonoTime deadline);
     Result<std::size_t> read(std::span<char> out, MonoTime deadline);
 
@@ -47,7 +49,7 @@ private:
     int fd_ = -1;
 };
 
-/// The time that is left until then, for poll(2): 0 when it has passed.
+/// Returns the time until the deadline, for poll(2); 0 if it has passed.
 int milliseconds_until(MonoTime deadline);
 
 }  // namespace flowrelay::client
