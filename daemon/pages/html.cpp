@@ -12,8 +12,8 @@ namespace flowrelay::pages {
 
 namespace {
 
-// Grows with the user's font, follows light and dark, and shows what is focused, checked or wrong
-// by more than colour.
+// The layout scales with the user's font, supports light and dark, and does not rely on colour
+// alone to mark what is focused, checked or wrong.
 constexpr std::string_view style = R"(
 :root{color-scheme:light dark}
 body{font:100%/1.5 system-ui,sans-serif;overflow-wrap:anywhere;margin:0 auto;max-width:36rem;padding:1rem}
@@ -45,10 +45,10 @@ std::string area_or_input(const Input& input, bool is_area) {
         attributes += fmt::format(" aria-describedby=\"{}-hint\"", name);
     }
     if (input.required) attributes += " required";
-    // What is typed here are names and not words.
+    // The input is names, so browsers should not correct it.
     attributes += " autocomplete=\"off\" autocapitalize=\"none\" spellcheck=\"false\"";
     if (is_area) {
-        // A line break at the beginning would be swallowed.
+        // HTML drops a line break at the beginning.
         std::string lines;
         for (std::string_view rest = input.value; !rest.empty();) {
             const std::size_t end = std::min(rest.find('\n'), rest.size());
@@ -99,7 +99,7 @@ std::string page(std::string_view title, const std::string& body) {
 }
 
 std::string style_source() {
-    // CSP takes base64url as well (CSP3, 2.3.1), with the padding.
+    // CSP also accepts base64url (CSP3, 2.3.1), with the padding.
     return fmt::format("'sha256-{}='", base64url(sha256(style)));
 }
 

@@ -1,5 +1,5 @@
-// HTML of the pages: text is escaped where it enters, and all pages have the same frame. Pure; any
-// thread.
+// Generates the HTML of the pages. Escapes text where it enters, and gives all pages the same
+// frame. Pure; any thread.
 #pragma once
 
 #include <string>
@@ -7,25 +7,25 @@
 
 namespace flowrelay::pages {
 
-/// The text as HTML, fit for an element and for a quoted attribute, without control characters.
+/// Escapes text for use in an element or a quoted attribute, and removes control characters.
 std::string escape(std::string_view text);
 
-/// A whole page without scripts and without anything from elsewhere. `title`: text. `body`: HTML.
+/// Returns a whole page without scripts or external resources. `title` is text, `body` is HTML.
 std::string page(std::string_view title, const std::string& body);
 
-/// The CSP source of the style sheet that each page carries: "'sha256-...'".
+/// Returns the CSP source of the style sheet in each page: "'sha256-...'".
 std::string style_source();
 
-/// A paragraph of a text.
+/// Returns a paragraph with a text.
 std::string paragraph(std::string_view text);
 
-/// A row of a description list; nothing if there is no text.
+/// Returns a row of a description list; empty if `text` is empty.
 std::string row(std::string_view name, std::string_view text);
 
-/// A form that POSTs to `action`, with the token that shows that the page is ours. `fields`: HTML.
+/// Returns a form that POSTs to `action`, with the CSRF token. `fields` is HTML.
 std::string form(std::string_view action, std::string_view csrf, const std::string& fields);
 
-/// A field of a form with its label and, if not empty, a hint. All are texts.
+/// A field of a form with its label and an optional hint. All strings are text, not HTML.
 struct Input {
     std::string name;
     std::string label;
@@ -36,11 +36,12 @@ struct Input {
 std::string text_input(const Input& input);
 std::string text_area(const Input& input);
 
-/// `type`: "radio" or "checkbox".
+/// Returns an input of the type "radio" or "checkbox".
 std::string choice(std::string_view type, std::string_view name, std::string_view value,
                    std::string_view label, bool checked);
 
-/// `name`: sent with the value "yes" if this button is pressed; empty: sends nothing of its own.
+/// Returns a button. If it is pressed, the form sends `name` with the value "yes"; nothing if
+/// empty.
 std::string button(std::string_view label, std::string_view name = {});
 
 }  // namespace flowrelay::pages

@@ -86,7 +86,7 @@ http::Response InviteService::invite(std::string_view body, uid_t uid) {
         return refused(400, "invalid", "an invitation can be open for 1m to 30d");
     }
     if (flow.size() > longest_flow) return refused(400, "invalid", "the flow is too long");
-    // What the daemon would refuse at the end is better known now.
+    // Ask the daemon now: a refusal at the end of the visit would come too late.
     const auto reply = client::call_daemon(
         config_.control.socket, "POST", "/v1/sources",
         json::serialize(json::object{{"name", name}, {"plan", true}}), client::patience);

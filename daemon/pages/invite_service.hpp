@@ -1,5 +1,5 @@
-// The socket for operators: invitations are made, listed and withdrawn. HTTP with JSON, as on the
-// control socket of the daemon. Any thread.
+// The operators' socket: creates, lists and revokes invitations. HTTP with JSON, like the daemon's
+// control socket. Any thread.
 #pragma once
 
 #include <sys/types.h>
@@ -19,10 +19,10 @@ namespace flowrelay::pages {
 
 class InviteService {
 public:
-    /// All references outlive this.
+    /// All references must outlive this.
     InviteService(const app::Config& config, LedgerFile& ledger, Log& log, const Clock& clock);
 
-    /// `connection`: a Unix socket, which says who asks.
+    /// Answers a complete request. `connection` is a Unix socket, which identifies the user.
     http::Response answer(const http::RequestReader& reader, int connection);
 
 private:

@@ -22,7 +22,7 @@ Error damaged_ledger(const char* what) {
     return {make_error_code(boost::system::errc::bad_message), what};
 }
 
-/// The member, if it is a string; nothing otherwise.
+/// Returns a member if it is a string; nothing otherwise.
 std::optional<std::string> string_of(const json::object& object, const char* name) {
     const json::value* value = object.if_contains(name);
     if (value == nullptr || !value->is_string()) return std::nullopt;

@@ -46,7 +46,7 @@ LedgerFile::LedgerFile(const std::string& directory)
     }
     ledger_ = std::move(*ledger);
     interrupted_ = ledger_.reopen_all();
-    // If this fails they are reported again after the next start.
+    // If this fails, they are reported again after the next start.
     if (!interrupted_.empty()) static_cast<void>(change([](Ledger&) { return true; }));
 }
 

@@ -1,5 +1,5 @@
-// The ledger on disk: one small file that is replaced as a whole, in a directory that one process
-// has for itself. Any thread.
+// The ledger on disk: one small file that is replaced as a whole, in a directory locked by one
+// process. Any thread.
 #pragma once
 
 #include <functional>
@@ -16,15 +16,15 @@ namespace flowrelay::pages {
 
 class LedgerFile {
 public:
-    /// Reads what is there. Throws std::runtime_error: another process has the directory, or the
-    /// file is damaged; it is never replaced by an empty one.
+    /// Reads the file. Throws std::runtime_error if another process uses the directory or the file
+    /// is damaged; a damaged file is never replaced by an empty one.
     explicit LedgerFile(const std::string& directory);
 
-    /// Shows the ledger to `look`, which must not call back.
+    /// Calls `look` with the ledger. `look` must not call this object.
     void read(const std::function<void(const Ledger&)>& look) const;
 
-    /// Has the ledger changed; false of `change` leaves it as it was. Returns once the change is
-    /// durable. Error: it is not, and was undone.
+    /// Calls `change` to change the ledger, and stores the result durably. If `change` returns
+    /// false, the ledger stays as it was. Error: storing failed, and the change was undone.
     Result<void> change(const std::function<bool(Ledger&)>& change);
 
     /// Returns the names of the sources whose invitations were in use when the last process ended.

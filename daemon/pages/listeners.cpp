@@ -41,7 +41,7 @@ ListeningSockets::ListeningSockets(const app::Config& config,
                                    const std::vector<app::PassedSocket>& passed) {
     for (const app::PassedSocket& socket : passed) {
         check_passed(socket);
-        // A connection that has gone before it is accepted must not stop the others.
+        // A connection that closes before accept() must not block the others.
         ::fcntl(socket.fd, F_SETFL, ::fcntl(socket.fd, F_GETFL) | O_NONBLOCK);
         (socket.name == "invite" ? invite_ : pages_).push_back(socket.fd);
     }
@@ -51,7 +51,7 @@ ListeningSockets::ListeningSockets(const app::Config& config,
         return fd;
     };
     if (invite_.empty()) {
-        // The group of the default name need not exist.
+        // A group with the default name need not exist.
         const std::string& group = config.control.admin_group;
         const bool is_there = !group.empty() && runtime::find_group(group).has_value();
         invite_.push_back(listen_at(config.pages.invite_socket, is_there ? group : ""));

@@ -1,4 +1,4 @@
-// The sockets that the process listens on: those that systemd passed to it, or else its own.
+// The listening sockets of the process: those passed by systemd, or else its own.
 #pragma once
 
 #include <string>
@@ -12,21 +12,21 @@ namespace flowrelay::pages {
 
 class ListeningSockets {
 public:
-    /// A passed socket called `invite` is for operators, all others are for the pages; what was not
-    /// passed is opened as the configuration says. Throws std::runtime_error with a sentence that
-    /// says what is wrong with which socket.
+    /// A passed socket called `invite` is for operators, all others are for the pages. Sockets that
+    /// were not passed are opened according to the configuration. Throws std::runtime_error with a
+    /// sentence that says which socket failed and why.
     ListeningSockets(const app::Config& config, const std::vector<app::PassedSocket>& passed);
 
-    /// Removes the files of its own sockets, and closes all.
+    /// Closes all sockets, and removes the files of its own ones.
     ~ListeningSockets();
     ListeningSockets(const ListeningSockets&) = delete;
     ListeningSockets& operator=(const ListeningSockets&) = delete;
 
-    /// None of them blocks.
+    /// Return non-blocking descriptors.
     const std::vector<int>& pages() const noexcept { return pages_; }
     const std::vector<int>& invite() const noexcept { return invite_; }
 
-    /// Where the pages are, for people.
+    /// Returns the addresses of the pages, for users.
     std::string describe() const;
 
 private:

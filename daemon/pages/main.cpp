@@ -1,4 +1,4 @@
-// flowrelay-connect: the pages with which people connect sources and change their settings.
+// flowrelay-connect: the pages on which users connect sources and change their settings.
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/signalfd.h>
@@ -27,7 +27,7 @@ namespace {
 
 using namespace flowrelay;
 
-// sysexits.h: these are part of the interface (flowrelay-connect(8)).
+// From sysexits.h. They are part of the interface (flowrelay-connect(8)).
 constexpr int exit_usage = 64;
 constexpr int exit_failed = 70;
 constexpr int exit_config = 78;
@@ -35,8 +35,8 @@ constexpr int exit_config = 78;
 constexpr std::size_t max_browsers = 64;
 constexpr std::size_t max_operators = 8;
 
-/// A descriptor that can be read once the process is told to end. The signals are held back in all
-/// threads.
+/// Returns a descriptor that becomes readable when a signal asks the process to end. Blocks these
+/// signals in all threads.
 int stop_descriptor() {
     sigset_t signals;
     ::sigemptyset(&signals);

@@ -38,7 +38,7 @@ bool wait_for(int fd, short events, MonoTime deadline) {
     }
 }
 
-/// Reads until a request is complete or bad. False: it did not come.
+/// Reads until a request is complete or invalid. Returns false if none arrived.
 bool read_request(int fd, http::RequestReader& reader, MonoTime deadline) {
     std::array<char, 8192> bytes;
     while (reader.status() == http::ReadStatus::need_more) {
@@ -65,7 +65,8 @@ void write_all(int fd, std::string_view bytes, MonoTime deadline) {
     }
 }
 
-/// Reads past what still comes, so that the answer is not lost with it (RFC 9112, section 9.6).
+/// Reads and discards further input. Closing with unread input could lose the answer (RFC 9112,
+/// section 9.6).
 void say_goodbye(int fd) {
     ::shutdown(fd, SHUT_WR);
     const MonoTime deadline = MonoTime::clock::now() + farewell;
@@ -142,7 +143,7 @@ void Server::accept_from(std::size_t listener) {
     const int fd =
         ::accept4(listeners_[listener].fd, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0) {
-        // Without descriptors the connection stays where it is, and poll(2) would return at once.
+        // Without descriptors the connection stays in the queue, and poll(2) would return at once.
         if (errno == EMFILE || errno == ENFILE) std::this_thread::sleep_for(Milliseconds(100));
         return;
     }
@@ -182,7 +183,7 @@ void Server::serve(Connection& connection) {
         write_all(connection.fd, bytes, MonoTime::clock::now() + limits_.patience);
         say_goodbye(connection.fd);
     }
-    connection.done = true;  // reap() closes the descriptor, so that no other one gets its number
+    connection.done = true;  // reap() closes the descriptor, so its number is not reused before
     const std::uint64_t one = 1;
     (void)!::write(wake_, &one, sizeof one);
 }
@@ -211,7 +212,7 @@ void Server::run(int stop, const std::function<void()>& now_and_then) {
             if (waiting[i + 2].revents != 0) accept_from(i);
         }
     }
-    // What has not asked yet is not waited for.
+    // Do not wait for connections without a request.
     for (const Connection& connection : connections_) ::shutdown(connection.fd, SHUT_RD);
     close_all();
 }

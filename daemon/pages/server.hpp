@@ -1,5 +1,5 @@
-// The sockets of the process: a thread for each connection, one request on each. A web server is in
-// front of the pages, and reads from slow browsers for them.
+// Serves the sockets of the process, with a thread for each connection and one request on each. A
+// web server in front of the pages handles slow browsers.
 #pragma once
 
 #include <atomic>
@@ -17,31 +17,31 @@
 
 namespace flowrelay::pages {
 
-/// Answers a complete request that came over a connection. Called by many threads at once.
+/// Answers a complete request on a connection. Called by many threads at once.
 using Answer = std::function<http::Response(const http::RequestReader& reader, int connection)>;
 
-/// A socket that connections are accepted from.
+/// A listening socket.
 struct Listener {
-    int fd = -1;  ///< does not block; stays the caller's
+    int fd = -1;  ///< non-blocking; owned by the caller
     Answer answer;
-    std::size_t max_connections = 64;  ///< further ones wait in the kernel
+    std::size_t max_connections = 64;  ///< more connections wait in the kernel
 };
 
 struct ServerLimits {
     http::RequestLimits request{16 * 1024, 16 * 1024};
-    Milliseconds patience = Seconds(10);  ///< for a whole request, and for a whole answer
+    Milliseconds patience = Seconds(10);  ///< time limit for reading a request or writing an answer
 };
 
 class Server {
 public:
-    /// `log` outlives this.
+    /// `log` must outlive this.
     Server(std::vector<Listener> listeners, ServerLimits limits, Log& log);
     ~Server();
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
 
-    /// Serves until `stop` can be read, then waits for the requests that are being answered.
-    /// `now_and_then` is called about twice a minute, in this thread.
+    /// Serves until the descriptor `stop` is readable, then waits for the requests in progress.
+    /// Calls `now_and_then` about twice a minute, in this thread.
     void run(int stop, const std::function<void()>& now_and_then);
 
 private:

@@ -9,7 +9,7 @@ namespace flowrelay::pages {
 
 namespace {
 
-/// What costs nobody anything when it is forgotten.
+/// Returns whether removing the session costs the user nothing.
 bool is_expendable(const Session& session) {
     return !session.in_use && session.ticket.empty() && session.access.empty() &&
            !session.pending && session.done_title.empty();

@@ -1,8 +1,7 @@
-// What the process knows of each browser, from its first page until it is done. In memory alone: a
-// restart forgets it, and people begin again. Pure but for the random words that are given to it.
+// The state of each browser's visit, from its first page to its last. Only in memory: after a
+// restart users begin again. Pure; random words are arguments.
 //
-// Not thread safe: Site has a lock around it. A Session itself is used by one request at a time
-// (`in_use`).
+// Not thread safe: Site locks it. A Session is used by one request at a time (`in_use`).
 #pragma once
 
 #include <cstddef>
@@ -21,56 +20,56 @@
 
 namespace flowrelay::pages {
 
-/// What a person came for.
+/// The purpose of a visit.
 enum class Purpose {
     none,
-    connect,    ///< to make a source
-    configure,  ///< to change the settings of one
+    connect,    ///< to create a source
+    configure,  ///< to change the settings of a source
 };
 
 struct Session {
-    std::string csrf;  ///< in each form; only this browser has seen it
+    std::string csrf;  ///< sent in each form; known to this browser alone
     bool in_use = false;
     MonoTime expires{};
 
     Purpose purpose = Purpose::none;
-    std::string ticket;     ///< hash of the invitation; empty: there is none
-    std::string flow;       ///< the flow that the person came from, ORG/FLOW or an id; or empty
-    std::string source_id;  ///< of `configure`: the source in that flow
+    std::string ticket;     ///< hash of the invitation; empty: none
+    std::string flow;       ///< the flow that the user came from, ORG/FLOW or an id; or empty
+    std::string source_id;  ///< for `configure`: the source in that flow
 
-    /// The authorization that is under way: taken out by the answer to it.
+    /// The authorization in progress. The callback removes it.
     std::optional<client::AuthorizationRequest> pending;
 
-    /// Empty: not authorized. What follows is known once it is.
+    /// Empty: not authorized. The members below are set after the authorization.
     Secret access;
     client::Person person;
-    std::vector<client::Flow> flows;  ///< of `connect`: those that can be chosen
-    std::string source;               ///< of `configure`: its name with the daemon
-    std::string sources_place;        ///< of `configure`: where its flow has its sources
-    std::string note;                 ///< what was just done, for the next page
-    std::string problem;              ///< what could not be done, for the next page
+    std::vector<client::Flow> flows;  ///< for `connect`: the flows to choose from
+    std::string source;               ///< for `configure`: the daemon's name for it
+    std::string sources_place;        ///< for `configure`: client::Flow::sources of its flow
+    std::string note;                 ///< result to show on the next page
+    std::string problem;              ///< failure to show on the next page
 
-    /// The page at the end: its title and its HTML.
+    /// The last page: title and HTML.
     std::string done_title;
     std::string done_body;
 };
 
 class Sessions {
 public:
-    /// `max`: how many there are at most. `lifetime`: without a request.
+    /// `max` is the maximum number of sessions. A session without a request for `lifetime` expires.
     Sessions(std::size_t max, Milliseconds lifetime) : max_(max), lifetime_(lifetime) {}
 
-    /// Makes a session. Where there are too many, the oldest that nobody has authorized and that
-    /// brought no invitation goes. Null: all are needed.
+    /// Creates a session. If there are too many, removes the oldest one that has neither an
+    /// authorization nor an invitation. Returns null if there is none to remove.
     std::shared_ptr<Session> create(std::string id, std::string csrf, MonoTime now);
 
-    /// The session, which then lives on; null: there is none.
+    /// Returns a session and extends its lifetime; null if there is none.
     std::shared_ptr<Session> find(std::string_view id, MonoTime now);
 
-    /// Gives a session a new id, so that one that was known before is worth nothing.
+    /// Gives a session a new id, so that an id that leaked before is useless.
     void rename(std::string_view from, std::string to);
 
-    /// Forgets what has expired and returns it, for access tokens that have to be given back.
+    /// Removes expired sessions and returns them, because their access tokens must be revoked.
     std::vector<std::shared_ptr<Session>> expire(MonoTime now);
 
     std::size_t size() const noexcept { return sessions_.size(); }
@@ -83,10 +82,10 @@ private:
     std::map<std::string, std::shared_ptr<Session>, std::less<>> sessions_;
 };
 
-/// Whether two texts are equal, in a time that does not tell where they differ.
+/// Compares two texts in a time that does not depend on where they differ.
 bool equal_secretly(std::string_view a, std::string_view b) noexcept;
 
-/// The value of a cookie in a Cookie field; empty if it is not there, or there twice.
+/// Returns the value of a cookie in a Cookie field; empty if it is missing or there twice.
 std::string_view cookie_value(std::string_view field, std::string_view name);
 
 }  // namespace flowrelay::pages

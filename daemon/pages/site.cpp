@@ -20,10 +20,10 @@ namespace {
 constexpr std::size_t max_sessions = 2000;
 constexpr Milliseconds session_lifetime = std::chrono::minutes(30);
 constexpr std::size_t id_bytes = 32;
-/// How long a process that ends may take to give access tokens back.
+/// Time limit for revoking access tokens when the process ends.
 constexpr Milliseconds patience_at_end = Seconds(20);
 
-/// The prefix has browsers take the cookie from this host by https alone, for all its paths.
+/// Because of the prefix, browsers accept the cookie only from this host over https, for all paths.
 constexpr std::string_view cookie_name = "__Host-flowrelay";
 
 app::Config with_application(const app::Config& config) {
@@ -52,7 +52,7 @@ client::Say into(std::vector<std::string>& said) {
     return [&said](std::string_view sentence) { said.emplace_back(sentence); };
 }
 
-/// Which request is answered by what. A path that ends with a slash has one name behind it.
+/// The requests and their handlers. A path that ends with a slash is followed by one name.
 struct Site::Route {
     std::string_view method;
     std::string_view path;
@@ -140,7 +140,7 @@ http::Response Site::no_visit() const {
                    "Open the link that you came by once more, and allow cookies for this site"});
 }
 
-/// Finds the session of the browser. False: its last request is still being answered.
+/// Finds the session of the browser. Returns false if its previous request is still in progress.
 bool Site::take_session(Call& call, std::string_view cookies, bool& is_busy) {
     call.id = cookie_value(cookies, cookie_name);
     const std::lock_guard guard(mutex_);
@@ -152,7 +152,7 @@ bool Site::take_session(Call& call, std::string_view cookies, bool& is_busy) {
     return true;
 }
 
-/// Makes sure that there is a session. False: there are too many.
+/// Creates a session if there is none. Returns false if there are too many.
 bool Site::begin_session(Call& call) {
     if (call.session) return true;
     call.id = client::random_word(id_bytes);

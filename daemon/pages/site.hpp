@@ -1,9 +1,9 @@
-// The pages: from a request to its answer. A person comes by an invitation or by a link of the API,
-// allows the application at the OAuth server, confirms, and a source is made and handed to the
-// daemon; or changes the settings of a source that the API shows to them.
+// Answers the requests of the pages. A user opens an invitation or a link of the API, allows the
+// application at the OAuth server, and confirms. Then the source is created and given to the
+// daemon. Or the user changes the settings of a source that the API shows to that user.
 //
-// Any thread; a call blocks for as long as the API, the OAuth server and the daemon take. Requests
-// of one browser take turns.
+// Any thread; a call blocks as long as the API, the OAuth server and the daemon take. Requests of
+// one browser run one at a time.
 #pragma once
 
 #include <functional>
@@ -32,23 +32,22 @@ namespace flowrelay::pages {
 
 class Site {
 public:
-    /// All references outlive this. Throws ConfigError: the secret of the application can't be
-    /// read, or there is no application.
+    /// All references must outlive this. Throws ConfigError if the secret of the application can't
+    /// be read, or no application is configured.
     Site(const app::Config& config, LedgerFile& ledger, Log& log, const Clock& clock);
     ~Site();
 
     /// Answers a complete request.
     http::Response answer(const http::RequestReader& reader);
 
-    /// Forgets browsers that have gone, and gives their access tokens back. To be called now and
-    /// then.
+    /// Removes expired sessions and revokes their access tokens. Must be called regularly.
     void tidy();
 
-    /// Gives all access tokens back. To be called when the process ends and no request is left.
+    /// Revokes all access tokens. Called when the process ends and no request is in progress.
     void end();
 
 private:
-    /// One request, and the session of its browser if there is one.
+    /// A request, and the session of its browser if there is one.
     struct Call {
         const http::Request& request;
         std::string_view path;  ///< below the public URL
@@ -60,7 +59,7 @@ private:
             return http::query_parameter(request.body, name);
         }
     };
-    /// Whether somebody may see the settings of a source; unknown: who would say so does not
+    /// Whether a user may see the settings of a source; unknown if the API or the daemon does not
     /// answer.
     enum class Right { granted, refused, unknown };
     struct Route;
@@ -84,7 +83,7 @@ private:
         return config_.pages.public_url + std::string(path);
     }
 
-    // Coming and allowing it (site_authorize.cpp).
+    // The start of a visit, and the authorization (site_authorize.cpp).
     http::Response open_invitation(Call& call);
     http::Response open_setup(Call& call);
     http::Response open_configure(Call& call);
@@ -132,7 +131,7 @@ private:
 
     app::Config config_;  ///< with the application of the pages in `connect`
     Secret client_secret_;
-    std::string server_;  ///< the OAuth server, for people
+    std::string server_;  ///< name of the OAuth server, for users
     std::string policy_;  ///< Content-Security-Policy
     OpenTo open_to_;
     LedgerFile& ledger_;
@@ -142,7 +141,7 @@ private:
     Sessions sessions_;
 };
 
-/// What the steps of one request have to say, in order.
+/// Returns a Say that appends the sentences to `said`.
 client::Say into(std::vector<std::string>& said);
 
 }  // namespace flowrelay::pages

@@ -1,4 +1,4 @@
-// Coming to the pages, and allowing the application at the OAuth server.
+// The start of a visit, and the authorization at the OAuth server.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::size_t state_bytes = 32;
 
-/// What follows the last slash of a path.
+/// Returns the part after the last slash of a path.
 std::string_view name_in(std::string_view path) {
     return path.substr(path.rfind('/') + 1);
 }
@@ -39,7 +39,7 @@ std::optional<Invitation> Site::invitation_of(const Session& session) const {
     return found;
 }
 
-/// Gives the access token of a session back to the server, if it has one.
+/// Revokes the access token of a session, if it has one.
 void Site::give_back_access(Session& session) {
     if (session.access.empty()) return;
     const Secret access = std::exchange(session.access, Secret());
@@ -48,7 +48,7 @@ void Site::give_back_access(Session& session) {
     if (!given) log_failure("give the access token back", session.source, {given.error().message});
 }
 
-/// Forgets what the browser was at before, except for its invitation.
+/// Resets the session, except for its invitation.
 void Site::start_over(Session& session) {
     give_back_access(session);
     session.pending.reset();
@@ -60,7 +60,7 @@ void Site::start_over(Session& session) {
 }
 
 http::Response Site::open_invitation(Call& call) {
-    // Nothing is used up by looking: programs that show previews of links do so, too.
+    // Opening the link must not use it up: programs that preview links open it, too.
     const std::string hash = hash_of(name_in(call.path));
     std::optional<Invitation> open;
     ledger_.read([&](const Ledger& ledger) {
@@ -163,7 +163,7 @@ http::Response Site::take_callback(Call& call) {
                       url("/authorize"));
     }
     const client::AuthorizationRequest request = std::move(*session.pending);
-    session.pending.reset();  // its state counts once
+    session.pending.reset();  // its state is valid once
     if (grant.kind == client::Grant::Kind::refused) {
         return failed(
             403, "It was not allowed",
@@ -184,7 +184,7 @@ http::Response Site::take_callback(Call& call) {
              "Nothing was changed"},
             url("/authorize"));
     }
-    give_back_access(session);  // of a log-in before this one
+    give_back_access(session);  // from an earlier login
     session.access = std::move(exchange.grant.access_token);
     const std::string missing = client::missing_scopes(request.scopes, exchange.grant.scopes);
     if (!missing.empty()) {
@@ -208,11 +208,11 @@ http::Response Site::after_access(Call& call) {
     session.person = api.person();
     const Right right = right_to_configure(session, api, said);
     if (right == Right::granted) return go("/settings");
-    if (right == Right::unknown) give_back_access(session);  // it was for this question alone
+    if (right == Right::unknown) give_back_access(session);  // it was needed for this check only
     return not_open(session, right, std::move(said));
 }
 
-/// Finds the flows that a source can be added to, by what the person and the pages allow.
+/// Finds the flows to which a source can be added, with the rights of the user and of the pages.
 http::Response Site::find_flows(Call& call) {
     Session& session = *call.session;
     std::vector<std::string> said;

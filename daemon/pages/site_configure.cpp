@@ -1,4 +1,4 @@
-// The settings of a source, for people whom the API shows that source.
+// The settings of a source, for users to whom the API shows that source.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -28,7 +28,7 @@ Error not_here(std::string message) {
     return {make_error_code(boost::system::errc::no_such_file_or_directory), std::move(message)};
 }
 
-/// Whether the daemon's source is that one, and still there.
+/// Returns whether the daemon's source is that source of the flow, and still exists.
 bool is_source(const json::object& source, std::string_view flow, std::string_view id) {
     const json::object* lives = client::object_of(source, "flow_source");
     if (lives == nullptr || client::text_of(*lives, "id") != id ||
@@ -39,7 +39,7 @@ bool is_source(const json::object& source, std::string_view flow, std::string_vi
     return state != "removed" && state != "erased" && state != "gone";
 }
 
-/// The name of the source of a flow in lines that the daemon listed; empty: it is in none.
+/// Finds a source of a flow in the daemon's list and returns its name; empty if it is not listed.
 std::string name_in_lines(std::string_view lines, std::string_view flow, std::string_view id) {
     while (!lines.empty()) {
         const std::size_t end = std::min(lines.find('\n'), lines.size());
@@ -50,7 +50,7 @@ std::string name_in_lines(std::string_view lines, std::string_view flow, std::st
     return {};
 }
 
-/// Asks the daemon for the name of the source of a flow; empty: it has none.
+/// Asks the daemon for the name of a source of a flow. Returns an empty name if it has none.
 Result<std::string> find_name(const client::AskDaemon& ask, std::string_view flow,
                               std::string_view id) {
     std::string after;
@@ -73,7 +73,7 @@ json::array to_array(const std::vector<std::string>& words) {
     return list;
 }
 
-/// A text without the carriage returns of a browser, and without line ends at its end.
+/// Removes the carriage returns that browsers send, and trailing line ends.
 std::string plain_lines(std::string_view text) {
     std::string out;
     for (const char c : text) {
@@ -83,8 +83,8 @@ std::string plain_lines(std::string_view text) {
     return out;
 }
 
-/// The list of a filter that a form asks for. A field that was not edited keeps the list as it is:
-/// the form can't show every entry as it is stored.
+/// Returns the list of a filter from a form. If the field was not edited, returns the stored list,
+/// because the form can't show every entry exactly as stored.
 json::array asked_list(const json::object& present, std::string_view name,
                        std::string_view posted) {
     const json::array* list = client::array_of(present, name);
@@ -94,8 +94,8 @@ json::array asked_list(const json::object& present, std::string_view name,
 
 }  // namespace
 
-/// Asks whether the API shows the source to the person, and the daemon has it. Notes its name and
-/// place.
+/// Checks whether the API shows the source to the user and the daemon has it. Stores its name and
+/// place in the session.
 Site::Right Site::right_to_configure(Session& session, client::FlowApi& api,
                                      std::vector<std::string>& said) const {
     const auto of_api = [&api] {
@@ -103,7 +103,7 @@ Site::Right Site::right_to_configure(Session& session, client::FlowApi& api,
     };
     const auto flow = api.find_flow(session.flow);
     if (!flow) return of_api();
-    // The daemon notes the path of a flow, or its id where the API names no path.
+    // The daemon records the path of a flow, or its id if the API names no path.
     session.flow = flow->path.empty() ? flow->id : flow->path;
     if (flow->sources.empty()) {
         said.push_back(flow->sources_problem);
@@ -133,7 +133,7 @@ Site::Right Site::right_to_configure(Session& session, client::FlowApi& api,
     return Right::granted;
 }
 
-/// The page for those who may not see the settings, or of whom that is not known.
+/// Returns the page for users who may not see the settings, or whose right is unknown.
 http::Response Site::not_open(Session& session, Right right, std::vector<std::string> said) {
     said.emplace_back("nothing was changed");
     if (right == Right::unknown) {
@@ -144,7 +144,7 @@ http::Response Site::not_open(Session& session, Right right, std::vector<std::st
     return failed(403, "These settings are not open to you", std::move(said), url("/authorize"));
 }
 
-/// What the daemon says of the source of a session now.
+/// Returns the daemon's present information about the source of a session.
 Result<json::object> Site::source_of(const Session& session) const {
     const auto reply = ask_daemon()("GET", "/v1/sources/" + http::url_encode(session.source), {});
     if (!reply) return reply.error();
@@ -177,7 +177,7 @@ http::Response Site::show_settings(Call& call) {
     return html(200, "Settings of " + session.source, settings(text));
 }
 
-/// Has the daemon change something, if the API still shows the source to the person.
+/// Asks the daemon to make a change, if the API still shows the source to the user.
 http::Response Site::change(Call& call, std::string_view action, const std::string& body,
                             std::string_view done) {
     Session& session = *call.session;
@@ -221,7 +221,7 @@ http::Response Site::change_filter(Call& call) {
         call.session->problem = "nothing was changed: at least one type of events has to pass";
         return go("/settings");
     }
-    if (events.size() == 2) events.clear();  // all of them
+    if (events.size() == 2) events.clear();  // all events pass
     auto source = source_of(*call.session);
     if (!source) {
         call.session->problem = source.error().message;
@@ -257,8 +257,8 @@ http::Response Site::show_removal(Call& call) {
                 removal(settings_text(call), *plan));
 }
 
-/// After a removal that failed: whether the source is out of the flow, since only the answer was
-/// lost. If not, or not known, that is said.
+/// After a failed removal, returns whether the source is gone from the flow because only the answer
+/// was lost. Adds a sentence to `said` if it is not gone, or that is unknown.
 bool Site::is_gone_all_the_same(const Session& session, client::FlowApi& api,
                                 std::vector<std::string>& said) const {
     if (api.failure() != client::Failure::try_later) {
@@ -276,7 +276,7 @@ bool Site::is_gone_all_the_same(const Session& session, client::FlowApi& api,
     return false;
 }
 
-/// From the flow first: what fails then can be tried again.
+/// Removes the source from the flow first, so that the user can try again if that fails.
 http::Response Site::remove(Call& call) {
     Session& session = *call.session;
     if (session.access.empty() && !session.done_title.empty()) return go("/done");

@@ -1,4 +1,4 @@
-// Making a source, once it was confirmed.
+// Creates a source after the user has confirmed.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -80,7 +80,7 @@ http::Response Site::connect(Call& call) {
     }
     std::optional<Invitation> claimed;
     if (problem.empty() && !session.ticket.empty()) {
-        // Marked on the disk before anything is made, so that it can't be used twice.
+        // Mark the invitation on the disk before creating anything, so that it can't be used twice.
         const auto saved = ledger_.change([&](Ledger& ledger) {
             claimed = ledger.claim(session.ticket, clock_.now().wall);
             return claimed.has_value();
@@ -171,7 +171,7 @@ http::Response Site::make_source(Call& call, const client::Flow& flow,
     return go("/done");
 }
 
-/// Gives the source a link to its settings that nobody can guess. False: it has none.
+/// Gives the source a link to its settings that nobody can guess. Returns false if that failed.
 bool Site::set_link(const client::NewSource& source, const client::Flow& flow) {
     const std::string word = client::random_word(link_bytes);
     const auto saved = ledger_.change([&](Ledger& ledger) {

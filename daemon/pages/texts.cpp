@@ -67,7 +67,7 @@ std::string filter_form(const SettingsText& text, const json::object& filter) {
 
 std::string as_sentence(std::string_view text) {
     std::string out(text);
-    // Names of programs and sources keep their small letter: only words of the language begin big.
+    // Names of programs and sources stay in lower case: only English words get a capital.
     const std::size_t end = std::min(out.find_first_of(" ,;:"), out.size());
     const bool is_word = end > 0 && std::ranges::all_of(out.substr(0, end), [](char c) {
                              return ascii::is_letter(c) || c == '\'';
@@ -173,7 +173,7 @@ std::string settings(const SettingsText& text) {
         row("Flow", lives == nullptr ? std::string() : client::text_of(*lives, "flow")) +
         row("State", state) + row("Reason", client::text_of(source, "reason")) +
         row("As", text.user));
-    // The filter of a source in the configuration can be changed there alone.
+    // The filter of a configured source can only be changed in the configuration.
     if (client::text_of(source, "kind") != "configured") {
         const json::object* filter = client::object_of(source, "filter");
         out += filter_form(text, filter == nullptr ? json::object() : *filter);

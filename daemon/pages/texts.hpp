@@ -1,4 +1,4 @@
-// What the pages say: HTML for page(). Pure; any thread.
+// The texts of the pages, as HTML for page(). Pure; any thread.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -10,16 +10,16 @@
 
 namespace flowrelay::pages {
 
-/// What happens when somebody comes to connect a source. `name`: of the invitation, or empty.
+/// The first page of a visit. `name` is the source of the invitation, or empty.
 struct StartText {
-    std::string server;  ///< the OAuth server, for people
+    std::string server;  ///< name of the OAuth server, for users
     std::string name;
-    std::string authorize;  ///< the URL that goes on
+    std::string authorize;  ///< the URL that starts the authorization
 };
 std::string start_connect(const StartText& text);
 std::string start_configure(const StartText& text);
 
-/// The confirmation. With one flow it is shown, with several one is chosen.
+/// The confirmation. It shows a single flow, and lets the user choose from several.
 struct ConfirmText {
     std::string action;
     std::string csrf;
@@ -28,37 +28,37 @@ struct ConfirmText {
     std::string user;
     std::string name;  ///< the source's
     bool is_name_fixed = false;
-    std::string title;    ///< what the flow will call it
-    std::string problem;  ///< why the last try was not taken; or empty
+    std::string title;    ///< its name in the flow
+    std::string problem;  ///< why the last attempt failed; or empty
 };
 std::string confirm(const ConfirmText& text);
 
-/// A source that was just connected. `notes`: what went wrong beside it.
+/// Returns the page for a source that was just connected. `notes` are lesser failures.
 std::string connected(std::string_view name, const client::Flow& flow, std::string_view source_id,
                       const std::vector<std::string>& notes);
 
-/// One list of a source's filter as the form shows it, one entry a line.
+/// Returns one list of a filter as the form shows it, one entry per line.
 std::string filter_lines(const boost::json::object& filter, std::string_view name);
 
-/// The settings of a source, as GET /v1/sources/NAME shows it.
+/// The settings of a source. `source` is the answer of GET /v1/sources/NAME.
 struct SettingsText {
-    std::string base;  ///< the URL that the actions are below
+    std::string base;  ///< the actions are below this URL
     std::string csrf;
     boost::json::object source;
     std::string user;
-    std::string note;     ///< what was just done; or empty
-    std::string problem;  ///< or what could not be
+    std::string note;     ///< result of the last change; or empty
+    std::string problem;  ///< why the last change failed; or empty
 };
 std::string settings(const SettingsText& text);
 
-/// Asks whether a source is to be removed. `plan`: as the daemon answered.
+/// Asks whether to remove a source. `plan` is the daemon's answer.
 std::string removal(const SettingsText& text, const boost::json::object& plan);
 
-/// What went wrong, sentence by sentence, and what to do then. `again`: the URL where it can be
-/// tried again; or empty.
+/// Shows what went wrong and what to do, one sentence each. `again` is the URL for another attempt,
+/// or empty.
 std::string problem(const std::vector<std::string>& sentences, std::string_view again);
 
-/// "can't be reached" as "Can't be reached.": a text of the program as a sentence.
+/// Turns a text of the program into a sentence: "can't be reached" becomes "Can't be reached.".
 std::string as_sentence(std::string_view text);
 
 }  // namespace flowrelay::pages

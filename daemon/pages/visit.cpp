@@ -16,13 +16,13 @@ Error bad_link(std::string message) {
     return {make_error_code(boost::system::errc::invalid_argument), std::move(message)};
 }
 
-/// What can be the id of a flow or of a source, or ORG/FLOW.
+/// Returns whether a text can be the id of a flow or a source, or ORG/FLOW.
 bool is_reference(std::string_view text) {
     return text.size() <= longest_parameter &&
            std::ranges::all_of(text, [](char c) { return c > ' ' && c != 0x7F; });
 }
 
-/// The parts behind "/flows/" of a URL below the API's: "example", "main", and what follows.
+/// Returns the parts after "/flows/" of a URL below the API's: "example", "main", and the rest.
 std::vector<std::string> parts_below_flows(std::string_view url, std::string_view base_url) {
     while (base_url.ends_with('/')) base_url.remove_suffix(1);
     if (!url.starts_with(base_url)) return {};
