@@ -23,7 +23,7 @@ std::string member_text(const json::object& object, std::string_view name) {
     return std::string(value->get_string());
 }
 
-/// {"title": ["can't be blank"]} as sentences.
+/// Formats {"title": ["can't be blank"]} as sentences.
 std::vector<std::string> errors_of(const json::object& answer) {
     std::vector<std::string> errors;
     const json::value* by_field = answer.if_contains("errors");
@@ -93,7 +93,7 @@ std::string describe(const Answer& answer) {
     }
     std::string text = fmt::format("rejected ({}): {}", answer.code, answer.message);
     for (const std::string& error : answer.errors) {
-        // The message may have said it already.
+        // Skip errors that the message already contains.
         if (answer.message.find(error) == std::string::npos) text += "; " + error;
     }
     if (answer.retry_after) {

@@ -21,11 +21,12 @@ namespace flowrelay::cli {
 
 namespace {
 
-// RFC 7636 asks for 43 characters at least, which 32 bytes are.
+// RFC 7636 requires at least 43 characters, the encoded length of 32 bytes.
 constexpr std::size_t word_bytes = 32;
 
-/// Has the browser of whoever sits here open the address, in a session of its own: Ctrl-C on this
-/// terminal, and its end, do not reach the browser. False: there is none to start.
+/// Opens the address in the user's browser, in a session of its own, so that Ctrl-C on this
+/// terminal and closing the terminal do not reach the browser. Returns false if there is no
+/// browser.
 bool open_browser(const std::string& url) {
     const char* chosen = std::getenv("BROWSER");
     std::string opener = chosen != nullptr && *chosen != '\0' ? chosen : "xdg-open";
@@ -65,7 +66,7 @@ void Authorization::fail(ExitCode exit_code, const std::string& message) {
     exit_code_ = exit_code;
 }
 
-/// Opens the listener, and fixes what the request says.
+/// Opens the listener and builds the request.
 bool Authorization::begin() {
     const std::string& uri = config_.connect.redirect_uri;
     request_.authorize_url = app::authorize_url(config_);
@@ -110,7 +111,7 @@ void Authorization::show_address() const {
     }
 }
 
-/// What was pasted, if that answers the request.
+/// Returns the grant from a pasted line, if a line answers the request.
 std::optional<Grant> Authorization::look_at_lines() {
     while (auto line = input_.take_line()) {
         if (line->find_first_not_of(" \t\r") == line->npos) {
@@ -133,7 +134,7 @@ std::optional<std::string> Authorization::wait_for_code(MonoTime deadline) {
                                     {input_.descriptor(), POLLIN, 0}};
         if (!grant) {
             if (input_.descriptor() < 0 && !listener_) {
-                // The server's refusal of the last code is what it ends with.
+                // Keep the exit code of the server's refusal of the last code.
                 if (was_refused_) return std::nullopt;
                 fail(ExitCode::usage,
                      "no code can come: the standard input has ended, and connect.redirect_uri is "

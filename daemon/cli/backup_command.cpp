@@ -36,8 +36,9 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr auto damaged = static_cast<ExitCode>(2);  // the backup is there, of a damaged spool
-// What is copied while nobody waits: until little is left for the time when the spool stands still.
+constexpr auto damaged =
+    static_cast<ExitCode>(2);  // the backup is complete, but the spool is damaged
+// Passes continue while the daemon runs until little is left for the pass with stopped files.
 constexpr int passes_in_motion = 4;
 constexpr std::uint64_t little = 8ULL << 20;
 
@@ -47,7 +48,7 @@ struct BackupOptions {
     std::string state;
 };
 
-/// What the daemon says when its files stand still; nothing when it does not run.
+/// Asks the daemon to stop changing files. Returns its answer; nothing if it does not run.
 Result<std::optional<json::object>> freeze(const std::string& socket) {
     const auto reply = call_daemon(socket, "POST", "/v1/spool/freeze", "{}", patience_with_disk);
     std::optional<json::object> answer;
@@ -60,7 +61,7 @@ Result<std::optional<json::object>> freeze(const std::string& socket) {
     return answer;
 }
 
-/// Whether they stood still all the time.
+/// Lets the daemon continue. Returns whether the files were unchanged until now.
 Result<bool> thaw(const std::string& socket) {
     const auto reply = call_daemon(socket, "POST", "/v1/spool/thaw", "{}", patience_with_disk);
     if (!reply) return reply.error();
@@ -72,11 +73,11 @@ Result<bool> thaw(const std::string& socket) {
 
 struct Copied {
     std::uint64_t bytes = 0;
-    Milliseconds still{0};  ///< how long the daemon stood still
+    Milliseconds still{0};  ///< how long the daemon changed no files
     bool running = false;
 };
 
-/// From a daemon that runs: passes in motion, then one while its files stand still.
+/// Copies from a running daemon: passes while its files change, then one while they do not.
 Result<Copied> copy_running(const std::string& socket, StateCopy& copy) {
     Copied copied;
     copied.running = true;
@@ -120,7 +121,7 @@ std::string group_text(const std::string& path) {
     return entry != nullptr ? entry->gr_name : std::to_string(facts.st_gid);
 }
 
-/// The configuration and the files that it names, each under DIR/files with its whole path.
+/// Copies the configuration and the files that it names, to DIR/files with their whole paths.
 Result<void> copy_configuration(const std::string& directory, const std::string& config_file,
                                 json::object& manifest) {
     std::vector<std::string> paths{config_file};
@@ -181,7 +182,7 @@ Result<Copied> copy_state(const std::string& socket, BackupOptions& options) {
     const auto first = freeze(socket);
     if (first.has_error()) return first.error();
     if (*first) {
-        // Only to learn where the files are; they are copied in motion first.
+        // This freeze only returns where the files are. First they are copied while they change.
         if (auto done = thaw(socket); done.has_error()) return done.error();
         options.state = text_of(**first, "state_directory");
         options.config = text_of(**first, "config_file");
@@ -230,7 +231,7 @@ ExitCode run_backup(const std::string& socket, BackupOptions options) {
         done.has_error()) {
         return give_up(done.error());
     }
-    // It is complete from here on.
+    // The backup is complete now.
     if (auto done = write_text(options.directory + "/manifest.json", json::serialize(manifest));
         done.has_error()) {
         return give_up(done.error());

@@ -24,7 +24,7 @@ namespace json = boost::json;
 
 namespace {
 
-/// A member as it is, since paths are bytes; empty when it is no text.
+/// Returns a string member unchanged, since paths are bytes; empty if it is not a string.
 std::string raw_text_of(const json::object& object, std::string_view name) {
     const json::value* member = object.if_contains(name);
     return member != nullptr && member->is_string() ? std::string(member->get_string())

@@ -18,7 +18,7 @@ namespace flowrelay::cli {
 
 namespace {
 
-constexpr std::size_t max_browsers = 16;  // the oldest connection goes when there are more
+constexpr std::size_t max_browsers = 16;  // beyond this, the oldest connection is closed
 constexpr http::RequestLimits callback_limits{16 * 1024, 4 * 1024};
 
 std::string escape_html(std::string_view text) {
@@ -61,7 +61,7 @@ void send_page(int fd, int status, std::string page) {
     response.keep_alive = false;
     std::string bytes;
     http::append_response(bytes, response);
-    // A few KiB to loopback fit into the socket's buffer; a browser that does not read has no page.
+    // A few KiB to loopback fit into the socket's buffer, so this need not wait for the browser.
     (void)::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     ::shutdown(fd, SHUT_WR);
 }
@@ -149,7 +149,7 @@ void CallbackListener::accept_browser() {
     browsers_.emplace_back().fd = fd;
 }
 
-/// Whether nothing more is to be read from a browser.
+/// Returns whether the request of a browser is complete or its connection has ended.
 bool CallbackListener::is_done(Browser& browser,
                                const std::function<bool(std::string_view)>& is_ours) {
     std::array<char, 4096> bytes;

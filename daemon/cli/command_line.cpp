@@ -38,7 +38,7 @@ Option Option::not_empty() const {
     return *this;
 }
 
-// The parser itself takes "-1" for a very large number, and one that is too large for the largest.
+// CLI11 alone would read "-1" as a very large number, and a number out of range as the maximum.
 Option Option::whole_number() const {
     option_->check([](const std::string& text) {
         const bool fits = !text.empty() && text.size() <= 9 &&

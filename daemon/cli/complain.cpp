@@ -11,7 +11,7 @@ namespace flowrelay::cli {
 
 namespace {
 
-/// Without what a terminal would take for something else than text, but for line breaks.
+/// Removes what a terminal would not treat as text, except line breaks.
 std::string clean(std::string_view message) {
     std::string out;
     while (true) {
@@ -25,8 +25,8 @@ std::string clean(std::string_view message) {
 
 }  // namespace
 
-// In one write each, so that lines of several processes do not mix; and behind what was printed
-// before, also where both go to the same file.
+// One write for each message, so that lines of several processes do not mix. Flushes stdout first,
+// so that the order is right if both go to the same file.
 void note(std::string_view line) {
     std::fflush(stdout);
     const std::string text = fmt::format("{}\n", line);

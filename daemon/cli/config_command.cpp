@@ -26,7 +26,7 @@ namespace {
 
 namespace json = boost::json;
 
-/// One object a line; the last says how it comes out.
+/// Prints one JSON object per line; the last has the result.
 void print_findings(const app::ConfigFindings& findings, const std::string& user,
                     std::optional<json::object> plan) {
     const auto line = [](json::object object) { print_json(json::serialize(object)); };
@@ -60,7 +60,7 @@ struct CheckOptions {
     bool json = false;
 };
 
-/// Adds what the service would fail on, as its user. The file itself can be used.
+/// Adds problems that the service would have as its user. The file itself is valid.
 void check_service(const CheckOptions& options, const app::ServiceView& service, bool is_user,
                    app::ConfigFindings& findings) {
     try {
@@ -71,12 +71,12 @@ void check_service(const CheckOptions& options, const app::ServiceView& service,
         }
         findings.problems.insert(findings.problems.end(), problems.begin(), problems.end());
     } catch (const app::ConfigError&) {
-        // It was said already.
+        // This was printed already.
     }
 }
 
-/// What a running daemon says that a reload of this file would do. Nothing if there is none, it may
-/// not be asked, or it has another file.
+/// Asks a running daemon what a reload of this file would do. Returns nothing if no daemon runs,
+/// this user may not ask it, or it uses another file.
 std::optional<json::object> reload_plan(const std::string& socket, const std::string& path) {
     const auto reply = call_daemon(socket, "POST", "/v1/reload", R"({"plan":true})", patience);
     if (!reply || !reply->ok()) return std::nullopt;
@@ -89,7 +89,7 @@ std::optional<json::object> reload_plan(const std::string& socket, const std::st
 }
 
 ExitCode check_config(CheckOptions options, const std::string& socket) {
-    auto plan = reload_plan(socket, options.path);  // as whoever runs the command
+    auto plan = reload_plan(socket, options.path);  // as the user who runs the command
     if (options.unit.find('.') == options.unit.npos) options.unit += ".service";
     const bool is_asked = !options.user.empty();
     app::ServiceView service;

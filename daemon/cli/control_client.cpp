@@ -10,7 +10,7 @@ namespace flowrelay::cli {
 
 Result<DaemonReply> call_daemon(const std::string& socket, std::string_view method,
                                 std::string_view target, std::string_view body, Milliseconds wait) {
-    // Whoever looks at a screen should not have to guess why nothing happens.
+    // After a few silent seconds, tell the user why nothing happens.
     return client::call_daemon(socket, method, target, body, wait, [wait] {
         note(fmt::format("No answer from flowrelayd yet; waiting for up to {}.",
                          format_duration(wait)));

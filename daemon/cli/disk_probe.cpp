@@ -29,7 +29,7 @@ struct KnownKind {
     std::string_view name;
     std::string_view warning;
     bool is_lost;
-    bool may_lose = false;  ///< in a power cut
+    bool may_lose = false;  ///< see FileSystemKind::may_lose
 };
 
 constexpr std::string_view memory_warning =
@@ -38,7 +38,7 @@ constexpr std::string_view network_warning =
     "what a sync is worth is decided by the server, and locks and renames may not work as on a "
     "local disk: use a local disk";
 
-// statfs(2) and linux/magic.h.
+// From statfs(2) and linux/magic.h.
 constexpr std::array known_kinds{
     KnownKind{0xEF53, "ext4", "", false},
     KnownKind{0x58465342, "xfs", "", false},
@@ -68,7 +68,7 @@ constexpr std::array known_kinds{
               false, true},
 };
 
-/// Fields of a line of /proc/self/mountinfo (proc(5)).
+/// The fields of a line of /proc/self/mountinfo (proc(5)).
 struct Mount {
     std::string device_number;
     std::string options;
@@ -96,7 +96,7 @@ std::string find_mount(dev_t device) {
     while (std::getline(in, line)) {
         const auto mount = parse_mount(line);
         if (!mount || mount->device_number != number) continue;
-        // The options of an overlay name directories of the host, and are long.
+        // The options of an overlay are long and name directories of the host.
         found = fmt::format("{} on {}", mount->type, mount->source);
         if (mount->super_options.size() < 100) found += fmt::format(" ({})", mount->super_options);
     }
@@ -117,7 +117,7 @@ Microseconds since(Clock::time_point start) {
     return Clock::now() - start;
 }
 
-/// One of the files that commits go to.
+/// A file for test commits.
 class Target {
 public:
     explicit Target(std::unique_ptr<storage::File> file) : file_(std::move(file)) {}

@@ -31,7 +31,7 @@ void put(json::object& object, std::string_view name, const std::optional<std::s
     if (value) object[name] = text(*value);
 }
 
-/// "a:b" at the first separator. Nothing when it has none, or nothing before it.
+/// Splits "a:b" at the first separator. Returns nothing without a separator, or if "a" is empty.
 std::optional<std::pair<std::string_view, std::string_view>> split(std::string_view value,
                                                                    char separator) {
     const std::size_t at = value.find(separator);
@@ -53,7 +53,7 @@ Result<json::array> build_fields(const std::vector<std::string>& options) {
     return fields;
 }
 
-/// The item that the event is about; empty when no option says anything about it.
+/// Builds the `thread` of the event; empty if no option sets a part of it.
 Result<json::object> build_thread(const EventOptions& options) {
     json::object thread;
     if (!options.status && !options.thread_title && !options.thread_body && !options.url &&
@@ -90,7 +90,7 @@ Result<std::string> build_event(const EventOptions& options, const std::optional
     json::object event;
     put(event, "source", options.source);
     if (token) event["flow_token"] = text(token->reveal());
-    // A source may have another default; a token has none.
+    // A source may have a different default; a token has none.
     if (token && !options.event) event["event"] = "activity";
     put(event, "event", options.event);
     put(event, "external_thread_id", options.thread);
@@ -108,7 +108,7 @@ Result<std::string> build_event(const EventOptions& options, const std::optional
     }
     put(event, "uuid", options.uuid);
     if (options.expires_in) {
-        // A bare number is one of seconds, as in an event.
+        // A number without a unit is in seconds, as in an event.
         const bool seconds = !options.expires_in->empty() && options.expires_in->find_first_not_of(
                                                                  "0123456789") == std::string::npos;
         const std::string expires_in = *options.expires_in + (seconds ? "s" : "");

@@ -40,7 +40,7 @@ ExitCode list_events(const Context& context, const EventList& list, const Option
         }
         return true;
     };
-    // Who reads JSON wants all of it; who looks at a table wants to see its beginning.
+    // JSON is for programs, which need all events. A table starts with the first ones.
     const std::size_t limit = options.limit_given || options.as_json ? options.limit : usual_limit;
     bool more = false;
     if (!daemon.pages(target, limit, show, more)) return daemon.exit_code();

@@ -23,8 +23,8 @@ namespace errc = boost::system::errc;
 
 constexpr std::size_t max_unanswered = 4096;
 constexpr std::size_t max_output = 1 << 20;
-constexpr std::size_t max_kept = 64 << 20;      // bytes of lines without an answer
-constexpr std::size_t longest_line = 17 << 20;  // over the most that ingest.max_event_size may be
+constexpr std::size_t max_kept = 64 << 20;      // bytes of unanswered lines
+constexpr std::size_t longest_line = 17 << 20;  // above the maximum of ingest.max_event_size
 constexpr Milliseconds tick{100};
 
 class StreamSender {
@@ -35,12 +35,12 @@ public:
     StreamResult run();
 
 private:
-    /// A line of the input whose answer has not been handed out.
+    /// A line of the input whose answer was not reported yet.
     struct Pending {
         std::uint64_t line;
         std::uint64_t end;
-        std::string text;           ///< as it is sent, kept to be sent again
-        std::optional<Answer> own;  ///< an answer that the daemon was not asked for
+        std::string text;           ///< as sent; kept in case it must be sent again
+        std::optional<Answer> own;  ///< the command's own answer: the line is not sent
     };
 
     bool done() const { return pending_.empty() && (stopped_ || (lines_.ended() && !held_)); }
@@ -71,18 +71,18 @@ private:
     std::string output_;
     std::deque<Pending> pending_;
     std::size_t kept_ = 0;  ///< bytes of the texts in pending_
-    MonoTime deadline_{};   ///< for the next progress, while something is on the way
-    /// Connections ended without the answers that are due: the next answer has to come before.
+    MonoTime deadline_{};   ///< of the next progress, while lines are unanswered
+    /// Deadline for the next answer after connections that ended without due answers.
     std::optional<MonoTime> again_until_;
-    bool write_failed_ = false;  ///< on this connection: only answers are still to be read
-    bool held_ = false;          ///< there may be more lines than there was room for
-    bool stopped_ = false;       ///< no more lines are taken
+    bool write_failed_ = false;  ///< on this connection: only read answers now
+    bool held_ = false;          ///< reading was paused: the limits were reached
+    bool stopped_ = false;       ///< take no more lines
     std::uint64_t done_events_ = 0;
     std::uint64_t done_bytes_ = 0;
     StreamResult result_;
 };
 
-/// Work that is left goes before work that is in vain: who tries again meets the latter again.
+/// Temporary refusals take precedence over permanent ones, which another attempt would meet again.
 ExitCode worse(ExitCode a, ExitCode b) {
     for (const ExitCode code : {ExitCode::unavailable, ExitCode::try_later, ExitCode::not_permitted,
                                 ExitCode::rejected}) {
@@ -91,7 +91,7 @@ ExitCode worse(ExitCode a, ExitCode b) {
     return ExitCode::ok;
 }
 
-/// Takes no more lines, and takes back those of which nothing has been sent.
+/// Stops taking lines, and discards lines of which no byte was sent.
 void StreamSender::stop(ExitCode code, std::string problem) {
     result_.exit_code = worse(result_.exit_code, code);
     result_.problem = std::move(problem);
@@ -107,7 +107,7 @@ void StreamSender::stop(ExitCode code, std::string problem) {
     }
 }
 
-/// The same, and there will be no answers to what was sent.
+/// Like stop(), and gives up waiting for answers.
 void StreamSender::give_up(ExitCode code, std::string problem) {
     stop(code, std::move(problem));
     result_.counts.unanswered += static_cast<std::uint64_t>(
@@ -158,7 +158,7 @@ void StreamSender::take(const Line& line) {
     if (line.too_long) {
         pending.own = local_rejection("too_large", "the line is over 17 MiB");
     } else if (line.text[first] != '{') {
-        // A line that begins with a capital letter would be taken for HTTP.
+        // The daemon would take a line that begins with a capital letter for HTTP.
         pending.own =
             local_rejection("invalid_json", "not a JSON object; each line must be one, {...}");
     }
@@ -176,7 +176,7 @@ void StreamSender::take(const Line& line) {
     pending_.push_back(std::move(pending));
 }
 
-/// Waits for a daemon that is being restarted. False: stopped.
+/// Connects, waiting for a daemon that restarts. Returns false if it stopped.
 bool StreamSender::connect(MonoTime deadline) {
     auto connected =
         client::UnixStream::connect(socket_, deadline, client::UnixStream::Absent::waits);
@@ -225,7 +225,7 @@ void StreamSender::write_output() {
         output_.erase(0, *sent);
         deadline_ = MonoTime::clock::now() + wait_;
     } else if (sent.error().code != errc::operation_would_block) {
-        write_failed_ = true;  // what the daemon answered before it closed can still be read
+        write_failed_ = true;  // answers from before the close can still be read
     }
 }
 
@@ -238,8 +238,9 @@ void StreamSender::connection_closed() {
     }
 }
 
-/// The daemon may have been stopped: it answers all that it has read, so what it did not answer is
-/// sent to the next one. After a crash an event may be accepted twice, unless it has a uuid.
+/// Prepares to send unanswered lines again to the next daemon, since a daemon that is stopped
+/// answers all lines that it has read. After a crash an event may be accepted twice, unless it has
+/// a uuid.
 void StreamSender::send_again() {
     stream_.reset();
     const MonoTime now = MonoTime::clock::now();
@@ -249,7 +250,7 @@ void StreamSender::send_again() {
         give_up(ExitCode::try_later, "flowrelayd closed the connection");
         return;
     }
-    ::poll(nullptr, 0, 10);  // a daemon that stops still has its socket
+    ::poll(nullptr, 0, 10);  // a stopping daemon still has its socket
     if (!connect(*again_until_)) {
         give_up(result_.exit_code, std::move(result_.problem));
         return;
@@ -291,7 +292,7 @@ int StreamSender::timeout() const {
     return limit;
 }
 
-/// Waits for whatever can go on, and does it.
+/// Waits until reading or writing is possible, and does it.
 void StreamSender::step() {
     const bool want_input = !stopped_ && !lines_.ended() && !held_;
     const bool want_output = stream_ && !output_.empty() && !write_failed_;

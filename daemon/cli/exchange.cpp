@@ -36,15 +36,15 @@ bool is_end(const error_code& code) {
     return code == errc::connection_reset || code == errc::broken_pipe;
 }
 
-/// One try. errc::connection_reset: the connection ended without an answer. `wait` is for the
-/// message.
+/// Makes one attempt. Error: errc::connection_reset if the connection ended without an answer.
+/// `wait` is for the message.
 Result<std::string> try_exchange(const std::string& socket, std::string_view event,
                                  MonoTime deadline, Milliseconds wait) {
     auto stream = client::UnixStream::connect(socket, deadline, client::UnixStream::Absent::waits);
     if (!stream) return stream.error();
     const auto sent = stream->write_all(event, deadline);
     if (!sent && !is_end(sent.error().code)) return sent.error();
-    // A daemon that has too many connections answers and closes without reading.
+    // With too many connections, the daemon answers and closes without reading.
     auto answer = read_answer(*stream, deadline);
     if (!answer && is_end(answer.error().code)) {
         return Error{make_error_code(errc::connection_reset),
@@ -65,7 +65,7 @@ Result<std::string> exchange(const std::string& socket, std::string_view event, 
     const MonoTime deadline = MonoTime::clock::now() + wait;
     auto answer = try_exchange(socket, event, deadline, wait);
     while (!answer && answer.error().code == errc::connection_reset) {
-        ::poll(nullptr, 0, 10);  // a daemon that stops still has its socket
+        ::poll(nullptr, 0, 10);  // a stopping daemon still has its socket
         if (client::milliseconds_until(deadline) == 0) break;
         auto again = try_exchange(socket, event, deadline, wait);
         if (again || again.error().code != errc::timed_out) answer = std::move(again);

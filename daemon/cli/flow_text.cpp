@@ -17,7 +17,7 @@ namespace {
 
 namespace json = boost::json;
 
-// As many digits as matter: 0.25, 3.5, 120.
+// Formats with as many digits as matter: 0.25, 3.5, 120.
 std::string short_rate(double per_second) {
     if (per_second <= 0) return "0/s";
     if (per_second < 1) return fmt::format("{:.2g}/s", per_second);

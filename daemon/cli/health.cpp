@@ -17,7 +17,7 @@ namespace json = boost::json;
 
 namespace {
 
-/// Collects what is wrong; the worst counts, and comes first.
+/// Collects problems. The worst determines the result and is listed first.
 class Verdicts {
 public:
     void add(Health health, std::string text) {
@@ -38,7 +38,7 @@ private:
 };
 
 void look_at_spool(const json::object& status, const HealthLimits& limits, Verdicts& verdicts) {
-    // An older daemon tells neither what is used of the files nor what the disk has.
+    // Older daemons report neither the used part of the files nor the free disk space.
     const double files = number_of(status, "spool_bytes").value_or(0);
     const double limit = number_of(status, "spool_max_bytes").value_or(0);
     const double used = number_of(status, "spool_used_bytes").value_or(files);
@@ -177,7 +177,7 @@ HealthReport judge_health(const json::object& status, const HealthLimits& limits
                                                    counted_of(status, "unaccounted", "event"),
                                                    unaccounted == 1 ? "is" : "are"));
     }
-    // Absent: nothing is queued, so nothing waits.
+    // Missing if nothing is queued, so nothing waits.
     const auto age = number_of(status, "oldest_age_s");
     if (age && *age >= in_seconds(std::min(limits.warn_age, limits.crit_age))) {
         verdicts.add(*age >= in_seconds(limits.crit_age) ? Health::critical : Health::warning,

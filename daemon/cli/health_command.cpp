@@ -14,7 +14,7 @@ namespace flowrelay::cli {
 
 namespace {
 
-// Monitoring systems give up soon themselves.
+// Monitoring systems have short timeouts.
 
 struct HealthOptions {
     HealthLimits limits;

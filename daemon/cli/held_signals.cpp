@@ -23,7 +23,7 @@ HeldSignals::HeldSignals() {
 
 HeldSignals::~HeldSignals() {
     if (fd_ >= 0) ::close(fd_);
-    std::fflush(stdout);  // what a signal would lose
+    std::fflush(stdout);  // a signal that ends the process would lose it
     ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
 }
 

@@ -29,7 +29,7 @@ struct InviteOptions {
     bool as_json = false;
 };
 
-/// Asks flowrelay-connect. Nothing when that did not go well: then it was said why.
+/// Sends a request to flowrelay-connect. On failure prints the reason and returns nothing.
 std::optional<DaemonReply> ask_pages(const InviteOptions& options, std::string_view method,
                                      std::string_view target, const json::object& body,
                                      ExitCode& exit_code) {

@@ -38,7 +38,7 @@ std::string seconds_of(const json::object& object, std::string_view name) {
 std::string format_seconds(double seconds) {
     const double most = static_cast<double>(max_duration.count());
     double ms = std::clamp(seconds * 1000, 0.0, most);
-    if (ms >= 1000) ms -= std::fmod(ms, 1000.0);  // nobody reads "20s317ms"
+    if (ms >= 1000) ms -= std::fmod(ms, 1000.0);  // "20s", not "20s317ms"
     return format_duration(Milliseconds(static_cast<std::int64_t>(ms)));
 }
 

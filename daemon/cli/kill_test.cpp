@@ -25,12 +25,12 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr Milliseconds longest_life{150};
-constexpr std::size_t queue_length = 2000;  // the writer settles what is above
+constexpr std::size_t queue_length = 2000;  // the writer settles older events
 
-/// What the writer says of itself, before and after each commit. Writes of it are atomic (pipe(7)).
+/// The writer's report before and after each commit. Writing it to a pipe is atomic (pipe(7)).
 struct Note {
-    std::uint64_t first = 0;     ///< seq of the events that are durable now
-    std::uint64_t count = 0;     ///< of them; 0: before the commit
+    std::uint64_t first = 0;     ///< first seq of the events that are durable now
+    std::uint64_t count = 0;     ///< number of them; 0: before the commit
     std::uint64_t settling = 0;  ///< outcomes up to this seq may be written
     std::uint64_t settled = 0;   ///< outcomes up to this seq are durable
 };
@@ -42,7 +42,7 @@ storage::LogOptions options() {
     return small;
 }
 
-/// The life of the writer; it is killed in it. Gives what went wrong.
+/// Runs the writer until it is killed. Returns what went wrong.
 std::string write_log(const std::string& directory, std::deque<std::uint64_t> queued, int out,
                       Random random) {
     const auto file_system = storage::make_posix_file_system();
@@ -101,12 +101,12 @@ private:
     Random& random_;
     Interruption& interruption_;
     KillTestResult result_;
-    std::deque<std::uint64_t> queued_;  // what a start found
+    std::deque<std::uint64_t> queued_;  // what recovery found
     std::deque<std::uint64_t> acknowledged_;
     Note last_;
 };
 
-/// A writer, from its birth to its end.
+/// A writer process, from fork to kill.
 Result<void> KillTest::round() {
     std::array<int, 2> ends{};
     if (::pipe(ends.data()) != 0) return system_error(errno, "make", "a pipe");
@@ -153,7 +153,7 @@ Result<void> KillTest::hear(int in) {
     }
 }
 
-/// Opens the log, as a start would, and holds it against what was acknowledged.
+/// Opens the log like a start of the daemon, and compares it with what was acknowledged.
 Result<void> KillTest::compare() {
     const auto file_system = storage::make_posix_file_system();
     NullLog log;
@@ -170,7 +170,7 @@ Result<void> KillTest::compare() {
     }
     for (const std::uint64_t seq : acknowledged_) {
         const bool there = std::ranges::binary_search(*found, Seq{seq});
-        // The outcome of those was on its way.
+        // Outcomes up to last_.settling may have been written without being reported.
         if (!there && seq > last_.settling) ++result_.lost;
     }
     queued_.clear();
@@ -179,7 +179,7 @@ Result<void> KillTest::compare() {
         if ((*queue)->read(seq).has_error()) ++result_.lost;
         queued_.push_back(to_number(seq));
     }
-    // What was written and not acknowledged may be there, and then it stays.
+    // Events that were written but not acknowledged may be there, and then stay.
     acknowledged_ = queued_;
     result_.unaccounted = (*queue)->ledger().unaccounted((*queue)->usage().events);
     return {};

@@ -28,18 +28,17 @@ void take_from_environment(const char* name, std::string& out) {
     if (value != nullptr && *value != '\0') out = value;
 }
 
-/// A descriptor of 0 to 2 that was closed would be given to the next socket, and what is meant for
-/// people would go to the daemon. In its place comes one with which reading and writing fail, as
-/// with a closed one.
+/// Replaces closed descriptors 0 to 2 with ones on which reading and writing fail. Otherwise the
+/// next socket would get the number, and messages for users would go to the daemon.
 void keep_standard_streams() {
     for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
         if (::fcntl(fd, F_GETFD) >= 0 || errno != EBADF) continue;
-        // The lowest that is free: this one, since those below are open.
+        // open() returns the lowest free descriptor: this one, since those below are open.
         if (::open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd) std::abort();
     }
 }
 
-/// What every command has, said where its help ends.
+/// Adds the common last part of each command's help.
 void add_common_help(CLI::App& app) {
     for (CLI::App* command : app.get_subcommands({})) {
         add_common_help(*command);
@@ -50,8 +49,8 @@ void add_common_help(CLI::App& app) {
     }
 }
 
-/// The parser only says that a command is missing: says which of the words is none, and which there
-/// are. False when it is something else that is missing.
+/// Prints which word is not a command, and which commands exist, since the parser only reports that
+/// a command is missing. Returns false if something else is missing.
 bool complain_of_command(const CLI::App& app, int argc, char** argv) {
     const CLI::App* level = &app;
     std::string name = "flowrelay";
@@ -90,7 +89,7 @@ bool complain_of_command(const CLI::App& app, int argc, char** argv) {
     return true;
 }
 
-/// What is wrong with the command line, and whose help says how it has to be.
+/// Prints what is wrong with the command line, and the command whose help describes it.
 void complain_of_arguments(const CLI::App& app, const CLI::ParseError& error) {
     std::string name = "flowrelay";
     for (const CLI::App* level = &app; !level->get_subcommands().empty();) {
@@ -100,7 +99,7 @@ void complain_of_arguments(const CLI::App& app, const CLI::ParseError& error) {
     complain(fmt::format("{}\nSee {} --help.", error.what(), name));
 }
 
-/// Runs the command and sees to it that what it said was written.
+/// Runs the command and checks that its output was written.
 int finish(const Context& context) {
     int status = static_cast<int>(ExitCode::try_later);
     std::string problem;
@@ -114,12 +113,12 @@ int finish(const Context& context) {
     if (problem.empty()) return status;
     if (problem == std::generic_category().message(EPIPE) && !context.output_counts) return status;
     complain("cannot write the output: " + problem);
-    // What could not be written was not said. But an event that was accepted stays accepted.
+    // Lost output is a failure, except for `send`: an accepted event stays accepted.
     return context.output_counts ? static_cast<int>(ExitCode::try_later) : status;
 }
 
-/// Whether a word looks like an option that would take a token or another secret. Its value is not
-/// repeated.
+/// Returns whether a word looks like an option for a token or another secret. Its value must not be
+/// printed.
 bool gives_token(int argc, char** argv) {
     constexpr std::string_view secrets[] = {"--token", "--flow-token", "--access-token",
                                             "--client-secret", "--code"};
@@ -133,8 +132,8 @@ bool gives_token(int argc, char** argv) {
     return false;
 }
 
-/// The words of the command line, last first, as the parser takes them. `help COMMAND` is
-/// `COMMAND --help`.
+/// Returns the words of the command line in reverse order, as the parser needs them. Turns
+/// `help COMMAND` into `COMMAND --help`.
 std::vector<std::string> words_of(int argc, char** argv) {
     std::vector<std::string> words(argv + 1, argv + argc);
     if (!words.empty() && words.front() == "help") {
@@ -216,6 +215,6 @@ int main(int argc, char** argv) {
         return run(argc, argv);
     } catch (const std::exception& e) {
         flowrelay::cli::complain(e.what());
-        return 70;  // EX_SOFTWARE: out of memory, or a mistake of ours
+        return 70;  // EX_SOFTWARE: out of memory, or a bug
     }
 }

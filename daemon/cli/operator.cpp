@@ -21,7 +21,7 @@ namespace json = boost::json;
 
 namespace {
 
-// An id that nobody knows is looked for in everything that is queued.
+// Looking up an unknown id searches the whole queue.
 constexpr Milliseconds longest_operation = Seconds(120);
 constexpr std::size_t ids_at_once = 500;
 constexpr std::size_t page_size = 500;
@@ -204,7 +204,7 @@ bool post_selection(Operator& daemon, std::string_view target, std::string_view 
         const json::value* next = answer->if_contains("next");
         if (next == nullptr) return true;
         body["after"] = *next;
-        // What came in since the first portion is not meant.
+        // Events that arrived after the first batch are not part of the selection.
         if (const auto* by = answer->if_contains("accepted_by_ms")) body["accepted_by_ms"] = *by;
     }
 }

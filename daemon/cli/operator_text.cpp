@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::size_t longest_cell = 40;
 
-/// A text from outside, short enough for a table.
+/// Shortens a text from outside for a table.
 std::string cell(const json::object& object, std::string_view name,
                  std::size_t longest = longest_cell) {
     std::string text = text_of(object, name);
@@ -31,7 +31,7 @@ std::string cell(const json::object& object, std::string_view name,
     return text + "...";
 }
 
-/// "3m20s", or "now" for a wait that is over.
+/// Returns "3m20s", or "now" for a wait that is over.
 std::string wait_text(const json::object& object, std::string_view name) {
     const auto wait = number_of(object, name);
     if (!wait) return {};
@@ -93,7 +93,7 @@ void add_history(std::string& out, const json::object& answer) {
     }
 }
 
-/// "event 4711 (0197…) of ci, thread build-42, accepted 2026-… (3m20s ago)"
+/// Returns "event 4711 (0197…) of ci, thread build-42, accepted 2026-… (3m20s ago)".
 std::string head_line(const json::object& event) {
     std::string line = fmt::format("event {}", count_of(event, "seq"));
     const std::string id = text_of(event, "id");
@@ -107,7 +107,7 @@ std::string head_line(const json::object& event) {
     return line;
 }
 
-/// Of an event whose contents can't be read any more: why, and the way on.
+/// Explains why the contents of an event can't be read any more, and what to do.
 void add_unreadable(std::string& out, const json::object& event) {
     const std::string why = text_of(event, "unreadable");
     if (why.empty()) return;
@@ -216,7 +216,7 @@ std::string format_explanation(const json::object& answer, bool colour) {
                                    left.empty() ? "" : ", erased in " + left);
             }
         }
-        if (queued == "0" && state == "active") return out;  // then there is nothing to explain
+        if (queued == "0" && state == "active") return out;  // nothing to explain
         if (const auto* oldest = object_of(answer, "oldest")) {
             out += fmt::format("the oldest is {}\n", head_line(*oldest));
         }

@@ -18,7 +18,7 @@ namespace flowrelay::cli {
 
 namespace {
 
-// Each commit appends so many events and settles as many, so that so many stay queued.
+// Each commit appends `batch` events and settles as many, so that `window` events stay queued.
 constexpr std::uint64_t batch = 16;
 constexpr std::uint64_t window = 256 * batch;
 
@@ -33,7 +33,7 @@ std::string result_file(const std::string& parent) {
     return power_cut_directory(parent) + "/checked";
 }
 
-/// Counts the reports of damage.
+/// Counts reports of damage.
 class DamageCounter final : public Log {
 public:
     using Log::write;
@@ -125,7 +125,7 @@ std::uint64_t lost_in_power_cut(const PowerCutFindings& found, std::uint64_t ack
     std::uint64_t lost = found.missing;
     const std::uint64_t last = std::max(found.last, acknowledged);
     if (last > found.last) lost += last - std::max(found.last, last - std::min(last, window));
-    // A commit settles the oldest first, and may be cut off behind that.
+    // A commit writes the outcomes of the oldest events first, and may be cut off after that.
     const std::uint64_t settled = found.last + batch;
     const std::uint64_t oldest = settled > window ? settled - window + 1 : 1;
     if (found.last > 0 && found.first > oldest) lost += found.first - oldest;

@@ -42,7 +42,7 @@ void for_each_object(const json::object& answer, std::string_view name, const Li
     }
 }
 
-/// "  ci has another token …; active, 3 events queued"
+/// Returns "  ci has another token …; active, 3 events queued".
 void add_sources(std::string& out, const json::object& answer) {
     for_each_object(answer, "sources", [&out](const json::object& source) {
         std::string what;
@@ -60,7 +60,7 @@ void add_sources(std::string& out, const json::object& answer) {
     });
 }
 
-/// Sources whose state the reload did not change, and that somebody should look at.
+/// Lists sources that the reload did not change, but that need an operator's attention.
 void add_attention(std::string& out, const json::object& answer) {
     for_each_object(answer, "attention", [&out](const json::object& source) {
         const std::string state = text_of(source, "state");
@@ -78,7 +78,7 @@ void add_attention(std::string& out, const json::object& answer) {
 }
 
 void add_changes(std::string& out, const json::object& answer) {
-    // What differs of a source is said with its state.
+    // Changed keys of a source are listed with its state.
     json::object keys;
     if (const json::array* changed = array_of(answer, "changed")) {
         json::array others;

@@ -35,7 +35,7 @@ ExitCode RemoteRemoval::prepare() {
     return daemon.post(target, {{"plan", true}}) ? ExitCode::ok : daemon.exit_code();
 }
 
-/// The source of the flow that is meant. Nothing: it was said why.
+/// Chooses the source of the flow. On failure prints the reason and returns nothing.
 std::optional<ListedSource> RemoteRemoval::choose(const Flow& flow) {
     if (options_.is_known && !flow.sources.empty()) {
         return ListedSource{options_.source_id, app::printable(name_)};

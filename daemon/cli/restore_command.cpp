@@ -36,7 +36,7 @@ struct RestoreOptions {
     bool with_damage = false;
 };
 
-/// This user's, unless that is root.
+/// The owner is this user, unless that is root.
 Result<FileOwner> new_owner(const RestoreOptions& options, const std::string& state,
                             const json::object& manifest) {
     if (::geteuid() != 0) return FileOwner{::geteuid(), ::getegid(), {}};
@@ -45,8 +45,9 @@ Result<FileOwner> new_owner(const RestoreOptions& options, const std::string& st
     return choose_owner(hints, find_file_owner);
 }
 
-/// To whom a file of the configuration belonged, if both are on this host. Else a private one is
-/// the daemon's, who has to read it, and another one belongs to the owner of its directory.
+/// Returns the former owner of a file of the configuration, if user and group exist on this host.
+/// Otherwise a private file belongs to the daemon's user, which must read it, and other files to
+/// the owner of their directory.
 FileOwner owner_of_restored(const BackupFile& file, const FileOwner& daemon) {
     const auto user = find_file_owner(file.owner);
     const auto* group = ::getgrnam(file.group.c_str());
@@ -81,7 +82,7 @@ Result<void> restore_state(const std::string& directory, RestoreTarget& target,
     StateCopy copy(directory + "/state", target.path());
     if (auto written = copy.pass(); written.has_error()) return written.error();
     if (auto done = copy.sync(); done.has_error()) return done;
-    // The daemon then looks whether the tokens of this host are those of the events.
+    // This makes the daemon check whether this host's tokens are those of the events.
     if (auto done = write_text(app::machine_file(target.path()), std::string(app::restored_mark));
         done.has_error()) {
         return done;

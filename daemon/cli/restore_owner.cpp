@@ -11,14 +11,14 @@ namespace flowrelay::cli {
 
 namespace {
 
-// chown(2) takes it for "leave as it is".
+// For chown(2), this id means "do not change".
 constexpr auto no_user = static_cast<uid_t>(-1);
 
 Error no_owner(std::string message) {
     return {make_error_code(boost::system::errc::invalid_argument), std::move(message)};
 }
 
-/// A user by name or number. A number needs no entry: containers have such users.
+/// Finds a user by name or number. A number needs no passwd entry, as in containers.
 std::optional<FileOwner> find_or_number(const std::string& user, const FindUser& find) {
     if (auto found = find(user)) return found;
     const auto number = parse_number<uid_t>(user);

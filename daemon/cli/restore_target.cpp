@@ -19,13 +19,14 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int max_links = 8;
-constexpr const char* file_system_s_own = "lost+found";  // in the root of an ext4
+constexpr const char* file_system_s_own =
+    "lost+found";  // exists in the root directory of an ext4 file system
 
 bool is_root() {
     return ::geteuid() == 0;
 }
 
-/// Where a path leads. A last part that is a link need not lead to something that is there.
+/// Resolves a path. If its last part is a link, the target need not exist.
 Result<std::string> follow(const std::string& state) {
     std::error_code error;
     fs::path path = fs::absolute(state, error).lexically_normal();
@@ -47,7 +48,7 @@ Result<std::string> follow(const std::string& state) {
     return system_error(ELOOP, "follow", state);
 }
 
-/// Gives away what is in a directory of root's, but not the directory.
+/// Changes the owner of the contents of root's directory, but not of the directory itself.
 Result<void> give_contents(const std::string& directory, const FileOwner& owner) {
     std::error_code error;
     fs::recursive_directory_iterator at(directory, error);
@@ -91,7 +92,7 @@ RestoreTarget::~RestoreTarget() {
     if (fd_ >= 0) ::close(fd_);
 }
 
-/// The directory may be there: the service manager makes an empty one.
+/// The directory may exist: the service manager creates an empty one.
 Result<void> RestoreTarget::refuse_unless_empty() const {
     std::error_code error;
     for (const char* name : {"spool", "tokens", "dead-letters"}) {
@@ -129,7 +130,7 @@ Result<void> RestoreTarget::take_over(const FileOwner& owner) {
     if (is_root() && (::fchown(fd_, 0, 0) != 0 || ::fchmod(fd_, 0700) != 0)) {
         return system_error(errno, "take over", path_);
     }
-    // Somebody may have put something there until now.
+    // Files may have been created there since the last check.
     auto done = refuse_unless_empty();
     if (done.has_error()) {
         if (is_root()) {

@@ -33,7 +33,7 @@ namespace flowrelay::cli {
 
 namespace {
 
-constexpr std::size_t longest_body = 16 << 20;  // the most that ingest.max_event_size may be
+constexpr std::size_t longest_body = 16 << 20;  // the maximum of ingest.max_event_size
 
 struct SendOptions {
     EventOptions event;
@@ -44,7 +44,7 @@ struct SendOptions {
     bool from_flags = false;
 };
 
-/// A line. That it can't be written is noticed at the end: the events come first.
+/// Prints a line. Write errors are checked at the end, because sending the events comes first.
 void say(std::FILE* out, std::string_view line) {
     std::fwrite(line.data(), 1, line.size(), out);
     std::fputc('\n', out);
@@ -58,7 +58,7 @@ void say_json(std::string_view text) {
     }
 }
 
-/// --body - and --body @FILE: without the line breaks at its end, as a shell's $(...) has it.
+/// Reads --body - and --body @FILE, and removes trailing line breaks, like $(...) in a shell.
 Result<std::string> read_body(const std::string& from) {
     const bool is_file = from.starts_with('@');
     const std::string path = from.substr(1);
@@ -97,7 +97,7 @@ ExitCode send_one(SendOptions& options, const std::string& socket, Milliseconds 
         }
     }
     if (options.event.body && options.event.body->starts_with("@@")) {
-        options.event.body->erase(0, 1);  // a text that begins with @
+        options.event.body->erase(0, 1);  // "@@text" stands for "@text"
     } else if (options.event.body == "-" ||
                (options.event.body && options.event.body->starts_with('@'))) {
         auto body = read_body(*options.event.body);
@@ -146,7 +146,7 @@ void print_counts(std::FILE* out, const StreamResult& result) {
     say(out, text);
 }
 
-/// The size of a regular file on stdin from where it is read; 0 for everything else.
+/// Returns the rest of a regular file on stdin, in bytes; 0 if stdin is something else.
 std::uint64_t input_size() {
     struct stat status{};
     if (::fstat(STDIN_FILENO, &status) != 0 || !S_ISREG(status.st_mode)) return 0;
@@ -171,7 +171,7 @@ ExitCode send_lines(const SendOptions& options, const std::string& socket, Milli
     hooks.answered = [&](std::uint64_t line, const Answer& answer, std::string_view text) {
         if (options.json) say_json(text);
         if (answer.accepted) return;
-        // What was on its way when the queue was full is refused by the thousand, for one reason.
+        // When the queue is full, thousands of events in flight are refused for the same reason.
         const bool later = exit_code_of(answer) == ExitCode::try_later;
         if (later && std::exchange(told_later, true)) return;
         bar.clear();
@@ -191,7 +191,7 @@ ExitCode send_lines(const SendOptions& options, const std::string& socket, Milli
     return result.exit_code;
 }
 
-/// The options that describe an event. That one of them is there decides what is sent.
+/// Adds the options that describe an event. If one is given, `send` sends that event and not stdin.
 std::vector<Option> add_event_options(Command send, SendOptions& options) {
     EventOptions& event = options.event;
     std::vector<Option> all;
@@ -262,8 +262,8 @@ void add_send_command(Command app, Context& context) {
             }
             const bool one = std::ranges::any_of(
                 describing, [](const Option& option) { return option.given(); });
-            // Nobody may be listening: the exit status is to say whether events were accepted. Who
-            // reads answer by answer and has enough ends it.
+            // The reader of stdout may be gone. The exit status must still tell whether events were
+            // accepted, so go on. A reader of --json answers that closes its end stops the sending.
             if (one || !options->json) std::signal(SIGPIPE, SIG_IGN);
             if (one) return send_one(*options, context.ingest(), *wait);
             return send_lines(*options, context.ingest(), *wait);

@@ -19,7 +19,7 @@ namespace flowrelay::cli {
 
 namespace {
 
-/// What a command prints; "" when it fails.
+/// Returns the output of a command; "" if it fails.
 std::string output_of(const std::string& command) {
     std::FILE* lines = ::popen(command.c_str(), "re");
     if (lines == nullptr) return {};
@@ -31,7 +31,7 @@ std::string output_of(const std::string& command) {
     return ::pclose(lines) == 0 ? text : std::string();
 }
 
-/// Whether a name may stand in a command of the shell as it is.
+/// Returns whether a name needs no quoting in a shell command.
 bool is_plain(std::string_view name) {
     return !name.empty() && name.front() != '-' && ascii::all_word(name, "-_.@:");
 }
@@ -103,7 +103,7 @@ std::vector<app::ConfigProblem> check_as_this_user(const app::Config& config,
     const auto writable = [&](std::string_view key, const std::string& directory) {
         if (is_made_by_systemd(directory, service)) return;
         if (::access(directory.c_str(), W_OK | X_OK) == 0) return;
-        // The daemon makes one that is not there yet.
+        // The daemon creates a missing one.
         const std::string above =
             directory.substr(0, std::max<std::size_t>(directory.rfind('/'), 1));
         if (errno == ENOENT && ::access(above.c_str(), W_OK | X_OK) == 0) return;

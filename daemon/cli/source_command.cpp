@@ -47,8 +47,8 @@ ExitCode list_sources(const Context& context, bool as_json) {
     return ExitCode::ok;
 }
 
-/// The text of a token, from where the options say; nothing, and a word on stderr, if there is
-/// none.
+/// Reads a token from where the options say. If there is none, prints a message and returns
+/// nothing.
 std::optional<Secret> token_of(const SourceOptions& options, ExitCode& exit_code) {
     if (options.token_file == "-") {
         Secret token(read_secret_line("The flow_token"));
@@ -108,7 +108,7 @@ ExitCode change_source(const Context& context, const SourceOptions& options, con
     return show_changed(*reply, options, verb);
 }
 
-/// `options` without --plan. Says how it went.
+/// Removes a source and prints the result. `options` must not have --plan.
 ExitCode remove_here(const Context& context, const SourceOptions& options) {
     Operator daemon(context);
     const auto reply =
@@ -121,8 +121,8 @@ ExitCode remove_here(const Context& context, const SourceOptions& options) {
     return shown;
 }
 
-/// From its flow before it is removed here: what fails then can be tried again. No signal comes in
-/// between.
+/// Removes a source from its flow, then from the daemon, so that the user can try again if the
+/// first step fails. Signals are held back meanwhile.
 ExitCode remove_everywhere(const Context& context, SourceOptions source) {
     RemoteOptions& options = source.remote;
     Operator daemon(context);

@@ -43,7 +43,7 @@ ExitCode show_source(const Context& context, const LookOptions& options) {
     return ExitCode::ok;
 }
 
-/// What a source says in GET /v1/sources: whether it can be asked for.
+/// Returns whether a source from GET /v1/sources can be checked.
 bool can_be_checked(const json::object& source) {
     const std::string kind = text_of(source, "kind");
     const std::string state = text_of(source, "state");

@@ -20,7 +20,7 @@ void add_fact(std::string& out, std::string_view name, std::string_view value) {
     if (!value.empty()) out += fmt::format("{:<12}  {}\n", name, value);
 }
 
-/// What a result that is not "found" means, and what to do.
+/// Returns what a result other than "found" means, and what to do.
 std::string_view meaning_of(std::string_view result) {
     if (result == "gone") return "it was removed from its flow";
     if (result == "unknown") {

@@ -21,7 +21,7 @@ namespace flowrelay::cli {
 
 namespace {
 
-// As monitoring plug-ins and fsck have it, and unlike the commands that talk to the daemon.
+// Exit codes like those of monitoring plug-ins and fsck, unlike commands that use the daemon.
 constexpr auto damage_found = static_cast<ExitCode>(2);
 
 struct VerifyOptions {
@@ -90,7 +90,7 @@ std::string describe_loss(std::uint64_t events, std::uint64_t letters) {
     return events == 0 ? missing : fmt::format("{} and {}", counted(events, "event"), missing);
 }
 
-/// What the plan shows is what is booked: another loss meanwhile is not.
+/// Books exactly the loss that the plan shows, and not a further one since then.
 ExitCode book_lost(const Context& context, bool plan) {
     Operator daemon(context);
     const auto reply = daemon.post("/v1/spool/book-lost", {{"plan", true}});
@@ -157,7 +157,7 @@ ExitCode give_up(const std::string& path) {
     struct stat before{};
     const bool known = ::stat(path.c_str(), &before) == 0;
     const auto lost = storage::declare_damaged(*file_system, path);
-    // The copy that root has made has to be the service's again.
+    // Give the copy that root has made to the service's user.
     if (known && ::geteuid() == 0 && ::chown(path.c_str(), before.st_uid, before.st_gid) != 0) {
         complain(system_error(errno, "give back to its owner", path).message);
         return ExitCode::can_not_tell;

@@ -24,18 +24,18 @@ using Clock = std::chrono::steady_clock;
 constexpr auto promise_broken = static_cast<ExitCode>(2);
 constexpr auto may_lose_events = static_cast<ExitCode>(3);
 
-// Disks with a sync that is worth its name take longer: even those with power-loss protection.
+// A real sync takes longer than this, even on disks with power-loss protection.
 constexpr Microseconds fastest_sync{20};
 
 constexpr std::uint64_t mebibyte = 1U << 20;
-// Two files of this size are made whole, and all three written to once.
+// Two files of this size are created in full, and all three are written once.
 constexpr std::uint64_t probe_bytes = 4 * max_probe_commits * probe_commit_size;
 constexpr std::uint64_t max_at_once = 64 * mebibyte;
 constexpr std::uint64_t max_written = probe_bytes + 2 * max_kills * max_bytes_between_kills;
 
 struct TestOptions {
     std::string directory;
-    unsigned seconds = 0;  // 0: as the test has it
+    unsigned seconds = 0;  // 0: the test's default
     std::string power_cut;
     std::uint64_t acknowledged = 0;
 };
@@ -45,7 +45,7 @@ Error not_tested(std::string message) {
             std::move(message)};
 }
 
-/// Prints what is found, and remembers the worst.
+/// Prints findings, and remembers the worst one.
 class DiskTest {
 public:
     DiskTest(std::string parent, unsigned seconds)

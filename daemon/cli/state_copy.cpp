@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t block_size = 1 << 20;
-// Two writes may have the same time of modification when they are closer than this.
+// Two writes that are closer than this may have the same modification time.
 constexpr std::time_t coarse_clock = 2;
 
 class Fd {
@@ -43,7 +43,7 @@ Result<Fd> open_fd(const std::string& path, int flags) {
     return Fd(fd);
 }
 
-/// Not copied: the lock of the process, and space that is reserved for nothing yet.
+/// Returns whether a file is not copied: the lock of the process, and reserved space.
 bool is_left_out(const fs::path& name) {
     return name == "spool/lock" || name.extension() == ".spare";
 }
@@ -74,7 +74,7 @@ Result<void> write_block(int fd, off_t at, const char* data, std::size_t size,
     return {};
 }
 
-/// Writes the blocks of `from` that differ from those of `to`. Zeros become holes.
+/// Writes the blocks of `from` that differ to `to`. Blocks of zeros become holes.
 Result<std::uint64_t> copy_blocks(int from, int to, const std::string& from_path,
                                   const std::string& to_path) {
     std::vector<char> wanted(block_size);
@@ -124,7 +124,7 @@ Result<std::uint64_t> StateCopy::copy_file(const std::string& name) {
     const std::string from_path = from_ + "/" + name;
     const std::string to_path = to_ + "/" + name;
     const int opened = ::open(from_path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (opened < 0 && errno == ENOENT) return std::uint64_t{0};  // it has gone meanwhile
+    if (opened < 0 && errno == ENOENT) return std::uint64_t{0};  // the file was removed meanwhile
     if (opened < 0) return system_error(errno, "open", from_path);
     const Fd from(opened);
     struct stat facts{};

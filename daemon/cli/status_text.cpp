@@ -86,7 +86,7 @@ void add_spool(std::string& out, const json::object& status) {
     const auto files = number_of(status, "spool_bytes");
     const auto limit = number_of(status, "spool_max_bytes");
     if (!files || !limit || *limit <= 0) return;
-    // An older daemon tells neither what is used of the files nor what the disk has. As in
+    // Older daemons report neither the used part of the files nor the free disk space, as in
     // `health`.
     const auto used = number_of(status, "spool_used_bytes");
     const double most = number_of(status, "spool_capacity_bytes").value_or(*limit);

@@ -58,7 +58,7 @@ void print_answer(const std::string& socket, std::string_view name, std::string_
     print_text(answer ? without_server_words(*answer) : answer.error().message);
 }
 
-/// Names, sizes and modes; never contents.
+/// Lists names, sizes and modes, never contents.
 void print_files(const std::string& directory) {
     head("files of " + directory);
     std::error_code error;
@@ -78,7 +78,7 @@ void print_files(const std::string& directory) {
     }
 }
 
-/// The configuration as it counts: it holds the names of files, no secrets.
+/// Prints the effective configuration. It contains names of files, but no secrets.
 void print_config(const std::string& path) {
     head("configuration " + path);
     try {
@@ -93,8 +93,8 @@ void print_config(const std::string& path) {
     }
 }
 
-/// The last lines of the journal: they hold the names of sources and threads, and what the
-/// destination has said, which is left out since it may quote contents.
+/// Prints the last lines of the journal, with names of sources and threads. Leaves out the
+/// destination's words, since they may quote contents.
 void print_journal(const SupportOptions& options) {
     head("journal");
     std::fflush(stdout);

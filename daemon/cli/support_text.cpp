@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::string_view left_out = "(left out)";
 
-/// Where a quoted value ends: at its closing quote, or at the end of the text.
+/// Returns the end of a quoted value: its closing quote, or the end of the text.
 std::size_t end_of_quoted(std::string_view text) {
     for (std::size_t at = 0; at < text.size(); ++at) {
         if (text[at] == '\\') {
@@ -23,7 +23,7 @@ std::size_t end_of_quoted(std::string_view text) {
     return text.size();
 }
 
-/// The front of a reason that the relay itself has written: all of it, or "HTTP 422: ".
+/// Returns the part of a reason that the relay itself wrote: all of it, or "HTTP 422: ".
 std::size_t own_part(std::string_view reason, bool is_all_of_server) {
     if (is_all_of_server) return 0;
     constexpr std::string_view begins = "HTTP ";
@@ -33,7 +33,7 @@ std::size_t own_part(std::string_view reason, bool is_all_of_server) {
     return reason.substr(at).starts_with(": ") ? at + 2 : reason.size();
 }
 
-/// A dead letter's reason has no status in front of it.
+/// Returns whether the line is about a dead letter, whose reason has no status in front.
 bool is_of_dead_letter(std::string_view line) {
     return line.find("delivery.dead") != line.npos;
 }
@@ -44,7 +44,7 @@ std::string masked_line(std::string_view line) {
         bool quoted;
         bool is_all_of_server = false;
     };
-    // An address of settings may be one that nobody is to guess.
+    // The URL of settings may be a secret link.
     constexpr std::array forms{Form{"\"reason\":\"", true}, Form{" reason=\"", true},
                                Form{" reason=", false},
                                Form{"\"configuration_uri\":\"", true, true}};

@@ -13,7 +13,7 @@ namespace flowrelay::cli {
 
 namespace {
 
-/// Columns that a text takes: its characters, not its bytes.
+/// Returns the columns of a text: its characters, not its bytes.
 std::size_t width(std::string_view text) {
     return static_cast<std::size_t>(std::ranges::count_if(
         text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));

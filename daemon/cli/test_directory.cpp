@@ -27,7 +27,7 @@ TestDirectory::TestDirectory(TestDirectory&& other) noexcept
 
 TestDirectory::~TestDirectory() {
     if (path_.empty()) return;
-    std::error_code ignored;  // what is left can be seen by its name
+    std::error_code ignored;  // leftovers can be recognized by their name
     std::filesystem::remove_all(path_, ignored);
 }
 

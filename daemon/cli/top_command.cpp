@@ -24,7 +24,7 @@ namespace flowrelay::cli {
 
 namespace {
 
-// Samples that the charts are drawn of.
+// Number of samples in the charts.
 constexpr std::size_t max_seen = 60;
 
 constexpr Milliseconds longest_refresh = Seconds(5);
@@ -36,8 +36,8 @@ struct TopOptions {
 
 volatile std::sig_atomic_t interrupted = 0;
 
-/// Keys come at once and are not echoed; the picture is on the terminal's other screen. Both end
-/// with this object.
+/// Switches the terminal to its alternate screen, and to reading keys at once without echo. The
+/// destructor undoes both.
 class Screen {
 public:
     Screen() : active_(::isatty(STDIN_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 1) {
@@ -67,7 +67,7 @@ public:
         std::fflush(stdout);
     }
 
-    /// Waits; true when it is to end: q, Ctrl-C, or the end of stdin.
+    /// Waits. Returns true on q, Ctrl-C or the end of stdin.
     bool wait(Milliseconds time) const {
         const MonoTime end = MonoTime::clock::now() + time;
         while (interrupted == 0) {
@@ -79,7 +79,7 @@ public:
             if (ready <= 0) continue;
             char c = 0;
             if (::read(STDIN_FILENO, &c, 1) <= 0 || c == 'q' || c == 'Q') return true;
-            return false;  // any other key: look at once
+            return false;  // any other key: refresh at once
         }
         return true;
     }
@@ -117,7 +117,7 @@ ExitCode run_top(const std::string& socket, Milliseconds interval, unsigned coun
                 failed = status.error();
                 break;
             } else {
-                screen.show(status.error().message + '\n');  // it may come back
+                screen.show(status.error().message + '\n');  // the daemon may come back
             }
             if (++shown == count || screen.wait(interval)) break;
             if (!screen.active()) fmt::print("\n");

@@ -34,7 +34,7 @@ std::string rate(double now, double before, double seconds) {
 
 struct TopLine {
     std::string text;
-    std::string state;  ///< gives its colour; empty: none
+    std::string state;  ///< determines the colour; empty: none
 };
 
 void add_tokens(std::vector<TopLine>& lines, const json::object& status) {
@@ -44,7 +44,7 @@ void add_tokens(std::vector<TopLine>& lines, const json::object& status) {
     for (const json::value& item : *tokens) {
         if (item.is_object()) shown.push_back(&item.get_object());
     }
-    // Those with the most that waits are those to look at.
+    // Sources with the longest queues matter most.
     std::ranges::stable_sort(shown, [](const json::object* a, const json::object* b) {
         return number_of(*a, "queued").value_or(0) > number_of(*b, "queued").value_or(0);
     });
@@ -61,7 +61,7 @@ void add_tokens(std::vector<TopLine>& lines, const json::object& status) {
     }
 }
 
-// The rate between each two samples that follow one another.
+// Computes the rates between successive samples.
 template <class Member>
 std::vector<double> rates_of(std::span<const TopSample> samples, Member member) {
     std::vector<double> rates;
