@@ -259,9 +259,9 @@ ExitCode run_backup(const std::string& socket, BackupOptions options) {
 
 void add_backup_command(Command app, Context& context) {
     const Command backup = app.add_subcommand(
-        "backup", "Copy the spool and the configuration, also of a running flowrelayd");
+        "backup", "Copy the spool and the configuration, even while flowrelayd runs");
     const auto options = std::make_shared<BackupOptions>();
-    backup.add_option("DIR", options->directory, "A new directory; it is made with the mode 0700")
+    backup.add_option("DIR", options->directory, "A new directory; it is created with mode 0700")
         .required()
         .type_name("")
         .not_empty();
@@ -271,13 +271,14 @@ void add_backup_command(Command app, Context& context) {
         .type_name("FILE")
         .not_empty();
     backup.footer(
-        "Run it as root, or as the user of flowrelayd. The copy is consistent: most of it is made "
-        "while\n"
-        "flowrelayd works, the rest while it stands still for a moment; then it is read as `spool "
-        "verify`\n"
-        "does. It holds tokens and the contents of events.\n\n"
-        "Exit status: 0, 1 there is no backup, 2 there is one, of a spool that is damaged, 64 "
-        "wrong options.");
+        "Run it as root, or as the user of flowrelayd. The copy is consistent: most of it is "
+        "copied while\n"
+        "flowrelayd works, the rest while it stops writing for a moment. Then the copy is checked "
+        "like\n"
+        "`spool verify`. It contains tokens and the contents of events.\n"
+        "\n"
+        "Exit status: 0, 1 there is no backup, 2 there is one, but the spool is damaged, 64 wrong "
+        "options.");
     backup.callback([options, &context] {
         context.run = [options, &context] { return run_backup(context.control(), *options); };
     });

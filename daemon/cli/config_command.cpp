@@ -163,13 +163,15 @@ void add_config_commands(Command app, Context& context) {
         .type_name("NAME")
         .not_empty();
     check
-        .add_option("--unit", options->unit, "Whose user and sandbox count (" + options->unit + ")")
+        .add_option("--unit", options->unit,
+                    "The unit whose user and sandbox apply (" + options->unit + ")")
         .type_name("NAME")
         .not_empty();
     check.footer(
-        "Also reads the files that it names, as the service will. If flowrelayd runs with this "
-        "file, it\n"
-        "is asked what a reload would change and destroy. Exit status: 0, 64 wrong options,\n"
+        "Also reads the files that it names, like the service. If flowrelayd runs with this file, "
+        "the\n"
+        "command asks it what a reload would change and destroy. Exit status: 0, 64 wrong "
+        "options,\n"
         "77 only root can check as another user, 78 problems found.");
     check.add_flag("--json", options->json, "Lines of JSON");
     check.callback([options, &context] {
@@ -178,10 +180,11 @@ void add_config_commands(Command app, Context& context) {
     const auto path = std::make_shared<std::string>(options->path);
 
     const Command show =
-        config.add_subcommand("show", "Print what is in force with a file, defaults included");
+        config.add_subcommand("show", "Print the effective configuration, defaults included");
     show.add_option("FILE", *path, "The file (" + *path + ")").type_name("");
     show.footer(
-        "As a file that says the same. Tokens are not in it: a configuration only says where they\n"
+        "The output is a configuration file. It contains no tokens: a configuration only says "
+        "where they\n"
         "are. Exit status: 0, 64 wrong options, 78 the file can't be used.");
     show.callback([path, &context] { context.run = [path] { return show_config_file(*path); }; });
 }

@@ -30,30 +30,31 @@ ExitCode run_connect(const Context& context, ConnectOptions options) {
 }  // namespace
 
 void add_connect_command(Command source, Context& context) {
-    const Command connect =
-        source.add_subcommand("connect", "Make a source in a flow, and add it with its new token");
+    const Command connect = source.add_subcommand(
+        "connect", "Create a source in a flow, and add it with its new token");
     const auto options = std::make_shared<ConnectOptions>();
-    connect.add_option("NAME", options->name, "The source, as producers will call it")
+    connect.add_option("NAME", options->name, "The name of the source, for producers")
         .required()
         .type_name("");
     connect
-        .add_option(
-            "--flow", options->flow,
-            "The flow: ORG/FLOW as in its address, or the id that a set-up page was given.\n"
-            "Without it, the flows are listed to choose from")
+        .add_option("--flow", options->flow,
+                    "The flow: ORG/FLOW as in its address, or the id in a set-up link.\n"
+                    "Without it, you choose from a list of flows")
         .type_name("FLOW");
-    connect.add_option("--title", options->title, "What the flow calls the source (NAME)")
+    connect.add_option("--title", options->title, "The name of the source in the flow (NAME)")
         .type_name("TEXT");
-    connect.add_option("--url", options->url, "Where what it reports on is found").type_name("URL");
+    connect.add_option("--url", options->url, "The address of what it reports on").type_name("URL");
     add_access_options(connect, options->access);
     connect.add_flag("--yes", options->yes, "Do not ask to confirm");
     connect.add_flag("--hello", options->hello, "Send a first event through the new source");
     connect.add_flag("--json", options->as_json, "As JSON");
     connect.footer(
-        "Has somebody allow it in a browser, makes a source in the flow and hands its flow_token,\n"
-        "which nobody sees, to flowrelayd, as `source add` does. The application is the one of\n"
-        "`connect` in the configuration; docs/integration.md says how to register one. The access\n"
-        "token is given back at the end.\n"
+        "Asks a user for permission in a browser, creates a source in the flow, and gives its "
+        "flow_token to\n"
+        "flowrelayd like `source add`, without showing it. The application is the one of `connect` "
+        "in the\n"
+        "configuration; docs/integration.md says how to register one. The access token is revoked "
+        "at the end.\n"
         "\n"
         "  flowrelay source connect ci\n"
         "  flowrelay source connect ci --flow example/main --yes --no-browser --hello");

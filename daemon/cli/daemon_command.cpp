@@ -66,12 +66,12 @@ void add_daemon_commands(Command app, Context& context) {
     reload.add_flag("--json", *as_json, "As JSON");
     const auto accept_loss = std::make_shared<bool>(false);
     reload.add_flag("--accept-loss", *accept_loss,
-                    "Also if dead letters are dropped by it (a shorter dead_letters.max_age)");
+                    "Reload even if that drops dead letters (a shorter dead_letters.max_age)");
     reload.footer(
-        "A file that is right counts as a whole, any other changes nothing. `flowrelay config "
-        "check`\n"
-        "says beforehand whether it is.\n\n"
-        "Exit status: 0, 64 wrong options, 69 flowrelayd is not there, 75 no proper answer,\n"
+        "The new file takes effect as a whole, or not at all. `flowrelay config check` checks it "
+        "beforehand.\n"
+        "\n"
+        "Exit status: 0, 64 wrong options, 69 flowrelayd does not run, 75 no valid answer,\n"
         "77 not permitted, 78 the file can't be used.");
     reload.callback([as_json, accept_loss, &context] {
         context.run = [as_json, accept_loss, &context] {

@@ -56,8 +56,8 @@ ExitCode change_letters(const Context& context, const SelectionOptions& options,
 }  // namespace
 
 void add_dead_commands(Command app, Context& context) {
-    const Command dead = app.add_subcommand(
-        "dead", "Look at the events that could not be delivered; replay or drop them");
+    const Command dead =
+        app.add_subcommand("dead", "Show, replay and drop events that could not be delivered");
     dead.require_subcommand();
     add_event_list(
         dead, context,
@@ -65,11 +65,13 @@ void add_dead_commands(Command app, Context& context) {
          "There are no dead letters.", "There are no dead letters of this source.", format_dead});
     add_event_show(dead, context, "Show one dead letter with its contents", dead_target);
 
-    const Command replay = dead.add_subcommand("replay", "Have dead letters delivered after all");
+    const Command replay = dead.add_subcommand("replay", "Deliver dead letters after all");
     auto revived = add_selection(replay, false, false);
     replay.footer(
-        "Each takes its old place in its thread, in front of what came later. What made the\n"
-        "destination refuse it should be mended first: it dies again otherwise.\n\n"
+        "Each takes its old place in its thread, before later events. First fix what made the "
+        "destination\n"
+        "refuse it: otherwise it becomes a dead letter again.\n"
+        "\n"
         "  flowrelay dead replay --source ci --plan\n"
         "  flowrelay dead replay 4711");
     replay.callback([revived, &context] {
@@ -79,7 +81,7 @@ void add_dead_commands(Command app, Context& context) {
         };
     });
 
-    const Command drop = dead.add_subcommand("drop", "Throw dead letters away for good");
+    const Command drop = dead.add_subcommand("drop", "Delete dead letters for good");
     auto options = add_selection(drop, false, true);
     drop.footer(
         "  flowrelay dead drop --source ci --plan\n"

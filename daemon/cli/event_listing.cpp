@@ -76,21 +76,21 @@ ExitCode show_event(const Context& context, const std::string& target, bool as_j
 Command add_event_list(Command parent, Context& context, const EventList& list) {
     const Command command = parent.add_subcommand("list", list.help);
     const auto options = std::make_shared<Options>();
-    command.add_option("SOURCE,--source", options->source, "Of this source")
+    command.add_option("SOURCE,--source", options->source, "Only events of this source")
         .type_name("NAME")
         .not_empty();
     if (list.with_thread) {
-        command.add_option("--thread", options->thread, "Of this thread")
+        command.add_option("--thread", options->thread, "Only events of this thread")
             .type_name("ID")
             .not_empty();
     }
     const Option limit =
         command
             .add_option("--limit", options->limit,
-                        "At most so many; 0: all (100; with --json all unless given)")
+                        "Maximum number of events; 0: all (100, or all with --json)")
             .type_name("N")
             .whole_number();
-    command.add_flag("--json", options->as_json, "One JSON object a line");
+    command.add_flag("--json", options->as_json, "One JSON object per line");
     command.callback([options, limit, list, &context] {
         options->limit_given = limit.given();
         context.run = [options, list, &context] { return list_events(context, list, *options); };

@@ -61,8 +61,10 @@ void add_explain_command(Command app, Context& context) {
         .add_option("WHAT", options->of,
                     "The id or seq of an event, the name of a source, or a thread")
         .type_name("");
-    explain.add_option("--event", options->event, "An event for sure").type_name("ID").not_empty();
-    explain.add_option("--thread", options->thread, "A thread for sure")
+    explain.add_option("--event", options->event, "The id or seq of an event, and nothing else")
+        .type_name("ID")
+        .not_empty();
+    explain.add_option("--thread", options->thread, "A thread, and nothing else")
         .type_name("ID")
         .not_empty();
     explain.add_option("--source", options->source, "This source, or a thread of it")
@@ -70,10 +72,13 @@ void add_explain_command(Command app, Context& context) {
         .not_empty();
     explain.add_flag("--json", options->as_json, "As JSON");
     explain.footer(
-        "The chain goes from the event to the destination: each line holds it, and the last line\n"
-        "says when it can go. Of an event that has left, what became of it: from the dead "
-        "letters,\n"
-        "or from memory if it was one of the last since the start.\n\n"
+        "The answer is a chain of reasons from the event to the destination. Each line is an "
+        "independent\n"
+        "reason; the last line says when the event can go. For an event that has left, the answer "
+        "says what\n"
+        "became of it: from the dead letters, or from memory if it was one of the last since the "
+        "start.\n"
+        "\n"
         "  flowrelay explain build-42\n"
         "  flowrelay explain --source ci --thread build-42\n"
         "  flowrelay explain 01a207fc-14fc-758c-956c-1268ba75d680");

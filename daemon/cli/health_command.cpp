@@ -49,23 +49,25 @@ void add_health_command(Command app, Context& context) {
     const auto options = std::make_shared<HealthOptions>();
     health
         .add_option("--warn-age", options->warn_age,
-                    "Warn when the oldest event waits so long (15m)")
+                    "Waiting time of the oldest event for a warning (15m)")
         .type_name("DURATION");
-    health.add_option("--crit-age", options->crit_age, "Critical when it waits so long (2h)")
+    health
+        .add_option("--crit-age", options->crit_age,
+                    "Waiting time of the oldest event for critical (2h)")
         .type_name("DURATION");
     health
         .add_option("--warn-spool", options->limits.warn_spool,
-                    "Warn when the spool is so full, in per cent (80)")
+                    "Used part of the spool for a warning, in per cent (80)")
         .type_name("N")
         .per_cent();
     health
         .add_option("--crit-spool", options->limits.crit_spool,
-                    "Critical when it is so full, in per cent (95)")
+                    "Used part of the spool for critical, in per cent (95)")
         .type_name("N")
         .per_cent();
     health
         .add_option("--warn-dead", options->limits.warn_dead,
-                    "Warn when there are so many dead letters (0: never)")
+                    "Number of dead letters for a warning (0: never)")
         .type_name("N")
         .whole_number();
     health.add_flag("--json", options->as_json, "As JSON");
@@ -75,12 +77,13 @@ void add_health_command(Command app, Context& context) {
         "from another machine, base_url is wrong, the dead letters are full or are missing from "
         "their file, or\n"
         "events are unaccounted for. Always a warning: flowrelayd is stopping, the destination "
-        "does not take\n"
+        "does not accept\n"
         "events, refuses or has removed a token, events wait for a source that is not configured "
         "or not known,\n"
         "the quota of a token is used up, or a thread is held for an operator. Unknown: this user "
-        "may not ask,\n"
-        "or what answers is not flowrelayd. Exit status: 0 OK, 1 warning, 2 critical, 3 unknown, "
+        "lacks the\n"
+        "permission, or another program answers. Exit status: 0 OK, 1 warning, 2 critical, 3 "
+        "unknown,\n"
         "64 wrong options.");
     health.callback([options, &context] {
         context.run = [options, &context] {

@@ -124,13 +124,13 @@ ExitCode run_invite(const InviteOptions& options) {
 
 void add_invite_command(Command source, Context& context) {
     const Command invite = source.add_subcommand(
-        "invite", "Make an address at which somebody can connect a source in a browser");
+        "invite", "Create an address at which a user can connect a source in a browser");
     const auto options = std::make_shared<InviteOptions>();
     options->socket = context.invite_socket;
-    invite.add_option("NAME", options->name, "The source, as producers will call it").type_name("");
+    invite.add_option("NAME", options->name, "The name of the source, for producers").type_name("");
     invite
         .add_option("--flow", options->flow,
-                    "The only flow that it may be connected to: ORG/FLOW, or an id")
+                    "The only flow to which it can be connected: ORG/FLOW, or an id")
         .type_name("FLOW");
     invite
         .add_option("--expires", options->expires,
@@ -145,9 +145,11 @@ void add_invite_command(Command source, Context& context) {
         .not_empty();
     invite.add_flag("--json", options->as_json, "As JSON");
     invite.footer(
-        "Asks flowrelay-connect, which serves the pages. The address works once; a second one for\n"
-        "NAME takes the place of the first. Whoever has it can connect the source to a flow of\n"
-        "their own: send it as you would send a password.\n"
+        "Asks flowrelay-connect, which serves the pages. The address works once. A second one for "
+        "NAME\n"
+        "replaces the first. Anyone who has the address can connect the source to a flow of their "
+        "own:\n"
+        "send it as you would send a password.\n"
         "\n"
         "  flowrelay source invite ci --flow example/main --expires 7d");
     invite.callback(

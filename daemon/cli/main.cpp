@@ -44,7 +44,7 @@ void add_common_help(CLI::App& app) {
         add_common_help(*command);
         const std::string own = command->get_footer();
         const std::string common =
-            "--socket PATH goes before or behind the command: see flowrelay --help.";
+            "--socket PATH goes before or after the command: see flowrelay --help.";
         command->footer(own.empty() ? common : own + "\n\n" + common);
     }
 }
@@ -149,16 +149,17 @@ int run(int argc, char** argv) {
     take_from_environment("FLOWRELAY_SOCKET", context.ingest_socket);
     take_from_environment("FLOWRELAY_CONTROL_SOCKET", context.control_socket);
     take_from_environment("FLOWRELAY_INVITE_SOCKET", context.invite_socket);
-    CLI::App app("Hands activity events to flowrelayd, which delivers them.", "flowrelay");
+    CLI::App app("Sends activity events to flowrelayd, which delivers them.", "flowrelay");
     app.set_version_flag("--version", std::string("flowrelay ") + FLOWRELAY_VERSION);
     app.require_subcommand(1);
     app.fallthrough();
     const Command root(&app);
     root.add_option("--socket", context.socket,
-                    "The socket that the command talks to. send: where flowrelayd takes events,\n"
+                    "The socket that the command uses. send: the one for events,\n"
                     "$FLOWRELAY_SOCKET or " +
                         context.ingest_socket +
-                        ". All others: where it takes\norders, $FLOWRELAY_CONTROL_SOCKET or " +
+                        ". All others: the\n"
+                        "control socket, $FLOWRELAY_CONTROL_SOCKET or " +
                         context.control_socket)
         .type_name("PATH")
         .not_empty();
@@ -180,7 +181,7 @@ int run(int argc, char** argv) {
     app.footer(
         "To begin with:\n"
         "  flowrelay send --source ci --thread build-42 --title \"build failed\"\n"
-        "  flowrelay status          how it is\n"
+        "  flowrelay status          the state of flowrelayd\n"
         "  flowrelay explain ci      why something waits, and until when\n"
         "  flowrelay COMMAND --help  more about a command");
     if (gives_token(argc, argv)) {

@@ -57,7 +57,7 @@ ExitCode change_queue(const Context& context, const SelectionOptions& options, c
 }  // namespace
 
 void add_queue_commands(Command app, Context& context) {
-    const Command queue = app.add_subcommand("queue", "Look at the queue, retry and drop events");
+    const Command queue = app.add_subcommand("queue", "Show the queue, retry and drop events");
     queue.require_subcommand();
     const Command list =
         add_event_list(queue, context,
@@ -69,11 +69,14 @@ void add_queue_commands(Command app, Context& context) {
         "  flowrelay queue list --json | jq -r 'select(.attempts > 10) | .seq'");
     add_event_show(queue, context, "Show one queued event with its contents", queue_target);
 
-    const Command retry = queue.add_subcommand("retry", "Try events now that wait after a failure");
+    const Command retry =
+        queue.add_subcommand("retry", "Try events now that are waiting after a failure");
     auto options = add_selection(retry, true, false);
     retry.footer(
-        "Ends the wait of their threads; where a token or the destination waits as a whole, one\n"
-        "event is tried at once. Pauses and rate limits stay.\n\n"
+        "Ends the waits of their threads. If a token or the destination waits as a whole, one "
+        "event is\n"
+        "tried at once. Pauses and rate limits stay in force.\n"
+        "\n"
         "  flowrelay queue retry --source ci\n"
         "  flowrelay queue retry --all");
     retry.callback([options, &context] {
@@ -83,12 +86,13 @@ void add_queue_commands(Command app, Context& context) {
         };
     });
 
-    const Command drop = queue.add_subcommand("drop", "Take events out of the queue for good");
+    const Command drop = queue.add_subcommand("drop", "Remove events from the queue for good");
     auto doomed = add_selection(drop, true, true);
     drop.footer(
-        "They are not delivered and are no dead letters; the books count them as dropped. An "
+        "They are neither delivered nor kept as dead letters; the books count them as dropped. An "
         "event\n"
-        "whose request is under way stays.\n\n"
+        "whose request is in flight stays.\n"
+        "\n"
         "  flowrelay queue drop --thread build-42 --source ci --plan\n"
         "  flowrelay queue list --source ci --json | grep nightly | flowrelay queue drop --yes -");
     drop.callback([doomed, &context] {

@@ -150,34 +150,34 @@ ExitCode run_restore(const RestoreOptions& options) {
 
 void add_restore_command(Command app, Context& context) {
     const Command restore =
-        app.add_subcommand("restore", "Put a backup in place, before flowrelayd is started");
+        app.add_subcommand("restore", "Restore a backup, before flowrelayd is started");
     const auto from = std::make_shared<RestoreOptions>();
-    restore.add_option("DIR", from->directory, "What `flowrelay backup` made")
+    restore.add_option("DIR", from->directory, "The directory made by `flowrelay backup`")
         .required()
         .type_name("")
         .not_empty();
     restore
         .add_option("--state", from->state,
-                    "Where the spool goes: spool.directory of this host (where it was)")
+                    "The directory for the spool: spool.directory of this host (the original one)")
         .type_name("DIR")
         .not_empty();
     restore.add_flag("--with-config", from->with_config,
-                     "The configuration and token files as well, where there are none");
+                     "Also restore the configuration and token files that do not exist here");
     restore
         .add_option("--user", from->user,
-                    "As root: to whom the spool belongs (the owner of the directory that is there, "
-                    "of the backup, or of the service)")
+                    "As root: the owner of the spool (the owner of the existing directory, of the "
+                    "backup, or of the service)")
         .type_name("NAME")
         .not_empty();
     restore.add_flag("--with-damage", from->with_damage,
-                     "Also a copy that is damaged: flowrelayd says what is lost");
+                     "Restore even a damaged copy: flowrelayd says what is lost");
     restore.footer(
         "There must be no spool yet, and nothing else in its directory. When flowrelayd starts "
-        "with "
-        "it, a\n"
-        "source whose token on this host is not the one that its queued events were accepted for "
-        "is\n"
-        "paused: see token.replaced in the log.\n\n"
+        "with the\n"
+        "restored spool, it pauses each source whose token on this host is not the one for which "
+        "its queued\n"
+        "events were accepted: see token.replaced in the log.\n"
+        "\n"
         "Exit status: 0, 1 nothing was restored, 64 wrong options.");
     restore.callback([from, &context] { context.run = [from] { return run_restore(*from); }; });
 }

@@ -21,17 +21,17 @@ std::shared_ptr<SelectionOptions> add_selection(Command command, bool with_threa
                     "Ids or seqs; - reads them from stdin, one a line, or the lines of list --json")
         .type_name("")
         .not_empty();
-    command.add_option("--source", options->selection.source, "All of this source")
+    command.add_option("--source", options->selection.source, "All events of this source")
         .type_name("NAME")
         .not_empty();
     if (with_thread) {
-        command.add_option("--thread", options->selection.thread, "All of this thread")
+        command.add_option("--thread", options->selection.thread, "All events of this thread")
             .type_name("ID")
             .not_empty();
     }
-    command.add_flag("--all", options->selection.all, "All there are");
-    command.add_flag("--plan", options->plan, "Only say what would be done");
-    if (destroys) command.add_flag("--yes", options->yes, "Do it: what goes can't be brought back");
+    command.add_flag("--all", options->selection.all, "All events");
+    command.add_flag("--plan", options->plan, "Only show what would be done");
+    if (destroys) command.add_flag("--yes", options->yes, "Do it; this can't be undone");
     command.add_flag("--json", options->as_json, "As JSON");
     return options;
 }

@@ -216,7 +216,7 @@ std::vector<Option> add_event_options(Command send, SendOptions& options) {
         "COLOR:TEXT");
     add("--thread-title", event.thread_title, "Title of the item; --title unless given", "TEXT");
     add("--thread-body", event.thread_body, "Description of the item, in HTML", "TEXT");
-    add("--url", event.url, "Where the item is found", "URL");
+    add("--url", event.url, "The address of the item", "URL");
     all.push_back(
         send.add_option("--field", event.fields, "A property of the item; may be repeated")
             .type_name("LABEL=VALUE")
@@ -229,28 +229,31 @@ std::vector<Option> add_event_options(Command send, SendOptions& options) {
     add("--uuid", event.uuid, "Your own unique id: sending the event again is then harmless",
         "UUID");
     add("--expires-in", event.expires_in,
-        "Not to be delivered later than that: 90s, 2h, 1d, or seconds", "DURATION");
+        "Do not deliver it later than this: 90s, 2h, 1d, or seconds", "DURATION");
     return all;
 }
 
 }  // namespace
 
 void add_send_command(Command app, Context& context) {
-    const Command send = app.add_subcommand("send", "Hand events in");
+    const Command send = app.add_subcommand("send", "Send events to flowrelayd");
     const auto options = std::make_shared<SendOptions>();
     const std::vector<Option> describing = add_event_options(send, *options);
     send.add_option("--wait", options->wait,
-                    "Longest wait for an answer; with many events, for the next answer (2s)")
+                    "Maximum wait for an answer; with many events, for the next answer (2s)")
         .type_name("DURATION");
-    send.add_flag("-q,--quiet", options->quiet, "Say nothing but what went wrong");
-    send.add_flag("--json", options->json, "Print the answers of flowrelayd, one a line");
+    send.add_flag("-q,--quiet", options->quiet, "Print errors only");
+    send.add_flag("--json", options->json, "Print the answers of flowrelayd, one per line");
     send.footer(
-        "Without options that describe an event, events are read from stdin: one JSON object a\n"
-        "line. They are accepted once they are safely on disk.\n\n"
+        "Without options that describe an event, events are read from stdin: one JSON object per "
+        "line.\n"
+        "They are accepted once they are safely on disk.\n"
+        "\n"
         "  flowrelay send --source ci --thread build-42 --title \"build failed\" \\\n"
         "      --status red:failed --field Branch=main --body - < build.log\n"
-        "  flowrelay send < events.ndjson\n\n"
-        "Exit status: 0 accepted, 64 wrong options, 65 rejected, 69 flowrelayd is not there,\n"
+        "  flowrelay send < events.ndjson\n"
+        "\n"
+        "Exit status: 0 accepted, 64 wrong options, 65 rejected, 69 flowrelayd does not run,\n"
         "75 try again later, 77 not permitted, 78 the token file can't be used.");
     send.callback([options, describing, &context] {
         context.run = [options, describing, &context] {

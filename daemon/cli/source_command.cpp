@@ -116,7 +116,7 @@ ExitCode remove_here(const Context& context, const SourceOptions& options) {
     if (!reply) return daemon.exit_code();
     const ExitCode shown = show_changed(*reply, options, "removed, what it had is being erased");
     if (!options.as_json && !options.remote.wanted) {
-        print_text("in its flow it stays: remove it there as well, if it is not yet");
+        print_text("it stays in its flow: remove it there as well, if it is still there");
     }
     return shown;
 }
@@ -182,7 +182,7 @@ ExitCode remove_source(const Context& context, const SourceOptions& options) {
 Command add_change(Command parent, const char* name, const char* what,
                    const std::shared_ptr<SourceOptions>& options) {
     const Command command = parent.add_subcommand(name, what);
-    command.add_option("NAME", options->name, "The source, as `source list` shows it")
+    command.add_option("NAME", options->name, "The source, as shown by `source list`")
         .required()
         .type_name("")
         .not_empty();
@@ -203,7 +203,7 @@ void add_token_option(Command command, SourceOptions& options) {
 
 void add_source_commands(Command app, Context& context) {
     const Command source = app.add_subcommand(
-        "source", "See, check, add, connect, filter, invite, pause, rotate and remove sources");
+        "source", "Show, check, add, connect, filter, invite, pause, rotate and remove sources");
     source.require_subcommand();
     const auto options = std::make_shared<SourceOptions>();
 
@@ -217,8 +217,9 @@ void add_source_commands(Command app, Context& context) {
         add_change(source, "add", "Add a source that is not in the configuration", options);
     add_token_option(add, *options);
     add.footer(
-        "It is there at once and after a restart. A token is never given on the command line,\n"
-        "where ps(1) shows it.\n\n"
+        "It works at once, and stays after a restart. A token is never given on the command line,\n"
+        "where ps(1) shows it.\n"
+        "\n"
         "  flowrelay source add ci --token-file /root/ci.token\n"
         "  pass show flowdock/ci | flowrelay source add ci --token-file -");
     add.callback([options, &context] {
@@ -232,11 +233,12 @@ void add_source_commands(Command app, Context& context) {
     add_filter_command(source, context);
 
     const Command rotate =
-        add_change(source, "rotate", "Give an added source another token", options);
+        add_change(source, "rotate", "Give an added source a new token", options);
     add_token_option(rotate, *options);
     rotate.footer(
-        "What is queued is posted with the new token from now on, in its order. The token of a\n"
-        "source of the configuration is rotated there.");
+        "Queued events are posted with the new token, in the same order. The token of a configured "
+        "source\n"
+        "is changed in the configuration.");
     rotate.callback([options, &context] {
         context.run = [options, &context] { return give_token(context, *options, false); };
     });
@@ -251,31 +253,32 @@ void add_source_commands(Command app, Context& context) {
     simple("pause", "Keep the events of a source until it is resumed", "paused");
     simple("resume", "End a pause; a token that the destination refused is tried at once",
            "resumed");
-    simple("enable", "Take a 410 back, as long as nothing was erased yet", "enabled");
+    simple("enable", "Undo a 410, if nothing was erased yet", "enabled");
 
     const Command remove =
         add_change(source, "remove", "Erase a source and everything stored for it", options);
-    remove.add_flag("--plan", options->plan, "Only say what would be erased");
-    remove.add_flag("--yes", options->yes, "Do it: what goes can't be brought back");
+    remove.add_flag("--plan", options->plan, "Only show what would be erased");
+    remove.add_flag("--yes", options->yes, "Do it; this can't be undone");
     remove.add_flag("--delete-remote", options->remote.wanted,
-                    "Remove it from its flow first; somebody has to allow that in a browser");
+                    "Remove it from its flow first; a user must allow that in a browser");
     remove
         .add_option("--flow", options->remote.flow,
-                    "Which flow that is: ORG/FLOW, or its id; unless given,\n"
-                    "the one that `source connect` has noted")
+                    "The flow: ORG/FLOW or its id; unless given,\n"
+                    "the one that `source connect` has recorded")
         .type_name("FLOW");
     remove
-        .add_option("--source-id", options->remote.source_id,
-                    "Which source of the flow; unless given, the one that `source connect` has\n"
-                    "noted, or else the one called --title (NAME)")
+        .add_option(
+            "--source-id", options->remote.source_id,
+            "The id of the source in the flow; unless given, the one that `source connect`\n"
+            "has recorded, or else the source called --title (NAME)")
         .type_name("ID");
-    remove.add_option("--title", options->remote.title, "What the flow calls it (NAME)")
+    remove.add_option("--title", options->remote.title, "Its name in the flow (NAME)")
         .type_name("TEXT");
     add_access_options(remove, options->remote.access);
     remove.footer(
-        "Its queued events, its dead letters and its token are overwritten on the disk. Take it "
-        "out\n"
-        "of the configuration as well, if it is there.");
+        "Its queued events, its dead letters and its token are overwritten on the disk. If it is "
+        "in the\n"
+        "configuration, remove it there as well.");
     remove.callback([options, &context] {
         context.run = [options, &context] { return remove_source(context, *options); };
     });

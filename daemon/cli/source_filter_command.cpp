@@ -72,29 +72,31 @@ ExitCode set_filter(const Context& context, const FilterOptions& options) {
 void add_filter_command(Command source, Context& context) {
     const auto options = std::make_shared<FilterOptions>();
     const Command filter =
-        source.add_subcommand("filter", "Set which events of an added source are delivered");
-    filter.add_option("NAME", options->name, "The source, as `source list` shows it")
+        source.add_subcommand("filter", "Choose which events of an added source are delivered");
+    filter.add_option("NAME", options->name, "The source, as shown by `source list`")
         .required()
         .type_name("")
         .not_empty();
-    filter.add_option("--event", options->events, "Of this type: activity or discussion")
+    filter.add_option("--event", options->events, "Events of this type: activity or discussion")
         .type_name("TYPE")
         .one_value();
-    filter.add_option("--tag", options->tags, "With this tag; one of several is enough")
+    filter.add_option("--tag", options->tags, "Events with this tag; one of several is enough")
         .type_name("TAG")
         .one_value();
     filter
         .add_option("--thread", options->threads,
-                    "Whose external_thread_id begins with this, or another that is given")
+                    "Events whose external_thread_id begins with this; one of several is enough")
         .type_name("PREFIX")
         .one_value();
-    filter.add_flag("--all", options->all, "All events: take the filter away");
+    filter.add_flag("--all", options->all, "All events: remove the filter");
     filter.add_flag("--json", options->as_json, "As JSON");
     filter.footer(
-        "An event has to fit each kind of option that is given. One that does not is answered as\n"
-        "accepted, and is neither stored nor delivered; `flowrelay explain ID` says why. What is\n"
-        "queued stays. The filter replaces the one before. A source of the configuration has its\n"
-        "filter there.\n\n"
+        "An event must match each kind of option that is given. Other events are answered as "
+        "accepted, but\n"
+        "neither stored nor delivered; `flowrelay explain ID` says why. Queued events stay. The "
+        "filter\n"
+        "replaces the former one. The filter of a configured source is in the configuration.\n"
+        "\n"
         "  flowrelay source filter ci --event activity --tag deploy --tag release\n"
         "  flowrelay source filter ci --all");
     filter.callback([options, &context] {

@@ -95,8 +95,9 @@ ExitCode check_sources(const Context& context, const LookOptions& options) {
 void add_look_commands(Command source, Context& context) {
     const auto options = std::make_shared<LookOptions>();
 
-    const Command show = source.add_subcommand("show", "Show one source, and where it lives");
-    show.add_option("NAME", options->name, "The source, as `source list` shows it")
+    const Command show =
+        source.add_subcommand("show", "Show one source, and its place in the flow");
+    show.add_option("NAME", options->name, "The source, as shown by `source list`")
         .required()
         .type_name("")
         .not_empty();
@@ -105,20 +106,20 @@ void add_look_commands(Command source, Context& context) {
         context.run = [options, &context] { return show_source(context, *options); };
     });
 
-    const Command check =
-        source.add_subcommand("check", "Ask the destination whether sources live in their flows");
+    const Command check = source.add_subcommand(
+        "check", "Ask the destination whether sources still exist in their flows");
     check.add_option("NAME", options->name, "The source; without it, all that have a token")
         .type_name("")
         .not_empty();
     check.add_flag("--json", options->as_json, "One JSON object a line");
     check.footer(
-        "Posts nothing: flowrelayd asks GET /sources with the token of the source. One that is "
-        "gone\n"
-        "is disabled and erased after the grace, as after a 410; any other answer changes "
+        "Posts nothing: flowrelayd sends GET /sources with the token of the source. A source that "
+        "is gone\n"
+        "is disabled, and erased after the grace, as after a 410. Any other answer changes "
         "nothing.\n"
         "\n"
         "Exit status: 0 all were found; 65 one is gone; 75 no answer, try later; 1 the answer of\n"
-        "the destination does not say.");
+        "the destination does not tell.");
     check.callback([options, &context] {
         context.run = [options, &context] { return check_sources(context, *options); };
     });

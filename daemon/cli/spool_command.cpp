@@ -45,7 +45,7 @@ ExitCode verify(const VerifyOptions& options) {
 
 void add_verify(Command spool, Context& context) {
     const Command command =
-        spool.add_subcommand("verify", "Read a whole spool and say what is there");
+        spool.add_subcommand("verify", "Check a whole spool and report its contents");
     const auto options = std::make_shared<VerifyOptions>();
     command
         .add_option("DIR", options->directory,
@@ -56,8 +56,9 @@ void add_verify(Command spool, Context& context) {
     command.add_flag("--json", options->as_json, "Lines of JSON");
     command.add_flag("-q,--quiet", options->quiet, "No line for each file");
     command.footer(
-        "flowrelayd must not run on it. Nothing is written, repaired or removed.\n\n"
-        "Exit status: 0 all is whole, 1 it can't be read, 2 something is damaged, 64 wrong "
+        "flowrelayd must not use it. Nothing is written, repaired or removed.\n"
+        "\n"
+        "Exit status: 0 nothing is damaged, 1 it can't be read, 2 something is damaged, 64 wrong "
         "options.");
     command.callback([options, &context] { context.run = [options] { return verify(*options); }; });
 }
@@ -71,13 +72,13 @@ ExitCode adopt(const Context& context) {
 
 void add_adopt(Command spool, Context& context) {
     const Command command =
-        spool.add_subcommand("adopt", "Deliver from a spool that came from another machine");
+        spool.add_subcommand("adopt", "Deliver events from a spool that came from another machine");
     command.footer(
         "flowrelayd posts nothing from a state directory that another machine used last (a copy, "
-        "or "
-        "a clone\n"
-        "of the machine): that one may post the same events. Say this when it is switched off for "
-        "good.");
+        "or a clone\n"
+        "of the machine), because that machine may post the same events. Run this command when it "
+        "is\n"
+        "switched off for good.");
     command.callback([&context] { context.run = [&context] { return adopt(context); }; });
 }
 
@@ -132,15 +133,14 @@ void add_book_lost(Command spool, Context& context) {
         bool yes = false;
     };
     const auto options = std::make_shared<Options>();
-    command.add_flag("--plan", options->plan, "Only say how many that are");
-    command.add_flag("--yes", options->yes, "Do it: who did it and when stays in the books");
+    command.add_flag("--plan", options->plan, "Only show how many there are");
+    command.add_flag("--yes", options->yes, "Do it; the spool records who did it and when");
     command.footer(
-        "For events that a damaged spool has lost for good, and those whose dead letters are "
-        "missing,\n"
-        "once the damage was looked into: they count as lost from then on, and the next loss "
-        "raises\n"
-        "its alarm. Those of a segment that is put back later are taken out of the lost ones by "
-        "the start.");
+        "For events that a damaged spool has lost for good, and events whose dead letters are "
+        "missing, after\n"
+        "the damage was examined. They then count as lost, and the next loss raises an alarm "
+        "again. If a\n"
+        "missing segment is put back later, the next start no longer counts its events as lost.");
     command.callback([options, &context] {
         context.run = [options, &context] {
             if (options->plan == options->yes) {
@@ -179,19 +179,24 @@ ExitCode give_up(const std::string& path) {
 
 void add_declare_damaged(Command spool, Context& context) {
     const Command command = spool.add_subcommand(
-        "declare-damaged", "Give up bytes of a file that the disk does not give any more");
+        "declare-damaged", "Give up parts of a file that the disk can no longer read");
     const auto path = std::make_shared<std::string>();
-    command.add_option("FILE", *path, "A file of the spool, as flowrelayd names it in its error")
+    command.add_option("FILE", *path, "A file of the spool, as named in the error of flowrelayd")
         .required()
         .type_name("")
         .not_empty();
     command.footer(
-        "For a disk that has lost them for good: flowrelayd does not start on a file that it can't "
-        "read, since an error of reading may pass. Try again first, and copy the disk. flowrelayd "
-        "must not run. The file is replaced by a copy of all that can be read, with zeros for the "
-        "rest; the next start then says what is lost (spool.damaged) and goes on. Dead letters "
-        "that were cut short get zeros for what was cut off.\n\n"
-        "Exit status: 0 the file can be read and was left alone, 1 it can't be done, 2 bytes were "
+        "For parts that the disk has lost for good. flowrelayd does not start with a file that it "
+        "can't\n"
+        "read, because a read error may be temporary: first try again, and copy the disk. "
+        "flowrelayd\n"
+        "must not run. The file is replaced by a copy of everything that can be read, with zeros "
+        "for\n"
+        "the rest. The next start reports what is lost (spool.damaged) and continues. If the file "
+        "of\n"
+        "the dead letters was cut short, zeros replace what was cut off.\n\n"
+        "Exit status: 0 the file can be read and was not changed, 1 it can't be done, 2 bytes "
+        "were\n"
         "given up, 64 wrong options.");
     command.callback([path, &context] { context.run = [path] { return give_up(*path); }; });
 }
@@ -199,7 +204,7 @@ void add_declare_damaged(Command spool, Context& context) {
 }  // namespace
 
 void add_spool_commands(Command app, Context& context) {
-    const Command spool = app.add_subcommand("spool", "Look at a spool, and at the disk for one");
+    const Command spool = app.add_subcommand("spool", "Check a spool, or a disk for one");
     spool.require_subcommand();
     add_verify(spool, context);
     add_declare_damaged(spool, context);

@@ -303,35 +303,36 @@ ExitCode run_test(const TestOptions& options) {
 }  // namespace
 
 void add_spool_test(Command spool, Context& context) {
-    const Command command = spool.add_subcommand("test", "Try out what a disk really promises");
+    const Command command = spool.add_subcommand("test", "Test whether a disk keeps its promises");
     const auto options = std::make_shared<TestOptions>();
     command
         .add_option("DIR", options->directory,
-                    "A directory on that disk; what is in it is left alone")
+                    "A directory on that disk; its contents are not changed")
         .required()
         .not_empty()
         .type_name("");
     command.add_option("--seconds", options->seconds, "How long (15; with --power-cut write 300)")
         .between(1, 86'400)
         .type_name("N");
-    const Option power_cut =
-        command
-            .add_option("--power-cut", options->power_cut,
-                        "write: write and print numbers until you cut the power; check: say "
-                        "what was kept")
-            .one_of({"write", "check"})
-            .type_name("PHASE");
+    const Option power_cut = command
+                                 .add_option("--power-cut", options->power_cut,
+                                             "write: write and print numbers until you cut the "
+                                             "power; check: report what was kept")
+                                 .one_of({"write", "check"})
+                                 .type_name("PHASE");
     command
         .add_option("--acknowledged", options->acknowledged,
                     "With --power-cut check: the last number that you saw")
         .needs(power_cut)
         .type_name("N");
     command.footer(
-        "Shows what the file system is, what a sync costs and whether one can be believed, and "
-        "kills a\nprocess that writes a log like flowrelayd's again and again. flowrelayd may "
-        "run.\n\n"
-        "Exit status: 0 the disk is fit for a spool, 1 it can't be tested, 2 it is not, 3 it works "
-        "but a\npower cut may lose acknowledged events, 64 wrong options.");
+        "Shows the type of the file system, what a sync costs and whether it is a real one. "
+        "Repeatedly kills\n"
+        "a process that writes a log like flowrelayd's. flowrelayd may run meanwhile.\n"
+        "\n"
+        "Exit status: 0 the disk is fit for a spool, 1 it can't be tested, 2 it is not fit, 3 it "
+        "works but a\n"
+        "power cut may lose acknowledged events, 64 wrong options.");
     command.callback(
         [options, &context] { context.run = [options] { return run_test(*options); }; });
 }

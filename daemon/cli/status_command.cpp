@@ -28,14 +28,16 @@ ExitCode show_status(const std::string& socket, bool as_json) {
 }  // namespace
 
 void add_status_command(Command app, Context& context) {
-    const Command status = app.add_subcommand("status", "Show how flowrelayd is and what it holds");
+    const Command status =
+        app.add_subcommand("status", "Show the state of flowrelayd and its queue");
     const auto as_json = std::make_shared<bool>(false);
     status.add_flag("--json", *as_json, "As JSON");
     status.footer(
-        "accepted = delivered + queued + dead + expired + erased + dropped + lost. What this does "
-        "not\n"
-        "explain is unaccounted, which must be 0.\n\n"
-        "Exit status: 0, 64 wrong options, 69 flowrelayd is not there, 75 no proper answer,\n"
+        "accepted = delivered + queued + dead + expired + erased + dropped + lost. The difference "
+        "is\n"
+        "unaccounted, which must be 0.\n"
+        "\n"
+        "Exit status: 0, 64 wrong options, 69 flowrelayd does not run, 75 no valid answer,\n"
         "77 not permitted.");
     status.callback([as_json, &context] {
         context.run = [as_json, &context] { return show_status(context.control(), *as_json); };

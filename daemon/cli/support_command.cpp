@@ -131,8 +131,8 @@ ExitCode run_support(const std::string& socket, const SupportOptions& options) {
 }  // namespace
 
 void add_support_command(Command app, Context& context) {
-    const Command support =
-        app.add_subcommand("support", "Print what belongs into a ticket: no tokens, no contents");
+    const Command support = app.add_subcommand(
+        "support", "Print information for a support ticket: no tokens, no contents");
     const auto options = std::make_shared<SupportOptions>();
     support.add_option("--config", options->config, "The configuration (" + options->config + ")")
         .type_name("FILE")
@@ -144,12 +144,14 @@ void add_support_command(Command app, Context& context) {
         .between(0, 100'000)
         .type_name("N");
     support.footer(
-        "Version, status, sources, metrics, the configuration as it counts, names and sizes of the "
-        "files\n"
-        "of the spool, and the last lines of the journal. In it are the names of sources, threads, "
-        "files and\n"
-        "hosts; neither tokens nor contents of events. What the destination has said is left out,\n"
-        "since it may quote them.\n\n"
+        "Version, status, sources, metrics, the effective configuration, names and sizes of the "
+        "files of the\n"
+        "spool, and the last lines of the journal. They contain names of sources, threads, files "
+        "and hosts,\n"
+        "but neither tokens nor contents of events. Messages of the destination are left out, "
+        "since they may\n"
+        "quote contents.\n"
+        "\n"
         "  flowrelay support > ticket.txt");
     support.callback([options, &context] {
         context.run = [options, &context] { return run_support(context.control(), *options); };

@@ -133,13 +133,15 @@ ExitCode run_top(const std::string& socket, Milliseconds interval, unsigned coun
 void add_top_command(Command app, Context& context) {
     const Command top = app.add_subcommand("top", "Watch flowrelayd work; q ends it");
     const auto options = std::make_shared<TopOptions>();
-    top.add_option("--interval", options->interval, "Time between two looks (1s)")
+    top.add_option("--interval", options->interval, "Time between two refreshes (1s)")
         .type_name("DURATION");
-    top.add_option("--count", options->count, "End after so many looks; 0: never")
+    top.add_option("--count", options->count, "End after N refreshes; 0: never")
         .type_name("N")
         .whole_number();
     top.footer(
-        "Any other key looks at once. Without a terminal the pictures follow one another:\n\n"
+        "Any other key refreshes at once. Without a terminal, each refresh is printed below the "
+        "last:\n"
+        "\n"
         "  flowrelay top --interval 10s --count 6 > minute.txt");
     top.callback([options, &context] {
         context.run = [options, &context] {

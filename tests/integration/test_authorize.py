@@ -234,7 +234,7 @@ class Authorize(support.RelayTestCase):
         self.assertEqual([source["name"] for source in self.sources()], ["web"])
         self.assertNotIn("ci", self.local())
         stdout = self.end(self.remove(name="web"), 0)
-        self.assertIn("in its flow it stays", stdout)
+        self.assertIn("it stays in its flow", stdout)
         self.assertEqual([source["name"] for source in self.sources()], ["web"])
 
     def test_a_source_that_can_not_be_removed_from_its_flow_stays_here(self):
