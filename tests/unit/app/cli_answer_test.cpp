@@ -20,7 +20,7 @@ ExitCode code_of(const std::string& code) {
     return exit_code_of(parse_answer(R"({"status":"rejected","code":")" + code + R"("})"));
 }
 
-TEST(Answer, accepted) {
+TEST(Answer, ReadsAnAcceptance) {
     EXPECT_EQ(shown(R"({"status":"accepted","id":"0197"})"), "accepted 0197");
     EXPECT_EQ(shown(R"({"status":"accepted","id":"0197","duplicate":true})"),
               "accepted 0197 (duplicate)");
@@ -29,32 +29,32 @@ TEST(Answer, accepted) {
     EXPECT_EQ(exit_code_of(parse_answer(R"({"status":"accepted","id":"0197"})")), ExitCode::ok);
 }
 
-TEST(Answer, rejected_with_the_fields_that_are_wrong) {
+TEST(Answer, ReadsARejectionWithItsInvalidFields) {
     EXPECT_EQ(shown(R"({"status":"rejected","code":"invalid_event","message":"Validation error",
                         "errors":{"title":["can't be blank"],"tags":["a","b"]}})"),
               "rejected (invalid_event): Validation error; title can't be blank; tags a; tags b");
 }
 
-TEST(Answer, says_nothing_twice) {
+TEST(Answer, RepeatsNothingInItsDescription) {
     EXPECT_EQ(shown(R"({"status":"rejected","code":"invalid_event",
                         "message":"Validation error: title can't be blank",
                         "errors":{"title":["can't be blank"]}})"),
               "rejected (invalid_event): Validation error: title can't be blank");
 }
 
-TEST(Answer, says_when_to_try_again) {
+TEST(Answer, SaysWhenToTryAgain) {
     EXPECT_EQ(shown(R"({"status":"rejected","code":"queue_full","message":"the spool is full",
                         "retry_after_ms":1500})"),
               "rejected (queue_full): the spool is full; try again in 1s500ms");
 }
 
-TEST(Answer, can_not_play_with_the_terminal) {
+TEST(Answer, CanNotControlTheTerminal) {
     EXPECT_EQ(shown(R"({"status":"rejected","code":"x","message":"a\u001b[2Jb\nc"})"),
               "rejected (x): a\xEF\xBF\xBD[2Jb\xEF\xBF\xBD"
               "c");
 }
 
-TEST(Answer, what_is_none_is_said_to_be_none) {
+TEST(Answer, ReportsALineThatIsNoAnswer) {
     for (const char* line : {"", "HTTP/1.1 400 Bad Request", "[]", "{}", "{\"status\":1}",
                              "{\"status\":\"fine\"}", "{\"status\":\"accepted\"", "\xFF"}) {
         const Answer answer = parse_answer(line);
@@ -64,14 +64,14 @@ TEST(Answer, what_is_none_is_said_to_be_none) {
     }
 }
 
-TEST(Answer, odd_members_do_no_harm) {
+TEST(Answer, ToleratesOddMembers) {
     const Answer answer = parse_answer(
         R"({"status":"rejected","code":5,"message":[],"errors":{"a":"b","c":[1]},
             "retry_after_ms":"soon","duplicate":1,"id":null})");
     EXPECT_EQ(describe(answer), "rejected (): ");
 }
 
-TEST(Answer, ends_the_command_with_the_number_that_scripts_know) {
+TEST(Answer, HasTheExitCodeThatScriptsKnow) {
     for (const char* code :
          {"invalid_json", "invalid_event", "too_large", "unknown_source", "token_gone"}) {
         EXPECT_EQ(code_of(code), ExitCode::rejected) << code;
@@ -83,7 +83,7 @@ TEST(Answer, ends_the_command_with_the_number_that_scripts_know) {
     EXPECT_EQ(code_of("not_allowed"), ExitCode::not_permitted);
 }
 
-TEST(Answer, of_the_command_itself_looks_like_the_daemon_s) {
+TEST(Answer, OfTheCommandItselfLooksLikeTheDaemons) {
     EXPECT_EQ(to_json(local_rejection("too_large", "the \"line\" is too long")),
               R"({"status":"rejected","code":"too_large","message":"the \"line\" is too long"})");
 }

@@ -68,7 +68,7 @@ protected:
     }
 };
 
-TEST_F(CallbackListenerTest, everything_else_than_our_query_on_the_path_gets_404) {
+TEST_F(CallbackListenerTest, AnswersEverythingButOurQueryWith404) {
     for (const char* target :
          {"/", "/favicon.ico", "/callback", "/callback?theirs", "/callback/?ours", "/Callback?ours",
           "//callback?ours", "/x/../callback?ours"}) {
@@ -88,7 +88,7 @@ TEST_F(CallbackListenerTest, everything_else_than_our_query_on_the_path_gets_404
     }
 }
 
-TEST_F(CallbackListenerTest, the_browser_waits_for_its_page) {
+TEST_F(CallbackListenerTest, LetsTheBrowserWaitForItsPage) {
     const Client client(listener_->port());
     client.send("GET /callback?ou");
     EXPECT_FALSE(serve());
@@ -104,7 +104,7 @@ TEST_F(CallbackListenerTest, the_browser_waits_for_its_page) {
     listener_->answer(true, "Allowed", "nobody waits any more");
 }
 
-TEST_F(CallbackListenerTest, idle_connections_keep_nobody_out) {
+TEST_F(CallbackListenerTest, ServesBrowsersDespiteIdleConnections) {
     std::vector<std::unique_ptr<Client>> idle;
     for (int i = 0; i < 50; ++i) {
         idle.push_back(std::make_unique<Client>(listener_->port()));
@@ -117,14 +117,14 @@ TEST_F(CallbackListenerTest, idle_connections_keep_nobody_out) {
     EXPECT_THAT(client.answer(), StartsWith("HTTP/1.1 400 "));
 }
 
-TEST_F(CallbackListenerTest, a_taken_port_is_an_error_that_names_it) {
+TEST_F(CallbackListenerTest, NamesAPortThatIsInUse) {
     const auto second = CallbackListener::open("127.0.0.1", listener_->port(), "/");
     ASSERT_FALSE(second);
     EXPECT_THAT(second.error().message,
                 HasSubstr("127.0.0.1 port " + std::to_string(listener_->port())));
 }
 
-TEST(LineInput, gives_whole_lines_and_the_rest_at_the_end) {
+TEST(LineInput, ReturnsWholeLinesAndTheRestAtTheEnd) {
     int ends[2];
     ASSERT_EQ(::pipe(ends), 0);
     LineInput input(ends[0]);

@@ -42,26 +42,26 @@ private:
     MonoTime start_ = MonoTime::clock::now();
 };
 
-TEST(Exchange, gives_the_line_that_comes_back) {
+TEST(Exchange, ReturnsTheAnswerLine) {
     const FakeDaemon daemon(
         [](FakeConnection& peer) { peer.send("answer to " + peer.line() + "\n"); });
     EXPECT_EQ(exchange(daemon.path(), "{}\n", patient).value(), "answer to {}");
 }
 
-TEST(Exchange, carries_events_larger_than_the_buffers_of_the_socket) {
+TEST(Exchange, CarriesEventsLargerThanTheBuffersOfTheSocket) {
     const FakeDaemon daemon(
         [](FakeConnection& peer) { peer.send(std::to_string(peer.line().size()) + "\n"); });
     EXPECT_EQ(exchange(daemon.path(), std::string(4 << 20, 'x') + "\n", patient).value(),
               "4194304");
 }
 
-TEST(Exchange, hears_a_daemon_that_answers_without_reading) {
+TEST(Exchange, ReadsAnAnswerFromADaemonThatDoesNotRead) {
     const FakeDaemon daemon([](FakeConnection& peer) { peer.send("too many connections\n"); });
     EXPECT_EQ(exchange(daemon.path(), std::string(4 << 20, 'x') + "\n", patient).value(),
               "too many connections");
 }
 
-TEST(Exchange, does_not_wait_longer_than_told_for_an_answer) {
+TEST(Exchange, LimitsTheWaitForAnAnswer) {
     const FakeDaemon daemon([](FakeConnection& peer) { peer.until("never"); });
     const Stopwatch watch;
     EXPECT_EQ(failure(exchange(daemon.path(), "{}\n", soon)),
@@ -71,7 +71,7 @@ TEST(Exchange, does_not_wait_longer_than_told_for_an_answer) {
     EXPECT_LT(watch.elapsed(), Seconds(4));
 }
 
-TEST(Exchange, does_not_wait_longer_than_told_for_a_daemon_that_does_not_read) {
+TEST(Exchange, LimitsTheWaitForADaemonThatDoesNotRead) {
     const FakeDaemon daemon;
     const Stopwatch watch;
     EXPECT_EQ(failure(exchange(daemon.path(), std::string(4 << 20, 'x') + "\n", soon)),
@@ -79,7 +79,7 @@ TEST(Exchange, does_not_wait_longer_than_told_for_a_daemon_that_does_not_read) {
     EXPECT_LT(watch.elapsed(), Seconds(4));
 }
 
-TEST(Exchange, does_not_wait_longer_than_told_for_a_connection) {
+TEST(Exchange, LimitsTheWaitForAConnection) {
     const FakeDaemon daemon;
     const MonoTime deadline = MonoTime::clock::now() + patient;
     // Fills the queue of connections not yet accepted.
@@ -95,13 +95,13 @@ TEST(Exchange, does_not_wait_longer_than_told_for_a_connection) {
     EXPECT_LT(MonoTime::clock::now(), deadline);
 }
 
-TEST(Exchange, says_that_the_daemon_hung_up) {
+TEST(Exchange, ReportsThatTheDaemonClosedTheConnection) {
     const FakeDaemon daemon([](FakeConnection& peer) { peer.line(); }, 1000);
     EXPECT_EQ(failure(exchange(daemon.path(), "{}\n", soon)),
               "75 flowrelayd closed the connection without an answer");
 }
 
-TEST(Exchange, tries_again_when_the_daemon_hung_up) {
+TEST(Exchange, TriesAgainWhenTheDaemonClosedTheConnection) {
     int connections = 0;
     const FakeDaemon daemon(
         [&](FakeConnection& peer) {
@@ -112,7 +112,7 @@ TEST(Exchange, tries_again_when_the_daemon_hung_up) {
     EXPECT_EQ(exchange(daemon.path(), "{}\n", patient).value(), "answer to {}");
 }
 
-TEST(Exchange, waits_for_a_daemon_that_is_being_restarted) {
+TEST(Exchange, WaitsForADaemonThatIsRestarting) {
     std::string path;
     {
         const FakeDaemon gone;
@@ -132,7 +132,7 @@ TEST(Exchange, waits_for_a_daemon_that_is_being_restarted) {
     restart.join();
 }
 
-TEST(Exchange, says_that_there_is_no_daemon) {
+TEST(Exchange, ReportsThatNoDaemonRuns) {
     EXPECT_THAT(
         failure(exchange("/nowhere/ingest.sock", "{}\n", soon)),
         HasSubstr("69 cannot connect to /nowhere/ingest.sock: No such file or directory; is "
@@ -143,13 +143,13 @@ TEST(Exchange, says_that_there_is_no_daemon) {
     EXPECT_THAT(failure(exchange("", "{}\n", soon)), HasSubstr("69 cannot"));
 }
 
-TEST(ExitCode, of_a_closed_socket_is_not_permitted) {
+TEST(ExitCode, IsNotPermittedWhenTheSocketIsClosedToTheUser) {
     EXPECT_EQ(exit_code_of(system_error(EACCES, "connect to", "x")), ExitCode::not_permitted);
     EXPECT_EQ(exit_code_of(system_error(EPERM, "connect to", "x")), ExitCode::not_permitted);
     EXPECT_EQ(exit_code_of(system_error(EMFILE, "connect to", "x")), ExitCode::try_later);
 }
 
-TEST(ControlClient, gives_the_body_of_the_answer) {
+TEST(ControlClient, ReturnsTheBodyOfTheAnswer) {
     std::string request;
     {
         const FakeDaemon daemon([&](FakeConnection& peer) {
@@ -163,7 +163,7 @@ TEST(ControlClient, gives_the_body_of_the_answer) {
     EXPECT_THAT(request, HasSubstr("Connection: close\r\n"));
 }
 
-TEST(ControlClient, repeats_what_the_daemon_says_is_wrong) {
+TEST(ControlClient, RepeatsTheReasonOfTheDaemon) {
     const FakeDaemon daemon([](FakeConnection& peer) {
         peer.until("\r\n\r\n");
         peer.send(
@@ -174,7 +174,7 @@ TEST(ControlClient, repeats_what_the_daemon_says_is_wrong) {
               "75 flowrelayd answered 404: no\xEF\xBF\xBDpe");
 }
 
-TEST(ControlClient, says_that_an_answer_is_none) {
+TEST(ControlClient, ReportsAnInvalidAnswer) {
     for (const char* answer :
          {"", "{\"status\":\"rejected\"}\n", "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{}"}) {
         const FakeDaemon daemon([&](FakeConnection& peer) {
@@ -186,7 +186,7 @@ TEST(ControlClient, says_that_an_answer_is_none) {
     }
 }
 
-TEST(ControlClient, does_not_wait_longer_than_told) {
+TEST(ControlClient, LimitsTheWait) {
     const FakeDaemon daemon([](FakeConnection& peer) { peer.until("never"); });
     EXPECT_THAT(failure(get_from_daemon(daemon.path(), "/v1/status", soon)), HasSubstr("75 "));
 }

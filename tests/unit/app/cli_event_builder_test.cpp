@@ -29,7 +29,7 @@ std::string problem_of(const EventOptions& options) {
     return event ? "none" : event.error().message;
 }
 
-TEST(BuildEvent, has_only_the_members_that_were_given) {
+TEST(BuildEvent, HasOnlyTheMembersThatWereGiven) {
     EventOptions options = ci();
     options.thread = "build-42";
     options.title = "failed";
@@ -37,7 +37,7 @@ TEST(BuildEvent, has_only_the_members_that_were_given) {
               R"({"source":"ci","external_thread_id":"build-42","title":"failed"})");
 }
 
-TEST(BuildEvent, has_everything_that_was_given) {
+TEST(BuildEvent, HasEverythingThatWasGiven) {
     EventOptions options = ci();
     options.event = "discussion";
     options.thread_id = "WT5y";
@@ -63,7 +63,7 @@ TEST(BuildEvent, has_everything_that_was_given) {
         "tags": ["ci", "a,b"], "uuid": "u-1", "relay": {"expires_in": "2h"}})"));
 }
 
-TEST(BuildEvent, the_item_has_the_title_of_the_event_unless_it_has_its_own) {
+TEST(BuildEvent, GivesTheItemTheTitleOfTheEventUnlessItHasItsOwn) {
     EventOptions options = ci();
     options.title = "failed";
     options.status = "red:failed";
@@ -72,7 +72,7 @@ TEST(BuildEvent, the_item_has_the_title_of_the_event_unless_it_has_its_own) {
     EXPECT_THAT(event_of(options), HasSubstr(R"("thread":{"title":"Build 42",)"));
 }
 
-TEST(BuildEvent, a_token_takes_the_place_of_a_source_and_needs_the_kind_of_event) {
+TEST(BuildEvent, SetsTheTypeOfEventWhenATokenReplacesTheSource) {
     EventOptions options;
     options.title = "x";
     EXPECT_EQ(build_event(options, Secret("3e22")).value(),
@@ -82,7 +82,7 @@ TEST(BuildEvent, a_token_takes_the_place_of_a_source_and_needs_the_kind_of_event
               R"({"flow_token":"3e22","event":"discussion","title":"x"})");
 }
 
-TEST(BuildEvent, is_one_line_of_utf8_whatever_the_values_are) {
+TEST(BuildEvent, IsOneLineOfUtf8WhateverTheValuesAre) {
     EventOptions options = ci();
     options.body = std::string("two\nlines \"quoted\" \x1b[0m \xFF \0 end", 32);
     const std::string event = event_of(options);
@@ -91,7 +91,7 @@ TEST(BuildEvent, is_one_line_of_utf8_whatever_the_values_are) {
               std::string("two\nlines \"quoted\" \x1b[0m \xEF\xBF\xBD \0 end", 34));
 }
 
-TEST(BuildEvent, needs_to_know_whom_it_is_for) {
+TEST(BuildEvent, NeedsASourceOrAToken) {
     EXPECT_THAT(problem_of(EventOptions()), HasSubstr("Name a source with --source"));
     const auto both = build_event(ci(), Secret("3e22"));
     ASSERT_FALSE(both);
@@ -99,7 +99,7 @@ TEST(BuildEvent, needs_to_know_whom_it_is_for) {
     EXPECT_THAT(both.error().message, Not(HasSubstr("3e22")));
 }
 
-TEST(BuildEvent, says_how_a_status_is_written) {
+TEST(BuildEvent, SaysHowAStatusIsWritten) {
     for (const char* status : {"failed", ":failed", "red:", ""}) {
         EventOptions options = ci();
         options.status = status;
@@ -107,7 +107,7 @@ TEST(BuildEvent, says_how_a_status_is_written) {
     }
 }
 
-TEST(BuildEvent, says_how_a_field_is_written) {
+TEST(BuildEvent, SaysHowAFieldIsWritten) {
     for (const char* field : {"Branch", "=main", ""}) {
         EventOptions options = ci();
         options.fields = {"Good=1", field};
@@ -115,7 +115,7 @@ TEST(BuildEvent, says_how_a_field_is_written) {
     }
 }
 
-TEST(BuildEvent, takes_a_bare_number_for_seconds) {
+TEST(BuildEvent, ReadsANumberWithoutUnitAsSeconds) {
     for (const char* seconds : {"1", "3600", "86400"}) {
         EventOptions options = ci();
         options.expires_in = seconds;
@@ -125,7 +125,7 @@ TEST(BuildEvent, takes_a_bare_number_for_seconds) {
     }
 }
 
-TEST(BuildEvent, says_how_a_duration_is_written) {
+TEST(BuildEvent, SaysHowADurationIsWritten) {
     for (const char* duration : {"0", "0s", "soon", "-1h", ""}) {
         EventOptions options = ci();
         options.expires_in = duration;

@@ -84,7 +84,7 @@ FakeDaemon::Serve answer_all_with(const std::string& answer) {
     };
 }
 
-TEST(EventStream, has_an_answer_for_each_line) {
+TEST(EventStream, HasAnAnswerForEachLine) {
     const FakeDaemon daemon(answer_all_with(accepted));
     const Sent sent = send_all("{}\n\n{ }\r\n{\"a\":1}", daemon.path(), stream_patience);
     EXPECT_EQ(sent.result.exit_code, ExitCode::ok);
@@ -95,13 +95,13 @@ TEST(EventStream, has_an_answer_for_each_line) {
     EXPECT_EQ(sent.bytes, 16U);
 }
 
-TEST(EventStream, nothing_is_fine_even_without_a_daemon) {
+TEST(EventStream, AcceptsEmptyInputEvenWithoutADaemon) {
     const Sent sent = send_all(" \n\n", "/nowhere", stream_patience);
     EXPECT_EQ(sent.result.exit_code, ExitCode::ok);
     EXPECT_THAT(sent.answers, ElementsAre());
 }
 
-TEST(EventStream, keeps_many_events_on_the_way) {
+TEST(EventStream, KeepsManyEventsInFlight) {
     std::atomic<int> seen{0};
     const FakeDaemon daemon([&](FakeConnection& peer) {
         for (int i = 0; i < 1000; ++i) {
@@ -116,7 +116,7 @@ TEST(EventStream, keeps_many_events_on_the_way) {
     EXPECT_EQ(seen, 1000);
 }
 
-TEST(EventStream, carries_a_million_bytes_in_both_directions) {
+TEST(EventStream, CarriesAMillionBytesInBothDirections) {
     const FakeDaemon daemon(answer_all_with(accepted));
     std::string text;
     for (int i = 0; i < 20000; ++i) text += "{\"a\":\"" + std::string(100, 'x') + "\"}\n";
@@ -125,7 +125,7 @@ TEST(EventStream, carries_a_million_bytes_in_both_directions) {
     EXPECT_EQ(sent.bytes, text.size());
 }
 
-TEST(EventStream, a_rejected_event_does_not_stop_the_others) {
+TEST(EventStream, GoesOnAfterARejectedEvent) {
     int n = 0;
     const FakeDaemon daemon([&](FakeConnection& peer) {
         while (!peer.line().empty()) peer.send(++n == 2 ? invalid : accepted);
@@ -137,7 +137,7 @@ TEST(EventStream, a_rejected_event_does_not_stop_the_others) {
     EXPECT_THAT(sent.answers, ElementsAre("1 accepted", "2 invalid_event", "3 accepted"));
 }
 
-TEST(EventStream, does_not_send_what_is_no_object_and_answers_in_order) {
+TEST(EventStream, DoesNotSendNonObjectsAndAnswersInOrder) {
     std::vector<std::string> seen;
     {
         const FakeDaemon daemon([&](FakeConnection& peer) {
@@ -154,14 +154,14 @@ TEST(EventStream, does_not_send_what_is_no_object_and_answers_in_order) {
     EXPECT_THAT(seen, ElementsAre("{\"n\":2}", "  {\"n\":4}"));
 }
 
-TEST(EventStream, does_not_send_a_line_that_no_daemon_takes) {
+TEST(EventStream, DoesNotSendALineThatIsTooLongForEveryDaemon) {
     const FakeDaemon daemon(answer_all_with(accepted));
     const Sent sent = send_all("{\"a\":\"" + std::string(18 << 20, 'x') + "\"}\n{}\n",
                                daemon.path(), stream_patience);
     EXPECT_THAT(sent.answers, ElementsAre("1 too_large", "2 accepted"));
 }
 
-TEST(EventStream, stops_at_an_event_that_can_not_be_taken_now) {
+TEST(EventStream, StopsAtATemporaryRefusal) {
     std::atomic<int> lines{0};
     std::string text;
     for (int i = 0; i < 200000; ++i) text += "{}\n";
@@ -183,7 +183,7 @@ TEST(EventStream, stops_at_an_event_that_can_not_be_taken_now) {
     EXPECT_LT(lines, 100000);
 }
 
-TEST(EventStream, work_that_is_left_goes_before_work_in_vain) {
+TEST(EventStream, PrefersTheExitCodeOfTemporaryRefusals) {
     int n = 0;
     const FakeDaemon daemon([&](FakeConnection& peer) {
         while (!peer.line().empty()) peer.send(++n == 1 ? invalid : full);
@@ -193,7 +193,7 @@ TEST(EventStream, work_that_is_left_goes_before_work_in_vain) {
     EXPECT_EQ(sent.result.stopped_at, 0U);
 }
 
-TEST(EventStream, ends_when_the_daemon_makes_no_progress) {
+TEST(EventStream, EndsWhenTheDaemonMakesNoProgress) {
     const FakeDaemon daemon([&](FakeConnection& peer) {
         peer.line();
         peer.send(accepted);
@@ -208,7 +208,7 @@ TEST(EventStream, ends_when_the_daemon_makes_no_progress) {
     EXPECT_EQ(sent.result.counts.unanswered, 2U);
 }
 
-TEST(EventStream, goes_on_as_long_as_there_is_progress) {
+TEST(EventStream, ContinuesAsLongAsThereIsProgress) {
     const FakeDaemon daemon([&](FakeConnection& peer) {
         while (!peer.line().empty()) {
             std::this_thread::sleep_for(Milliseconds(120));
@@ -220,7 +220,7 @@ TEST(EventStream, goes_on_as_long_as_there_is_progress) {
     EXPECT_EQ(sent.result.counts.accepted, 5U);
 }
 
-TEST(EventStream, says_how_many_answers_a_hung_up_daemon_owes) {
+TEST(EventStream, CountsTheAnswersThatAreMissingWhenTheDaemonCloses) {
     const FakeDaemon daemon([&](FakeConnection& peer) {
         for (int i = 0; i < 3; ++i) peer.line();
         peer.send(accepted);
@@ -232,7 +232,7 @@ TEST(EventStream, says_how_many_answers_a_hung_up_daemon_owes) {
     EXPECT_EQ(sent.result.counts.unanswered, 2U);
 }
 
-TEST(EventStream, sends_what_was_not_answered_to_the_daemon_that_comes_next) {
+TEST(EventStream, SendsUnansweredEventsToTheNextDaemon) {
     std::vector<std::string> seen;
     const FakeDaemon daemon(
         [&](FakeConnection& peer) {
@@ -250,7 +250,7 @@ TEST(EventStream, sends_what_was_not_answered_to_the_daemon_that_comes_next) {
     EXPECT_THAT(seen, ElementsAre("{1}", "{2}", "{3}", "{3}", "{4}", "{5}", "{5}"));
 }
 
-TEST(EventStream, does_not_send_again_for_ever) {
+TEST(EventStream, DoesNotSendAgainForever) {
     std::atomic<int> connections{0};
     const FakeDaemon daemon(
         [&](FakeConnection& peer) {
@@ -264,7 +264,7 @@ TEST(EventStream, does_not_send_again_for_ever) {
     EXPECT_GT(connections, 1);
 }
 
-TEST(EventStream, connects_anew_after_a_pause_in_which_the_daemon_was_restarted) {
+TEST(EventStream, ReconnectsWhenTheDaemonRestartedDuringAPause) {
     const FakeDaemon daemon(
         [](FakeConnection& peer) {
             peer.line();
@@ -292,7 +292,7 @@ TEST(EventStream, connects_anew_after_a_pause_in_which_the_daemon_was_restarted)
     EXPECT_EQ(answers, 2);
 }
 
-TEST(EventStream, says_from_which_line_on_nothing_was_sent) {
+TEST(EventStream, ReportsTheFirstLineThatWasNotSent) {
     const Sent sent = send_all("x\n{}\n{}\n", "/nowhere/ingest.sock", stream_soon);
     EXPECT_EQ(sent.result.exit_code, ExitCode::unavailable);
     EXPECT_THAT(sent.result.problem, HasSubstr("is flowrelayd running?"));
@@ -300,7 +300,7 @@ TEST(EventStream, says_from_which_line_on_nothing_was_sent) {
     EXPECT_THAT(sent.answers, ElementsAre("1 invalid_json"));
 }
 
-TEST(EventStream, does_not_trust_more_answers_than_events) {
+TEST(EventStream, DoesNotTrustMoreAnswersThanEvents) {
     const FakeDaemon daemon([&](FakeConnection& peer) {
         peer.line();
         peer.send(accepted + accepted + accepted);

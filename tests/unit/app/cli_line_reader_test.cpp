@@ -22,7 +22,7 @@ std::vector<std::string> take_all(LineReader& reader) {
     return lines;
 }
 
-TEST(LineReader, gives_whole_lines_only) {
+TEST(LineReader, ReturnsWholeLinesOnly) {
     LineReader reader(100);
     reader.put("one\ntw");
     EXPECT_THAT(take_all(reader), ElementsAre("1:one@4"));
@@ -35,7 +35,7 @@ TEST(LineReader, gives_whole_lines_only) {
     EXPECT_EQ(reader.buffered(), 0U);
 }
 
-TEST(LineReader, passes_over_blank_lines_and_counts_them) {
+TEST(LineReader, SkipsBlankLinesButCountsThem) {
     LineReader reader(100);
     reader.put("\n \t\r\na\r\n\n");
     reader.put_end();
@@ -43,13 +43,13 @@ TEST(LineReader, passes_over_blank_lines_and_counts_them) {
     EXPECT_EQ(reader.last_number(), 4U);
 }
 
-TEST(LineReader, reads_past_a_line_that_is_too_long) {
+TEST(LineReader, SkipsALineThatIsTooLong) {
     LineReader reader(4);
     reader.put("1234\n12345\nab\n");
     EXPECT_THAT(take_all(reader), ElementsAre("1:1234@5", "2:too long@11", "3:ab@14"));
 }
 
-TEST(LineReader, does_not_keep_a_line_that_is_too_long) {
+TEST(LineReader, DoesNotKeepALineThatIsTooLong) {
     LineReader reader(4);
     for (int i = 0; i < 1000; ++i) {
         reader.put("0123456789");
@@ -60,7 +60,7 @@ TEST(LineReader, does_not_keep_a_line_that_is_too_long) {
     EXPECT_THAT(take_all(reader), ElementsAre("1:too long@10002", "2:ab@10005"));
 }
 
-TEST(LineReader, a_last_line_may_be_too_long_as_well) {
+TEST(LineReader, ReportsALastLineThatIsTooLong) {
     LineReader reader(4);
     reader.put("01234");
     EXPECT_THAT(take_all(reader), ElementsAre());
@@ -74,7 +74,7 @@ TEST(LineReader, a_last_line_may_be_too_long_as_well) {
     EXPECT_THAT(take_all(at_once), ElementsAre("1:too long@5"));
 }
 
-TEST(LineReader, finds_the_same_lines_in_chunks_of_any_size) {
+TEST(LineReader, FindsTheSameLinesInChunksOfAnySize) {
     std::string text;
     for (int i = 0; i < 50; ++i) text += std::string(static_cast<std::size_t>(i % 9), 'a') + "\n";
     LineReader whole(6);

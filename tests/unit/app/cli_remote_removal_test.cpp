@@ -12,7 +12,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-TEST(RemoteRemoval, the_source_to_remove_is_exactly_one) {
+TEST(RemoteRemoval, ChoosesExactlyOneSource) {
     const std::vector<ListedSource> sources{{"1", "ci"}, {"2", "web"}, {"3", "ci"}, {"", "lost"}};
     std::string problem;
     EXPECT_EQ(choose_source(sources, "", "web", problem)->id, "2");

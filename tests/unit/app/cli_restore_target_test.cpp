@@ -39,7 +39,7 @@ protected:
     std::string state_ = directory_.file("state");
 };
 
-TEST_F(RestoreTargetTest, is_given_away_with_what_is_in_it) {
+TEST_F(RestoreTargetTest, IsGivenToItsOwnerWithItsContents) {
     auto target = RestoreTarget::find(state_);
     ASSERT_TRUE(target.has_value());
     ASSERT_TRUE(target->take_over(receiver).has_value());
@@ -54,7 +54,7 @@ TEST_F(RestoreTargetTest, is_given_away_with_what_is_in_it) {
     EXPECT_EQ(facts_of(state_).st_mode & 07777U, 0700U);
 }
 
-TEST_F(RestoreTargetTest, belongs_to_root_while_it_is_filled) {
+TEST_F(RestoreTargetTest, BelongsToRootWhileItIsFilled) {
     if (!as_root) return;  // only root can give directories away
     fs::create_directory(state_);
     ASSERT_EQ(::chown(state_.c_str(), 17, 18), 0);
@@ -74,7 +74,7 @@ TEST_F(RestoreTargetTest, belongs_to_root_while_it_is_filled) {
     EXPECT_EQ(facts_of(state_).st_mode & 07777U, 0750U);
 }
 
-TEST_F(RestoreTargetTest, that_was_made_and_not_given_away_is_gone) {
+TEST_F(RestoreTargetTest, IsRemovedWhenItWasCreatedAndNotGivenAway) {
     const std::string deep = directory_.file("a") + "/b/state";
     {
         auto target = RestoreTarget::find(deep);
@@ -85,7 +85,7 @@ TEST_F(RestoreTargetTest, that_was_made_and_not_given_away_is_gone) {
     EXPECT_FALSE(fs::exists(directory_.file("a")));
 }
 
-TEST_F(RestoreTargetTest, has_parents_that_its_owner_can_pass) {
+TEST_F(RestoreTargetTest, HasParentsThatItsOwnerCanPass) {
     const std::string parent = directory_.file("a");
     auto target = RestoreTarget::find(parent + "/state");
     ASSERT_TRUE(target.has_value());
@@ -96,7 +96,7 @@ TEST_F(RestoreTargetTest, has_parents_that_its_owner_can_pass) {
     EXPECT_EQ(facts_of(parent).st_mode & 07777U, as_root ? 0750U : 0700U);
 }
 
-TEST_F(RestoreTargetTest, has_nothing_in_it_but_what_the_file_system_keeps_there) {
+TEST_F(RestoreTargetTest, MustBeEmptyExceptForFilesOfTheFileSystem) {
     fs::create_directories(state_ + "/lost+found");
     {
         auto target = RestoreTarget::find(state_);
@@ -111,7 +111,7 @@ TEST_F(RestoreTargetTest, has_nothing_in_it_but_what_the_file_system_keeps_there
     EXPECT_NE(refused.error().message.find("there is notes in it"), std::string::npos);
 }
 
-TEST_F(RestoreTargetTest, looks_again_when_it_has_taken_over) {
+TEST_F(RestoreTargetTest, ChecksAgainAfterTakingOver) {
     fs::create_directory(state_);
     auto target = RestoreTarget::find(state_);
     ASSERT_TRUE(target.has_value());
@@ -120,7 +120,7 @@ TEST_F(RestoreTargetTest, looks_again_when_it_has_taken_over) {
     EXPECT_TRUE(fs::exists(state_ + "/late"));
 }
 
-TEST_F(RestoreTargetTest, follows_a_link_also_where_nothing_is_yet) {
+TEST_F(RestoreTargetTest, FollowsALinkToAMissingDirectory) {
     fs::create_directory_symlink("private/flowrelay", state_);
     const auto target = RestoreTarget::find(state_ + "/");
     ASSERT_TRUE(target.has_value());
@@ -132,7 +132,7 @@ TEST_F(RestoreTargetTest, follows_a_link_also_where_nothing_is_yet) {
     EXPECT_NE(refused.error().message.find("a link of another user"), std::string::npos);
 }
 
-TEST(BackupFiles, modes_are_permissions_in_octal) {
+TEST(BackupFiles, HaveModesInOctal) {
     EXPECT_EQ(parse_mode("0600"), 0600U);
     EXPECT_EQ(parse_mode("640"), 0640U);
     for (const char* wrong : {"", "0x1a4", "0689", "4755", "1777", "-1", " 600", "600 ", "rw",
@@ -141,7 +141,7 @@ TEST(BackupFiles, modes_are_permissions_in_octal) {
     }
 }
 
-TEST(BackupFiles, are_those_that_a_backup_can_have) {
+TEST(BackupFiles, AreOnlyThoseThatABackupCanHave) {
     const auto read = [](const json::object& file) {
         return files_of(json::object{{"files", json::array{file}}});
     };

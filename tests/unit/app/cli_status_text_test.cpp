@@ -13,7 +13,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-TEST(StatusText, is_a_table_of_the_books_and_the_tokens) {
+TEST(StatusText, IsATableOfTheLedgerAndTheTokens) {
     EXPECT_EQ(format_status(R"({
         "version": "0.1.0", "state": "running", "uptime_s": 7380, "accepted": 120, "delivered": 100,
         "queued": 15, "in_flight": 3, "dead": 2, "expired": 1, "erased": 2, "dropped": 0,
@@ -48,13 +48,13 @@ std::string drained(std::string_view members) {
     return format_status(R"({"queued":9,"drained":{)" + std::string(members) + "}}").value();
 }
 
-TEST(StatusText, says_how_fast_events_come_and_go) {
+TEST(StatusText, SaysHowFastEventsComeAndGo) {
     EXPECT_THAT(format_status(R"({"rates":{"accepted_per_s":0.25,"left_per_s":340.4,"over_s":60}})")
                     .value(),
                 HasSubstr("rate          0.25/s accepted, 340/s left, over 1m\n"));
 }
 
-TEST(StatusText, says_when_the_queue_will_be_empty) {
+TEST(StatusText, SaysWhenTheQueueWillBeEmpty) {
     EXPECT_THAT(drained(R"("state":"drains","from_s":12,"to_s":40,"stuck":0)"),
                 HasSubstr("drained       in 12s to 40s at this rate\n"));
     EXPECT_THAT(drained(R"("state":"drains","from_s":12,"to_s":12,"stuck":3)"),
@@ -71,7 +71,7 @@ TEST(StatusText, says_when_the_queue_will_be_empty) {
     EXPECT_THAT(drained(R"("state":"of a later version")"), Not(HasSubstr("drained")));
 }
 
-TEST(StatusText, speaks_of_one_as_of_one) {
+TEST(StatusText, UsesTheSingularForOne) {
     const std::string text =
         format_status(R"({"queued":1,"in_flight":0,"lanes":1,"waiting_lanes":1,"dead":1,
                           "dead_letters":1})")
@@ -80,12 +80,12 @@ TEST(StatusText, speaks_of_one_as_of_one) {
     EXPECT_THAT(text, HasSubstr("dead          1 (1 dead letter kept)\n"));
 }
 
-TEST(StatusText, says_how_many_tokens_it_leaves_out) {
+TEST(StatusText, SaysHowManyTokensItLeavesOut) {
     EXPECT_THAT(format_status(R"({"tokens":[{"name":"ci"}],"tokens_left_out":99000})").value(),
                 HasSubstr("\nand 99000 more: `flowrelay source list` has them all\n"));
 }
 
-TEST(StatusText, shows_how_full_the_spool_is_as_health_judges_it) {
+TEST(StatusText, ShowsHowFullTheSpoolIsAsHealthJudgesIt) {
     const auto spool = [](const char* more) {
         return format_status(
                    std::string(R"({"spool_bytes":67108864,"spool_max_bytes":4294967296)") + more +
@@ -101,12 +101,12 @@ TEST(StatusText, shows_how_full_the_spool_is_as_health_judges_it) {
     EXPECT_THAT(spool(R"(,"spool_used_bytes":0,"spool_capacity_bytes":0)"), HasSubstr("(100%)"));
 }
 
-TEST(StatusText, says_what_a_failed_disk_means) {
+TEST(StatusText, SaysWhatAFailedDiskMeans) {
     EXPECT_THAT(format_status(R"({"state":"storage_failed","version":"1"})").value(),
                 HasSubstr("is running, but its disk failed\nNothing more is accepted."));
 }
 
-TEST(StatusText, leaves_out_what_is_not_known) {
+TEST(StatusText, LeavesOutUnknownValues) {
     const std::string text =
         format_status(R"({"tokens":[5,{}],"uptime_s":null,"destination":[]})").value();
     EXPECT_THAT(text, HasSubstr("accepted      -\n"));
@@ -114,14 +114,14 @@ TEST(StatusText, leaves_out_what_is_not_known) {
     EXPECT_THAT(text, Not(HasSubstr(", up")));
 }
 
-TEST(StatusText, a_name_can_not_play_with_the_terminal) {
+TEST(StatusText, DoesNotLetANameControlTheTerminal) {
     const std::string text =
         format_status(R"({"tokens":[{"name":"a\u001b[2J\nb","state":"active"}]})").value();
     EXPECT_THAT(text, Not(HasSubstr("\x1b")));
     EXPECT_THAT(text, Not(HasSubstr("\nb")));
 }
 
-TEST(StatusText, what_is_not_json_is_an_error) {
+TEST(StatusText, RejectsTextThatIsNotJson) {
     for (const char* text : {"", "[]", "<html>", "{"}) {
         const auto shown = format_status(text);
         ASSERT_FALSE(shown) << text;
@@ -129,7 +129,7 @@ TEST(StatusText, what_is_not_json_is_an_error) {
     }
 }
 
-TEST(Progress, shows_a_bar_where_the_size_is_known) {
+TEST(Progress, ShowsABarWhenTheSizeIsKnown) {
     EXPECT_EQ(render_progress({500, 5200, 10000, Milliseconds(1000)}, 80),
               "[##########          ]  52%  500 events, 500/s, 0s left");
     EXPECT_EQ(render_progress({0, 0, 10000, Milliseconds(0)}, 80),
@@ -140,11 +140,11 @@ TEST(Progress, shows_a_bar_where_the_size_is_known) {
               "[##                  ]  10%  10 events, 0/s, 3m left");
 }
 
-TEST(Progress, counts_where_the_size_is_not_known) {
+TEST(Progress, CountsWhenTheSizeIsUnknown) {
     EXPECT_EQ(render_progress({1234, 99999, 0, Milliseconds(2000)}, 80), "1234 events, 617/s");
 }
 
-TEST(Progress, fits_the_terminal) {
+TEST(Progress, FitsTheTerminal) {
     EXPECT_EQ(render_progress({1234, 99999, 0, Milliseconds(2000)}, 6), "1234 e");
     EXPECT_EQ(render_progress({1234, 99999, 0, Milliseconds(2000)}, -1), "");
 }

@@ -16,13 +16,13 @@ Config config(const std::string& more = "") {
     return parse_config("destination: {base_url: \"https://api.example.com\"}\n" + more, "f");
 }
 
-TEST(ConfigChanges, the_same_file_changes_nothing) {
+TEST(ConfigChanges, FindsNoneInTheSameFile) {
     const auto changes = compare(config("log: {level: debug}"), config("log: {level: debug}"));
     EXPECT_THAT(changes.live, IsEmpty());
     EXPECT_THAT(changes.restart, IsEmpty());
 }
 
-TEST(ConfigChanges, tells_what_counts_now_from_what_takes_a_restart) {
+TEST(ConfigChanges, DistinguishesLiveKeysFromThoseThatNeedARestart) {
     const auto changes =
         compare(config(), config("retry: {max: 10m}\nlog: {level: debug, format: json}\n"
                                  "spool: {directory: /srv/flowrelay}\n"));
@@ -30,7 +30,7 @@ TEST(ConfigChanges, tells_what_counts_now_from_what_takes_a_restart) {
     EXPECT_THAT(changes.restart, ElementsAre("spool.directory", "log.format"));
 }
 
-TEST(ConfigChanges, what_takes_a_restart_stays_as_it_was) {
+TEST(ConfigChanges, KeepsTheOldValuesOfKeysThatNeedARestart) {
     const Config next = in_force(config(), config("retry: {max: 10m}\nspool: {max_size: 8GiB, "
                                                   "segment_size: 32MiB}\n"
                                                   "ingest: {unknown_tokens: reject}\n"));
@@ -40,7 +40,7 @@ TEST(ConfigChanges, what_takes_a_restart_stays_as_it_was) {
     EXPECT_EQ(next.spool.segment_size, 64ULL << 20);
 }
 
-TEST(ConfigChanges, an_event_size_that_needs_larger_segments_waits_for_them) {
+TEST(ConfigChanges, DefersAnEventSizeThatNeedsLargerSegments) {
     const Config running = config("spool: {segment_size: 1MiB}\ningest: {max_event_size: 64KiB}");
     const Config wanted = config("spool: {segment_size: 64MiB}\ningest: {max_event_size: 8MiB}");
     EXPECT_THAT(compare(running, wanted).live, IsEmpty());
@@ -52,7 +52,7 @@ TEST(ConfigChanges, an_event_size_that_needs_larger_segments_waits_for_them) {
     EXPECT_EQ(in_force(running, small).ingest.max_event_size, 512ULL << 10);
 }
 
-TEST(ConfigChanges, names_the_sources_that_are_new_gone_or_different) {
+TEST(ConfigChanges, NamesTheSourcesThatAreNewGoneOrDifferent) {
     const Config running = config(
         "sources:\n  - {name: same, flow_token_env: A}\n  - {name: gone, flow_token_env: B}\n"
         "  - {name: other, flow_token_env: C}\n  - {name: faster, flow_token_env: D}\n");
@@ -64,7 +64,7 @@ TEST(ConfigChanges, names_the_sources_that_are_new_gone_or_different) {
     EXPECT_THAT(changed_sources(running, wanted), ElementsAre("faster", "gone", "new", "other"));
 }
 
-TEST(ConfigChanges, every_key_is_looked_at) {
+TEST(ConfigChanges, CompareEveryKey) {
     std::vector<std::string_view> wanted;
     for (const auto key : config_keys()) {
         if (!key.starts_with("sources.")) wanted.push_back(key);

@@ -41,7 +41,7 @@ core::EventDefaults defaults_of(const std::string& map) {
         .rules.defaults;
 }
 
-TEST(ConfigSources, needs_a_name) {
+TEST(ConfigSources, NeedsAName) {
     EXPECT_EQ(problem_of_source("flow_token_env: T"), "f.yaml:3:5: key `sources.name`: missing");
     EXPECT_THAT(problem_of_source("name: \"\", flow_token_env: T"),
                 HasSubstr("\"\" is not a name"));
@@ -52,39 +52,39 @@ TEST(ConfigSources, needs_a_name) {
     EXPECT_EQ(problem_of_source("name: " + std::string(64, 'a') + ", flow_token_env: T"), "");
 }
 
-TEST(ConfigSources, refuses_a_name_that_is_that_of_a_slot) {
+TEST(ConfigSources, RefusesTheNameOfASlot) {
     EXPECT_THAT(problem_of_source("name: token-7, flow_token_env: T"),
                 HasSubstr("can't be the name of a source"));
     EXPECT_EQ(problem_of_source("name: token-7a, flow_token_env: T"), "");
 }
 
-TEST(ConfigSources, refuses_a_name_that_is_there_twice) {
+TEST(ConfigSources, RefusesANameThatIsThereTwice) {
     EXPECT_EQ(problems_of(base + "sources:\n  - {name: a, flow_token_env: T}\n"
                                  "  - {name: a, flow_token_env: U}\n"),
               "f.yaml:4:5: key `sources.name`: \"a\" is the name of an earlier source");
 }
 
-TEST(ConfigSources, refuses_a_token_that_an_earlier_source_has) {
+TEST(ConfigSources, RefusesATokenThatAnEarlierSourceHas) {
     EXPECT_EQ(problems_of(base + "sources:\n  - {name: a, flow_token_env: T}\n"
                                  "  - {name: b, flow_token_env: T}\n"),
               "f.yaml:4:5: key `sources`: source \"b\" has the same token as source \"a\": each "
               "source needs its own");
 }
 
-TEST(ConfigSources, must_be_a_list_of_maps) {
+TEST(ConfigSources, MustBeAListOfMaps) {
     EXPECT_EQ(problems_of(base + "sources: {ci: {}}"),
               "f.yaml:2:10: key `sources`: must be a list; each source begins with `- name: ...`");
     EXPECT_THAT(problems_of(base + "sources: [ci]"), HasSubstr("`sources`: must hold keys"));
 }
 
-TEST(ConfigSources, needs_exactly_one_origin_of_its_token) {
+TEST(ConfigSources, NeedsExactlyOneOriginOfItsToken) {
     EXPECT_THAT(problem_of_source("name: s"), HasSubstr("`sources.flow_token_file`: missing"));
     EXPECT_THAT(problem_of_source("name: s, flow_token_env: T, flow_token_file: /f"),
                 HasSubstr("only one of"));
     EXPECT_THAT(problem_of_source("name: s, flow_token_file: \"\""), HasSubstr("missing"));
 }
 
-TEST(ConfigSources, explains_where_an_inline_token_belongs_and_does_not_repeat_it) {
+TEST(ConfigSources, ExplainsWhereAnInlineTokenBelongsAndDoesNotRepeatIt) {
     const std::string text = problem_of_source("name: s, flow_token: 3e2252e2e164");
     EXPECT_THAT(text,
                 HasSubstr("f.yaml:3:15: key `sources.flow_token`: a token must not be in this "
@@ -94,7 +94,7 @@ TEST(ConfigSources, explains_where_an_inline_token_belongs_and_does_not_repeat_i
     EXPECT_THAT(text, Not(HasSubstr("\n")));
 }
 
-TEST(ConfigSources, does_not_repeat_a_token_that_is_in_the_wrong_place) {
+TEST(ConfigSources, DoesNotRepeatATokenThatIsInTheWrongPlace) {
     for (const char* key : {"flow_token_file", "flow_token_credential", "flow_token_env"}) {
         const std::string text =
             problem_of_source(std::string("name: s, ") + key + ": 3e22/52e2e164");
@@ -103,12 +103,12 @@ TEST(ConfigSources, does_not_repeat_a_token_that_is_in_the_wrong_place) {
     }
 }
 
-TEST(ConfigSources, the_event_is_an_activity_unless_said_otherwise) {
+TEST(ConfigSources, DefaultToActivityEvents) {
     EXPECT_EQ(defaults_of("{}").at("event"), "\"activity\"");
     EXPECT_EQ(defaults_of("{event: discussion}").at("event"), "\"discussion\"");
 }
 
-TEST(ConfigSources, defaults_become_json) {
+TEST(ConfigSources, DefaultsBecomeJson) {
     EXPECT_EQ(defaults_of("{author: {name: CI, email: a@b}}").at("author"),
               R"({"name":"CI","email":"a@b"})");
     EXPECT_EQ(defaults_of("{tags: [a, 'b c', \"d\\\"e\\n\"]}").at("tags"),
@@ -118,7 +118,7 @@ TEST(ConfigSources, defaults_become_json) {
     EXPECT_EQ(defaults_of("{x: ~}").at("x"), "null");
 }
 
-TEST(ConfigSources, only_what_json_reads_as_a_literal_is_one) {
+TEST(ConfigSources, TreatOnlyJsonLiteralsAsLiterals) {
     const auto x = [](const std::string& value) {
         return defaults_of("{x: " + value + "}").at("x");
     };
@@ -138,7 +138,7 @@ TEST(ConfigSources, only_what_json_reads_as_a_literal_is_one) {
     EXPECT_EQ(x(".nan"), "\".nan\"");
 }
 
-TEST(ConfigSources, what_each_event_says_itself_has_no_default) {
+TEST(ConfigSources, RefuseDefaultsForMembersThatEachEventMustHave) {
     for (const char* member :
          {"flow_token", "source", "uuid", "relay", "external_thread_id", "thread_id"}) {
         const std::string text = problem_of_source(
@@ -148,7 +148,7 @@ TEST(ConfigSources, what_each_event_says_itself_has_no_default) {
     }
 }
 
-TEST(ConfigSources, defaults_are_such_that_events_can_have_them) {
+TEST(ConfigSources, RefuseDefaultsThatEventsCanNotHave) {
     const auto problem = [](const std::string& defaults) {
         return problem_of_source("name: s, flow_token_env: T, defaults: {" + defaults + "}");
     };
@@ -163,7 +163,7 @@ TEST(ConfigSources, defaults_are_such_that_events_can_have_them) {
     EXPECT_EQ(problem("title: x, author: {name: CI}, tags: [a], own: {x: 1}"), "");
 }
 
-TEST(ConfigSources, defaults_have_no_member_twice) {
+TEST(ConfigSources, RefuseDefaultsWithAMemberTwice) {
     EXPECT_THAT(problem_of_source("name: s, flow_token_env: T, defaults: {a: {b: 1, b: 2}}"),
                 HasSubstr("is there twice"));
 }
@@ -203,14 +203,14 @@ protected:
     std::string directory_;
 };
 
-TEST_F(LoadToken, reads_a_file_and_cuts_off_line_breaks) {
+TEST_F(LoadToken, ReadsAFileAndCutsOffLineBreaks) {
     EXPECT_EQ(load_token(from_file(write("t", "3e2252e2\r\n\n"))).reveal(), "3e2252e2");
     EXPECT_EQ(load_token(from_file(write("u", "3e2252e2", 0640))).reveal(), "3e2252e2");
     EXPECT_EQ(load_token(from_file(write("v", std::string(256, 'a') + "\n"))).reveal().size(),
               256U);
 }
 
-TEST_F(LoadToken, refuses_a_file_that_others_can_read) {
+TEST_F(LoadToken, RefusesAFileThatOthersCanRead) {
     for (const mode_t mode :
          {mode_t{0644}, mode_t{0660}, mode_t{0604}, mode_t{0666}, mode_t{0700}}) {
         const std::string path = write("t", "3e2252e2", mode);
@@ -218,14 +218,14 @@ TEST_F(LoadToken, refuses_a_file_that_others_can_read) {
     }
 }
 
-TEST_F(LoadToken, says_which_file_of_which_source_is_missing) {
+TEST_F(LoadToken, SaysWhichFileOfWhichSourceIsMissing) {
     EXPECT_EQ(problem_of(from_file(directory_ + "/none")),
               directory_ +
                   "/none: token of source `ci`: cannot read the file: No such file or "
                   "directory");
 }
 
-TEST_F(LoadToken, refuses_what_can_not_be_a_token_without_repeating_it) {
+TEST_F(LoadToken, RefusesAnInvalidTokenWithoutRepeatingIt) {
     EXPECT_THAT(problem_of(from_file(write("a", ""))), HasSubstr("is empty"));
     EXPECT_THAT(problem_of(from_file(write("b", "\n\n"))), HasSubstr("is empty"));
     EXPECT_THAT(problem_of(from_file(write("c", std::string(257, 'a')))),
@@ -239,14 +239,14 @@ TEST_F(LoadToken, refuses_what_can_not_be_a_token_without_repeating_it) {
     }
 }
 
-TEST_F(LoadToken, does_not_wait_for_a_pipe) {
+TEST_F(LoadToken, DoesNotWaitForAPipe) {
     const std::string path = directory_ + "/pipe";
     ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
     EXPECT_THAT(problem_of(from_file(path)), HasSubstr("is not a regular file"));
     EXPECT_THAT(problem_of(from_file(directory_)), HasSubstr("is not a regular file"));
 }
 
-TEST_F(LoadToken, reads_the_environment) {
+TEST_F(LoadToken, ReadsTheEnvironment) {
     SourceConfig source;
     source.name = "ci";
     source.flow_token_env = "FLOWRELAY_TEST_TOKEN";
@@ -259,7 +259,7 @@ TEST_F(LoadToken, reads_the_environment) {
     ::unsetenv("FLOWRELAY_TEST_TOKEN");
 }
 
-TEST_F(LoadToken, reads_a_credential_of_systemd) {
+TEST_F(LoadToken, ReadsACredentialOfSystemd) {
     SourceConfig source;
     source.name = "ci";
     source.flow_token_credential = "ci.token";
@@ -272,7 +272,7 @@ TEST_F(LoadToken, reads_a_credential_of_systemd) {
     ::unsetenv("CREDENTIALS_DIRECTORY");
 }
 
-TEST_F(LoadToken, a_configuration_that_can_not_be_read_says_why) {
+TEST_F(LoadToken, ReportsWhyAConfigurationCanNotBeRead) {
     EXPECT_THROW(
         {
             try {
@@ -295,7 +295,7 @@ std::string problem_of_filter(const std::string& filter) {
         base + "sources:\n  - name: s\n    flow_token_env: T\n    filter: " + filter + "\n");
 }
 
-TEST(ConfigSources, may_have_a_filter) {
+TEST(ConfigSources, MayHaveAFilter) {
     const auto config =
         parse_config(base +
                          "sources:\n  - name: s\n    flow_token_env: T\n    filter:\n      tags: "
@@ -309,7 +309,7 @@ TEST(ConfigSources, may_have_a_filter) {
     EXPECT_FALSE(config.sources.at(1).rules.filter);
 }
 
-TEST(ConfigSources, say_where_a_filter_is_wrong) {
+TEST(ConfigSources, ReportWhereAFilterIsWrong) {
     EXPECT_EQ(problem_of_filter("{tag: [a]}"),
               "f.yaml:5:14: key `sources.filter.tag`: is not known; events, tags, threads are");
     EXPECT_EQ(problem_of_filter("{events: [activity, chat]}"),

@@ -33,7 +33,7 @@ std::string only_problem_of(const std::string& text) {
     return lines.size() == 1 ? lines.front() : "(" + std::to_string(lines.size()) + " problems)";
 }
 
-TEST(Config, takes_the_defaults_when_only_the_base_url_is_there) {
+TEST(Config, HasDefaultsForEverythingButTheBaseUrl) {
     const Config config = parse_config(base_config, "f.yaml");
     EXPECT_EQ(config.destination.base_url, "https://flowdock.example.com");
     EXPECT_EQ(config.destination.path, "/messages");
@@ -48,7 +48,7 @@ TEST(Config, takes_the_defaults_when_only_the_base_url_is_there) {
     EXPECT_TRUE(config.sources.empty());
 }
 
-TEST(Config, reads_every_key) {
+TEST(Config, ReadsEveryKey) {
     const Config config = parse_config(R"(
 destination:
   base_url: "http://127.0.0.1:8080/prefix"
@@ -131,7 +131,7 @@ sources:
     EXPECT_EQ(config.sources[2].flow_token_credential, "cron.token");
 }
 
-TEST(Config, sources_are_not_checked_when_that_is_off) {
+TEST(Config, DoesNotCheckSourcesWhenThatIsOff) {
     const auto with = [](std::string_view value) {
         return fmt::format(
             "destination: {{base_url: \"https://f.example.com\", check_idle_sources: {}}}", value);
@@ -142,39 +142,39 @@ TEST(Config, sources_are_not_checked_when_that_is_off) {
     EXPECT_NE(only_problem_of(with("no")).find("not a duration"), std::string::npos);
 }
 
-TEST(Config, a_section_without_keys_is_an_empty_one) {
+TEST(Config, TreatsASectionWithoutKeysAsEmpty) {
     EXPECT_THAT(problems_with(base_config + "ingest:\ncontrol: ~\nsources:\n"), ElementsAre());
 }
 
-TEST(Config, an_empty_file_lacks_the_base_url) {
+TEST(Config, RequiresABaseUrlInAnEmptyFile) {
     EXPECT_EQ(only_problem_of(""),
               "f.yaml: key `destination.base_url`: missing; set it to the URL of the server that "
               "takes the events, like https://flowdock.example.com");
 }
 
-TEST(Config, names_place_and_nearest_key_of_an_unknown_one) {
+TEST(Config, NamesThePlaceAndTheNearestKeyOfAnUnknownKey) {
     EXPECT_EQ(only_problem_of(base_config + "ingest:\n  max_event_siz: 1MiB\n"),
               "f.yaml:3:3: key `ingest.max_event_siz`: unknown; did you mean `max_event_size`?");
 }
 
-TEST(Config, names_the_nearest_section) {
+TEST(Config, NamesTheNearestSection) {
     EXPECT_EQ(only_problem_of(base_config + "ingset: {}\n"),
               "f.yaml:2:1: key `ingset`: unknown; did you mean `ingest`?");
 }
 
-TEST(Config, finds_a_key_that_belongs_to_another_section) {
+TEST(Config, FindsAKeyThatBelongsToAnotherSection) {
     EXPECT_EQ(only_problem_of(base_config + "spool: {max_age: 5d}\n"),
               "f.yaml:2:9: key `spool.max_age`: unknown here; did you mean `retry.max_age`?");
     EXPECT_EQ(only_problem_of(base_config + "segment_size: 1MiB\n"),
               "f.yaml:2:1: key `segment_size`: unknown here; did you mean `spool.segment_size`?");
 }
 
-TEST(Config, lists_the_keys_when_none_is_near) {
+TEST(Config, ListsTheKeysWhenNoneIsNear) {
     EXPECT_EQ(only_problem_of(base_config + "gone: {frobnicate: 1}\n"),
               "f.yaml:2:8: key `gone.frobnicate`: unknown; known here are grace");
 }
 
-TEST(Config, collects_every_problem_in_the_order_of_the_file) {
+TEST(Config, CollectsEveryProblemInTheOrderOfTheFile) {
     EXPECT_THAT(problems_with("log: {format: xml}\nretry: {initial: 10, max: 1y}\n"),
                 ElementsAre(HasSubstr("f.yaml: key `destination.base_url`: missing"),
                             HasSubstr("f.yaml:1:15: key `log.format`"),
@@ -182,35 +182,35 @@ TEST(Config, collects_every_problem_in_the_order_of_the_file) {
                             HasSubstr("f.yaml:2:27: key `retry.max`")));
 }
 
-TEST(Config, refuses_a_key_that_is_there_twice) {
+TEST(Config, RefusesAKeyThatIsThereTwice) {
     EXPECT_EQ(only_problem_of(base_config + "gone:\n  grace: 1h\n  grace: 2h\n"),
               "f.yaml:4:3: key `gone.grace`: is there twice; the first is in line 3");
 }
 
-TEST(Config, says_which_log_formats_there_are) {
+TEST(Config, SaysWhichLogFormatsThereAre) {
     EXPECT_EQ(only_problem_of(base_config + "log: {format: xml}\n"),
               "f.yaml:2:15: key `log.format`: \"xml\" is not one of text, json, journal");
 }
 
-TEST(Config, says_which_log_level_is_nearest) {
+TEST(Config, SaysWhichLogLevelIsNearest) {
     EXPECT_EQ(only_problem_of(base_config + "log: {level: warn}\n"),
               "f.yaml:2:14: key `log.level`: \"warn\" is not one of debug, info, notice, warning, "
               "error, critical; did you mean warning?");
 }
 
-TEST(Config, refuses_a_duration_without_a_unit) {
+TEST(Config, RefusesADurationWithoutAUnit) {
     EXPECT_EQ(only_problem_of(base_config + "retry: {max: 300}\n"),
               "f.yaml:2:14: key `retry.max`: \"300\" is not a duration; write a number and a unit, "
               "like 500ms, 10s, 5m, 2h or 5d");
 }
 
-TEST(Config, refuses_a_size_with_a_decimal_unit) {
+TEST(Config, RefusesASizeWithADecimalUnit) {
     EXPECT_EQ(only_problem_of(base_config + "spool: {segment_size: 64MB}\n"),
               "f.yaml:2:23: key `spool.segment_size`: \"64MB\" is not a size; write a number and a "
               "unit, like 512B, 64KiB, 64MiB or 4GiB");
 }
 
-TEST(Config, says_the_range_of_a_number) {
+TEST(Config, SaysTheRangeOfANumber) {
     EXPECT_EQ(only_problem_of("destination: {base_url: https://h, max_connections: 0}"),
               "f.yaml:1:53: key `destination.max_connections`: \"0\" is out of range; from 1 to "
               "1024");
@@ -220,45 +220,45 @@ TEST(Config, says_the_range_of_a_number) {
                 HasSubstr("from 1 to 65536"));
 }
 
-TEST(Config, says_the_range_of_a_duration_and_of_a_size) {
+TEST(Config, SaysTheRangeOfADurationAndOfASize) {
     EXPECT_THAT(only_problem_of(base_config + "retry: {max_age: 10ms}"),
                 HasSubstr("from 1s to 365d"));
     EXPECT_THAT(only_problem_of(base_config + "ingest: {max_event_size: 1GiB}"),
                 HasSubstr("from 1KiB to 16MiB"));
 }
 
-TEST(Config, says_the_range_of_a_rate) {
+TEST(Config, SaysTheRangeOfARate) {
     EXPECT_THAT(only_problem_of("destination: {base_url: https://h, rate_limit: -1}"),
                 HasSubstr("from 0 (no limit) to 1000000 per second"));
     EXPECT_THAT(only_problem_of("destination: {base_url: https://h, rate_limit: fast}"),
                 HasSubstr("\"fast\" is not a number of events per second"));
 }
 
-TEST(Config, refuses_a_number_with_something_behind_it) {
+TEST(Config, RefusesANumberFollowedByText) {
     EXPECT_THAT(only_problem_of(base_config + "spool: {max_events: 10k}"),
                 HasSubstr("\"10k\" is not a whole number"));
 }
 
-TEST(Config, refuses_a_list_or_a_map_where_a_value_belongs) {
+TEST(Config, RefusesAListOrAMapWhereAValueBelongs) {
     EXPECT_THAT(only_problem_of(base_config + "gone: {grace: [1h]}"),
                 HasSubstr("`gone.grace`: must be a duration like 10s, not a list"));
     EXPECT_THAT(only_problem_of(base_config + "control: {socket: {a: b}}"),
                 HasSubstr("`control.socket`: must be a text, not a map"));
 }
 
-TEST(Config, refuses_a_value_where_a_section_belongs) {
+TEST(Config, RefusesAValueWhereASectionBelongs) {
     EXPECT_EQ(only_problem_of(base_config + "retry: 5s\n"),
               "f.yaml:2:8: key `retry`: must hold keys of its own");
     EXPECT_THAT(problems_with("just words"),
                 ElementsAre(HasSubstr("missing"), HasSubstr("must hold sections")));
 }
 
-TEST(Config, refuses_a_bool_that_is_no_bool) {
+TEST(Config, RefusesAnInvalidBool) {
     EXPECT_THAT(only_problem_of("destination: {base_url: https://h, allow_plaintext: yes}"),
                 HasSubstr("\"yes\" is not true or false"));
 }
 
-TEST(Config, refuses_a_mode_that_is_not_octal) {
+TEST(Config, RefusesAModeThatIsNotOctal) {
     for (const char* mode : {"rw-rw----", "0668", "1777", "-1"}) {
         EXPECT_THAT(only_problem_of(base_config + "ingest: {socket_mode: \"" + mode + "\"}"),
                     HasSubstr("is not a file mode"))
@@ -266,7 +266,7 @@ TEST(Config, refuses_a_mode_that_is_not_octal) {
     }
 }
 
-TEST(Config, refuses_paths_that_are_not_absolute_or_do_not_fit) {
+TEST(Config, RefusesPathsThatAreNotAbsoluteOrDoNotFit) {
     EXPECT_THAT(only_problem_of(base_config + "spool: {directory: spool}"),
                 HasSubstr("must be an absolute path"));
     EXPECT_THAT(only_problem_of(base_config + "ingest: {socket: /" + std::string(107, 'x') + "}"),
@@ -277,7 +277,7 @@ TEST(Config, refuses_paths_that_are_not_absolute_or_do_not_fit) {
                 HasSubstr("control characters"));
 }
 
-TEST(Config, checks_what_belongs_together) {
+TEST(Config, ChecksKeysThatBelongTogether) {
     EXPECT_THAT(only_problem_of(base_config + "retry: {initial: 10s, max: 5s}"),
                 HasSubstr("`retry.max`: 5s is less than retry.initial, 10s"));
     EXPECT_THAT(only_problem_of(base_config + "spool: {max_size: 100MiB}"),
@@ -291,7 +291,7 @@ TEST(Config, checks_what_belongs_together) {
                 HasSubstr("must be 0 (no such lines) or at least 1s"));
 }
 
-TEST(Config, plain_http_goes_to_this_machine_only) {
+TEST(Config, AllowsPlainHttpToThisMachineOnly) {
     EXPECT_THAT(problems_with("destination: {base_url: http://127.0.0.1:80}"), ElementsAre());
     EXPECT_THAT(problems_with("destination: {base_url: http://localhost}"), ElementsAre());
     EXPECT_THAT(problems_with("destination: {base_url: \"http://[::1]:8080\"}"), ElementsAre());
@@ -302,13 +302,13 @@ TEST(Config, plain_http_goes_to_this_machine_only) {
                 ElementsAre());
 }
 
-TEST(Config, does_not_repeat_a_password_in_a_url) {
+TEST(Config, DoesNotRepeatAPasswordInAUrl) {
     const std::string line = only_problem_of("destination: {base_url: \"https://u:geheim@h/\"}");
     EXPECT_THAT(line, HasSubstr("must not have a user or a password"));
     EXPECT_THAT(line, Not(HasSubstr("geheim")));
 }
 
-TEST(Config, listens_on_this_machine_only) {
+TEST(Config, ListensOnThisMachineOnly) {
     EXPECT_THAT(only_problem_of(base_config + "ingest: {listen: \"0.0.0.0:8025\"}"),
                 HasSubstr("must be a loopback address"));
     EXPECT_EQ(parse_config(base_config + "metrics: {listen: \"[::1]:9100\"}", "f").metrics.listen,
@@ -322,7 +322,7 @@ TEST(Config, listens_on_this_machine_only) {
                 HasSubstr("must be an address and a port, like 127.0.0.1:8025"));
 }
 
-TEST(Config, checks_proxy_and_path) {
+TEST(Config, ChecksProxyAndPath) {
     EXPECT_THAT(problems_with("destination: {base_url: https://h, proxy: none}"), ElementsAre());
     EXPECT_THAT(only_problem_of("destination: {base_url: https://h, proxy: socks5://p:1}"),
                 HasSubstr("must be http://host:port; no other kind of proxy is known"));
@@ -334,7 +334,7 @@ TEST(Config, checks_proxy_and_path) {
                 HasSubstr("`destination.path`: must begin with /"));
 }
 
-TEST(Config, reads_the_files_of_the_destination) {
+TEST(Config, ReadsTheFilesOfTheDestination) {
     const auto files = parse_config(
         "destination: {base_url: https://h, client_certificate: /c.pem, client_key: /c.key, "
         "proxy_credentials_file: /p}",
@@ -351,7 +351,7 @@ TEST(Config, reads_the_files_of_the_destination) {
     EXPECT_EQ(credentials.destination.proxy_credential, "proxy");
 }
 
-TEST(Config, checks_the_files_of_the_destination_together) {
+TEST(Config, ChecksTheFilesOfTheDestinationTogether) {
     const auto problem = [](const std::string& keys, const std::string& url = "https://h") {
         return only_problem_of("destination: {base_url: \"" + url + "\", " + keys + "}");
     };
@@ -368,7 +368,7 @@ TEST(Config, checks_the_files_of_the_destination_together) {
     EXPECT_THAT(problem("proxy_credentials_file: p"), HasSubstr("proxy_credentials_file"));
 }
 
-TEST(ConfigYaml, syntax_errors_have_a_place) {
+TEST(ConfigYaml, ReportsThePlaceOfSyntaxErrors) {
     EXPECT_THAT(only_problem_of("destination:\n\tbase_url: x\n"),
                 HasSubstr("f.yaml:2:10: not valid YAML: "));
     EXPECT_THAT(only_problem_of("a: [b"), HasSubstr("not valid YAML: end of sequence"));
@@ -376,7 +376,7 @@ TEST(ConfigYaml, syntax_errors_have_a_place) {
                 HasSubstr("f.yaml:1:5: not valid YAML: illegal map value"));
 }
 
-TEST(ConfigYaml, refuses_what_the_file_has_no_use_for) {
+TEST(ConfigYaml, RefusesUnusedFeaturesOfYaml) {
     EXPECT_THAT(problems_with("a: &x {b: *x}"), ElementsAre(HasSubstr("f.yaml:1:11: aliases")));
     EXPECT_THAT(problems_with("a: !!binary aGk="), ElementsAre(HasSubstr("tags (!name)")));
     EXPECT_THAT(problems_with(base_config + "---\n" + base_config),
@@ -385,18 +385,18 @@ TEST(ConfigYaml, refuses_what_the_file_has_no_use_for) {
                 ElementsAre(HasSubstr("a key must be a plain word")));
 }
 
-TEST(ConfigYaml, survives_deep_nesting) {
+TEST(ConfigYaml, SurvivesDeepNesting) {
     EXPECT_THAT(only_problem_of("a: " + std::string(100000, '[')), HasSubstr("not valid YAML"));
 }
 
-TEST(Config, shortens_long_and_strange_values_in_messages) {
+TEST(Config, ShortensLongAndStrangeValuesInMessages) {
     const std::string line =
         only_problem_of(base_config + "gone: {grace: \"\\e[31m" + std::string(500, 'x') + "\"}");
     EXPECT_THAT(line, HasSubstr("\"?[31mxxx"));
     EXPECT_LT(line.size(), 250U);
 }
 
-TEST(Config, every_listed_key_is_read) {
+TEST(Config, ReadsEveryListedKey) {
     // A key that is listed but not read would be accepted and ignored. Every key refuses a list as
     // its value, except the three that take more than a word.
     for (const std::string_view full : config_keys()) {
@@ -416,7 +416,7 @@ TEST(Config, every_listed_key_is_read) {
     }
 }
 
-TEST(Config, a_key_without_a_value_is_an_error_where_it_means_something) {
+TEST(Config, RefusesAKeyWithoutAValueThatNeedsOne) {
     const std::string source = "sources:\n  - name: ci\n    flow_token_file: /t\n";
     for (const char* key :
          {"allow", "defaults", "filter", "rate_limit", "on_reject", "report_problems"}) {
@@ -441,7 +441,7 @@ TEST(Config, a_key_without_a_value_is_an_error_where_it_means_something) {
     }
 }
 
-TEST(Config, two_listeners_on_one_port_are_an_error) {
+TEST(Config, RefusesTwoListenersOnOnePort) {
     const auto both = [](const std::string& ingest, const std::string& metrics) {
         return base_config + "ingest: {listen: \"" + ingest +
                "\"}\nmetrics: {allow_remote: true, listen: \"" + metrics + "\"}\n";
@@ -457,7 +457,7 @@ TEST(Config, two_listeners_on_one_port_are_an_error) {
     EXPECT_THAT(problems_with(both("127.0.0.1:8025", "127.0.0.2:8025")), ElementsAre());
 }
 
-TEST(Config, a_base_url_with_the_path_in_it_is_an_error) {
+TEST(Config, RefusesABaseUrlThatContainsThePath) {
     for (const char* url : {"https://a.example/messages", "https://a.example/messages/",
                             "https://a.example/v1/messages"}) {
         EXPECT_THAT(only_problem_of("destination: {base_url: \"" + std::string(url) + "\"}\n"),
@@ -468,7 +468,7 @@ TEST(Config, a_base_url_with_the_path_in_it_is_an_error) {
                 ElementsAre());
 }
 
-TEST(Config, a_tab_in_the_indentation_is_named) {
+TEST(Config, NamesATabInTheIndentation) {
     for (const char* text :
          {"destination:\n\tbase_url: https://a.example\n",
           "destination:\n  \tbase_url: https://a.example\n", "\tdestination: {}\n"}) {
@@ -478,7 +478,7 @@ TEST(Config, a_tab_in_the_indentation_is_named) {
                 ElementsAre());
 }
 
-TEST(Config, a_default_with_a_dot_in_its_name_says_how_to_write_it) {
+TEST(Config, SaysHowToWriteADefaultWithADotInItsName) {
     for (const char* member : {"author.name", "thread.title", "author.email"}) {
         EXPECT_THAT(
             problems_with(base_config + "sources:\n  - name: ci\n    flow_token_file: /t\n" +

@@ -11,7 +11,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-TEST(ParseSize, takes_binary_units) {
+TEST(ParseSize, AcceptsBinaryUnits) {
     EXPECT_EQ(parse_size("512B"), 512U);
     EXPECT_EQ(parse_size("1KiB"), 1024U);
     EXPECT_EQ(parse_size("64MiB"), 64U << 20);
@@ -20,14 +20,14 @@ TEST(ParseSize, takes_binary_units) {
     EXPECT_EQ(parse_size("0"), 0U);
 }
 
-TEST(ParseSize, takes_nothing_else) {
+TEST(ParseSize, RefusesEverythingElse) {
     for (const char* text : {"", "64", "64M", "64MB", "64mib", "64 MiB", "1.5GiB", "-1B", "MiB",
                              "16777216TiB", "1KiB2B"}) {
         EXPECT_EQ(parse_size(text), std::nullopt) << text;
     }
 }
 
-TEST(ParseBaseUrl, takes_scheme_host_port_and_prefix_apart) {
+TEST(ParseBaseUrl, SplitsSchemeHostPortAndPrefix) {
     const BaseUrl plain = parse_base_url("https://API.Flowdock.com").value();
     EXPECT_TRUE(plain.tls);
     EXPECT_EQ(plain.host, "api.flowdock.com");
@@ -48,7 +48,7 @@ TEST(ParseBaseUrl, takes_scheme_host_port_and_prefix_apart) {
     EXPECT_EQ(v6.path_prefix, "");
 }
 
-TEST(ParseBaseUrl, says_what_is_wrong) {
+TEST(ParseBaseUrl, SaysWhatIsWrong) {
     const auto message = [](const char* url) {
         const auto parsed = parse_base_url(url);
         return parsed ? std::string("nothing") : parsed.error().message;
@@ -72,7 +72,7 @@ TEST(ParseBaseUrl, says_what_is_wrong) {
     EXPECT_THAT(message("https://h/\xC3\xA4"), HasSubstr("percent-encoded"));
 }
 
-TEST(IsLoopback, knows_this_machine) {
+TEST(IsLoopback, KnowsThisMachine) {
     EXPECT_TRUE(is_loopback("localhost"));
     EXPECT_TRUE(is_loopback("LocalHost"));
     EXPECT_TRUE(is_loopback("127.0.0.1"));
@@ -84,7 +84,7 @@ TEST(IsLoopback, knows_this_machine) {
     EXPECT_FALSE(is_loopback("127.0.0.1.example.com"));
 }
 
-TEST(ParseListenAddress, takes_loopback_addresses) {
+TEST(ParseListenAddress, AcceptsLoopbackAddresses) {
     const ListenAddress v4 = parse_listen_address("127.0.0.1:8025").value();
     EXPECT_EQ(v4.host, "127.0.0.1");
     EXPECT_EQ(v4.port, 8025);
@@ -93,7 +93,7 @@ TEST(ParseListenAddress, takes_loopback_addresses) {
     EXPECT_EQ(v6.port, 0);
 }
 
-TEST(ParseListenAddress, takes_nothing_else) {
+TEST(ParseListenAddress, RefusesEverythingElse) {
     for (const char* text :
          {"", "8025", ":8025", "localhost:8025", "127.0.0.1", "127.0.0.1:", "127.0.0.1:99999",
           "::1:8025", "[127.0.0.1]:8025", "0.0.0.0:8025", "[::]:8025", "192.168.1.1:80"}) {

@@ -32,7 +32,7 @@ std::string problem_of(const std::string& section) {
     return "none";
 }
 
-TEST(ConnectSettings, endpoints_are_below_the_base_url_unless_they_are_given) {
+TEST(ConnectSettings, PutEndpointsBelowTheBaseUrlUnlessGiven) {
     const Config derived = with_connect("{client_id: \"4\"}");
     EXPECT_EQ(authorize_url(derived), "https://api.example.com/gateway/oauth/authorize");
     EXPECT_EQ(token_url(derived), "https://api.example.com/gateway/oauth/token");
@@ -45,7 +45,7 @@ TEST(ConnectSettings, endpoints_are_below_the_base_url_unless_they_are_given) {
     EXPECT_EQ(revoke_url(given), "https://login.example.com/r");
 }
 
-TEST(ConnectSettings, what_can_not_work_is_a_problem_of_the_configuration) {
+TEST(ConnectSettings, ReportSettingsThatCanNotWork) {
     const std::pair<const char*, const char*> cases[] = {
         {"{client: x}", "connect.client`: unknown"},
         {"{client_secret_file: /s}", "connect.client_id`: missing"},
@@ -74,7 +74,7 @@ TEST(ConnectSettings, what_can_not_work_is_a_problem_of_the_configuration) {
     }
 }
 
-TEST(ConnectSettings, a_redirect_uri_says_where_to_listen) {
+TEST(ConnectSettings, TakeTheListeningAddressFromTheRedirectUri) {
     using Kind = RedirectUri::Kind;
     EXPECT_EQ(parse_redirect_uri(out_of_band_uri)->kind, Kind::out_of_band);
     const auto fixed = parse_redirect_uri("http://127.0.0.1:8976/a/callback/");
@@ -95,13 +95,13 @@ TEST(ConnectSettings, a_redirect_uri_says_where_to_listen) {
     EXPECT_EQ(with_port("http://127.0.0.1:8976/c", 91), "http://127.0.0.1:8976/c");
 }
 
-TEST(ConnectSettings, scopes_are_separated_by_spaces_or_commas) {
+TEST(ConnectSettings, SplitScopesAtSpacesOrCommas) {
     EXPECT_THAT(split_scopes(" flow, private flow,,integration\t"),
                 ElementsAre("flow", "private", "integration"));
     EXPECT_THAT(split_scopes(" ,"), IsEmpty());
 }
 
-TEST(ConnectSettings, the_secret_comes_from_a_file_that_nobody_else_reads) {
+TEST(ConnectSettings, ReadTheSecretOnlyFromAPrivateFile) {
     const test::TemporaryDirectory directory;
     const std::string path = directory.file("client.secret");
     ConnectConfig config;

@@ -30,7 +30,7 @@ std::string entry(std::initializer_list<LogField> fields, std::string_view messa
     return format_journal_entry(message, retry, {fields.begin(), fields.size()});
 }
 
-TEST(JournalEntry, has_the_fields_that_the_journal_knows_and_those_of_the_line) {
+TEST(JournalEntry, HasTheFieldsThatTheJournalKnowsAndThoseOfTheLine) {
     EXPECT_EQ(entry({{"source", "ci"}, {"status", 503}, {"next_in", "8s"}, {"again", true}},
                     "warning event=delivery.retry source=ci"),
               "MESSAGE=warning event=delivery.retry source=ci\n"
@@ -44,18 +44,18 @@ TEST(JournalEntry, has_the_fields_that_the_journal_knows_and_those_of_the_line) 
               "FLOWRELAY_AGAIN=true\n");
 }
 
-TEST(JournalEntry, has_no_message_id_when_the_event_has_none) {
+TEST(JournalEntry, HasNoMessageIdWhenTheEventHasNone) {
     EXPECT_THAT(format_journal_entry("m", LogEvent{"a.b", Severity::info, ""}, {}),
                 Not(HasSubstr("MESSAGE_ID")));
 }
 
-TEST(JournalEntry, a_value_with_line_breaks_comes_with_its_length) {
+TEST(JournalEntry, PutsTheLengthBeforeAValueWithLineBreaks) {
     const std::string forged = entry({{"thread", "x\nPRIORITY=0"}});
     EXPECT_THAT(forged, EndsWith(std::string("FLOWRELAY_THREAD\n\x0c\0\0\0\0\0\0\0", 25) +
                                  "x\nPRIORITY=0\n"));
 }
 
-TEST(JournalEntry, is_bounded_and_valid_utf8) {
+TEST(JournalEntry, IsBoundedAndValidUtf8) {
     const std::string endless(1 << 20, 'x');
     const std::string big =
         entry({{"a", endless}, {"b", endless}, {"c", endless}, {"d", endless}}, endless);
@@ -66,7 +66,7 @@ TEST(JournalEntry, is_bounded_and_valid_utf8) {
                 EndsWith("x\n"));  // the last character is not cut in half
 }
 
-TEST(SyslogPriority, grows_with_less_severity) {
+TEST(SyslogPriority, IncreasesAsTheSeverityDecreases) {
     EXPECT_EQ(syslog_priority(Severity::critical), 2);
     EXPECT_EQ(syslog_priority(Severity::error), 3);
     EXPECT_EQ(syslog_priority(Severity::warning), 4);
@@ -128,7 +128,7 @@ protected:
     std::unique_ptr<LeveledLog> log_;
 };
 
-TEST_F(JournalLog, sends_the_line_of_text_and_its_fields) {
+TEST_F(JournalLog, SendsTheLineOfTextAndItsFields) {
     journal_.listen();
     make();
     log_->write(retry, {{"source", "ci"}, {"reason", "try later"}});
@@ -139,7 +139,7 @@ TEST_F(JournalLog, sends_the_line_of_text_and_its_fields) {
     EXPECT_TRUE(fallback_->lines.empty());
 }
 
-TEST_F(JournalLog, writes_from_its_level_on_and_the_level_can_change) {
+TEST_F(JournalLog, WritesFromItsLevelWhichCanChange) {
     journal_.listen();
     make(Severity::error);
     log_->write(retry, {});
@@ -150,7 +150,7 @@ TEST_F(JournalLog, writes_from_its_level_on_and_the_level_can_change) {
     EXPECT_NE(journal_.receive(), "");
 }
 
-TEST_F(JournalLog, falls_back_when_nobody_listens_and_returns_when_somebody_does) {
+TEST_F(JournalLog, FallsBackWhileTheJournalIsAbsentAndReturnsAfterwards) {
     make();
     log_->write(retry, {{"n", 1}});
     EXPECT_EQ(fallback_->lines.size(), 1U);
@@ -166,7 +166,7 @@ TEST_F(JournalLog, falls_back_when_nobody_listens_and_returns_when_somebody_does
     EXPECT_EQ(fallback_->lines.size(), 2U);
 }
 
-TEST_F(JournalLog, counts_what_a_journal_that_does_not_read_has_lost) {
+TEST_F(JournalLog, CountsLinesThatABlockedJournalLost) {
     journal_.listen();
     make();
     // The kernel queues some of them (net.unix.max_dgram_qlen); the rest is lost.

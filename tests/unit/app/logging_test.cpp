@@ -56,23 +56,23 @@ std::string value_of(std::string_view value) {
     return all.substr(all.find(" k=") + 3);
 }
 
-TEST(LogText, is_logfmt_with_time_and_severity) {
+TEST(LogText, IsLogfmtWithTimeAndSeverity) {
     EXPECT_EQ(text({{"source", "ci"}, {"thread", "build-42"}, {"status", 503}, {"next_in", "8s"}}),
               "2026-11-23T09:00:00.123Z warning event=delivery.retry source=ci thread=build-42 "
               "status=503 next_in=8s");
 }
 
-TEST(LogText, writes_every_type_of_value) {
+TEST(LogText, WritesEveryTypeOfValue) {
     EXPECT_THAT(
         text({{"a", -1}, {"b", std::uint64_t{18446744073709551615U}}, {"c", 0.5}, {"d", true}}),
         EndsWith(" a=-1 b=18446744073709551615 c=0.5 d=true"));
 }
 
-TEST(LogText, for_the_journal_has_a_priority_and_no_time) {
+TEST(LogText, HasAPriorityAndNoTimeForTheJournal) {
     EXPECT_EQ(line(LogFormat::text, {{"a", 1}}, true), "<4>warning event=delivery.retry a=1");
 }
 
-TEST(LogText, has_the_priority_of_each_severity) {
+TEST(LogText, HasThePriorityOfEachSeverity) {
     const auto priority = [](Severity severity) {
         return format_log_line(LogFormat::text, true, at, LogEvent{"e", severity, ""}, {})
             .substr(0, 3);
@@ -85,7 +85,7 @@ TEST(LogText, has_the_priority_of_each_severity) {
     EXPECT_EQ(priority(Severity::critical), "<2>");
 }
 
-TEST(LogText, quotes_what_is_not_a_plain_word) {
+TEST(LogText, QuotesWhatIsNotAPlainWord) {
     EXPECT_EQ(value_of("plain-1.2:3/4"), "plain-1.2:3/4");
     EXPECT_EQ(value_of(""), "\"\"");
     EXPECT_EQ(value_of("two words"), "\"two words\"");
@@ -95,7 +95,7 @@ TEST(LogText, quotes_what_is_not_a_plain_word) {
     EXPECT_EQ(value_of("größe"), "\"größe\"");
 }
 
-TEST(LogText, a_value_can_not_forge_a_line) {
+TEST(LogText, DoesNotLetAValueForgeALine) {
     const std::string forged =
         text({{"thread", "x\n2026-11-23T09:00:00.123Z critical event=relay.failed"}});
     EXPECT_THAT(forged, Not(HasSubstr("\n")));
@@ -104,7 +104,7 @@ TEST(LogText, a_value_can_not_forge_a_line) {
                 EndsWith(R"(thread="x\" event=relay.failed y=\"")"));
 }
 
-TEST(LogText, escapes_control_characters) {
+TEST(LogText, EscapesControlCharacters) {
     EXPECT_EQ(value_of("a\r\tb"), R"("a\r\tb")");
     EXPECT_EQ(value_of(std::string_view("\0\x1b[31m\x7f", 7)), "\"\\u0000\\u001b[31m\\u007f\"");
     EXPECT_EQ(value_of("\xC2\x85"), "\"\\u0085\"");            // next line (C1)
@@ -112,7 +112,7 @@ TEST(LogText, escapes_control_characters) {
     EXPECT_EQ(value_of("\xE2\x80\xAEgnp"), "\"\\u202egnp\"");  // right-to-left override
 }
 
-TEST(LogText, replaces_invalid_utf8) {
+TEST(LogText, ReplacesInvalidUtf8) {
     const std::string bad = "\xEF\xBF\xBD";
     EXPECT_EQ(value_of("a\xFFz"), "\"a" + bad + "z\"");
     EXPECT_EQ(value_of("\xC3"), "\"" + bad + "\"");                                // cut off
@@ -123,19 +123,19 @@ TEST(LogText, replaces_invalid_utf8) {
     EXPECT_EQ(value_of("\xF0\x9F\x98\x80"), "\"\xF0\x9F\x98\x80\"");               // valid
 }
 
-TEST(LogText, cuts_long_values_between_characters) {
+TEST(LogText, CutsLongValuesBetweenCharacters) {
     const std::string cut = value_of(std::string(2047, 'a') + "ä");
     EXPECT_EQ(cut, "\"" + std::string(2047, 'a') + "…\"");
     EXPECT_EQ(value_of(std::string(2047, 'a')), std::string(2047, 'a'));
 }
 
-TEST(LogJson, is_one_object_a_line) {
+TEST(LogJson, IsOneObjectPerLine) {
     EXPECT_EQ(json({{"source", "ci"}, {"status", 503}, {"again", false}}),
               R"({"time":"2026-11-23T09:00:00.123Z","severity":"warning","event":"delivery.retry",)"
               R"("source":"ci","status":503,"again":false})");
 }
 
-TEST(LogJson, stays_json_whatever_the_values_are) {
+TEST(LogJson, StaysJsonWhateverTheValuesAre) {
     std::string all;
     for (int c = 0; c < 256; ++c) all += static_cast<char>(c);
     const std::string written = json({{"k", all},
@@ -150,7 +150,7 @@ TEST(LogJson, stays_json_whatever_the_values_are) {
     EXPECT_TRUE(object.at("k").as_string().starts_with(std::string_view("\0\x01", 2)));
 }
 
-TEST(MakeLog, writes_lines_from_the_level_on) {
+TEST(MakeLog, WritesLinesFromTheLevelUp) {
     std::ostringstream out;
     const FixedClock clock;
     LogConfig config;
@@ -164,7 +164,7 @@ TEST(MakeLog, writes_lines_from_the_level_on) {
     EXPECT_EQ(out.str(), "2026-11-23T09:00:00.123Z notice event=c.d percent=\"%v {} %\"\n");
 }
 
-TEST(MakeLog, lines_of_several_threads_do_not_mix) {
+TEST(MakeLog, KeepsLinesOfSeveralThreadsApart) {
     std::ostringstream out;
     const FixedClock clock;
     const auto log =
@@ -191,7 +191,7 @@ public:
     void set_formatter(std::unique_ptr<spdlog::formatter>) override {}
 };
 
-TEST(MakeLog, a_broken_output_harms_nobody) {
+TEST(MakeLog, SurvivesABrokenOutput) {
     const FixedClock clock;
     const auto log = make_log(LogConfig{}, std::make_shared<ThrowingSink>(), false, clock);
     ::testing::internal::CaptureStderr();
@@ -199,7 +199,7 @@ TEST(MakeLog, a_broken_output_harms_nobody) {
     EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
 }
 
-TEST(MakeLog, writes_to_stderr) {
+TEST(MakeLog, WritesToStderr) {
     const FixedClock clock;
     ::unsetenv("JOURNAL_STREAM");
     ::testing::internal::CaptureStderr();
@@ -207,7 +207,7 @@ TEST(MakeLog, writes_to_stderr) {
     EXPECT_EQ(::testing::internal::GetCapturedStderr(), text({{"k", 1}}) + "\n");
 }
 
-TEST(IsJournalStream, compares_device_and_inode) {
+TEST(IsJournalStream, ComparesDeviceAndInode) {
     int ends[2];
     ASSERT_EQ(::pipe(ends), 0);
     struct stat status{};

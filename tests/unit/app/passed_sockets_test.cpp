@@ -51,13 +51,13 @@ private:
     std::vector<int> fds_;
 };
 
-TEST_F(SortPassedSockets, none_are_none) {
+TEST_F(SortPassedSockets, AcceptsNone) {
     const PassedSockets sorted = sort_passed_sockets({});
     EXPECT_THAT(sorted.ingest, IsEmpty());
     EXPECT_THAT(sorted.control, IsEmpty());
 }
 
-TEST_F(SortPassedSockets, names_decide) {
+TEST_F(SortPassedSockets, SortsByName) {
     const int ingest = listening();
     const int control = listening();
     const int unnamed = listening();
@@ -72,7 +72,7 @@ TEST_F(SortPassedSockets, names_decide) {
     EXPECT_THAT(sorted.control, ElementsAre(control));
 }
 
-TEST_F(SortPassedSockets, refuses_what_is_no_listening_stream_socket) {
+TEST_F(SortPassedSockets, RefusesEverythingButListeningStreamSockets) {
     EXPECT_THAT(refusal(make(AF_UNIX, SOCK_DGRAM, false), "ingest"), HasSubstr("ListenStream="));
     EXPECT_THAT(refusal(make(AF_INET, SOCK_DGRAM, false), "ingest"), HasSubstr("ListenStream="));
     EXPECT_THAT(refusal(make(AF_UNIX, SOCK_SEQPACKET, true), "control"),
@@ -85,11 +85,11 @@ TEST_F(SortPassedSockets, refuses_what_is_no_listening_stream_socket) {
     ::close(pipe_ends[1]);
 }
 
-TEST_F(SortPassedSockets, refuses_a_name_that_says_nothing) {
+TEST_F(SortPassedSockets, RefusesAnUnknownName) {
     EXPECT_THAT(refusal(listening(), "metrics"), HasSubstr("FileDescriptorName="));
 }
 
-TEST_F(SortPassedSockets, refuses_a_control_socket_on_tcp) {
+TEST_F(SortPassedSockets, RefusesAControlSocketOnTcp) {
     EXPECT_THAT(refusal(make(AF_INET, SOCK_STREAM, true), "control"), HasSubstr("not a Unix"));
 }
 

@@ -66,7 +66,7 @@ protected:
     std::string directory_;
 };
 
-TEST_F(Systemd, without_a_manager_nothing_happens) {
+TEST_F(Systemd, DoesNothingWithoutAManager) {
     ServiceNotifier notifier = ServiceNotifier::from_environment();
     EXPECT_FALSE(notifier.connected());
     EXPECT_EQ(notifier.watchdog_interval(), std::nullopt);
@@ -77,7 +77,7 @@ TEST_F(Systemd, without_a_manager_nothing_happens) {
     notifier.watchdog();
 }
 
-TEST_F(Systemd, tells_each_state) {
+TEST_F(Systemd, ReportsEachState) {
     const std::string path = directory_ + "/notify";
     const Receiver manager(path);
     ::setenv("NOTIFY_SOCKET", path.c_str(), 1);
@@ -99,7 +99,7 @@ TEST_F(Systemd, tells_each_state) {
     EXPECT_EQ(manager.receive(), "(nothing)");
 }
 
-TEST_F(Systemd, speaks_to_abstract_sockets) {
+TEST_F(Systemd, UsesAbstractSockets) {
     const std::string address = "@flowrelay-test-" + std::to_string(::getpid());
     const Receiver manager(address);
     ::setenv("NOTIFY_SOCKET", address.c_str(), 1);
@@ -109,7 +109,7 @@ TEST_F(Systemd, speaks_to_abstract_sockets) {
     EXPECT_EQ(manager.receive(), "READY=1");
 }
 
-TEST_F(Systemd, a_bad_address_is_no_manager) {
+TEST_F(Systemd, IgnoresAnInvalidAddress) {
     for (const std::string& address :
          {std::string(""), std::string("relative"), directory_ + "/none", std::string(200, '/')}) {
         ::setenv("NOTIFY_SOCKET", address.c_str(), 1);
@@ -117,7 +117,7 @@ TEST_F(Systemd, a_bad_address_is_no_manager) {
     }
 }
 
-TEST_F(Systemd, a_manager_that_went_away_harms_nobody) {
+TEST_F(Systemd, SurvivesAManagerThatEnded) {
     const std::string path = directory_ + "/notify";
     auto manager = std::make_unique<Receiver>(path);
     ::setenv("NOTIFY_SOCKET", path.c_str(), 1);
@@ -128,7 +128,7 @@ TEST_F(Systemd, a_manager_that_went_away_harms_nobody) {
     EXPECT_TRUE(notifier.connected());
 }
 
-TEST_F(Systemd, a_manager_that_does_not_read_does_not_stop_the_watchdog_thread) {
+TEST_F(Systemd, DoesNotBlockTheWatchdogThreadWhenTheManagerDoesNotRead) {
     const std::string path = directory_ + "/notify";
     const Receiver manager(path);
     ::setenv("NOTIFY_SOCKET", path.c_str(), 1);
@@ -138,7 +138,7 @@ TEST_F(Systemd, a_manager_that_does_not_read_does_not_stop_the_watchdog_thread) 
     EXPECT_LT(std::chrono::steady_clock::now() - before, Seconds(5));
 }
 
-TEST_F(Systemd, reads_the_watchdog_interval) {
+TEST_F(Systemd, ReadsTheWatchdogInterval) {
     const auto interval = [](const char* usec, const std::string& pid) {
         ::setenv("WATCHDOG_USEC", usec, 1);
         if (pid.empty()) {
@@ -159,7 +159,7 @@ TEST_F(Systemd, reads_the_watchdog_interval) {
     EXPECT_EQ(::getenv("WATCHDOG_PID"), nullptr);
 }
 
-TEST_F(Systemd, without_activation_there_are_no_sockets) {
+TEST_F(Systemd, ReturnsNoSocketsWithoutActivation) {
     EXPECT_TRUE(take_passed_sockets().value().empty());
     ::setenv("LISTEN_PID", "1", 1);
     ::setenv("LISTEN_FDS", "1", 1);
@@ -167,7 +167,7 @@ TEST_F(Systemd, without_activation_there_are_no_sockets) {
     EXPECT_EQ(::getenv("LISTEN_FDS"), nullptr);
 }
 
-TEST_F(Systemd, refuses_a_number_of_sockets_that_makes_no_sense) {
+TEST_F(Systemd, RefusesAnInvalidNumberOfSockets) {
     for (const char* count : {"-1", "many", "1000000", ""}) {
         ::setenv("LISTEN_PID", std::to_string(::getpid()).c_str(), 1);
         ::setenv("LISTEN_FDS", count, 1);
@@ -197,7 +197,7 @@ int passed_sockets_in_child() {
     return again && again->empty() ? 0 : 5;
 }
 
-TEST_F(Systemd, takes_passed_sockets_once) {
+TEST_F(Systemd, TakesPassedSocketsOnce) {
     const pid_t child = ::fork();
     ASSERT_GE(child, 0);
     if (child == 0) ::_exit(passed_sockets_in_child());

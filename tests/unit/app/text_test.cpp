@@ -11,21 +11,21 @@ namespace {
 
 const std::string mark = "\xEF\xBF\xBD";  // U+FFFD
 
-TEST(Printable, marks_what_a_terminal_would_obey) {
+TEST(Printable, EscapesWhatATerminalWouldObey) {
     EXPECT_EQ(printable("a\x1b[2Jb\r\nc"), "a" + mark + "[2Jb" + mark + mark + "c");
     EXPECT_EQ(printable("\xC2\x9B"), mark);             // CSI of C1
     EXPECT_EQ(printable("\xE2\x80\xAEx"), mark + "x");  // right-to-left override
     EXPECT_EQ(printable("größe"), "größe");
 }
 
-TEST(Printable, marks_what_nobody_sees) {
+TEST(Printable, EscapesInvisibleCharacters) {
     for (const char* hidden : {"\xC2\xAD", "\xE2\x80\x8B", "\xE2\x81\xA0", "\xE2\x81\xA4",
                                "\xEF\xBB\xBF", "\xE1\xA0\x8E", "\xF3\xA0\x81\xA1"}) {
         EXPECT_EQ(printable(std::string("main") + hidden), "main" + mark) << hidden;
     }
 }
 
-TEST(Printable, leaves_what_words_and_emoji_are_spelled_with) {
+TEST(Printable, KeepsCharactersThatWordsAndEmojiNeed) {
     for (const std::string spelled : {"\xF0\x9F\x91\xA9\xE2\x80\x8D\xF0\x9F\x92\xBB",  // U+200D
                                       "\xE2\x9D\xA4\xEF\xB8\x8F",                      // U+FE0F
                                       "\xE2\x9D\xA4\xEF\xB8\x8F\xE2\x80\x8D\xF0\x9F\x94\xA5",
@@ -43,7 +43,7 @@ TEST(Printable, leaves_what_words_and_emoji_are_spelled_with) {
     }
 }
 
-TEST(Text, escapes_ranges_to_both_of_their_ends) {
+TEST(Text, EscapesBothEndsOfARange) {
     const std::pair<char32_t, char32_t> ranges[] = {
         {0x00, 0x1F},       {0x7F, 0x9F},       {0xAD, 0xAD},      {0x034F, 0x034F},
         {0x061C, 0x061C},   {0x115F, 0x1160},   {0x17B4, 0x17B5},  {0x180B, 0x180F},
@@ -61,7 +61,7 @@ TEST(Text, escapes_ranges_to_both_of_their_ends) {
     }
 }
 
-TEST(Text, counts_one_as_one) {
+TEST(Text, UsesTheSingularForOne) {
     EXPECT_EQ(counted(0, "event"), "0 events");
     EXPECT_EQ(counted(1, "event"), "1 event");
     EXPECT_EQ(counted(2, "event"), "2 events");

@@ -9,7 +9,7 @@ namespace {
 
 const std::string mark(replacement_utf8);
 
-TEST(RepairUtf8, leaves_valid_text_alone) {
+TEST(RepairUtf8, KeepsValidText) {
     for (const std::string& text :
          {std::string(), std::string("plain\n\ttext"), std::string("größe €"),
           std::string("\xF0\x9F\x98\x80"), mark, std::string(3, '\0')}) {
@@ -17,7 +17,7 @@ TEST(RepairUtf8, leaves_valid_text_alone) {
     }
 }
 
-TEST(RepairUtf8, marks_each_byte_that_is_not_utf8) {
+TEST(RepairUtf8, ReplacesEachInvalidByte) {
     EXPECT_EQ(repair_utf8("a\xFF\xFE z"), "a" + mark + mark + " z");
     EXPECT_EQ(repair_utf8("caf\xE9"), "caf" + mark);             // Latin-1
     EXPECT_EQ(repair_utf8("\xE2\x82"), mark + mark);             // cut off

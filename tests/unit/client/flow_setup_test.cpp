@@ -19,7 +19,7 @@ std::string sources(const std::string& answer) {
     return place ? *place : "error: " + place.error().message;
 }
 
-TEST(FlowSetup, a_flow_is_a_path_of_two_parts_or_an_id) {
+TEST(FlowSetup, AcceptsAPathOfTwoPartsOrAnId) {
     EXPECT_TRUE(is_flow_path("example/main"));
     for (const char* id : {"", "main", "/main", "example/", "a/b/c", "deadbeef:123"}) {
         EXPECT_FALSE(is_flow_path(id)) << id;
@@ -27,7 +27,7 @@ TEST(FlowSetup, a_flow_is_a_path_of_two_parts_or_an_id) {
     EXPECT_EQ(sources_of_path("my org/a?b"), "/flows/my%20org/a%3Fb/sources");
 }
 
-TEST(FlowSetup, the_sources_are_where_the_links_say_or_below_the_flow) {
+TEST(FlowSetup, FindsTheSourcesInTheLinksOrBelowTheFlow) {
     EXPECT_EQ(sources(R"({"links":{"sources":{"url":"https://api.example.com/gateway/flows/a/b/s"}},
                           "url":"https://api.example.com/gateway/flows/a/b"})"),
               "/flows/a/b/s");
@@ -36,7 +36,7 @@ TEST(FlowSetup, the_sources_are_where_the_links_say_or_below_the_flow) {
               "/flows/a/b/sources");
 }
 
-TEST(FlowSetup, an_access_token_is_not_taken_to_another_server) {
+TEST(FlowSetup, NeverSendsAnAccessTokenToAnotherServer) {
     for (const char* url :
          {"https://evil.example.com/flows/a/b", "http://api.example.com/gateway/flows/a/b",
           "https://api.example.com.evil.com/gateway/flows/a/b",
@@ -52,7 +52,7 @@ TEST(FlowSetup, an_access_token_is_not_taken_to_another_server) {
     }
 }
 
-TEST(FlowSetup, a_new_source_has_an_id_and_a_token) {
+TEST(FlowSetup, ReadsTheIdAndTheTokenOfANewSource) {
     const auto source = read_new_source(R"({"id":36,"name":"x","flow_token":"t0ken"})");
     ASSERT_TRUE(source);
     EXPECT_EQ(source->id, "36");
@@ -81,7 +81,7 @@ Flow flow(const std::string& answer) {
     return read ? *read : Flow();
 }
 
-TEST(FlowSetup, a_flow_is_shown_by_what_is_known_of_it) {
+TEST(FlowSetup, ShowsTheKnownPartsOfAFlow) {
     const Flow full = flow(
         R"({"id":"o:f","name":"Main","parameterized_name":"main","web_url":"https://w",
             "organization":{"name":"Org Inc","parameterized_name":"org"},
@@ -101,7 +101,7 @@ TEST(FlowSetup, a_flow_is_shown_by_what_is_known_of_it) {
     EXPECT_FALSE(read_flows("{}", base));
 }
 
-TEST(FlowSetup, a_flow_that_takes_no_source_says_why) {
+TEST(FlowSetup, ExplainsWhyAFlowAcceptsNoSource) {
     const std::pair<const char*, const char*> cases[] = {
         {R"("joined":false,"web_url":"https://w")", "join it at https://w and try again"},
         {R"("disabled":true)", "is disabled"},
@@ -123,7 +123,7 @@ TEST(FlowSetup, a_flow_that_takes_no_source_says_why) {
     }
 }
 
-TEST(FlowSetup, a_user_has_a_name_or_a_nick_or_an_address) {
+TEST(FlowSetup, ShowsAUserByNameNickOrAddress) {
     EXPECT_EQ(read_person(R"({"name":"A B","nick":"ab","email":"a@b"})").title(), "A B <a@b>");
     EXPECT_EQ(read_person(R"({"nick":"ab"})").title(), "ab");
     EXPECT_EQ(read_person(R"({"email":"a@b"})").title(), "a@b");
@@ -132,7 +132,7 @@ TEST(FlowSetup, a_user_has_a_name_or_a_nick_or_an_address) {
     }
 }
 
-TEST(FlowSetup, a_source_whose_answer_was_lost_is_the_new_one_of_its_name) {
+TEST(FlowSetup, RecognisesASourceWhoseAnswerWasLost) {
     const auto before = read_sources(R"([{"id":1,"name":"ci"},{"id":2,"name":"web"}])");
     const auto now = read_sources(
         R"([{"id":3,"name":"ci"},{"id":1,"name":"ci"},{"id":"4","name":"web"},{"name":"ci"},7])");

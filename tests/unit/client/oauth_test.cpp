@@ -27,7 +27,7 @@ AuthorizationRequest request(const std::string& redirect_uri = "http://127.0.0.1
             "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"};
 }
 
-TEST(OAuth, the_address_shows_the_challenge_and_never_the_verifier) {
+TEST(OAuth, ShowsTheChallengeButNeverTheVerifierInTheAddress) {
     const std::string url = authorization_url(request());
     EXPECT_EQ(url,
               "https://api.example.com/oauth/authorize?response_type=code&client_id=client%204"
@@ -37,7 +37,7 @@ TEST(OAuth, the_address_shows_the_challenge_and_never_the_verifier) {
     EXPECT_THAT(url, Not(HasSubstr(request().verifier)));
 }
 
-TEST(OAuth, random_words_are_long_and_different) {
+TEST(OAuth, MakesLongAndDifferentRandomWords) {
     std::set<std::string> seen;
     for (int i = 0; i < 100; ++i) {
         const std::string word = random_word(32);
@@ -50,7 +50,7 @@ TEST(OAuth, random_words_are_long_and_different) {
     EXPECT_EQ(seen.size(), 100U);
 }
 
-TEST(OAuth, only_a_callback_with_the_state_counts) {
+TEST(OAuth, AcceptsOnlyACallbackWithTheState) {
     const auto kind = [](std::string_view query) { return read_callback(query, request()).kind; };
     EXPECT_EQ(kind("code=abc&state=st4te"), Kind::code);
     EXPECT_EQ(read_callback("state=st4te&code=a%2Fb", request()).text, "a/b");
@@ -62,7 +62,7 @@ TEST(OAuth, only_a_callback_with_the_state_counts) {
     }
 }
 
-TEST(OAuth, an_error_of_the_server_is_told_and_made_fit_to_print) {
+TEST(OAuth, ReportsAnErrorOfTheServerSafelyForPrinting) {
     const Grant denied = read_callback(
         "error=access_denied&error_description=The+user+said%1B%5B2J+no&state=st4te", request());
     EXPECT_EQ(denied.kind, Kind::refused);
@@ -72,7 +72,7 @@ TEST(OAuth, an_error_of_the_server_is_told_and_made_fit_to_print) {
               600U);
 }
 
-TEST(OAuth, an_issuer_has_to_be_the_server_that_was_asked) {
+TEST(OAuth, RequiresTheIssuerToBeTheServerThatWasAsked) {
     for (const char* issuer : {"https%3A%2F%2Fapi.example.com", "https%3A%2F%2FAPI.example.com%2F",
                                "https%3A%2F%2Fapi.example.com%2Foauth"}) {
         EXPECT_EQ(read_callback("code=a&state=st4te&iss=" + std::string(issuer), request()).kind,
@@ -88,7 +88,7 @@ TEST(OAuth, an_issuer_has_to_be_the_server_that_was_asked) {
     }
 }
 
-TEST(OAuth, what_is_pasted_is_a_code_or_a_whole_address) {
+TEST(OAuth, AcceptsAPastedCodeOrAddress) {
     const auto pasted = [](const std::string& text, const char* redirect_uri) {
         const Grant grant = read_pasted(text, request(redirect_uri));
         return grant.kind == Kind::code ? grant.text : "not: " + grant.text;
@@ -112,7 +112,7 @@ TEST(OAuth, what_is_pasted_is_a_code_or_a_whole_address) {
               Kind::refused);
 }
 
-TEST(OAuth, a_token_request_has_the_verifier_and_a_secret_only_if_there_is_one) {
+TEST(OAuth, PutsTheVerifierAndAnExistingSecretIntoATokenRequest) {
     const std::string body = token_request(request(), "c/d", Secret("s&cret"));
     EXPECT_EQ(body,
               "grant_type=authorization_code&code=c%2Fd"
@@ -123,7 +123,7 @@ TEST(OAuth, a_token_request_has_the_verifier_and_a_secret_only_if_there_is_one) 
               "token=t%2Bk&token_type_hint=access_token&client_id=4&client_secret=s");
 }
 
-TEST(OAuth, an_access_grant_is_json_or_a_form_with_scopes_by_commas_or_spaces) {
+TEST(OAuth, ReadsAnAccessGrantAsJsonOrFormWithScopesByCommasOrSpaces) {
     for (const char* body :
          {R"({"access_token":"t0ken","token_type":"bearer","scope":"flow,integration"})",
           R"( {"scope":"flow integration","access_token":"t0ken","expires_in":7200})",
@@ -140,7 +140,7 @@ TEST(OAuth, an_access_grant_is_json_or_a_form_with_scopes_by_commas_or_spaces) {
     EXPECT_TRUE(silent->has_refresh_token);
 }
 
-TEST(OAuth, what_is_no_access_grant_is_an_error_without_the_token) {
+TEST(OAuth, RefusesAnInvalidAccessGrantWithoutRepeatingTheToken) {
     for (const char* body :
          {"", "{}", "[]", "{", R"({"access_token":17})", R"({"access_token":""})",
           "<html>Log in</html>", R"({"access_token":"a b"})", R"({"access_token":"a\r\nHost: x"})",
@@ -151,7 +151,7 @@ TEST(OAuth, what_is_no_access_grant_is_an_error_without_the_token) {
     }
 }
 
-TEST(OAuth, a_refusal_says_what_to_do_and_repeats_no_secret) {
+TEST(OAuth, ExplainsARefusalWithoutRepeatingSecrets) {
     const std::pair<const char*, const char*> cases[] = {
         {"invalid_client", "connect.client_secret_file"},
         {"invalid_grant", "mistyped, expired or was used before"},
@@ -178,7 +178,7 @@ TEST(OAuth, a_refusal_says_what_to_do_and_repeats_no_secret) {
     }
 }
 
-TEST(OAuth, only_the_profile_may_be_missing) {
+TEST(OAuth, RequiresEveryScopeButTheProfile) {
     EXPECT_EQ(missing_scopes("flow integration profile", {"integration", "flow"}), "");
     EXPECT_EQ(missing_scopes("flow integration profile", {"flow", "private"}), "integration");
     EXPECT_EQ(missing_scopes("flow integration", {}), "flow, integration");

@@ -12,7 +12,7 @@ namespace {
 using Format = MetricsText::Format;
 using Type = MetricsText::Type;
 
-TEST(Histogram, counts_values_up_to_each_bound) {
+TEST(Histogram, CountsValuesUpToEachBound) {
     Histogram histogram{0.1, 1, 10};
     for (const double value : {0.05, 0.1, 0.11, 1.0, 9.0, 11.0, 1e9}) histogram.observe(value);
     const auto reading = histogram.read();
@@ -24,7 +24,7 @@ TEST(Histogram, counts_values_up_to_each_bound) {
     EXPECT_DOUBLE_EQ(reading.sum, 0.05 + 0.1 + 0.11 + 1 + 9 + 11 + 1e9);
 }
 
-TEST(MetricsText, has_the_names_of_openmetrics) {
+TEST(MetricsText, HasTheNamesOfOpenmetrics) {
     MetricsText out(Format::openmetrics);
     out.family("x_events", Type::counter, "events", "Events.");
     out.sample(std::uint64_t{3}, {{"outcome", "dead"}, {"source", "ci"}});
@@ -44,7 +44,7 @@ TEST(MetricsText, has_the_names_of_openmetrics) {
               "x_build_info{version=\"1.2\"} 1\n# EOF\n");
 }
 
-TEST(MetricsText, has_the_names_of_the_older_format) {
+TEST(MetricsText, HasTheNamesOfTheOlderFormat) {
     MetricsText out(Format::prometheus);
     out.family("x_events", Type::counter, "events", "Events.");
     out.sample(std::uint64_t{3});
@@ -55,7 +55,7 @@ TEST(MetricsText, has_the_names_of_the_older_format) {
               "# TYPE x_state gauge\n# HELP x_state The state.\nx_state{x_state=\"up\"} 1\n");
 }
 
-TEST(MetricsText, a_histogram_ends_with_the_bucket_of_all) {
+TEST(MetricsText, EndsAHistogramWithTheBucketOfAll) {
     Histogram histogram{0.5, 2, 1000};
     histogram.observe(0.25);
     histogram.observe(3);
@@ -69,14 +69,14 @@ TEST(MetricsText, a_histogram_ends_with_the_bucket_of_all) {
               "x_seconds_sum 3.25\nx_seconds_count 2\n# EOF\n");
 }
 
-TEST(MetricsText, escapes_what_would_end_a_label) {
+TEST(MetricsText, EscapesWhatWouldEndALabel) {
     MetricsText out(Format::prometheus);
     out.family("x", Type::gauge, "", "h");
     out.sample(std::uint64_t{1}, {{"a", "q\"b\\s\nx 9"}});
     EXPECT_EQ(out.take(), "# TYPE x gauge\n# HELP x h\nx{a=\"q\\\"b\\\\s\\nx 9\"} 1\n");
 }
 
-TEST(MetricsText, writes_numbers_that_are_none) {
+TEST(MetricsText, WritesInfinityAndNotANumber) {
     MetricsText out(Format::prometheus);
     out.family("x", Type::gauge, "", "h");
     out.sample(std::nan(""));

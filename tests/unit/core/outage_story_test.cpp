@@ -235,7 +235,7 @@ AttemptResult bad_day(const Assignment& assignment, Milliseconds since) {
     return response(202);
 }
 
-TEST(OutageStory, a_day_of_trouble_with_a_million_events_is_told_in_under_a_hundred_lines) {
+TEST(OutageStory, ReportsADayOfTroubleWithAMillionEventsInUnderAHundredLines) {
     Day day(bad_day);
     day.accept(1'000'000, std::chrono::microseconds(86'400));
     day.drain();

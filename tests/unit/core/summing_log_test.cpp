@@ -44,13 +44,13 @@ protected:
     SummingLog log{out, clock};
 };
 
-TEST_F(SummingLogTest, lets_a_burst_through_as_it_is) {
+TEST_F(SummingLogTest, PassesABurstUnchanged) {
     retry(5);
     EXPECT_EQ(suppressed(), std::vector<std::string>(5));
     EXPECT_EQ(out.lines[0].fields.at("source"), "ci");
 }
 
-TEST_F(SummingLogTest, then_counts_and_tells_after_a_minute) {
+TEST_F(SummingLogTest, CountsFurtherLinesAndReportsThemAfterAMinute) {
     retry(10);
     EXPECT_EQ(out.lines.size(), 5U);
     wait(Milliseconds(59'999));
@@ -62,7 +62,7 @@ TEST_F(SummingLogTest, then_counts_and_tells_after_a_minute) {
     EXPECT_EQ(out.lines.back().fields.at("suppressed"), "6");
 }
 
-TEST_F(SummingLogTest, waits_longer_and_longer_up_to_an_hour) {
+TEST_F(SummingLogTest, IncreasesTheIntervalUpToAnHour) {
     std::vector<Milliseconds> gaps;
     Milliseconds before{};
     for (std::size_t seen = 0; clock.elapsed < Seconds(6 * 3600); wait(Seconds(1))) {
@@ -78,7 +78,7 @@ TEST_F(SummingLogTest, waits_longer_and_longer_up_to_an_hour) {
                                                 Seconds(3600), Seconds(3600)}));
 }
 
-TEST_F(SummingLogTest, a_day_of_it_is_tens_of_lines_that_account_for_all) {
+TEST_F(SummingLogTest, AccountsForADayInTensOfLines) {
     std::uint64_t written = 0;
     for (; clock.elapsed < Seconds(86'400); wait(Milliseconds(100))) {
         retry();
@@ -93,7 +93,7 @@ TEST_F(SummingLogTest, a_day_of_it_is_tens_of_lines_that_account_for_all) {
     EXPECT_EQ(accounted, written);
 }
 
-TEST_F(SummingLogTest, begins_anew_after_a_quiet_time) {
+TEST_F(SummingLogTest, StartsAgainAfterAQuietTime) {
     retry(7);
     wait(Seconds(600));
     retry(5);
@@ -101,7 +101,7 @@ TEST_F(SummingLogTest, begins_anew_after_a_quiet_time) {
     EXPECT_EQ(suppressed()[5], "2");
 }
 
-TEST_F(SummingLogTest, tells_what_was_left_out_when_it_has_stopped) {
+TEST_F(SummingLogTest, ReportsWhatWasLeftOutWhenTheLinesStop) {
     retry(8);
     wait(Seconds(599));
     log.flush();  // perhaps it goes on
@@ -117,14 +117,14 @@ TEST_F(SummingLogTest, tells_what_was_left_out_when_it_has_stopped) {
     EXPECT_FALSE(told[0].fields.contains("source"));
 }
 
-TEST_F(SummingLogTest, tells_the_rest_at_the_end_however_fresh_it_is) {
+TEST_F(SummingLogTest, ReportsTheRestAtTheEnd) {
     retry(8);
     log.finish();
     ASSERT_EQ(out.named("log.left_out").size(), 1U);
     EXPECT_EQ(out.lines.back().fields.at("lines"), "3");
 }
 
-TEST_F(SummingLogTest, adds_what_others_have_left_out) {
+TEST_F(SummingLogTest, AddsWhatOthersHaveLeftOut) {
     for (std::uint64_t i = 0; i < 7; ++i) {
         log.write(ev::delivery_retry, {{"suppressed", std::uint64_t{3}}});
     }
@@ -134,7 +134,7 @@ TEST_F(SummingLogTest, adds_what_others_have_left_out) {
     EXPECT_EQ(out.lines.back().fields.at("suppressed"), "9");  // two lines, 3 + 3 + 1
 }
 
-TEST_F(SummingLogTest, a_source_does_not_hide_the_others) {
+TEST_F(SummingLogTest, DoesNotLetASourceHideTheOthers) {
     for (int i = 0; i < 100; ++i) log.write(ev::token_throttled, {{"source", "ci"}});
     log.write(ev::token_throttled, {{"source", "web"}});
     EXPECT_EQ(out.lines.size(), 6U);
@@ -145,7 +145,7 @@ TEST_F(SummingLogTest, a_source_does_not_hide_the_others) {
     EXPECT_EQ(out.lines.back().fields.at("lines"), "95");
 }
 
-TEST_F(SummingLogTest, all_sources_together_are_bounded_as_well) {
+TEST_F(SummingLogTest, LimitsAllSourcesTogether) {
     for (int i = 0; i < 10'000; ++i) {
         log.write(ev::token_added, {{"source", "token-" + std::to_string(i)}});
     }
@@ -157,7 +157,7 @@ TEST_F(SummingLogTest, all_sources_together_are_bounded_as_well) {
     EXPECT_FALSE(out.lines.back().fields.contains("source"));
 }
 
-TEST_F(SummingLogTest, leaves_debug_lines_stats_and_what_people_do_alone) {
+TEST_F(SummingLogTest, PassesDebugLinesStatsAndActionsOfUsers) {
     for (int i = 0; i < 100; ++i) {
         log.write(ev::delivery_delivered, {});
         log.write(ev::relay_stats, {});
@@ -166,7 +166,7 @@ TEST_F(SummingLogTest, leaves_debug_lines_stats_and_what_people_do_alone) {
     EXPECT_EQ(out.lines.size(), 300U);
 }
 
-TEST_F(SummingLogTest, sums_up_the_refusals_of_each_user) {
+TEST_F(SummingLogTest, SumsUpTheRefusalsOfEachUser) {
     for (int i = 0; i < 1000; ++i) log.write(ev::control_refused, {{"uid", 65534U}});
     log.write(ev::control_refused, {{"uid", 1000U}});
     EXPECT_EQ(out.lines.size(), 6U);
@@ -177,12 +177,12 @@ TEST_F(SummingLogTest, sums_up_the_refusals_of_each_user) {
     EXPECT_EQ(out.lines.back().fields.at("lines"), "995");
 }
 
-TEST_F(SummingLogTest, many_users_who_are_refused_are_bounded_as_well) {
+TEST_F(SummingLogTest, LimitsTheRefusalsOfManyUsers) {
     for (unsigned i = 0; i < 10'000; ++i) log.write(ev::control_refused, {{"uid", i}});
     EXPECT_EQ(out.lines.size(), 50U);
 }
 
-TEST_F(SummingLogTest, each_token_that_is_erased_has_its_receipt) {
+TEST_F(SummingLogTest, PassesTheReceiptOfEachErasedToken) {
     for (int i = 0; i < 3000; ++i) {
         log.write(ev::token_erased, {{"source", "token-" + std::to_string(i)}});
         log.write(ev::token_gone, {{"source", "token-" + std::to_string(i)}});
@@ -191,7 +191,7 @@ TEST_F(SummingLogTest, each_token_that_is_erased_has_its_receipt) {
     EXPECT_EQ(out.named("token.gone").size(), 50U);
 }
 
-TEST_F(SummingLogTest, several_threads_lose_no_line) {
+TEST_F(SummingLogTest, LosesNoLineOfSeveralThreads) {
     std::vector<std::thread> threads;
     for (int t = 0; t < 4; ++t) {
         threads.emplace_back([&] {

@@ -11,7 +11,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-TEST(Html, text_from_elsewhere_stays_text) {
+TEST(Html, EscapesTextFromOutside) {
     const std::string bad = "<script>\"x\"&'y'</script>";
     EXPECT_EQ(escape(bad), "&lt;script&gt;&quot;x&quot;&amp;&#39;y&#39;&lt;/script&gt;");
     EXPECT_EQ(escape("a\x01"
@@ -26,7 +26,7 @@ TEST(Html, text_from_elsewhere_stays_text) {
     EXPECT_THAT(all, Not(HasSubstr("\"x\"")));
 }
 
-TEST(Html, each_field_has_its_label_and_its_hint) {
+TEST(Html, GivesEachFieldItsLabelAndHint) {
     const std::string input = text_input({"name", "Name", "ci", "Letters.", true});
     EXPECT_THAT(input, HasSubstr("<label for=\"name\">Name</label>"));
     EXPECT_THAT(input, HasSubstr("aria-describedby=\"name-hint\""));
@@ -37,18 +37,18 @@ TEST(Html, each_field_has_its_label_and_its_hint) {
                       HasSubstr(" checked")));
 }
 
-TEST(Html, lines_of_an_area_stay_lines) {
+TEST(Html, KeepsTheLinesOfATextArea) {
     EXPECT_THAT(text_area({"threads", "Threads", "\na<\nb", "", false}),
                 HasSubstr(">\n\na&lt;\nb\n</textarea>"));
 }
 
-TEST(Html, a_page_has_a_language_a_title_and_a_width_for_phones) {
+TEST(Html, GivesAPageALanguageATitleAndAWidthForPhones) {
     EXPECT_THAT(page("Connect", ""),
                 AllOf(HasSubstr("<html lang=\"en\">"), HasSubstr("<title>Connect - flowrelay"),
                       HasSubstr("width=device-width"), HasSubstr("<h1>Connect</h1>")));
 }
 
-TEST(Html, the_style_is_named_by_its_hash) {
+TEST(Html, AllowsTheStyleByItsHash) {
     EXPECT_TRUE(style_source().starts_with("'sha256-"));
     EXPECT_TRUE(style_source().ends_with("='"));
     EXPECT_EQ(style_source().size(), std::string("'sha256-'").size() + 44);

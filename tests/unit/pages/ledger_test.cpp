@@ -25,7 +25,7 @@ Invitation for_source(const std::string& name, const std::string& ticket = "tick
     return {hash_of(ticket), name, "", later};
 }
 
-TEST(Ledger, an_invitation_is_claimed_once) {
+TEST(Ledger, ClaimsAnInvitationOnce) {
     Ledger ledger;
     EXPECT_TRUE(ledger.invite(for_source("ci"), start));
     ASSERT_NE(ledger.find_invitation(hash_of("ticket"), start), nullptr);
@@ -44,7 +44,7 @@ TEST(Ledger, an_invitation_is_claimed_once) {
     EXPECT_FALSE(ledger.claim(hash_of("ticket"), start));
 }
 
-TEST(Ledger, an_invitation_in_use_can_be_revoked) {
+TEST(Ledger, RevokesAnInvitationInUse) {
     Ledger ledger;
     EXPECT_TRUE(ledger.invite(for_source("ci"), start));
     EXPECT_TRUE(ledger.claim(hash_of("ticket"), start));
@@ -53,7 +53,7 @@ TEST(Ledger, an_invitation_in_use_can_be_revoked) {
     EXPECT_EQ(ledger.find_invitation(hash_of("ticket"), start), nullptr);
 }
 
-TEST(Ledger, what_was_in_use_when_the_process_ended_is_open_again) {
+TEST(Ledger, ReopensWhatWasInUseWhenTheProcessEnded) {
     Ledger ledger;
     EXPECT_TRUE(ledger.invite(for_source("ci"), start));
     EXPECT_TRUE(ledger.invite(for_source("web", "other"), start));
@@ -66,7 +66,7 @@ TEST(Ledger, what_was_in_use_when_the_process_ended_is_open_again) {
     EXPECT_TRUE(read->claim(hash_of("ticket"), start));
 }
 
-TEST(Ledger, an_invitation_expires) {
+TEST(Ledger, ExpiresAnInvitation) {
     Ledger ledger;
     EXPECT_TRUE(ledger.invite(for_source("ci"), start));
     EXPECT_EQ(ledger.find_invitation(hash_of("ticket"), later), nullptr);
@@ -74,7 +74,7 @@ TEST(Ledger, an_invitation_expires) {
     EXPECT_FALSE(ledger.claim(hash_of("ticket"), later));
 }
 
-TEST(Ledger, the_newest_invitation_for_a_source_counts) {
+TEST(Ledger, KeepsTheNewestInvitationForASource) {
     Ledger ledger;
     EXPECT_TRUE(ledger.invite(for_source("ci", "old"), start));
     EXPECT_TRUE(ledger.claim(hash_of("old"), start));
@@ -88,7 +88,7 @@ TEST(Ledger, the_newest_invitation_for_a_source_counts) {
     EXPECT_FALSE(ledger.revoke("ci", start));
 }
 
-TEST(Ledger, is_bounded) {
+TEST(Ledger, IsBounded) {
     Ledger ledger;
     for (std::size_t i = 0; i < Ledger::max_invitations; ++i) {
         EXPECT_TRUE(ledger.invite(for_source("s" + std::to_string(i)), start));
@@ -97,7 +97,7 @@ TEST(Ledger, is_bounded) {
     EXPECT_TRUE(ledger.invite(for_source("one more"), later));
 }
 
-TEST(Ledger, a_source_has_one_link) {
+TEST(Ledger, KeepsOneLinkForASource) {
     Ledger ledger;
     ledger.add_link({"a", "example/main", "36"});
     ledger.add_link({"b", "example/main", "36"});
@@ -110,7 +110,7 @@ TEST(Ledger, a_source_has_one_link) {
     EXPECT_EQ(ledger.find_link("b"), nullptr);
 }
 
-TEST(Ledger, comes_back_from_its_text) {
+TEST(Ledger, IsRestoredFromItsText) {
     Ledger ledger;
     EXPECT_TRUE(ledger.invite({hash_of("t"), "c\"i", "example/main", later}, start));
     ledger.add_link({"b", "example/main", "36"});
@@ -119,7 +119,7 @@ TEST(Ledger, comes_back_from_its_text) {
     EXPECT_EQ(Ledger::from_text(text).value(), ledger);
 }
 
-TEST(Ledger, a_text_that_is_none_is_an_error) {
+TEST(Ledger, RefusesAnInvalidText) {
     for (const char* text :
          {"", "[]", "{}", R"({"version":2,"invitations":[],"links":[]})",
           R"({"version":1,"invitations":[]})", R"({"version":1,"invitations":[1],"links":[]})",
@@ -129,7 +129,7 @@ TEST(Ledger, a_text_that_is_none_is_an_error) {
     }
 }
 
-TEST(LedgerFile, outlives_the_process_and_is_for_its_user_alone) {
+TEST(LedgerFile, OutlivesTheProcessAndIsPrivate) {
     const test::TemporaryDirectory directory;
     const std::string path = directory.file("state");
     {
@@ -147,7 +147,7 @@ TEST(LedgerFile, outlives_the_process_and_is_for_its_user_alone) {
     });
 }
 
-TEST(LedgerFile, a_damaged_file_is_not_replaced) {
+TEST(LedgerFile, DoesNotReplaceADamagedFile) {
     const test::TemporaryDirectory directory;
     std::ofstream(directory.file("pages.json")) << "{";
     EXPECT_THROW(LedgerFile file(directory.file("")), std::runtime_error);
@@ -156,7 +156,7 @@ TEST(LedgerFile, a_damaged_file_is_not_replaced) {
     EXPECT_EQ(text.str(), "{");
 }
 
-TEST(LedgerFile, a_change_that_is_not_written_down_is_undone) {
+TEST(LedgerFile, UndoesAChangeThatCouldNotBeStored) {
     const test::TemporaryDirectory directory;
     LedgerFile file(directory.file(""));
     // Where the new file would be written there is a directory, so that also root fails.

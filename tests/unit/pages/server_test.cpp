@@ -88,7 +88,7 @@ http::Response echo(const http::RequestReader& reader, int) {
 
 const std::string get = "GET /page HTTP/1.1\r\nHost: a\r\n\r\n";
 
-TEST(PagesServer, answers_one_request_a_connection) {
+TEST(PagesServer, AnswersOneRequestPerConnection) {
     const RunningServer server(echo);
     const std::string answer = server.say(get + get);
     EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 "));
@@ -96,7 +96,7 @@ TEST(PagesServer, answers_one_request_a_connection) {
     EXPECT_EQ(answer.find("/page"), answer.rfind("/page"));
 }
 
-TEST(PagesServer, refuses_what_is_too_long_or_no_http) {
+TEST(PagesServer, RefusesRequestsThatAreTooLongOrNotHttp) {
     const RunningServer server(echo);
     EXPECT_THAT(server.say("nonsense\r\n\r\n"), StartsWith("HTTP/1.1 400 "));
     EXPECT_THAT(server.say("GET /" + std::string(20'000, 'x') + " HTTP/1.1\r\nHost: a\r\n\r\n"),
@@ -106,14 +106,14 @@ TEST(PagesServer, refuses_what_is_too_long_or_no_http) {
                 StartsWith("HTTP/1.1 413 "));
 }
 
-TEST(PagesServer, goes_on_without_those_who_say_nothing) {
+TEST(PagesServer, DropsConnectionsThatSendNothing) {
     const RunningServer server(echo, 2, Milliseconds(200));
     const auto one = server.connect();
     const auto other = server.connect();
     EXPECT_THAT(server.say(get), StartsWith("HTTP/1.1 200 "));
 }
 
-TEST(PagesServer, an_exception_is_an_answer) {
+TEST(PagesServer, AnswersAfterAnException) {
     const RunningServer server([](const http::RequestReader&, int) -> http::Response {
         throw std::runtime_error("broken");
     });
@@ -122,7 +122,7 @@ TEST(PagesServer, an_exception_is_an_answer) {
     EXPECT_THAT(answer, ::testing::Not(HasSubstr("broken")));
 }
 
-TEST(PagesServer, finishes_what_it_answers_before_it_ends) {
+TEST(PagesServer, FinishesAnswersBeforeItEnds) {
     std::string answer;
     std::thread browser;
     {

@@ -9,7 +9,7 @@ namespace {
 
 constexpr MonoTime opened{};
 
-TEST(Sessions, live_as_long_as_they_are_used) {
+TEST(Sessions, LiveAsLongAsTheyAreUsed) {
     Sessions sessions(10, Seconds(60));
     const auto made = sessions.create("id", "csrf", opened);
     ASSERT_TRUE(made);
@@ -20,7 +20,7 @@ TEST(Sessions, live_as_long_as_they_are_used) {
     EXPECT_EQ(sessions.find("", opened), nullptr);
 }
 
-TEST(Sessions, what_expires_comes_back_for_its_access_token) {
+TEST(Sessions, ReturnExpiredOnesForTheirAccessTokens) {
     Sessions sessions(10, Seconds(60));
     sessions.create("used", "csrf", opened)->in_use = true;
     sessions.create("old", "csrf", opened)->access = Secret("token");
@@ -31,7 +31,7 @@ TEST(Sessions, what_expires_comes_back_for_its_access_token) {
     EXPECT_EQ(sessions.size(), 1U);
 }
 
-TEST(Sessions, a_flood_of_strangers_drives_out_strangers_alone) {
+TEST(Sessions, RemoveOnlyUnauthorizedOnesInAFlood) {
     Sessions sessions(3, Seconds(60));
     sessions.create("invited", "csrf", opened)->ticket = "hash";
     sessions.create("authorizing", "csrf", opened)->pending.emplace();
@@ -44,7 +44,7 @@ TEST(Sessions, a_flood_of_strangers_drives_out_strangers_alone) {
     EXPECT_EQ(sessions.size(), 3U);
 }
 
-TEST(Sessions, an_old_id_is_worth_nothing) {
+TEST(Sessions, DoNotAcceptAnOldId) {
     Sessions sessions(3, Seconds(60));
     const auto made = sessions.create("before", "csrf", opened);
     sessions.rename("before", "behind");
@@ -52,14 +52,14 @@ TEST(Sessions, an_old_id_is_worth_nothing) {
     EXPECT_EQ(sessions.find("behind", opened), made);
 }
 
-TEST(Cookie, is_found_among_others) {
+TEST(Cookie, IsFoundAmongOthers) {
     EXPECT_EQ(cookie_value("a=1; __Host-flowrelay=x=y ;b=2", "__Host-flowrelay"), "x=y");
     EXPECT_EQ(cookie_value("x__Host-flowrelay=1", "__Host-flowrelay"), "");
     EXPECT_EQ(cookie_value("", "a"), "");
     EXPECT_EQ(cookie_value("a=1; a=2", "a"), "") << "somebody may have planted one of them";
 }
 
-TEST(EqualSecretly, compares_texts) {
+TEST(EqualSecretly, ComparesTexts) {
     EXPECT_TRUE(equal_secretly("abc", "abc"));
     EXPECT_FALSE(equal_secretly("abc", "abd"));
     EXPECT_FALSE(equal_secretly("abc", "ab"));

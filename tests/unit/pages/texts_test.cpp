@@ -30,7 +30,7 @@ SettingsText settings_of(const char* source) {
     return text;
 }
 
-TEST(Texts, become_sentences) {
+TEST(Texts, BecomeSentences) {
     EXPECT_EQ(as_sentence("the flow is disabled"), "The flow is disabled.");
     EXPECT_EQ(as_sentence("flowrelayd did not answer"), "flowrelayd did not answer.");
     EXPECT_EQ(as_sentence("api.example.com does not answer"), "api.example.com does not answer.");
@@ -38,7 +38,7 @@ TEST(Texts, become_sentences) {
     EXPECT_EQ(as_sentence(""), "");
 }
 
-TEST(ConfirmPage, shows_one_flow_and_lets_choose_of_several) {
+TEST(ConfirmPage, ShowsOneFlowOrAChoiceOfSeveral) {
     ConfirmText text;
     text.action = "https://a.example/connect";
     text.csrf = "token";
@@ -57,7 +57,7 @@ TEST(ConfirmPage, shows_one_flow_and_lets_choose_of_several) {
                       HasSubstr("&lt;b&gt; (example/b) (disabled)"), HasSubstr("name=\"name\"")));
 }
 
-TEST(SettingsPage, offers_a_filter_unless_the_configuration_has_it) {
+TEST(SettingsPage, OffersAFilterUnlessTheConfigurationHasIt) {
     EXPECT_THAT(settings(settings_of(R"({"name":"ci","state":"active","kind":"added"})")),
                 AllOf(HasSubstr("/settings/pause\""), HasSubstr("Which events pass"),
                       HasSubstr("name=\"activity\" value=\"yes\" checked")));
@@ -72,13 +72,13 @@ TEST(SettingsPage, offers_a_filter_unless_the_configuration_has_it) {
     EXPECT_THAT(page, Not(HasSubstr("name=\"discussion\" value=\"yes\" checked")));
 }
 
-TEST(SettingsPage, an_empty_filter_lets_all_types_pass) {
+TEST(SettingsPage, ChecksAllTypesForAnEmptyFilter) {
     EXPECT_THAT(settings(settings_of(R"({"name":"ci","filter":{"events":[]}})")),
                 AllOf(HasSubstr("name=\"activity\" value=\"yes\" checked"),
                       HasSubstr("name=\"discussion\" value=\"yes\" checked")));
 }
 
-TEST(RemovalPage, says_what_is_lost) {
+TEST(RemovalPage, SaysWhatIsLost) {
     EXPECT_THAT(removal(settings_of("{}"),
                         json::parse(R"({"name":"ci","queued":1,"dead_letters":2})").get_object()),
                 AllOf(HasSubstr("1 event that wait"), HasSubstr("2 events that were refused"),

@@ -22,7 +22,7 @@ std::string configure(const std::string& query) {
     return visit ? visit->flow + " " + visit->source_id : "error";
 }
 
-TEST(SetupLink, names_a_flow_by_id_or_url) {
+TEST(SetupLink, NamesAFlowByIdOrUrl) {
     EXPECT_EQ(setup("flow=example%3Amain&flow_url=https://api.example.com/flows/a/b"),
               "example:main");
     EXPECT_EQ(setup("flow_url=https%3A%2F%2Fapi.example.com%2Fflows%2Fexample%2Fmain"),
@@ -32,7 +32,7 @@ TEST(SetupLink, names_a_flow_by_id_or_url) {
     EXPECT_EQ(setup("flow=" + std::string(600, 'x')), "error");
 }
 
-TEST(SetupLink, takes_no_url_of_another_server) {
+TEST(SetupLink, RefusesAUrlOfAnotherServer) {
     for (const char* url :
          {"https://evil.example/flows/a/b", "https://api.example.com.evil/flows/a/b",
           "https://api.example.com/other/a/b", "https://api.example.com/flows/a",
@@ -41,7 +41,7 @@ TEST(SetupLink, takes_no_url_of_another_server) {
     }
 }
 
-TEST(ConfigureLink, has_two_spellings) {
+TEST(ConfigureLink, HasTwoSpellings) {
     EXPECT_EQ(configure("integration_id=36&flow=example:main"), "example:main 36");
     EXPECT_EQ(configure("source=36&flow=example:main"), "example:main 36");
     const std::string source_url = "source_url=https://api.example.com/flows/example/main/sources/";
@@ -51,14 +51,14 @@ TEST(ConfigureLink, has_two_spellings) {
               "example/main 36");
 }
 
-TEST(ConfigureLink, says_both_flow_and_source) {
+TEST(ConfigureLink, SaysBothFlowAndSource) {
     for (const char* query : {"", "source=36", "flow=a", "source=3/6&flow=a", "source=3%206&flow=a",
                               "source=36&flow=a%00b"}) {
         EXPECT_EQ(configure(query), "error") << query;
     }
 }
 
-TEST(PathBelow, is_what_follows_the_public_url) {
+TEST(PathBelow, IsWhatFollowsThePublicUrl) {
     EXPECT_EQ(path_below("/setup", "https://a.example"), "/setup");
     EXPECT_EQ(path_below("/flowdock/setup", "https://a.example/flowdock"), "/setup");
     for (const char* path : {"/setup", "/flowdockx/setup", "/flowdock", "/"}) {
@@ -66,7 +66,7 @@ TEST(PathBelow, is_what_follows_the_public_url) {
     }
 }
 
-TEST(OpenTo, users_by_email_or_id_and_organizations_by_path) {
+TEST(OpenTo, ComparesUsersByEmailOrIdAndOrganizationsByPath) {
     const OpenTo open{{"example"}, {"Dev@Example.com", "7"}};
     EXPECT_TRUE(open.is_user({"1", "", "dev@example.com"}));
     EXPECT_TRUE(open.is_user({"7", "", ""}));
@@ -81,7 +81,7 @@ TEST(OpenTo, users_by_email_or_id_and_organizations_by_path) {
     EXPECT_FALSE(open.is_organization_of(flow));
 }
 
-TEST(Lists, are_read_as_people_type_them) {
+TEST(Lists, AreReadAsUsersTypeThem) {
     EXPECT_THAT(split_lines("build 1\r\n\r\n  deploy-\n"), ElementsAre("build 1", "deploy-"));
     EXPECT_TRUE(split_lines(" \r\n\n").empty());
 }
