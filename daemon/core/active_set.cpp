@@ -6,14 +6,14 @@
 
 namespace flowrelay::core {
 
-// The most that one request asks for, so that no read keeps the disk's thread for long.
+// Maximum size of one request, so that no read blocks the storage thread for long.
 constexpr std::size_t max_load = 512;
 
 ActiveSet::ActiveSet(Scheduler& scheduler, ActiveSetOptions options)
     : scheduler_(scheduler), options_(options) {}
 
-// What each token with a backlog may have loaded. Nobody's share depends on what others hold: then
-// a few parked tokens could hold everything.
+// Returns how many events of each token with a backlog may be loaded. It does not depend on what
+// other tokens use, because a few parked tokens could then use everything.
 std::size_t ActiveSet::share() const noexcept {
     return std::max<std::size_t>(1, options_.capacity / std::max<std::size_t>(1, backlogs_.size()));
 }
@@ -44,7 +44,7 @@ bool ActiveSet::is_reading(TokenId token) const {
     return found != backlogs_.end() && found->second.loading;
 }
 
-// Hands an event to the scheduler unless its lane has enough: then the lane is behind from here on.
+// Gives an event to the scheduler, unless its lane is full: then records the lane in `behind`.
 bool ActiveSet::take(Backlog& backlog, const QueuedEvent& event) {
     if (backlog.behind.contains(event.lane.thread_hash)) return false;
     if (scheduler_.lane_size(event.lane) >= options_.lane_capacity) {
@@ -63,8 +63,8 @@ bool ActiveSet::add(const QueuedEvent& event) {
     if (backlog.loading) backlog.missed = true;
     if (!backlog.more && !backlog.loading && backlog.loaded >= share()) {
         backlog.more = true;
-        // What is in front of it has been loaded, or dealt with before there was a backlog.
-        // Replayed events have their places there, and must not wait for this one.
+        // Earlier events were loaded, or settled before there was a backlog. Replayed events belong
+        // before this one, and must not wait for it.
         backlog.cursor = Seq{to_number(event.seq) - 1};
     }
     if (backlog.more || backlog.loading) {
@@ -145,7 +145,7 @@ void ActiveSet::forget(TokenId token) {
     backlogs_.erase(found);
 }
 
-// Not before half of the room is free: reads are cheaper by the dozen.
+// Waits until half of the room is free: reading many events at once is cheaper.
 void ActiveSet::look(TokenId token, Backlog& backlog) {
     if (!backlog.more || backlog.loading || backlog.loaded > share() / 2) return;
     backlog.loading = true;
@@ -167,7 +167,7 @@ std::optional<LoadRequest> ActiveSet::next_load() {
     return std::nullopt;
 }
 
-// Nothing if what was hungry has gone meanwhile.
+// Returns nothing if the token or lane no longer needs a read.
 std::optional<LoadRequest> ActiveSet::request_for(const Place& place) {
     const auto found = backlogs_.find(place.first);
     if (found == backlogs_.end()) return std::nullopt;
@@ -189,7 +189,7 @@ std::optional<LoadRequest> ActiveSet::request_for(const Place& place) {
     const LaneId lane{place.first, *place.second};
     behind->second.missed = false;
     request.after = behind->second.cursor;
-    // Replayed events may have come on top.
+    // Replayed events may exceed the capacity.
     const std::size_t size = std::min(options_.lane_capacity - 1, scheduler_.lane_size(lane));
     request.limit = options_.lane_capacity - size;
     return request;
@@ -227,7 +227,7 @@ void ActiveSet::loaded_lane(const LaneId& lane, Backlog& backlog, const LoadedSl
     LaneBehind& behind = found->second;
     behind.loading = false;
     for (const auto& event : slice.events) {
-        // What the token's own reading has not come to yet is its to load.
+        // The token's own reading loads the events after its cursor.
         if (event.seq > backlog.cursor) break;
         if (dropped_.contains(event.seq)) {
             behind.cursor = event.seq;
@@ -237,8 +237,8 @@ void ActiveSet::loaded_lane(const LaneId& lane, Backlog& backlog, const LoadedSl
         ++backlog.loaded;
         behind.cursor = event.seq;
     }
-    // All there is up to the token's cursor is loaded, unless the cursor has moved on meanwhile
-    // over more of this lane.
+    // Everything up to the token's cursor is loaded, unless the cursor has meanwhile passed more
+    // events of this lane.
     const bool all = slice.complete || slice.end >= backlog.cursor;
     if (all && !behind.missed) {
         backlog.behind.erase(found);

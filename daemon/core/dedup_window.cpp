@@ -107,7 +107,7 @@ std::unordered_set<TokenId> DedupWindow::tokens(WallTime now) const {
 void DedupWindow::trim(WallTime now) {
     while (!order_.empty() &&
            (order_.size() > max_entries_ || order_.front().accepted + window_ <= now)) {
-        // A later entry of the same id keeps it.
+        // A later entry with the same id keeps its slot.
         if (order_.front().accepted != WallTime::min()) {
             const std::size_t slot = slot_of(order_.front().key);
             if (table_[slot] == first_) empty_slot(slot);
@@ -119,9 +119,9 @@ void DedupWindow::trim(WallTime now) {
 
 // --- the table -----------------------------------------------------------------------------------
 
-/// Where the key is, or where it would be.
+/// Returns the slot of a key, or the empty slot where it belongs.
 std::size_t DedupWindow::slot_of(const Key& key) noexcept {
-    assert(known_ < table_.size());  // or there is no end to the search
+    assert(known_ < table_.size());  // otherwise the search would not end
     const std::size_t mask = table_.size() - 1;
     std::size_t slot = static_cast<std::size_t>(key.low) & mask;
     while (table_[slot] != 0 && entry_in(slot).key != key) slot = (slot + 1) & mask;
@@ -138,7 +138,7 @@ void DedupWindow::insert(const Key& key, std::uint32_t number) noexcept {
     table_[slot] = number;
 }
 
-/// Moves up what would not be found behind an empty slot.
+/// Empties a slot, and moves later entries that would not be found after an empty slot.
 void DedupWindow::empty_slot(std::size_t slot) noexcept {
     const std::size_t mask = table_.size() - 1;
     std::size_t next = slot;
@@ -155,7 +155,7 @@ void DedupWindow::empty_slot(std::size_t slot) noexcept {
     --known_;
 }
 
-/// With room for twice as many, and entries numbered from 1 on.
+/// Rebuilds the table with room for twice as many entries, numbered from 1.
 void DedupWindow::make_table() {
     std::size_t known = 1;
     for (const Entry& entry : order_) known += entry.accepted != WallTime::min() ? 1 : 0;

@@ -35,13 +35,13 @@ bool is_null(std::string_view json) noexcept {
     return json::kind_of(json) == json::Kind::null;
 }
 
-// Where the value of a member lies in a body that may still grow.
+// The place of a member's value in a body that may still grow.
 struct Span {
     std::size_t offset = 0;
     std::size_t size = 0;  ///< 0: the member is absent
 };
 
-// The members that are to be sent, as they came, and where those lie that the relay reads.
+// The members to send, as received, and the places of those that the relay reads.
 class Body {
 public:
     explicit Body(std::size_t expected_size) {
@@ -68,7 +68,7 @@ public:
         text_ += value;
     }
 
-    /// Gives a member that is absent or null a value.
+    /// Sets the value of a member that is absent or null.
     void set(Field field, std::string_view value) {
         Span& place = span(field);
         if (place.size == 0) {
@@ -95,13 +95,13 @@ public:
         return values;
     }
 
-    /// What has been gathered as one JSON object; it can't be added to any more.
+    /// Returns the members as one JSON object. No more members can be added afterwards.
     std::string finish() && {
         text_ += '}';
         return std::move(text_);
     }
 
-    /// Whether it has a member that the relay does not read.
+    /// Returns whether there is a member that the relay does not read.
     bool has_other(std::string_view name) const {
         const std::string whole = text_ + '}';
         for (json::MemberReader in(whole); in.next();) {
@@ -150,7 +150,7 @@ void read_source(Addressee& addressee, std::string_view json, FieldErrors& error
     add_error(errors, "source", "must be the name of a source");
 }
 
-// Exactly one of source and flow_token, or errors.
+// Reads exactly one of source and flow_token, or adds errors.
 void read_addressee(Addressee& addressee, const Values& cut, std::optional<Secret> query_token,
                     FieldErrors& errors) {
     const bool has_source = cut.has(Field::source);
@@ -239,7 +239,7 @@ boost::system::result<Submission, Rejection> Submission::parse(std::string_view 
 
     FieldErrors errors;
     Values cut;
-    // Room for the members that complete() most often adds.
+    // Reserve room for the members that complete() usually adds.
     auto parsed = std::make_unique<Parsed>(object.size() + 64);
     Body& body = parsed->body;
     std::array<bool, event_rules::field_names.size()> seen{};
@@ -276,7 +276,7 @@ boost::system::result<Submission, Rejection> Submission::parse(std::string_view 
     }
 
     if (!errors.empty()) {
-        // What a source's defaults could still add is not known here; nothing else can.
+        // The defaults of a source could still add members. Without a source, nothing can.
         if (!cut.has(Field::source)) {
             const Values values = body.values();
             event_rules::check_contents(values, errors);
@@ -328,7 +328,7 @@ std::string_view append_post_begin(std::string& out, const Secret& token, std::s
 
 void append_post_body(std::string& out, const Secret& token, std::string_view uuid,
                       std::string_view stored_body) {
-    // 40 for the names and what an escape or two may add.
+    // 40 bytes for the names and a few escapes.
     out.reserve(out.size() + token.reveal().size() + uuid.size() + stored_body.size() + 40);
     out += append_post_begin(out, token, uuid, stored_body);
 }

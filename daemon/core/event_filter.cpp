@@ -19,7 +19,7 @@ using event_rules::Field;
 
 constexpr std::string_view tag_blanks = " \t\r\n";
 
-/// Text that can be shown on one line.
+/// Returns whether a text can be shown on one line.
 bool is_plain_text(std::string_view text) {
     for (std::size_t at = 0; at < text.size();) {
         const DecodedCharacter character = decode_utf8(text.substr(at));
@@ -58,7 +58,7 @@ bool has(const std::vector<std::string>& list, std::string_view entry) {
     return std::ranges::find(list, entry) != list.end();
 }
 
-/// Tags with commas between them.
+/// Reads tags separated by commas.
 bool has_tag(const std::vector<std::string>& wanted, std::string_view tags) {
     while (true) {
         const std::size_t comma = std::min(tags.find(','), tags.size());
@@ -68,7 +68,7 @@ bool has_tag(const std::vector<std::string>& wanted, std::string_view tags) {
     }
 }
 
-/// `json`: a string or an array of strings; empty when there is none.
+/// Reads tags from JSON: a string or an array of strings; empty if absent.
 bool has_json_tag(const std::vector<std::string>& wanted, std::string_view json) {
     if (json.empty()) return false;
     if (json::kind_of(json) == json::Kind::string) {
@@ -87,7 +87,7 @@ bool has_json_text(const std::vector<std::string>& wanted, std::string_view json
            has(wanted, json::StringText(json).view());
 }
 
-/// The members that a filter looks at.
+/// The members that a filter checks.
 struct FilteredMembers {
     std::string_view event;
     std::string_view tags;

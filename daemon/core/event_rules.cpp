@@ -25,7 +25,7 @@ constexpr std::string_view twice = "is there more than once";
 constexpr std::array<std::string_view, 10> colors{"red",  "green", "yellow", "cyan",   "orange",
                                                   "grey", "black", "lime",   "purple", "blue"};
 
-// Where a field of this name would lie in `fields_by_place`.
+// Returns the place of a field with this name in `fields_by_place`.
 constexpr std::size_t place_of(std::string_view name) noexcept {
     return (static_cast<unsigned char>(name.front()) + 6 * name.size()) % 32;
 }
@@ -52,14 +52,13 @@ bool is_blank_string(std::string_view json) {
     return is_blank(json::StringText(json).view());
 }
 
-// Eight bytes at once: each is above a blank and below DEL.
+// Returns whether each of eight bytes is above a blank and below DEL.
 bool is_all_visible(std::string_view text) noexcept {
     constexpr std::uint64_t each = 0x0101'0101'0101'0101;
     std::size_t at = 0;
     for (std::uint64_t bytes = 0; text.size() - at >= sizeof bytes; at += sizeof bytes) {
         std::memcpy(&bytes, text.data() + at, sizeof bytes);
-        // A top bit: of a byte above 0x7E (DEL is the one that the addition carries), or below
-        // 0x21.
+        // The top bit is set for a byte above 0x7E (for DEL through the carry), or below 0x21.
         if (((bytes | (bytes + each) | (bytes - each * 0x21)) & (each * 0x80)) != 0) return false;
     }
     return std::ranges::all_of(text.substr(at), [](char c) { return c >= 0x21 && c <= 0x7E; });
@@ -71,8 +70,8 @@ bool is_one_of(std::string_view json, std::span<const std::string_view> words) {
     return std::ranges::find(words, text.view()) != words.end();
 }
 
-// The members `names` of an object: the value of each, empty when it is absent or null. `prefix`
-// is the path of the object, for errors.
+// Returns the values of the members `names` of an object; empty if absent or null. `prefix` is the
+// path of the object, for errors.
 template <std::size_t N>
 std::array<std::string_view, N> pick(std::string_view object,
                                      const std::array<std::string_view, N>& names,
@@ -133,7 +132,7 @@ void check_status(std::string_view json, FieldErrors& errors) {
     }
 }
 
-// A null value is allowed: an item without, say, an assignee.
+// Null is allowed: for example, an item without an assignee.
 bool is_labelled_value(std::string_view json) {
     if (!is(json, json::Kind::object)) return false;
     unsigned labels = 0;
@@ -202,7 +201,7 @@ std::string joined(std::string_view prefix, std::string_view text) {
     return both.append(prefix).append(text);
 }
 
-// `prefix` and the id as text; empty when it is absent or, with an error added, can't be one.
+// Returns `prefix` and the id as text; empty if it is absent, or invalid (then adds an error).
 std::string read_thread_id(Field field, std::string_view prefix, const Values& values,
                            FieldErrors& errors) {
     if (!values.has(field)) return {};
@@ -233,10 +232,10 @@ std::optional<Milliseconds> read_expires_in(std::string_view json) {
     return duration && *duration > Milliseconds(0) ? duration : std::nullopt;
 }
 
-// An answer names at most this many of the members that a producer has made up.
+// Maximum number of unknown members that an answer names.
 constexpr std::size_t max_unknown_named = 10;
 
-// What a producer has made up may be of any length; what is said about it should not.
+// Shortens a name from a producer, which may have any length, for an answer.
 std::string shortened(std::string_view text) {
     constexpr std::size_t most = 64;
     if (text.size() <= most) return std::string(text);
@@ -247,7 +246,7 @@ std::string shortened(std::string_view text) {
 
 }  // namespace
 
-// Its length and its first letter tell a field from the others.
+// Fields differ in their lengths and first letters, which determine the place.
 std::optional<Field> field_of(std::string_view name) noexcept {
     if (name.empty()) return std::nullopt;
     const std::optional<Field> field = fields_by_place[place_of(name)];

@@ -1,4 +1,4 @@
-// The rules about the contents of an event: those of the API's /messages call.
+// The rules about the contents of an event, from the API's /messages call.
 #pragma once
 
 #include <array>
@@ -13,7 +13,7 @@
 
 namespace flowrelay::core::event_rules {
 
-/// The top-level members that the relay reads. Every other one is passed on unseen.
+/// The top-level members that the relay reads. All others are passed on unread.
 enum class Field : std::uint8_t {
     flow_token,
     source,
@@ -39,12 +39,12 @@ constexpr std::string_view name_of(Field field) noexcept {
 
 std::optional<Field> field_of(std::string_view name) noexcept;
 
-/// These say something to the relay and are not sent.
+/// Returns whether a member is for the relay alone and not sent.
 constexpr bool is_cut(Field field) noexcept {
     return field <= Field::relay;
 }
 
-/// The values, as JSON, of the members that are there. A member that is null counts as absent.
+/// The values of the members as JSON. A member that is null counts as absent.
 class Values {
 public:
     std::string_view operator[](Field field) const noexcept {
@@ -61,23 +61,25 @@ private:
 
 void add_error(FieldErrors& errors, std::string_view field, std::string_view message);
 
-/// The members that a producer has to get right; what they lack is added to `errors`.
+/// Checks the members that producers must set, and adds problems to `errors`.
 void check_contents(const Values& values, FieldErrors& errors);
 
-/// The thread key of Submission::Contents; empty, with errors added, when there is none.
+/// Returns the thread key for Submission::Contents; if there is none, adds errors and returns
+/// empty.
 std::string read_thread_key(const Values& values, FieldErrors& errors);
 
-/// Reads `relay`, a JSON value: its expires_in, if it has one.
+/// Reads the JSON value of `relay` and returns its expires_in, if there is one.
 std::optional<Milliseconds> read_relay(std::string_view json, FieldErrors& errors);
 
-/// Reads a JSON string of 1 to `most` characters of visible ASCII, none of them in `except`.
+/// Reads a JSON string of 1 to `most` visible ASCII characters without those in `except`.
 std::optional<std::string> read_visible_ascii(std::string_view json, std::size_t most,
                                               std::string_view except);
 
-/// The same for a text that is not JSON.
+/// Returns whether a plain text consists of 1 to `most` visible ASCII characters without those in
+/// `except`.
 bool is_visible_ascii(std::string_view text, std::size_t most, std::string_view except) noexcept;
 
-/// One sentence of all errors, cut off when they are many.
+/// Combines all errors into one sentence, shortened if there are many.
 std::string sentence_of(const FieldErrors& errors);
 
 }  // namespace flowrelay::core::event_rules

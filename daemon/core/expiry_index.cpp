@@ -26,7 +26,7 @@ Event* ExpiryIndex::due(WallTime now, Milliseconds max_age) noexcept {
 std::optional<WallTime> ExpiryIndex::next_due(Milliseconds max_age) const noexcept {
     if (by_age_.empty()) return std::nullopt;
     const WallTime oldest = by_age_.begin()->accepted;
-    // An age without limit is a very large number.
+    // An unlimited age is a very large number.
     WallTime due = max_age >= WallTime::max() - oldest ? WallTime::max() : oldest + max_age;
     if (!by_own_time_.empty()) due = std::min(due, (*by_own_time_.begin())->expires);
     return due == WallTime::max() ? std::nullopt : std::optional(due);

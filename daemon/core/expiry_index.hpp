@@ -1,6 +1,6 @@
-// Which events are too old by the wall clock. An event expires at max_age after it was accepted, or
-// at its own time if that is earlier. Only the second is fixed, so there are two orders: a changed
-// max_age holds at once and costs nothing.
+// Finds events that are too old by the wall clock. An event expires max_age after it was accepted,
+// or at its own time if that is earlier. Only its own time is fixed, so there are two orders: a
+// change of max_age applies at once and costs nothing.
 #pragma once
 
 #include <boost/intrusive/set.hpp>
@@ -15,7 +15,7 @@ inline bool is_over_age(const Event& event, WallTime now, Milliseconds max_age) 
     return event.expires <= now || now - event.accepted >= max_age;
 }
 
-/// Of the events that may leave, so not of those in flight.
+/// Contains the events that may leave, that is, all but those in flight.
 class ExpiryIndex {
 public:
     ExpiryIndex() = default;
@@ -23,16 +23,16 @@ public:
     ExpiryIndex& operator=(const ExpiryIndex&) = delete;
     ~ExpiryIndex() { by_age_.clear(); }
 
-    /// Precondition: it is not in.
+    /// Precondition: the event is not in the index.
     void insert(Event& event);
 
-    /// Does nothing if it is not in.
+    /// Has no effect if the event is not in the index.
     void erase(Event& event) noexcept;
 
-    /// An event that is over its age; null when there is none.
+    /// Returns an event that has expired; null if there is none.
     Event* due(WallTime now, Milliseconds max_age) noexcept;
 
-    /// When the next event expires, which may have been already.
+    /// Returns when the next event expires, which may be in the past.
     std::optional<WallTime> next_due(Milliseconds max_age) const noexcept;
 
 private:

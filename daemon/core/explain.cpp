@@ -17,11 +17,11 @@ std::string with_trouble(std::string text, std::string_view trouble) {
 
 std::string in_time(std::optional<Milliseconds> wait) {
     if (!wait || wait->count() <= 0) return "now";
-    const bool long_one = *wait >= Seconds(1);  // nobody reads "in 20s317ms"
+    const bool long_one = *wait >= Seconds(1);  // "in 20s", not "in 20s317ms"
     return "in " + format_duration(long_one ? *wait - *wait % Seconds(1) : *wait);
 }
 
-/// Puts the links of one event together.
+/// Builds the chain of one event.
 class Chain {
 public:
     Chain(const Situation& situation, MonoTime now) : about_(situation), now_(now) {}
@@ -110,7 +110,7 @@ private:
         }
     }
 
-    // Nothing else matters then, and nothing else is known.
+    // Then nothing else matters or is known.
     void add_gone() {
         const auto text = [this] {
             switch (about_.token_state) {
@@ -305,7 +305,7 @@ std::vector<ChainLink> explain(const Situation& situation, MonoTime now) {
 std::optional<Milliseconds> earliest(const std::vector<ChainLink>& chain) {
     Milliseconds latest{0};
     for (const ChainLink& link : chain) {
-        // What is in front leaves by itself; when, the links that hold it say.
+        // The earlier event leaves by itself; its own links say when.
         if (link.cause == Cause::behind || link.cause == Cause::stored) continue;
         if (!link.wait) return std::nullopt;
         latest = std::max(latest, *link.wait);

@@ -56,7 +56,7 @@ void FlowReports::attempted(const Assignment& assignment, const AttemptResult& r
     }
 }
 
-// A token that is paused gets no request, and one that is gone never again.
+// Returns whether the slot can have reports. A paused one can, but later: see next_report().
 bool FlowReports::can_report(TokenId token) const {
     const Token& slot = tokens_.at(token);
     return slot.is_source() && !slot.gone() && !slot.missing();
@@ -111,7 +111,7 @@ void FlowReports::end_report(const ProblemReport& report, const AttemptResult& r
     log_.write(ev::report_failed, fields);
 }
 
-// Who waits for the destination is woken by what is delivered.
+// Returns nothing while the destination is failing: deliveries wake the caller when it recovers.
 std::optional<MonoTime> FlowReports::next_wakeup() const {
     if (destination_.scheduler().status().destination != DestinationState::up) return std::nullopt;
     return reports_.next_wakeup();

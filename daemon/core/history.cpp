@@ -10,7 +10,7 @@ namespace flowrelay::core {
 void History::attempted(PastAttempt attempt) {
     if (attempt.reason.size() > longest_reason) {
         std::size_t end = longest_reason;
-        // Not in the middle of a character of several bytes.
+        // Do not cut within a character of several bytes.
         while (end > 0 && (static_cast<unsigned char>(attempt.reason[end]) & 0xC0) == 0x80) --end;
         attempt.reason.resize(end);
         attempt.reason += "...";
@@ -42,7 +42,7 @@ std::vector<PastAttempt> History::attempts(Seq seq) const {
 
 namespace {
 
-// The latest: an event may have left more than once (replayed, died again).
+// Finds the latest entry: an event may have left more than once (replayed, died again).
 template <class Event, class Matches>
 std::optional<Event> find_last(const std::deque<Event>& events, Matches matches) {
     const auto found = std::find_if(events.rbegin(), events.rend(), matches);

@@ -8,14 +8,15 @@ namespace flowrelay::core::identity {
 
 namespace {
 
-/// Orders the slots of one token: which of them the token's source is.
+/// Ranks the slots of one token: the highest is the slot of the token's source.
 auto rank_of_token(const Token& token, std::string_view name) {
     const int use = !token.gone() ? 2 : token.entry.state == TokenEntry::State::gone ? 1 : 0;
     return std::tuple(use, token.entry.source == name, token.is_source());
 }
 
-/// Of the slots of one name that are in use, the one whose token the name's new token succeeds: the
-/// source's. Of several that have left nobody has said which is meant: they wait.
+/// Returns the slot, among those of one name in use, whose token is replaced by the name's new
+/// token: the source's slot, or else the only one that has left. If several have left, none is
+/// chosen.
 const Token* heir_among(const std::vector<const Token*>& slots) {
     for (const Token* slot : slots) {
         if (slot->is_source()) return slot;

@@ -1,14 +1,14 @@
-// Decides which slot a configured source is: the matching of a reload and of a start.
+// Matches configured sources with slots, at a reload and at a start.
 //
-// A slot keeps its token. Two things alone give it another one: an operator rotates it, or the
-// configuration gives its *name* another token. So tokens are matched first, and names only where
-// no slot has the token:
+// A slot keeps its token. Only two actions change it: an operator rotates the slot, or the
+// configuration gives its *name* a new token. So tokens are matched first, and names only if no
+// slot has the token:
 //
-//   1. A source is the slot that has its very token, whatever that was called: it was renamed, or
+//   1. A source gets the slot with its token, whatever the slot's name: the source was renamed, or
 //      an added source was put into the configuration. A slot whose token is gone stays gone.
-//   2. A source whose token no slot has is the slot of its name that no source took in step 1:
-//      its token was rotated. If that one is gone, or there is none, it gets a new slot; so it
-//      does if several have the name and have all left the configuration: nobody said which.
+//   2. A source whose token no slot has gets the slot with its name that no source took in step 1:
+//      the token was rotated. It gets a new slot if that slot is gone or missing, or if several
+//      slots with the name have all left the configuration, since it is not known which is meant.
 //
 // docs/sources.md has the cases as a table. Pure.
 #pragma once
@@ -23,23 +23,23 @@
 
 namespace flowrelay::core::identity {
 
-/// A source of the configuration. `name` outlives the call.
+/// A source of the configuration. `name` must outlive the call.
 struct Claim {
     std::string_view name;
     Fingerprint print{};
 };
 
 struct Match {
-    std::optional<TokenId> slot;  ///< nothing: a new one
-    bool rotates = false;         ///< the slot had another token
+    std::optional<TokenId> slot;  ///< nothing: a new slot
+    bool rotates = false;         ///< the slot had a different token
 };
 
-/// Returns a match for each claim; no slot is in two of them. The names of the claims differ.
-/// O(slots + claims).
+/// Returns a match for each claim; each slot is in at most one. The names of the claims must
+/// differ. O(slots + claims).
 std::vector<Match> match(const std::map<TokenId, Token>& slots, std::span<const Claim> claims);
 
-/// The slot of a name whose token an operator can replace: of a source, or else of the one that has
-/// left. Nothing when none is in use, or several have left.
+/// Returns the slot of a name whose token an operator can replace: that of the source, or else the
+/// only one that has left. Nothing if none is in use, or if several have left.
 std::optional<TokenId> heir_of(const std::map<TokenId, Token>& slots, std::string_view name);
 
 }  // namespace flowrelay::core::identity

@@ -1,5 +1,5 @@
-// Everything here works on texts that check() has passed: a quote closes, a bracket has its
-// partner, an escape is whole. So nothing has to mind the end.
+// All functions here require texts that passed check(): strings are closed, brackets are balanced,
+// escapes are complete. So they need not check for the end of the text.
 #include "flowrelay/core/json.hpp"
 
 #include <algorithm>
@@ -26,14 +26,15 @@ const char* find(const char* begin, const char* end, char c) noexcept {
     return found == nullptr ? end : static_cast<const char*>(found);
 }
 
-// After an odd number of backslashes. They end at the opening quote at the latest.
+// Returns whether an odd number of backslashes precedes. They end at the opening quote at the
+// latest.
 bool is_escaped(const char* quote) noexcept {
     const char* at = quote;
     while (at[-1] == '\\') --at;
     return (quote - at) % 2 != 0;
 }
 
-// From an opening quote to behind the closing one.
+// Skips a string: from its opening quote to after its closing one.
 const char* skip_string(const char* at, const char* end) noexcept {
     do {
         at = find(at + 1, end, '"');
@@ -41,7 +42,7 @@ const char* skip_string(const char* at, const char* end) noexcept {
     return at + 1;
 }
 
-// By how much a character outside of strings changes the depth.
+// Returns the change of depth by a character outside of strings.
 constexpr std::array<signed char, 256> depth_steps = [] {
     std::array<signed char, 256> steps{};
     steps['{'] = steps['['] = 1;
@@ -65,7 +66,7 @@ bool ends_scalar(char c) noexcept {
     return c == ',' || c == '}' || c == ']' || is_blank(c);
 }
 
-// From the first character of a value within an array or object to behind its last one.
+// Skips a value in an array or object: from its first character to after its last one.
 const char* skip_value(const char* at, const char* end) noexcept {
     if (*at == '"') return skip_string(at, end);
     if (*at == '{' || *at == '[') return skip_container(at, end);
@@ -73,7 +74,7 @@ const char* skip_value(const char* at, const char* end) noexcept {
     return at;
 }
 
-// From behind a bracket or a value to the next thing that is one.
+// Skips from after a bracket or a value to the next value or closing bracket.
 const char* skip_to_next(const char* at) noexcept {
     at = skip_blanks(at);
     return *at == ',' ? skip_blanks(at + 1) : at;
@@ -124,7 +125,7 @@ bool begins_unicode_escape(const char* at, const char* end) noexcept {
     return end - at >= 6 && at[0] == '\\' && at[1] == 'u';
 }
 
-// `at` is behind "\u"; returns where the escape ends, or the pair of them.
+// Decodes an escape; `at` is after "\u". Returns the end of the escape, or of the surrogate pair.
 const char* decode_unicode(std::string& out, const char* at, const char* end) {
     std::uint32_t code = hex4(at);
     at += 4;
@@ -164,8 +165,8 @@ constexpr std::array<bool, 256> has_to_be_escaped = [] {
     return all;
 }();
 
-// Eight bytes at once: whether one of them has to be escaped. What is subtracted borrows from the
-// next byte only behind one that has.
+// Returns whether one of eight bytes must be escaped. The subtractions borrow from a byte only
+// after one that must be escaped, so the result is exact.
 bool has_escaped(std::uint64_t bytes) noexcept {
     constexpr std::uint64_t each = 0x0101'0101'0101'0101;
     const std::uint64_t quotes = bytes ^ (each * '"');

@@ -1,4 +1,4 @@
-// The one file that instantiates Boost.JSON's parser.
+// Only this file instantiates Boost.JSON's parser.
 #include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/error.hpp>
 #include <boost/system/error_code.hpp>
@@ -13,7 +13,7 @@ namespace {
 using boost::system::error_code;
 using View = boost::json::string_view;
 
-// Takes every event and keeps nothing: what counts is that the parser came to the end.
+// Accepts every parser event and stores nothing: only success at the end matters.
 struct Ignore {
     static constexpr std::size_t max_array_size = static_cast<std::size_t>(-1);
     static constexpr std::size_t max_object_size = static_cast<std::size_t>(-1);
@@ -64,7 +64,7 @@ std::optional<SyntaxError> check(std::string_view text) {
     error_code error;
     std::size_t read = parse(text, error);
     if (!error) return std::nullopt;
-    // Boost.JSON refuses halves of surrogate pairs, under several codes.
+    // Boost.JSON refuses lone surrogates, with several error codes.
     if (const auto mended = replace_lone_surrogates(text)) {
         error.clear();
         read = parse(*mended, error);

@@ -15,7 +15,7 @@ namespace {
 
 using Kind = json::SyntaxError::Kind;
 
-/// The name of the compression whose signature a text begins with; empty if there is none.
+/// Returns the compression whose signature a text begins with; empty if there is none.
 std::string_view compression_of(std::string_view text) noexcept {
     using namespace std::string_view_literals;
     constexpr std::array<std::pair<std::string_view, std::string_view>, 7> signatures{{
@@ -33,13 +33,13 @@ std::string_view compression_of(std::string_view text) noexcept {
     return {};
 }
 
-/// UTF-16 and UTF-32 have a byte order mark in front, or a zero byte beside an ASCII character.
+/// Detects UTF-16 and UTF-32 by a byte order mark, or by a zero byte next to an ASCII character.
 bool is_wide(std::string_view text) noexcept {
     if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF")) return true;
     return text.size() >= 2 && ((text[0] == '\0') != (text[1] == '\0'));
 }
 
-/// "a=b&c=d", as `curl -d a=b` sends it.
+/// Detects a form, "a=b&c=d", as sent by `curl -d a=b`.
 bool is_form(std::string_view text) noexcept {
     const std::size_t equals = text.find('=');
     if (equals == text.npos || equals == 0) return false;
@@ -115,7 +115,7 @@ std::string describe_character(std::string_view text, std::size_t offset) {
     return fmt::format("this is not JSON: syntax error at byte {}", offset);
 }
 
-/// Where the first byte is that is no UTF-8: the parser may have stopped a little away from it.
+/// Finds the first byte that is not UTF-8: the parser may have stopped near it.
 std::size_t first_not_utf8(std::string_view text, std::size_t from) noexcept {
     for (std::size_t at = from; at < text.size() && at < from + 4;) {
         const auto decoded = decode_utf8(text.substr(at));

@@ -1,4 +1,4 @@
-// What is wrong with a text that should have been an event, in words that say what to do. Pure.
+// Explains what is wrong with a text that should be an event, and what to do. Pure.
 #pragma once
 
 #include <string>
@@ -9,8 +9,8 @@
 
 namespace flowrelay::core {
 
-/// One sentence that names the mistake, where it is and how to mend it. `error` is what check()
-/// says of `text`. Repeats nothing of the text: there may be a token in it.
+/// Returns one sentence that names the mistake, its place and how to fix it. `error` is the result
+/// of check() for `text`. Never repeats parts of the text: it may contain a token.
 std::string describe_mistake(std::string_view text, const json::SyntaxError& error, TextForm form);
 
 }  // namespace flowrelay::core

@@ -46,7 +46,7 @@ LaneTable::~LaneTable() {
 }
 
 Event& LaneTable::add(const QueuedEvent& queued) {
-    // Almost always the newest of all: then there is no search.
+    // The event is almost always the newest one, which needs no search.
     if (!events_.empty() && !(events_.rbegin()->seq < queued.seq) && find(queued.seq)) {
         throw std::logic_error("event " + std::to_string(to_number(queued.seq)) +
                                " is in the scheduler already");

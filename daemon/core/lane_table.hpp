@@ -1,9 +1,9 @@
-// The events, lanes and tokens of the scheduler, and the orders in which they stand. Decides
-// nothing: it owns the objects and keeps them findable.
+// Owns the events, lanes and tokens of the scheduler, and finds them in their orders. Makes no
+// decisions.
 //
-// An event stands in the order of all (by seq), in its lane (by seq) and, unless it is in flight,
-// in the expiry index. A lane is there as long as it has events; a token as long as it has lanes
-// or a state to remember. All are found through trees: a hash table would be faster until it grows,
+// An event is in the order of all events (by seq), in its lane (by seq) and, unless it is in
+// flight, in the expiry index. A lane exists as long as it has events, a token as long as it has
+// lanes or a state to remember. Trees find them all: a hash table would be faster until it grows,
 // which takes the time of a thousand deliveries.
 #pragma once
 
@@ -29,7 +29,7 @@ template <class Tag>
 using TreeHook = boost::intrusive::set_base_hook<boost::intrusive::tag<Tag>,
                                                  boost::intrusive::optimize_size<true>>;
 
-/// In a list that it leaves by itself.
+/// Hook for a list. Destroying the object removes it from the list.
 using TurnHook = boost::intrusive::list_base_hook<
     boost::intrusive::link_mode<boost::intrusive::link_mode_type::auto_unlink>>;
 
@@ -52,8 +52,8 @@ struct Event : TreeHook<InAll>, TreeHook<InLane>, TreeHook<ByAge> {
     WallTime accepted;
     WallTime expires;
     std::uint32_t bytes;
-    std::uint32_t attempts = 0;  ///< that counted
-    bool sent = false;           ///< perhaps, by an attempt of before
+    std::uint32_t attempts = 0;  ///< attempts that count
+    bool sent = false;           ///< may have been sent by an earlier attempt
 };
 
 struct BySeq {
@@ -67,8 +67,8 @@ using EventsBySeq = boost::intrusive::set<Event, boost::intrusive::base_hook<Tre
                                           boost::intrusive::compare<BySeq>,
                                           boost::intrusive::constant_time_size<true>>;
 
-/// Its timer is armed while it waits; it is linked while it is ready (in its token's list) or
-/// overdue (in the scheduler's).
+/// A thread of events of one token. Its timer is armed while the lane waits. It is linked while it
+/// is ready (in its token's list) or overdue (in the scheduler's list).
 struct Lane : Timer, TurnHook, TreeHook<InToken> {
     Lane(TokenQueue& of, std::uint64_t hash) noexcept
         : Timer(Owner::lane), token(&of), thread_hash(hash) {}
@@ -82,14 +82,14 @@ struct Lane : Timer, TurnHook, TreeHook<InToken> {
     TokenQueue* token;
     std::uint64_t thread_hash;
     EventsBySeq<InLane> events;  ///< never empty between two calls to the scheduler
-    Event* in_flight = nullptr;  ///< one of them; the head unless an older one came meanwhile
-    Event* held = nullptr;       ///< one of them, rejected: nothing goes until an operator decides
-    bool blocked = false;        ///< by one that has left: see Turns::block()
-    // Of the event whose turn it is:
-    std::uint32_t failures = 0;       ///< in a row, for the backoff
-    bool blamed_token = false;        ///< was answered 401 or 403
-    bool blamed_destination = false;  ///< was answered as if the base URL were wrong
-    bool yields = false;              ///< waits so that others are the probe of its parked token
+    Event* in_flight = nullptr;  ///< the head, unless an older event came meanwhile
+    Event* held = nullptr;       ///< a rejected event: the lane waits for an operator
+    bool blocked = false;        ///< by an event that has left: see Turns::block()
+    // About the next event:
+    std::uint32_t failures = 0;       ///< consecutive, for the backoff
+    bool blamed_token = false;        ///< the answer was 401 or 403
+    bool blamed_destination = false;  ///< the answer suggested a wrong base URL
+    bool yields = false;              ///< waits so that another lane is the probe of its token
 };
 
 struct ByThread {
@@ -104,8 +104,9 @@ using LanesByThread = boost::intrusive::set<Lane, boost::intrusive::base_hook<Tr
 using LaneList = boost::intrusive::list<Lane, boost::intrusive::base_hook<TurnHook>,
                                         boost::intrusive::constant_time_size<false>>;
 
-/// Its timer is armed while its gate is closed and the time for a probe has not come, and while a
-/// ready lane has to wait for the rate limit; it is linked while one of its ready lanes may begin.
+/// The lanes and the state of a token. Its timer is armed while its gate is closed and the time for
+/// a probe has not come, and while a ready lane must wait for the rate limit. It is linked while
+/// one of its ready lanes may begin.
 struct TokenQueue : Timer, TurnHook, TreeHook<InAll> {
     explicit TokenQueue(TokenId of) noexcept : Timer(Owner::token), id(of) {}
 
@@ -119,14 +120,14 @@ struct TokenQueue : Timer, TurnHook, TreeHook<InAll> {
     LaneList ready;
     std::size_t queued = 0;
     std::size_t held_lanes = 0;
-    std::uint32_t era = 0;      ///< of the destination, in which `under_way` was last counted
-    std::size_t under_way = 0;  ///< attempts of that era
-    MonoTime good_at = MonoTime::min();  ///< the last healthy answer since it last had no events
+    std::uint32_t era = 0;      ///< the destination's era for which `under_way` was counted
+    std::size_t under_way = 0;  ///< attempts in flight of that era
+    MonoTime good_at = MonoTime::min();  ///< last healthy answer since it last had no events
     TokenGate gate;
     std::unique_ptr<RateLimiter> rate;  ///< null: no limit
-    std::unique_ptr<Pace> pace;         ///< null: the server has not refused it for going too fast
+    std::unique_ptr<Pace> pace;         ///< null: the server has not refused it for being too fast
     bool paused = false;
-    bool removed = false;  ///< nothing is left but events in flight
+    bool removed = false;  ///< only events in flight are left
 };
 
 struct ById {
@@ -147,10 +148,10 @@ inline LaneId Lane::id() const noexcept {
 
 QueuedEvent to_queued_event(const Event& event) noexcept;
 
-/// The events that hold a lane of the token.
+/// Returns the events that hold lanes of the token.
 std::vector<Seq> held_events(const TokenQueue& token);
 
-/// The hashes of its threads, so many of them at most.
+/// Returns the hashes of at most `limit` threads of the token.
 std::vector<std::uint64_t> threads_of(const TokenQueue& token, std::size_t limit);
 
 class LaneTable {
@@ -160,17 +161,17 @@ public:
     LaneTable& operator=(const LaneTable&) = delete;
     ~LaneTable();
 
-    /// Adds an event, and its lane and token when they are new. Throws std::logic_error for a seq
-    /// that is there already.
+    /// Adds an event, and its lane and token if they are new. Throws std::logic_error if the seq
+    /// exists already.
     Event& add(const QueuedEvent& event);
 
-    /// Takes an event out and destroys it. Its lane stays, even when that was its last.
+    /// Removes and destroys an event. Its lane stays, even if it has no events left.
     void remove(Event& event) noexcept;
 
-    /// Destroys a lane without events, whose timer is not armed.
+    /// Destroys a lane. Preconditions: it has no events, and its timer is not armed.
     void remove(Lane& lane) noexcept;
 
-    /// Destroys a token without lanes, whose timer is not armed.
+    /// Destroys a token. Preconditions: it has no lanes, and its timer is not armed.
     void remove(TokenQueue& token) noexcept;
 
     Event* find(Seq seq) noexcept;
@@ -181,7 +182,7 @@ public:
     TokenQueue& find_or_add(TokenId id);
     const Lane* find(const LaneId& id) const noexcept;
 
-    /// Calls this with each token, which may be removed by it.
+    /// Calls `function` with each token. It may remove that token.
     template <class Function>
     void for_each_token(Function function) {
         for (auto next = tokens_.begin(); next != tokens_.end();) function(*next++);

@@ -1,4 +1,5 @@
-// What an answer means for the lane of its event, beside its token and the destination. Pure.
+// Decides what an answer means for the lane of its event, apart from its token and the destination.
+// Pure.
 #pragma once
 
 #include <optional>
@@ -9,17 +10,17 @@
 
 namespace flowrelay::core::scheduling {
 
-/// Whether the lane has to wait for a backoff, or only its token or the destination. The gates have
-/// heard of the answer already.
+/// Returns whether the lane must wait for a backoff, and not only its token or the destination. The
+/// gates must have processed the answer already.
 bool must_wait(const Lane& lane, const Judgement& judgement, const Breaker& breaker) noexcept;
 
-/// Until when another lane goes first: the refusal that parked the token may be about this event
-/// alone, and whether it is, the event of another lane has to show.
+/// Returns until when other lanes go first. The refusal that parked the token may be about this
+/// event alone, which only the event of another lane can show.
 std::optional<MonoTime> not_the_next_probe(const Lane& lane, const Judgement& judgement,
                                            const SchedulerOptions& options, MonoTime now) noexcept;
 
-/// When the first of its lanes may be the probe of a parked token; nothing where one is ready, or
-/// where it has more lanes than are looked at here.
+/// Returns when the first lane of a parked token may be its probe; nothing if a lane is ready, or
+/// if the token has more lanes than are searched here.
 std::optional<MonoTime> probe_by(const TokenQueue& token) noexcept;
 
 }  // namespace flowrelay::core::scheduling

@@ -49,7 +49,7 @@ void Ledger::write_off(const Loss& loss) noexcept {
 }
 
 std::int64_t Ledger::unaccounted(std::uint64_t queued) const noexcept {
-    // Unsigned arithmetic wraps, so the difference comes out right with its sign.
+    // Unsigned arithmetic wraps, so the difference has the right sign.
     return static_cast<std::int64_t>(accepted - delivered - dead - expired - erased - dropped -
                                      lost - queued);
 }

@@ -62,7 +62,7 @@ std::optional<SourceCheck> LivenessChecks::next_check(Now now) {
     }
     while (const auto token = checks_.due(now.mono)) {
         const Token& slot = tokens_.at(*token);
-        // What waits to be posted will tell. An operator's pause keeps the token out of use.
+        // Queued events will show whether the source exists. A paused token must not be used.
         if (slot.entry.state != TokenEntry::State::active ||
             destination_.active().queued(*token) > 0 ||
             destination_.scheduler().token_status(*token).state != TokenState::active) {
@@ -91,7 +91,7 @@ CheckAnswer LivenessChecks::end_check(const SourceCheck& check, const AttemptRes
     assert(is_checking());
     CheckAnswer end;
     end.life = life_of(result, has_source);
-    // An answer about a token or a destination that is another one by now says nothing.
+    // Ignore an answer for a former token or destination.
     const bool counts = may_be_sent(check);
     const bool is_news =
         checks_.end(counts ? end.life : SourceLife::unanswered, result.retry_after, now.mono);
@@ -114,7 +114,7 @@ CheckAnswer LivenessChecks::end_check(const SourceCheck& check, const AttemptRes
     return end;
 }
 
-// Who waits for the destination is woken by what is delivered.
+// Returns nothing while the destination is failing: deliveries wake the caller when it recovers.
 std::optional<MonoTime> LivenessChecks::next_wakeup() const {
     if (destination_.deliveries_held() ||
         destination_.scheduler().status().destination != DestinationState::up) {

@@ -46,7 +46,7 @@ void append_escaped(std::string& out, std::string_view value, bool quotes) {
     }
 }
 
-/// OpenMetrics wants bounds to look like floating point numbers.
+/// Formats a bound like a floating point number, as OpenMetrics requires.
 std::string bound_text(double bound) {
     std::string text = fmt::format("{}", bound);
     if (text.find_first_of(".e") == std::string::npos) text += ".0";
@@ -59,7 +59,7 @@ Histogram::Histogram(std::initializer_list<double> bounds)
     : bounds_(bounds),
       counts_(std::make_unique<std::atomic<std::uint64_t>[]>(bounds_.size() + 1)) {}
 
-// One thread writes: no need for the bus lock of fetch_add.
+// Only one thread writes, so the bus lock of fetch_add is not needed.
 void Histogram::observe(double value) noexcept {
     const auto bucket = std::ranges::lower_bound(bounds_, value) - bounds_.begin();
     auto& count = counts_[static_cast<std::size_t>(bucket)];
@@ -88,7 +88,8 @@ void MetricsText::family(std::string_view name, Type type, std::string_view unit
         if (!unit.empty()) fmt::format_to(out, "# UNIT {} {}\n", name, unit);
         fmt::format_to(out, "# HELP {} ", name);
     } else {
-        // There the family of a counter has the name of its sample, and of types there are fewer.
+        // In this format the family of a counter has the name of its sample, and there are fewer
+        // types.
         const bool other = type == Type::info || type == Type::stateset;
         fmt::format_to(out, "# TYPE {}{} {}\n", name, suffix_of(type),
                        other ? "gauge" : type_name(type));

@@ -10,23 +10,24 @@
 namespace flowrelay::core {
 namespace {
 
-// How often clearing is tried for a source that wants no more reports.
+// Number of attempts to clear the message of a source whose reports were disabled.
 constexpr unsigned most_farewells = 6;
 
-/// "2026-11-23 15:04 UTC"
+/// Formats a time: "2026-11-23 15:04 UTC".
 std::string minute_of(WallTime time) {
     std::string text = format_time(time).substr(0, 16);
     text[10] = ' ';
     return text + " UTC";
 }
 
-/// " (HTTP 422)"
+/// Formats a status: " (HTTP 422)".
 std::string answer_of(int status) {
     return status == 0 ? std::string() : fmt::format(" (HTTP {})", status);
 }
 
-// Says what the readers of the flow miss, whether it still comes, and what those who run the relay
-// can look at. Nothing of the events, and nothing that the server said: that may quote them.
+// Returns the message: what is missing in the flow, whether it will still arrive, and where
+// operators can look. It contains nothing of the events or of the server's answers, which may quote
+// events.
 std::string message_of(Problem problem, int status, WallTime since, std::string_view label) {
     const std::string time = minute_of(since);
     switch (problem) {
@@ -94,7 +95,7 @@ void ProblemReports::configure(const std::set<TokenId>& tokens) {
     for (auto next = sources_.begin(); next != sources_.end();) {
         auto& [token, source] = *next++;
         source.ending = !tokens.contains(token);
-        // Of a former life nothing is known: there is no reason to ask for it.
+        // What the daemon showed before its start is unknown, and no reason for a request.
         if (source.ending && !source.shown && source.failures == 0 && token != in_flight_) {
             drop(token);
         } else {
@@ -109,7 +110,7 @@ void ProblemReports::trouble(TokenId token, Problem problem, int status, Now now
     Source& source = found->second;
     consider(source, now.mono);
     auto& trouble = problem == Problem::parked ? source.parked : source.died;
-    // Parked once more before anybody was told of the last time.
+    // The token is parked again before the last time was reported.
     const bool again =
         problem == Problem::parked && source.well_since && source.shown != Problem::parked;
     if (!trouble || again) {
@@ -143,7 +144,7 @@ void ProblemReports::renew(TokenId token) {
     schedule(token, found->second);
 }
 
-// What has lasted long enough is so.
+// Ends the problems of a source if nothing was wrong for long enough.
 void ProblemReports::consider(Source& source, MonoTime now) const {
     if (!source.well_since || now < *source.well_since + times_.clear_after) return;
     source.well_since.reset();
@@ -154,7 +155,7 @@ void ProblemReports::consider(Source& source, MonoTime now) const {
 
 const ProblemReports::Trouble* ProblemReports::to_report(const Source& source) const {
     if (source.ending) return nullptr;
-    // A token that is taken again has not been parked for long. An event that died has.
+    // A token that is accepted again is not parked any more. A dead event stays dead.
     if (source.parked && !source.well_since) return &*source.parked;
     if (source.died) return &*source.died;
     return source.parked && source.shown == Problem::parked ? &*source.parked : nullptr;
@@ -211,7 +212,7 @@ std::optional<ProblemReport> ProblemReports::begin(TokenId token, std::string_vi
     }
     in_flight_ = token;
     source.may_show = true;
-    source.shown.reset();  // until the answer is there
+    source.shown.reset();  // until the answer arrives
     schedule(token, source);
     return report;
 }

@@ -14,7 +14,7 @@ constexpr Milliseconds going_on = Seconds(60);
 constexpr Milliseconds quiet = Seconds(600);
 constexpr std::uint64_t many = 100;
 
-/// Whether a refusal is about what its producer has sent, and not about the state of the relay.
+/// Returns whether a refusal is caused by the submission, and not by the state of the relay.
 bool is_of_producer(RejectCode code) noexcept {
     return code != RejectCode::queue_full && code != RejectCode::token_queue_full &&
            code != RejectCode::shutting_down && code != RejectCode::storage_failed;

@@ -1,4 +1,4 @@
-// Retry-After: a number of seconds or one of the three forms of a date that HTTP has had.
+// Parses Retry-After: a number of seconds, or one of the three date formats of HTTP.
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -13,7 +13,7 @@ namespace flowrelay::core {
 
 namespace {
 
-// Longer waits say the same; below it nothing can overflow.
+// Longer waits are reduced to this, so that nothing can overflow.
 constexpr std::int64_t most_seconds = 100LL * 366 * 86'400;
 
 constexpr std::array<std::string_view, 7> short_days{"Mon", "Tue", "Wed", "Thu",
@@ -32,7 +32,7 @@ struct Date {
     unsigned second = 0;
 };
 
-// Each step takes its part off the front and says whether it was there.
+// Each step removes its part from the front and returns whether it was there.
 class DateReader {
 public:
     explicit DateReader(std::string_view text) noexcept : rest_(text) {}
@@ -61,7 +61,7 @@ public:
         return true;
     }
 
-    // Which of the names, counted from 1.
+    // Returns the index of the name, counted from 1.
     bool name(std::span<const std::string_view> names, unsigned& out) noexcept {
         const auto found = std::ranges::find_if(
             names, [this](std::string_view candidate) { return literal(candidate); });
@@ -125,8 +125,8 @@ std::optional<WallTime> to_time(const Date& date) noexcept {
            std::chrono::minutes(date.minute) + Seconds(date.second);
 }
 
-// Two digits that would lie more than 50 years ahead mean the century before
-// (RFC 9110, section 5.6.7).
+// A year of two digits that would be more than 50 years ahead is in the previous century (RFC 9110,
+// section 5.6.7).
 std::optional<WallTime> to_time_of_nearest_century(Date date, WallTime now) noexcept {
     const std::chrono::year_month_day today(std::chrono::floor<std::chrono::days>(now));
     const int this_year = static_cast<int>(today.year());
@@ -135,7 +135,7 @@ std::optional<WallTime> to_time_of_nearest_century(Date date, WallTime now) noex
     return to_time(date);
 }
 
-// A part of a second counts as a whole one: "28.7" is 29.
+// Rounds fractions of a second up: "28.7" is 29.
 std::optional<Milliseconds> read_number(std::string_view text) noexcept {
     std::int64_t seconds = 0;
     const std::size_t point = std::min(text.find('.'), text.size());
@@ -165,7 +165,7 @@ std::string_view trim(std::string_view text) noexcept {
     return text.substr(first, text.find_last_not_of(blanks) - first + 1);
 }
 
-// The length of the list's first element, which may be a date with a comma of its own.
+// Returns the length of the first element of a list, which may be a date that contains a comma.
 std::size_t first_element(std::string_view list) noexcept {
     const std::size_t comma = std::min(list.find(','), list.size());
     const std::string_view name = trim(list.substr(0, comma));
@@ -186,8 +186,8 @@ std::optional<Milliseconds> read_element(std::string_view text, WallTime now) no
 
 }  // namespace
 
-// Fields that somebody on the way has joined, "5, 5": the longest counts. Elements may be empty
-// (RFC 9110, section 5.6.1.2).
+// Intermediaries may join fields, "5, 5": the longest wait counts. Elements may be empty (RFC 9110,
+// section 5.6.1.2).
 std::optional<Milliseconds> parse_retry_after(std::string_view value, WallTime now) noexcept {
     std::optional<Milliseconds> longest;
     while (!value.empty()) {

@@ -17,11 +17,12 @@ namespace {
 constexpr std::size_t max_message = 500;
 constexpr std::size_t max_errors = 4096;
 
-// So many characters of a secret in a row are no accident, and are worth something to a thief.
+// Minimum length of a piece of a secret that is masked: shorter matches occur by chance and help
+// nobody.
 constexpr std::size_t shortest_piece = 8;
 constexpr std::string_view mask = "[token]";
 
-/// How much of the front of `text` stands in the secret; 0 if that is no piece of it.
+/// Returns the length of the piece of the secret at the front of `text`; 0 if there is none.
 std::size_t piece_at(std::string_view text, std::string_view secret) {
     const std::size_t least = std::min(shortest_piece, secret.size());
     std::size_t longest = 0;
@@ -34,7 +35,7 @@ std::size_t piece_at(std::string_view text, std::string_view secret) {
     return longest >= least ? longest : 0;
 }
 
-/// A character of a text as it may be spelled: itself, "\u0041", "\/" or "%41".
+/// A character in one of its encodings: itself, "\u0041", "\/" or "%41".
 struct Unit {
     std::size_t size = 1;
     char means = 0;
@@ -50,7 +51,7 @@ std::optional<char> hex_character(std::string_view digits) {
     return static_cast<char>(value);
 }
 
-/// The unit at the front of `text`, which is not empty.
+/// Returns the unit at the front of `text`, which must not be empty.
 Unit unit_at(std::string_view text, Escapes escapes) {
     if (text.size() >= 2 && text[0] == '\\' && escapes != Escapes::none) {
         if (text[1] != 'u')
@@ -65,7 +66,7 @@ Unit unit_at(std::string_view text, Escapes escapes) {
     return {1, text[0]};
 }
 
-/// What a text means, and where in it what each character was read from ends.
+/// A decoded text, and for each of its characters the end of the encoded form.
 struct Reading {
     std::string meaning;
     std::vector<std::size_t> ends;
@@ -82,14 +83,14 @@ Reading read(std::string_view text, Escapes escapes) {
     return result;
 }
 
-/// What the meaning of a text means, if that has escapes again: JSON in a string of JSON.
+/// Decodes a text a second time, for JSON in a JSON string.
 Reading read_again(const Reading& outer, Escapes escapes) {
     Reading result = read(outer.meaning, escapes);
     for (std::size_t& end : result.ends) end = outer.ends[end - 1];
     return result;
 }
 
-/// Whoever quotes a request often quotes the beginning of it only.
+/// Masks the secret and pieces of it, since servers often quote only the beginning of a request.
 std::string without(std::string_view text, const Secret& secret, const Reading& reading) {
     std::string out;
     std::size_t written = 0;
@@ -104,7 +105,8 @@ std::string without(std::string_view text, const Secret& secret, const Reading& 
     return out;
 }
 
-/// A JSON text stays one: an escape goes as a whole, or stays. Its strings may hold JSON in turn.
+/// Masks the secret in a JSON text, which stays valid JSON: escapes are replaced as a whole or
+/// kept. Strings may contain JSON as well.
 std::string without_in_json(std::string_view json, const Secret& secret) {
     std::string text(json);
     if (secret.empty()) return text;
@@ -121,7 +123,7 @@ std::string without(std::string_view text, const Secret& secret) {
     return without(masked, secret, read(masked, Escapes::none));
 }
 
-/// One line, cut at the beginning of a character.
+/// Makes one line, cut at a character boundary.
 std::string one_line(std::string text) {
     for (char& c : text) {
         if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
@@ -142,14 +144,14 @@ bool is_same_letter(char a, char b) {
     return ascii::lower(a) == b;
 }
 
-/// `what` is in small letters.
+/// Finds a text, ignoring case. `what` is in lower case.
 std::size_t find_tag(std::string_view page, std::string_view what, std::size_t from) {
     const auto at = std::search(page.begin() + static_cast<std::ptrdiff_t>(from), page.end(),
                                 what.begin(), what.end(), is_same_letter);
     return at == page.end() ? std::string_view::npos : static_cast<std::size_t>(at - page.begin());
 }
 
-/// Where the first tag `<title>` is, in a comment or not.
+/// Finds the first tag `<title>`, even in a comment.
 std::size_t find_title(std::string_view page, std::size_t from) {
     constexpr std::string_view title = "<title";
     std::size_t tag = find_tag(page, title, from);
@@ -162,7 +164,7 @@ std::size_t find_title(std::string_view page, std::size_t from) {
     return tag;
 }
 
-/// What a page for people calls itself; its entities stay as they are.
+/// Returns the title of an HTML page; does not decode entities.
 std::string title_of(std::string_view page) {
     constexpr std::string_view comment_end = "-->";
     constexpr auto npos = std::string_view::npos;
@@ -183,14 +185,14 @@ std::string title_of(std::string_view page) {
     return std::string(json::trim(page.substr(begin + 1, end - begin - 1)));
 }
 
-/// Where a page for people begins: at once, or behind what a program has said before, such as a
-/// warning of PHP. At the end if there is none.
+/// Returns where an HTML page begins: at the start, or after the output of a program, such as a
+/// warning of PHP. Returns the end if there is no page.
 std::size_t find_page(std::string_view text) {
     if (text.starts_with('<')) return 0;
     return std::min({find_tag(text, "<!doctype html", 0), find_tag(text, "<html", 0), text.size()});
 }
 
-/// Compressed, or else not for reading.
+/// Returns whether the body is readable text, and not compressed or binary.
 bool is_text(std::string_view body) {
     const auto is_control = [](char c) {
         return static_cast<unsigned char>(c) < 0x20 && c != '\t' && c != '\n' && c != '\r' &&
@@ -201,7 +203,7 @@ bool is_text(std::string_view body) {
            std::ranges::none_of(body.substr(0, 2 * max_message), is_control);
 }
 
-/// RFC 9457: `title` says what kind of problem it is, `detail` what it is here.
+/// Combines `title` (the kind of problem) and `detail` (this occurrence) of RFC 9457.
 std::string problem_of(const std::string& title, const std::string& detail) {
     if (title.empty() || detail.empty()) return title + detail;
     return title + ": " + detail;
@@ -241,7 +243,7 @@ ServerMessage read_server_message(std::string_view body, const Secret& token,
     if (is_json && json::kind_of(text) == json::Kind::object) result = read_object(text);
     const std::size_t page = is_json ? text.size() : find_page(text);
     if (page < text.size()) result.message = title_of(text.substr(page));
-    // Of another shape: then it speaks for itself, unless it is a page or says nothing.
+    // Other text is the message itself, unless it is a page or empty.
     const auto plain = text.substr(0, page);
     const bool says_more = !plain.empty() && text != "{}" && text != "[]";
     if (result.message.empty() && result.errors.empty() && says_more) {
@@ -249,7 +251,7 @@ ServerMessage read_server_message(std::string_view body, const Secret& token,
                              ? without_in_json(without_in_json(text, token), proxy_authorization)
                              : std::string(plain);
     }
-    // More than is kept, so that a secret at the end of that is seen as a whole.
+    // Keep more than the maximum until secrets are masked, so that a secret at the end is complete.
     if (result.message.size() > 2 * max_message) result.message.resize(2 * max_message);
     if (result.errors.size() > max_errors) result.errors = "{\"_\":[\"too long to be kept\"]}";
     result.errors = without_in_json(without_in_json(result.errors, token), proxy_authorization);

@@ -10,7 +10,7 @@ namespace flowrelay::core {
 
 namespace {
 
-// After a request that was not answered; of a shorter interval that.
+// The wait after a request without an answer; the interval if that is shorter.
 constexpr Milliseconds ask_again_after = Seconds(3600);
 
 }  // namespace
@@ -61,7 +61,7 @@ bool is_source(std::string_view body) {
 }
 
 Milliseconds SourceChecks::spread() {
-    // 90 to 110 percent.
+    // 90 to 110 percent of the interval.
     const auto fifth = static_cast<std::uint64_t>(interval_.count() / 5);
     return interval_ - interval_ / 10 +
            Milliseconds(static_cast<std::int64_t>(random_.below(fifth + 1)));
@@ -73,7 +73,7 @@ void SourceChecks::schedule(TokenId token, Source& source, MonoTime due) {
     if (interval_ > Milliseconds(0) && token != in_flight_) due_.emplace(due, token);
 }
 
-// A relay that starts often checks nevertheless: the first wait is any part of the interval.
+// The first wait is a random part of the interval, so that a relay that often restarts checks, too.
 void SourceChecks::set_interval(Milliseconds interval, MonoTime now) {
     if (interval == interval_) return;
     interval_ = interval;

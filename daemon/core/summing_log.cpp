@@ -14,20 +14,21 @@ namespace flowrelay::core {
 
 namespace {
 
-constexpr unsigned burst_of_kind = 5;   // of one kind, and of one source
-constexpr unsigned burst_of_name = 50;  // of all sources together
+constexpr unsigned burst_of_kind = 5;   // for one kind, and for one source
+constexpr unsigned burst_of_name = 50;  // for all sources together
 constexpr Milliseconds first_spacing = Seconds(60);
 constexpr Milliseconds longest_spacing = Seconds(3600);
 constexpr Milliseconds calm = Seconds(600);
 constexpr std::size_t most_kinds = 4096;
 
-// What the relay notices by itself. Anything else is somebody's doing, and every line of it counts;
-// but a refusal changes nothing, and whoever is refused can ask again at any rate.
+// How the names of events begin that are summed up: events that the relay notices by itself. Others
+// are actions of users, and each of their lines matters. Refusals are summed up as well: they
+// change nothing, and a refused user can ask again at any rate.
 constexpr std::array<std::string_view, 8> rooms{"spool.",       "dead_letters.",  "server.",
                                                 "ingest.",      "delivery.",      "token.",
                                                 "destination.", "control.refused"};
 
-// A receipt: each token has one, once.
+// The receipt of an erasure occurs once for each token.
 bool is_receipt(const LogEvent& event) {
     return event.name == log_events::token_erased.name;
 }
@@ -37,7 +38,7 @@ bool repeats(const LogEvent& event) {
            std::ranges::any_of(rooms, [&](auto room) { return event.name.starts_with(room); });
 }
 
-/// Whom a line is about, where each of them has a burst of its own: a source, or a user.
+/// Returns the source or user that a line is about, if each has a burst of its own.
 std::string source_of(const LogEvent& event, std::span<const LogField> fields) {
     const bool of_source = event.name.starts_with("token.");
     if (!of_source && event.name != log_events::control_refused.name) return {};
@@ -48,7 +49,7 @@ std::string source_of(const LogEvent& event, std::span<const LogField> fields) {
     return {};
 }
 
-/// What was left out before somebody else decided to write the line.
+/// Returns the number of lines that the caller had already left out before this one.
 std::uint64_t suppressed_of(std::span<const LogField> fields) {
     for (const LogField& field : fields) {
         const auto* value = std::get_if<std::uint64_t>(&field.value);
@@ -78,7 +79,7 @@ bool SummingLimiter::admit(MonoTime now) noexcept {
 
 SummingLog::Kind& SummingLog::kind(std::string_view name, std::string_view source) {
     std::string key(name);
-    // Sources are many only when somebody makes up tokens: then they share one.
+    // There are many sources only if producers invent tokens. Then they share one burst.
     if (!source.empty() && kinds_.size() < most_kinds) key.append(" ").append(source);
     return kinds_.try_emplace(std::move(key), Kind{SummingLimiter(burst_of_kind)}).first->second;
 }
@@ -123,11 +124,11 @@ void SummingLog::write(const LogEvent& event, std::span<const LogField> fields) 
         if (suppressed > 0) told.emplace_back("suppressed", suppressed);
         out_.write(event, told);
     } catch (...) {
-        out_.write(event, fields);  // out of memory: rather too much than nothing
+        out_.write(event, fields);  // out of memory: too many lines are better than none
     }
 }
 
-// By event and source; of an event with many sources, by event alone.
+// Returns the kind by event and source; by event alone if there are many sources.
 std::vector<SummingLog::Rest> SummingLog::take_rests(Milliseconds quiet_for) {
     std::map<std::string, std::vector<Rest>, std::less<>> by_event;
     const MonoTime now = clock_.now().mono;
@@ -178,7 +179,7 @@ void SummingLog::tell_rests(Milliseconds quiet_for) noexcept {
             out_.write(log_events::log_left_out, fields);
         }
     } catch (...) {
-        // Out of memory: the relay goes on.
+        // Out of memory: continue without the lines.
     }
 }
 

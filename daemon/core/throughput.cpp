@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::array<Seconds, 3> windows{Seconds(10), Seconds(30), Throughput::memory};
 
-// Looks that come late by less than this still count for a window.
+// Samples that are late by less than this still count for a window.
 constexpr std::chrono::milliseconds late_look{500};
 
 Seconds time_for(std::uint64_t events, double per_second) noexcept {
@@ -37,7 +37,7 @@ std::vector<Rates> Throughput::rates() const {
     if (samples_.empty()) return all;
     const Sample& last = samples_.back();
     for (const Seconds window : windows) {
-        // The youngest that is old enough.
+        // The latest sample that is old enough.
         const auto first = std::find_if(
             samples_.rbegin(), samples_.rend(),
             [&](const Sample& sample) { return last.at - sample.at >= window - late_look; });
@@ -45,7 +45,7 @@ std::vector<Rates> Throughput::rates() const {
         const MonoTime::duration over = last.at - first->at;
         const auto accepted = static_cast<double>(last.accepted - first->accepted);
         const double fewer = static_cast<double>(first->queued) - static_cast<double>(last.queued);
-        // Replayed dead letters come to the queue without being accepted.
+        // Replayed dead letters enter the queue without being accepted.
         all.push_back({accepted / in_seconds(over),
                        std::max(0.0, accepted + fewer) / in_seconds(over), over});
     }

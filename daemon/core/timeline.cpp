@@ -6,9 +6,8 @@ namespace flowrelay::core {
 
 namespace {
 
-/// Whether both were read in one boot, or it can't be told that they were not. The clock since the
-/// boot has gone on by no more than what has passed, also where the reading is of a later boot
-/// after all.
+/// Returns whether both may be from the same boot. If the reading is from a later boot after all,
+/// the difference of the clocks since the boot is at most the elapsed time.
 bool may_be_one_boot(const ClockAnchor& anchor, const ClockReading& now) {
     const bool is_told = !anchor.boot_id.empty() && !now.boot_id.empty();
     return anchor.since_boot <= now.since_boot && (!is_told || anchor.boot_id == now.boot_id);
@@ -23,7 +22,7 @@ Timeline::Timeline(const std::optional<ClockAnchor>& anchor, const ClockReading&
     Milliseconds passed = now.since_boot - anchor->since_boot;
     if (!same_boot) {
         passed = now.wall - anchor->wall;
-        // Since it was booted, at least, time has passed.
+        // At least the time since the boot has passed.
         distrusts_wall_ = passed < now.since_boot || passed > max_time_off;
         if (distrusts_wall_) passed = now.since_boot;
     }

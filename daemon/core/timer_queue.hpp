@@ -1,4 +1,4 @@
-// What waits until when. A timer is a part of what waits, so arming one allocates nothing.
+// Timers of lanes and tokens. A timer is part of its owner, so arming it allocates nothing.
 #pragma once
 
 #include <boost/intrusive/set.hpp>
@@ -17,12 +17,12 @@ struct Timer : boost::intrusive::set_base_hook<boost::intrusive::optimize_size<t
     explicit Timer(Owner of) noexcept : owner(of) {}
     bool is_armed() const noexcept { return is_linked(); }
 
-    MonoTime at{};  ///< meaningless when not armed
+    MonoTime at{};  ///< only valid while armed
     Owner owner;
 };
 
-/// The armed timers in the order of their ends, those that end together in the order of arming.
-/// A timer must be disarmed before it is destroyed.
+/// The armed timers, ordered by their ends and then by the order of arming. A timer must be
+/// disarmed before it is destroyed.
 class TimerQueue {
 public:
     TimerQueue() = default;
@@ -30,7 +30,7 @@ public:
     TimerQueue& operator=(const TimerQueue&) = delete;
     ~TimerQueue() { timers_.clear(); }
 
-    /// Sets it, or sets it anew.
+    /// Arms a timer, or arms it again with a new end.
     void arm(Timer& timer, MonoTime at) noexcept {
         disarm(timer);
         timer.at = at;
@@ -45,8 +45,7 @@ public:
         --count_of(timer.owner);
     }
 
-    /// Disarms and gives a timer that has ended by now, the earliest first; null when there is
-    /// none.
+    /// Disarms and returns the earliest timer that has ended by now; null if there is none.
     Timer* take_due(MonoTime now) noexcept {
         if (!has_due(now)) return nullptr;
         Timer& timer = *timers_.begin();
@@ -58,13 +57,13 @@ public:
         return !timers_.empty() && timers_.begin()->at <= now;
     }
 
-    /// The first end that lies after `now`.
+    /// Returns the first end after `now`.
     std::optional<MonoTime> first_after(MonoTime now) const noexcept {
         const auto found = timers_.upper_bound(now, ByEnd());
         return found == timers_.end() ? std::nullopt : std::optional(found->at);
     }
 
-    /// How many timers of this kind of owner are armed.
+    /// Returns the number of armed timers with this kind of owner.
     std::size_t armed(Timer::Owner owner) const noexcept {
         return owner == Timer::Owner::lane ? lanes_ : tokens_;
     }

@@ -15,12 +15,12 @@ void Turns::add(const QueuedEvent& queued) {
     Lane& lane = *event.lane;
     lane.token->removed = false;
     lane.blocked = !blocked_.empty() && blocked_.contains(queued.lane);
-    // An older one has come to the front of a lane, whose head may have been over its age.
+    // An older event is now the head of a lane, whose former head may have expired.
     if (lane.is_listed() && &event == &lane.head()) lane.leave_list();
     place(lane);
 }
 
-// Its head is over its age and has to leave first.
+// Makes a lane overdue if its head has expired and must leave first.
 bool Turns::put_overdue(Lane& lane, WallTime now, std::optional<Milliseconds> max_age) {
     if (!max_age || !is_over_age(lane.head(), now, *max_age)) return false;
     overdue_.push_back(lane);
@@ -30,7 +30,7 @@ bool Turns::put_overdue(Lane& lane, WallTime now, std::optional<Milliseconds> ma
 
 Turns::Begun Turns::begin(TokenQueue& token, Lane& lane, MonoTime now) {
     Event& head = lane.head();
-    // In order, one at a time, and none that somebody has to decide about first.
+    // Ready lanes: in order, one event at a time, and not while an operator must decide.
     assert(!lane.in_flight && !lane.held && !lane.blocked && !lane.is_armed());
     assert(!token.paused);
     lane.in_flight = &head;
@@ -125,7 +125,7 @@ void Turns::resume(TokenQueue& token) noexcept {
     if (state == TokenState::failing) token.gate.open();
     if (state == TokenState::parked) {
         token.gate.open();
-        // Another answer of the same kind is about the token again, not about one event.
+        // The next answer of this kind is about the token again, not about one event.
         for (Lane& lane : token.lanes) {
             lane.blamed_token = false;
             if (lane.yields && !lane.in_flight) hurry(lane);
@@ -184,12 +184,13 @@ std::optional<MonoTime> Turns::paced_until(const TokenQueue& token) const noexce
 }
 
 std::optional<MonoTime> Turns::limited_until(const TokenQueue& token) const noexcept {
-    return std::max(rate_limited_until(token), paced_until(token));  // nothing is the least
+    return std::max(rate_limited_until(token),
+                    paced_until(token));  // an empty optional is the smallest
 }
 
 void Turns::advance(Now now) noexcept {
     advanced_to_ = std::max(advanced_to_, now.mono);
-    // A million lanes may have waited for the same moment.
+    // Limit the work: a million lanes may have waited for the same moment.
     for (int ended = 0; ended < timers_at_once || turns_.empty(); ++ended) {
         Timer* timer = timers_.take_due(now.mono);
         if (!timer) break;
@@ -218,7 +219,7 @@ void Turns::reconsider_overdue() noexcept {
     }
 }
 
-// Puts a lane where it belongs after any change.
+// Moves a lane to its state after any change.
 void Turns::place(Lane& lane) noexcept {
     TokenQueue& token = *lane.token;
     if (lane.events.empty()) {
@@ -231,11 +232,11 @@ void Turns::place(Lane& lane) noexcept {
     forget_if_idle(token);
 }
 
-// Lets a token take turns, or not, after any change.
+// Updates whether a token takes turns, after any change.
 void Turns::refresh(TokenQueue& token) noexcept {
     const bool wants = !token.paused && !token.ready.empty();
     const auto limited = wants ? limited_until(token) : std::nullopt;
-    // While the gate is open its timer is that of the rate limit.
+    // While the gate is open, the timer is that of the rate limit.
     if (!token.gate.is_closed() && token.is_armed() && token.at != limited) timers_.disarm(token);
     const bool gate_admits = !token.is_armed() && !token.gate.has_probe();
     if (gate_admits && limited) timers_.arm(token, *limited);
@@ -254,7 +255,7 @@ void Turns::forget_if_idle(TokenQueue& token) noexcept {
     if (token.lanes.empty() && !remembers) table_.remove(token);
 }
 
-// The event whose turn it is leaves the lane: what was known of its trouble goes with it.
+// Resets a lane because its next event leaves: what is known of that event's failures is dropped.
 void Turns::begin_anew(Lane& lane) noexcept {
     timers_.disarm(lane);
     if (lane.is_listed()) lane.leave_list();

@@ -1,14 +1,14 @@
-// Which lane's turn it is, as far as lanes and tokens go.
+// Chooses the next lane, as far as lanes and tokens decide it.
 //
-// A lane is in exactly one of these states: an event of it is in flight; it waits (its timer is
-// armed); it is held for an operator; it is blocked until an event that has left is on the disk as
-// dead; it is overdue (its head is over its age and has to leave
-// first); it is ready, in the list of its token. A token takes turns while it has a ready lane and
-// both its gate and its rate limit let one begin; otherwise its timer is armed until the gate lets
-// a probe through and the bucket of the limit has an event.
+// A lane is in exactly one of these states: in flight (one of its events is); waiting (its timer is
+// armed); held for an operator; blocked until the dead letter of an event that has left is on the
+// disk; overdue (its head has expired and must leave first); ready (in the list of its token). A
+// token takes turns while it has a ready lane and both its gate and its rate limit let an attempt
+// begin. Otherwise its timer is armed until the gate admits a probe and the rate limit's bucket has
+// an event.
 //
-// Lanes and tokens that have nothing left are destroyed on the way: references to them, and to
-// events that leave, end with the call.
+// Calls destroy lanes and tokens that have nothing left. References to them, and to events that
+// leave, become invalid with the call.
 #pragma once
 
 #include <optional>
@@ -29,98 +29,101 @@ public:
 
     // ---- events
 
-    /// See Scheduler::enqueue.
+    /// Adds an event, see Scheduler::enqueue.
     void add(const QueuedEvent& queued);
 
     struct Begun {
         Event& event;
-        Gate::Pass pass;  ///< of the token's gate
+        Gate::Pass pass;  ///< from the token's gate
     };
-    /// Gives the head of the lane whose turn it is, which is now in flight; nothing when no lane is
-    /// ready of a token that is admitted. Events over their age are passed over, unless `max_age`
-    /// is empty: then nothing expires. First call advance() with the same time. Tokens that are not
-    /// admitted keep their turn; there may be few of them.
+    /// Returns the head of the next lane, which is in flight from now on; nothing if no token that
+    /// is admitted has a ready lane. Skips expired events, unless `max_age` is empty: then nothing
+    /// expires. advance() must be called first with the same time. Tokens that are not admitted
+    /// keep their turn; there may only be few of them.
     template <class Admits>
     std::optional<Begun> begin(Now now, std::optional<Milliseconds> max_age, Admits admits);
 
-    /// Whether a token other than this one takes turns.
+    /// Returns whether a token other than this one takes turns.
     bool is_another_ready(const TokenQueue& token) const noexcept {
         auto first = turns_.begin();
         if (first == turns_.end()) return false;
         return &*first != &token || ++first != turns_.end();
     }
 
-    /// It is in flight no more and has left for good.
+    /// Ends the flight of an event that leaves for good.
     void settle(Event& event) noexcept;
 
-    /// It is in flight no more and stays; its lane waits, if it is told until when.
+    /// Ends the flight of an event that stays. Its lane waits until `until`, if that is given.
     void put_back(Event& event, std::optional<MonoTime> until);
 
-    /// It is in flight no more and stays; its lane waits until release() or until it leaves.
+    /// Ends the flight of an event that stays. Its lane waits until release() or until the event
+    /// leaves.
     void hold(Event& event);
     void release(Lane& lane) noexcept;
     std::size_t held_lanes() const noexcept { return held_lanes_; }
 
-    /// Nothing of the lane is given until unblock() was called as often, whether it has events or
-    /// not.
+    /// Blocks the lane, which may be empty, until unblock() was called as often as block().
     void block(const LaneId& lane);
     void unblock(const LaneId& lane) noexcept;
     bool is_blocked(const LaneId& lane) const noexcept { return blocked_.contains(lane); }
 
-    /// It waits no more.
+    /// Ends the wait of a lane.
     void hurry(Lane& lane) noexcept;
 
-    /// An event that is not in flight leaves.
+    /// Removes an event that is not in flight.
     QueuedEvent leave(Event& event) noexcept;
 
-    /// An event that is over its age and not in flight; null when there is none.
+    /// Returns an expired event that is not in flight; null if there is none.
     Event* find_expired(WallTime now, Milliseconds max_age) noexcept {
         return expiry_.due(now, max_age);
     }
 
     // ---- tokens
 
-    /// Ends a pause, and the trouble that its token had. It may be destroyed.
+    /// Ends a pause and the failure state of a token. May destroy the token.
     void resume(TokenQueue& token) noexcept;
 
-    /// Its gate or its pause has changed, but no event of it.
+    /// Must be called when a token's gate or pause has changed, but none of its events.
     void update(TokenQueue& token) noexcept;
 
-    /// Its gate has changed; an event of it is about to be settled or put back.
+    /// Must be called when a token's gate has changed, before one of its events is settled or put
+    /// back.
     void set_timer(TokenQueue& token) noexcept;
 
-    /// What was said of it, and of its threads, is void: only an operator keeps it waiting, and its
-    /// rate limit. O(threads of the token). The token may be destroyed.
+    /// Forgets all answers to a token and its threads. Only an operator's pause and holds, and the
+    /// rate limit, remain. O(threads of the token). May destroy the token.
     void renew(TokenQueue& token) noexcept;
 
-    /// The same for all tokens.
+    /// Calls renew() for all tokens.
     void renew_all();
 
-    /// Events per second; 0: no limit. It belongs to the token for good, also when it has no events
-    /// and when it is cleared.
+    /// Sets the rate limit in events per second; 0: no limit. It stays with the token even if that
+    /// has no events or is cleared.
     void set_rate(TokenId id, double rate);
 
-    /// When the rate limit lets the next event of the token begin, if that was still to come when
-    /// advance() was last called.
+    /// Returns when the rate limit admits the next event of the token, if that was in the future at
+    /// the last call of advance().
     std::optional<MonoTime> rate_limited_until(const TokenQueue& token) const noexcept;
 
-    /// The same for what the server was seen to take of the token.
+    /// Like rate_limited_until(), for the pace that the server accepts for the token.
     std::optional<MonoTime> paced_until(const TokenQueue& token) const noexcept;
 
-    /// The later of both.
+    /// Returns the later of rate_limited_until() and paced_until().
     std::optional<MonoTime> limited_until(const TokenQueue& token) const noexcept;
 
-    /// Takes out all events that are not in flight, gives how many, and forgets all that answers
-    /// have told of it. `in_flight` is called with each event that is; the token stays for them.
+    /// Removes all events that are not in flight, forgets all answers to the token, and returns the
+    /// number of removed events. Calls `in_flight` with each event in flight; the token stays for
+    /// these.
     template <class Function>
     std::size_t clear(TokenQueue& token, Function in_flight);
 
     // ---- time
 
-    /// Makes ready what has waited until now; if it is very much, enough of it for a turn.
+    /// Makes ready the lanes and tokens whose waits have ended; if there are very many, enough for
+    /// one turn.
     void advance(Now now) noexcept;
 
-    /// Other events than before may be over their age: lanes that are overdue are looked at again.
+    /// Checks overdue lanes again, because other events than before may have expired.
     void reconsider_overdue() noexcept;
 
     bool has_due(MonoTime now) const noexcept { return timers_.has_due(now); }
@@ -128,7 +131,7 @@ public:
         return !turns_.empty() || timers_.has_due(now);
     }
 
-    /// When a lane or a token next stops waiting, after `now`.
+    /// Returns when the next wait of a lane or a token ends, after `now`.
     std::optional<MonoTime> next_timer(MonoTime now) const noexcept {
         return timers_.first_after(now);
     }
@@ -140,7 +143,7 @@ public:
     std::size_t waiting_lanes() const noexcept { return timers_.armed(Timer::Owner::lane); }
 
 private:
-    // As many as may be passed over: no more than there are requests under way.
+    // Maximum number of tokens to pass over: at most as many as there are requests in flight.
     static constexpr int most_passed_over = 256;
 
     bool put_overdue(Lane& lane, WallTime now, std::optional<Milliseconds> max_age);
@@ -153,15 +156,15 @@ private:
     static void forget_trouble(Lane& lane) noexcept;
     void forget_hold(Lane& lane) noexcept;
 
-    // The table owns what the others refer to: it goes last.
+    // The table owns what the other members refer to, so it is destroyed last.
     LaneTable table_;
     ExpiryIndex expiry_;
     TimerQueue timers_;
     TokenList turns_;
     LaneList overdue_;
-    WallTime overdue_seen_ = WallTime::min();  // the latest time at which a lane was found overdue
+    WallTime overdue_seen_ = WallTime::min();  // latest time at which a lane was found overdue
     std::size_t held_lanes_ = 0;
-    std::unordered_map<LaneId, std::size_t> blocked_;  // also those that have no events now
+    std::unordered_map<LaneId, std::size_t> blocked_;  // including lanes without events
     MonoTime advanced_to_ = MonoTime::min();
 };
 
@@ -178,7 +181,7 @@ std::optional<Turns::Begun> Turns::begin(Now now, std::optional<Milliseconds> ma
         }
         Lane& lane = token.ready.front();
         lane.leave_list();
-        token.leave_list();  // and comes back at the end of the round
+        token.leave_list();  // it returns at the end of the round
         if (!put_overdue(lane, now.wall, max_age)) return begin(token, lane, now.mono);
         refresh(token);
         at = turns_.begin();

@@ -1,13 +1,13 @@
-// Which of the queued events the scheduler has before it, when there may be ten million of them.
+// Chooses which queued events the scheduler holds, since there may be ten million of them.
 //
-// The events on disk are far more than memory should hold, so only a bounded part of each token's
-// backlog is loaded: its oldest events, and of each lane no more than a handful. What is behind
-// that stays on disk until there is room, and is then read in order, so that a lane never sees a
-// gap. Every token with a backlog has a share of its own: one that is parked with millions of
-// events takes no room from others, nor does a stuck lane from its neighbours.
+// The disk may hold far more events than memory should, so only a bounded part of each token's
+// backlog is loaded: its oldest events, and a handful of each lane. Later events stay on disk until
+// there is room, and are then read in order, so that a lane never has a gap. Every token with a
+// backlog has a share of its own. So a parked token with millions of events takes no room from
+// other tokens, and a stuck lane takes none from its neighbours.
 //
-// Pure: what has to be read is returned as a LoadRequest, and its result handed in. Owned by one
-// thread (the I/O thread).
+// Pure: returns what to read as a LoadRequest, and receives the result. Owned by one thread (the
+// I/O thread).
 #pragma once
 
 #include <cstddef>
@@ -24,91 +24,91 @@
 
 namespace flowrelay::core {
 
-/// "Read the next queued events of this token (or of one of its lanes) behind `after`."
+/// A request to read the next queued events of a token (or of one of its lanes) after `after`.
 struct LoadRequest {
     TokenId token = TokenId::none;
     std::optional<std::uint64_t> thread_hash;
     Seq after = Seq::none;
     std::size_t limit = 0;
-    std::uint64_t ticket = 0;   ///< of the set: tells an answer that comes too late
-    bool with_replays = false;  ///< also the dead letters that are replayed: for operators
+    std::uint64_t ticket = 0;   ///< identifies late answers
+    bool with_replays = false;  ///< for operators: include replayed dead letters
 };
 
-/// What was read for it.
+/// The events read for a LoadRequest.
 struct LoadedSlice {
     std::vector<QueuedEvent> events;  ///< in the order of their seqs
-    Seq end = Seq::none;              ///< everything up to here has been looked at
-    bool complete = true;             ///< there was nothing more to look at
+    Seq end = Seq::none;              ///< everything up to here was searched
+    bool complete = true;             ///< the search reached the end
 };
 
 struct ActiveSetOptions {
-    std::size_t capacity = 16'384;   ///< events of all tokens together, about; >= 1
-    std::size_t lane_capacity = 32;  ///< events of one lane; >= 1
+    std::size_t capacity = 16'384;   ///< approximate limit of events of all tokens; >= 1
+    std::size_t lane_capacity = 32;  ///< limit of events of one lane; >= 1
 };
 
 class ActiveSet {
 public:
-    /// `scheduler` outlives the set.
+    /// `scheduler` must outlive the set.
     ActiveSet(Scheduler& scheduler, ActiveSetOptions options);
 
-    /// At start: so many events of a token lie on disk, from this one on.
+    /// At start: sets how many events of a token are on disk, and the first of them.
     void restore(TokenId token, std::uint64_t queued, Seq first);
 
-    /// An event has become durable, the newest of all. True: the scheduler has it; otherwise it
-    /// waits on disk for its turn.
+    /// Adds the newest event, which has become durable. Returns true if the scheduler has it now;
+    /// otherwise it waits on disk for its turn.
     bool add(const QueuedEvent& event);
 
-    /// A dead letter is to be delivered after all: it is not part of the backlog on disk. It waits
-    /// until what is on disk in front of it in its lane has been loaded.
+    /// Adds a replayed dead letter, which is not part of the backlog on disk. It waits until the
+    /// earlier events of its lane have been loaded from disk.
     void replay(const QueuedEvent& event);
 
-    /// An event has left the scheduler for good.
+    /// Records that an event has left the scheduler for good.
     void left(const LaneId& lane);
 
-    /// An operator drops an event that lies on disk alone: it is not handed to the scheduler any
-    /// more. False if it is not one of those, but has been loaded, or dropped and not settled().
-    /// To be followed by settled() once its outcome is durable, and not to be called with what was
+    /// Drops an event that is only on disk, for an operator: the scheduler will never get it.
+    /// Returns false if the event was loaded already, or dropped but not settled(). The caller must
+    /// call settled() when the outcome is durable, and must not call this with an event that was
     /// read before that.
     bool drop(const QueuedEvent& event);
     void settled(Seq seq) { dropped_.erase(seq); }
 
-    /// A token has left the scheduler with everything that it had.
+    /// Forgets a token that has left the scheduler with all its events.
     void forget(TokenId token);
 
-    /// What to read next; nothing when there is no room or nothing more. Each request is to be
-    /// followed by loaded() or load_failed().
+    /// Returns what to read next; nothing if there is no room or nothing left to read. Each request
+    /// must be followed by loaded() or load_failed().
     std::optional<LoadRequest> next_load();
     void loaded(const LoadRequest& request, const LoadedSlice& slice);
 
-    /// It could not be read: asked for again after retry_failed().
+    /// Records that a read failed. retry_failed() makes next_load() return it again.
     void load_failed(const LoadRequest& request);
     void retry_failed();
     bool has_failed() const noexcept { return !failed_.empty(); }
 
-    /// Events queued, on disk or in the scheduler.
+    /// Returns the number of queued events, on disk or in the scheduler.
     std::uint64_t queued() const noexcept { return queued_; }
     std::uint64_t queued(TokenId token) const;
-    /// More of a token is about to be read: there may be events of other threads than it has in
-    /// the scheduler.
+    /// Returns whether more of a token is about to be read, so that there may be events of threads
+    /// that the scheduler does not have.
     bool is_reading(TokenId token) const;
 
 private:
-    /// A lane of which there is more on disk than in the scheduler.
+    /// A lane with more events on disk than in the scheduler.
     struct LaneBehind {
-        Seq cursor = Seq::none;  ///< up to here it is loaded
+        Seq cursor = Seq::none;  ///< loaded up to here
         bool loading = false;
-        bool missed = false;  ///< an event was added while a load was under way
+        bool missed = false;  ///< an event was added while a load was in progress
     };
     struct Backlog {
         std::uint64_t ticket = 0;
         std::uint64_t queued = 0;
         std::size_t loaded = 0;
-        Seq cursor = Seq::none;  ///< up to here all is loaded, or in a lane that is behind
-        bool more = false;       ///< there are events behind the cursor
+        Seq cursor = Seq::none;  ///< up to here, all events are loaded or in a lane in `behind`
+        bool more = false;       ///< there are events after the cursor
         bool loading = false;
         bool missed = false;
         std::unordered_map<std::uint64_t, LaneBehind> behind;
-        std::vector<QueuedEvent> replays;  ///< that wait for what is in front of them
+        std::vector<QueuedEvent> replays;  ///< waiting for earlier events of their lanes
     };
     using Place = std::pair<TokenId, std::optional<std::uint64_t>>;
 
@@ -125,7 +125,7 @@ private:
     Scheduler& scheduler_;
     ActiveSetOptions options_;
     std::unordered_map<TokenId, Backlog> backlogs_;
-    std::unordered_set<Seq> dropped_;  ///< and perhaps still in an answer that is on its way
+    std::unordered_set<Seq> dropped_;  ///< perhaps still in an answer that was not received yet
     std::uint64_t queued_ = 0;
     std::uint64_t last_ticket_ = 0;
     std::deque<Place> hungry_;

@@ -1,5 +1,5 @@
-// Remembers, for a while and in bounded memory, which ids producers have chosen, so that an event
-// handed in twice is accepted once. Owned by one thread.
+// Remembers the ids from producers for a limited time and in bounded memory, so that an event
+// submitted twice is accepted once. Owned by one thread.
 #pragma once
 
 #include <cstddef>
@@ -16,25 +16,26 @@ namespace flowrelay::core {
 
 class DedupWindow {
 public:
-    /// `window` zero turns it off. At most `max_entries` are kept: when there are more, the oldest
-    /// go before their time. An entry costs about 50 bytes, of which the id is a hash of 128 bits
-    /// (a collision is not provided for).
+    /// A `window` of zero turns it off. Keeps at most `max_entries`: if there are more, drops the
+    /// oldest early. An entry costs about 50 bytes and contains a 128-bit hash of the id
+    /// (collisions are not handled).
     DedupWindow(Milliseconds window, std::size_t max_entries);
 
-    /// Holds for what is remembered already, too; zero forgets everything.
+    /// Changes the window, also for ids already remembered; zero forgets everything.
     void set_window(Milliseconds window);
 
-    /// Whether this id was remembered for this token less than a window ago.
+    /// Returns whether this id was remembered for this token less than a window ago.
     bool contains(TokenId token, std::string_view id, WallTime now);
 
-    /// Remembers it. `accepted` may lie in the past (recovery) and does not go back by much.
+    /// Remembers an id. `accepted` may be in the past (recovery); successive values do not decrease
+    /// by much.
     void remember(TokenId token, std::string_view id, WallTime accepted);
 
-    /// Forgets one id (its commit failed) or all of a token (it was erased).
+    /// Forgets one id (its commit failed), or all ids of tokens (they were erased).
     void forget(TokenId token, std::string_view id);
     void forget(const std::unordered_set<TokenId>& tokens);
 
-    /// The tokens that an id is remembered for. O(ids).
+    /// Returns the tokens for which ids are remembered. O(ids).
     std::unordered_set<TokenId> tokens(WallTime now) const;
 
     std::size_t size() const noexcept { return known_; }
@@ -52,8 +53,8 @@ private:
     };
     static Key key_of(TokenId token, std::string_view id) noexcept;
 
-    // Slots hold the number of an entry: how many came before it since the table was made anew,
-    // from 1 on; 0 is an empty slot.
+    // A slot holds the number of an entry, counted from 1 since the table was rebuilt; 0 is an
+    // empty slot.
     Entry& entry_in(std::size_t slot) noexcept { return order_[table_[slot] - first_]; }
     std::size_t slot_of(const Key& key) noexcept;
     void insert(const Key& key, std::uint32_t number) noexcept;
@@ -63,7 +64,7 @@ private:
 
     Milliseconds window_;
     std::size_t max_entries_;
-    std::deque<Entry> order_;  ///< as remembered; forgotten ids stay until their time is over
+    std::deque<Entry> order_;  ///< in order of remembering; forgotten ids stay until they expire
     std::uint32_t first_ = 1;  ///< number of its first entry
     std::vector<std::uint32_t> table_;  ///< open addressing; a power of two, or empty
     std::size_t known_ = 0;             ///< slots in use

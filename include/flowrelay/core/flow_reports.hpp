@@ -1,9 +1,8 @@
-// What the flow of a source is told of its trouble: the relay's side of ProblemReports. Decides
-// from the state of tokens and of the destination whether a report that is due can be made, and
-// logs how it ended.
+// Connects ProblemReports to the relay: decides from the state of tokens and of the destination
+// whether a report that is due can be sent, and logs its result.
 //
-// Reads the token table and the destination, changes neither. Pure; owned by one thread (the I/O
-// thread).
+// Reads the token table and the destination, and changes neither. Pure; owned by one thread (the
+// I/O thread).
 #pragma once
 
 #include <optional>
@@ -23,39 +22,39 @@ namespace flowrelay::core {
 
 class FlowReports {
 public:
-    /// All arguments outlive it.
+    /// All arguments must outlive it.
     FlowReports(const RelayOptions& options, const TokenTable& tokens,
                 const Destination& destination, Log& log);
     FlowReports(const FlowReports&) = delete;
     FlowReports& operator=(const FlowReports&) = delete;
 
-    /// Takes over what the options say of reports.
+    /// Applies the options about reports.
     void options_changed();
-    /// Sources were configured: takes over which of them want reports.
+    /// Called after sources were configured. Applies which of them have reports enabled.
     void configure();
 
-    // ---- what happens
+    // ---- events
 
     void attempted(const Assignment& assignment, const AttemptResult& result,
                    const Completion& completion, Now now);
-    /// An event of the token has ended otherwise.
+    /// Records that an event of the token ended for a reason other than an attempt.
     void trouble(TokenId token, Problem problem, Now now);
     /// See ProblemReports::renew().
     void renew(TokenId token) { reports_.renew(token); }
     void renew_all();
 
-    // ---- what is to be done
+    // ---- requests
 
-    /// What is to be said of a source now; one at a time: end_report() or release_report() follows.
-    /// Nothing while the destination is not well.
+    /// Returns the next report to send, one at a time: end_report() or release_report() must
+    /// follow. Nothing while the destination is failing.
     std::optional<ProblemReport> next_report(Now now);
-    /// Whether it may still be written, as for an event.
+    /// Returns whether the request may still be written, like Delivery::may_be_sent().
     bool may_be_sent(const ProblemReport& report) const;
     void end_report(const ProblemReport& report, const AttemptResult& result, Now now);
-    /// It was not made (the daemon stops).
+    /// Records that the request was not sent (the daemon stops).
     void release_report(const ProblemReport& report) { reports_.release(report); }
 
-    /// When next_report() may have something, if nothing comes in before.
+    /// Returns when next_report() may return a report, unless an input changes that.
     std::optional<MonoTime> next_wakeup() const;
 
 private:

@@ -1,6 +1,6 @@
-// What is remembered of attempts that failed and of events that have left, so that an operator who
-// asks gets an answer. Bounded: the oldest goes first, and a restart forgets it all. Of an event
-// that left, or was filtered, only numbers are kept, no text of its producer.
+// Remembers failed attempts, events that have left and filtered events, to answer operators'
+// questions. Bounded: the oldest entries are dropped first, and a restart forgets all. Of an event
+// that left or was filtered, it keeps only numbers, no text of its producer.
 //
 // Pure; owned by one thread (the I/O thread).
 #pragma once
@@ -21,21 +21,21 @@
 
 namespace flowrelay::core {
 
-/// An attempt after which the event stayed.
+/// A failed attempt, after which the event stayed in the queue.
 struct PastAttempt {
     Seq seq = Seq::none;
     TokenId token = TokenId::none;
     WallTime at;
     unsigned number = 0;
     int status = 0;      ///< 0: no answer
-    std::string reason;  ///< for people: "HTTP 503: try later"
+    std::string reason;  ///< for users: "HTTP 503: try later"
 };
 
-/// An event that has left, and how.
+/// An event that has left, and its outcome.
 struct PastEvent {
     Seq seq = Seq::none;
     TokenId token = TokenId::none;
-    std::size_t id_hash = 0;  ///< of the event's id, by History::hash_of(); 0: not known
+    std::size_t id_hash = 0;  ///< History::hash_of() the event's id; 0: unknown
     std::uint64_t thread_hash = 0;
     WallTime accepted;
     WallTime ended;
@@ -44,13 +44,13 @@ struct PastEvent {
     int status = 0;  ///< of the last answer; 0: none
 };
 
-/// An event that the filter of its source did not let pass.
+/// An event that did not pass the filter of its source.
 struct FilteredEvent {
     TokenId token = TokenId::none;
-    std::size_t id_hash = 0;  ///< of the event's id, by History::hash_of()
+    std::size_t id_hash = 0;  ///< History::hash_of() the event's id
     WallTime at;
-    KnownFilter filter;                    ///< as it was then
-    FilterList list = FilterList::events;  ///< which part of it the event did not fit
+    KnownFilter filter;                    ///< the filter at that time
+    FilterList list = FilterList::events;  ///< the list that the event did not match
 };
 
 class History {
@@ -60,27 +60,26 @@ public:
     static constexpr std::size_t most_filtered = 4096;
     static constexpr std::size_t longest_reason = 240;
 
-    /// Of an event's id, for this process alone.
+    /// Returns the hash of an event's id. It is only valid in this process.
     static std::size_t hash_of(std::string_view id) noexcept;
 
     void attempted(PastAttempt attempt);
     void ended(const PastEvent& event);
     void filtered(FilteredEvent event);
 
-    /// The attempts of one event, oldest first. Looks through all.
+    /// Returns the attempts of one event, oldest first. O(all attempts).
     std::vector<PastAttempt> attempts(Seq seq) const;
 
     std::optional<PastEvent> find(Seq seq) const;
     std::optional<PastEvent> find(std::string_view id) const;
 
-    /// The latest event of this id that was filtered.
+    /// Returns the latest filtered event with this id.
     std::optional<FilteredEvent> find_filtered(std::string_view id) const;
 
-    /// The event that left a lane last.
+    /// Returns the event that was the last to leave a lane.
     std::optional<PastEvent> last_of(const LaneId& lane) const;
 
-    /// What the destination said to these tokens, and their filters, go as well when the tokens are
-    /// erased.
+    /// Drops the answers to these tokens and their filters, because the tokens are erased.
     void forget(const std::unordered_set<TokenId>& tokens);
 
 private:

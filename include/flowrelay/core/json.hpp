@@ -1,7 +1,7 @@
-// JSON texts (RFC 8259) that stay texts: they are checked once as a whole, and then taken apart
-// into views of their parts, so that nothing is spelled anew and nothing is allocated.
+// Works on JSON (RFC 8259) as text: checks a text once as a whole, then returns views of its parts,
+// so that nothing is written again or allocated.
 //
-// Pure functions; any thread. Views live as long as the text they were taken from.
+// Pure functions; any thread. Views are valid as long as the text that they refer to.
 #pragma once
 
 #include <cstddef>
@@ -11,54 +11,55 @@
 
 namespace flowrelay::core::json {
 
-/// The most that arrays and objects may be nested; the outermost counts as 1.
+/// Maximum nesting of arrays and objects; the outermost counts as 1.
 inline constexpr std::size_t max_depth = 64;
 
-/// The most that a string, also a name, may have in bytes between its quotes.
+/// Maximum bytes of a string or a name between its quotes.
 inline constexpr std::size_t max_string_size = 0x7FFF'FFFE;
 
 struct SyntaxError {
     enum class Kind {
-        syntax,      ///< what stands at `offset` can't stand there
+        syntax,      ///< the text at `offset` is not allowed there
         incomplete,  ///< the text ends before its value does
         extra_data,  ///< something follows the value
-        too_deep,    ///< nested over max_depth
+        too_deep,    ///< nesting exceeds max_depth
         number,      ///< an exponent beyond 31 bits
     };
-    std::size_t offset;   ///< where the text stops being JSON, about to the byte
-    std::string message;  ///< "syntax error", "incomplete JSON", ...; without parts of the text
+    std::size_t offset;   ///< approximately where the text stops being JSON
+    std::string message;  ///< "syntax error", "incomplete JSON", ...; never parts of the text
     Kind kind = Kind::syntax;
 };
 
-/// Nothing if `text` is exactly one JSON value in UTF-8, white space around it allowed.
+/// Returns nothing if `text` is exactly one JSON value in UTF-8, with optional white space around
+/// it.
 ///
-/// Checked by Boost.JSON with its standard options: no comments, no trailing commas, no byte order
-/// mark. Narrower than the grammar in two ways: nesting over max_depth and an exponent beyond 31
-/// bits (1e99999999999) are errors. An escaped surrogate without its other half ("\ud800") is fine
-/// (RFC 8259, section 8.2).
-/// A number may else be as long and as large as it likes: 1e400 is fine, since no one reads it.
+/// Uses Boost.JSON with its standard options: no comments, no trailing commas, no byte order mark.
+/// It is stricter than the grammar in two ways: nesting over max_depth and an exponent beyond 31
+/// bits (1e99999999999) are errors. An escaped surrogate without its other half ("\ud800") is
+/// accepted (RFC 8259, section 8.2). Otherwise numbers are not limited: 1e400 is accepted, since
+/// the relay does not read the value.
 std::optional<SyntaxError> check(std::string_view text);
 
-/// `text` with each escaped surrogate that has no other half replaced by "\ufffd", which is as
-/// long; nothing when it has none. For parsers that refuse such texts. `text` need not be checked.
+/// Returns `text` with each escaped lone surrogate replaced by "\ufffd", which has the same length;
+/// nothing if there is none. For parsers that refuse such texts. `text` need not be checked.
 std::optional<std::string> replace_lone_surrogates(std::string_view text);
 
-/// `text` without a byte order mark in front (RFC 8259, section 8.1).
+/// Returns `text` without a leading byte order mark (RFC 8259, section 8.1).
 std::string_view skip_byte_order_mark(std::string_view text) noexcept;
 
-/// A checked text without the white space around its value.
+/// Returns a checked text without the white space around its value.
 std::string_view trim(std::string_view text) noexcept;
 
 enum class Kind { object, array, string, number, boolean, null };
 
-/// What a checked value is; `value` begins with its first character.
+/// Returns the kind of a checked value; `value` begins with its first character.
 Kind kind_of(std::string_view value) noexcept;
 
-/// A checked string value, quotes included, with its escapes resolved. Half of a surrogate pair
-/// becomes U+FFFD.
+/// Returns the text of a checked string value with its escapes resolved; `value` includes the
+/// quotes. A lone surrogate becomes U+FFFD.
 std::string decode_string(std::string_view value);
 
-/// What a checked string value says, without a copy of it unless it has escapes.
+/// The text of a checked string value, copied only if it has escapes.
 class StringText {
 public:
     /// `value` includes the quotes.
@@ -73,19 +74,19 @@ private:
     std::string_view view_;
 };
 
-/// Writes `text`, which is UTF-8, as a string with quotes. Control characters are escaped.
+/// Appends `text`, which must be UTF-8, as a JSON string with quotes. Escapes control characters.
 void append_string(std::string& out, std::string_view text);
 
-/// Whether a checked number is spelled as an integer: no fraction, no exponent.
+/// Returns whether a checked number is written as an integer: without fraction and exponent.
 bool is_integer(std::string_view number) noexcept;
 
 struct Member {
     std::string_view text;   ///< from the opening quote of the name to the end of the value
-    std::string_view name;   ///< what it means, its escapes resolved; valid until the next one
+    std::string_view name;   ///< with escapes resolved; valid until the next member
     std::string_view value;  ///< without white space around it
 };
 
-/// Walks through the members of a checked object in their order:
+/// Reads the members of a checked object in their order:
 ///     for (MemberReader in(object); in.next();) use(in.member());
 class MemberReader {
 public:
@@ -104,7 +105,7 @@ private:
     std::string decoded_name_;
 };
 
-/// The same for the values of a checked array.
+/// Reads the values of a checked array in their order, like MemberReader.
 class ElementReader {
 public:
     /// `array` begins with its bracket.

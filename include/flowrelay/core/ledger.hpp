@@ -1,4 +1,4 @@
-// The books: accepted = delivered + queued + dead + expired + erased + dropped + lost.
+// The ledger of a spool: accepted = delivered + queued + dead + expired + erased + dropped + lost.
 #pragma once
 
 #include <cstdint>
@@ -8,11 +8,11 @@
 
 namespace flowrelay::core {
 
-/// What is not there any more, and can be booked as lost.
+/// Events that are missing and can be booked as lost.
 struct Loss {
-    std::uint64_t unaccounted = 0;  ///< events of which the books say no more than "accepted"
-    std::uint64_t dead = 0;         ///< events that died, whose letters are missing
-    std::uint64_t expired = 0;      ///< events that expired, whose letters are missing
+    std::uint64_t unaccounted = 0;  ///< accepted events without an outcome that are not queued
+    std::uint64_t dead = 0;         ///< dead events whose letters are missing
+    std::uint64_t expired = 0;      ///< expired events whose letters are missing
 
     std::uint64_t letters() const noexcept { return dead + expired; }
     std::uint64_t events() const noexcept { return unaccounted + letters(); }
@@ -20,8 +20,8 @@ struct Loss {
     friend bool operator==(const Loss&, const Loss&) = default;
 };
 
-/// Totals since the spool was made. `queued` is not among them: it is counted from what is there,
-/// so that unaccounted() is a check and not a tautology.
+/// Totals since the spool was created. `queued` is not stored but counted from the events that
+/// exist, so that unaccounted() is a real check.
 struct Ledger {
     std::uint64_t accepted = 0;
     std::uint64_t delivered = 0;
@@ -29,37 +29,38 @@ struct Ledger {
     std::uint64_t expired = 0;
     std::uint64_t erased = 0;
     std::uint64_t dropped = 0;
-    std::uint64_t lost = 0;  ///< booked so by an operator; see Loss
+    std::uint64_t lost = 0;  ///< booked by an operator; see Loss
 
     void settle(Outcome outcome, std::uint64_t count = 1) noexcept;
 
-    /// Books all of it as lost. No more is dead or expired in it than in the books.
+    /// Books a loss. Precondition: its `dead` and `expired` do not exceed those of the ledger.
     void write_off(const Loss& loss) noexcept;
 
-    /// What the books can't explain; must be 0. Negative: more was settled than accepted.
+    /// Returns the number of events that the ledger can't explain; must be 0. Negative: more events
+    /// were settled than accepted.
     std::int64_t unaccounted(std::uint64_t queued) const noexcept;
 
-    /// What take_back() has corrected.
+    /// The corrections of take_back().
     struct Returned {
-        std::uint64_t lost = 0;       ///< events that had been booked as lost and are there again
-        std::uint64_t settled = 0;    ///< events whose outcomes are not there any more
-        std::uint64_t uncounted = 0;  ///< events that the books had never counted as accepted
+        std::uint64_t lost = 0;       ///< events booked as lost that exist again
+        std::uint64_t settled = 0;    ///< events whose outcomes are missing now
+        std::uint64_t uncounted = 0;  ///< events never counted as accepted
     };
-    /// Corrects the books when more is queued and settled than was accepted, so that unaccounted()
-    /// is not below 0. `uncounted`: how many events at most are there that the books never counted,
-    /// since the segment with them was away when the books were begun again. They explain the
-    /// surplus first. What remains is taken out of the outcomes. Without `damaged` it is first of
-    /// all events that had been booked as lost and are there again, those of a segment that
-    /// somebody put back, say; with it, events whose outcomes were lost to the damage.
+    /// Corrects the ledger if more events are queued and settled than were accepted, so that
+    /// unaccounted() is not negative. `uncounted` is the maximum number of existing events that the
+    /// ledger never counted, because their segment was missing when the ledger was started again.
+    /// They explain the surplus first. The rest is subtracted from the outcomes. Without `damaged`,
+    /// it first consists of events booked as lost that exist again, for example after a segment was
+    /// put back; with `damaged`, of events whose outcomes the damage has destroyed.
     Returned take_back(std::uint64_t queued, bool damaged, std::uint64_t uncounted = 0) noexcept;
 
-    /// Takes so many outcomes out of the books, deliveries first.
+    /// Subtracts `count` outcomes from the ledger, deliveries first.
     void take_back_outcomes(std::uint64_t count) noexcept;
 
     friend bool operator==(const Ledger&, const Ledger&) = default;
 };
 
-/// Who booked events as lost, and when.
+/// The user who booked events as lost, and the time.
 struct LossBooking {
     WallTime at;
     std::uint32_t uid = 0;

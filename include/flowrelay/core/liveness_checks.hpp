@@ -1,10 +1,9 @@
-// Whether sources still live in their flows: the relay's side of SourceChecks. Decides from the
-// state of tokens and of the destination which source can be asked for, whether an answer still
-// counts, and logs what is news.
+// Connects SourceChecks to the relay: decides from the state of tokens and of the destination which
+// source can be checked and whether an answer still counts, and logs changes.
 //
-// That a source is gone (410) is told to who asks; Delivery::end_check() has its token disabled.
-// Reads the token table and the destination, changes neither. Pure; owned by one thread (the I/O
-// thread).
+// Returns to the caller that a source is gone (410); Delivery::end_check() disables its token.
+// Reads the token table and the destination, and changes neither. Pure; owned by one thread (the
+// I/O thread).
 #pragma once
 
 #include <optional>
@@ -24,56 +23,56 @@
 
 namespace flowrelay::core {
 
-/// A source that the server is asked for.
+/// A check of one source.
 struct SourceCheck {
     TokenId token = TokenId::none;
     SentWith with;
-    bool asked = false;  ///< by an operator
+    bool asked = false;  ///< requested by an operator
 };
 
-/// What the server has said to a SourceCheck.
+/// The result of a SourceCheck.
 struct CheckAnswer {
     SourceLife life = SourceLife::unanswered;
-    int status = 0;      ///< of the answer; 0: there is none that counts
-    std::string reason;  ///< for people
+    int status = 0;      ///< of the answer; 0: no valid answer
+    std::string reason;  ///< for users
 };
 
 class LivenessChecks {
 public:
-    /// All arguments but `random` outlive it.
+    /// All arguments except `random` must outlive it.
     LivenessChecks(const RelayOptions& options, const TokenTable& tokens,
                    const Destination& destination, Random random, Log& log);
     LivenessChecks(const LivenessChecks&) = delete;
     LivenessChecks& operator=(const LivenessChecks&) = delete;
 
-    /// Sources were configured: takes over the interval of the options, and which of them there
-    /// are.
+    /// Called after sources were configured. Applies the interval of the options, and watches the
+    /// sources that exist.
     void configure(Now now);
-    /// Watches the slot while it is a source that could be asked for. To be called when its state
-    /// may have changed.
+    /// Watches the slot as long as it is a source that can be checked. Must be called when its
+    /// state may have changed.
     void watch(TokenId id, Now now);
     void forget(TokenId token) { checks_.forget(token); }
-    /// The server has taken an event of the token.
+    /// Records that the server has accepted an event of the token.
     void heard(TokenId token, Now now) { checks_.heard(token, now.mono); }
 
-    /// A source that has been idle for long and is to be asked for now; one at a time: end_check()
-    /// or release_check() follows. Nothing while the destination is not well or deliveries are
-    /// held.
+    /// Returns an idle source to check now, one at a time: end_check() or release_check() must
+    /// follow. Nothing while the destination is failing or deliveries are held.
     std::optional<SourceCheck> next_check(Now now);
-    /// Why a slot can't be asked for, if so.
+    /// Returns why a slot can't be checked; nothing if it can.
     std::optional<Refusal> refuse_check(TokenId token) const;
-    /// The same as next_check(), of a slot that refuse_check() lets pass, whatever else is so.
+    /// Starts a check like next_check(), but of a given slot and regardless of the destination.
+    /// Precondition: refuse_check() returns nothing.
     SourceCheck begin_check(TokenId token, bool asked);
     bool is_checking() const noexcept { return checks_.busy(); }
-    /// Whether it may still be written, as for an event.
+    /// Returns whether the request may still be written, like Delivery::may_be_sent().
     bool may_be_sent(const SourceCheck& check) const;
-    /// `has_source`: whether the body of the answer is a source.
+    /// Records the answer. `has_source`: whether its body is a source.
     CheckAnswer end_check(const SourceCheck& check, const AttemptResult& result, bool has_source,
                           Now now);
-    /// It was not asked for (the daemon stops).
+    /// Records that the request was not sent (the daemon stops).
     void release_check(Now now) { checks_.release(now.mono); }
 
-    /// When next_check() may have something, if nothing comes in before.
+    /// Returns when next_check() may return a check, unless an input changes that.
     std::optional<MonoTime> next_wakeup() const;
 
 private:

@@ -1,6 +1,7 @@
 // The catalogue of log events. docs/log-events.md describes each of them for operators; a test
-// holds the two together. A name, once released, keeps its meaning, and so does the message id by
-// which the journal knows the event: 128 random bits (`systemd-id128 new`), never used again.
+// keeps the two consistent. A released name keeps its meaning, and so does its message id, which
+// identifies the event in the journal: 128 random bits (`systemd-id128 new`), never used for
+// another event.
 #pragma once
 
 #include <span>
@@ -203,7 +204,7 @@ namespace flowrelay::core::log_events {
 FLOWRELAY_LOG_EVENTS(FLOWRELAY_DECLARE)
 #undef FLOWRELAY_DECLARE
 
-/// All of them, in the order above.
+/// Returns all log events in the order above.
 std::span<const LogEvent> all() noexcept;
 
 }  // namespace flowrelay::core::log_events

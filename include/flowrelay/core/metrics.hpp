@@ -1,4 +1,4 @@
-// Measuring and telling: histograms, and the text formats that monitoring reads.
+// Histograms, and the text formats for monitoring systems.
 #pragma once
 
 #include <atomic>
@@ -12,11 +12,11 @@
 
 namespace flowrelay::core {
 
-/// How often a value was up to each of some bounds. One thread observes, any may read: what it
-/// reads may be a moment old, and is consistent in itself.
+/// Counts how many values were at most each of some bounds. One thread observes; any thread may
+/// read. A reading may be slightly old, but is consistent.
 class Histogram {
 public:
-    /// Bounds grow.
+    /// `bounds` must be in increasing order.
     explicit Histogram(std::initializer_list<double> bounds);
 
     void observe(double value) noexcept;
@@ -35,9 +35,9 @@ private:
 };
 
 /// Writes metrics as text: OpenMetrics 1.0 (https://openmetrics.io), or Prometheus' own format
-/// 0.0.4 for who does not ask for the former. Names are those of OpenMetrics: a family
-/// "flowrelay_retries" of type counter has the sample flowrelay_retries_total; a unit is the end of
-/// the name.
+/// 0.0.4 for clients that do not ask for OpenMetrics. Names follow OpenMetrics: a family
+/// "flowrelay_retries" of type counter has the sample flowrelay_retries_total; the unit is the end
+/// of the name.
 class MetricsText {
 public:
     enum class Format { openmetrics, prometheus };
@@ -47,7 +47,7 @@ public:
 
     explicit MetricsText(Format format) : format_(format) {}
 
-    /// Begins a family; the samples that follow are of it. `unit` may be empty.
+    /// Begins a family; the next samples belong to it. `unit` may be empty.
     void family(std::string_view name, Type type, std::string_view unit, std::string_view help);
 
     void sample(std::uint64_t value, Labels labels = {});
@@ -55,7 +55,7 @@ public:
     void sample(double value, Labels labels = {});
     void sample(const Histogram& histogram);
 
-    /// The whole text. Ends it.
+    /// Completes the text and returns it.
     std::string take();
 
 private:

@@ -1,12 +1,12 @@
-// What the people in a flow are told of a source's trouble (sources.report_problems): when to set
-// the source's error message, and when to clear it. Setting is `PUT /sources` with `flow_token` and
-// `error_message`, empty to clear (https://www.flowdock.com/api/sources).
+// Decides when to show a source's problem in its flow (sources.report_problems), and when to clear
+// it. The request is `PUT /sources` with `flow_token` and `error_message`, which is empty to clear
+// it (https://www.flowdock.com/api/sources).
 //
-// A report is a courtesy: it is made rarely, and what becomes of it has no influence on deliveries.
-// The last state counts; what was so between two reports is never told.
+// Reports are optional: they are rare, and their result has no influence on deliveries. Only the
+// latest state is reported, not the states between two reports.
 //
-// After a start it is not known what the flow shows. So a source that is well is cleared once, as
-// soon as it is known to be well.
+// After a start it is unknown what the flow shows. So each source is cleared once, as soon as it is
+// known to work.
 //
 // Pure: time is an argument. Owned by one thread (the I/O thread). Each step costs O(log n).
 #pragma once
@@ -29,32 +29,32 @@ namespace flowrelay::core {
 
 enum class Problem {
     parked,   ///< the token is refused: its events wait
-    refused,  ///< events were refused for what they are
-    held,     ///< so they were, and their threads wait for an operator
-    expired,  ///< events grew too old
+    refused,  ///< events were rejected for their contents
+    held,     ///< events were rejected, and their threads wait for an operator
+    expired,  ///< events became too old
     lost,     ///< events could not be read from the disk
 };
 
-/// "parked", ...: for logs.
+/// Returns the word for logs: "parked", ...
 std::string_view to_string(Problem problem) noexcept;
 
-/// What is to be sent.
+/// A report to send.
 struct ProblemReport {
     TokenId token = TokenId::none;
-    std::uint64_t era = 0;           ///< of the source: renew() begins another
-    std::optional<Problem> problem;  ///< nothing: all is well again
-    std::string message;             ///< for people in the flow; empty clears
+    std::uint64_t era = 0;           ///< of the source: renew() begins a new one
+    std::optional<Problem> problem;  ///< nothing: the problem is over
+    std::string message;             ///< for users of the flow; empty clears it
 };
 
-/// The body of the request. `out` is appended to.
+/// Appends the body of the request to `out`.
 void append_report_body(std::string& out, const Secret& token, std::string_view message);
 
 struct ProblemReportTimes {
-    Milliseconds after = Seconds(10);            ///< so long a problem has to last
-    Milliseconds clear_after = Seconds(120);     ///< nothing was wrong for so long: it is over
-    Milliseconds interval = Seconds(60);         ///< between two requests for a source, at least
-    Milliseconds pace{200};                      ///< between two requests
-    Milliseconds longest_retry = Seconds(3600);  ///< after failed ones: doubles from `interval` on
+    Milliseconds after = Seconds(10);            ///< minimum duration of a problem
+    Milliseconds clear_after = Seconds(120);     ///< time without failures after which it is over
+    Milliseconds interval = Seconds(60);         ///< minimum time between two requests for a source
+    Milliseconds pace{200};                      ///< minimum time between two requests
+    Milliseconds longest_retry = Seconds(3600);  ///< maximum retry wait; doubles from `interval`
 };
 
 class ProblemReports {
@@ -63,47 +63,46 @@ public:
 
     void set_times(ProblemReportTimes times) { times_ = times; }
 
-    /// The tokens whose sources want reports. What was reported for others is cleared.
+    /// Sets the tokens whose sources have reports enabled. Clears what was reported for others.
     void configure(const std::set<TokenId>& tokens);
 
-    // ---- what happens; of tokens without reports nothing is kept
+    // ---- events; ignored for tokens without reports
 
     void trouble(TokenId token, Problem problem, int status, Now now);
-    /// The destination has taken an event of it.
+    /// Records a delivered event of the token.
     void delivered(TokenId token, Now now) {
         if (!sources_.empty()) note_delivered(token, now.mono);
     }
-    /// The token is gone, or the source or the destination is another one: what was known is no
-    /// longer so, and how a request ends that is under way means nothing.
+    /// Forgets what is known of the token, because the token is gone, or the source or the
+    /// destination changed. The result of a request in flight is ignored.
     void renew(TokenId token);
-    /// Whether a report says what is so of the source as it is now.
+    /// Returns whether a report is about the source in its present era.
     bool is_current(const ProblemReport& report) const;
 
-    // ---- what is to be done: one request at a time
+    // ---- requests, one at a time
 
-    /// A token about which there may be something to say.
+    /// Returns a token that may need a report.
     std::optional<TokenId> due(MonoTime now) const;
 
-    /// For a token that is due: what to send. `ended()` or `release()` has to follow. Nothing if
-    /// there is nothing after all. `label`: the source's name.
+    /// Returns the report for a token that is due; nothing if none is needed after all. `ended()`
+    /// or `release()` must follow. `label` is the source's name.
     std::optional<ProblemReport> begin(TokenId token, std::string_view label, MonoTime now);
 
-    /// For a token that is due, and
-    /// can't be reported just now (a pause): it is looked at again in a while;
+    /// Postpones a token that is due but can't be reported now (a pause).
     void postpone(TokenId token, MonoTime now);
-    /// has something wrong with it still, whatever was delivered;
+    /// Records that a token that is due still has a problem, whatever was delivered.
     void not_well_yet(TokenId token, MonoTime now);
-    /// can't be reported any more.
+    /// Drops a token that is due but can't be reported any more.
     void drop(TokenId token);
 
-    /// How the request ended. A failed one is made again after a while, if it still is to be said
-    /// then; after a 410 none is made until renew(). Gives whether that is worth a line: not if the
-    /// one before had failed as well.
+    /// Records the result of the request. A failed request is repeated later if the report is still
+    /// needed; after a 410 there are no requests until renew(). Returns whether to log the result:
+    /// not if the previous request failed as well.
     bool ended(const ProblemReport& report, const AttemptResult& result, MonoTime now);
-    /// It was not made.
+    /// Records that the request was not sent.
     void release(const ProblemReport& report);
 
-    /// When to ask for due() again; nothing while a request is under way.
+    /// Returns when to call due() again; nothing while a request is in flight.
     std::optional<MonoTime> next_wakeup() const;
 
 private:
@@ -115,16 +114,16 @@ private:
     };
     struct Source {
         std::uint64_t era = 0;
-        bool ending = false;  ///< wants no more reports: what is there is cleared
+        bool ending = false;  ///< reports were disabled: clear what is shown
         std::optional<Trouble> parked;
-        std::optional<Trouble> died;  ///< the latest kind; `since` of its beginning
-        /// An event was taken since the last trouble. Nothing once that is over.
+        std::optional<Trouble> died;  ///< the latest kind; `since` is its beginning
+        /// Time of the first delivery since the last problem. Nothing once the problem is over.
         std::optional<MonoTime> well_since;
-        bool well = false;             ///< that was long enough ago
-        bool may_show = true;          ///< a message may be there
-        std::optional<Problem> shown;  ///< which is known to be there
+        bool well = false;             ///< `well_since` was long enough ago
+        bool may_show = true;          ///< the flow may show a message
+        std::optional<Problem> shown;  ///< the problem known to be shown
         MonoTime not_before = MonoTime::min();
-        unsigned failures = 0;  ///< in a row
+        unsigned failures = 0;  ///< consecutive
         std::optional<MonoTime> due;
     };
 

@@ -1,9 +1,9 @@
-// Tells whose submissions are refused: each at debug, and a sum at notice when it goes on.
+// Logs refused submissions: each one at debug, and a summary at notice if refusals continue.
 //
-// Refusals that go on are those of one user, unit and code that are still made a minute after the
-// first of them, or are a hundred before that. A quiet stretch of ten minutes ends a run of them.
-// What the relay's own state causes (queue_full, token_queue_full, shutting_down, storage_failed)
-// has lines elsewhere.
+// Refusals with one user, unit and code continue if there is one a minute after the first, or if
+// there are a hundred before that. Ten quiet minutes end a run of refusals. Refusals caused by the
+// relay's own state (queue_full, token_queue_full, shutting_down, storage_failed) are logged
+// elsewhere.
 //
 // Time is an argument. Owned by one thread (the I/O thread).
 #pragma once
@@ -23,29 +23,29 @@
 
 namespace flowrelay::core {
 
-/// Adds the fields `uid`, `pid` and `unit` of a producer, if it is known. They hold views of `by`.
+/// Adds the fields `uid`, `pid` and `unit` of a producer, if it is known. They refer to `by`.
 void add_producer(std::vector<LogField>& fields, const std::optional<Producer>& by);
 
 class RefusalLog {
 public:
-    /// Users, units and codes that are told apart; further ones are summed up together.
+    /// Maximum number of combinations of user, unit and code; more are counted together.
     static constexpr std::size_t max_runs = 256;
 
-    /// `log` outlives this object.
+    /// `log` must outlive this object.
     explicit RefusalLog(Log& log) : log_(log) {}
 
-    /// A submission was refused. `source`: of its event, or empty. `by`: nothing when the producer
-    /// is not known (TCP).
+    /// Records a refused submission. `source` is that of the event, or empty. `by` is nothing if
+    /// the producer is unknown (TCP).
     void note(const Rejection& rejection, std::string_view source,
               const std::optional<Producer>& by, MonoTime now);
 
-    /// How many runs of refusals are remembered.
+    /// Returns the number of remembered runs.
     std::size_t runs() const noexcept { return runs_.size(); }
 
 private:
-    /// The refusals of one user, unit and code that follow one another.
+    /// Successive refusals with one user, unit and code.
     struct Run {
-        MonoTime since{};  ///< the first that no line has told
+        MonoTime since{};  ///< the first one that is not in a logged line
         MonoTime last{};
         std::uint64_t untold = 0;
     };

@@ -1,5 +1,4 @@
-// When a trouble that lasts is told again, so that the log of today tells it without that of
-// yesterday.
+// Decides when to log a lasting problem again, so that today's log mentions it without yesterday's.
 #pragma once
 
 #include <chrono>
@@ -9,13 +8,13 @@
 
 namespace flowrelay::core {
 
-/// Pure. The first line of a trouble is somebody else's.
+/// Pure. The caller logs the first line of a problem itself.
 class Reminder {
 public:
     static constexpr Seconds interval = Seconds(3600);
 
-    /// Says whether a line is due: once an hour while the trouble lasts, the first an hour after
-    /// the call that found it.
+    /// Returns whether a line is due: once an hour while the problem lasts, first an hour after the
+    /// call that reported it.
     bool due(bool lasts, MonoTime now) {
         if (!lasts) {
             next_.reset();

@@ -1,5 +1,5 @@
-// Keeps repeated log lines from flooding: a burst goes through, then one line an interval that
-// says how many were left out. Owned by one thread.
+// Limits repeated log lines: a burst passes, then one line per interval, which says how many were
+// left out. Owned by one thread.
 #pragma once
 
 #include <cstdint>
@@ -11,12 +11,13 @@ namespace flowrelay::core {
 
 class RepeatLimiter {
 public:
-    /// `burst` lines go through at once; afterwards one each `interval`. A quiet interval for each
-    /// line of the burst makes it whole again.
+    /// `burst` lines pass at once, then one per `interval`. Each quiet interval restores one line
+    /// of the burst.
     RepeatLimiter(unsigned burst, Milliseconds interval) noexcept
         : burst_(burst), interval_(interval), left_(burst) {}
 
-    /// Nothing: leave this line out. A number: write it, and say that so many were left out.
+    /// Returns nothing if the line must be left out. Otherwise returns the number of lines that
+    /// were left out before it.
     std::optional<std::uint64_t> admit(MonoTime now) noexcept {
         refill(now);
         if (left_ == 0) {

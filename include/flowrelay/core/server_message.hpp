@@ -1,4 +1,4 @@
-// What a server says about an error, in the API's shape:
+// Parses the body of an error response, in the format of the API:
 // {"message": "Validation error", "errors": {"content": ["can't be blank"]}}. Pure; any thread.
 #pragma once
 
@@ -14,16 +14,15 @@ struct ServerMessage {
     std::string errors;   ///< the `errors` member as JSON, at most 4096 bytes; or empty
 };
 
-/// Reads the body of an error response. The message of a page for people is its title, also where
-/// something else was said in front of it, that of a problem (RFC 9457) its title and detail, that
-/// of a compressed or binary body nothing. Of anything else than JSON of these shapes the beginning
-/// is the message. All is UTF-8, whatever the server sent. Where it repeats the token or what the
-/// proxy is told, or a piece of them, "[token]" stands instead.
+/// Parses the body of an error response. For an HTML page, the message is its title, even if other
+/// text comes first; for a problem (RFC 9457), its title and detail; for a compressed or binary
+/// body, empty. For any other text, it is the beginning. The result is always valid UTF-8.
+/// "[token]" replaces the token, the proxy's authorization, and parts of them.
 ServerMessage read_server_message(std::string_view body, const Secret& token,
                                   const Secret& proxy_authorization = Secret());
 
-/// Where a redirect leads to: "redirects to https://api.example.com/messages", fit for a log as
-/// above. Nothing without a `location`.
+/// Returns "redirects to https://api.example.com/messages", without secrets like
+/// read_server_message(); empty without a `location`.
 std::string describe_redirect(std::string_view location, const Secret& token,
                               const Secret& proxy_authorization);
 

@@ -1,10 +1,10 @@
-// Whether a source still lives in its flow: when to ask the server for one, and what its answer
-// means. Asking is `GET /sources?flow_token=...`, which posts nothing
+// Decides when to check whether a source still exists in its flow, and what the server's answer
+// means. The request is `GET /sources?flow_token=...`, which posts nothing
 // (https://www.flowdock.com/api/sources).
 //
-// A source that has events to post learns of its removal by them (410). One that is idle is asked
-// for once in an interval, spread so that the sources of one relay are not all asked for at once.
-// One request is under way at a time.
+// The removal of a source that posts events is noticed by the answer to an event (410). An idle
+// source is checked once per interval. The checks are spread, so that the sources of one relay are
+// not all checked at once. One request is in flight at a time.
 //
 // Pure: time is an argument. Owned by one thread (the I/O thread). Each step costs O(log n).
 #pragma once
@@ -23,59 +23,60 @@
 
 namespace flowrelay::core {
 
-/// What the server has said of a source.
+/// The server's answer about a source.
 enum class SourceLife {
     found,       ///< a 2xx with a source
     gone,        ///< 410
-    unknown,     ///< 404 or 405: it does not know the token, or can't be asked for sources
-    refused,     ///< 401, 402 or 403: the token is wrong, or may not ask
+    unknown,     ///< 404 or 405: unknown token, or no such resource
+    refused,     ///< 401, 402 or 403: the token is wrong, or not permitted
     unanswered,  ///< no connection, no answer, 408, 429 or a 5xx
-    strange,     ///< anything else, a 2xx without a source among it
+    strange,     ///< anything else, including a 2xx without a source
 };
 
-/// "found", ...: for logs and answers.
+/// Returns the word for logs and answers: "found", ...
 std::string_view to_string(SourceLife life) noexcept;
 
-/// `is_source`: whether the body of the answer is one; see is_source().
+/// Classifies an answer. `is_source`: whether its body is a source; see is_source().
 SourceLife life_of(const AttemptResult& result, bool is_source) noexcept;
 
-/// Whether a body is a source as the API shows it: a JSON object with an `id`.
+/// Returns whether a body is a source of the API: a JSON object with an `id`.
 bool is_source(std::string_view body);
 
 class SourceChecks {
 public:
     explicit SourceChecks(Random random) : random_(random) {}
 
-    /// How long a source may be idle before it is asked for; 0: none is asked for.
+    /// Sets how long a source may be idle before it is checked; 0 disables checks.
     void set_interval(Milliseconds interval, MonoTime now);
 
-    /// A source is to be watched, or not any more. One that is watched already stays as it is.
+    /// Start and stop watching a source. Watching a source that is already watched has no effect.
     void watch(TokenId token, MonoTime now);
     void forget(TokenId token);
 
-    /// The server has answered for it: it is not idle.
+    /// Records an answer of the server to the source, which is therefore not idle.
     void heard(TokenId token, MonoTime now) {
         if (interval_ == Milliseconds(0)) return;
         const auto found = sources_.find(token);
         if (found != sources_.end()) found->second.heard = now;
     }
 
-    /// A source that has been idle for long enough; nothing while a request is under way.
-    /// begin() or postpone() has to follow.
+    /// Returns a source that has been idle for long enough; nothing while a request is in flight.
+    /// begin() or postpone() must follow.
     std::optional<TokenId> due(MonoTime now);
-    /// It is asked for now; end() or release() has to follow. Also for one that is not watched.
+    /// Starts a check, also of a source that is not watched. end() or release() must follow.
     void begin(TokenId token);
-    /// It can't be asked for just now, or need not be.
+    /// Postpones a check that is not possible now, or not needed.
     void postpone(TokenId token, MonoTime now);
 
-    /// The answer. Returns whether it is another one than the last time, and none that is well.
+    /// Records the answer. Returns whether it is bad and differs from the last one.
     bool end(SourceLife life, std::optional<Milliseconds> retry_after, MonoTime now);
-    /// It was not asked for.
+    /// Records that the request was not sent.
     void release(MonoTime now);
 
     bool busy() const noexcept { return in_flight_ != TokenId::none; }
 
-    /// When to look again; nothing while a request is under way or none is watched.
+    /// Returns when to call due() again; nothing while a request is in flight or no source is
+    /// watched.
     std::optional<MonoTime> next_wakeup() const;
 
     std::size_t watched() const noexcept { return sources_.size(); }

@@ -1,13 +1,13 @@
-// Keeps what happens again and again from flooding the log. It stands between those who write lines
-// and the log that puts them out.
+// Keeps repeated events from flooding the log. It is between the code that writes lines and the
+// output.
 //
-// Of each kind of event a burst of lines goes through, then one after a minute, after two more, and
-// so on up to one an hour; `suppressed` in it says how many were left out before it. What concerns
-// a token has a burst of its own for each source, so that one that comes and goes does not hide the
-// others; and so does control.refused for each user. When it has been quiet for ten minutes the
-// next line goes through again; and what was left out before is told by flush() (log.left_out).
+// For each kind of event, a burst of lines passes, then one line after a minute, after two more
+// minutes, and so on up to one per hour. Its field `suppressed` says how many lines were left out
+// before it. Events about tokens have a burst for each source, so that one failing source does not
+// hide the others; control.refused has one for each user. After ten quiet minutes the next line
+// passes again, and flush() reports what was left out before (log.left_out).
 //
-// Debug lines, relay.stats and what operators do (every line of it counts) go through untouched.
+// Debug lines, relay.stats and the actions of operators always pass, since every line matters.
 #pragma once
 
 #include <cstdint>
@@ -23,19 +23,19 @@
 
 namespace flowrelay::core {
 
-/// Which of the lines of one kind go through. Pure; owned by one thread at a time.
+/// Decides which lines of one kind pass. Pure; used by one thread at a time.
 class SummingLimiter {
 public:
     explicit SummingLimiter(unsigned burst) noexcept : burst_(burst) {}
 
-    /// Whether the line at `now` goes through.
+    /// Returns whether the line at `now` passes.
     bool admit(MonoTime now) noexcept;
 
 private:
     unsigned burst_;
     unsigned used_ = 0;
     Milliseconds spacing_{0};
-    std::optional<MonoTime> last_;  ///< line, put out or not
+    std::optional<MonoTime> last_;  ///< time of the last line, whether it passed or not
     MonoTime next_{};
 };
 
@@ -44,15 +44,16 @@ class SummingLog final : public Log {
 public:
     using Log::write;
 
-    /// `out` and `clock` outlive the log.
+    /// `out` and `clock` must outlive the log.
     SummingLog(Log& out, const Clock& clock) : out_(out), clock_(clock) {}
 
     bool enabled(Severity severity) const noexcept override { return out_.enabled(severity); }
     void write(const LogEvent& event, std::span<const LogField> fields) noexcept override;
 
-    /// Tells what was left out of events that have stopped since. To be called about once a minute.
+    /// Reports the lines left out of events that have stopped since. Must be called about once a
+    /// minute.
     void flush() noexcept;
-    /// The same of all events: nothing more comes.
+    /// Reports the lines left out of all events. Called at the end.
     void finish() noexcept;
 
 private:
@@ -62,10 +63,10 @@ private:
         MonoTime last{};
         WallTime last_wall{};
     };
-    /// What was left out of an event that has stopped.
+    /// The lines left out of an event that has stopped.
     struct Rest {
         std::string event;
-        std::string whom;  ///< the source, or of control.refused the user
+        std::string whom;  ///< the source; for control.refused the user
         std::uint64_t lines;
         WallTime last;
     };

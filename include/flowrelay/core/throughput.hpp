@@ -1,6 +1,6 @@
-// How fast events come and go, and when the queue will be empty if that goes on.
+// Rates of arriving and leaving events, and when the queue will be empty at these rates.
 //
-// Pure: the caller says what time it is. Single thread.
+// Pure: time is an argument. Used by one thread.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 
 namespace flowrelay::core {
 
-/// Events a second, averaged over the time `over`.
+/// Events per second, averaged over the time `over`.
 struct Rates {
     double accepted = 0;
     double left = 0;  ///< delivered, dead, dropped or erased
@@ -25,13 +25,14 @@ class Throughput {
 public:
     static constexpr Seconds memory{60};
 
-    /// Notes the counters, about once a second. `accepted`: since the start; `queued`: now.
+    /// Records the counters; called about once a second. `accepted` counts since the start,
+    /// `queued` is the present number.
     void note(MonoTime now, std::uint64_t accepted, std::uint64_t queued);
 
-    /// Returns the rates over the last 10, 30 and 60 seconds, those of them that are known.
+    /// Returns the rates over the last 10, 30 and 60 seconds, as far as they are known.
     std::vector<Rates> rates() const;
 
-    /// How long the counters have been watched, at most `memory`.
+    /// Returns how long the counters have been recorded, at most `memory`.
     MonoTime::duration watched() const noexcept;
 
 private:
@@ -43,29 +44,29 @@ private:
     std::deque<Sample> samples_;  ///< oldest first
 };
 
-/// The queue, as far as it matters for when it will be empty.
+/// The part of the queue's state that determines when it will be empty.
 struct Backlog {
     std::uint64_t queued = 0;
-    std::uint64_t stuck = 0;  ///< of these: events of tokens that wait or are paused
+    std::uint64_t stuck = 0;  ///< of these, events of tokens that wait or are paused
     bool held = false;        ///< the destination is not up, or nothing may be posted
 };
 
 struct DrainEstimate {
     enum class State {
         empty,    ///< nothing is queued
-        held,     ///< nothing can leave: until that changes a rate says nothing
-        unknown,  ///< it has not been watched for 10 seconds yet
-        never,    ///< no less comes in than leaves
-        drains,   ///< in `from` at the soonest, in `to` at the latest
+        held,     ///< nothing can leave, so rates mean nothing
+        unknown,  ///< recorded for less than 10 seconds
+        never,    ///< at least as many events arrive as leave
+        drains,   ///< in `from` at the earliest, in `to` at the latest
     };
     State state = State::empty;
     Seconds from{0};
-    /// Nothing: in one of the times looked at no less came in than left.
+    /// Nothing if in one of the periods at least as many events arrived as left.
     std::optional<Seconds> to;
 };
 
-/// Returns when the queue will be empty but for what is stuck, at the rates of Throughput::rates().
-/// The range is what the fastest and the slowest of them lead to.
+/// Estimates when the queue will be empty except for stuck events, from Throughput::rates(). The
+/// range comes from the fastest and the slowest rate.
 DrainEstimate estimate_drain(const Backlog& backlog, std::span<const Rates> rates) noexcept;
 
 }  // namespace flowrelay::core
