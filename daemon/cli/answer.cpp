@@ -45,8 +45,8 @@ bool is_true(const json::object& object, std::string_view name) {
 }
 
 Answer bad_answer() {
-    return local_rejection(
-        "bad_answer", "what came back is not an answer of flowrelayd; is this the right socket?");
+    return local_rejection("bad_answer",
+                           "the answer is not from flowrelayd; is this the right socket?");
 }
 
 }  // namespace

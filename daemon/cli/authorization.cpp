@@ -106,7 +106,7 @@ void Authorization::show_address() const {
         note(fmt::format("Then paste {} here and press Enter.", paste));
     }
     if (listener_) {
-        note(fmt::format("A browser on this machine brings the code by itself (port {}).",
+        note(fmt::format("A browser on this machine delivers the code itself (port {}).",
                          listener_->port()));
     }
 }
@@ -137,15 +137,15 @@ std::optional<std::string> Authorization::wait_for_code(MonoTime deadline) {
                 // Keep the exit code of the server's refusal of the last code.
                 if (was_refused_) return std::nullopt;
                 fail(ExitCode::usage,
-                     "no code can come: the standard input has ended, and connect.redirect_uri is "
-                     "not one of this machine; paste the code on a terminal, or pipe it in");
+                     "no code can arrive: the standard input has ended, and connect.redirect_uri "
+                     "is not one of this machine; paste the code on a terminal, or pipe it in");
                 return std::nullopt;
             }
             if (listener_) listener_->add_to(waiting);
             const int left = client::milliseconds_until(deadline);
             if (left == 0) {
                 fail(ExitCode::try_later,
-                     fmt::format("expired: no code came within {}; run this again",
+                     fmt::format("expired: no code arrived within {}; run this again",
                                  format_duration(options_.wait)));
                 return std::nullopt;
             }
@@ -235,7 +235,7 @@ void Authorization::revoke(const Secret& access_token) const {
         client::revoke_token(config_, request_.client_id, client_secret_, access_token);
     if (given) return;
     note(
-        fmt::format("The access token could not be given back to {} ({}): it ends by itself, or "
+        fmt::format("The access token could not be revoked at {} ({}): it expires by itself, or "
                     "withdraw it on the page of allowed applications there.",
                     client::server_of(app::revoke_url(config_)), given.error().message));
 }

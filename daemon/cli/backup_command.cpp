@@ -213,8 +213,7 @@ Result<Copied> copy_state(const std::string& socket, BackupOptions& options) {
 ExitCode run_backup(const std::string& socket, BackupOptions options) {
     std::error_code error;
     if (fs::exists(options.directory, error)) {
-        complain(
-            fmt::format("{} is there already: name a directory that is not", options.directory));
+        complain(fmt::format("{} exists already: name a new directory", options.directory));
         return ExitCode::usage;
     }
     if (::mkdir(options.directory.c_str(), 0700) != 0) {
@@ -249,8 +248,8 @@ ExitCode run_backup(const std::string& socket, BackupOptions options) {
     fmt::print("It holds tokens and the contents of events: keep it as private as the original.\n");
     if (found->damage.empty()) return ExitCode::ok;
     complain(
-        fmt::format("the backup is there, and the spool that it was made of is damaged: {}. "
-                    "`flowrelay spool verify {}/state` says all of it",
+        fmt::format("the backup is complete, but the spool is damaged: {}. `flowrelay spool verify "
+                    "{}/state` reports everything",
                     found->damage, options.directory));
     return damaged;
 }

@@ -32,21 +32,21 @@ std::string raw_text_of(const json::object& object, std::string_view name) {
 }
 
 Result<BackupFile> file_of(const json::value& item) {
-    if (!item.is_object()) return failure("the manifest names a file that is none");
+    if (!item.is_object()) return failure("the manifest has an entry that is not a file");
     const json::object& object = item.get_object();
     BackupFile file{raw_text_of(object, "path"), raw_text_of(object, "copy"), 0600,
                     raw_text_of(object, "owner"), raw_text_of(object, "group")};
     const fs::path path(file.path);
     if (!path.is_absolute() || path != path.lexically_normal() || !path.has_filename() ||
         file.copy != "files" + file.path) {
-        return failure(fmt::format("the manifest names a file that no backup has: {}",
+        return failure(fmt::format("the manifest names a file that can't be in a backup: {}",
                                    app::printable(file.path)));
     }
     const std::string mode = raw_text_of(object, "mode");
     if (mode.empty()) return file;
     const auto parsed = parse_mode(mode);
     if (!parsed) {
-        return failure(fmt::format("the manifest gives {} the mode \"{}\", which is none",
+        return failure(fmt::format("the manifest gives {} the mode \"{}\", which is not valid",
                                    app::printable(file.path), app::printable(mode)));
     }
     file.mode = *parsed;

@@ -14,11 +14,11 @@ namespace {
 ExitCode run_connect(const Context& context, ConnectOptions options) {
     options.access.interactive = is_interactive(options.access);
     if (!options.access.interactive && options.flow.empty()) {
-        complain("--flow is needed where nobody can choose one: stdin is not a terminal");
+        complain("--flow is needed because nobody can choose one: stdin is not a terminal");
         return ExitCode::usage;
     }
     if (!options.access.interactive && !options.yes && options.access.token_file.empty()) {
-        complain("--yes is needed where nobody can confirm: stdin is not a terminal");
+        complain("--yes is needed because nobody can confirm: stdin is not a terminal");
         return ExitCode::usage;
     }
     return run_with_access(options.access, [&](const app::Config& config, LineInput& input,

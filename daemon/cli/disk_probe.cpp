@@ -33,10 +33,10 @@ struct KnownKind {
 };
 
 constexpr std::string_view memory_warning =
-    "it lies in memory: every event is lost when the power fails or the machine is started again";
+    "it is in memory: every event is lost when the power fails or the machine restarts";
 constexpr std::string_view network_warning =
-    "what a sync is worth is decided by the server, and locks and renames may not work as on a "
-    "local disk: use a local disk";
+    "the server decides what a sync guarantees, and locks and renames may not work as on a local "
+    "disk: use a local disk";
 
 // From statfs(2) and linux/magic.h.
 constexpr std::array known_kinds{
@@ -63,8 +63,8 @@ constexpr std::array known_kinds{
     KnownKind{0x01021997, "9p", network_warning, false, true},
     KnownKind{0x00C36400, "ceph", network_warning, false, true},
     KnownKind{0x65735546, "fuse",
-              "what a sync is worth is decided by the program behind it; ask its documentation, or "
-              "use a local disk",
+              "the program behind it decides what a sync guarantees; see its documentation, or use "
+              "a local disk",
               false, true},
 };
 

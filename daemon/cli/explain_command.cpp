@@ -27,7 +27,7 @@ ExitCode run_explain(const Context& context, const ExplainOptions& options) {
                      (options.thread.empty() ? 0 : 1);
     if (ways > 1 || (ways == 0 && options.source.empty())) {
         complain(ways > 1 ? "an id, --event and --thread exclude each other: name one"
-                          : "say of what: an event, a thread or a source");
+                          : "name an event, a thread or a source");
         return ExitCode::usage;
     }
     std::string target = "/v1/explain";

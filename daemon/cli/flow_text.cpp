@@ -28,9 +28,10 @@ std::string short_rate(double per_second) {
 std::string describe_range(const json::object& drained) {
     const double from = number_of(drained, "from_s").value_or(0);
     const auto to = number_of(drained, "to_s");
-    if (!to)
-        return fmt::format("in {} at the soonest: at times it did not get less",
+    if (!to) {
+        return fmt::format("in {} at the earliest: at times the queue did not shrink",
                            format_seconds(from));
+    }
     if (*to <= from) return fmt::format("in about {} at this rate", format_seconds(from));
     return fmt::format("in {} to {} at this rate", format_seconds(from), format_seconds(*to));
 }
@@ -55,14 +56,15 @@ std::string describe_drained(const json::object& status) {
     std::string text;
     if (state == "drains") {
         text = describe_range(*drained);
-        if (stuck > 0)
-            text += fmt::format("; {:.0f} of tokens that wait or are paused stay", stuck);
+        if (stuck > 0) {
+            text += fmt::format("; {:.0f} stay, of tokens that wait or are paused", stuck);
+        }
     } else if (state == "never") {
-        text = "not at this rate: no less comes in than leaves";
+        text = "not at this rate: at least as many arrive as leave";
     } else if (state == "held") {
         text = "unknown: nothing can be posted now";
     } else if (state == "unknown") {
-        text = "unknown: not watched for 10s yet";
+        text = "unknown: measured for less than 10s";
     }
     return text;
 }

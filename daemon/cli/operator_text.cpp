@@ -70,10 +70,10 @@ void add_chain(std::string& out, const json::object& answer, bool colour) {
     out += format_table(table, colour);
     const auto wait = number_of(answer, "earliest_s");
     if (!wait) {
-        out += "next attempt: not before somebody does something\n";
+        out += "next attempt: not until an operator acts\n";
     } else {
         const std::string when = *wait > 0   ? format_seconds(*wait) + " from now at the earliest"
-                                 : is_behind ? "after those in front of it"
+                                 : is_behind ? "after the earlier events of its thread"
                                              : "at any moment";
         out += fmt::format("next attempt: {}\n", when);
     }
@@ -113,8 +113,8 @@ void add_unreadable(std::string& out, const json::object& event) {
     if (why.empty()) return;
     out += fmt::format(
         "its contents can't be read: {}\n"
-        "  when its turn comes it becomes a dead letter without them if they are damaged, and is "
-        "tried again if the disk does not give them; `flowrelay queue drop {} --yes` takes it out "
+        "  if they are damaged, it becomes a dead letter without them at its turn; if the disk "
+        "can't read them now, it is tried again; `flowrelay queue drop {} --yes` removes it "
         "before\n",
         why, count_of(event, "seq"));
 }

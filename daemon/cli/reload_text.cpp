@@ -100,7 +100,7 @@ std::string format_reload(const json::object& answer) {
     const bool later = has_items(answer, "restart");
     std::string out = in_force ? "Reloaded. In force now:\n"
                       : later  ? "Reloaded; nothing new is in force yet.\n"
-                               : "Reloaded; nothing was different.\n";
+                               : "Reloaded; nothing has changed.\n";
     add_changes(out, answer);
     if (later) out += "In force after a restart of flowrelayd:\n";
     add_list(out, answer, "restart", "  ");
@@ -123,7 +123,7 @@ std::string format_reload_plan(const json::object& plan) {
     add_changes(out, plan);
     if (has_items(plan, "restart")) out += "A restart of flowrelayd would change:\n";
     add_list(out, plan, "restart", "  ");
-    if (out.empty()) out = "The running flowrelayd has all of it in force.\n";
+    if (out.empty()) out = "The running flowrelayd already uses all of it.\n";
     add_list(out, plan, "consequences", "");
     if (would_destroy) {
         out += "A reload would DESTROY data, and is refused until that is accepted:\n";

@@ -141,8 +141,8 @@ ExitCode run_restore(const RestoreOptions& options) {
     }
     print_left_out(*manifest);
     fmt::print(
-        "What was delivered since the backup is delivered again, with the same uuid. Is the "
-        "relay it comes from stopped for good? Then: systemctl start flowrelayd\n");
+        "Events delivered since the backup are delivered again, with the same uuid. If the "
+        "original relay is stopped for good: systemctl start flowrelayd\n");
     return ExitCode::ok;
 }
 

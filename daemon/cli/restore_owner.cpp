@@ -40,9 +40,9 @@ Result<FileOwner> choose_owner(const OwnerHints& hints, const FindUser& find) {
     }
     if (auto recorded = find_or_number(hints.recorded, find)) return *std::move(recorded);
     return no_owner(
-        "nobody is found to whom the files could belong: root restores them, flowrelayd runs as "
-        "another user, and could not open files of root. Make the user that it is to run as "
-        "(systemd-sysusers makes `flowrelay`), or name it with --user");
+        "there is no user to own the files: root restores them, but flowrelayd runs as another "
+        "user, which could not open files of root. Create that user (systemd-sysusers creates "
+        "`flowrelay`), or name one with --user");
 }
 
 std::optional<FileOwner> find_file_owner(const std::string& user) {

@@ -131,7 +131,7 @@ ExitCode remove_everywhere(const Context& context, SourceOptions source) {
     if (const auto found = parse_object(known->body)) use_known_source(options, *found);
     options.access.interactive = is_interactive(options.access);
     if (!options.access.interactive && options.flow.empty()) {
-        complain("--flow is needed where nobody can choose one: stdin is not a terminal");
+        complain("--flow is needed because nobody can choose one: stdin is not a terminal");
         return ExitCode::usage;
     }
     return run_with_access(options.access, [&](const app::Config& config, LineInput& input,

@@ -24,18 +24,18 @@ void add_fact(std::string& out, std::string_view name, std::string_view value) {
 std::string_view meaning_of(std::string_view result) {
     if (result == "gone") return "it was removed from its flow";
     if (result == "unknown") {
-        return "the destination does not know its token, or can't be asked for sources; nothing "
-               "was changed";
+        return "the destination does not know its token, or has no such resource; nothing was "
+               "changed";
     }
     if (result == "refused") {
-        return "the destination refuses its token: see whether it is the right one; nothing was "
+        return "the destination refuses its token: check whether it is the right one; nothing was "
                "changed";
     }
     if (result == "unanswered") {
         return "the destination did not answer: try again later; nothing was changed";
     }
-    return "the answer says nothing of a source: see whether destination.base_url is right; "
-           "nothing was changed";
+    return "the answer is not about a source: check whether destination.base_url is right; nothing "
+           "was changed";
 }
 
 }  // namespace

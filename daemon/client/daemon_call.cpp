@@ -81,7 +81,7 @@ Result<DaemonReply> call_daemon(const std::string& socket, std::string_view meth
         }
     }
     if (reader.status() == http::ResponseStatus::broken) {
-        return broken(fmt::format("{} gave no proper answer: {}", socket, reader.error()));
+        return broken(fmt::format("{} gave an invalid answer: {}", socket, reader.error()));
     }
     DaemonReply reply{reader.code(), std::string(reader.body()),
                       std::string(reader.field("Flowrelay-Next"))};

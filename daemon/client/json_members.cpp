@@ -18,7 +18,7 @@ Result<json::object> parse_object(std::string_view text) {
     json::value parsed = json::parse(mended ? std::string_view(*mended) : text, error);
     if (error || !parsed.is_object()) {
         return Error{make_error_code(boost::system::errc::protocol_error),
-                     "what came back is not an answer of flowrelayd; is this the right socket?"};
+                     "the answer is not from flowrelayd; is this the right socket?"};
     }
     return std::move(parsed.get_object());
 }

@@ -75,8 +75,8 @@ Grant read_grant(std::string_view query, const AuthorizationRequest& request) {
     const std::string issuer = http::query_parameter(query, "iss");
     if (!issuer.empty() && origin_of(issuer) != origin_of(request.authorize_url)) {
         return {Grant::Kind::refused,
-                fmt::format("the answer is from {} and not from {}: somebody may have mixed two "
-                            "servers up; nothing was sent to either",
+                fmt::format("the answer is from {} and not from {}: this may be a mix-up of two "
+                            "servers; nothing was sent to either",
                             quotable(issuer, {}), origin_of(request.authorize_url))};
     }
     const std::string error = http::query_parameter(query, "error");
@@ -155,7 +155,7 @@ std::string authorization_url(const AuthorizationRequest& request) {
 
 Grant read_callback(std::string_view query, const AuthorizationRequest& request) {
     if (http::query_parameter(query, "state") != request.state) {
-        return foreign("it belongs to another request (its state is not this one's)");
+        return foreign("it belongs to another request (its state differs)");
     }
     return read_grant(query, request);
 }

@@ -80,7 +80,7 @@ std::optional<NewSource> SourceMaking::make() {
          : source->id.empty() ? "the API made the source, but gave no id for it"
          : source->flow_token.empty()
              ? "the API made the source, but gave no flow_token for it"
-             : "the API made the source, but its flow_token is none that can be used");
+             : "the API made the source, but its flow_token can't be used");
     if (source && !source->id.empty()) {
         take_back(source->id);
     } else {
@@ -135,8 +135,8 @@ bool SourceMaking::hand_over(const NewSource& source) {
         take_back(source.id);
     } else {
         say_(
-            fmt::format("whether flowrelayd has the token is not known: if `flowrelay source list` "
-                        "shows {}, it is connected; if not, remove source {} in the flow",
+            fmt::format("it is unknown whether flowrelayd has the token: if `flowrelay source "
+                        "list` shows {}, it is connected; if not, remove source {} in the flow",
                         request_.name, source.id));
     }
     return false;
@@ -146,14 +146,14 @@ void SourceMaking::take_back(const std::string& id) {
     const auto gone = api_.call("DELETE", place_ + "/" + http::url_encode(id), {},
                                 "when asked to remove the source again");
     say_(gone ? "the source in the flow was removed again"
-              : fmt::format("source {} stays in the flow without use: remove it there", id));
+              : fmt::format("source {} is left unused in the flow: remove it there", id));
 }
 
 void SourceMaking::look_for_lost_source(bool lost) {
     const auto advice = [&] {
         say_(
-            fmt::format("whether a source called {} was made is not known: look at the sources "
-                        "of {}, and remove it there",
+            fmt::format("it is unknown whether a source called {} was made: look at the sources of "
+                        "{}, and remove it there",
                         app::printable(request_.title), flow_name()));
     };
     const auto now = api_.sources(place_);
@@ -166,12 +166,12 @@ void SourceMaking::look_for_lost_source(bool lost) {
                          : std::string("no source was made"));
     }
     if (made.size() == 1) {
-        say_(fmt::format("source {} was made all the same", made.front().id));
+        say_(fmt::format("source {} was made nevertheless", made.front().id));
         return take_back(made.front().id);
     }
     std::string ids;
     for (const auto& source : made) ids += (ids.empty() ? "" : ", ") + source.id;
-    say_(fmt::format("one of the sources {} of {} was made without use: remove it there", ids,
+    say_(fmt::format("one of the sources {} of {} was made and is not used: remove it there", ids,
                      flow_name()));
 }
 

@@ -173,12 +173,12 @@ Result<Ledger> Ledger::from_text(std::string_view text) {
     Ledger ledger;
     for (const json::value& each : invitations->get_array()) {
         auto invitation = read_invitation(each);
-        if (!invitation) return damaged_ledger("has an invitation that is none");
+        if (!invitation) return damaged_ledger("has an invalid invitation");
         ledger.invitations_.push_back(std::move(*invitation));
     }
     for (const json::value& each : links->get_array()) {
         auto link = read_link(each);
-        if (!link) return damaged_ledger("has a link that is none");
+        if (!link) return damaged_ledger("has an invalid link");
         ledger.links_.push_back(std::move(*link));
     }
     return ledger;

@@ -24,14 +24,14 @@ int option_of(int fd, int option) {
 void check_passed(const app::PassedSocket& socket) {
     if (option_of(socket.fd, SO_TYPE) != SOCK_STREAM || option_of(socket.fd, SO_ACCEPTCONN) != 1) {
         throw std::runtime_error(
-            fmt::format("systemd passed \"{}\", which is no socket to accept connections from: use "
-                        "ListenStream= and Accept=no in its unit",
+            fmt::format("systemd passed \"{}\", which is not a listening socket: use ListenStream= "
+                        "and Accept=no in its unit",
                         socket.name));
     }
     if (socket.name == "invite" && option_of(socket.fd, SO_DOMAIN) != AF_UNIX) {
         throw std::runtime_error(
-            "systemd passed an invite socket that is not a Unix socket: a peer's user can't be "
-            "told on it; use a path in ListenStream=");
+            "systemd passed an invite socket that is not a Unix socket: it does not tell who "
+            "connects; use a path in ListenStream=");
     }
 }
 

@@ -30,8 +30,8 @@ app::Config with_application(const app::Config& config) {
     app::Config own = config;
     own.connect = app::pages_application(config);
     if (own.pages.public_url.empty()) {
-        throw app::ConfigError({app::problem_with(config, "pages.public_url",
-                                                  "missing: it is where browsers find the pages")});
+        throw app::ConfigError({app::problem_with(
+            config, "pages.public_url", "missing: it is the address of the pages for browsers")});
     }
     if (own.connect.client_id.empty()) {
         throw app::ConfigError({app::problem_with(
@@ -196,9 +196,9 @@ http::Response Site::answer(const http::RequestReader& reader) {
         take_session(call, reader.field("Cookie"), is_busy);
         const bool is_form = request.method == "POST";
         if (is_busy) {
-            response = failed(503, "One moment",
-                              {"What you asked for last is still being done",
-                               "Wait a moment, then reload this page"});
+            response = failed(
+                503, "One moment",
+                {"Your last request is still in progress", "Wait a moment, then reload this page"});
         } else if (!call.session && route->needs_session) {
             response = no_visit();
         } else if (is_form && (request.content_type != "application/x-www-form-urlencoded" ||

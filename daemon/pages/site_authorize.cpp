@@ -24,8 +24,7 @@ std::string_view name_in(std::string_view path) {
     return path.substr(path.rfind('/') + 1);
 }
 
-constexpr std::string_view too_many =
-    "Too many people are here just now. Try again in half an hour";
+constexpr std::string_view too_many = "Too many users are here now. Try again in half an hour";
 
 }  // namespace
 
@@ -152,13 +151,13 @@ http::Response Site::take_callback(Call& call) {
     Session& session = *call.session;
     if (!session.pending) {
         return failed(400, "Start again",
-                      {"This answer was used already, or nothing was asked for by this browser"},
+                      {"This answer was used already, or this browser did not ask for one"},
                       session.purpose == Purpose::none ? std::string() : url("/authorize"));
     }
     const client::Grant grant = client::read_callback(call.request.query, *session.pending);
     if (grant.kind == client::Grant::Kind::foreign) {
         return failed(400, "Start again",
-                      {"This is not the answer to what this browser asked for: " + grant.text,
+                      {"This is not the answer to the request of this browser: " + grant.text,
                        "Nothing was changed"},
                       url("/authorize"));
     }

@@ -218,7 +218,7 @@ http::Response Site::change_filter(Call& call) {
         if (!call.field(event).empty()) events.emplace_back(event);
     }
     if (events.empty()) {
-        call.session->problem = "nothing was changed: at least one type of events has to pass";
+        call.session->problem = "nothing was changed: at least one type of event must pass";
         return go("/settings");
     }
     if (events.size() == 2) events.clear();  // all events pass
@@ -236,7 +236,7 @@ http::Response Site::change_filter(Call& call) {
         filter, [](const auto& member) { return member.value().get_array().empty(); });
     if (all) filter = {{"all", true}};
     return change(call, "filter", json::serialize(filter),
-                  "Saved. It counts for events that are sent from now on.");
+                  "Saved. It applies to events that are sent from now on.");
 }
 
 http::Response Site::show_removal(Call& call) {
@@ -272,7 +272,7 @@ bool Site::is_gone_all_the_same(const Session& session, client::FlowApi& api,
         answer && answer->status == http_ok
             ? "the source is still in the flow, unless the API carries the removal out later: look "
               "at the sources of the flow"
-            : "whether the source was removed is not known: look at the sources of the flow");
+            : "it is unknown whether the source was removed: look at the sources of the flow");
     return false;
 }
 
@@ -305,8 +305,8 @@ http::Response Site::remove(Call& call) {
                     {reply ? client::message_of(*reply) : reply.error().message,
                      "it is not in its flow any more"});
         body += paragraph(
-            "The relay could not be told. It notices with the next event, and erases "
-            "then what it has stored.");
+            "The relay could not be informed. It will notice with the next event, and then erase "
+            "what it has stored.");
     }
     const auto saved = ledger_.change([&](Ledger& ledger) {
         ledger.remove_link(session.flow, session.source_id);

@@ -156,8 +156,7 @@ http::Response Site::make_source(Call& call, const client::Flow& flow,
     }
     if (!making.is_settled()) {
         said.emplace_back(
-            "whether the source is safe on the relay's disk is not sure: tell "
-            "whoever runs it");
+            "it is uncertain whether the source is safe on the relay's disk: tell whoever runs it");
     }
     if (!set_link(*source, flow)) {
         said.emplace_back(

@@ -59,7 +59,7 @@ Result<Visit> read_setup(std::string_view query, std::string_view base_url) {
     const auto parts = parts_below_flows(http::query_parameter(query, "flow_url"), base_url);
     if (visit.flow.empty() && parts.size() == 2) visit.flow = parts[0] + "/" + parts[1];
     if (!is_reference(visit.flow)) {
-        return bad_link("the flow in the link is none. Start again from the flow's settings");
+        return bad_link("the flow in the link is invalid. Start again from the flow's settings");
     }
     return visit;
 }

@@ -272,7 +272,7 @@ class Backup(support.RelayTestCase):
         whole = json.loads((path / "manifest.json").read_text())
         for member, value, said in (("mode", "nonsense", 'the mode "nonsense"'),
                                     ("mode", "4755", 'the mode "4755"'),
-                                    ("copy", "state/tokens", "that no backup has")):
+                                    ("copy", "state/tokens", "that can't be in a backup")):
             manifest = json.loads(json.dumps(whole))
             manifest["files"][-1][member] = value
             (path / "manifest.json").write_text(json.dumps(manifest))
@@ -312,7 +312,7 @@ class Backup(support.RelayTestCase):
         made = self.flowrelay(relay, "backup", str(path), patience=60)
         self.assertEqual(made.status, 2, made)
         self.assertIn("3 queued events", made.stdout)
-        self.assertRegex(made.stderr, r"the backup is there, and the spool .* is damaged: spool/\S+\.seg: ")
+        self.assertRegex(made.stderr, r"the backup is complete, but the spool is damaged: spool/\S+\.seg: ")
         relay.kill()
         host = self.other_host("host")
         refused = self.restore(path, host)

@@ -72,7 +72,7 @@ class CliTest(support.RelayTestCase):
                 (["source", "add", "web"], "--token-file"),
                 (["source", "pause"], "NAME"),
                 (["source", "add", "web", "--token-file", "-"], "no flow_token on stdin"),
-                (["explain"], "say of what"),
+                (["explain"], "name an event"),
                 (["explain", "a", "--thread", "b"], "exclude each other"),
                 (["explain", "--source", "", "a"], "--source: is empty"),
                 (["queue", "drop", "--yes", "--source", "", "--all"], "--source: is empty"),
@@ -410,7 +410,7 @@ class CliTest(support.RelayTestCase):
 
     def test_reload_says_what_has_changed_or_why_not(self):
         self.start()
-        self.assertIn("nothing was different", self.run_flowrelay("reload").stdout)
+        self.assertIn("nothing has changed", self.run_flowrelay("reload").stdout)
         self.relay.configure({"retry": {"max": "7s"}, "spool": {"max_size": "1GiB"},
                               "log": {"format": "json"}})
         done = self.run_flowrelay("reload").stdout

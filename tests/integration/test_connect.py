@@ -216,7 +216,7 @@ class Connect(support.RelayTestCase):
                 self.assertIn("the source in the flow was removed again", told)
                 self.assertEqual(api.requests[-1][:2], gone)
                 del api.answers[gone]
-                self.assertIn("source 36 stays in the flow", self.connect(status=65).stderr)
+                self.assertIn("source 36 is left unused in the flow", self.connect(status=65).stderr)
                 self.relay.stop()
 
     def test_a_source_that_the_daemon_refuses_is_removed_again(self):
@@ -322,12 +322,12 @@ class Connect(support.RelayTestCase):
         other = {"id": 37, "name": "other"}
         for lost, after, words in [
                 ((500, {}), [old, other], "no source was made"),
-                ((502, {}), [old, other, new], "source 36 was made all the same"),
-                ((201, []), [new, old], "source 36 was made all the same"),
-                ((201, {"flow_token": "t"}), [new, old], "source 36 was made all the same"),
+                ((502, {}), [old, other, new], "source 36 was made nevertheless"),
+                ((201, []), [new, old], "source 36 was made nevertheless"),
+                ((201, {"flow_token": "t"}), [new, old], "source 36 was made nevertheless"),
                 ((201, {}), [old, new, {"id": 38, "name": "ci"}], "one of the sources 36, 38"),
-                ((504, {}), None, "is not known: look at the sources of example/main"),
-                (None, [old, new], "source 36 was made all the same")]:
+                ((504, {}), None, "was made: look at the sources of example/main"),
+                (None, [old, new], "source 36 was made nevertheless")]:
             with self.subTest(lost=lost, after=after), \
                     self.api(make=lost, list=(200, [old]), remove=(204, {})) as api:
                 def then(api=api, after=after):
@@ -338,7 +338,7 @@ class Connect(support.RelayTestCase):
                 self.assertIn(words, outcome.stderr)
                 self.assertIn("a source called ci already (30)", outcome.stderr)
                 deleted = [request[1] for request in api.requests if request[0] == "DELETE"]
-                removed = "all the same" in words
+                removed = "nevertheless" in words
                 self.assertEqual(deleted, ["/flows/example/main/sources/36"] if removed else [])
                 self.assertEqual("removed again" in outcome.stderr, removed)
                 self.assertNotIn('"ci"', self.flowrelay(self.relay, "source", "list",

@@ -213,7 +213,7 @@ class Gone(support.RelayTestCase):
         self.token_file(self.other)
         outcome = self.flowrelay(relay, "reload")
         self.assertRegex(outcome.stdout, r"(?m)^  source ci is new; active, 0 events queued$")
-        self.assertNotIn("nothing was different", outcome.stdout)
+        self.assertNotIn("nothing has changed", outcome.stdout)
         self.assertRegex(outcome.stdout, r"Look at ci: it is gone")
         self.submit(relay, {**event, "title": "of the new token", "external_thread_id": "new"})
         delivered, = self.server.wait_for(1)

@@ -157,7 +157,7 @@ class Connecting(PagesTestCase):
         self.address(stranger)
         foreign = self.get(back, stranger)
         self.assertEqual(foreign.status, 400)
-        self.assertIn("not the answer to what this browser asked for", foreign.body)
+        self.assertIn("not the answer to the request of this browser", foreign.body)
         before = dict(self.browser.cookies)["__Host-flowrelay"].value
         self.assertEqual(self.get(back).status, 303)
         # The cookie that was known before log-in is worth nothing.

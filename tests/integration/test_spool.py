@@ -310,7 +310,7 @@ class Spool(support.RelayTestCase):
         self.make_disk()
         outcome = self.disk_test("--seconds", "3")
         # A file system in memory is told from a disk.
-        status = 2 if "it lies in memory" in outcome.stdout else \
+        status = 2 if "it is in memory" in outcome.stdout else \
             3 if "a power cut may lose" in outcome.stdout else 0
         self.assertEqual(outcome.status, status, outcome)
         self.assertRegex(outcome.stdout, r"fdatasync +median \d")

@@ -126,7 +126,7 @@ class StrictOAuth(support.RelayTestCase):
         stdout = self.end(terminal, 0)
         self.assertIn("ci is connected to example/main, where it is source 1\n", stdout)
         self.assertRegex(stdout, r"as +Person person\n")
-        self.assertNotIn("given back", terminal.shown)
+        self.assertNotIn("could not be revoked", terminal.shown)
 
     def test_what_a_browser_must_not_bring_is_not_taken(self):
         self.start()

@@ -182,7 +182,7 @@ TEST(ControlClient, ReportsAnInvalidAnswer) {
             peer.send(answer);
         });
         EXPECT_THAT(failure(get_from_daemon(daemon.path(), "/v1/status", patient)),
-                    HasSubstr("75 " + daemon.path() + " gave no proper answer"));
+                    HasSubstr("75 " + daemon.path() + " gave an invalid answer"));
     }
 }
 

@@ -229,7 +229,7 @@ TEST(OperatorText, WhatIsBehindOthersGoesAfterThem) {
         return format_explanation(object(answer.c_str()), false);
     };
     for (const char* cause : {"stored", "behind", "behind_in_flight"}) {
-        EXPECT_NE(text(cause).find("next attempt: after those in front of it\n"),
+        EXPECT_NE(text(cause).find("next attempt: after the earlier events of its thread\n"),
                   std::string::npos);
     }
     EXPECT_NE(text("ready").find("next attempt: at any moment\n"), std::string::npos);
@@ -250,7 +250,7 @@ TEST(OperatorText, WhatNoTimeEndsIsSaid) {
     EXPECT_EQ(text,
               "source ci is paused, with 0 events queued\n"
               "  token_paused  paused\n"
-              "next attempt: not before somebody does something\n");
+              "next attempt: not until an operator acts\n");
 }
 
 TEST(OperatorText, WhatCameFromOutsideCanNotSteerTheTerminal) {

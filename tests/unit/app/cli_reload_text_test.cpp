@@ -33,9 +33,9 @@ TEST(ReloadText, AnOlderDaemonNamesItsSourcesAmongTheKeys) {
 }
 
 TEST(ReloadText, SaysWhenNothingIsDifferent) {
-    EXPECT_EQ(format_reload(reload_object("{}")), "Reloaded; nothing was different.\n");
+    EXPECT_EQ(format_reload(reload_object("{}")), "Reloaded; nothing has changed.\n");
     EXPECT_EQ(format_reload_plan(reload_object(R"({"changed":[],"sources":[],"problems":[]})")),
-              "The running flowrelayd has all of it in force.\n");
+              "The running flowrelayd already uses all of it.\n");
 }
 
 TEST(ReloadText, APlanSaysWhatWouldBeDestroyed) {

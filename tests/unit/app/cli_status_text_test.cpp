@@ -57,16 +57,19 @@ TEST(StatusText, SaysHowFastEventsComeAndGo) {
 TEST(StatusText, SaysWhenTheQueueWillBeEmpty) {
     EXPECT_THAT(drained(R"("state":"drains","from_s":12,"to_s":40,"stuck":0)"),
                 HasSubstr("drained       in 12s to 40s at this rate\n"));
-    EXPECT_THAT(drained(R"("state":"drains","from_s":12,"to_s":12,"stuck":3)"),
-                HasSubstr("drained       in about 12s at this rate; 3 of tokens that wait or are "
-                          "paused stay\n"));
-    EXPECT_THAT(drained(R"("state":"drains","from_s":12,"stuck":0)"),
-                HasSubstr("drained       in 12s at the soonest: at times it did not get less\n"));
+    EXPECT_THAT(
+        drained(R"("state":"drains","from_s":12,"to_s":12,"stuck":3)"),
+        HasSubstr("drained       in about 12s at this rate; 3 stay, of tokens that wait or are "
+                  "paused\n"));
+    EXPECT_THAT(
+        drained(R"("state":"drains","from_s":12,"stuck":0)"),
+        HasSubstr("drained       in 12s at the earliest: at times the queue did not shrink\n"));
     EXPECT_THAT(drained(R"("state":"never","stuck":0)"),
                 HasSubstr("drained       not at this rate"));
     EXPECT_THAT(drained(R"("state":"held","stuck":0)"),
                 HasSubstr("drained       unknown: nothing"));
-    EXPECT_THAT(drained(R"("state":"unknown","stuck":0)"), HasSubstr("drained       unknown: not"));
+    EXPECT_THAT(drained(R"("state":"unknown","stuck":0)"),
+                HasSubstr("drained       unknown: measured"));
     EXPECT_THAT(drained(R"("state":"empty","stuck":0)"), Not(HasSubstr("drained")));
     EXPECT_THAT(drained(R"("state":"of a later version")"), Not(HasSubstr("drained")));
 }
