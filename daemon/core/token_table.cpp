@@ -285,6 +285,21 @@ const Token* TokenTable::source_above(const Token& token) const {
     return found == by_source_.end() ? nullptr : &at(found->second);
 }
 
+std::vector<TokenId> TokenTable::related_to(TokenId id) const {
+    const auto source_of = [](const Token& token) -> std::string_view {
+        const std::string_view source = source_of_route(token.entry.source);
+        return source.empty() ? std::string_view(token.entry.source) : source;
+    };
+    std::vector<TokenId> related;
+    const auto slot = tokens_.find(id);
+    if (slot == tokens_.end() || slot->second.entry.source.empty()) return related;
+    const std::string_view source = source_of(slot->second);
+    for (const auto& [other, token] : tokens_) {
+        if (other != id && source_of(token) == source) related.push_back(other);
+    }
+    return related;
+}
+
 const EventDefaults& TokenTable::defaults_of(const Token& token) const {
     if (joined_defaults_.empty()) return token.rules.defaults;
     const auto joined = joined_defaults_.find(token.entry.id);

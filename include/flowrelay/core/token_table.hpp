@@ -165,6 +165,10 @@ public:
     /// or there is no such source.
     const Token* source_above(const Token& token) const;
 
+    /// Returns the other slots that copies of an event of this slot can lie in, by id: those that
+    /// are called like its source or one of its routes, whatever their state.
+    std::vector<TokenId> related_to(TokenId id) const;
+
     /// Returns the defaults of events that name the slot as their source. A route has those of the
     /// source that it belongs to for each member that it has no default of its own for.
     const EventDefaults& defaults_of(const Token& token) const;
