@@ -1,6 +1,7 @@
 """Routes: one source that is connected to several flows."""
 
 import json
+import socket
 
 import support
 from producers import Producer
@@ -92,6 +93,33 @@ class Routes(support.RelayTestCase):
         self.assertIn("\nflowrelay_stored_events_total 2\n", metrics)
         self.assertIn("\nflowrelay_stored_copies_total 4\n", metrics)
         self.assertIn('flowrelay_source_queued_events{source="ci/ops"} 0', metrics)
+
+    def test_a_route_has_the_defaults_of_its_source_where_it_has_none(self):
+        self.start(self.source("ci", defaults={"author": {"name": "CI"}, "event": "discussion",
+                                               "tags": ["ci"]}),
+                   self.source("ci/ops", defaults={"tags": ["ops"]}),
+                   self.source("ci/all", defaults={"event": "activity"}))
+        self.submit("one")
+        self.relay.wait_until_idle()
+        made = {event["flow_token"]: (event["event"], event["tags"], event["author"])
+                for event in self.server.delivered()}
+        author = {"name": "CI"}
+        self.assertEqual(made, {self.flow_tokens["ci"]: ("discussion", ["ci"], author),
+                                self.flow_tokens["ci/ops"]: ("discussion", ["ops"], author),
+                                self.flow_tokens["ci/all"]: ("activity", ["ci"], author)})
+
+    def test_a_source_with_allow_is_not_reached_through_a_route(self):
+        port = support.free_port()
+        self.start(self.source("ci", allow=["root"], defaults={"author": {"name": "CI"}}),
+                   self.source("ci/ops"), ingest={"listen": f"127.0.0.1:{port}"})
+        self.assertEqual(self.submit("local")["status"], "accepted")
+        for name in ("ci", "ci/ops"):
+            with socket.create_connection(("127.0.0.1", port)) as stranger:
+                stranger.sendall(support.line({"source": name, "external_thread_id": "t",
+                                               "title": "over TCP"}).encode())
+                answer = json.loads(stranger.makefile().readline())
+            self.assertEqual(answer["code"], "not_allowed", answer)
+        self.assertEqual(self.delivered(), {"ci": ["local"], "ci/ops": ["local"], "ci/all": []})
 
     def test_all_commands_take_the_name_of_a_route(self):
         self.start(self.source("ci", defaults={"author": {"name": "CI"}}))
