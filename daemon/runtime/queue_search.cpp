@@ -281,11 +281,15 @@ asio::awaitable<Result<void>> find_in_backlogs(Engine& engine, Ids& ids,
 asio::awaitable<Result<void>> add_copies(Engine& engine, std::vector<ListedEvent>& found,
                                          std::size_t by_seq, const Wanted& wanted) {
     std::map<TokenId, Ids> missing;
+    std::map<TokenId, Ids> ids_of;
     for (std::size_t i = by_seq; i < found.size(); ++i) {
-        for (const TokenId token : engine.relay().tokens().related_to(found[i].record.token)) {
+        ids_of[found[i].record.token].insert(found[i].record.id);
+    }
+    for (const auto& [of, ids] : ids_of) {
+        for (const TokenId token : engine.relay().tokens().related_to(of)) {
             const core::Token& slot = engine.relay().tokens().at(token);
             if (!slot.gone() && engine.relay().lifecycle().queued(token) == 0) continue;
-            missing[token].insert(found[i].record.id);
+            missing[token].insert(ids.begin(), ids.end());
         }
     }
     for (std::size_t i = by_seq; i < found.size(); ++i) {
