@@ -163,6 +163,8 @@ SourceConfig read_source(const YamlNode& node, ProblemList& problems) {
     read_allow(map, source.rules.allow, problems);
     source.rules.filter = read_filter(map, problems);
     read_defaults(map, source.rules, problems);
+    // Only a route can take the one of its source instead.
+    if (core::source_of_route(source.name).empty()) source.rules.has_own_event = false;
     return source;
 }
 
