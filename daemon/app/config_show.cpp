@@ -8,6 +8,7 @@
 #include "config_table.hpp"
 #include "flowrelay/app/config.hpp"
 #include "flowrelay/core/json.hpp"
+#include "flowrelay/core/token_table.hpp"
 
 namespace flowrelay::app {
 namespace {
@@ -101,9 +102,13 @@ void show_source(std::string& out, const SourceConfig& source) {
     if (source.rules.filter) {
         out += fmt::format("    filter: {}\n", show_filter(*source.rules.filter));
     }
-    if (source.rules.defaults.empty()) return;
+    core::EventDefaults defaults = source.rules.defaults;
+    const bool is_route = !core::source_of_route(source.name).empty();
+    // It would count as the route's own if it were read.
+    if (is_route && !source.rules.has_own_event) defaults.erase("event");
+    if (defaults.empty()) return;
     out += "    defaults:\n";
-    for (const auto& [member, value] : source.rules.defaults) {
+    for (const auto& [member, value] : defaults) {
         out += fmt::format("      {}: {}\n", json_string(member), value);
     }
 }

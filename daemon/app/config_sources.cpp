@@ -19,7 +19,6 @@ namespace flowrelay::app {
 
 namespace {
 
-constexpr std::size_t longest_name = 64;
 // The same maximum as for a token in an event.
 constexpr SecretRules token_rules{"token", 256, false};
 
@@ -60,7 +59,8 @@ void check_defaults(const MapReader& map, const core::EventDefaults& defaults) {
     }
 }
 
-void read_defaults(const MapReader& map, core::EventDefaults& out, ProblemList& problems) {
+void read_defaults(const MapReader& map, core::SourceRules& rules, ProblemList& problems) {
+    core::EventDefaults& out = rules.defaults;
     out["event"] = "\"activity\"";
     const YamlNode* defaults = map.find("defaults");
     if (defaults == nullptr) return;
@@ -84,6 +84,7 @@ void read_defaults(const MapReader& map, core::EventDefaults& out, ProblemList& 
             continue;
         }
         out[member] = to_json(entry.value);
+        if (member == "event") rules.has_own_event = true;
     }
     check_defaults(map, out);
 }
@@ -146,10 +147,9 @@ SourceConfig read_source(const YamlNode& node, ProblemList& problems) {
     map.read("name", source.name);
     if (map.find("name") == nullptr) {
         map.complain("name", "missing");
-    } else if (source.name.size() > longest_name || !is_word(source.name, "._-")) {
-        map.complain("name", fmt::format("{} is not a name; 1 to {} letters, digits, \".\", \"_\" "
-                                         "and \"-\"",
-                                         show(source.name), longest_name));
+    } else if (!core::is_source_name(source.name)) {
+        map.complain(
+            "name", fmt::format("{} is not a name; {}", show(source.name), core::source_name_form));
     } else if (core::is_slot_name(source.name)) {
         map.complain("name", fmt::format("{} can't be the name of a source: tokens that come with "
                                          "events are called so; choose another one",
@@ -162,7 +162,9 @@ SourceConfig read_source(const YamlNode& node, ProblemList& problems) {
     map.read("report_problems", source.rules.report_problems);
     read_allow(map, source.rules.allow, problems);
     source.rules.filter = read_filter(map, problems);
-    read_defaults(map, source.rules.defaults, problems);
+    read_defaults(map, source.rules, problems);
+    // Only a route can take the one of its source instead.
+    if (core::source_of_route(source.name).empty()) source.rules.has_own_event = false;
     return source;
 }
 

@@ -119,6 +119,26 @@ void add_unreadable(std::string& out, const json::object& event) {
         why, count_of(event, "seq"));
 }
 
+/// Other copies of the event: a source with several routes has one for each.
+void add_copies(std::string& out, const json::object& event) {
+    const json::array* copies = array_of(event, "copies");
+    if (copies == nullptr) return;
+    for (const json::value& item : *copies) {
+        if (!item.is_object()) continue;
+        const json::object& copy = item.get_object();
+        std::string state = text_of(copy, "state");
+        if (state.empty()) state = text_of(copy, "outcome");
+        out += fmt::format("also for {}: {}", text_of(copy, "source"), state);
+        const std::string seq = count_of(copy, "seq");
+        if (copy.contains("seq")) out += fmt::format(" (event {})", seq);
+        const std::string text = text_of(copy, "text");
+        if (!text.empty()) out += fmt::format("; it {}", text);
+        const std::string reason = text_of(copy, "reason");
+        if (!reason.empty()) out += fmt::format("; because: {}", reason);
+        out += '\n';
+    }
+}
+
 std::string body_text(const json::object& event) {
     const json::value* body = event.if_contains("body");
     if (body == nullptr || !body->is_object()) return {};
@@ -191,6 +211,7 @@ std::string format_event(const json::object& event, bool colour) {
         out += "why it waits:\n";
         add_chain(out, event, colour);
     }
+    add_copies(out, event);
     const std::string body = body_text(event);
     if (!body.empty()) out += "contents:\n" + body;
     return out;
@@ -235,6 +256,7 @@ std::string format_explanation(const json::object& answer, bool colour) {
     add_unreadable(out, answer);
     add_chain(out, answer, colour);
     add_history(out, answer);
+    add_copies(out, answer);
     return out;
 }
 

@@ -45,6 +45,18 @@ void add_head(std::string& out, const json::object& status, bool colour) {
     }
 }
 
+/// Events with several routes count once for each.
+std::string describe_accepted(const json::object& status) {
+    std::string line = count_of(status, "accepted");
+    const json::object* since = object_of(status, "since_start");
+    if (since == nullptr) return line;
+    const double events = number_of(*since, "accepted_events").value_or(0);
+    const double copies = number_of(*since, "accepted_copies").value_or(events);
+    if (copies <= events) return line;
+    return line +
+           fmt::format(" copies (since the start {:.0f} copies of {:.0f} events)", copies, events);
+}
+
 void add_destination(std::string& out, const json::object& status, bool colour) {
     const json::object* found = object_of(status, "destination");
     if (found == nullptr) return;
@@ -136,7 +148,7 @@ Result<std::string> format_status(std::string_view json_text, bool colour) {
     add_head(out, status, colour);
     add_destination(out, status, colour);
     out += '\n';
-    add_row(out, "accepted", count_of(status, "accepted"));
+    add_row(out, "accepted", describe_accepted(status));
     add_row(out, "delivered", count_of(status, "delivered"));
     add_queue(out, status, colour);
     std::string dead = count_of(status, "dead");

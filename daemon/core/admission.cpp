@@ -18,6 +18,28 @@ namespace {
 // So many are looked through for a duplicate, while the disk is in trouble.
 constexpr std::size_t most_failed_ids = 4096;
 
+/// Empty: it is none of a slot yet.
+std::string label_of(const Token& token) {
+    return token.entry.id == TokenId::none ? std::string() : token.label();
+}
+
+Rejection too_large(const Token& token, std::size_t size, std::uint64_t limit) {
+    return {RejectCode::too_large,
+            fmt::format("with the defaults of source \"{}\" the event has {} bytes, over the {} of "
+                        "ingest.max_event_size",
+                        token.label(), size, limit),
+            {},
+            {}};
+}
+
+/// Names the route where the event was right for those before it.
+Rejection of_copy(Rejection rejection, const Token& token, bool is_first) {
+    if (!is_first && rejection.code == RejectCode::invalid_event) {
+        rejection.message += fmt::format(" (with the defaults of source \"{}\")", token.label());
+    }
+    return rejection;
+}
+
 }  // namespace
 
 Admission::Admission(const RelayOptions& options, TokenTable& tokens, DedupWindow& known_ids,
@@ -64,6 +86,10 @@ Admission::Decision Admission::submit(Submission submission, Now now, const Subm
                          Milliseconds(2000)},
                         {}, by.producer, now.mono);
     }
+    const auto* named = std::get_if<SourceName>(&submission.addressee());
+    if (named != nullptr && !tokens_.routes_of(named->name).empty()) {
+        return submit_copies(std::move(submission), named->name, now, by);
+    }
     const auto found = tokens_.resolve(submission.addressee(), options_.accept_unknown_tokens);
     if (found.has_error()) return rejected(found.error(), {}, by.producer, now.mono);
     TokenId slot = *found;
@@ -72,62 +98,139 @@ Admission::Decision Admission::submit(Submission submission, Now now, const Subm
     if (slot == TokenId::none || tokens_.at(slot).missing()) newcomer = submission.addressee();
     static const Token unknown_token{};
     const Token& token = slot == TokenId::none ? unknown_token : tokens_.at(slot);
-    const auto label = [&] { return slot == TokenId::none ? std::string() : token.label(); };
-    if (!token.rules.allow.admits(by)) {
-        return rejected(
-            {RejectCode::not_allowed,
-             fmt::format("this user may not use source \"{}\" (sources.allow)", token.label()),
-             {},
-             {}},
-            label(), by.producer, now.mono);
+    // A route is no way round the rule of its source. Who has a token needs neither.
+    if (const Token* above = named != nullptr ? tokens_.source_above(token) : nullptr) {
+        if (auto refused = refuse_user(*above, by, now)) return std::move(*refused);
     }
-    auto contents = std::move(submission).complete(token.rules.defaults);
+    if (!token.rules.allow.admits(by)) return *refuse_user(token, by, now);
+    const EventDefaults& defaults =
+        named != nullptr ? tokens_.defaults_of(token) : token.rules.defaults;
+    // Not by complete(): moving its result takes 200 instructions, and most events come this way.
+    auto contents = std::move(submission).complete(defaults);
     if (contents.has_error()) {
-        return rejected(contents.error(), label(), by.producer, now.mono);
+        return rejected(contents.error(), label_of(token), by.producer, now.mono);
     }
-
     if (options_.max_event_size != 0 && contents->body.size() > options_.max_event_size) {
-        return rejected(
-            {RejectCode::too_large,
-             fmt::format(
-                 "with the defaults of source \"{}\" the event has {} bytes, over the {} of "
-                 "ingest.max_event_size",
-                 token.label(), contents->body.size(), options_.max_event_size),
-             {},
-             {}},
-            label(), by.producer, now.mono);
+        return rejected(too_large(token, contents->body.size(), options_.max_event_size),
+                        label_of(token), by.producer, now.mono);
     }
 
-    Append append;
-    EventRecord& record = append.record;
-    record.own_id = !contents->uuid.empty();
-    if (record.own_id) {
-        if (dedup_.contains(slot, contents->uuid, now.wall)) {
-            ++counters_.duplicates;
-            return Duplicate{slot, std::move(contents->uuid),
-                             forgotten_failures_ + failed_ids_.size()};
-        }
+    const bool own_id = !contents->uuid.empty();
+    if (own_id && dedup_.contains(slot, contents->uuid, now.wall)) {
+        ++counters_.duplicates;
+        return Duplicate{slot, std::move(contents->uuid), forgotten_failures_ + failed_ids_.size()};
     }
     if (const KnownFilter& filter = token.filter()) {
         if (const auto list = refused_by(*filter, contents->body, contents->thread)) {
-            return filter_out(slot, *list, std::move(contents->uuid), now);
+            Filtered filtered{own_id ? std::move(contents->uuid) : ids_.next(now.wall)};
+            filter_out(slot, *list, filtered.id, now);
+            return filtered;
         }
     }
     if (slot == TokenId::none && tokens_.direct() >= options_.max_unknown_tokens) {
         return refuse_new_token(now, by.producer);
     }
     if (at_quota(slot)) return refuse_over_quota(slot, now, by.producer);
-    note_below_quota(slot);
     if (newcomer) slot = tokens_.take(*newcomer, now.wall);
-    // From now on, so that the same id later in the same batch is recognised.
-    if (record.own_id) dedup_.remember(slot, contents->uuid, now.wall);
+    std::string id = own_id ? std::move(contents->uuid) : ids_.next(now.wall);
+    return make_append(slot, std::move(*contents), std::move(id), own_id, by, now);
+}
+
+/// Nothing is changed before it is known that no copy is refused.
+Admission::Decision Admission::submit_copies(Submission submission, std::string_view source,
+                                             Now now, const Submitter& by) {
+    const Token* above = tokens_.source_above(tokens_.at(tokens_.routes_of(source).front()));
+    if (above != nullptr) {
+        if (auto refused = refuse_user(*above, by, now)) return std::move(*refused);
+    }
+    const auto slots = tokens_.resolve_routes(source);
+    if (slots.has_error()) return rejected(slots.error(), source, by.producer, now.mono);
+    for (const TokenId slot : *slots) {
+        if (auto refused = refuse_user(tokens_.at(slot), by, now)) return std::move(*refused);
+    }
+
+    struct Copy {
+        TokenId slot;
+        Submission::Contents contents;
+        bool is_known = false;
+        std::optional<FilterList> filtered{};
+    };
+    std::vector<Copy> copies;
+    for (const TokenId slot : *slots) {
+        const Token& token = tokens_.at(slot);
+        auto contents = complete(submission.copy(), token, tokens_.defaults_of(token), by, now);
+        if (contents.has_error()) return of_copy(contents.error(), token, copies.empty());
+        Copy& copy = copies.emplace_back(slot, std::move(*contents));
+        const std::string& uuid = copy.contents.uuid;
+        copy.is_known = !uuid.empty() && dedup_.contains(slot, uuid, now.wall);
+        if (copy.is_known) continue;
+        if (const KnownFilter& filter = token.filter()) {
+            copy.filtered = refused_by(*filter, copy.contents.body, copy.contents.thread);
+        }
+        if (!copy.filtered && at_quota(slot)) return refuse_over_quota(slot, now, by.producer);
+    }
+
+    const bool own_id = !copies.front().contents.uuid.empty();
+    const std::string id = own_id ? std::move(copies.front().contents.uuid) : ids_.next(now.wall);
+    Copies left;
+    for (Copy& copy : copies) {
+        if (copy.is_known) {
+            ++counters_.duplicates;
+            left.duplicates.push_back({copy.slot, id, forgotten_failures_ + failed_ids_.size()});
+        } else if (copy.filtered) {
+            filter_out(copy.slot, *copy.filtered, id, now);
+        } else {
+            left.appends.push_back(
+                make_append(copy.slot, std::move(copy.contents), id, own_id, by, now));
+        }
+    }
+    if (left.appends.size() + left.duplicates.size() > 1) return left;
+    if (!left.appends.empty()) return std::move(left.appends.front());
+    if (!left.duplicates.empty()) return std::move(left.duplicates.front());
+    return Filtered{id};
+}
+
+std::optional<Rejection> Admission::refuse_user(const Token& token, const Submitter& by, Now now) {
+    if (token.rules.allow.admits(by)) return std::nullopt;
+    const std::string label = token.label();
+    return rejected({RejectCode::not_allowed,
+                     fmt::format("this user may not use source \"{}\" (sources.allow)", label),
+                     {},
+                     {}},
+                    label, by.producer, now.mono);
+}
+
+boost::system::result<Submission::Contents, Rejection> Admission::complete(
+    Submission submission, const Token& token, const EventDefaults& defaults, const Submitter& by,
+    Now now) {
+    auto contents = std::move(submission).complete(defaults);
+    if (contents.has_error()) {
+        return rejected(contents.error(), label_of(token), by.producer, now.mono);
+    }
+    if (options_.max_event_size != 0 && contents->body.size() > options_.max_event_size) {
+        return rejected(too_large(token, contents->body.size(), options_.max_event_size),
+                        label_of(token), by.producer, now.mono);
+    }
+    return contents;
+}
+
+/// `slot`: one that is to take the event. Its id counts as known at once, so that it is recognised
+/// later in the same batch.
+Admission::Append Admission::make_append(TokenId slot, Submission::Contents&& contents,
+                                         std::string id, bool own_id, const Submitter& by,
+                                         Now now) {
+    note_below_quota(slot);
+    Append append;
+    EventRecord& record = append.record;
+    if (own_id) dedup_.remember(slot, id, now.wall);
+    record.own_id = own_id;
     record.token = slot;
-    record.thread_hash = hash_thread(contents->thread);
+    record.thread_hash = hash_thread(contents.thread);
     record.accepted = now.wall;
-    if (contents->expires_in) record.expires = now.wall + *contents->expires_in;
-    record.id = record.own_id ? std::move(contents->uuid) : ids_.next(now.wall);
-    record.thread = std::move(contents->thread);
-    record.body = std::move(contents->body);
+    if (contents.expires_in) record.expires = now.wall + *contents.expires_in;
+    record.id = std::move(id);
+    record.thread = std::move(contents.thread);
+    record.body = std::move(contents.body);
     record.producer = by.producer;
     if (!tokens_.use(slot).durable) append.new_token = carry_entry(slot, record.id);
     ++uncommitted_[slot];
@@ -135,13 +238,10 @@ Admission::Decision Admission::submit(Submission submission, Now now, const Subm
 }
 
 // The id is not remembered for deduplication: the filter may be another one when it comes again.
-Admission::Filtered Admission::filter_out(TokenId token, FilterList list, std::string uuid,
-                                          Now now) {
+void Admission::filter_out(TokenId token, FilterList list, std::string_view id, Now now) {
     ++counters_.filtered;
-    Filtered filtered{uuid.empty() ? ids_.next(now.wall) : std::move(uuid)};
     reporting_.filtered(
-        {token, History::hash_of(filtered.id), now.wall, tokens_.use_filter(token).filter(), list});
-    return filtered;
+        {token, History::hash_of(id), now.wall, tokens_.use_filter(token).filter(), list});
 }
 
 Rejection Admission::refuse_new_token(Now now, const std::optional<Producer>& by) {
@@ -247,20 +347,23 @@ bool Admission::committed(const EventRecord& record, Seq seq) {
     return active_.add(event);
 }
 
-Rejection Admission::commit_failed(const EventRecord& record, bool full) {
+void Admission::copy_failed(const EventRecord& record) {
     no_longer_uncommitted(record.token);
     const auto carried = carried_.find(record.token);
     if (carried != carried_.end() && carried->second.event_id == record.id) {
         carried->second.event_id.clear();
     }
-    if (record.own_id) {
-        dedup_.forget(record.token, record.id);
-        failed_ids_.emplace_back(record.token, hash_thread(record.id));
-        if (failed_ids_.size() > most_failed_ids) {
-            failed_ids_.pop_front();
-            ++forgotten_failures_;
-        }
+    if (!record.own_id) return;
+    dedup_.forget(record.token, record.id);
+    failed_ids_.emplace_back(record.token, hash_thread(record.id));
+    if (failed_ids_.size() > most_failed_ids) {
+        failed_ids_.pop_front();
+        ++forgotten_failures_;
     }
+}
+
+Rejection Admission::commit_failed(const EventRecord& record, bool full) {
+    copy_failed(record);
     if (full) {
         return rejected({RejectCode::queue_full,
                          "the queue is full: nothing was lost, hand the event in again later",

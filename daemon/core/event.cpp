@@ -222,6 +222,10 @@ const Addressee& Submission::addressee() const noexcept {
     return parsed_->addressee;
 }
 
+Submission Submission::copy() const {
+    return Submission(std::make_unique<Parsed>(*parsed_));
+}
+
 boost::system::result<Submission, Rejection> Submission::parse(std::string_view json,
                                                                std::optional<Secret> query_token,
                                                                TextForm form) {

@@ -60,6 +60,20 @@ std::optional<PastEvent> History::find(std::string_view id) const {
     return find_last(events_, [hash](const PastEvent& event) { return event.id_hash == hash; });
 }
 
+std::optional<PastEvent> History::find(std::string_view id, TokenId token) const {
+    const std::size_t hash = hash_of(id);
+    return find_last(events_, [hash, token](const PastEvent& event) {
+        return event.id_hash == hash && event.token == token;
+    });
+}
+
+std::optional<FilteredEvent> History::find_filtered(std::string_view id, TokenId token) const {
+    const std::size_t hash = hash_of(id);
+    return find_last(filtered_, [hash, token](const FilteredEvent& event) {
+        return event.id_hash == hash && event.token == token;
+    });
+}
+
 std::optional<FilteredEvent> History::find_filtered(std::string_view id) const {
     const std::size_t hash = hash_of(id);
     return find_last(filtered_,

@@ -16,12 +16,7 @@ using Code = Refusal::Code;
 using Origin = TokenEntry::Origin;
 using State = TokenEntry::State;
 
-constexpr std::size_t longest_name = 64;
 constexpr std::size_t longest_token = 256;
-
-bool is_name(std::string_view text) {
-    return !text.empty() && text.size() <= longest_name && ascii::all_word(text, "._-");
-}
 
 bool is_token(std::string_view text) {
     return !text.empty() && text.size() <= longest_token &&
@@ -119,11 +114,9 @@ std::vector<TokenId> TokenTable::gone_with(TokenId id) const {
 }
 
 std::optional<Refusal> TokenTable::refuse_name(std::string_view name) const {
-    if (!is_name(name)) {
+    if (!is_source_name(name)) {
         return Refusal{Code::invalid,
-                       fmt::format("this is no name for a source: 1 to {} letters, digits, \".\", "
-                                   "\"_\" and \"-\"",
-                                   longest_name)};
+                       fmt::format("this is no name for a source: {}", source_name_form)};
     }
     if (is_slot_name(name)) {
         return Refusal{Code::invalid,

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <stdexcept>
 #include <string_view>
 #include <tuple>
@@ -51,8 +52,26 @@ std::string slot_name(TokenId id) {
 
 bool is_slot_name(std::string_view name) noexcept {
     constexpr std::string_view prefix = "token-";
+    if (const std::size_t slash = name.find('/'); slash != name.npos) {
+        return is_slot_name(name.substr(0, slash)) || is_slot_name(name.substr(slash + 1));
+    }
     return name.starts_with(prefix) && name.size() > prefix.size() &&
            ascii::all_digits(name.substr(prefix.size()));
+}
+
+bool is_source_name(std::string_view name) noexcept {
+    constexpr std::size_t max_length = 64;
+    const auto is_part = [](std::string_view part) {
+        return !part.empty() && part.size() <= max_length && ascii::all_word(part, "._-");
+    };
+    const std::size_t slash = name.find('/');
+    if (slash == name.npos) return is_part(name);
+    return is_part(name.substr(0, slash)) && is_part(name.substr(slash + 1));
+}
+
+std::string_view source_of_route(std::string_view name) noexcept {
+    const std::size_t slash = name.find('/');
+    return slash == name.npos ? std::string_view() : name.substr(0, slash);
 }
 
 std::string Token::label() const {
@@ -92,6 +111,29 @@ void TokenTable::index() {
         // What an operator removed takes no place from others; its fingerprint is all that is left.
         if (token.entry.origin == Origin::direct && !token.removed()) ++direct_;
         index(token);
+    }
+    index_routes();
+}
+
+void TokenTable::index_routes() {
+    routes_.clear();
+    joined_defaults_.clear();
+    for (const auto& [name, id] : by_source_) {
+        const std::string_view source = source_of_route(name);
+        if (source.empty()) continue;
+        routes_[std::string(source)].push_back(id);
+        const Token& route = at(id);
+        const Token* above = source_above(route);
+        if (above == nullptr || above->rules.defaults.empty()) continue;
+        EventDefaults joined = route.rules.defaults;
+        // What every source has without being told is not the route's own.
+        if (!route.rules.has_own_event) joined.erase("event");
+        joined.insert(above->rules.defaults.begin(), above->rules.defaults.end());
+        joined_defaults_.emplace(id, std::move(joined));
+    }
+    for (auto& [source, routes] : routes_) {
+        std::ranges::sort(routes, {},
+                          [this](TokenId id) -> const std::string& { return at(id).entry.source; });
     }
 }
 
@@ -215,6 +257,53 @@ boost::system::result<TokenId, Rejection> TokenTable::resolve(const Addressee& a
     if (slot != nullptr && slot->gone()) return gone_rejection("this flow_token");
     if (!accept_unknown) return refuse();
     return slot == nullptr ? TokenId::none : slot->entry.id;
+}
+
+boost::system::result<std::vector<TokenId>, Rejection> TokenTable::resolve_routes(
+    std::string_view name) const {
+    const auto routes = routes_of(name);
+    std::vector<TokenId> slots;
+    slots.reserve(1 + routes.size());
+    const auto source = by_source_.find(name);
+    if (source != by_source_.end() && !at(source->second).gone()) slots.push_back(source->second);
+    std::ranges::copy_if(routes, std::back_inserter(slots),
+                         [this](TokenId route) { return !at(route).gone(); });
+    if (slots.empty()) return gone_rejection(fmt::format("all routes of source \"{}\"", name));
+    return slots;
+}
+
+std::span<const TokenId> TokenTable::routes_of(std::string_view name) const {
+    if (routes_.empty()) return {};
+    const auto found = routes_.find(name);
+    if (found == routes_.end()) return {};
+    return found->second;
+}
+
+const Token* TokenTable::source_above(const Token& token) const {
+    const std::string_view source = source_of_route(token.entry.source);
+    const auto found = source.empty() ? by_source_.end() : by_source_.find(source);
+    return found == by_source_.end() ? nullptr : &at(found->second);
+}
+
+std::vector<TokenId> TokenTable::related_to(TokenId id) const {
+    const auto source_of = [](const Token& token) -> std::string_view {
+        const std::string_view source = source_of_route(token.entry.source);
+        return source.empty() ? std::string_view(token.entry.source) : source;
+    };
+    std::vector<TokenId> related;
+    const auto slot = tokens_.find(id);
+    if (slot == tokens_.end() || slot->second.entry.source.empty()) return related;
+    const std::string_view source = source_of(slot->second);
+    for (const auto& [other, token] : tokens_) {
+        if (other != id && source_of(token) == source) related.push_back(other);
+    }
+    return related;
+}
+
+const EventDefaults& TokenTable::defaults_of(const Token& token) const {
+    if (joined_defaults_.empty()) return token.rules.defaults;
+    const auto joined = joined_defaults_.find(token.entry.id);
+    return joined == joined_defaults_.end() ? token.rules.defaults : joined->second;
 }
 
 TokenId TokenTable::take(const Addressee& addressee, WallTime now) {

@@ -145,7 +145,19 @@ ControlAnswer get_dead_letter(ControlCall& call) {
         co_return control_error(404, "not_found",
                                 fmt::format("{} is not among the dead letters", call.name));
     }
-    const json::object letter = describe(call.relay(), **found, call.engine.clock().now());
+    json::object letter = describe(call.relay(), **found, call.engine.clock().now());
+    if (call.name != std::to_string(to_number((*found)->seq))) {
+        std::vector<std::string> id(1, "id:" + (*found)->event.id);
+        const auto all =
+            co_await operations::find_dead_letters(call.engine, std::move(id), call.wanted);
+        if (all.has_error()) co_return control_error(all.error());
+        json::array copies;
+        for (const auto& copy : all->letters) {
+            if (copy.seq == (*found)->seq) continue;
+            copies.push_back(describe(call.relay(), copy, call.engine.clock().now()));
+        }
+        if (!copies.empty()) letter["copies"] = std::move(copies);
+    }
     http::Response response;
     const std::string& body = (*found)->event.body;
     append_with(response.body, letter, "body", body.empty() ? "null" : body);

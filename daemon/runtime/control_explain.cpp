@@ -226,7 +226,7 @@ bool is_settled(const core::Relay& relay, const core::PastEvent& past) {
 }
 
 /// Looks in the cheapest places first: an unknown id is searched for in the whole queue.
-asio::awaitable<Asked> explain_event(Engine& engine, std::string what, const Wanted& wanted) {
+asio::awaitable<Asked> explain_one(Engine& engine, std::string what, const Wanted& wanted) {
     std::optional<core::PastEvent> past;
     const auto filtered = engine.relay().reporting().history().find_filtered(id_in(what));
     if (!engine.find_in_memory(what)) {
@@ -246,6 +246,76 @@ asio::awaitable<Asked> explain_event(Engine& engine, std::string what, const Wan
     } else if (filtered) {
         found = explain_filtered(engine.relay(), id_in(what), *filtered);
     }
+    co_return found;
+}
+
+/// Returns what became of the copy in one slot, as far as memory has it.
+Found explain_past_copy(const core::Relay& relay, std::string_view id, TokenId token) {
+    Found found;
+    const auto past = relay.reporting().history().find(id, token);
+    const auto filtered = relay.reporting().history().find_filtered(id, token);
+    if (past && !(filtered && filtered->at > past->ended)) {
+        found = explain_past(relay, *past);
+    } else if (filtered) {
+        found = explain_filtered(relay, id, *filtered);
+    }
+    return found;
+}
+
+/// Returns what became of the copies in other slots than `shown`, one for each slot that is known
+/// to have had one.
+asio::awaitable<Result<json::array>> explain_copies(Engine& engine, std::string id, TokenId shown,
+                                                    const Wanted& wanted) {
+    json::array copies;
+    const auto slots = engine.relay().tokens().related_to(shown);
+    if (slots.empty()) co_return copies;
+    const auto queued = co_await operations::find_copies(engine, id, shown, wanted);
+    if (queued.has_error()) co_return queued.error();
+    std::vector<std::string> named(1, "id:" + id);
+    const auto dead = co_await operations::find_dead_letters(engine, std::move(named), wanted);
+    if (dead.has_error()) co_return dead.error();
+    const core::Relay& relay = engine.relay();
+    const Now now = engine.clock().now();
+    for (const TokenId slot : slots) {
+        Found found;
+        for (const auto& listed : *queued) {
+            if (listed.record.token == slot) found = explain_queued(relay, listed, now);
+        }
+        for (const auto& letter : dead->letters) {
+            if (found || letter.replayed || letter.event.token != slot) continue;
+            found = explain_dead(relay, letter, now);
+        }
+        if (!found) found = explain_past_copy(relay, id, slot);
+        if (found) copies.push_back(std::move(*found));
+    }
+    co_return copies;
+}
+
+/// Returns the slot of an answer's event, by its label.
+TokenId slot_of(const core::Relay& relay, const json::object& answer) {
+    const json::value* source = answer.if_contains("source");
+    if (source == nullptr || !source->is_string()) return TokenId::none;
+    return relay.tokens().find(std::string_view(source->get_string())).value_or(TokenId::none);
+}
+
+/// Explains an event; of one that was named by its id, all copies.
+asio::awaitable<Asked> explain_event(Engine& engine, std::string what, const Wanted& wanted) {
+    auto found = co_await explain_one(engine, what, wanted);
+    if (found.has_error() || !*found) co_return found;
+    const json::value* seq = (*found)->if_contains("seq");
+    if (seq != nullptr && what == json::serialize(*seq)) co_return found;
+    std::string id(id_in(what));
+    const TokenId slot = slot_of(engine.relay(), **found);
+    auto copies = co_await explain_copies(engine, std::move(id), slot, wanted);
+    if (copies.has_error()) co_return copies.error();
+    // A slot whose token is gone can have the name of another one.
+    const json::value shown = seq == nullptr ? json::value() : *seq;
+    const auto is_shown = [&shown](const json::value& copy) {
+        const json::value* own = copy.get_object().if_contains("seq");
+        return own != nullptr && *own == shown;
+    };
+    copies->erase(std::remove_if(copies->begin(), copies->end(), is_shown), copies->end());
+    if (!copies->empty()) (**found)["copies"] = std::move(*copies);
     co_return found;
 }
 

@@ -158,17 +158,23 @@ ControlAnswer get_queue(ControlCall& call) {
 }
 
 ControlAnswer get_event(ControlCall& call) {
-    auto found = co_await operations::find_event(call.engine, call.name, call.wanted);
+    std::vector<std::string> named(1, call.name);
+    auto found = co_await operations::find_events(call.engine, std::move(named), call.wanted);
     if (found.has_error()) co_return control_error(found.error());
-    if (!*found) {
+    if (found->events.empty()) {
         co_return control_error(404, "not_found",
                                 fmt::format("no event {} is queued; `flowrelay explain {}` may "
                                             "know what became of it",
                                             call.name, call.name));
     }
-    const auto& listed = **found;
+    const auto& listed = found->events.front();
     const Now now = call.engine.clock().now();
     json::object event = describe_event(call.relay(), listed, now);
+    json::array copies;
+    for (std::size_t i = 1; i < found->events.size(); ++i) {
+        copies.push_back(describe_event(call.relay(), found->events[i], now));
+    }
+    if (!copies.empty()) event["copies"] = std::move(copies);
     event["own_id"] = listed.record.own_id;
     add_chain(event, core::explain(call.relay().situation(listed.event), now.mono));
     http::Response response;

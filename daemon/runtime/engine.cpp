@@ -68,6 +68,10 @@ void Engine::submit(core::Submission submission, Answered answered, Now now,
         confirm(std::move(*duplicate), std::move(answered));
         return;
     }
+    if (auto* copies = std::get_if<core::Admission::Copies>(&decision)) {
+        append(std::move(*copies), now.mono, std::move(answered));
+        return;
+    }
     append(std::move(std::get<core::Admission::Append>(decision)), now.mono, std::move(answered));
 }
 
@@ -88,32 +92,108 @@ void Engine::append(core::Admission::Append&& append, MonoTime handed_in, Answer
                     });
 }
 
+// What is known already is confirmed last: its barrier comes after the commits of the others.
+void Engine::append(core::Admission::Copies&& copies, MonoTime handed_in, Answered answered) {
+    const auto event = std::make_shared<Copies>();
+    event->answered = std::move(answered);
+    event->uncommitted = copies.appends.size();
+    event->confirming = !copies.duplicates.empty();
+    event->answer.duplicate = copies.appends.empty();
+    if (copies.appends.empty()) {
+        event->answer.id = copies.duplicates.front().id;
+    } else {
+        event->answer.id = copies.appends.front().record.id;
+        event->producer = copies.appends.front().record.producer;
+        copies_.push_back(event);
+    }
+    for (auto& copy : copies.appends) append(std::move(copy), handed_in, {});
+    if (!event->confirming) return;
+    storage_.barrier([this, event, duplicates = std::move(copies.duplicates)] {
+        const Now now = clock_.now();
+        for (const auto& duplicate : duplicates) {
+            if (event->answer.rejection || relay_.admission().confirm(duplicate, now)) continue;
+            event->answer.rejection = unconfirmed();
+        }
+        event->confirming = false;
+        answer_if_settled(*event);
+    });
+}
+
 void Engine::appended(core::EventRecord&& record, const Result<Seq>& result) {
     const Uncommitted event = std::move(uncommitted_.front());
     uncommitted_.pop_front();
-    --unanswered_;
     pending_bytes_ -= event.bytes;
     give_turn_soon();
+    if (!event.answered) {
+        copy_appended(std::move(record), result, event.handed_in);
+        return;
+    }
+    --unanswered_;
     Answer answer;
     if (result.has_error()) {
-        answer.rejection = relay_.admission().commit_failed(
-            record, result.error().code == storage::QueueErrc::full);
-        options_.metrics->note_rejection(answer.rejection->code);
+        answer.rejection = failed(record, result.error());
         event.answered(answer);
         return;
     }
-    // Many come in one go: one look at the clock serves them all.
-    if (!work_posted_ || !on_work_) committed_at_ = clock_.now().mono;
-    options_.metrics->commit_latency.observe(
-        in_seconds(std::max(committed_at_ - event.handed_in, MonoTime::duration(0))));
+    const bool is_scheduled = committed(record, *result, event.handed_in);
+    relay_.admission().event_accepted();
     options_.metrics->producers.note(record.producer);
-    const bool is_scheduled = relay_.admission().committed(record, *result);
-    work_appeared();
     answer.id.swap(record.id);  // lent for the answer: there are many of them
     event.answered(answer);
     record.id.swap(answer.id);
     // What has to wait on disk for its turn comes along with a load.
     if (is_scheduled) keep(*result, std::move(record));
+}
+
+void Engine::copy_appended(core::EventRecord&& record, const Result<Seq>& result,
+                           MonoTime handed_in) {
+    const auto event = copies_.front();
+    if (--event->uncommitted == 0) copies_.pop_front();
+    if (result.has_value()) {
+        if (committed(record, *result, handed_in)) keep(*result, std::move(record));
+    } else if (event->answer.rejection) {
+        relay_.admission().copy_failed(record);
+    } else {
+        event->answer.rejection = failed(record, result.error());
+    }
+    answer_if_settled(*event);
+}
+
+void Engine::answer_if_settled(const Copies& event) {
+    if (event.uncommitted > 0 || event.confirming) return;
+    --unanswered_;
+    if (event.answer.accepted() && !event.answer.duplicate) {
+        relay_.admission().event_accepted();
+        options_.metrics->producers.note(event.producer);
+    }
+    event.answered(event.answer);
+}
+
+/// Returns whether the scheduler has the event; otherwise it waits on disk.
+bool Engine::committed(const core::EventRecord& record, Seq seq, MonoTime handed_in) {
+    // Many come in one go: one look at the clock serves them all.
+    if (!work_posted_ || !on_work_) committed_at_ = clock_.now().mono;
+    options_.metrics->commit_latency.observe(
+        in_seconds(std::max(committed_at_ - handed_in, MonoTime::duration(0))));
+    const bool is_scheduled = relay_.admission().committed(record, seq);
+    work_appeared();
+    return is_scheduled;
+}
+
+core::Rejection Engine::failed(const core::EventRecord& record, const Error& error) {
+    auto rejection =
+        relay_.admission().commit_failed(record, error.code == storage::QueueErrc::full);
+    options_.metrics->note_rejection(rejection.code);
+    return rejection;
+}
+
+core::Rejection Engine::unconfirmed() {
+    options_.metrics->note_rejection(core::RejectCode::storage_failed);
+    return {core::RejectCode::storage_failed,
+            "the event with this uuid that came just before could not be stored, so this one "
+            "was not accepted either: hand it in again",
+            {},
+            Milliseconds(1000)};
 }
 
 void Engine::confirm(core::Admission::Duplicate duplicate, Answered answered) {
@@ -124,13 +204,7 @@ void Engine::confirm(core::Admission::Duplicate duplicate, Answered answered) {
             answer.id = duplicate.id;
             answer.duplicate = true;
         } else {
-            answer.rejection = core::Rejection{
-                core::RejectCode::storage_failed,
-                "the event with this uuid that came just before could not be stored, so this one "
-                "was not accepted either: hand it in again",
-                {},
-                Milliseconds(1000)};
-            options_.metrics->note_rejection(answer.rejection->code);
+            answer.rejection = unconfirmed();
         }
         answered(answer);
     });

@@ -194,19 +194,22 @@ asio::awaitable<Result<FoundLetters>> find_dead_letters(Engine& engine,
                                                         const Wanted& wanted) {
     std::set<std::string, std::less<>> missing;  // ids and seqs, as they were named
     for (const std::string& name : named) missing.insert(name);
+    std::set<std::string, std::less<>> ids;  // of letters that were found by them
     FoundLetters found;
     std::set<Seq> seen;  // a letter may be named twice, by its id and by its seq
     Seq after = Seq::none;
-    while (!missing.empty()) {
+    while (!missing.empty() || !ids.empty()) {
         if (!wanted()) co_return abandoned();
         auto letters = co_await list_dead(engine, after, dead_step);
         if (letters.empty()) break;
         after = letters.back().seq;
         for (auto& letter : letters) {
+            const std::string& id = letter.event.id;
             const bool by_seq = missing.erase(std::to_string(to_number(letter.seq))) > 0;
-            const bool by_id = missing.erase(letter.event.id) > 0;
-            const bool by_marked_id = missing.erase("id:" + letter.event.id) > 0;
-            if (!by_seq && !by_id && !by_marked_id) continue;
+            const bool is_id = missing.erase(id) > 0;
+            const bool is_marked_id = missing.erase("id:" + id) > 0;
+            if (is_id || is_marked_id) ids.insert(id);  // other copies may have died, too
+            if (!by_seq && !ids.contains(id)) continue;
             if (seen.insert(letter.seq).second) found.letters.push_back(std::move(letter));
         }
     }

@@ -218,6 +218,13 @@ void add_deliveries(MetricsText& out, const core::RelayCounters& counters, const
 
 void add_ingest(MetricsText& out, const core::RelayCounters& counters, const Metrics& metrics,
                 const ControlContext& context) {
+    out.family("flowrelay_stored_events", Type::counter, "events",
+               "Events accepted and stored since the start, each counted once however many routes "
+               "its source has.");
+    out.sample(counters.accepted_events);
+    out.family("flowrelay_stored_copies", Type::counter, "copies",
+               "Copies of these since the start: one for each route that an event goes to.");
+    out.sample(counters.accepted);
     out.family("flowrelay_rejected_events", Type::counter, "events",
                "Events refused since the start, by the code that their producers got.");
     for (std::size_t i = 0; i < metrics.rejected.size(); ++i) {

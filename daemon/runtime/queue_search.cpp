@@ -276,6 +276,39 @@ asio::awaitable<Result<void>> find_in_backlogs(Engine& engine, Ids& ids,
     co_return Result<void>();
 }
 
+/// Finds the copies of events that were found by their ids. They lie in related slots alone, so the
+/// rest of what is stored need not be read for them.
+asio::awaitable<Result<void>> add_copies(Engine& engine, std::vector<ListedEvent>& found,
+                                         std::size_t by_seq, const Wanted& wanted) {
+    std::map<TokenId, Ids> missing;
+    std::map<TokenId, Ids> ids_of;
+    for (std::size_t i = by_seq; i < found.size(); ++i) {
+        ids_of[found[i].record.token].insert(found[i].record.id);
+    }
+    for (const auto& [of, ids] : ids_of) {
+        for (const TokenId token : engine.relay().tokens().related_to(of)) {
+            const core::Token& slot = engine.relay().tokens().at(token);
+            if (!slot.gone() && engine.relay().lifecycle().queued(token) == 0) continue;
+            missing[token].insert(ids.begin(), ids.end());
+        }
+    }
+    for (std::size_t i = by_seq; i < found.size(); ++i) {
+        const auto there = missing.find(found[i].record.token);
+        if (there != missing.end()) there->second.erase(found[i].record.id);
+    }
+    for (auto& [token, ids] : missing) {
+        const Ids guessed = ids.size() <= max_guesses ? ids : Ids();
+        for (const std::string& id : guessed) {
+            const auto done = co_await guess(engine, token, ids, id, found, wanted);
+            if (done.has_error()) co_return done.error();
+        }
+        const auto done =
+            co_await scan_for_ids(engine, token, ids, Seq::none, WallTime::max(), found, wanted);
+        if (done.has_error()) co_return done.error();
+    }
+    co_return Result<void>();
+}
+
 /// Reads the events that are named by their seqs. Puts names that are no seq of a queued event into
 /// `ids`.
 asio::awaitable<Result<void>> find_by_seq(Engine& engine, const std::vector<std::string>& named,
@@ -379,16 +412,30 @@ asio::awaitable<Result<FoundEvents>> find_events(Engine& engine, std::vector<std
     Ids ids;
     const auto read = co_await find_by_seq(engine, named, ids, found.events, wanted);
     if (read.has_error()) co_return read.error();
+    const std::size_t by_seq = found.events.size();
     const auto remembered = co_await find_in_cache(engine, ids, found.events);
     if (remembered.has_error()) co_return remembered.error();
     const auto searched = co_await find_in_backlogs(engine, ids, found.events, wanted);
     if (searched.has_error()) co_return searched.error();
+    const auto copied = co_await add_copies(engine, found.events, by_seq, wanted);
+    if (copied.has_error()) co_return copied.error();
     keep_once(found.events);
     for (const std::string& name : named) {
         if (ids.erase(name.starts_with("id:") ? name.substr(3) : name) > 0) {
             found.not_found.push_back(name);
         }
     }
+    co_return found;
+}
+
+asio::awaitable<Result<std::vector<ListedEvent>>> find_copies(Engine& engine, std::string id,
+                                                              TokenId token, const Wanted& wanted) {
+    std::vector<ListedEvent> found(1);
+    found.front().record.id = std::move(id);
+    found.front().record.token = token;
+    const auto searched = co_await add_copies(engine, found, 0, wanted);
+    if (searched.has_error()) co_return searched.error();
+    found.erase(found.begin());
     co_return found;
 }
 

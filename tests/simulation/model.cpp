@@ -27,35 +27,71 @@ Model::Event& Model::at(std::uint64_t number) {
 
 // ---------------------------------------------------------------- producers
 
-std::size_t Model::handed_in(const HandedIn& handed, Now now) {
-    Event& event = events_[handed.number];
-    event.handed = handed;
+std::vector<std::uint64_t> Model::handed_in(const HandedIn& handed, Now now) {
+    std::vector<std::uint64_t> copies;
+    for (const std::size_t slot : slots_named(handed.to)) {
+        const std::uint64_t number = copies.emplace_back(copy_number(handed.number, slot));
+        Event& event = events_[number];
+        event.number = number;
+        event.slot = slot;
+        event.handed = handed;
+        copy_handed_in(event, now);
+    }
+    return copies;
+}
+
+void Model::copy_handed_in(Event& event, Now now) {
+    const HandedIn& handed = event.handed;
     ++event.times_handed_in;
+    event.may_pass |= passes(event.number);
     const bool is_settled = event.accepted && !event.forgotten;
-    if (event.seq == Seq::none) event.slot = slot_named(handed.to);
     event.was_in_doubt = event.in_doubt;
-    if (is_settled) return event.slot;
+    if (is_settled) return;
     event.in_doubt = true;
     event.may_expire.insert(handed.expires_in ? now.wall + *handed.expires_in : WallTime::max());
     event.not_before =
         std::min(event.not_before, now.mono + handed.expires_in.value_or(std::chrono::days(5)));
-    if (!event.accepted) event.handed_at = now.mono;
-    return event.slot;
+    if (!event.accepted && !event.was_in_doubt) event.handed_at = now.mono;
 }
 
-void Model::accepted(std::uint64_t number, const std::string& id, bool duplicate) {
-    Event& event = at(number);
+// Of several copies, the answer does not say which of them were known.
+void Model::accepted(const std::vector<Copy>& copies, const std::string& id, bool duplicate) {
+    const bool is_one = copies.size() == 1;
+    std::size_t stored = 0;
+    std::size_t known = 0;
+    for (const Copy& copy : copies) {
+        Event& event = at(copy.number);
+        if (!copy.passes && !is_one) {
+            event.change = 0;
+            event.in_doubt = event.was_in_doubt;
+            continue;
+        }
+        if (!copy.passes && !duplicate) violation(name(event) + " was stored against the filter");
+        ++stored;
+        known += copy_accepted(event, id, duplicate || !is_one) ? 1 : 0;
+    }
+    if (stored == 0 && !duplicate) violation("an event was accepted that no filter lets pass");
+    if (stored > 0 && known == stored && !duplicate) {
+        violation(name(at(copies.front().number)) + " was accepted twice");
+    }
+    several_ += stored > 1 ? 1 : 0;
+    completed_ += known > 0 && known < stored ? 1 : 0;
+}
+
+/// Returns whether the copy had been accepted before.
+bool Model::copy_accepted(Event& event, const std::string& id, bool may_be_known) {
     // If the erasure was interrupted, the id may be known for longer than the event was kept.
-    if (event.erased && duplicate) return;
+    if (event.erased && may_be_known) return false;
     if (event.seq == Seq::none) {
         violation(name(event) + " was accepted and is not durable");
     }
-    if (event.accepted && !duplicate) violation(name(event) + " was accepted twice");
     if (!event.id.empty() && event.id != id) violation(name(event) + " has got another id");
-    if (!event.accepted) ++accepted_;
+    const bool was_accepted = event.accepted;
+    if (!was_accepted) ++accepted_;
     event.accepted = true;
     event.in_doubt = false;
     event.id = id;
+    return was_accepted;
 }
 
 void Model::rejected(std::uint64_t number, core::RejectCode code) {
@@ -79,14 +115,14 @@ void Model::rejected(std::uint64_t number, core::RejectCode code) {
 
 bool Model::passes(std::uint64_t number) const {
     const auto slot = slot_of(number);
-    return !slot || lets_pass(filter_of(*slot), number);
+    return !slot || lets_pass(filter_of(*slot), event_number(number));
 }
 
 // It was answered at once, and what was said of it before stays as it was.
-void Model::filtered(std::uint64_t number, bool passes) {
+void Model::filtered(const Copy& copy) {
     ++filtered_;
-    Event& event = at(number);
-    if (passes) violation(name(event) + " is filtered, and there is no such filter");
+    Event& event = at(copy.number);
+    if (copy.passes) violation(name(event) + " is filtered, and there is no such filter");
     const bool is_known =
         event.accepted && !event.handed.uuid.empty() && !event.id_lost && !event.forgotten;
     if (is_known && !event.erased) violation(name(event) + " is filtered, and was accepted before");
@@ -115,6 +151,7 @@ void Model::durable(std::uint64_t number, Seq seq, WallTime expires) {
         event.last = Last::none;
     }
     if (event.seq != Seq::none) violation(name(event) + " was stored twice");
+    if (!event.may_pass) violation(name(event) + " was stored against the filter");
     event.seq = seq;
     event.erased = false;
     const bool wakes = slots_.durable(event.slot, event.change);
@@ -183,7 +220,9 @@ void Model::withdrawn(Seq seq) {
 
 void Model::requested(const PostedEvent& post, Seq seq, Now now) {
     ++requests_;
-    Event& event = at(post.number);
+    const std::uint64_t number = find(seq) == nullptr ? 0 : find(seq)->number;
+    Event& event = at(number);
+    if (event.handed.number != post.number) violation(name(event) + " is posted as another event");
     const Slots::Slot& slot = slots_.at(event.slot);
     if (!slot.tokens.contains(post.token)) {
         violation(fmt::format("{} is posted with token {}, which nobody has named its successor",
@@ -215,7 +254,7 @@ void Model::requested(const PostedEvent& post, Seq seq, Now now) {
     if (is_final(event) && event.last_life == life_) {
         violation(name(event) + " is posted again without need");
     }
-    const auto [busy, alone] = in_flight_.emplace(lane_of(event), post.number);
+    const auto [busy, alone] = in_flight_.emplace(lane_of(event), number);
     if (!alone) {
         violation(name(event) + " is posted while " + name(at(busy->second)) + " is in flight");
     }
@@ -298,7 +337,7 @@ void Model::found_no_room(std::uint64_t number) {
     ++no_rooms_;
     const auto dead = std::ranges::count_if(events_, [](const auto& item) {
         const Event& other = item.second;
-        return is_unacceptable(item.first) || other.refused_with_all ||
+        return is_unacceptable(event_number(item.first)) || other.refused_with_all ||
                other.expires != WallTime::max();
     });
     const bool may_be_full = static_cast<std::uint64_t>(dead) > letter_limits_.max_events ||
@@ -341,11 +380,9 @@ void Model::started(const Found& found, Now now) {
     check_paused(states);
     std::set<std::uint64_t> there;
     for (const auto& queued : found.queued) {
-        Event& event = at(queued.number);
-        there.insert(queued.number);
-        if (slots_.at(event.slot).id != queued.slot) {
-            violation(name(event) + " is in another slot");
-        }
+        const std::uint64_t number = copy_in(queued.number, queued.slot);
+        Event& event = at(number);
+        there.insert(number);
         if (event.seq != Seq::none && event.seq != queued.seq) {
             violation(name(event) + fmt::format(" came back as {}", to_number(queued.seq)));
         }
@@ -368,13 +405,13 @@ void Model::started(const Found& found, Now now) {
         event.accepted = true;
         event.in_doubt = false;
         event.last = Last::none;
-        if (!is_erased(event)) pending_[lane_of(event)][event.seq] = queued.number;
+        if (!is_erased(event)) pending_[lane_of(event)][event.seq] = number;
     }
     std::set<Seq> letters;
     for (const auto& letter : found.letters) {
         letters.insert(letter.seq);
         Event* event = find(letter.seq);
-        if (event == nullptr || there.contains(event->handed.number)) continue;
+        if (event == nullptr || there.contains(event->number)) continue;
         const bool told_long_ago = event->last == Last::delivered && !disk_in_trouble_ &&
                                    event->told_at + durable_after < ended_at_.mono;
         if (told_long_ago || event->last == Last::dropped) {
@@ -389,10 +426,9 @@ void Model::started(const Found& found, Now now) {
     }
     for (auto& [number, event] : events_) {
         if (there.contains(number)) continue;
-        if (!event.accepted) {
-            event.seq = Seq::none;  // it was never stored
-            continue;
-        }
+        // A copy of an event that was refused, because another one could not be stored.
+        if (event.seq != Seq::none) event.accepted = true;
+        if (!event.accepted) continue;
         if (!letters.contains(event.seq)) settle_drop(event, false);
         const bool settled = event.last == Last::delivered || event.last == Last::dropped ||
                              letters.contains(event.seq);
@@ -464,7 +500,7 @@ void Model::check_letters(const Found& found, bool at_the_end) {
             }
         } else if (found_letter.status == refuse_all_status) {
             if (!event.refused_with_all) violation(name(event) + " was not refused like that");
-        } else if (!is_unacceptable(number)) {
+        } else if (!is_unacceptable(event_number(number))) {
             violation(name(event) + " died without reason");
         } else if (found_letter.status != 422 || found_letter.attempts == 0 ||
                    found_letter.reason != "Validation error" ||
@@ -489,13 +525,15 @@ void Model::check_books(const Found& found) {
 
 void Model::finished(const Found& found) {
     if (!found.queued.empty()) {
-        violation(fmt::format("{} events still wait, the first of them {}", found.queued.size(),
-                              name(at(found.queued.front().number))));
+        violation(
+            fmt::format("{} events still wait, the first of them {}", found.queued.size(),
+                        name(at(copy_in(found.queued.front().number, found.queued.front().slot)))));
     }
     std::set<Seq> letters;
     for (const auto& letter : found.letters) letters.insert(letter.seq);
     for (const auto& [number, event] : events_) {
-        if (!event.accepted || is_erased(event)) continue;
+        const bool is_stored = event.accepted || event.seq != Seq::none;
+        if (!is_stored || is_erased(event)) continue;
         if (event.last == Last::dropped) continue;
         if (event.processed == 0 && !letters.contains(event.seq)) {
             violation(name(event) + " reached neither the server nor the dead letters");

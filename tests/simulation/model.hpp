@@ -23,6 +23,15 @@
 
 namespace flowrelay::test {
 
+/// Numbers a copy: an event with several routes has one in each of their slots. Other events count
+/// as one copy. Most of the model's functions take numbers of copies.
+constexpr std::uint64_t copy_number(std::uint64_t event, std::size_t slot) {
+    return (event << 16U) + slot;
+}
+constexpr std::uint64_t event_number(std::uint64_t copy) {
+    return copy >> 16U;
+}
+
 class Model {
 public:
     /// `setup` outlives the model.
@@ -51,17 +60,25 @@ public:
         std::string uuid;  ///< chosen by the producer; may be empty
         std::optional<Milliseconds> expires_in;
     };
-    /// Returns the slot to which the event belongs if it is accepted.
-    std::size_t handed_in(const HandedIn& event, Now now);
+    /// Returns the copies that there are of the event if it is accepted; one at least.
+    std::vector<std::uint64_t> handed_in(const HandedIn& event, Now now);
     /// The relay has not refused the event immediately.
     void taken(std::uint64_t number);
-    void accepted(std::uint64_t number, const std::string& id, bool duplicate);
+    struct Copy {
+        std::uint64_t number = 0;
+        bool passes = true;  ///< as its filter was when it was handed in
+    };
+    /// The copies of one event were accepted together.
+    void accepted(const std::vector<Copy>& copies, const std::string& id, bool duplicate);
     void rejected(std::uint64_t number, core::RejectCode code);
     /// Whether the filter of its source lets the event pass that is handed in now.
     bool passes(std::uint64_t number) const;
-    /// `passes`: as that was when it was handed in.
-    void filtered(std::uint64_t number, bool passes);
+    void filtered(const Copy& copy);
     std::uint64_t filtered_events() const noexcept { return filtered_; }
+    /// The copies that the event has or could have had so far.
+    std::vector<std::uint64_t> copies_of(std::uint64_t event) const;
+    /// The copy of the event that lies in this slot.
+    std::uint64_t copy_in(std::uint64_t event, TokenId slot) const;
 
     // ---- the disk
 
@@ -214,6 +231,9 @@ public:
     void finished(const Found& found);
 
     std::uint64_t accepted_events() const noexcept { return accepted_; }
+    /// Accepted events with several copies, and those with copies that were accepted before.
+    std::uint64_t several() const noexcept { return several_; }
+    std::uint64_t completed() const noexcept { return completed_; }
     std::uint64_t requests() const noexcept { return requests_; }
     std::uint64_t repeats() const noexcept { return repeats_; }
     std::uint64_t dropped() const noexcept { return dropped_; }
@@ -232,12 +252,14 @@ public:
 private:
     enum class Last { none, open, unsettled, delivered, rejected, held, no_room, dropped, gone };
     struct Event {
+        std::uint64_t number = 0;  ///< of the copy
         HandedIn handed;
+        bool may_pass = false;  ///< a filter has let it pass
         std::size_t slot = 0;
         std::size_t change = 0;  ///< last change of the slots when it was taken; 0: not pending
         std::string id;
         Seq seq = Seq::none;
-        /// The last time it was submitted before it was accepted: its id is known from then on.
+        /// The first time it was submitted and may have been stored: its id is known from then on.
         MonoTime handed_at;
         /// In elapsed time: before this it can't have expired.
         MonoTime not_before = MonoTime::max();
@@ -289,7 +311,9 @@ private:
     void gone_found(const FoundStates& found);
     void check_paused(const FoundStates& found);
     void changed(const Slots::Changes& changes);
-    std::size_t slot_named(const Address& to);
+    std::vector<std::size_t> slots_named(const Address& to);
+    void copy_handed_in(Event& event, Now now);
+    bool copy_accepted(Event& event, const std::string& id, bool may_be_known);
     void settle_drop(Event& event, bool is_there);
     void settle_erasure(Event& event);
     bool may_be_erased(const Event& event) const;
@@ -364,6 +388,8 @@ private:
     Now ended_at_;
     bool disk_in_trouble_ = false;
     std::uint64_t accepted_ = 0;
+    std::uint64_t several_ = 0;
+    std::uint64_t completed_ = 0;
     std::uint64_t requests_ = 0;
     std::uint64_t repeats_ = 0;
 };

@@ -23,7 +23,7 @@ Model::Event* Model::find(Seq seq) {
 void Model::queue_again(Event& event) {
     event.last = Last::none;
     event.expires = WallTime::max();
-    if (!is_erased(event)) pending_[lane_of(event)][event.seq] = event.handed.number;
+    if (!is_erased(event)) pending_[lane_of(event)][event.seq] = event.number;
 }
 
 void Model::may_be_replayed(const std::vector<Seq>& letters) {

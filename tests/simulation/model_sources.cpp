@@ -11,9 +11,28 @@ namespace flowrelay::test {
 // ---------------------------------------------------------------- producers
 
 // If there is no slot, the relay must refuse the event or create one.
-std::size_t Model::slot_named(const Address& to) {
-    const auto slot = to.name.empty() ? slots_.of_token(to.token) : slots_.of_name(to.name);
-    return slot ? *slot : slots_.begin(to.token);
+std::vector<std::size_t> Model::slots_named(const Address& to) {
+    std::vector<std::size_t> named;
+    if (!to.name.empty()) {
+        named = slots_.of_event(to.name);
+    } else if (const auto slot = slots_.of_token(to.token)) {
+        named.push_back(*slot);
+    }
+    if (named.empty()) named.push_back(slots_.begin(to.token));
+    return named;
+}
+
+std::vector<std::uint64_t> Model::copies_of(std::uint64_t event) const {
+    std::vector<std::uint64_t> copies;
+    const auto end = events_.lower_bound(copy_number(event + 1, 0));
+    for (auto copy = events_.lower_bound(copy_number(event, 0)); copy != end; ++copy) {
+        copies.push_back(copy->first);
+    }
+    return copies;
+}
+
+std::uint64_t Model::copy_in(std::uint64_t event, TokenId slot) const {
+    return copy_number(event, slots_.of_id(slot).value_or(slots_.all().size()));
 }
 
 void Model::taken(std::uint64_t number) {

@@ -96,7 +96,8 @@ void SimStorage::watch(Mail& mail) {
         append.done = [this, done = std::move(append.done)](core::EventRecord record,
                                                             Result<Seq> result) {
             if (result.has_value())
-                around_.model.durable(number_of(record), *result, record.expires);
+                around_.model.durable(around_.model.copy_in(number_of(record), record.token),
+                                      *result, record.expires);
             done(std::move(record), std::move(result));
         };
     }
@@ -199,26 +200,36 @@ RelayProcess::~RelayProcess() {
     storage_.reset();
 }
 
-void RelayProcess::submit(const std::string& json, std::uint64_t number) {
+void RelayProcess::submit(const std::string& json, const std::vector<std::uint64_t>& numbers) {
     auto parsed = core::Submission::parse(json);
     if (parsed.has_error()) throw std::logic_error(parsed.error().message);
     const std::uint64_t filtered = around_.model.filtered_events();
-    auto tell_producer = [this, number, passes = around_.model.passes(number)](
-                             const runtime::Answer& answer) { answered(number, answer, passes); };
+    std::vector<Model::Copy> copies;
+    for (const std::uint64_t number : numbers) {
+        copies.push_back({number, around_.model.passes(number)});
+    }
+    auto tell_producer = [this, copies](const runtime::Answer& answer) {
+        answered(copies, answer);
+    };
     engine_->submit(std::move(*parsed), std::move(tell_producer), around_.agenda.now());
-    if (around_.model.filtered_events() == filtered) note_taken(number);
+    if (around_.model.filtered_events() == filtered) {
+        for (const std::uint64_t number : numbers) note_taken(number);
+    }
     turn();
 }
 
-void RelayProcess::answered(std::uint64_t number, const runtime::Answer& answer, bool passes) {
+void RelayProcess::answered(const std::vector<Model::Copy>& copies, const runtime::Answer& answer) {
+    Model& model = around_.model;
     if (!answer.accepted()) {
-        around_.model.rejected(number, answer.rejection->code);
+        for (const auto& copy : copies) model.rejected(copy.number, answer.rejection->code);
     } else if (answer.filtered) {
-        around_.model.filtered(number, passes);
+        for (const auto& copy : copies) model.filtered(copy);
     } else {
-        around_.model.accepted(number, answer.id, answer.duplicate);
-        if (passes || answer.duplicate) return;
-        around_.model.violation(fmt::format("event {} was stored against the filter", number));
+        model.accepted(copies, answer.id, answer.duplicate);
+        if (!answer.duplicate) ++stored_;
+    }
+    if (relay_->counters().accepted_events != stored_) {
+        model.violation("the relay has counted another number of accepted events");
     }
 }
 
@@ -497,10 +508,11 @@ void RelayProcess::write(const core::Assignment& assignment,
     event.seq = assignment.seq;
     around_.model.requested(event, assignment.seq, around_.agenda.now());
     const auto reply = around_.server.post(event, around_.agenda.now().mono);
-    if (reply.processed) around_.model.processed(event.number);
-    under_way_.emplace(event.number, assignment);
+    const std::uint64_t copy = around_.model.copy_in(event.number, outgoing.record.token);
+    if (reply.processed) around_.model.processed(copy);
+    under_way_.emplace(copy, assignment);
     around_.agenda.in(reply.takes, [this, alive = std::weak_ptr(alive_), assignment, reply,
-                                    number = event.number, record = outgoing.record] {
+                                    number = copy, record = outgoing.record] {
         if (alive.expired() || under_way_.erase(number) == 0) return;
         answered(assignment, record, number, reply);
     });

@@ -81,8 +81,8 @@ public:
     RelayProcess(const Surroundings& around, const ProcessOptions& options, std::uint64_t seed);
     ~RelayProcess();
 
-    /// Submits the event `json`, which has this number in the model.
-    void submit(const std::string& json, std::uint64_t number);
+    /// Submits the event `json`, which has these copies in the model.
+    void submit(const std::string& json, const std::vector<std::uint64_t>& copies);
 
     // ---- operators (operators.cpp, source_operators.cpp). The operations continue after the call
     // returns.
@@ -141,7 +141,7 @@ private:
     void bind_slots();
     void look_for_forgotten();
     void check_sources();
-    void answered(std::uint64_t number, const runtime::Answer& answer, bool passes);
+    void answered(const std::vector<Model::Copy>& copies, const runtime::Answer& answer);
     void note_taken(std::uint64_t number);
     void ended(const core::Assignment& assignment);
     std::optional<MonoTime> can_run_from(const Model::Head& head) const;
@@ -165,6 +165,7 @@ private:
     std::optional<core::Relay> relay_;
     std::unique_ptr<SimStorage> storage_;
     std::optional<runtime::Engine> engine_;
+    std::uint64_t stored_ = 0;  ///< events that were answered as stored
     std::size_t busy_ = 0;
     bool reporting_ = false;                      ///< a report is in progress
     bool checking_ = false;                       ///< a source check is in progress

@@ -21,6 +21,8 @@ struct Totals {
     std::uint64_t lives = 0;
     std::uint64_t failed = 0;
     std::uint64_t accepted = 0;
+    std::uint64_t several = 0;
+    std::uint64_t completed = 0;
     std::uint64_t requests = 0;
     std::uint64_t repeats = 0;
     std::uint64_t crashes = 0;
@@ -80,6 +82,8 @@ void live(std::uint64_t seed, bool trace, Totals& totals) {
     world.live();
     ++totals.lives;
     totals.accepted += world.model().accepted_events();
+    totals.several += world.model().several();
+    totals.completed += world.model().completed();
     totals.requests += world.model().requests();
     totals.repeats += world.model().repeats();
     totals.crashes += world.crashes();
@@ -126,10 +130,11 @@ TEST(Simulation, KeepsItsPromisesWhateverHappens) {
     }
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
     std::cout << totals.lives << " lives, " << totals.failed
-              << " of them wrong: " << totals.accepted << " events accepted, " << totals.requests
-              << " requests, " << totals.repeats << " of them repeats, " << totals.crashes
-              << " crashes; " << totals.holds << " events held, " << totals.no_rooms
-              << " found no room among the dead letters, " << totals.rows
+              << " of them wrong: " << totals.accepted << " copies accepted, " << totals.several
+              << " events of several, " << totals.completed << " of them repeats that added one; "
+              << totals.requests << " requests, " << totals.repeats << " of them repeats, "
+              << totals.crashes << " crashes; " << totals.holds << " events held, "
+              << totals.no_rooms << " found no room among the dead letters, " << totals.rows
               << " refused like all others, " << totals.dropped << " dropped, " << totals.enables
               << " tokens enabled, " << totals.reports << " reports, " << totals.checks
               << " sources asked for, " << totals.found_gone << " of them gone, " << totals.outdated

@@ -66,6 +66,27 @@ std::optional<std::size_t> Slots::of_name(const std::string& name) const {
     return found;
 }
 
+std::vector<std::size_t> Slots::of_event(const std::string& name) const {
+    std::set<std::string> names{name};
+    for (const Slot& slot : slots_) {
+        const bool is_route = slot.is.name.starts_with(name + "/");
+        if (slot.exists && slot.is_source() && is_route) names.insert(slot.is.name);
+    }
+    std::vector<std::size_t> found;
+    std::optional<std::size_t> gone;
+    for (const std::string& each : names) {
+        const auto slot = of_name(each);
+        if (!slot) continue;
+        if (slots_[*slot].gone) {
+            gone = slot;
+        } else {
+            found.push_back(*slot);
+        }
+    }
+    if (found.empty() && gone) found.push_back(*gone);
+    return found;
+}
+
 std::optional<std::size_t> Slots::of_id(TokenId id) const {
     for (std::size_t i = 0; i < slots_.size(); ++i) {
         if (slots_[i].id == id) return i;

@@ -63,6 +63,9 @@ public:
     /// Returns the slot for events of the name or of the token; nothing if there is none.
     std::optional<std::size_t> of_name(const std::string& name) const;
     std::optional<std::size_t> of_token(std::size_t token) const;
+    /// Returns the slots that an event for the name goes to: the source's and those of its routes,
+    /// without those that are gone; or one that is gone, if all are. Empty: there is none.
+    std::vector<std::size_t> of_event(const std::string& name) const;
     /// Returns the slot that an event with the token creates if it is accepted.
     std::size_t begin(std::size_t token);
     /// An event that brought the token of this slot is pending.

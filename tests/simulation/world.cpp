@@ -166,9 +166,16 @@ void World::hand_in(const std::optional<Model::Address>& to) {
     hand_in(event);
 }
 
-// An id is known only for the slot for which it was submitted.
+// An id is known only for the slot for which it was submitted. An event with several routes is
+// handed in for all that there are by now.
 void World::hand_in_again(Model::HandedIn event) {
-    const auto slot = model_.slot_of(event.number);
+    const auto copies = model_.copies_of(event.number);
+    const bool has_source = !model_.slots().of_event(event.to.name).empty();
+    if (copies.size() > 1 && has_source && random_.chance(0.8)) {
+        hand_in(event);
+        return;
+    }
+    const auto slot = model_.slot_of(one_of(copies));
     const auto to = slot ? address_of(*slot) : std::nullopt;
     if (!to) return;
     event.to = *to;
@@ -176,13 +183,16 @@ void World::hand_in_again(Model::HandedIn event) {
 }
 
 void World::hand_in(const Model::HandedIn& event) {
-    const std::size_t slot = model_.handed_in(event, agenda_.now());
+    const auto copies = model_.handed_in(event, agenda_.now());
+    // check_erased() looks for the mark of a slot.
+    const std::string mark =
+        copies.size() == 1 ? fmt::format("{}", *model_.slot_of(copies.front())) : "several";
     std::string json = event.to.name.empty()
                            ? fmt::format(R"({{"flow_token":"{}",)", secret_of(event.to.token))
                            : fmt::format(R"({{"source":"{}",)", event.to.name);
     json += fmt::format(R"("event":"activity","title":"event {}","author":{{"name":"a"}},)"
                         R"("external_thread_id":"{}","tags":{},"body":"mark-of-{}-{:>{}}")",
-                        event.number, event.thread, tags_of(event.number), slot, ".",
+                        event.number, event.thread, tags_of(event.number), mark, ".",
                         random_.below(random_.chance(0.1) ? 3000 : 300));
     if (!event.uuid.empty()) json += fmt::format(R"(,"uuid":"{}")", event.uuid);
     if (event.expires_in) {
@@ -190,8 +200,8 @@ void World::hand_in(const Model::HandedIn& event) {
             fmt::format(R"(,"relay":{{"expires_in":"{}"}})", format_duration(*event.expires_in));
     }
     json += "}";
-    log_.say(fmt::format("-- event {} of slot {} thread {}", event.number, slot, event.thread));
-    process_->submit(json, event.number);
+    log_.say(fmt::format("-- event {} of slot {} thread {}", event.number, mark, event.thread));
+    process_->submit(json, copies);
 }
 
 void World::trouble() {

@@ -49,7 +49,11 @@ Model::Address World::some_address() {
     const auto names = source_names();
     const std::size_t which = random_.below(names.size() + direct_.size() + 1);
     if (random_.chance(0.03)) return {"", random_.below(setup_.tokens())};  // may be a former one
-    if (which < names.size()) return {names[which], 0};
+    if (which < names.size()) {
+        const std::string& name = names[which];
+        const std::size_t slash = name.find('/');
+        return {random_.chance(0.6) ? name.substr(0, slash) : name, 0};
+    }
     if (which < names.size() + direct_.size()) return {"", direct_[which - names.size()]};
     return {"", some_token()};
 }

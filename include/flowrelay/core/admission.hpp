@@ -4,6 +4,10 @@
 //   submit -> Append    -> (made durable)  -> committed | commit_failed
 //          -> Duplicate -> (a barrier)     -> confirm
 //          -> Filtered | Rejection
+//          -> Copies: some of the first two, for a source with several routes
+//
+// An event for a source with routes goes to each of them that may be used and whose filter passes,
+// as a copy of its own. It is refused as a whole if one copy is: then nothing has changed.
 //
 // It counts what is on its way to the disk, for the quotas, and knows which of these events bring
 // the entry of their slot along. What it accepts goes to the destination; an event whose token has
@@ -20,6 +24,7 @@
 #include <unordered_map>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "flowrelay/base/ids.hpp"
 #include "flowrelay/base/log.hpp"
@@ -60,11 +65,17 @@ public:
         std::string id;
         std::uint64_t failures = 0;  ///< commits of events with ids that had failed before
     };
-    /// The filter of its source does not let it pass: there is nothing to do but to answer.
+    /// No filter lets it pass: there is nothing to do but to answer.
     struct Filtered {
         std::string id;
     };
-    using Decision = std::variant<Append, Duplicate, Filtered, Rejection>;
+    /// The copies of one event, two at least, without those that filters do not let pass: they all
+    /// have its id. It is accepted when all are committed or confirmed, and a duplicate if all are.
+    struct Copies {
+        std::vector<Append> appends;
+        std::vector<Duplicate> duplicates;
+    };
+    using Decision = std::variant<Append, Duplicate, Filtered, Rejection, Copies>;
 
     Decision submit(Submission submission, Now now, const Submitter& by = {});
 
@@ -78,8 +89,14 @@ public:
     /// The event is durable as `seq`. True: the scheduler has it; otherwise it waits on disk.
     bool committed(const EventRecord& record, Seq seq);
 
-    /// It is not; gives what to tell the producer. `full`: try again later.
+    /// Counts an event that is answered as accepted and stored, however many copies it has.
+    void event_accepted() noexcept { ++counters_.accepted_events; }
+
+    /// The commit failed. Returns the rejection to send to the producer. `full`: try again later.
     Rejection commit_failed(const EventRecord& record, bool full);
+
+    /// As commit_failed(), for a further copy of an event that is refused already.
+    void copy_failed(const EventRecord& record);
 
     /// Whether a duplicate still is one: its original may have failed meanwhile.
     bool confirm(const Duplicate& duplicate, Now now);
@@ -114,8 +131,17 @@ private:
     std::uint64_t counted_for_quota(TokenId token) const;
     Rejection refuse_over_quota(TokenId token, Now now, const std::optional<Producer>& by);
     void note_below_quota(TokenId token);
+    Decision submit_copies(Submission submission, std::string_view source, Now now,
+                           const Submitter& by);
+    std::optional<Rejection> refuse_user(const Token& token, const Submitter& by, Now now);
+    boost::system::result<Submission::Contents, Rejection> complete(Submission submission,
+                                                                    const Token& token,
+                                                                    const EventDefaults& defaults,
+                                                                    const Submitter& by, Now now);
+    Append make_append(TokenId slot, Submission::Contents&& contents, std::string id, bool own_id,
+                       const Submitter& by, Now now);
     Rejection refuse_new_token(Now now, const std::optional<Producer>& by);
-    Filtered filter_out(TokenId token, FilterList list, std::string uuid, Now now);
+    void filter_out(TokenId token, FilterList list, std::string_view id, Now now);
     void no_longer_uncommitted(TokenId token);
     TokenEntry carry_entry(TokenId token, const std::string& event_id);
     void entry_arrived(const EventRecord& record);

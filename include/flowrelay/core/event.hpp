@@ -112,6 +112,9 @@ public:
 
     const Addressee& addressee() const noexcept;
 
+    /// Returns a copy, to be completed with the defaults of another source.
+    Submission copy() const;
+
     struct Contents {
         std::string body;    ///< one JSON object without flow_token, source, uuid and relay
         std::string thread;  ///< "e:" + external_thread_id, or else "t:" + thread_id

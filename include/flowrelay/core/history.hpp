@@ -72,9 +72,12 @@ public:
 
     std::optional<PastEvent> find(Seq seq) const;
     std::optional<PastEvent> find(std::string_view id) const;
+    /// The copy of this token.
+    std::optional<PastEvent> find(std::string_view id, TokenId token) const;
 
     /// Returns the latest filtered event with this id.
     std::optional<FilteredEvent> find_filtered(std::string_view id) const;
+    std::optional<FilteredEvent> find_filtered(std::string_view id, TokenId token) const;
 
     /// Returns the event that was the last to leave a lane.
     std::optional<PastEvent> last_of(const LaneId& lane) const;

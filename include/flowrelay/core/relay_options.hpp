@@ -40,7 +40,9 @@ struct RelayOptions {
 
 /// Counts since the process started.
 struct RelayCounters {
-    std::uint64_t accepted = 0;
+    std::uint64_t accepted_events = 0;  ///< answered as accepted and stored; a repeat is none
+    // An event that goes to several routes has a copy for each.
+    std::uint64_t accepted = 0;  ///< copies that were stored
     std::uint64_t duplicates = 0;
     std::uint64_t filtered = 0;  ///< answered as accepted, and neither stored nor delivered
     std::uint64_t rejected = 0;  ///< submissions, and requests that could not be any

@@ -41,9 +41,20 @@ struct ConfiguredSource {
 /// "token-7": what a slot is called that belongs to no source, and names any slot for sure.
 std::string slot_name(TokenId id);
 
-/// Whether a name has the form that slot_name() returns. No source can have such a name, whether
-/// the slot exists or not: a slot of that number may come.
+/// Whether a name, or a part of a route's name, has the form that slot_name() returns. No source
+/// can have such a name, whether the slot exists or not: a slot of that number may come.
 bool is_slot_name(std::string_view name) noexcept;
+
+/// Returns whether a source can have a name, as far as its form goes: see source_name_form. Names
+/// of slots have that form too; is_slot_name() finds them.
+bool is_source_name(std::string_view name) noexcept;
+
+/// The form that is_source_name() accepts, for messages.
+inline constexpr std::string_view source_name_form =
+    R"(1 to 64 letters, digits, ".", "_" and "-"; of a route two of these, like ci/ops)";
+
+/// "ci" for "ci/ops": the source that a route belongs to. Empty: the name is none of a route.
+std::string_view source_of_route(std::string_view name) noexcept;
 
 /// One slot, as the relay works with it.
 struct Token {
@@ -138,6 +149,29 @@ public:
     /// well. Changes nothing.
     boost::system::result<TokenId, Rejection> resolve(const Addressee& addressee,
                                                       bool accept_unknown) const;
+
+    /// Returns the slots that an event for a source with routes goes to: that of the source, if
+    /// there is one, and those of its routes, without any that are gone; or else token_gone. There
+    /// is at least one route.
+    boost::system::result<std::vector<TokenId>, Rejection> resolve_routes(
+        std::string_view name) const;
+
+    /// Returns the routes of a source in the order of their names, those that are gone included. A
+    /// route is a source with a name like "ci/ops"; it belongs to the source "ci", which need not
+    /// exist. The slot of "ci" is not among them.
+    std::span<const TokenId> routes_of(std::string_view name) const;
+
+    /// Returns the source that a route belongs to, whatever its state. Null: the slot is no route,
+    /// or there is no such source.
+    const Token* source_above(const Token& token) const;
+
+    /// Returns the other slots that copies of an event of this slot can lie in, by id: those that
+    /// are called like its source or one of its routes, whatever their state.
+    std::vector<TokenId> related_to(TokenId id) const;
+
+    /// Returns the defaults of events that name the slot as their source. A route has those of the
+    /// source that it belongs to for each member that it has no default of its own for.
+    const EventDefaults& defaults_of(const Token& token) const;
 
     /// Returns the slot of an addressee that resolve() did not refuse, whose event is accepted.
     /// Makes one for a flow_token that is new; one that has no token any more gets it back.
@@ -263,11 +297,15 @@ private:
     const Token* slot_of(const Fingerprint& print) const;
     void index();
     void index(const Token& token);
+    void index_routes();
 
     Salt salt_;
     std::map<TokenId, Token> tokens_;
     std::unordered_map<std::string, TokenId, TextHash, std::equal_to<>> by_source_;
     std::unordered_map<std::string, TokenId, TextHash, std::equal_to<>> by_secret_;
+    std::unordered_map<std::string, std::vector<TokenId>, TextHash, std::equal_to<>> routes_;
+    /// Defaults of routes, with those of their sources.
+    std::unordered_map<TokenId, EventDefaults> joined_defaults_;
     /// All but those that were removed. Of several that which is in use, or is gone and not erased.
     std::unordered_map<Fingerprint, TokenId, FingerprintHash> by_print_;
     std::uint64_t last_id_ = 0;

@@ -33,7 +33,7 @@ namespace flowrelay::runtime {
 struct Answer {
     std::string id;  ///< of the accepted event
     bool duplicate = false;
-    bool filtered = false;  ///< not stored: the filter of its source does not let it pass
+    bool filtered = false;  ///< not stored: no filter of its source and routes lets it pass
     std::optional<core::Rejection> rejection;  ///< set: not accepted
 
     bool accepted() const noexcept { return !rejection.has_value(); }
@@ -235,8 +235,15 @@ public:
     const Clock& clock() const noexcept { return clock_; }
 
 private:
+    struct Copies;
     void append(core::Admission::Append&& append, MonoTime handed_in, Answered answered);
+    void append(core::Admission::Copies&& copies, MonoTime handed_in, Answered answered);
     void appended(core::EventRecord&& record, const Result<Seq>& result);
+    void copy_appended(core::EventRecord&& record, const Result<Seq>& result, MonoTime handed_in);
+    bool committed(const core::EventRecord& record, Seq seq, MonoTime handed_in);
+    core::Rejection failed(const core::EventRecord& record, const Error& error);
+    void answer_if_settled(const Copies& event);
+    core::Rejection unconfirmed();
     void confirm(core::Admission::Duplicate duplicate, Answered answered);
     void carry_out(core::Effects effects);
     void unreadable(const core::Assignment& assignment, const Error& error);
@@ -273,9 +280,18 @@ private:
     struct Uncommitted {
         std::uint64_t bytes;
         MonoTime handed_in;
-        Answered answered;
+        Answered answered;  ///< empty: a copy of the first of copies_
     };
     std::deque<Uncommitted> uncommitted_;
+    /// An event of which several copies have to be committed or confirmed: it is answered once.
+    struct Copies {
+        std::size_t uncommitted = 0;
+        bool confirming = false;
+        std::optional<core::Producer> producer;
+        Answer answer;
+        Answered answered;
+    };
+    std::deque<std::shared_ptr<Copies>> copies_;  ///< those with uncommitted copies
     IngestBudget unfinished_{options_.unfinished_budget};
     IngestBudget unread_{options_.unread_budget};
     std::uint64_t pending_bytes_ = 0;

@@ -90,9 +90,16 @@ Awaitable<Result<QueuePage>> list_queue(Engine& engine, QueueFilter filter, Queu
 Awaitable<Result<std::optional<ListedEvent>>> find_event(Engine& engine, std::string what,
                                                          const Wanted& wanted = always_wanted);
 
-/// The same for many: what is stored is read at most once for all of them.
+/// The same for many: what is stored is read at most once for all of them. An id names all copies
+/// of an event, a seq one of them.
 Awaitable<Result<FoundEvents>> find_events(Engine& engine, std::vector<std::string> named,
                                            const Wanted& wanted = always_wanted);
+
+/// The queued copies of an event that other slots than `token` have; see
+/// TokenTable::related_to().
+Awaitable<Result<std::vector<ListedEvent>>> find_copies(Engine& engine, std::string id,
+                                                        TokenId token,
+                                                        const Wanted& wanted = always_wanted);
 
 struct DropCount {
     std::uint64_t dropped = 0;
@@ -161,7 +168,7 @@ Awaitable<std::vector<core::DeadLetter>> list_dead(Engine& engine, Seq after, st
 Awaitable<Result<std::optional<core::DeadLetter>>> find_dead(Engine& engine, std::string what,
                                                              const Wanted& wanted = always_wanted);
 
-/// The same for many, in one pass; without their bodies.
+/// The same for many, in one pass; without their bodies. An id names all letters that have it.
 Awaitable<Result<FoundLetters>> find_dead_letters(Engine& engine, std::vector<std::string> named,
                                                   const Wanted& wanted = always_wanted);
 

@@ -13,6 +13,18 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
+TEST(StatusText, SaysHowManyEventsTheAcceptedCopiesAre) {
+    const auto status = [](int events, int copies) {
+        return format_status(R"({"accepted": 9, "since_start": {"accepted_events": )" +
+                             std::to_string(events) + R"(, "accepted_copies": )" +
+                             std::to_string(copies) + "}}")
+            .value();
+    };
+    EXPECT_THAT(status(2, 5), HasSubstr("accepted      9 copies (since the start 5 copies of 2 "
+                                        "events)\n"));
+    EXPECT_THAT(status(5, 5), HasSubstr("accepted      9\n"));
+}
+
 TEST(StatusText, IsATableOfTheLedgerAndTheTokens) {
     EXPECT_EQ(format_status(R"({
         "version": "0.1.0", "state": "running", "uptime_s": 7380, "accepted": 120, "delivered": 100,

@@ -56,6 +56,8 @@ sources:
   - name: web
     flow_token_env: WEB
     report_problems: true
+  - {name: ci/ops, flow_token_env: OPS}
+  - {name: ci/dev, flow_token_env: DEV, defaults: {event: activity}}
 )");
 }
 

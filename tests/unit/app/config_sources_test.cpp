@@ -52,6 +52,31 @@ TEST(ConfigSources, NeedsAName) {
     EXPECT_EQ(problem_of_source("name: " + std::string(64, 'a') + ", flow_token_env: T"), "");
 }
 
+TEST(ConfigSources, CanBeRoutes) {
+    const std::string longest(64, 'a');
+    for (const std::string& name : {std::string("ci/ops"), longest + "/" + longest}) {
+        EXPECT_EQ(problem_of_source("name: " + name + ", flow_token_env: T"), "") << name;
+    }
+    for (const char* name : {"ci/", "/ops", "ci/ops/x", "ci//x"}) {
+        EXPECT_THAT(problem_of_source(std::string("name: ") + name + ", flow_token_env: T"),
+                    HasSubstr("is not a name; 1 to 64 letters"))
+            << name;
+    }
+    EXPECT_THAT(problem_of_source("name: ci/token-7, flow_token_env: T"),
+                HasSubstr("can't be the name of a source"));
+}
+
+TEST(ConfigSources, RoutesKnowWhetherTheirEventIsTheirOwn) {
+    const auto has_own_event = [](const std::string& source) {
+        return parse_config(base + "sources: [{flow_token_env: T, " + source + "}]", "f.yaml")
+            .sources.at(0)
+            .rules.has_own_event;
+    };
+    EXPECT_FALSE(has_own_event("name: ci/ops"));
+    EXPECT_FALSE(has_own_event("name: ci/ops, defaults: {tags: [a]}"));
+    EXPECT_TRUE(has_own_event("name: ci/ops, defaults: {event: activity}"));
+}
+
 TEST(ConfigSources, RefusesTheNameOfASlot) {
     EXPECT_THAT(problem_of_source("name: token-7, flow_token_env: T"),
                 HasSubstr("can't be the name of a source"));
