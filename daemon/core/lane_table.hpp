@@ -89,7 +89,7 @@ struct Lane : Timer, TurnHook, TreeHook<InToken> {
     std::uint32_t failures = 0;       ///< in a row, for the backoff
     bool blamed_token = false;        ///< was answered 401 or 403
     bool blamed_destination = false;  ///< was answered as if the base URL were wrong
-    bool yields = false;              ///< waits so that others are the probe of its parked token
+    bool yields = false;  ///< waits so that others are the next probe: token or URL is in doubt
 };
 
 struct ByThread {
@@ -125,6 +125,8 @@ struct TokenQueue : Timer, TurnHook, TreeHook<InAll> {
     TokenGate gate;
     std::unique_ptr<RateLimiter> rate;  ///< null: no limit
     std::unique_ptr<Pace> pace;         ///< null: the server has not refused it for going too fast
+    bool in_step = false;               ///< it goes by the pace that all of these have together
+    MonoTime refused_at = MonoTime::min();  ///< of `in_step`: for going too fast, the last time
     bool paused = false;
     bool removed = false;  ///< nothing is left but events in flight
 };

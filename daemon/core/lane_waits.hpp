@@ -13,10 +13,11 @@ namespace flowrelay::core::scheduling {
 /// heard of the answer already.
 bool must_wait(const Lane& lane, const Judgement& judgement, const Breaker& breaker) noexcept;
 
-/// Until when another lane goes first: the refusal that parked the token may be about this event
-/// alone, and whether it is, the event of another lane has to show.
+/// Until when another lane goes first: the refusal that parked the token or the destination may be
+/// about this event alone, and whether it is, the event of another lane has to show.
 std::optional<MonoTime> not_the_next_probe(const Lane& lane, const Judgement& judgement,
-                                           const SchedulerOptions& options, MonoTime now) noexcept;
+                                           const Breaker& breaker, const SchedulerOptions& options,
+                                           MonoTime now) noexcept;
 
 /// When the first of its lanes may be the probe of a parked token; nothing where one is ready, or
 /// where it has more lanes than are looked at here.
