@@ -8,6 +8,11 @@ namespace {
 
 // How long a good answer speaks for the destination against what other tokens get.
 constexpr Seconds well_for{2};
+// How long it shows that it is not too many requests at a time which keep another from its answer.
+constexpr Seconds not_too_many_for{60};
+// So many events that were refused before may be the probe of a parked destination by chance, and
+// say nothing new.
+constexpr unsigned max_passes = 16;
 
 void note(std::vector<LaneId>& lanes, LaneId lane) {
     if (std::find(lanes.begin(), lanes.end(), lane) == lanes.end()) lanes.push_back(lane);
@@ -20,8 +25,9 @@ std::optional<MonoTime> Breaker::may_begin_from() const noexcept {
     return gate_.is_closed() ? gate_.until() : MonoTime::min();
 }
 
-Breaker::Pass Breaker::begin() noexcept {
+Breaker::Pass Breaker::begin(TokenId token) noexcept {
     const auto entered = gate_.enter();
+    if (entered.probe) probe_token_ = token;
     return {entered, limit_.begin(gate_.inside())};
 }
 
@@ -50,7 +56,7 @@ std::optional<DestinationState> Breaker::end(const Pass& pass, const Judgement& 
                                              Random& random) {
     const bool current = gate_.is_current(pass);
     gate_.leave(pass);
-    if (current && !gate_.is_closed()) adapt(pass, judgement, known);
+    if (current && !gate_.is_closed()) adapt(pass, judgement, lane.token, known, now);
     const Evidence evidence = evidence_of(judgement);
     if (evidence == Evidence::asked_to_wait) {
         return asked_to_wait(now + *judgement.hold, current, lane, known, options, now);
@@ -58,7 +64,7 @@ std::optional<DestinationState> Breaker::end(const Pass& pass, const Judgement& 
     if (!current) return std::nullopt;
     if (shows_health(judgement.verdict)) return answered(lane.token, now);
     if (!judgement.connection_failure) trouble_.answered();
-    if (gate_.is_closed()) return probe_failed(evidence, lane, options, now, random);
+    if (gate_.is_closed()) return probe_failed(evidence, lane, known, options, now, random);
     if (evidence == Evidence::wrong_url && known.wrong_url) return std::nullopt;
     if (is_limit(judgement, good_at_, now)) return std::nullopt;
     // That there is no connection can't be the token's trouble, whatever else it has.
@@ -67,8 +73,14 @@ std::optional<DestinationState> Breaker::end(const Pass& pass, const Judgement& 
     }
     if (!is_ours(evidence, known, options, now)) return std::nullopt;
     if (evidence == Evidence::wrong_url) {
-        return blame(evidence, DestinationState::parked, now + options.destination_probe);
+        // One that was well may have answered so to one event: that of another thread may be a
+        // probe at once.
+        const bool was_well = good_at_ != MonoTime::min() && !judgement.of_everybody;
+        passes_ = was_well ? max_passes : 0;
+        return blame(evidence, DestinationState::parked,
+                     was_well ? now : now + options.destination_probe);
     }
+    passes_ = 0;
     return blame(evidence, DestinationState::down, next_probe(options, now, random));
 }
 
@@ -88,14 +100,17 @@ std::optional<DestinationState> Breaker::asked_to_wait(MonoTime until, bool curr
     trouble_.answered();
     if (!known.token_waits) trouble_.note(Evidence::asked_to_wait, lane, options);
     if (!is_ours(Evidence::asked_to_wait, known, options, now)) return std::nullopt;
+    passes_ = 0;
     return blame(Evidence::asked_to_wait, DestinationState::held, until);
 }
 
 // A lane or a token that goes on with the trouble it had says nothing about how much the
 // destination can take: ten threads that are always answered 503 must not leave one place to all
 // others.
-void Breaker::adapt(const Pass& pass, const Judgement& judgement, Known known) noexcept {
+void Breaker::adapt(const Pass& pass, const Judgement& judgement, TokenId token, Known known,
+                    MonoTime now) noexcept {
     if (judgement.too_fast) return;  // see pacing.hpp
+    if (judgement.after_sending && was_another_well(token, now - not_too_many_for)) return;
     if (judgement.connection_failure || judgement.server_error) {
         if (!known.trouble && !known.token_waits) limit_.failed(pass.ticket);
     } else if (shows_health(judgement.verdict)) {
@@ -122,6 +137,7 @@ std::optional<DestinationState> Breaker::blame(Evidence evidence, DestinationSta
 
 std::optional<DestinationState> Breaker::close(DestinationState state, MonoTime until) {
     // An older request may have been asked for a later time while the probe was under way.
+    if (!gate_.is_closed()) allowance_before_ = limit_.allowance();
     gate_.close(gate_.is_closed() ? std::max(until, gate_.until()) : until);
     limit_.restart();
     trouble_.clear();
@@ -129,6 +145,7 @@ std::optional<DestinationState> Breaker::close(DestinationState state, MonoTime 
 }
 
 void Breaker::hold(MonoTime until) {
+    passes_ = 0;
     outage_lanes_.clear();
     suspects_.clear();
     close(DestinationState::held, until);
@@ -143,6 +160,7 @@ void Breaker::renew() {
     suspects_.clear();
     probes_failed_ = 0;
     good_at_ = MonoTime::min();
+    good_token_ = probe_token_ = TokenId::none;
 }
 
 std::optional<DestinationState> Breaker::answered(TokenId token, MonoTime now) {
@@ -153,12 +171,13 @@ std::optional<DestinationState> Breaker::answered(TokenId token, MonoTime now) {
     if (!gate_.is_closed()) return std::nullopt;
     const bool theirs = can_be_others() && !is_suspect(token);
     if (gate_.until() > now && !theirs) return change(DestinationState::held);  // as in close()
+    if (theirs) limit_.resume(allowance_before_);
     gate_.open();
     suspects_.clear();
     return change(DestinationState::up);
 }
 
-std::optional<DestinationState> Breaker::probe_failed(Evidence evidence, LaneId lane,
+std::optional<DestinationState> Breaker::probe_failed(Evidence evidence, LaneId lane, Known known,
                                                       const SchedulerOptions& options, MonoTime now,
                                                       Random& random) {
     const bool reached = evidence != Evidence::no_connection;
@@ -174,7 +193,10 @@ std::optional<DestinationState> Breaker::probe_failed(Evidence evidence, LaneId 
     if (evidence == Evidence::wrong_url) state = DestinationState::parked;
     // The answer to a token that was tried early: the others wait for as long as before.
     if (reached && gate_.until() > now) return close(state, gate_.until());
-    if (state == DestinationState::parked) return close(state, now + options.destination_probe);
+    if (state == DestinationState::parked) {
+        passes_ = known.wrong_url && passes_ > 0 ? passes_ - 1 : 0;
+        return close(state, passes_ > 0 ? now : now + options.destination_probe);
+    }
     // So may no answer at all. As long as nobody else had that in this outage, who comes next need
     // not wait as long as that event does.
     if (reached && outage_lanes_.size() < options.breaker_lanes) note(outage_lanes_, lane);

@@ -52,12 +52,15 @@ public:
     bool may_begin(MonoTime now) const noexcept { return gate_.admits(now) && has_room(); }
 
     /// Closed, and a token that has not shown the trouble may be tried before the time of the next
-    /// probe: any of which admits_early() is true.
+    /// probe: any of which admits_early() is true. A probe may hang for a request_timeout, so one
+    /// may go beside it: where it is of a token that has shown the trouble, or else that of the
+    /// token which was answered well last.
     bool is_open_to_others() const noexcept {
-        return gate_.is_closed() && !gate_.has_probe() && has_room() && can_be_others();
+        return gate_.is_closed() && gate_.probes() < 2 && has_room() && can_be_others();
     }
     bool admits_early(TokenId token) const noexcept {
-        return is_open_to_others() && !is_suspect(token);
+        const bool beside = is_suspect(probe_token_) || token == good_token_;
+        return is_open_to_others() && !is_suspect(token) && (!gate_.has_probe() || beside);
     }
     bool admits(MonoTime now) const noexcept { return gate_.admits(now); }
 
@@ -74,7 +77,7 @@ public:
     std::optional<MonoTime> may_begin_from() const noexcept;
 
     /// An attempt begins. Precondition: may_begin(), or admits_early() of its token.
-    Pass begin() noexcept;
+    Pass begin(TokenId token) noexcept;
 
     /// By an operator: the next probe may begin at once.
     void hurry(MonoTime now) noexcept { gate_.hurry(now); }
@@ -110,8 +113,12 @@ private:
                                                   Known known, const SchedulerOptions& options,
                                                   MonoTime now);
     std::optional<DestinationState> answered(TokenId token, MonoTime now);
-    void adapt(const Pass& pass, const Judgement& judgement, Known known) noexcept;
-    std::optional<DestinationState> probe_failed(Evidence evidence, LaneId lane,
+    bool was_another_well(TokenId token, MonoTime since) const noexcept {
+        return good_token_ != token && good_at_ != MonoTime::min() && good_at_ >= since;
+    }
+    void adapt(const Pass& pass, const Judgement& judgement, TokenId token, Known known,
+               MonoTime now) noexcept;
+    std::optional<DestinationState> probe_failed(Evidence evidence, LaneId lane, Known known,
                                                  const SchedulerOptions& options, MonoTime now,
                                                  Random& random);
     MonoTime next_probe(const SchedulerOptions& options, MonoTime now, Random& random);
@@ -119,12 +126,15 @@ private:
     Gate gate_;
     DestinationState state_ = DestinationState::up;
     ConcurrencyLimit limit_;
+    std::size_t allowance_before_ = 0;  // the outage
     Trouble trouble_;                   // while up
     std::vector<LaneId> outage_lanes_;  // of the outage: a server was there, and did no better
     std::vector<TokenId> suspects_;     // of the outage; empty: it can't be that of a few tokens
     MonoTime good_at_ = MonoTime::min();
     TokenId good_token_ = TokenId::none;  // whose answer that was
-    unsigned probes_failed_ = 0;          // each good answer takes one off
+    unsigned passes_ = 0;  // probes of a parked one that may say nothing new and cost no wait
+    TokenId probe_token_ = TokenId::none;  // of the probe that began last
+    unsigned probes_failed_ = 0;           // each good answer takes one off
 };
 
 }  // namespace flowrelay::core::scheduling

@@ -58,6 +58,10 @@ void ConcurrencyLimit::restart() noexcept {
     calm_ = true;
 }
 
+void ConcurrencyLimit::resume(std::size_t allowance) noexcept {
+    cut_to(std::clamp(allowance, allowance_, max_));
+}
+
 // TCP's rule for a window that the sender does not fill (RFC 7661): what was not tried is not
 // known to work.
 bool ConcurrencyLimit::is_used() const noexcept {

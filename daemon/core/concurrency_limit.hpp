@@ -64,6 +64,9 @@ public:
     /// The destination comes back after an outage: a slow start.
     void restart() noexcept;
 
+    /// There was none: it goes on with the allowance of before.
+    void resume(std::size_t allowance) noexcept;
+
 private:
     static constexpr std::size_t most_samples = 64;
 

@@ -26,7 +26,8 @@ public:
 
     std::uint32_t epoch() const noexcept { return epoch_; }
     bool is_closed() const noexcept { return closed_; }
-    bool has_probe() const noexcept { return probe_out_; }
+    bool has_probe() const noexcept { return probes_ > 0; }
+    unsigned probes() const noexcept { return probes_; }
 
     /// While closed: when the next probe may pass (which may lie in the past).
     MonoTime until() const noexcept { return until_; }
@@ -37,12 +38,13 @@ public:
     /// How many current attempts are under way.
     std::size_t inside() const noexcept { return inside_; }
 
-    bool admits(MonoTime now) const noexcept { return !closed_ || (!probe_out_ && until_ <= now); }
+    bool admits(MonoTime now) const noexcept { return !closed_ || (probes_ == 0 && until_ <= now); }
 
+    /// One probe at a time, or another one beside it where its owner has a reason.
     Pass enter() noexcept {
-        assert(!closed_ || !probe_out_);  // one probe at a time
+        assert(!closed_ || probes_ < 2);
         ++inside_;
-        probe_out_ = closed_;
+        if (closed_) ++probes_;
         return {epoch_, closed_};
     }
 
@@ -53,7 +55,7 @@ public:
         if (!is_current(pass)) return;
         assert(inside_ > 0);
         --inside_;
-        if (pass.probe) probe_out_ = false;
+        if (pass.probe && probes_ > 0) --probes_;
     }
 
     /// Closes, or moves the end of a gate that is closed. Attempts under way become outdated when
@@ -62,6 +64,7 @@ public:
         if (!closed_) {
             ++epoch_;
             inside_ = 0;
+            probes_ = 0;
         }
         closed_ = true;
         until_ = until;
@@ -75,7 +78,7 @@ public:
 
     void open() noexcept {
         closed_ = false;
-        probe_out_ = false;
+        probes_ = 0;
     }
 
     /// Opens, and outdates all attempts under way: it is the gate of something else now.
@@ -90,7 +93,7 @@ private:
     std::uint32_t epoch_ = 0;
     std::uint32_t inside_ = 0;
     bool closed_ = false;
-    bool probe_out_ = false;
+    unsigned probes_ = 0;
 };
 
 }  // namespace flowrelay::core::scheduling

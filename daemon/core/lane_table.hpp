@@ -89,7 +89,7 @@ struct Lane : Timer, TurnHook, TreeHook<InToken> {
     std::uint32_t failures = 0;       ///< consecutive, for the backoff
     bool blamed_token = false;        ///< the answer was 401 or 403
     bool blamed_destination = false;  ///< the answer suggested a wrong base URL
-    bool yields = false;              ///< waits so that another lane is the probe of its token
+    bool yields = false;              ///< waits so that another lane is the next probe
 };
 
 struct ByThread {
@@ -126,6 +126,8 @@ struct TokenQueue : Timer, TurnHook, TreeHook<InAll> {
     TokenGate gate;
     std::unique_ptr<RateLimiter> rate;  ///< null: no limit
     std::unique_ptr<Pace> pace;         ///< null: the server has not refused it for being too fast
+    bool in_step = false;               ///< goes by the pace that all of these have together
+    MonoTime refused_at = MonoTime::min();  ///< of `in_step`: the last time for being too fast
     bool paused = false;
     bool removed = false;  ///< only events in flight are left
 };

@@ -22,11 +22,15 @@ bool must_wait(const Lane& lane, const Judgement& judgement, const Breaker& brea
 }
 
 std::optional<MonoTime> not_the_next_probe(const Lane& lane, const Judgement& judgement,
-                                           const SchedulerOptions& options, MonoTime now) noexcept {
-    const bool parks =
-        judgement.verdict == Verdict::park_token || judgement.verdict == Verdict::park_destination;
-    if (!parks || lane.token->gate.state() != TokenState::parked) return std::nullopt;
-    return now + options.token_probe;
+                                           const Breaker& breaker, const SchedulerOptions& options,
+                                           MonoTime now) noexcept {
+    const bool by_url = judgement.verdict == Verdict::park_destination;
+    if (!by_url && judgement.verdict != Verdict::park_token) return std::nullopt;
+    if (lane.token->gate.state() == TokenState::parked) return now + options.token_probe;
+    // Otherwise none goes before the next probe.
+    const bool others_may = breaker.state() == DestinationState::parked &&
+                            breaker.closed_until().value_or(MonoTime::max()) <= now;
+    return by_url && others_may ? std::optional(now + options.destination_probe) : std::nullopt;
 }
 
 std::optional<MonoTime> probe_by(const TokenQueue& token) noexcept {

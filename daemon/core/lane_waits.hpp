@@ -14,10 +14,11 @@ namespace flowrelay::core::scheduling {
 /// gates must have processed the answer already.
 bool must_wait(const Lane& lane, const Judgement& judgement, const Breaker& breaker) noexcept;
 
-/// Returns until when other lanes go first. The refusal that parked the token may be about this
-/// event alone, which only the event of another lane can show.
+/// Returns until when other lanes go first. The refusal that parked the token or the destination
+/// may be about this event alone, which only the event of another lane can show.
 std::optional<MonoTime> not_the_next_probe(const Lane& lane, const Judgement& judgement,
-                                           const SchedulerOptions& options, MonoTime now) noexcept;
+                                           const Breaker& breaker, const SchedulerOptions& options,
+                                           MonoTime now) noexcept;
 
 /// Returns when the first lane of a parked token may be its probe; nothing if a lane is ready, or
 /// if the token has more lanes than are searched here.

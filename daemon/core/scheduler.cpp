@@ -1,11 +1,13 @@
 #include "flowrelay/core/scheduler.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <set>
 #include <stdexcept>
 #include <string>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "breaker.hpp"
 #include "lane_waits.hpp"
@@ -19,6 +21,7 @@ namespace flowrelay::core {
 using scheduling::Breaker;
 using scheduling::Event;
 using scheduling::Gate;
+using scheduling::is_limit;
 using scheduling::Lane;
 using scheduling::LatelyActive;
 using scheduling::must_wait;
@@ -35,7 +38,28 @@ struct Attempt {
     Breaker::Pass destination;
     Gate::Pass token;
     scheduling::Pacing::Ticket pace;
-    bool removed = false;  // its token was, and another may stand in its place
+    bool unproven = false;  // its token had not been answered well of late
+    bool removed = false;   // its token was, and another may stand in its place
+};
+
+// How many attempts of one era of the destination are under way. Those of an earlier one do not
+// count.
+class CountOfEra {
+public:
+    std::size_t count(std::uint32_t era) const noexcept { return era == era_ ? count_ : 0; }
+    void add(std::size_t attempts, std::uint32_t era) noexcept {
+        count_ = count(era) + attempts;
+        era_ = era;
+    }
+    void take(std::size_t attempts, std::uint32_t era) noexcept {
+        if (era != era_) return;
+        assert(count_ >= attempts);
+        count_ -= attempts;
+    }
+
+private:
+    std::uint32_t era_ = 0;
+    std::size_t count_ = 0;
 };
 
 // Nobody sleeps longer than this, and the sum of any two times stays in range.
@@ -56,8 +80,12 @@ struct Scheduler::Impl {
           pacing(options.rate_limit, options.rate_burst) {}
 
     bool may_begin(MonoTime now) const noexcept {
-        return ((breaker.may_begin(now) && has_room()) || breaker.is_open_to_others()) &&
-               available_from() <= now;
+        return (breaker.may_begin(now) || breaker.is_open_to_others()) &&
+               pacing.limited_from() <= now;
+    }
+
+    bool may_begin_in_step(MonoTime now) const noexcept {
+        return has_room_in_step() && paced_from() <= now;
     }
 
     bool may_begin(const TokenQueue& token, MonoTime now) const noexcept {
@@ -65,19 +93,39 @@ struct Scheduler::Impl {
                under_way(token) < share_of(token);
     }
 
-    MonoTime available_from() const noexcept {
-        return pacing.available_from(breaker.closed_until().has_value());
+    // For tokens in step. A probe goes when its time has come, whatever the server took before.
+    MonoTime paced_from() const noexcept {
+        return breaker.closed_until() ? MonoTime::min() : pacing.paced_from();
     }
 
-    std::size_t allowance() const noexcept {
-        return std::min(breaker.allowance(), pacing.allowance());
+    MonoTime available_from(const TokenQueue& token) const noexcept {
+        return token.in_step ? std::max(pacing.limited_from(), paced_from())
+                             : pacing.limited_from();
     }
 
-    bool has_room() const noexcept { return breaker.under_way() < allowance(); }
+    bool has_room_in_step() const noexcept {
+        return in_step.count(breaker.era()) < pacing.allowance();
+    }
+
+    bool has_room(const TokenQueue* token) const noexcept {
+        return breaker.has_room() && (!token || !token->in_step || has_room_in_step());
+    }
 
     // Those aside that began before an outage.
     std::size_t under_way(const TokenQueue& token) const noexcept {
         return token.era == breaker.era() ? token.under_way : 0;
+    }
+
+    void set_in_step(TokenQueue& token, bool now_in_step) noexcept {
+        if (token.in_step == now_in_step) return;
+        const std::size_t of_token = under_way(token);
+        now_in_step ? in_step.add(of_token, breaker.era()) : in_step.take(of_token, breaker.era());
+        turns.set_in_step(token, now_in_step);
+    }
+
+    bool is_well(const TokenQueue& token) const noexcept {
+        const MonoTime since = looked_at - active_after_success;
+        return token.good_at >= since || good_lately.has(token.id, since);
     }
 
     // A token's own limit takes nothing from its share of the places that all tokens have.
@@ -87,10 +135,13 @@ struct Scheduler::Impl {
 
     std::size_t share_of_all(const TokenQueue& token) const noexcept {
         const MonoTime since = looked_at - active_after_success;
+        const bool few = token.in_step && pacing.allowance() < breaker.allowance();
         return scheduling::share_of_places(
-            {allowance(), breaker.under_way(), under_way(token), turns.is_another_ready(token),
-             !begun_lately.others(token.id, begun - attempts_with_company),
-             token.good_at >= since || good_lately.has(token.id, since),
+            {few ? pacing.allowance() : breaker.allowance(),
+             few ? in_step.count(breaker.era()) : breaker.under_way(),
+             unproven.count(breaker.era()), under_way(token),
+             few ? turns.is_another_ready_in_step(token) : turns.is_another_ready(token),
+             !begun_lately.others(token.id, begun - attempts_with_company), is_well(token),
              good_lately.others(token.id, since)});
     }
 
@@ -101,14 +152,19 @@ struct Scheduler::Impl {
     }
 
     Assignment begin(Event& event, Gate::Pass token, MonoTime now) {
-        const auto destination = breaker.begin();
         TokenQueue& of = *event.lane->token;
+        const auto destination = breaker.begin(of.id);
+        if (of.in_step && pacing.may_leave_step(of, now)) set_in_step(of, false);
         of.under_way = under_way(of) + 1;
         of.era = destination.epoch;
+        if (of.in_step) in_step.add(1, of.era);
+        const bool is_unproven = !is_well(of);
+        if (is_unproven) unproven.add(1, of.era);
         begun_lately.note(of.id, ++begun);
-        const auto pace = pacing.begin(of, now, breaker.under_way(), of.under_way);
+        const auto pace = pacing.begin(
+            of, now, of.in_step ? in_step.count(of.era) : breaker.under_way(), of.under_way);
         if (of.pace) turns.update(of);
-        in_flight.emplace(event.seq, Attempt{&event, destination, token, pace});
+        in_flight.emplace(event.seq, Attempt{&event, destination, token, pace, is_unproven});
         return Assignment{event.seq,
                           event.lane->id(),
                           event.accepted,
@@ -126,7 +182,11 @@ struct Scheduler::Impl {
         const Attempt attempt = found->second;
         in_flight.erase(found);
         TokenQueue& token = *attempt.event->lane->token;
-        if (token.era == attempt.destination.epoch && token.under_way > 0) --token.under_way;
+        if (token.era == attempt.destination.epoch && token.under_way > 0) {
+            if (token.in_step) in_step.take(1, token.era);
+            --token.under_way;
+        }
+        if (attempt.unproven) unproven.take(1, attempt.destination.epoch);
         return attempt;
     }
 
@@ -171,7 +231,7 @@ struct Scheduler::Impl {
         const MonoTime all =
             std::max({now, until.value_or(now), lane.token->gate.closed_until().value_or(now),
                       turns.limited_until(*lane.token).value_or(now),
-                      breaker.closed_until().value_or(now), available_from()});
+                      breaker.closed_until().value_or(now), available_from(*lane.token)});
         completion.wait = std::chrono::ceil<Milliseconds>(all - now);
         return completion;
     }
@@ -185,8 +245,11 @@ struct Scheduler::Impl {
         if (judgement.verdict == Verdict::park_token) lane.blamed_token = true;
         if (judgement.verdict == Verdict::park_destination) lane.blamed_destination = true;
         if (!lane_waits) {
-            const auto until = not_the_next_probe(lane, judgement, options, now);
+            const auto until = not_the_next_probe(lane, judgement, breaker, options, now);
             lane.yields = until.has_value();
+            if (until && breaker.state() == DestinationState::parked) {
+                yielding.push_back(lane.id());
+            }
             return keep(event, until, completion, now);
         }
         return keep(event, lane_backoff(lane, judgement.least_wait(), now), completion, now);
@@ -200,6 +263,7 @@ struct Scheduler::Impl {
     }
 
     std::size_t remove(TokenQueue& token) {
+        set_in_step(token, false);
         return turns.clear(token,
                            [this](const Event& event) { in_flight.at(event.seq).removed = true; });
     }
@@ -225,8 +289,18 @@ struct Scheduler::Impl {
                 judgement.of_everybody || is_alone(*lane.token, now)};
     }
 
+    void hurry_destination(MonoTime now) {
+        breaker.hurry(now);
+        for (const LaneId& id : yielding) {
+            Lane* lane = turns.find(id);
+            if (lane && lane->yields && !lane->in_flight) turns.hurry(*lane);
+        }
+        yielding.clear();
+    }
+
     // What waited for a token of its own may have waited for the destination.
     void destination_is_back(MonoTime now) {
+        yielding.clear();
         std::erase_if(failing, [&](TokenId id) {
             TokenQueue* token = turns.find(id);
             if (!token || token->gate.state() != TokenState::failing) return true;
@@ -260,12 +334,13 @@ struct Scheduler::Impl {
 
         TokenQueue& token = *lane.token;
         const bool paced = pacing.is_limiting(token);
-        pacing.end(token, attempt.pace, judgement, known, now);
+        set_in_step(token, pacing.end(token, attempt.pace, judgement, known, now));
         const bool destinations = breaker.closed_until().has_value();
-        completion.token_changed = token.gate.end(
-            attempt.token, judgement,
-            {lane.id(), lane.blamed_token, lane.blamed_destination, destinations, paced}, options,
-            now, random);
+        completion.token_changed =
+            token.gate.end(attempt.token, judgement,
+                           {lane.id(), lane.blamed_token, lane.blamed_destination, destinations,
+                            paced, is_limit(judgement, token.good_at, now)},
+                           options, now, random);
         if (completion.token_changed == TokenState::failing) failing.insert(token.id);
         completion.asked_to_wait =
             who_was_asked(judgement, breaker.closed_until(), token.gate.closed_until(), now);
@@ -304,16 +379,17 @@ struct Scheduler::Impl {
         reason.lane_blocked = lane.blocked;
         reason.token = status_of(*lane.token);
         reason.token_full = under_way(*lane.token) >= share_of(*lane.token);
-        add_destination(reason);
+        add_destination(reason, lane.token);
         return reason;
     }
 
-    void add_destination(WaitReason& reason) const {
+    // `token`: null when it has nothing to remember.
+    void add_destination(WaitReason& reason, const TokenQueue* token) const {
         reason.destination = breaker.state();
         reason.destination_until = breaker.closed_until();
         reason.destination_rate_limited_until = ahead(pacing.limited_from());
-        if (!breaker.closed_until()) reason.destination_paced_until = ahead(pacing.paced_from());
-        reason.destination_full = !has_room();
+        if (token && token->in_step) reason.destination_paced_until = ahead(paced_from());
+        reason.destination_full = !has_room(token);
     }
 
     // Like that of a token: as far as it was still to come when there was last a look for turns.
@@ -321,25 +397,29 @@ struct Scheduler::Impl {
         return from > looked_at ? std::optional(from) : std::nullopt;
     }
 
-    // The time from which an attempt may begin; nothing when the end of another has to come first.
-    std::optional<MonoTime> may_begin_from() const noexcept {
-        const auto open = breaker.may_begin_from();
-        return open && has_room() ? std::optional(std::max(*open, available_from())) : std::nullopt;
-    }
-
     // When next() may have something new; nothing when only an input can bring it.
     std::optional<MonoTime> next_turn(MonoTime now) const noexcept {
-        const auto open = may_begin_from();
-        if (!open) return std::nullopt;
+        const auto open = breaker.may_begin_from();
         // Of a token that is not kept waiting for the destination as the others are.
         const bool early = breaker.is_open_to_others();
-        const MonoTime from = early ? available_from() : *open;
-        const bool ready = turns.is_any_ready(now);
-        const auto timer = turns.next_timer(now);
+        if (!open && !early) return std::nullopt;
         std::optional<MonoTime> next;
-        if (timer) next = std::max(*timer, from);
-        if (ready && *open > now) next = std::min(next.value_or(*open), *open);
-        if (ready && from > now) next = std::min(next.value_or(from), from);
+        const auto consider = [&](MonoTime from) {
+            if (from > now) next = std::min(next.value_or(from), from);
+        };
+        // Of tokens that are ready and may begin from then on, as far as it is theirs.
+        const auto consider_ready = [&](MonoTime from) {
+            if (open) consider(std::max(*open, from));
+            if (early) consider(from);
+        };
+        const bool due = turns.has_due(now);
+        if (turns.is_any_free_ready() || due) consider_ready(pacing.limited_from());
+        if ((turns.is_any_ready_in_step() || due) && has_room_in_step()) {
+            consider_ready(std::max(pacing.limited_from(), paced_from()));
+        }
+        if (const auto timer = turns.next_timer(now)) {
+            consider(std::max({*timer, pacing.limited_from(), early ? *timer : *open}));
+        }
         return next;
     }
 
@@ -358,7 +438,10 @@ struct Scheduler::Impl {
     MonoTime looked_at{};
     bool expiring = true;
     std::unordered_map<Seq, Attempt> in_flight;
-    std::set<TokenId> failing;  // tokens that may be
+    std::set<TokenId> failing;     // tokens that may be
+    std::vector<LaneId> yielding;  // that let others be the probe of a parked destination
+    CountOfEra in_step;            // attempts under way of tokens that are in step: see pacing.hpp
+    CountOfEra unproven;           // of tokens that had not been answered well of late
     LatelyActive<MonoTime> good_lately;
     LatelyActive<std::uint64_t> begun_lately;
     std::uint64_t begun = attempts_with_company;  // attempts, and these
@@ -377,7 +460,7 @@ void Scheduler::set_options(SchedulerOptions options) {
 }
 
 void Scheduler::hurry_destination(Now now) {
-    impl_->breaker.hurry(now.mono);
+    impl_->hurry_destination(now.mono);
 }
 
 void Scheduler::enqueue(const QueuedEvent& event) {
@@ -390,9 +473,9 @@ std::optional<Assignment> Scheduler::next(Now now) {
     const auto max_age = impl_->expiring ? std::optional(impl_->options.max_age) : std::nullopt;
     do {
         impl_->turns.advance(now);
-        const auto begun = impl_->turns.begin(now, max_age, [&](const TokenQueue& token) {
-            return impl_->may_begin(token, now.mono);
-        });
+        const auto begun = impl_->turns.begin(
+            now, max_age, impl_->may_begin_in_step(now.mono),
+            [&](const TokenQueue& token) { return impl_->may_begin(token, now.mono); });
         if (begun) return impl_->begin(begun->event, begun->pass, now.mono);
     } while (impl_->turns.has_due(now.mono));
     return std::nullopt;
@@ -509,7 +592,10 @@ void Scheduler::resume_token(TokenId id) {
 }
 
 void Scheduler::renew_token(TokenId id) {
-    if (TokenQueue* token = impl_->turns.find(id)) impl_->turns.renew(*token);
+    TokenQueue* token = impl_->turns.find(id);
+    if (!token) return;
+    impl_->set_in_step(*token, false);
+    impl_->turns.renew(*token);
 }
 
 void Scheduler::renew_destination() {
@@ -518,6 +604,7 @@ void Scheduler::renew_destination() {
     impl_->failing.clear();
     impl_->good_lately = {};
     impl_->turns.renew_all();
+    impl_->in_step = {};
 }
 
 void Scheduler::set_token_rate(TokenId id, double rate) {
@@ -552,7 +639,7 @@ Scheduler::Status Scheduler::status() const {
     if (const Event* oldest = table.oldest()) status.oldest = oldest->accepted;
     status.destination = impl_->breaker.state();
     status.destination_until = impl_->breaker.closed_until();
-    status.allowance = impl_->allowance();
+    status.allowance = impl_->breaker.allowance();
     status.rate_limited_until = impl_->ahead(impl_->pacing.limited_from());
     return status;
 }
@@ -587,7 +674,7 @@ Scheduler::WaitReason Scheduler::why(const LaneId& id) const {
     reason.lane_next = Seq::none;
     reason.lane_blocked = impl_->turns.is_blocked(id);
     reason.token = token_status(id.token);
-    impl_->add_destination(reason);
+    impl_->add_destination(reason, impl_->turns.table().find(id.token));
     return reason;
 }
 

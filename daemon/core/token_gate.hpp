@@ -36,6 +36,8 @@ public:
         bool destinations = false;  ///< the trouble is that of the destination
         /// The limit that it passed was known, and it goes at the pace of that already.
         bool paced = false;
+        /// It came from a limit that was passed: see is_limit().
+        bool is_limit = false;
     };
 
     /// active, throttled, parked or failing.

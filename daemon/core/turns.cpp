@@ -113,6 +113,13 @@ QueuedEvent Turns::leave(Event& event) noexcept {
     return left;
 }
 
+void Turns::set_in_step(TokenQueue& token, bool in_step) noexcept {
+    if (token.in_step == in_step) return;
+    if (token.is_listed()) token.leave_list();
+    token.in_step = in_step;
+    refresh(token);
+}
+
 void Turns::update(TokenQueue& token) noexcept {
     set_timer(token);
     refresh(token);
@@ -137,6 +144,8 @@ void Turns::resume(TokenQueue& token) noexcept {
 void Turns::renew(TokenQueue& token) noexcept {
     token.gate.renew();
     token.pace.reset();
+    token.good_at = MonoTime::min();
+    set_in_step(token, false);
     for (Lane& lane : token.lanes) {
         if (!lane.in_flight) timers_.disarm(lane);
         forget_trouble(lane);
@@ -191,7 +200,7 @@ std::optional<MonoTime> Turns::limited_until(const TokenQueue& token) const noex
 void Turns::advance(Now now) noexcept {
     advanced_to_ = std::max(advanced_to_, now.mono);
     // Limit the work: a million lanes may have waited for the same moment.
-    for (int ended = 0; ended < timers_at_once || turns_.empty(); ++ended) {
+    for (int ended = 0; ended < timers_at_once || !is_any_ready(); ++ended) {
         Timer* timer = timers_.take_due(now.mono);
         if (!timer) break;
         end_wait(*timer);
@@ -243,7 +252,7 @@ void Turns::refresh(TokenQueue& token) noexcept {
     const bool takes_turns = wants && gate_admits && !limited;
     if (takes_turns == token.is_listed()) return;
     if (takes_turns) {
-        turns_.push_back(token);
+        (token.in_step ? in_step_ : free_).push_back(token);
     } else {
         token.leave_list();
     }

@@ -11,6 +11,7 @@
 // leave, become invalid with the call.
 #pragma once
 
+#include <cassert>
 #include <optional>
 #include <unordered_map>
 
@@ -25,6 +26,7 @@ public:
     const LaneTable& table() const noexcept { return table_; }
     Event* find(Seq seq) noexcept { return table_.find(seq); }
     TokenQueue* find(TokenId id) noexcept { return table_.find(id); }
+    Lane* find(const LaneId& id) noexcept { return table_.find(id); }
     TokenQueue& find_or_add(TokenId id) { return table_.find_or_add(id); }
 
     // ---- events
@@ -40,14 +42,20 @@ public:
     /// is admitted has a ready lane. Skips expired events, unless `max_age` is empty: then nothing
     /// expires. advance() must be called first with the same time. Tokens that are not admitted
     /// keep their turn; there may only be few of them.
+    ///
+    /// `in_step`: also takes tokens that are in step. One token of each group goes in turn, so that
+    /// neither group waits longer because the other has many.
     template <class Admits>
-    std::optional<Begun> begin(Now now, std::optional<Milliseconds> max_age, Admits admits);
+    std::optional<Begun> begin(Now now, std::optional<Milliseconds> max_age, bool in_step,
+                               Admits admits);
 
     /// Returns whether a token other than this one takes turns.
     bool is_another_ready(const TokenQueue& token) const noexcept {
-        auto first = turns_.begin();
-        if (first == turns_.end()) return false;
-        return &*first != &token || ++first != turns_.end();
+        return has_another(free_, token) || has_another(in_step_, token);
+    }
+    /// The same among those that are in step.
+    bool is_another_ready_in_step(const TokenQueue& token) const noexcept {
+        return has_another(in_step_, token);
     }
 
     /// Ends the flight of an event that leaves for good.
@@ -82,6 +90,9 @@ public:
 
     /// Ends a pause and the failure state of a token. May destroy the token.
     void resume(TokenQueue& token) noexcept;
+
+    /// Sets whether the token is in step with others: see pacing.hpp.
+    void set_in_step(TokenQueue& token, bool in_step) noexcept;
 
     /// Must be called when a token's gate or pause has changed, but none of its events.
     void update(TokenQueue& token) noexcept;
@@ -127,9 +138,9 @@ public:
     void reconsider_overdue() noexcept;
 
     bool has_due(MonoTime now) const noexcept { return timers_.has_due(now); }
-    bool is_any_ready(MonoTime now) const noexcept {
-        return !turns_.empty() || timers_.has_due(now);
-    }
+    bool is_any_ready() const noexcept { return !free_.empty() || !in_step_.empty(); }
+    bool is_any_free_ready() const noexcept { return !free_.empty(); }
+    bool is_any_ready_in_step() const noexcept { return !in_step_.empty(); }
 
     /// Returns when the next wait of a lane or a token ends, after `now`.
     std::optional<MonoTime> next_timer(MonoTime now) const noexcept {
@@ -146,6 +157,14 @@ private:
     // Maximum number of tokens to pass over: at most as many as there are requests in flight.
     static constexpr int most_passed_over = 256;
 
+    static bool has_another(const TokenList& list, const TokenQueue& token) noexcept {
+        auto first = list.begin();
+        if (first == list.end()) return false;
+        return &*first != &token || ++first != list.end();
+    }
+    template <class Admits>
+    std::optional<Begun> begin_of(TokenList& list, Now now, std::optional<Milliseconds> max_age,
+                                  Admits admits);
     bool put_overdue(Lane& lane, WallTime now, std::optional<Milliseconds> max_age);
     Begun begin(TokenQueue& token, Lane& lane, MonoTime now);
     void end_wait(Timer& timer) noexcept;
@@ -160,7 +179,10 @@ private:
     LaneTable table_;
     ExpiryIndex expiry_;
     TimerQueue timers_;
-    TokenList turns_;
+    // Of the tokens that take turns, those that are not in step and those that are.
+    TokenList free_;
+    TokenList in_step_;
+    bool began_in_step_ = false;  // the last one
     LaneList overdue_;
     WallTime overdue_seen_ = WallTime::min();  // latest time at which a lane was found overdue
     std::size_t held_lanes_ = 0;
@@ -169,10 +191,24 @@ private:
 };
 
 template <class Admits>
-std::optional<Turns::Begun> Turns::begin(Now now, std::optional<Milliseconds> max_age,
+std::optional<Turns::Begun> Turns::begin(Now now, std::optional<Milliseconds> max_age, bool in_step,
                                          Admits admits) {
+    const bool first_in_step = in_step && !began_in_step_;
+    for (const bool of_step : {first_in_step, !first_in_step}) {
+        if (of_step && !in_step) continue;
+        const auto begun = begin_of(of_step ? in_step_ : free_, now, max_age, admits);
+        if (!begun) continue;
+        began_in_step_ = of_step;
+        return begun;
+    }
+    return std::nullopt;
+}
+
+template <class Admits>
+std::optional<Turns::Begun> Turns::begin_of(TokenList& list, Now now,
+                                            std::optional<Milliseconds> max_age, Admits admits) {
     int passed_over = 0;
-    for (auto at = turns_.begin(); at != turns_.end() && passed_over < most_passed_over;) {
+    for (auto at = list.begin(); at != list.end() && passed_over < most_passed_over;) {
         TokenQueue& token = *at;
         ++at;
         if (!admits(token)) {
@@ -184,7 +220,7 @@ std::optional<Turns::Begun> Turns::begin(Now now, std::optional<Milliseconds> ma
         token.leave_list();  // it returns at the end of the round
         if (!put_overdue(lane, now.wall, max_age)) return begin(token, lane, now.mono);
         refresh(token);
-        at = turns_.begin();
+        at = list.begin();
         passed_over = 0;
     }
     return std::nullopt;
@@ -211,6 +247,8 @@ std::size_t Turns::clear(TokenQueue& token, Function in_flight) {
     }
     token.gate = TokenGate();
     token.pace.reset();
+    token.good_at = MonoTime::min();
+    assert(!token.in_step);
     token.paused = false;
     token.removed = true;
     update(token);

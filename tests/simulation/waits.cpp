@@ -14,6 +14,7 @@ using core::Verdict;
 // From docs/protocol.md and docs/architecture.md, deliberately repeated here.
 constexpr Seconds active_after_success{60};
 constexpr std::size_t most_suspects = 8;
+constexpr unsigned most_passes = 16;  // probes that are refused as their events were before
 constexpr Seconds well_for{2};
 constexpr unsigned threads_that_ask = 2;
 constexpr Seconds limits_after_good{1};
@@ -125,7 +126,8 @@ void Waits::begin(Door& door, const std::string& whose, std::size_t allowance, s
         &door == &destination_ && (destination_.suspects_unsure || admits_early(token));
     if (door.closed && now.mono < door.earliest && !early) {
         complain(fmt::format("though {} is to be left alone, {}", whose, in(door.earliest, now)));
-    } else if (door.closed && !door.inside.empty()) {
+    } else if (door.closed && !door.inside.empty() &&
+               !(&door == &destination_ && may_go_beside(token))) {
         complain(fmt::format("while {} is being tried", whose));
     } else if (!door.closed && door.inside.size() >= allowance) {
         complain(fmt::format("where {} may have no more than {}", whose, allowance));
@@ -135,6 +137,15 @@ void Waits::begin(Door& door, const std::string& whose, std::size_t allowance, s
         door.latest = std::min(door.latest, now.mono);
     }
     door.inside.insert(seq);
+    if (&door == &destination_ && door.closed) destination_.probe_token = token;
+}
+
+// A probe may hang. One may go beside it if that of a suspect hangs, or by the token with the last
+// good answer.
+bool Waits::may_go_beside(std::size_t token) const {
+    const Destination& to = destination_;
+    return to.inside.size() < 2 && (to.suspects_unsure || admits_early(token)) &&
+           (to.suspects.contains(to.probe_token) || token == to.good_token);
 }
 
 void Waits::began(Seq seq, const Lane& lane, Now now) {
@@ -167,6 +178,7 @@ void Waits::answered(Seq seq, const Lane& lane, const core::AttemptResult& resul
     Token& token = tokens_[lane.first];
     Answer answer;
     answer.judgement = core::judge(result, cap_, true);
+    answer.judgement.of_everybody = situation.of_all;
     answer.kind = kind_of(answer.judgement);
     answer.asked = named_time(result);
     answer.current = destination_.inside.erase(seq) > 0;
@@ -286,6 +298,7 @@ void Waits::answer_destination(const Answer& answer, Now now) {
         } else if (now.mono < to.earliest && !theirs) {
             to.state = DestinationState::held;
         } else {
+            if (theirs) to.allowance = std::max(to.allowance, to.allowance_before);
             to.closed = false;
             to.state = DestinationState::up;
             for (auto& [number, token] : tokens_) {
@@ -320,17 +333,23 @@ void Waits::blame_destination(const Answer& answer, Now now) {
                                  !to.evidence.tokens.contains(to.good_token);
     if (!any_token && (to.evidence.tokens.size() < 2 || another_is_well)) return;
     auto state = DestinationState::down;
+    unsigned passes = 0;
     Range until;
     if (answer.kind == Evidence::asked_to_wait) {
         state = DestinationState::held;
         until = {now.mono + *answer.asked, now.mono + *answer.asked};
     } else if (answer.kind == Evidence::wrong_url) {
+        // One that was well may be tried by another thread at once.
+        const bool was_well = to.good_at != MonoTime::min() && !answer.judgement.of_everybody;
+        const MonoTime probe = was_well ? now.mono : now.mono + options_.destination_probe;
+        passes = was_well ? most_passes : 0;
         state = DestinationState::parked;
-        until = {now.mono + options_.destination_probe, now.mono + options_.destination_probe};
+        until = {probe, probe};
     } else {
         count_failure(options_.destination_backoff, to.probes_failed);
         until = after_backoff(options_.destination_backoff, to.probes_failed, now);
     }
+    to.passes = passes;
     to.may_be_theirs = answer.kind != Evidence::no_connection;
     to.suspects.clear();
     if (to.may_be_theirs) to.suspects = to.evidence.tokens;
@@ -355,9 +374,12 @@ void Waits::probe_failed(const Answer& answer, Now now) {
         close_destination(state, {destination_.earliest, destination_.latest});
         return;
     }
-    const MonoTime parked_until = now.mono + options_.destination_probe;
     if (state == DestinationState::parked) {
-        close_destination(state, {parked_until, parked_until});
+        const MonoTime wait = now.mono + options_.destination_probe;
+        unsigned& passes = destination_.passes;
+        passes = answer.blamed_url && passes > 0 ? passes - 1 : 0;
+        const Range known = passes > 0 ? Range(now.mono, now.mono) : Range(wait, wait);
+        close_destination(state, answer.unsure ? Range(now.mono, wait) : known);
         return;
     }
     if (reached) destination_.outage.insert(answer.lane);
@@ -376,6 +398,7 @@ void Waits::close_destination(DestinationState state, Range until) {
         const auto& silent = destination_.evidence.rows[Evidence::no_answer].lanes;
         destination_.outage = failing.size() > silent.size() ? failing : silent;
     }
+    if (!destination_.closed) destination_.allowance_before = destination_.allowance;
     destination_.close(until.first, until.second);
     destination_.state = state;
     destination_.evidence = Evidence();
@@ -433,6 +456,12 @@ void Waits::token_failed(Token& token, const Answer& answer, Now now) {
     if (answer.kind != Evidence::no_answer) token.evidence.answered();
     if (answer.kind == Evidence::wrong_url && answer.blamed_url) return;
     if (answer.kind == Evidence::wrong_url && answer.unsure) token.evidence.maybe = true;
+    // If it is known to the relay that the token was answered well a moment ago.
+    const auto good_at = good_at_.find(answer.lane.first);
+    if (answer.limits && good_at != good_at_.end() &&
+        now.mono - good_at->second <= limits_after_good) {
+        token.evidence.maybe = token.probes_unsure = true;
+    }
     token.evidence.note(answer.kind, answer.lane);
     if (!token.evidence.is_wide(answer.kind, options_)) return;
     auto state = TokenState::failing;
@@ -444,8 +473,7 @@ void Waits::token_failed(Token& token, const Answer& answer, Now now) {
         state = TokenState::parked;
         until = {now.mono, now.mono};
     } else {
-        count_failure(options_.token_backoff, token.probes_failed);
-        until = after_backoff(options_.token_backoff, token.probes_failed, now);
+        until = after_failed_probe(token, now);
     }
     if (token.evidence.maybe) {
         token.unsure = token.perhaps_parked = true;
@@ -476,10 +504,17 @@ void Waits::token_probe_failed(Token& token, const Answer& answer, Now now) {
     }
     if (parked) token.close(probe, probe);
     if (token.state == TokenState::failing && !destination_.closed) {
-        count_failure(options_.token_backoff, token.probes_failed);
-        const auto until = after_backoff(options_.token_backoff, token.probes_failed, now);
+        const auto until = after_failed_probe(token, now);
         token.close(until.first, until.second);
     }
+}
+
+Waits::Range Waits::after_failed_probe(Token& token, Now now) const {
+    count_failure(options_.token_backoff, token.probes_failed);
+    const auto until = after_backoff(options_.token_backoff, token.probes_failed, now);
+    if (!token.probes_unsure) return until;
+    return {after_backoff(options_.token_backoff, 1, now).first,
+            now.mono + options_.token_backoff.max};
 }
 
 void Waits::throttle(Token& token, std::optional<Milliseconds> asked, bool current, Now now) {

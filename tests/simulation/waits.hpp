@@ -154,6 +154,9 @@ private:
         bool suspects_unsure = false;
         unsigned probes_failed = 0;
         std::size_t allowance = 0;           // maximum concurrent attempts
+        std::size_t allowance_before = 0;    // the outage
+        std::size_t probe_token = nobody;    // of the probe that began last
+        unsigned passes = 0;                 // probes of a parked one that may say nothing new
         MonoTime good_at = MonoTime::min();  // time of the last success
         std::size_t good_token = nobody;     // whose success that was
     };
@@ -162,6 +165,7 @@ private:
         unsigned throttled_in_a_row = 0;
         unsigned probes_failed = 0;
         Evidence evidence;
+        bool probes_unsure = false;   // how many have failed is uncertain
         bool perhaps_parked = false;  // its pause hides from the model whether it is parked
     };
     void park(Token& token, Now now);
@@ -179,6 +183,7 @@ private:
 
     void begin(Door& door, const std::string& whose, std::size_t allowance, std::size_t token,
                Seq seq, Now now);
+    bool may_go_beside(std::size_t token) const;
     struct Answer {
         core::Judgement judgement;
         Evidence::Kind kind = Evidence::none;
@@ -200,6 +205,7 @@ private:
     void token_probe_failed(Token& token, const Answer& answer, Now now);
     void note_ask(Token& token, const core::Judgement& judgement, Milliseconds asked, bool removed,
                   Now now);
+    Range after_failed_probe(Token& token, Now now) const;
     static void count_failure(const core::BackoffOptions& options, unsigned& failures);
     bool is_alone(std::size_t token, bool others_queued, Now now) const;
     void throttle(Token& token, std::optional<Milliseconds> asked, bool current, Now now);
@@ -212,6 +218,7 @@ private:
     bool reopen(Door& door, bool gone, Now now);
     Head& head_of(Seq seq, const Lane& lane);
 
+    std::size_t last_stranger_ = nobody;  // stands for tokens that were forgotten
     core::SchedulerOptions options_;
     Milliseconds cap_;
     Complain complain_;

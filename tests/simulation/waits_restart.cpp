@@ -74,6 +74,11 @@ void Waits::forgotten(std::size_t token) {
     removed(token);
     // The relay takes its token for another one when it comes again.
     if (destination_.good_token == token) destination_.good_token = nobody;
+    const std::size_t stranger = --last_stranger_;
+    if (destination_.probe_token == token) destination_.probe_token = stranger;
+    for (auto* tokens : {&destination_.suspects, &destination_.evidence.tokens}) {
+        if (tokens->erase(token) > 0) tokens->insert(stranger);
+    }
 }
 
 void Waits::redirected() {

@@ -19,7 +19,7 @@ protected:
     std::optional<DestinationState> attempt(const Judgement& judgement, std::uint64_t thread = 1,
                                             bool blamed = false) {
         EXPECT_TRUE(breaker.may_begin(now));
-        return end(breaker.begin(), judgement, thread, blamed);
+        return end(breaker.begin(TokenId(1)), judgement, thread, blamed);
     }
 
     void take_down() {
@@ -47,7 +47,7 @@ TEST_F(BreakerTest, IsUpAndAllowsTheMaximumAtFirst) {
     for (std::size_t i = 0; i < options.max_in_flight; ++i) {
         ASSERT_TRUE(breaker.may_begin(now));
         EXPECT_EQ(breaker.may_begin_from(), MonoTime::min());
-        breaker.begin();
+        breaker.begin(TokenId(1));
     }
     EXPECT_FALSE(breaker.may_begin(now));
     EXPECT_FALSE(breaker.may_begin_from()) << "only an answer can change that";
@@ -124,8 +124,8 @@ TEST_F(BreakerTest, WithNoConnectionInTheRowOneLaneWillDo) {
 TEST_F(BreakerTest, NoConnectionCountsAlsoForATokenThatWaits) {
     constexpr Breaker::Known token_waits{false, false, true, false};
     const auto attempt_of_it = [&](const Judgement& judgement) {
-        return breaker.end(breaker.begin(), judgement, lane_of(1, 1), token_waits, options, now,
-                           random);
+        return breaker.end(breaker.begin(TokenId(1)), judgement, lane_of(1, 1), token_waits,
+                           options, now, random);
     };
     for (int i = 0; i < 20; ++i) EXPECT_FALSE(attempt_of_it(answers::no_answer()));
     for (unsigned i = 1; i < options.breaker_failures; ++i) {
@@ -218,13 +218,13 @@ TEST_F(BreakerTest, TheSlowStartAllowsOneMoreWithEachAnswer) {
     take_down();
     wait();
     attempt(answers::ok());
-    auto first = breaker.begin();
-    auto second = breaker.begin();
+    auto first = breaker.begin(TokenId(1));
+    auto second = breaker.begin(TokenId(1));
     EXPECT_FALSE(breaker.may_begin(now));
     EXPECT_FALSE(breaker.may_begin_from()) << "only an answer can change that";
     end(first, answers::ok());
-    first = breaker.begin();
-    const auto third = breaker.begin();
+    first = breaker.begin(TokenId(1));
+    const auto third = breaker.begin(TokenId(1));
     EXPECT_FALSE(breaker.may_begin(now));
     end(second, answers::ok());
     end(third, answers::ok());
@@ -236,7 +236,7 @@ TEST_F(BreakerTest, AFailureBeginsTheSlowStartAnew) {
     wait();
     for (int i = 0; i < 4; ++i) {
         std::vector<Breaker::Pass> round;
-        while (breaker.may_begin(now)) round.push_back(breaker.begin());
+        while (breaker.may_begin(now)) round.push_back(breaker.begin(TokenId(1)));
         for (const auto& pass : round) end(pass, answers::ok());
     }
     EXPECT_EQ(breaker.allowance(), 16U);
@@ -288,8 +288,8 @@ TEST_F(BreakerTest, TroubleThatIsKnownDoesNotCutIt) {
          {answers::unavailable(), answers::no_connection(), answers::throttled()}) {
         for (int i = 0; i < 100; ++i) {
             attempt(answers::ok());
-            breaker.end(breaker.begin(), trouble, lane_of(1, 1), {false, true, false, true},
-                        options, now, random);
+            breaker.end(breaker.begin(TokenId(1)), trouble, lane_of(1, 1),
+                        {false, true, false, true}, options, now, random);
         }
         EXPECT_EQ(breaker.allowance(), options.max_in_flight);
     }
@@ -300,7 +300,7 @@ TEST_F(BreakerTest, RefusalsCutNothingAndSayNothingOfTime) {
     for (int i = 0; i < 40; ++i) {
         rejected.elapsed = i < 20 ? 1ms : 10s;
         std::vector<Breaker::Pass> round;
-        while (breaker.may_begin(now)) round.push_back(breaker.begin());
+        while (breaker.may_begin(now)) round.push_back(breaker.begin(TokenId(1)));
         for (const auto& pass : round) end(pass, rejected);
         attempt(answers::try_again());
         attempt(answers::unauthorized());
@@ -312,7 +312,7 @@ TEST_F(BreakerTest, RisingLatencyCutsTheAllowance) {
     auto ok = answers::ok();
     for (int i = 0; i < 40; ++i) {
         std::vector<Breaker::Pass> round;
-        while (breaker.may_begin(now)) round.push_back(breaker.begin());
+        while (breaker.may_begin(now)) round.push_back(breaker.begin(TokenId(1)));
         ok.elapsed = i < 4 ? 20ms : 1s;
         for (const auto& pass : round) end(pass, ok);
         if (breaker.allowance() < options.max_in_flight) break;
@@ -382,13 +382,13 @@ TEST_F(BreakerTest, BesideAnActiveTokenOneTokenIsNotTheDestination) {
     for (const auto& answer : {answers::unavailable(), answers::no_answer(), answers::not_found(),
                                answers::unavailable(10s)}) {
         for (std::uint64_t lane = 1; lane <= 30; ++lane) {
-            breaker.end(breaker.begin(), answer, lane_of(1, lane), beside_others, options, now,
-                        random);
+            breaker.end(breaker.begin(TokenId(1)), answer, lane_of(1, lane), beside_others, options,
+                        now, random);
         }
         EXPECT_EQ(breaker.state(), DestinationState::up);
         for (std::uint64_t lane = 1; lane <= 5 && breaker.may_begin(now); ++lane) {
-            breaker.end(breaker.begin(), answer, lane_of(2, lane), beside_others, options, now,
-                        random);
+            breaker.end(breaker.begin(TokenId(1)), answer, lane_of(2, lane), beside_others, options,
+                        now, random);
         }
         EXPECT_NE(breaker.state(), DestinationState::up) << "now two have seen it";
         breaker = Breaker(options.max_in_flight);
@@ -397,8 +397,8 @@ TEST_F(BreakerTest, BesideAnActiveTokenOneTokenIsNotTheDestination) {
 
 TEST_F(BreakerTest, NoConnectionIsTheDestinationsWhoeverSeesIt) {
     for (unsigned i = 0; i < options.breaker_failures; ++i) {
-        breaker.end(breaker.begin(), answers::no_connection(), lane_of(1, 1), beside_others,
-                    options, now, random);
+        breaker.end(breaker.begin(TokenId(1)), answers::no_connection(), lane_of(1, 1),
+                    beside_others, options, now, random);
     }
     EXPECT_EQ(breaker.state(), DestinationState::down);
     EXPECT_FALSE(breaker.is_open_to_others());
@@ -414,11 +414,26 @@ TEST_F(BreakerTest, AnotherTokenMayShowAtAnyTimeThatItWasOneTokens) {
         EXPECT_FALSE(breaker.may_begin(now));
         EXPECT_FALSE(breaker.admits_early(TokenId(1)));
         ASSERT_TRUE(breaker.admits_early(TokenId(2)));
-        const auto pass = breaker.begin();
+        const auto pass = breaker.begin(TokenId(2));
         EXPECT_FALSE(breaker.admits_early(TokenId(3))) << "one at a time";
         EXPECT_EQ(
             breaker.end(pass, answers::ok(), lane_of(2, 1), beside_others, options, now, random),
             DestinationState::up);
+    }
+}
+
+TEST_F(BreakerTest, AfterTheTroubleOfOneTokenAsManyMayBeUnderWayAsBefore) {
+    for (const bool theirs : {true, false}) {
+        breaker = Breaker(options.max_in_flight);
+        for (std::uint64_t lane = 1; breaker.state() == DestinationState::up; ++lane) {
+            attempt(answers::unavailable(), lane);
+        }
+        wait();
+        const TokenId token{theirs ? std::uint64_t{2} : std::uint64_t{1}};
+        breaker.end(breaker.begin(token), answers::ok(), LaneId{token, 1}, beside_others, options,
+                    now, random);
+        ASSERT_EQ(breaker.state(), DestinationState::up);
+        EXPECT_EQ(breaker.allowance(), theirs ? options.max_in_flight : 2U);
     }
 }
 
@@ -427,8 +442,8 @@ TEST_F(BreakerTest, WhenNineTokensHaveSeenItNobodyIsTriedEarly) {
     const auto until = breaker.closed_until();
     for (std::uint64_t token = 2; token <= 9; ++token) {
         ASSERT_TRUE(breaker.admits_early(TokenId(token)));
-        breaker.end(breaker.begin(), answers::unavailable(), lane_of(token, 1), beside_others,
-                    options, now, random);
+        breaker.end(breaker.begin(TokenId(1)), answers::unavailable(), lane_of(token, 1),
+                    beside_others, options, now, random);
         EXPECT_FALSE(breaker.admits_early(TokenId(token)));
         EXPECT_EQ(breaker.closed_until(), until) << "nobody else waits longer for it";
     }
@@ -442,14 +457,14 @@ TEST_F(BreakerTest, ARetryAfterOfZeroIsNone) {
 
 TEST_F(BreakerTest, RetryAfterIsNoOutageHoweverManyLanesSeeIt) {
     std::vector<Breaker::Pass> passes;
-    for (int i = 0; i < 10; ++i) passes.push_back(breaker.begin());
+    for (int i = 0; i < 10; ++i) passes.push_back(breaker.begin(TokenId(1)));
     std::uint64_t lane = 0;
     for (const auto pass : passes) end(pass, answers::unavailable(10s), ++lane);
     EXPECT_EQ(breaker.state(), DestinationState::held);
 }
 
 TEST_F(BreakerTest, RetryAfterCountsThoughItsRequestIsFromBefore) {
-    const auto late = breaker.begin();
+    const auto late = breaker.begin(TokenId(1));
     take_down();
     EXPECT_FALSE(end(late, answers::unavailable(20s)));
     EXPECT_EQ(breaker.state(), DestinationState::down);
@@ -457,7 +472,7 @@ TEST_F(BreakerTest, RetryAfterCountsThoughItsRequestIsFromBefore) {
 }
 
 TEST_F(BreakerTest, AShorterRetryAfterFromBeforeDoesNotShortenTheWait) {
-    const auto late = breaker.begin();
+    const auto late = breaker.begin(TokenId(1));
     attempt(answers::unavailable(20s), 2);
     attempt(answers::unavailable(20s), 3);
     end(late, answers::unavailable(5s));
@@ -468,10 +483,10 @@ TEST_F(BreakerTest, ATimeThatIsNamedDuringAProbeCountsHoweverTheProbeEnds) {
     for (const auto& answer : {answers::ok(), answers::unavailable(5s), answers::unavailable(),
                                answers::no_connection()}) {
         breaker = Breaker(options.max_in_flight);
-        const auto late = breaker.begin();
+        const auto late = breaker.begin(TokenId(1));
         take_down();
         wait();
-        const auto probe = breaker.begin();
+        const auto probe = breaker.begin(TokenId(1));
         EXPECT_FALSE(end(late, answers::unavailable(60s)));
         end(probe, answer);
         EXPECT_EQ(breaker.closed_until(), now + 60s);
@@ -482,10 +497,10 @@ TEST_F(BreakerTest, ATimeThatIsNamedDuringAProbeCountsHoweverTheProbeEnds) {
 }
 
 TEST_F(BreakerTest, ADestinationThatAnswersAndIsToBeLeftAloneIsHeld) {
-    const auto late = breaker.begin();
+    const auto late = breaker.begin(TokenId(1));
     take_down();
     wait();
-    const auto probe = breaker.begin();
+    const auto probe = breaker.begin(TokenId(1));
     end(late, answers::unavailable(60s));
     EXPECT_EQ(end(probe, answers::ok()), DestinationState::held);
     EXPECT_EQ(breaker.closed_until(), now + 60s);
@@ -526,18 +541,42 @@ TEST_F(BreakerTest, ABlamedLaneParksItNoMore) {
     EXPECT_EQ(breaker.state(), DestinationState::up);
 }
 
-TEST_F(BreakerTest, ABlamedLaneDoesNotEndAParkEither) {
+TEST_F(BreakerTest, ABlamedLaneDoesNotEndAParkEitherNorProlongIt) {
+    EXPECT_FALSE(attempt(answers::ok()));
     attempt(answers::not_found());
-    wait();
+    for (int i = 0; i < 15; ++i) {
+        EXPECT_EQ(wait(), 0ms) << "another may be tried at once";
+        EXPECT_FALSE(attempt(answers::not_found(), 1, true));
+        EXPECT_EQ(breaker.state(), DestinationState::parked);
+    }
     EXPECT_FALSE(attempt(answers::not_found(), 1, true));
-    EXPECT_EQ(breaker.state(), DestinationState::parked);
+    EXPECT_EQ(wait(), options.destination_probe) << "but not for ever";
+    EXPECT_FALSE(attempt(answers::not_found(), 1, true));
     EXPECT_EQ(wait(), options.destination_probe);
+}
+
+TEST_F(BreakerTest, WhenTwoLanesAreRefusedItIsTheUrlAndABlamedOneCostsAWaitAgain) {
+    EXPECT_FALSE(attempt(answers::ok()));
+    attempt(answers::not_found());
+    attempt(answers::not_found(), 2);
+    EXPECT_EQ(wait(), options.destination_probe);
+    attempt(answers::not_found(), 1, true);
+    EXPECT_EQ(wait(), options.destination_probe);
+}
+
+TEST_F(BreakerTest, OneThatWasWellIsParkedAndMayBeTriedAtOnce) {
+    EXPECT_FALSE(attempt(answers::ok()));
+    EXPECT_EQ(attempt(answers::not_found()), DestinationState::parked);
+    EXPECT_EQ(wait(), 0ms) << "by another thread";
+    EXPECT_FALSE(attempt(answers::not_found(), 2));
+    EXPECT_EQ(wait(), options.destination_probe);
+    EXPECT_EQ(attempt(answers::ok()), DestinationState::up);
 }
 
 TEST_F(BreakerTest, ACancelledAttemptTellsNothing) {
     take_down();
     wait();
-    breaker.cancel(breaker.begin());
+    breaker.cancel(breaker.begin(TokenId(1)));
     EXPECT_EQ(breaker.state(), DestinationState::down);
     EXPECT_TRUE(breaker.may_begin(now));
 }

@@ -57,6 +57,19 @@ TEST_F(SchedulerHurryTest, OneProbeOfADestinationThatIsDownMayGo) {
     EXPECT_EQ(destination(), DestinationState::down);
 }
 
+TEST_F(SchedulerHurryTest, TheThreadThatParkedTheDestinationNeedNotLetOthersGoFirst) {
+    enqueue(1, lane_of(1, 1));
+    ASSERT_EQ(next(), 1U);
+    complete(1, answers::ok());
+    enqueue(2, lane_of(1, 1));
+    ASSERT_EQ(next(), 2U);
+    complete(2, answers::not_found());
+    ASSERT_EQ(destination(), DestinationState::parked);
+    ASSERT_EQ(next(), 0U) << "another thread may go, but not this one";
+    scheduler.hurry_destination(now);
+    EXPECT_EQ(next(), 2U);
+}
+
 TEST_F(SchedulerHurryTest, APauseStays) {
     enqueue(1, lane_of(1, 1));
     scheduler.pause_token(TokenId{1});

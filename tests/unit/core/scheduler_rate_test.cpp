@@ -351,12 +351,40 @@ TEST_F(SchedulerRateTest, ATokenThatIsThrottledTakesNoPlaceFromOthers) {
     EXPECT_EQ(scheduler.status().allowance, options.max_in_flight);
 }
 
-TEST_F(SchedulerRateTest, ManyTokensThatAreThrottledTogetherBringItDown) {
+TEST_F(SchedulerRateTest, TokensThatAreThrottledTogetherGoInStepAndOthersAsBefore) {
     for (std::uint64_t i = 1; i <= 20; ++i) enqueue(i, lane_of(i, 1));
     for (const auto seq : next_all()) {
-        complete(seq, seq % 2 == 0 ? answers::throttled() : answers::ok());
+        complete(seq, seq % 2 == 0 ? answers::throttled(10ms) : answers::ok());
     }
-    EXPECT_LT(scheduler.status().allowance, options.max_in_flight);
+    EXPECT_EQ(scheduler.status().allowance, options.max_in_flight);
+    for (std::uint64_t i = 1; i <= 20; ++i) enqueue(20 + i, lane_of(i, 2));
+    pass(10ms);
+    std::size_t throttled = 0;
+    std::size_t others = 0;
+    for (const auto seq : next_all()) ++(seq % 2 == 0 ? throttled : others);
+    EXPECT_EQ(others, 10U);
+    EXPECT_LT(throttled, 10U);
+}
+
+TEST_F(SchedulerRateTest, ATokenLeavesTheStepWhenItWasNotRefusedForTenMinutes) {
+    std::uint64_t seq = 0;
+    const auto send_all = [&](std::uint64_t lanes, const Judgement& answer) {
+        for (std::uint64_t lane = 1; lane <= lanes; ++lane) enqueue(++seq, lane_of(1, lane));
+        const auto given = next_all();
+        for (const auto each : given) complete(each, answer);
+        return given.size();
+    };
+    send_all(20, answers::ok());
+    send_all(1, answers::throttled(10ms));
+    pass(10ms);
+    EXPECT_LT(send_all(20, answers::ok()), 20U);
+    while (scheduler.status().queued > 0) {
+        pass(100ms);
+        for (const auto each : next_all()) complete(each, answers::ok());
+    }
+    pass(601s);
+    send_all(1, answers::ok());
+    EXPECT_EQ(send_all(20, answers::ok()), 20U);
 }
 
 TEST_F(SchedulerRateTest, ManyLanesThatAreShedBringItDown) {

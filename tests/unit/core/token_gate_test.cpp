@@ -41,6 +41,18 @@ TEST_F(TokenGateTest, A429ClosesItForTheTimeThatTheServerNamed) {
     EXPECT_EQ(gate.closed_until(), now + 9s);
 }
 
+TEST_F(TokenGateTest, A503OfALimitDoesNotMakeItFail) {
+    for (const bool is_limit : {true, false}) {
+        gate = TokenGate();
+        for (std::uint64_t thread = 1; thread <= options.breaker_lanes; ++thread) {
+            gate.end(gate.begin(), answers::unavailable(),
+                     {lane_of(1, thread), false, false, false, false, is_limit}, options, now,
+                     random);
+        }
+        EXPECT_EQ(gate.state(), is_limit ? TokenState::active : TokenState::failing);
+    }
+}
+
 TEST_F(TokenGateTest, A429WithoutATimeOrWithZeroForABackoff) {
     for (const auto& answer : {answers::throttled(), answers::throttled(0ms)}) {
         gate = TokenGate();
