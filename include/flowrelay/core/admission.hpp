@@ -95,7 +95,7 @@ public:
     /// The commit failed. Returns the rejection to send to the producer. `full`: try again later.
     Rejection commit_failed(const EventRecord& record, bool full);
 
-    /// As commit_failed(), for a further copy of an event that is refused already.
+    /// Forgets a copy whose commit failed, of an event that is refused already.
     void copy_failed(const EventRecord& record);
 
     /// Whether a duplicate still is one: its original may have failed meanwhile.

@@ -72,11 +72,12 @@ public:
 
     std::optional<PastEvent> find(Seq seq) const;
     std::optional<PastEvent> find(std::string_view id) const;
-    /// The copy of this token.
+    /// Returns how the event of this id left that belonged to one token.
     std::optional<PastEvent> find(std::string_view id, TokenId token) const;
 
     /// Returns the latest filtered event with this id.
     std::optional<FilteredEvent> find_filtered(std::string_view id) const;
+    /// Returns the latest event of this id that the filter of one token kept back.
     std::optional<FilteredEvent> find_filtered(std::string_view id, TokenId token) const;
 
     /// Returns the event that was the last to leave a lane.

@@ -11,7 +11,7 @@ namespace flowrelay::core {
 
 struct SourceRules {
     EventDefaults defaults{};      ///< JSON values by member, for events that leave it out
-    bool has_own_event = false;    ///< `event` of the defaults was set, and is not the usual one
+    bool has_own_event = false;    ///< of a route: its own defaults say what `event` is
     double rate_limit = 0;         ///< events per second; 0: none
     bool hold_rejected = false;    ///< a lane whose event is rejected waits for an operator
     AllowRule allow{};             ///< who may use it
