@@ -44,6 +44,11 @@ TEST(JournalEntry, has_the_fields_that_the_journal_knows_and_those_of_the_line) 
               "FLOWRELAY_AGAIN=true\n");
 }
 
+TEST(JournalEntry, has_the_name_of_another_program) {
+    EXPECT_THAT(format_journal_entry("m", retry, {}, "flowrelay-connect"),
+                HasSubstr("\nSYSLOG_IDENTIFIER=flowrelay-connect\n"));
+}
+
 TEST(JournalEntry, has_no_message_id_when_the_event_has_none) {
     EXPECT_THAT(format_journal_entry("m", LogEvent{"a.b", Severity::info, ""}, {}),
                 Not(HasSubstr("MESSAGE_ID")));
