@@ -33,8 +33,10 @@ if [ -z "${FLOWRELAY_BUILT:-}" ]; then
 fi
 rm -rf "$copy"
 
-echo "AppArmor profile:"
-apparmor_parser --skip-kernel-load --skip-cache --skip-read-cache debian/apparmor/usr.sbin.flowrelayd
+echo "AppArmor profiles:"
+for profile in debian/apparmor/*; do
+    apparmor_parser --skip-kernel-load --skip-cache --skip-read-cache "$profile"
+done
 
 echo "lintian:"
 # The tools of the distribution may be newer than the Standards-Version that both support.
