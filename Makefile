@@ -24,9 +24,9 @@ help:
 
 run:
 	@cmake/install-debian-packages.sh build
-	@cmake --preset release -Wno-dev > /dev/null
-	@cmake --build --preset release -j $(JOBS) --target flowrelayd flowrelay flowrelay-devserver
-	@config/examples/demo.sh build/release/bin
+	@cmake --preset demo -Wno-dev > /dev/null
+	@cmake --build --preset demo -j $(JOBS) --target flowrelayd flowrelay flowrelay-devserver
+	@config/examples/demo.sh build/demo/bin
 
 alarm-drill:
 	@cmake/install-debian-packages.sh build test
