@@ -38,7 +38,7 @@ check:
 	@cmake/install-debian-packages.sh build test
 	@cmake --preset ci -Wno-dev > /dev/null
 	@cmake --build --preset ci -j $(JOBS)
-	@ctest --preset ci -L 'unit|lint' -E simulation -j $(JOBS)
+	@ctest --preset ci -L 'unit|lint' -E simulation -j $$((4 * $(JOBS)))
 	@FLOWRELAY_SEEDS=1000 build/ci/bin/simulation --gtest_brief=1
 
 debug:

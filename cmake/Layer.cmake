@@ -45,7 +45,7 @@ function(flowrelay_unit_test layer)
   target_compile_options(unit_${layer} PRIVATE -O0)
   set_target_properties(unit_${layer} PROPERTIES FLOWRELAY_MAY_SHADOW "${CMAKE_UNITY_BUILD}")
   add_test(NAME unit.${layer} COMMAND unit_${layer})
-  set_tests_properties(unit.${layer} PROPERTIES LABELS unit TIMEOUT 120)
+  set_tests_properties(unit.${layer} PROPERTIES LABELS unit TIMEOUT 120 PROCESSORS ${flowrelay_processor})
   if(FLOWRELAY_SANITIZE)  # ten times slower: fewer random lives, more patience
     set_tests_properties(unit.${layer} PROPERTIES TIMEOUT 400 ENVIRONMENT FLOWRELAY_SEEDS=100)
   endif()
