@@ -24,9 +24,9 @@ help:
 
 run:
 	@cmake/install-debian-packages.sh build
-	@cmake --preset release -Wno-dev > /dev/null
-	@cmake --build --preset release -j $(JOBS) --target flowrelayd flowrelay flowrelay-devserver
-	@config/examples/demo.sh build/release/bin
+	@cmake --preset demo -Wno-dev > /dev/null
+	@cmake --build --preset demo -j $(JOBS) --target flowrelayd flowrelay flowrelay-devserver
+	@config/examples/demo.sh build/demo/bin
 
 alarm-drill:
 	@cmake/install-debian-packages.sh build test
@@ -38,7 +38,7 @@ check:
 	@cmake/install-debian-packages.sh build test
 	@cmake --preset ci -Wno-dev > /dev/null
 	@cmake --build --preset ci -j $(JOBS)
-	@ctest --preset ci -L 'unit|lint' -E simulation -j $(JOBS)
+	@ctest --preset ci -L 'unit|lint' -E simulation -j $$((4 * $(JOBS)))
 	@FLOWRELAY_SEEDS=1000 build/ci/bin/simulation --gtest_brief=1
 
 debug:

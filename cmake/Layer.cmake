@@ -35,6 +35,8 @@ function(flowrelay_layer name)
   target_link_libraries(flowrelay_${name} PUBLIC flowrelay_options ${arg_USES})
 endfunction()
 
+add_custom_target(unit_tests)  # all that follow
+
 # flowrelay_unit_test(LAYER SOURCES ... [USES ...]): one test program for a layer. Its own code is
 # not optimised: compiling it takes half of the time then, and what it tests is fast all the same.
 function(flowrelay_unit_test layer)
@@ -43,9 +45,10 @@ function(flowrelay_unit_test layer)
   target_link_libraries(unit_${layer} PRIVATE flowrelay_${layer} GTest::gtest_main GTest::gmock ${arg_USES})
   target_include_directories(unit_${layer} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   target_compile_options(unit_${layer} PRIVATE -O0)
+  add_dependencies(unit_tests unit_${layer})
   set_target_properties(unit_${layer} PROPERTIES FLOWRELAY_MAY_SHADOW "${CMAKE_UNITY_BUILD}")
   add_test(NAME unit.${layer} COMMAND unit_${layer})
-  set_tests_properties(unit.${layer} PROPERTIES LABELS unit TIMEOUT 120)
+  set_tests_properties(unit.${layer} PROPERTIES LABELS unit TIMEOUT 120 PROCESSORS ${flowrelay_processor})
   if(FLOWRELAY_SANITIZE)  # ten times slower: fewer random lives, more patience
     set_tests_properties(unit.${layer} PROPERTIES TIMEOUT 400 ENVIRONMENT FLOWRELAY_SEEDS=100)
   endif()

@@ -1,7 +1,14 @@
 #!/bin/sh
-# install-debian-packages.sh GROUP..: sees to it that the packages of these groups of
-# debian-packages.txt are there. Says what it does, and does nothing when nothing is missing.
+# install-debian-packages.sh [--simulate] GROUP..: sees to it that the packages of these groups of
+# debian-packages.txt are there. Says what it does, and does nothing when nothing is missing. With
+# --simulate it only fails where this system could not install them.
 set -eu
+
+simulate=
+if [ "$1" = --simulate ]; then
+    simulate=--simulate
+    shift
+fi
 
 list=$(dirname "$0")/debian-packages.txt
 
@@ -39,7 +46,7 @@ look "$@"
 [ -n "$missing" ] || exit 0
 
 echo "Missing packages:$missing"
-if [ "$(id -u)" = 0 ]; then
+if [ "$(id -u)" = 0 ] || [ -n "$simulate" ]; then
     as_root="env"
 elif command -v sudo > /dev/null && sudo -n true 2> /dev/null; then
     as_root="sudo -n env"
@@ -70,12 +77,13 @@ if [ -n "$unknown" ] ||
 fi
 echo "Installing them (apt-get install) ..."
 # shellcheck disable=SC2086
-if ! apt_get install --no-install-recommends $missing; then
+if ! apt_get install $simulate --no-install-recommends $missing; then
     # The lists may be older than what the mirror still has.
     update "$@"
     # shellcheck disable=SC2086
-    apt_get install --no-install-recommends $missing
+    apt_get install $simulate --no-install-recommends $missing
 fi
+[ -z "$simulate" ] || exit 0
 
 # Tests and benchmarks start servers of their own: new ones on the machine's ports would be an
 # unwelcome surprise.

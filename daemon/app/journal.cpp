@@ -88,12 +88,12 @@ int syslog_priority(Severity severity) noexcept {
 }
 
 std::string format_journal_entry(std::string_view message, const LogEvent& event,
-                                 std::span<const LogField> fields) {
+                                 std::span<const LogField> fields, std::string_view program) {
     std::string entry;
     entry.reserve(512);
     append_field(entry, "MESSAGE", shorten(message, longest_message));
     append_field(entry, "PRIORITY", std::to_string(syslog_priority(event.severity)));
-    append_field(entry, "SYSLOG_IDENTIFIER", "flowrelayd");
+    append_field(entry, "SYSLOG_IDENTIFIER", program);
     if (!event.message_id.empty()) append_field(entry, "MESSAGE_ID", event.message_id);
     append_field(entry, "FLOWRELAY_EVENT", event.name);
     for (const LogField& field : fields) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "flowrelay/app/logging.hpp"
 #include "flowrelay/base/log.hpp"
 #include "flowrelay/base/time.hpp"
 
@@ -21,9 +22,11 @@ int syslog_priority(Severity severity) noexcept;
 /// Returns one entry: MESSAGE, PRIORITY, SYSLOG_IDENTIFIER, MESSAGE_ID, FLOWRELAY_EVENT, and the
 /// fields of the line as FLOWRELAY_SOURCE, FLOWRELAY_NEXT_IN and so on. Truncates the message at
 /// 8192 bytes and each value at 2048, so that a line of a dozen fields always fits into a datagram,
-/// and replaces invalid UTF-8 by U+FFFD. Pure; any thread.
+/// and replaces invalid UTF-8 by U+FFFD. `program` is what `journalctl -t` finds the entry by.
+/// Pure; any thread.
 std::string format_journal_entry(std::string_view message, const LogEvent& event,
-                                 std::span<const LogField> fields);
+                                 std::span<const LogField> fields,
+                                 std::string_view program = daemon_name);
 
 /// A connection to journald. Owned by one thread at a time.
 class JournalSocket {

@@ -156,8 +156,12 @@ class JournalLog final : public LeveledLog {
 public:
     using Log::write;
 
-    JournalLog(Severity level, std::string socket_path, std::unique_ptr<Log> fallback)
-        : LeveledLog(level), fallback_(std::move(fallback)), socket_(std::move(socket_path)) {}
+    JournalLog(Severity level, std::string socket_path, std::unique_ptr<Log> fallback,
+               std::string_view program)
+        : LeveledLog(level),
+          program_(program),
+          fallback_(std::move(fallback)),
+          socket_(std::move(socket_path)) {}
 
     void write(const LogEvent& event, std::span<const LogField> fields) noexcept override {
         if (!enabled(event.severity)) return;
@@ -180,7 +184,8 @@ private:
     void send(const LogEvent& event, std::span<const LogField> fields) {
         std::string message;
         append_text(message, event, fields);
-        switch (socket_.send(format_journal_entry(message, event, fields), Milliseconds(0))) {
+        const std::string entry = format_journal_entry(message, event, fields, program_);
+        switch (socket_.send(entry, Milliseconds(0))) {
             case JournalSocket::Outcome::sent:
                 lost_ = 0;
                 return;
@@ -193,6 +198,7 @@ private:
         }
     }
 
+    const std::string program_;
     std::mutex mutex_;
     std::unique_ptr<Log> fallback_;
     JournalSocket socket_;
@@ -245,11 +251,14 @@ std::unique_ptr<LeveledLog> make_descriptor_log(const LogConfig& config, int fd,
 }
 
 std::unique_ptr<LeveledLog> make_journal_log(Severity level, std::string socket_path,
-                                             std::unique_ptr<Log> fallback) {
-    return std::make_unique<JournalLog>(level, std::move(socket_path), std::move(fallback));
+                                             std::unique_ptr<Log> fallback,
+                                             std::string_view program) {
+    return std::make_unique<JournalLog>(level, std::move(socket_path), std::move(fallback),
+                                        program);
 }
 
-std::unique_ptr<LeveledLog> make_log(const LogConfig& config, const Clock& clock) {
+std::unique_ptr<LeveledLog> make_log(const LogConfig& config, const Clock& clock,
+                                     std::string_view program) {
     const bool to_journal = is_journal_stream(STDERR_FILENO);
     const bool natively =
         config.format == LogFormat::journal || (config.format == LogFormat::text && to_journal);
@@ -258,7 +267,8 @@ std::unique_ptr<LeveledLog> make_log(const LogConfig& config, const Clock& clock
     for_stderr.format = LogFormat::text;
     for_stderr.level = Severity::debug;  // the journal's log has filtered already
     return make_journal_log(config.level, std::string(journal_socket_path),
-                            make_descriptor_log(for_stderr, STDERR_FILENO, to_journal, clock));
+                            make_descriptor_log(for_stderr, STDERR_FILENO, to_journal, clock),
+                            program);
 }
 
 }  // namespace flowrelay::app

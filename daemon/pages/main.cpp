@@ -32,6 +32,8 @@ constexpr int exit_usage = 64;
 constexpr int exit_failed = 70;
 constexpr int exit_config = 78;
 
+constexpr const char* program_name = "flowrelay-connect";
+
 constexpr std::size_t max_browsers = 64;
 constexpr std::size_t max_operators = 8;
 
@@ -52,7 +54,7 @@ void serve(const app::Config& config) {
     auto notifier = app::ServiceNotifier::from_environment();
     auto passed = app::take_passed_sockets();
     if (passed.has_error()) throw std::runtime_error(passed.error().message);
-    const auto log = app::make_log(config.log, clock);
+    const auto log = app::make_log(config.log, clock, program_name);
     pages::LedgerFile ledger(config.pages.state_directory);
     pages::Site site(config, ledger, *log, clock);
     pages::InviteService invitations(config, ledger, *log, clock);
@@ -89,17 +91,25 @@ void serve(const app::Config& config) {
     ::close(stop);
 }
 
+/// Says why it does not start, in the journal as an error.
+void complain(const std::string& text) {
+    const bool to_journal = app::is_journal_stream(STDERR_FILENO);
+    std::fprintf(stderr, "%s%s: %s\n", to_journal ? "<3>" : "", program_name, text.c_str());
+}
+
 int run(const std::string& config_file) {
     try {
         serve(app::load_config(config_file));
         return 0;
     } catch (const app::ConfigError& error) {
-        for (const auto& problem : error.problems()) {
-            std::fprintf(stderr, "flowrelay-connect: %s\n", to_string(problem).c_str());
-        }
+        for (const auto& problem : error.problems()) complain(to_string(problem));
+        complain(fmt::format(
+            "there are no pages until this is corrected and flowrelay-connect is started again "
+            "(`systemctl restart flowrelay-connect`); the configuration is {}",
+            config_file));
         return exit_config;
     } catch (const std::exception& error) {
-        std::fprintf(stderr, "flowrelay-connect: %s\n", error.what());
+        complain(error.what());
         return exit_failed;
     }
 }

@@ -31,7 +31,9 @@ app::Config with_application(const app::Config& config) {
     own.connect = app::pages_application(config);
     if (own.pages.public_url.empty()) {
         throw app::ConfigError({app::problem_with(
-            config, "pages.public_url", "missing: it is the address of the pages for browsers")});
+            config, "pages.public_url",
+            "missing: enter the address at which browsers find the pages, such as "
+            "https://relay.example.com/flowdock")});
     }
     if (own.connect.client_id.empty()) {
         throw app::ConfigError({app::problem_with(

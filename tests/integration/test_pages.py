@@ -473,6 +473,7 @@ class Invitations(PagesTestCase):
                                     self.relay.config_path])
             self.assertEqual(outcome.status, 78, outcome)
             self.assertIn(words, outcome.stderr)
+            self.assertIn("systemctl restart flowrelay-connect", outcome.stderr)
 
 
 if __name__ == "__main__":

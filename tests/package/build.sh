@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # build.sh DIR [BUILT]: builds the Debian packages of this tree in DIR and checks them with lintian.
 # It builds from a copy, so that no file of the tree changes. With BUILT the programs are taken from
-# that build directory, and nothing is compiled.
+# that build directory, and nothing is compiled. DEB_BUILD_PROFILES and DEB_BUILD_OPTIONS are "nocheck"
+# unless they are set: without it, the build runs the unit tests, as that of a distribution does.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 mkdir -p "${1:?usage: build.sh DIR}"
 directory=$(cd "$1" && pwd)
+export DEB_BUILD_PROFILES=${DEB_BUILD_PROFILES-nocheck} DEB_BUILD_OPTIONS=${DEB_BUILD_OPTIONS-nocheck}
 if [ $# -gt 1 ]; then
     FLOWRELAY_BUILT=$(cd "$2" && pwd)
-    export FLOWRELAY_BUILT DEB_BUILD_OPTIONS=noautodbgsym
+    export FLOWRELAY_BUILT DEB_BUILD_OPTIONS="nocheck noautodbgsym"
 fi
 version=$(sed -n '1s/^[^(]*(\([^)]*\)).*$/\1/p' debian/changelog)
 copy=$directory/flowrelay-$version
@@ -33,8 +35,10 @@ if [ -z "${FLOWRELAY_BUILT:-}" ]; then
 fi
 rm -rf "$copy"
 
-echo "AppArmor profile:"
-apparmor_parser --skip-kernel-load --skip-cache --skip-read-cache debian/apparmor/usr.sbin.flowrelayd
+echo "AppArmor profiles:"
+for profile in debian/apparmor/*; do
+    apparmor_parser --skip-kernel-load --skip-cache --skip-read-cache "$profile"
+done
 
 echo "lintian:"
 # The tools of the distribution may be newer than the Standards-Version that both support.

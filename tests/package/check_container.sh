@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # check_container.sh PACKAGES BIN: builds the image of config/examples/container with podman from the Debian
 # packages in PACKAGES, runs it as docs/containers.md says, and hands events in from the host and from
-# a second container. BIN has the development server. The base image is made with debootstrap, since
+# a second container. BIN has the development server. The base image is made with mmdebstrap, since
 # there may be no registry; CACHE keeps it. Exit status 77 with "SKIP: why" where that is not possible.
 # shellcheck disable=SC2317 # check() calls the functions
 set -euo pipefail
@@ -19,9 +19,9 @@ skip() {
     exit 77
 }
 
-[ "$(id -u)" = 0 ] || skip "needs root (debootstrap)"
+[ "$(id -u)" = 0 ] || skip "needs root (mmdebstrap)"
 command -v podman > /dev/null || skip "no podman"
-command -v debootstrap > /dev/null || skip "no debootstrap"
+command -v mmdebstrap > /dev/null || skip "no mmdebstrap"
 release=$(cut -d. -f1 /etc/debian_version)
 # shellcheck source=/dev/null
 suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
@@ -53,8 +53,8 @@ export CONTAINERS_CONF=$work/etc/containers.conf CONTAINERS_REGISTRIES_CONF=$wor
 root=${CACHE:-$work/base}
 if [ ! -e "$root/etc/debian_version" ]; then
     rm -rf "$root"
-    debootstrap --variant=minbase "$suite" "$root" "$mirror" > "$work/debootstrap.log" 2>&1 ||
-        { rm -rf "$root"; skip "debootstrap failed: is $mirror reachable?"; }
+    mmdebstrap --variant=minbase "$suite" "$root" "deb $mirror $suite main" > "$work/mmdebstrap.log" 2>&1 ||
+        { rm -rf "$root"; skip "mmdebstrap failed: is $mirror reachable?"; }
 fi
 base=docker.io/library/debian:$release-slim
 tar -C "$root" --one-file-system -c . | "${podman[@]}" runc import - "$base" > "$output" 2>&1 ||

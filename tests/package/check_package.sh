@@ -40,6 +40,8 @@ for name in flowrelayd.service flowrelayd.socket flowrelayd-control.socket flowr
     check "$name is not enabled" fails enabled "$name"
     check "$name is not started" fails active "$name"
 done
+check "the AppArmor profiles are there" \
+    test -s /etc/apparmor.d/usr.sbin.flowrelayd -a -s /etc/apparmor.d/usr.sbin.flowrelay-connect
 check "the configuration as installed says what is missing" says base_url flowrelay config check
 
 # ---- what `config check` sees as the user of the service
@@ -87,6 +89,20 @@ check "it is enabled and starts" timeout 60 \
 check "an event is accepted" send first
 check "the event arrives" within 20 arrived 1
 
+# ---- the pages
+site=http://127.0.0.1:8026/flowdock
+echo a-secret > /etc/flowrelay/pages.secret
+chown root:flowrelay-connect /etc/flowrelay/pages.secret
+chmod 0640 /etc/flowrelay/pages.secret
+with_pages="pages: {public_url: $site, client_id: a, client_secret_file: /etc/flowrelay/pages.secret}"
+configure "$with_pages"
+invites() { curl -sS -m 20 "$site/setup?flow=a:b" | grep "You need an invitation"; }
+pages_pid() { systemctl show --value -p MainPID flowrelay-connect.service; }
+check "the sockets of the pages are enabled" \
+    timeout 30 systemctl enable --now flowrelay-connect.socket flowrelay-connect-invite.socket
+check "the set-up page answers" invites
+check "the pages have a user of their own" test "$(stat -c %U "/proc/$(pages_pid)")" = flowrelay-connect
+
 # ---- the journal drops no line of the daemon, also at debug
 printf '[Journal]\nStorage=volatile\nRateLimitIntervalSec=2s\nRateLimitBurst=5\n' \
     > /run/systemd/journald.conf.d/lab.conf
@@ -107,7 +123,7 @@ sleep 3 # what the journal has dropped it says with the next line of the same pr
 refuse 20001 20001
 dropped() { journalctl --no-pager | grep 'Suppressed .* messages from flowrelayd.service'; }
 check "the journal dropped nothing of the daemon" fails dropped
-configure ""
+configure "$with_pages"
 check "it reloads" timeout 30 systemctl reload $unit
 
 # ---- an upgrade under load, with a spool in use
@@ -117,11 +133,14 @@ sed -i 's/^Version: .*/&+1/' /tmp/newer/DEBIAN/control
 dpkg-deb -Zgzip -z1 -b /tmp/newer $newer > /tmp/output
 check "the source is paused" flowrelay source pause ci
 pid=$(systemctl show --value -p MainPID $unit)
+pages_before=$(pages_pid)
 check "an upgrade under load refuses nobody" timeout 120 \
     "$tests/systemd/restart_load.py" /run/flowrelay/ingest.sock 1 dpkg -i $newer
 say "$(grep accepted /tmp/output)"
 accepted=$(sed -n 's/^.*: \([0-9]*\) accepted.*/\1/p' /tmp/output)
 check "the daemon was restarted by it" test "$pid" != "$(systemctl show --value -p MainPID $unit)"
+check "the pages were restarted by it" test "$pages_before" != "$(pages_pid)"
+check "the set-up page answers after it" invites
 check "the configuration is still the administrator's" grep -q 8099 $config
 check "every event is in the spool" within 20 status_is queued "$accepted"
 check "the source is resumed" flowrelay source resume ci
@@ -135,6 +154,7 @@ check "an event is queued" send last
 check "the removal says what is queued" says "1 events are queued" dpkg -r flowrelay
 check "the daemon is stopped" fails active $unit
 check "its sockets are closed" fails active flowrelayd.socket
+check "the pages are closed" fails invites
 check "the spool is kept" test -d /var/lib/flowrelay/spool
 check "it is installed again" dpkg -i $newer
 check "it is started again, since it was enabled" within 20 active $unit
@@ -142,6 +162,7 @@ check "the event is still queued" within 20 status_is queued 1
 check "the purge says that the events are gone" says "erasing /var/lib/flowrelay" dpkg -P flowrelay
 check "the purge names what is left" grep -q "/etc/flowrelay is left" /tmp/said
 check "the spool is gone" test ! -e /var/lib/flowrelay
+check "the state of the pages is gone" test ! -e /var/lib/flowrelay-connect
 check "the configuration is gone" test ! -e $config
 check "the token of the administrator is not" test -e /etc/flowrelay/ci.token
 

@@ -13,10 +13,11 @@ install_service() { # with its users, its groups and its directories
     systemctl daemon-reload
 }
 
-# The server that it posts to, and what has come there.
+# The server that it posts to, and what has come there. With `callback` set, that is the callback URI of its
+# application.
 devserver() {
     systemd-run --quiet --collect --unit=devserver "$build/bin/flowrelay-devserver" \
-        --listen 127.0.0.1:8099 --journal /tmp/received
+        --listen 127.0.0.1:8099 --journal /tmp/received ${callback:+--redirect-uri "$callback"}
 }
 rules() { # rules JSON: how the server answers from now on
     curl -sS -X PUT -H 'Content-Type: application/json' -d "$1" http://127.0.0.1:8099/_dev/rules > /tmp/rules

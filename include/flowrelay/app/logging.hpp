@@ -16,6 +16,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "flowrelay/app/config.hpp"
 #include "flowrelay/base/log.hpp"
@@ -26,6 +27,9 @@ class sink;
 }
 
 namespace flowrelay::app {
+
+/// What `journalctl -t` finds the lines of the daemon by.
+inline constexpr std::string_view daemon_name = "flowrelayd";
 
 /// Returns one line without its line break. Truncates values over 2048 bytes and replaces invalid
 /// UTF-8 by U+FFFD. Pure; any thread.
@@ -60,11 +64,14 @@ std::unique_ptr<LeveledLog> make_descriptor_log(const LogConfig& config, int fd,
 
 /// Returns a log that writes to the journal at `socket_path`, and to `fallback` what can't be sent
 /// there. While journald does not read, lines are dropped; the next line has their number (`lost`).
+/// `program` is the name in the journal.
 std::unique_ptr<LeveledLog> make_journal_log(Severity level, std::string socket_path,
-                                             std::unique_ptr<Log> fallback);
+                                             std::unique_ptr<Log> fallback,
+                                             std::string_view program = daemon_name);
 
-/// Returns the daemon's log, which writes to stderr or to the journal as described above. `clock`
-/// outlives it.
-std::unique_ptr<LeveledLog> make_log(const LogConfig& config, const Clock& clock);
+/// Returns the log of a program, which writes to stderr or to the journal as described above.
+/// `clock` outlives it.
+std::unique_ptr<LeveledLog> make_log(const LogConfig& config, const Clock& clock,
+                                     std::string_view program = daemon_name);
 
 }  // namespace flowrelay::app

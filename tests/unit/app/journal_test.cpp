@@ -44,6 +44,11 @@ TEST(JournalEntry, HasTheFieldsThatTheJournalKnowsAndThoseOfTheLine) {
               "FLOWRELAY_AGAIN=true\n");
 }
 
+TEST(JournalEntry, HasTheNameOfAnotherProgram) {
+    EXPECT_THAT(format_journal_entry("m", retry, {}, "flowrelay-connect"),
+                HasSubstr("\nSYSLOG_IDENTIFIER=flowrelay-connect\n"));
+}
+
 TEST(JournalEntry, HasNoMessageIdWhenTheEventHasNone) {
     EXPECT_THAT(format_journal_entry("m", LogEvent{"a.b", Severity::info, ""}, {}),
                 Not(HasSubstr("MESSAGE_ID")));
