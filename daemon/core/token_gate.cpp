@@ -41,9 +41,9 @@ std::optional<TokenState> TokenGate::end(Pass pass, const Judgement& judgement, 
 // never the trouble of a token.
 bool TokenGate::note(Evidence evidence, const Known& known, const SchedulerOptions& options) {
     if (evidence == Evidence::none || !threshold_of(evidence, options).two_tokens) return false;
-    if (known.is_limit) return false;
     if (!trouble_) trouble_ = std::make_unique<Trouble>();
     if (evidence != Evidence::no_answer) trouble_->answered();
+    if (known.is_limit) return false;
     if (evidence == Evidence::wrong_url && known.blamed_url) return false;
     trouble_->note(evidence, known.lane, options);
     return trouble_->is_wide(evidence, options);

@@ -128,6 +128,8 @@ private:
 
     /// Allowance of a destination after it was deferred, until an answer comes.
     static constexpr std::size_t first_allowance = 2;
+    /// A 503 so soon after a good answer may be caused by a limit.
+    static constexpr Seconds limits_after_good{1};
 
     struct Door {
         bool closed = false;

@@ -53,6 +53,19 @@ TEST_F(TokenGateTest, A503OfALimitDoesNotMakeItFail) {
     }
 }
 
+TEST_F(TokenGateTest, A503OfALimitIsAnAnswerAllTheSame) {
+    const auto fail = [&](const Judgement& judgement, std::uint64_t thread, bool is_limit) {
+        gate.end(gate.begin(), judgement,
+                 {lane_of(1, thread), false, false, false, false, is_limit}, options, now, random);
+    };
+    for (std::uint64_t n = 1; n < options.breaker_failures; ++n) {
+        fail(answers::no_answer(), n % options.breaker_lanes, false);
+    }
+    fail(answers::unavailable(), 1, true);
+    fail(answers::no_answer(), 1, false);
+    EXPECT_EQ(gate.state(), TokenState::active) << "they were not in a row";
+}
+
 TEST_F(TokenGateTest, A429WithoutATimeOrWithZeroForABackoff) {
     for (const auto& answer : {answers::throttled(), answers::throttled(0ms)}) {
         gate = TokenGate();
