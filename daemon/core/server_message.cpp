@@ -35,20 +35,32 @@ std::size_t piece_at(std::string_view text, std::string_view secret) {
     return longest >= least ? longest : 0;
 }
 
-/// A character in one of its encodings: itself, "\u0041", "\/" or "%41".
+/// A character in one of its encodings: itself, "\u0041", "\/", "%41", "&#65;" or "&#x41;".
 struct Unit {
     std::size_t size = 1;
     char means = 0;
 };
 
-enum class Escapes { none, json, json_and_percent };
+enum class Escapes { none, json, all };
 
-std::optional<char> hex_character(std::string_view digits) {
+std::optional<char> character(std::string_view digits, int base) {
     unsigned value = 0;
     const auto [end, error] =
-        std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
+        std::from_chars(digits.data(), digits.data() + digits.size(), value, base);
     if (error != std::errc() || end != digits.data() + digits.size() || value > 0x7F) return {};
     return static_cast<char>(value);
+}
+
+/// Returns the character that an HTML character reference at the front of `text` stands for.
+std::optional<Unit> reference_at(std::string_view text) {
+    constexpr std::size_t max_length = 12;
+    if (!text.starts_with("&#")) return std::nullopt;
+    const bool is_hex = text.size() > 2 && ascii::lower(text[2]) == 'x';
+    const std::size_t begin = is_hex ? 3 : 2;
+    const std::size_t end = text.substr(0, max_length).find(';');
+    if (end == std::string_view::npos || end <= begin) return std::nullopt;
+    const auto c = character(text.substr(begin, end - begin), is_hex ? 16 : 10);
+    return c ? std::optional(Unit{end + 1, *c}) : std::nullopt;
 }
 
 /// Returns the unit at the front of `text`, which must not be empty.
@@ -56,14 +68,15 @@ Unit unit_at(std::string_view text, Escapes escapes) {
     if (text.size() >= 2 && text[0] == '\\' && escapes != Escapes::none) {
         if (text[1] != 'u')
             return {2, std::isalpha(static_cast<unsigned char>(text[1])) != 0 ? '\0' : text[1]};
-        const auto c = text.size() >= 6 ? hex_character(text.substr(2, 4)) : std::nullopt;
+        const auto c = text.size() >= 6 ? character(text.substr(2, 4), 16) : std::nullopt;
         return c ? Unit{6, *c} : Unit{2, '\0'};
     }
-    if (text.size() >= 3 && text[0] == '%' && escapes == Escapes::json_and_percent) {
-        const auto c = hex_character(text.substr(1, 2));
+    if (escapes != Escapes::all) return {1, text[0]};
+    if (text.size() >= 3 && text[0] == '%') {
+        const auto c = character(text.substr(1, 2), 16);
         if (c) return {3, *c};
     }
-    return {1, text[0]};
+    return reference_at(text).value_or(Unit{1, text[0]});
 }
 
 /// A decoded text, and for each of its characters the end of the encoded form.
@@ -83,7 +96,7 @@ Reading read(std::string_view text, Escapes escapes) {
     return result;
 }
 
-/// Decodes a text a second time, for JSON in a JSON string.
+/// Decodes a text a second time, for JSON in a JSON string, or "%2541".
 Reading read_again(const Reading& outer, Escapes escapes) {
     Reading result = read(outer.meaning, escapes);
     for (std::size_t& end : result.ends) end = outer.ends[end - 1];
@@ -110,7 +123,8 @@ std::string without(std::string_view text, const Secret& secret, const Reading& 
 std::string without_in_json(std::string_view json, const Secret& secret) {
     std::string text(json);
     if (secret.empty()) return text;
-    for (const Escapes escapes : {Escapes::json_and_percent, Escapes::json}) {
+    text = without(text, secret, read_again(read(text, Escapes::all), Escapes::all));
+    for (const Escapes escapes : {Escapes::all, Escapes::json}) {
         text = without(text, secret, read_again(read(text, Escapes::json), escapes));
         text = without(text, secret, read(text, escapes));
     }

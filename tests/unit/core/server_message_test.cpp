@@ -1,6 +1,10 @@
 #include "flowrelay/core/server_message.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+
+#include <functional>
+#include <string>
 
 namespace flowrelay::core {
 namespace {
@@ -73,6 +77,40 @@ TEST(ServerMessage, DoesNotRepeatTheTokenSpelledWithEscapes) {
     const Secret tab("t0ken678");
     EXPECT_EQ(read_server_message(R"({"errors":["\t0ken678"]})", tab).errors, R"(["\t0ken678"])")
         << "a tab and something else: still JSON";
+}
+
+TEST(ServerMessage, DoesNotRepeatTheTokenSpelledAsInAPageOrEncodedTwice) {
+    const std::string spelled_out = "Ab/965427ebf9997f";
+    const Secret secret{std::string(spelled_out)};
+    const auto errors = [&](const std::string& text) {
+        return read_server_message("{\"errors\":" + text + "}", secret).errors;
+    };
+    const auto message_of = [&](const std::string& text) {
+        return read_server_message(text, secret).message;
+    };
+    const auto spelled = [&](const std::function<std::string(unsigned char)>& spell) {
+        std::string text;
+        for (const char c : spelled_out) text += spell(static_cast<unsigned char>(c));
+        return text;
+    };
+    const std::string spellings[] = {
+        spelled([](unsigned char c) { return fmt::format("&#{};", c); }),
+        spelled([](unsigned char c) { return fmt::format("&#x{:x};", c); }),
+        spelled([](unsigned char c) { return fmt::format("&#X{:04X};", c); }),
+        spelled([](unsigned char c) { return fmt::format("%25{:02X}", c); }),
+        spelled([](unsigned char c) { return fmt::format("&#37;{:02x}", c); }),
+        spelled([](unsigned char c) { return fmt::format("%26#{};", c); }),
+        "&#" + std::to_string(static_cast<unsigned char>(spelled_out[0])) + ";" +
+            spelled_out.substr(1),
+    };
+    for (const std::string& text : spellings) {
+        EXPECT_EQ(errors("[\"" + text + "\"]"), "[\"[token]\"]") << text;
+        EXPECT_EQ(message_of("<title>" + text + " is bad</title>"), "[token] is bad") << text;
+    }
+    for (const char* other :
+         {"&#;", "&#x;", "&#xg;", "&#1114112;", "&#65", "&", "&#", "%2", "%25"}) {
+        EXPECT_EQ(errors(std::string("[\"") + other + "\"]"), std::string("[\"") + other + "\"]");
+    }
 }
 
 TEST(ServerMessage, DoesNotRepeatATokenInJsonWithinAString) {
