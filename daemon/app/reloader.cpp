@@ -119,7 +119,7 @@ runtime::ReloadResult Reloader::try_reload(const runtime::ReloadRequest& request
         if (another_destination) tell_route(around.destination, log_);
         parts_.delivery.retarget(std::move(around.destination), std::move(around.tls));
     }
-    parts_.engine.relay().destination().scheduler().hurry_destination(clock_.now());
+    parts_.engine.relay().destination().scheduler().try_destination_now(clock_.now());
     parts_.control.spool_max_bytes = parts_.config.spool.max_size;
     parts_.control.base_url = parts_.config.destination.base_url;
     const std::uint64_t needed = descriptors_needed(parts_.config).total();

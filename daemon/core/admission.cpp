@@ -16,7 +16,7 @@ namespace ev = log_events;
 namespace {
 
 // So many are looked through for a duplicate, while the disk is in trouble.
-constexpr std::size_t most_failed_ids = 4096;
+constexpr std::size_t max_failed_ids = 4096;
 
 /// Empty: it is none of a slot yet.
 std::string label_of(const Token& token) {
@@ -356,7 +356,7 @@ void Admission::copy_failed(const EventRecord& record) {
     if (!record.own_id) return;
     dedup_.forget(record.token, record.id);
     failed_ids_.emplace_back(record.token, hash_thread(record.id));
-    if (failed_ids_.size() > most_failed_ids) {
+    if (failed_ids_.size() > max_failed_ids) {
         failed_ids_.pop_front();
         ++forgotten_failures_;
     }

@@ -281,11 +281,11 @@ struct Attempts {
                 judgement.of_everybody || is_alone(*lane.token, now)};
     }
 
-    void hurry_destination(MonoTime now) {
-        breaker.hurry(now);
+    void try_destination_now(MonoTime now) {
+        breaker.try_now(now);
         for (const LaneId& id : yielding) {
             Lane* lane = turns.find(id);
-            if (lane && lane->yields && !lane->in_flight) turns.hurry(*lane);
+            if (lane && lane->yields && !lane->in_flight) turns.try_now(*lane);
         }
         yielding.clear();
     }
@@ -296,7 +296,7 @@ struct Attempts {
         std::erase_if(failing, [&](TokenId id) {
             TokenQueue* token = turns.find(id);
             if (!token || token->gate.state() != TokenState::failing) return true;
-            token->gate.hurry(now);
+            token->gate.try_now(now);
             turns.update(*token);
             return false;
         });

@@ -80,7 +80,7 @@ public:
     Pass begin(TokenId token) noexcept;
 
     /// By an operator: the next probe may begin at once.
-    void hurry(MonoTime now) noexcept { gate_.hurry(now); }
+    void try_now(MonoTime now) noexcept { gate_.try_now(now); }
 
     /// The server had asked to wait before the start.
     void hold(MonoTime until);

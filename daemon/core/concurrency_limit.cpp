@@ -91,7 +91,7 @@ void ConcurrencyLimit::begin_era(std::size_t allowance) noexcept {
 }
 
 void ConcurrencyLimit::begin_round() noexcept {
-    round_ = std::clamp(allowance_, shortest_round, most_samples);
+    round_ = std::clamp(allowance_, shortest_round, max_samples);
     answers_ = 0;
     failures_ = 0;
     sample_count_ = 0;

@@ -68,7 +68,7 @@ public:
     void resume(std::size_t allowance) noexcept;
 
 private:
-    static constexpr std::size_t most_samples = 64;
+    static constexpr std::size_t max_samples = 64;
 
     bool is_used() const noexcept;
     void grow() noexcept;
@@ -99,7 +99,7 @@ private:
     std::size_t most_under_way_ = 0;
     std::size_t most_before_ = 0;  // the same of the round before
     std::size_t sample_count_ = 0;
-    std::array<Duration, most_samples> samples_{};
+    std::array<Duration, max_samples> samples_{};
 };
 
 }  // namespace flowrelay::core

@@ -13,7 +13,7 @@ namespace ev = log_events;
 
 namespace {
 
-constexpr std::size_t most_expired_at_once = 1000;
+constexpr std::size_t max_expired_at_once = 1000;
 
 // What is known without the event itself, which only storage has.
 DeadLetter letter_for(const Assignment& assignment, const Completion& completion, Now now) {
@@ -218,7 +218,7 @@ Effects Delivery::expire(Now now) {
     destination_.retry_loads(now);
     letters_.note_room(now);
     WallTime oldest = now.wall;
-    while (effects.bury.size() < most_expired_at_once && letters_.has_room()) {
+    while (effects.bury.size() < max_expired_at_once && letters_.has_room()) {
         const auto expired = scheduler_.take_expired(now, 1);
         if (expired.empty()) break;
         const QueuedEvent& event = expired.front();

@@ -7,7 +7,7 @@ namespace flowrelay::core::scheduling {
 namespace {
 
 // As many as are ever asked for, whatever the options say.
-constexpr std::size_t most_threads = 16;
+constexpr std::size_t max_threads = 16;
 
 template <class T>
 bool contains(const std::vector<T>& list, const T& item) noexcept {
@@ -84,7 +84,7 @@ void Trouble::note(Evidence evidence, LaneId lane, const SchedulerOptions& optio
     Row& kind = row(evidence);
     ++kind.answers;
     const std::size_t enough =
-        std::clamp<std::size_t>(threshold_of(evidence, options).threads, 1, most_threads);
+        std::clamp<std::size_t>(threshold_of(evidence, options).threads, 1, max_threads);
     if (kind.threads.size() < enough && !contains(kind.threads, lane)) {
         kind.threads.push_back(lane);
     }
@@ -115,7 +115,7 @@ bool Trouble::is_wide(Evidence evidence, const SchedulerOptions& options) const 
     if (evidence == Evidence::no_connection) answers += row(Evidence::no_answer).answers;
     if (evidence == Evidence::no_answer) answers += row(Evidence::no_connection).answers;
     return answers >= threshold.answers &&
-           threads >= std::min<std::size_t>(threshold.threads, most_threads);
+           threads >= std::min<std::size_t>(threshold.threads, max_threads);
 }
 
 bool Trouble::has(TokenId token) const noexcept {

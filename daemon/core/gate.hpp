@@ -74,7 +74,7 @@ public:
     void extend(MonoTime until) noexcept { until_ = std::max(until_, until); }
 
     /// Lets the next probe pass as soon as none is out.
-    void hurry(MonoTime now) noexcept { until_ = std::min(until_, now); }
+    void try_now(MonoTime now) noexcept { until_ = std::min(until_, now); }
 
     void open() noexcept {
         closed_ = false;

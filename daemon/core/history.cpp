@@ -15,7 +15,7 @@ void History::attempted(PastAttempt attempt) {
         attempt.reason.resize(end);
         attempt.reason += "...";
     }
-    if (attempts_.size() == most_attempts) attempts_.pop_front();
+    if (attempts_.size() == max_attempts) attempts_.pop_front();
     attempts_.push_back(std::move(attempt));
 }
 
@@ -24,12 +24,12 @@ std::size_t History::hash_of(std::string_view id) noexcept {
 }
 
 void History::ended(const PastEvent& event) {
-    if (events_.size() == most_events) events_.pop_front();
+    if (events_.size() == max_events) events_.pop_front();
     events_.push_back(event);
 }
 
 void History::filtered(FilteredEvent event) {
-    if (filtered_.size() == most_filtered) filtered_.pop_front();
+    if (filtered_.size() == max_filtered) filtered_.pop_front();
     filtered_.push_back(std::move(event));
 }
 

@@ -34,12 +34,12 @@ std::optional<MonoTime> not_the_next_probe(const Lane& lane, const Judgement& ju
 }
 
 std::optional<MonoTime> probe_by(const TokenQueue& token) noexcept {
-    constexpr int most_lanes = 16;
+    constexpr int max_lanes = 16;
     std::optional<MonoTime> first;
     if (token.gate.state() != TokenState::parked || !token.ready.empty()) return first;
     int looked_at = 0;
     for (const Lane& lane : token.lanes) {
-        if (++looked_at > most_lanes) return std::nullopt;
+        if (++looked_at > max_lanes) return std::nullopt;
         if (lane.is_armed() && (!first || lane.at < *first)) first = lane.at;
     }
     return first;

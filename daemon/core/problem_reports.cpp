@@ -11,7 +11,7 @@ namespace flowrelay::core {
 namespace {
 
 // Number of attempts to clear the message of a source whose reports were disabled.
-constexpr unsigned most_farewells = 6;
+constexpr unsigned max_farewells = 6;
 
 /// Formats a time: "2026-11-23 15:04 UTC".
 std::string minute_of(WallTime time) {
@@ -257,7 +257,7 @@ bool ProblemReports::ended(const ProblemReport& report, const AttemptResult& res
     }
     const bool first = source.failures++ == 0;
     const bool removed = result.end == AttemptEnd::response && result.status == 410;
-    if (source.ending && (removed || source.failures > most_farewells)) {
+    if (source.ending && (removed || source.failures > max_farewells)) {
         drop(report.token);
         return first;
     }

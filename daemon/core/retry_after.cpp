@@ -14,7 +14,7 @@ namespace flowrelay::core {
 namespace {
 
 // Longer waits are reduced to this, so that nothing can overflow.
-constexpr std::int64_t most_seconds = 100LL * 366 * 86'400;
+constexpr std::int64_t max_seconds = 100LL * 366 * 86'400;
 
 constexpr std::array<std::string_view, 7> short_days{"Mon", "Tue", "Wed", "Thu",
                                                      "Fri", "Sat", "Sun"};
@@ -144,11 +144,11 @@ std::optional<Milliseconds> read_number(std::string_view text) noexcept {
     if (whole.empty() || (point < text.size() && part.empty())) return std::nullopt;
     for (const char c : whole) {
         if (!ascii::is_digit(c)) return std::nullopt;
-        seconds = std::min(seconds * 10 + (c - '0'), most_seconds);
+        seconds = std::min(seconds * 10 + (c - '0'), max_seconds);
     }
     if (!std::ranges::all_of(part, ascii::is_digit)) return std::nullopt;
     if (part.find_first_not_of('0') != std::string_view::npos) ++seconds;
-    return Seconds(std::min(seconds, most_seconds));
+    return Seconds(std::min(seconds, max_seconds));
 }
 
 std::optional<WallTime> read_date(std::string_view text, WallTime now) noexcept {
@@ -181,7 +181,7 @@ std::optional<Milliseconds> read_element(std::string_view text, WallTime now) no
     const std::optional<WallTime> until = read_date(text, now);
     if (!until) return std::nullopt;
     return std::clamp(Milliseconds(*until - now), Milliseconds(0),
-                      Milliseconds(Seconds(most_seconds)));
+                      Milliseconds(Seconds(max_seconds)));
 }
 
 }  // namespace

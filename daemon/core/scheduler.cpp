@@ -28,8 +28,8 @@ void Scheduler::set_options(SchedulerOptions options) {
     impl_->turns.reconsider_overdue();
 }
 
-void Scheduler::hurry_destination(Now now) {
-    impl_->hurry_destination(now.mono);
+void Scheduler::try_destination_now(Now now) {
+    impl_->try_destination_now(now.mono);
 }
 
 void Scheduler::enqueue(const QueuedEvent& event) {
@@ -106,17 +106,17 @@ std::vector<std::uint64_t> Scheduler::threads(TokenId id, std::size_t limit) con
     return token ? scheduling::threads_of(*token, limit) : std::vector<std::uint64_t>();
 }
 
-bool Scheduler::hurry(Seq seq, Now now) {
+bool Scheduler::try_now(Seq seq, Now now) {
     Event* event = impl_->turns.find(seq);
     if (!event) return false;
     Lane& lane = *event->lane;
     TokenQueue& token = *lane.token;
-    impl_->breaker.hurry(now.mono);
-    token.gate.hurry(now.mono);
+    impl_->breaker.try_now(now.mono);
+    token.gate.try_now(now.mono);
     impl_->turns.update(token);
     if (!lane.in_flight) {
         impl_->turns.release(lane);
-        impl_->turns.hurry(lane);
+        impl_->turns.try_now(lane);
     }
     return true;
 }

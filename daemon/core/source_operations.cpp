@@ -8,8 +8,8 @@
 
 namespace flowrelay::core {
 
-Wish<TokenTable::Changes> TokenLifecycle::add_source(const std::string& name, Secret secret,
-                                                     Now now, KnownFlowSource flow_source) {
+OrRefusal<TokenTable::Changes> TokenLifecycle::add_source(const std::string& name, Secret secret,
+                                                          Now now, KnownFlowSource flow_source) {
     const auto before = fingerprints();
     auto changes = tokens_.add_source(name, std::move(secret), now.wall, std::move(flow_source));
     if (changes.has_error()) return changes;
@@ -21,8 +21,8 @@ Wish<TokenTable::Changes> TokenLifecycle::add_source(const std::string& name, Se
     return changes;
 }
 
-Wish<TokenTable::Changes> TokenLifecycle::rotate_source(TokenId token, Secret secret, Now now,
-                                                        KnownFlowSource flow_source) {
+OrRefusal<TokenTable::Changes> TokenLifecycle::rotate_source(TokenId token, Secret secret, Now now,
+                                                             KnownFlowSource flow_source) {
     const auto before = fingerprints();
     auto changes = tokens_.rotate(token, std::move(secret), now.wall, std::move(flow_source));
     if (changes.has_error()) return changes;
@@ -33,14 +33,14 @@ Wish<TokenTable::Changes> TokenLifecycle::rotate_source(TokenId token, Secret se
     return changes;
 }
 
-Wish<TokenTable::Changes> TokenLifecycle::pause_source(TokenId token, Now now,
-                                                       TokenEntry::Pause why) {
+OrRefusal<TokenTable::Changes> TokenLifecycle::pause_source(TokenId token, Now now,
+                                                            TokenEntry::Pause why) {
     auto changes = tokens_.pause(token, now.wall, why);
     if (changes.has_value()) scheduler_.pause_token(token);
     return changes;
 }
 
-Wish<TokenTable::Changes> TokenLifecycle::resume_source(TokenId token, Now now) {
+OrRefusal<TokenTable::Changes> TokenLifecycle::resume_source(TokenId token, Now now) {
     auto changes = tokens_.resume(token, now.wall);
     if (changes.has_value()) {
         scheduler_.resume_token(token);
@@ -50,7 +50,7 @@ Wish<TokenTable::Changes> TokenLifecycle::resume_source(TokenId token, Now now) 
     return changes;
 }
 
-Wish<TokenTable::Changes> TokenLifecycle::remove_source(TokenId token, Now now) {
+OrRefusal<TokenTable::Changes> TokenLifecycle::remove_source(TokenId token, Now now) {
     const bool nothing_left = tokens_.at(token).entry.state == TokenEntry::State::erased;
     auto changes = tokens_.remove(token, now.wall);
     if (changes.has_error() || nothing_left) return changes;
@@ -98,8 +98,8 @@ std::optional<Refusal> TokenLifecycle::refuse_enable(
     return std::nullopt;
 }
 
-Wish<TokenTable::Changes> TokenLifecycle::enable_source(std::span<const StoredBacklog> backlogs,
-                                                        Now now) {
+OrRefusal<TokenTable::Changes> TokenLifecycle::enable_source(
+    std::span<const StoredBacklog> backlogs, Now now) {
     if (auto refused = refuse_enable(backlogs)) return *refused;
     auto changes = tokens_.enable(backlogs.front().token, now.wall);
     if (changes.has_error()) return changes;

@@ -19,7 +19,7 @@ constexpr unsigned burst_of_name = 50;  // for all sources together
 constexpr Milliseconds first_spacing = Seconds(60);
 constexpr Milliseconds longest_spacing = Seconds(3600);
 constexpr Milliseconds calm = Seconds(600);
-constexpr std::size_t most_kinds = 4096;
+constexpr std::size_t max_kinds = 4096;
 
 // How the names of events begin that are summed up: events that the relay notices by itself. Others
 // are actions of users, and each of their lines matters. Refusals are summed up as well: they
@@ -80,7 +80,7 @@ bool SummingLimiter::admit(MonoTime now) noexcept {
 SummingLog::Kind& SummingLog::kind(std::string_view name, std::string_view source) {
     std::string key(name);
     // There are many sources only if producers invent tokens. Then they share one burst.
-    if (!source.empty() && kinds_.size() < most_kinds) key.append(" ").append(source);
+    if (!source.empty() && kinds_.size() < max_kinds) key.append(" ").append(source);
     return kinds_.try_emplace(std::move(key), Kind{SummingLimiter(burst_of_kind)}).first->second;
 }
 

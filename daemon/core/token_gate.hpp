@@ -57,7 +57,7 @@ public:
     std::optional<TokenState> end(Pass pass, const Judgement& judgement, const Known& known,
                                   const SchedulerOptions& options, MonoTime now, Random& random);
 
-    void hurry(MonoTime now) noexcept { gate_.hurry(now); }
+    void try_now(MonoTime now) noexcept { gate_.try_now(now); }
     void park(MonoTime until) noexcept;
     void hold(MonoTime until) noexcept;
     void open() noexcept;

@@ -194,8 +194,8 @@ TokenTable::Changes TokenTable::changed(Token& token, const TokenEntry& before, 
     return {registry_entry(token.entry.id)};
 }
 
-Wish<TokenTable::Changes> TokenTable::add_source(const std::string& name, Secret secret,
-                                                 WallTime now, KnownFlowSource flow_source) {
+OrRefusal<TokenTable::Changes> TokenTable::add_source(const std::string& name, Secret secret,
+                                                      WallTime now, KnownFlowSource flow_source) {
     if (auto refused = refuse_name(name)) return *refused;
     const Fingerprint print = fingerprint(secret.reveal(), salt_);
     if (auto refused = refuse_token(secret, print, name)) return *refused;
@@ -222,8 +222,8 @@ Wish<TokenTable::Changes> TokenTable::add_source(const std::string& name, Secret
     return changes;
 }
 
-Wish<TokenTable::Changes> TokenTable::rotate(TokenId id, Secret secret, WallTime now,
-                                             KnownFlowSource flow_source) {
+OrRefusal<TokenTable::Changes> TokenTable::rotate(TokenId id, Secret secret, WallTime now,
+                                                  KnownFlowSource flow_source) {
     Token& token = tokens_.at(id);
     if (token.gone()) return is_gone(token);
     if (token.unknown) return is_unknown(token);
@@ -256,7 +256,7 @@ Wish<TokenTable::Changes> TokenTable::rotate(TokenId id, Secret secret, WallTime
     return changed(token, before, now);
 }
 
-Wish<TokenTable::Changes> TokenTable::pause(TokenId id, WallTime now, TokenEntry::Pause why) {
+OrRefusal<TokenTable::Changes> TokenTable::pause(TokenId id, WallTime now, TokenEntry::Pause why) {
     Token& token = tokens_.at(id);
     if (token.gone()) return is_gone(token);
     if (token.unknown) return is_unknown(token);
@@ -269,7 +269,7 @@ Wish<TokenTable::Changes> TokenTable::pause(TokenId id, WallTime now, TokenEntry
     return changed(token, before, now);
 }
 
-Wish<TokenTable::Changes> TokenTable::resume(TokenId id, WallTime now) {
+OrRefusal<TokenTable::Changes> TokenTable::resume(TokenId id, WallTime now) {
     Token& token = tokens_.at(id);
     if (token.gone()) return is_gone(token);
     if (token.unknown) return is_unknown(token);
@@ -282,7 +282,7 @@ Wish<TokenTable::Changes> TokenTable::resume(TokenId id, WallTime now) {
     return changed(token, before, now);
 }
 
-Wish<TokenTable::Changes> TokenTable::set_filter(TokenId id, KnownFilter filter) {
+OrRefusal<TokenTable::Changes> TokenTable::set_filter(TokenId id, KnownFilter filter) {
     Token& token = tokens_.at(id);
     if (token.gone()) return is_gone(token);
     if (token.unknown) return is_unknown(token);
@@ -303,7 +303,7 @@ Wish<TokenTable::Changes> TokenTable::set_filter(TokenId id, KnownFilter filter)
     return Changes{registry_entry(id)};  // `since` is that of its state, name and token
 }
 
-Wish<TokenTable::Changes> TokenTable::enable(TokenId id, WallTime now) {
+OrRefusal<TokenTable::Changes> TokenTable::enable(TokenId id, WallTime now) {
     const Token& token = at(id);
     if (token.removed() || token.entry.state == State::erased) return is_gone(token);
     Changes changes;
@@ -317,7 +317,7 @@ Wish<TokenTable::Changes> TokenTable::enable(TokenId id, WallTime now) {
     return changes;
 }
 
-Wish<TokenTable::Changes> TokenTable::remove(TokenId id, WallTime now) {
+OrRefusal<TokenTable::Changes> TokenTable::remove(TokenId id, WallTime now) {
     Token& token = tokens_.at(id);
     const TokenEntry before = registry_entry(id);
     if (token.removed()) {

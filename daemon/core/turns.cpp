@@ -96,7 +96,7 @@ void Turns::unblock(const LaneId& id) noexcept {
     place(*lane);
 }
 
-void Turns::hurry(Lane& lane) noexcept {
+void Turns::try_now(Lane& lane) noexcept {
     timers_.disarm(lane);
     place(lane);
 }
@@ -135,7 +135,7 @@ void Turns::resume(TokenQueue& token) noexcept {
         // The next answer of this kind is about the token again, not about one event.
         for (Lane& lane : token.lanes) {
             lane.blamed_token = false;
-            if (lane.yields && !lane.in_flight) hurry(lane);
+            if (lane.yields && !lane.in_flight) try_now(lane);
         }
     }
     update(token);

@@ -76,7 +76,7 @@ public:
     bool is_blocked(const LaneId& lane) const noexcept { return blocked_.contains(lane); }
 
     /// Ends the wait of a lane.
-    void hurry(Lane& lane) noexcept;
+    void try_now(Lane& lane) noexcept;
 
     /// Removes an event that is not in flight.
     QueuedEvent leave(Event& event) noexcept;
@@ -155,7 +155,7 @@ public:
 
 private:
     // Maximum number of tokens to pass over: at most as many as there are requests in flight.
-    static constexpr int most_passed_over = 256;
+    static constexpr int max_passed_over = 256;
 
     static bool has_another(const TokenList& list, const TokenQueue& token) noexcept {
         auto first = list.begin();
@@ -208,7 +208,7 @@ template <class Admits>
 std::optional<Turns::Begun> Turns::begin_of(TokenList& list, Now now,
                                             std::optional<Milliseconds> max_age, Admits admits) {
     int passed_over = 0;
-    for (auto at = list.begin(); at != list.end() && passed_over < most_passed_over;) {
+    for (auto at = list.begin(); at != list.end() && passed_over < max_passed_over;) {
         TokenQueue& token = *at;
         ++at;
         if (!admits(token)) {

@@ -77,13 +77,13 @@ std::optional<std::size_t> page_limit(const ControlCall& call) {
     return limit && *limit >= 1 && *limit <= most ? limit : std::nullopt;
 }
 
-core::Wish<QueueCursor> page_start(std::string_view after) {
+core::OrRefusal<QueueCursor> page_start(std::string_view after) {
     if (after.empty()) return QueueCursor{};
     if (const auto cursor = parse_queue_cursor(after)) return *cursor;
     return not_understood("\"after\" is not what an earlier answer gave as next");
 }
 
-core::Wish<std::vector<std::string>> read_ids(const json::value& ids, std::size_t most) {
+core::OrRefusal<std::vector<std::string>> read_ids(const json::value& ids, std::size_t most) {
     if (!ids.is_array() || ids.get_array().size() > most) {
         return not_understood(fmt::format("\"ids\" has to be an array of at most {} ids", most));
     }
@@ -109,13 +109,14 @@ core::Refusal no_such_source(const ControlCall& call, const std::string& name) {
 
 }  // namespace
 
-core::Wish<std::vector<TokenId>> find_sources(const ControlCall& call, const std::string& name) {
+core::OrRefusal<std::vector<TokenId>> find_sources(const ControlCall& call,
+                                                   const std::string& name) {
     auto found = call.relay().tokens().find_all(name);
     if (!found.empty()) return found;
     return no_such_source(call, name);
 }
 
-core::Wish<TokenId> find_source(const ControlCall& call, const std::string& name) {
+core::OrRefusal<TokenId> find_source(const ControlCall& call, const std::string& name) {
     const auto found = call.relay().tokens().find(name);
     if (found) return *found;
     return no_such_source(call, name);

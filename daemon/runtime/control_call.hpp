@@ -63,18 +63,19 @@ std::optional<std::size_t> page_limit(const ControlCall& call);
 
 /// Parses where a page begins, as given by Flowrelay-Next of an earlier answer. Empty text: at the
 /// beginning.
-core::Wish<QueueCursor> page_start(std::string_view after);
+core::OrRefusal<QueueCursor> page_start(std::string_view after);
 
 /// Reads "ids" of a POST: ids as strings, seqs as strings or whole numbers. Refuses it as `invalid`
 /// if it is anything else, or has more than `most` entries.
-core::Wish<std::vector<std::string>> read_ids(const boost::json::value& ids, std::size_t most);
+core::OrRefusal<std::vector<std::string>> read_ids(const boost::json::value& ids, std::size_t most);
 
 /// Finds the slot called `name`. Refuses with `not_found` if there is none.
-core::Wish<TokenId> find_source(const ControlCall& call, const std::string& name);
+core::OrRefusal<TokenId> find_source(const ControlCall& call, const std::string& name);
 
 /// Finds all slots called `name`, in order: besides the one in use, a name can have a slot whose
 /// token is gone. Refuses with `not_found` if there is none.
-core::Wish<std::vector<TokenId>> find_sources(const ControlCall& call, const std::string& name);
+core::OrRefusal<std::vector<TokenId>> find_sources(const ControlCall& call,
+                                                   const std::string& name);
 
 // The resources (docs/protocol.md).
 ControlAnswer get_status(ControlCall& call);

@@ -68,7 +68,8 @@ asio::awaitable<SelectedLetters> select_filtered(Engine& engine, std::optional<T
 }
 
 /// Returns the source to which a request is limited, if any.
-core::Wish<std::optional<TokenId>> source_of(const ControlCall& call, const std::string& name) {
+core::OrRefusal<std::optional<TokenId>> source_of(const ControlCall& call,
+                                                  const std::string& name) {
     if (name.empty()) return std::optional<TokenId>();
     const auto token = find_source(call, name);
     if (token.has_error()) return token.error();

@@ -49,7 +49,7 @@ json::object filter_json(const core::EventFilter& filter) {
     return shown;
 }
 
-core::Wish<core::KnownFilter> read_filter(const json::object& body) {
+core::OrRefusal<core::KnownFilter> read_filter(const json::object& body) {
     core::EventFilter filter;
     bool all = false;
     for (const auto& [member, value] : body) {

@@ -13,6 +13,6 @@ boost::json::object filter_json(const core::EventFilter& filter);
 
 /// The filter that a POST names: at least one list that is not empty, or "all": true for none. An
 /// invalid for anything else.
-core::Wish<core::KnownFilter> read_filter(const boost::json::object& body);
+core::OrRefusal<core::KnownFilter> read_filter(const boost::json::object& body);
 
 }  // namespace flowrelay::runtime

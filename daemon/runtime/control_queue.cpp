@@ -27,8 +27,8 @@ struct Selection {
     bool by_filter = false;
 };
 
-core::Wish<QueueFilter> make_filter(const ControlCall& call, const std::string& source,
-                                    std::string thread) {
+core::OrRefusal<QueueFilter> make_filter(const ControlCall& call, const std::string& source,
+                                         std::string thread) {
     QueueFilter filter;
     if (!source.empty()) {
         auto tokens = find_sources(call, source);
@@ -39,7 +39,7 @@ core::Wish<QueueFilter> make_filter(const ControlCall& call, const std::string& 
     return filter;
 }
 
-core::Wish<Selection> read_selection(const ControlCall& call) {
+core::OrRefusal<Selection> read_selection(const ControlCall& call) {
     Selection selection;
     const json::value* ids = call.body.if_contains("ids");
     const bool all = call.flag("all");
@@ -191,7 +191,7 @@ ControlAnswer retry_events(ControlCall& call) {
     if (selected.has_error()) co_return control_error(selected.error());
     json::object answer{{"matched", selected->events.size()}};
     const Now now = call.engine.clock().now();
-    std::uint64_t hurried = 0;
+    std::uint64_t tried = 0;
     std::uint64_t paused = 0;
     for (const auto& listed : selected->events) {
         const auto& slot = call.relay().tokens().all();
@@ -201,15 +201,15 @@ ControlAnswer retry_events(ControlCall& call) {
                           token->second.entry.state != core::TokenEntry::State::active;
         if (held) ++paused;
         if (held || !call.relay().destination().scheduler().contains(listed.event.seq)) continue;
-        if (!call.plan) call.relay().destination().scheduler().hurry(listed.event.seq, now);
-        ++hurried;
+        if (!call.plan) call.relay().destination().scheduler().try_now(listed.event.seq, now);
+        ++tried;
     }
     if (!call.plan) call.engine.wake();
-    answer["retried"] = hurried;
+    answer["retried"] = tried;
     if (paused > 0) answer["held"] = paused;
     if (call.plan) answer["plan"] = true;
     add_rest(answer, *selected, *selection);
-    call.result = fmt::format("{} tried", hurried);
+    call.result = fmt::format("{} tried", tried);
     co_return json_response(answer);
 }
 

@@ -35,7 +35,7 @@ std::string_view kind_of(const core::Token& token) {
 constexpr std::size_t max_flow_source_text = 1024;
 
 /// Reads the optional member "flow_source" of a POST. Refuses an invalid one.
-core::Wish<core::KnownFlowSource> read_flow_source(const json::object& body) {
+core::OrRefusal<core::KnownFlowSource> read_flow_source(const json::object& body) {
     const json::value* value = body.if_contains("flow_source");
     if (value == nullptr) return core::KnownFlowSource();
     if (!value->is_object()) return not_understood("\"flow_source\" has to be an object");
@@ -114,8 +114,8 @@ asio::awaitable<http::Response> saved(ControlCall& call, core::TokenTable::Chang
     co_return json_response(describe(call.relay(), slot, call.engine.clock().now()), status);
 }
 
-using SourceChange = core::Wish<core::TokenTable::Changes> (*)(core::Relay& relay, TokenId token,
-                                                               Now now);
+using SourceChange = core::OrRefusal<core::TokenTable::Changes> (*)(core::Relay& relay,
+                                                                    TokenId token, Now now);
 
 asio::awaitable<http::Response> change_source(ControlCall& call, SourceChange make) {
     const auto token = find_source(call, call.name);

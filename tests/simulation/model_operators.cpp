@@ -87,7 +87,7 @@ bool Model::is_unsure_of_a_drop() const {
 void Model::retried(Seq seq, Now now) {
     const Event* of = find(seq);
     if (of == nullptr) return;
-    waits_.hurried(lane_of(*of), assigned_.contains(lane_of(*of)), now);
+    waits_.tried_now(lane_of(*of), assigned_.contains(lane_of(*of)), now);
     for (const auto& [other, number] : pending_[lane_of(*of)]) {
         Event& event = events_.at(number);
         if (event.last == Last::held) event.last = Last::unsettled;
@@ -149,7 +149,7 @@ std::vector<Seq> Model::under_way() const {
 // ---------------------------------------------------------------- pause, 410 taken back
 
 void Model::reloaded(Now now) {
-    waits_.hurried_destination(now);
+    waits_.destination_tried_now(now);
     rows_.forget_all();
     for (std::size_t slot = 0; slot < slots_.all().size(); ++slot) {
         if (is_paused(slot) || is_gone(slot) || !slots_.at(slot).is.known) continue;

@@ -65,7 +65,7 @@ RelayProcess::Call RelayProcess::drop_each_letter(std::vector<Seq> letters) {
 }
 
 void RelayProcess::retry(Seq event) {
-    if (!relay_->destination().scheduler().hurry(event, around_.agenda.now())) return;
+    if (!relay_->destination().scheduler().try_now(event, around_.agenda.now())) return;
     around_.model.retried(event, around_.agenda.now());
     engine_->wake();
     turn();
@@ -95,7 +95,7 @@ void RelayProcess::reload() {
     const Now now = around_.agenda.now();
     options_.relay.destination = around_.setup.destination();
     relay_->set_options(options_.relay);
-    relay_->destination().scheduler().hurry_destination(now);
+    relay_->destination().scheduler().try_destination_now(now);
     auto entries = relay_->configure(sources(), now);
     const bool changes = around_.model.configured();
     bind_slots();

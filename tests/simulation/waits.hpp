@@ -49,9 +49,9 @@ public:
 
     /// An operator retries an event of the lane now. `under_way`: an attempt of the lane is in
     /// progress.
-    void hurried(const Lane& lane, bool under_way, Now now);
+    void tried_now(const Lane& lane, bool under_way, Now now);
     /// An operator requests the next probe of the destination now.
-    void hurried_destination(Now now);
+    void destination_tried_now(Now now);
     void resumed(std::size_t token);
     /// An event left its lane before its turn.
     void dropped(Seq seq, const Lane& lane);
@@ -144,7 +144,7 @@ private:
         void close(MonoTime from, MonoTime to);
         void extend(MonoTime until);
         void end_soon(MonoTime now);
-        void hurry(MonoTime now);
+        void try_now(MonoTime now);
     };
     static constexpr std::size_t nobody = SIZE_MAX;
     struct Destination : Door {

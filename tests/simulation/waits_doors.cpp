@@ -27,7 +27,7 @@ void Waits::Door::end_soon(MonoTime now) {
     latest = std::min(latest, now);
 }
 
-void Waits::Door::hurry(MonoTime now) {
+void Waits::Door::try_now(MonoTime now) {
     end_soon(now);
     for (Ask& ask : asks) ask.is_over = true;
 }

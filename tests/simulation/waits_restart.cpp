@@ -18,13 +18,13 @@ constexpr Milliseconds wall_clock_tick{1};
 
 // ---------------------------------------------------------------- operators
 
-void Waits::hurried_destination(Now now) {
-    destination_.hurry(now.mono);
+void Waits::destination_tried_now(Now now) {
+    destination_.try_now(now.mono);
 }
 
-void Waits::hurried(const Lane& lane, bool under_way, Now now) {
-    hurried_destination(now);
-    tokens_[lane.first].hurry(now.mono);
+void Waits::tried_now(const Lane& lane, bool under_way, Now now) {
+    destination_tried_now(now);
+    tokens_[lane.first].try_now(now.mono);
     Head& head = heads_[lane];
     if (!under_way) head.earliest = MonoTime::min();
 }
@@ -33,7 +33,7 @@ void Waits::resumed(std::size_t token) {
     Token& of = tokens_[token];
     const bool ends = of.state == TokenState::parked || of.state == TokenState::failing;
     if (!ends && !of.perhaps_parked) return;
-    of.hurry(MonoTime::min());
+    of.try_now(MonoTime::min());
     if (of.perhaps_parked) return;
     of.closed = false;
     of.state = TokenState::active;

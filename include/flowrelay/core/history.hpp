@@ -55,9 +55,9 @@ struct FilteredEvent {
 
 class History {
 public:
-    static constexpr std::size_t most_attempts = 4096;
-    static constexpr std::size_t most_events = 8192;
-    static constexpr std::size_t most_filtered = 4096;
+    static constexpr std::size_t max_attempts = 4096;
+    static constexpr std::size_t max_events = 8192;
+    static constexpr std::size_t max_filtered = 4096;
     static constexpr std::size_t longest_reason = 240;
 
     /// Returns the hash of an event's id. It is only valid in this process.

@@ -145,7 +145,7 @@ public:
     void set_options(SchedulerOptions options);
 
     /// If the destination is in trouble the next probe may be sent at once.
-    void hurry_destination(Now now);
+    void try_destination_now(Now now);
 
     /// Takes an event that is durable. Its token may be unknown yet, or was removed and is there
     /// again. An event may come with a smaller seq than others of its lane (replay): it takes its
@@ -200,7 +200,7 @@ public:
     /// An operator wants it tried now: its lane's wait ends, and where its token or the destination
     /// waits, the next probe may be sent at once. A pause and the rate limits stay. False: it is
     /// not in the scheduler.
-    bool hurry(Seq seq, Now now);
+    bool try_now(Seq seq, Now now);
 
     /// Whether events expire: true unless this says otherwise. While they do not, take_expired()
     /// takes none, and events over their age are given like others.

@@ -92,20 +92,20 @@ public:
     //
     // Entries that come back are for the registry.
 
-    Wish<TokenTable::Changes> add_source(const std::string& name, Secret secret, Now now,
-                                         KnownFlowSource flow_source = {});
-    Wish<TokenTable::Changes> rotate_source(TokenId token, Secret secret, Now now,
-                                            KnownFlowSource flow_source = {});
-    Wish<TokenTable::Changes> pause_source(TokenId token, Now now,
-                                           TokenEntry::Pause why = TokenEntry::Pause::by_operator);
+    OrRefusal<TokenTable::Changes> add_source(const std::string& name, Secret secret, Now now,
+                                              KnownFlowSource flow_source = {});
+    OrRefusal<TokenTable::Changes> rotate_source(TokenId token, Secret secret, Now now,
+                                                 KnownFlowSource flow_source = {});
+    OrRefusal<TokenTable::Changes> pause_source(
+        TokenId token, Now now, TokenEntry::Pause why = TokenEntry::Pause::by_operator);
     /// Ends a pause; a token that is parked is tried at once.
-    Wish<TokenTable::Changes> resume_source(TokenId token, Now now);
+    OrRefusal<TokenTable::Changes> resume_source(TokenId token, Now now);
     /// See TokenTable::set_filter().
-    Wish<TokenTable::Changes> set_source_filter(TokenId token, KnownFilter filter) {
+    OrRefusal<TokenTable::Changes> set_source_filter(TokenId token, KnownFilter filter) {
         return tokens_.set_filter(token, std::move(filter));
     }
     /// Has all of it erased at once, without a grace. There is no way back.
-    Wish<TokenTable::Changes> remove_source(TokenId token, Now now);
+    OrRefusal<TokenTable::Changes> remove_source(TokenId token, Now now);
     /// What lies in the spool of a slot that is out of use.
     struct StoredBacklog {
         TokenId token = TokenId::none;
@@ -115,7 +115,7 @@ public:
     };
     /// Takes a 410 back while nothing is erased yet, for all slots of the token: `backlogs` has
     /// those of TokenTable::gone_with(), the one that is meant first.
-    Wish<TokenTable::Changes> enable_source(std::span<const StoredBacklog> backlogs, Now now);
+    OrRefusal<TokenTable::Changes> enable_source(std::span<const StoredBacklog> backlogs, Now now);
 
     // ---- views
 

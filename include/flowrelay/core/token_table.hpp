@@ -113,7 +113,7 @@ struct Refusal {
 }
 
 template <class T>
-using Wish = boost::system::result<T, Refusal>;
+using OrRefusal = boost::system::result<T, Refusal>;
 
 struct FingerprintHash {
     std::size_t operator()(const Fingerprint& value) const noexcept;
@@ -246,29 +246,30 @@ public:
     /// source of its name that has left the configuration, and stays paused if that is. Otherwise
     /// it gets a slot of its own. Refuses a name that can't be one, a name or a token that is in
     /// use, and a token that is gone. `flow_source`: the token's, if it is known.
-    Wish<Changes> add_source(const std::string& name, Secret secret, WallTime now,
-                             KnownFlowSource flow_source = {});
+    OrRefusal<Changes> add_source(const std::string& name, Secret secret, WallTime now,
+                                  KnownFlowSource flow_source = {});
 
     /// Gives a source that was added another token; its lanes and queued events stay. Refuses one
     /// that another slot has. `flow_source`: as with add_source().
-    Wish<Changes> rotate(TokenId id, Secret secret, WallTime now, KnownFlowSource flow_source = {});
+    OrRefusal<Changes> rotate(TokenId id, Secret secret, WallTime now,
+                              KnownFlowSource flow_source = {});
 
     /// active <-> paused. Pausing twice is no error.
-    Wish<Changes> pause(TokenId id, WallTime now,
-                        TokenEntry::Pause why = TokenEntry::Pause::by_operator);
-    Wish<Changes> resume(TokenId id, WallTime now);
+    OrRefusal<Changes> pause(TokenId id, WallTime now,
+                             TokenEntry::Pause why = TokenEntry::Pause::by_operator);
+    OrRefusal<Changes> resume(TokenId id, WallTime now);
 
     /// Sets which events of an added source are delivered. It counts for what is handed in from now
     /// on; what is queued stays. Refuses a source of the configuration, which has it there.
-    Wish<Changes> set_filter(TokenId id, KnownFilter filter);
+    OrRefusal<Changes> set_filter(TokenId id, KnownFilter filter);
 
     /// Takes a 410 back: all slots of its token are active again. Refuses one that is erased, or
     /// removed.
-    Wish<Changes> enable(TokenId id, WallTime now);
+    OrRefusal<Changes> enable(TokenId id, WallTime now);
 
     /// Removes this slot, for good and at once: it is to be erased. Of one that is erased the
     /// fingerprint goes: its token can come again.
-    Wish<Changes> remove(TokenId id, WallTime now);
+    OrRefusal<Changes> remove(TokenId id, WallTime now);
 
     /// What there is to do about a source that has left the configuration. The same words
     /// everywhere: refusals, reasons and explanations.

@@ -40,9 +40,9 @@ TEST(History, GivesTheAttemptsOfOneEventInTheirOrder) {
 TEST(History, ForgetsTheOldestAttemptsFirst) {
     History history;
     history.attempted(attempt(1, 1));
-    for (std::size_t i = 0; i < History::most_attempts; ++i) history.attempted(attempt(2, 1));
+    for (std::size_t i = 0; i < History::max_attempts; ++i) history.attempted(attempt(2, 1));
     EXPECT_TRUE(history.attempts(Seq{1}).empty());
-    EXPECT_EQ(history.attempts(Seq{2}).size(), History::most_attempts);
+    EXPECT_EQ(history.attempts(Seq{2}).size(), History::max_attempts);
 }
 
 TEST(History, CutsALongReasonBetweenTwoCharacters) {
@@ -85,7 +85,7 @@ TEST(History, KnowsWhichEventLeftALaneLast) {
 TEST(History, ForgetsTheOldestEventsFirst) {
     History history;
     history.ended(ended(1, "one"));
-    for (std::size_t i = 0; i < History::most_events; ++i) history.ended(ended(2, "two"));
+    for (std::size_t i = 0; i < History::max_events; ++i) history.ended(ended(2, "two"));
     EXPECT_FALSE(history.find("one").has_value());
 }
 

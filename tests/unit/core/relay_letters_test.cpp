@@ -74,7 +74,7 @@ TEST_F(RelayLettersTest, AThreadWaitsUntilTheDeadLetterOfItsEventIsOnTheDisk) {
         ASSERT_FALSE(chain.empty());
         EXPECT_EQ(chain.front().cause, Cause::dead_letter_unwritten);
         EXPECT_FALSE(relay_->destination().scheduler().release_lane(second)) << "nobody holds it";
-        relay_->destination().scheduler().hurry(second, now_);
+        relay_->destination().scheduler().try_now(second, now_);
         EXPECT_FALSE(relay_->delivery().next(now_)) << "an operator can't have it overtake";
         accept(name + "-other");
         EXPECT_TRUE(answer(202).settle) << "other threads go on";

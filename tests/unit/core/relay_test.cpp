@@ -46,7 +46,7 @@ TEST_F(RelayTest, OtherOptionsHoldFromNowOn) {
     EXPECT_EQ(log_.named("destination.parked").at(0).fields.at("destination"),
               "https://elsewhere.example.com");
     EXPECT_FALSE(relay_->delivery().next(now_));
-    relay_->destination().scheduler().hurry_destination(now_);
+    relay_->destination().scheduler().try_destination_now(now_);
     EXPECT_TRUE(relay_->delivery().next(now_));
 }
 

@@ -51,17 +51,17 @@ TEST_F(SchedulerTest, AnOperatorMayHaveTheDestinationTriedAtOnce) {
     ASSERT_NE(first, 0U);
     EXPECT_GT(complete(first, answers::no_connection()).wait, 0ms);
     EXPECT_EQ(next(), 0U);
-    scheduler.hurry_destination(now);
+    scheduler.try_destination_now(now);
     const auto given = scheduler.next(now);
     ASSERT_TRUE(given);
     EXPECT_TRUE(given->probe);
-    scheduler.hurry_destination(now);
+    scheduler.try_destination_now(now);
     EXPECT_EQ(next(), 0U) << "one at a time all the same";
 }
 
-TEST_F(SchedulerTest, HurryingADestinationThatIsUpChangesNothing) {
+TEST_F(SchedulerTest, ADestinationThatIsUpAndIsToBeTriedNowStaysAsItIs) {
     enqueue(1, lane_of(1, 1));
-    scheduler.hurry_destination(now);
+    scheduler.try_destination_now(now);
     EXPECT_EQ(destination(), DestinationState::up);
     EXPECT_EQ(next(), 1U);
 }

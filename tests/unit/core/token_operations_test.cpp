@@ -30,12 +30,12 @@ TokenId resolved(TokenTable& table, const Addressee& addressee, bool accept_unkn
     return slot.has_value() ? table.take(addressee, operated_at) : TokenId::none;
 }
 
-std::string why_refused(const Wish<TokenTable::Changes>& wish) {
+std::string why_refused(const OrRefusal<TokenTable::Changes>& wish) {
     EXPECT_TRUE(wish.has_error());
     return wish.has_error() ? wish.error().message : "";
 }
 
-Refusal::Code refused(const Wish<TokenTable::Changes>& wish) {
+Refusal::Code refused(const OrRefusal<TokenTable::Changes>& wish) {
     EXPECT_TRUE(wish.has_error());
     return wish.has_error() ? wish.error().code : Refusal::Code::not_found;
 }
