@@ -269,6 +269,8 @@ std::uint64_t Admission::counted_for_quota(TokenId token) const {
 // One line when it begins, and one an hour while it lasts.
 Rejection Admission::refuse_over_quota(TokenId token, Now now, const std::optional<Producer>& by) {
     const std::string label = tokens_.at(token).label();
+    const std::string whose = tokens_.at(token).is_source() ? fmt::format("source \"{}\"", label)
+                                                            : std::string("this token");
     const auto [reminder, begins] = over_quota_.try_emplace(token, now.mono);
     if (begins || now.mono >= reminder->second) {
         reminder->second = now.mono + Seconds(3600);
@@ -277,8 +279,9 @@ Rejection Admission::refuse_over_quota(TokenId token, Now now, const std::option
                                           {"limit", options_.max_events_per_token}});
     }
     return rejected({RejectCode::token_queue_full,
-                     "as many events are queued for this token as spool.max_events_per_token "
-                     "allows: nothing was lost, hand the event in again later",
+                     fmt::format("as many events are queued for {} as spool.max_events_per_token "
+                                 "allows: nothing was lost, hand the event in again later",
+                                 whose),
                      {},
                      Milliseconds(5000)},
                     label, by, now.mono);

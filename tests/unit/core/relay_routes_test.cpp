@@ -257,6 +257,7 @@ TEST_F(RelayRoutesTest, AnEventIsRefusedAsAWhole) {
     commit_all(submit("ci/ops"));
     const Rejection full = rejection(submit("ci", mine));
     EXPECT_EQ(full.code, RejectCode::token_queue_full);
+    EXPECT_NE(full.message.find("source \"ci/ops\""), std::string::npos) << full.message;
     EXPECT_FALSE(relay_->admission().has_uncommitted(*relay_->tokens().find("ci")));
     EXPECT_EQ(relay_->counters().accepted, 1U);
     EXPECT_EQ(relay_->counters().rejected, 2U);
