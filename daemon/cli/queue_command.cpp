@@ -20,7 +20,8 @@ namespace json = boost::json;
 constexpr const char* queue_target = "/v1/queue";
 
 std::string summary(const json::object& sum, const char* verb, bool plan) {
-    const std::string count = count_of(sum, plan ? "matched" : verb);
+    // The plan of a drop has no count of its own: it drops all that match.
+    const std::string count = count_of(sum, sum.contains(verb) ? verb : "matched");
     std::string text =
         plan ? fmt::format("{} would be {}", count, verb) : fmt::format("{} {}", count, verb);
     if (const auto held = number_of(sum, "held"); held && *held > 0) {

@@ -234,6 +234,8 @@ class CliTest(support.RelayTestCase):
         self.assertIn("behind", shown)
         plan = self.run_flowrelay("queue", "drop", "--thread", "a", "--plan").stdout
         self.assertRegex(plan, r"^2 would be dropped\nthe first of them:")
+        plan = self.run_flowrelay("queue", "retry", "--all", "--plan").stdout
+        self.assertRegex(plan, r"^0 would be retried; 3 left alone: the source is paused")
         self.assertEqual(len(self.lines("queue", "list", "--json")), 3)
         listed = self.run_flowrelay("queue", "list", "--json", "--thread", "a").stdout
         done = self.run_flowrelay("queue", "drop", "--yes", "-", stdin=listed + "\n" + ids[1] + "\n2")
