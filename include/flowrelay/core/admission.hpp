@@ -134,10 +134,10 @@ private:
     Decision submit_copies(Submission submission, std::string_view source, Now now,
                            const Submitter& by);
     std::optional<Rejection> refuse_user(const Token& token, const Submitter& by, Now now);
-    boost::system::result<Submission::Contents, Rejection> complete(Submission submission,
-                                                                    const Token& token,
-                                                                    const EventDefaults& defaults,
-                                                                    const Submitter& by, Now now);
+    /// Of an event with its defaults: whether it breaks a rule, or is too large with them.
+    std::optional<Rejection> refuse_contents(
+        const boost::system::result<Submission::Contents, Rejection>& contents, const Token& token,
+        const Submitter& by, Now now);
     Append make_append(TokenId slot, Submission::Contents&& contents, std::string id, bool own_id,
                        const Submitter& by, Now now);
     Rejection refuse_new_token(Now now, const std::optional<Producer>& by);
